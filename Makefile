@@ -83,7 +83,7 @@ bench-lab: $(VENV)/ready
 # ~/.cache). Two guests run at a time. Then the cases that measure run alone; `make lab-soak` runs those longer.
 # BLUEZ=5.82 (or 5.87, newest) uses that BlueZ, built once from Debian's source package.
 BLUEZ ?=
-lab: $(VENV)/ready
+lab: zwave-modules $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh
 	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))

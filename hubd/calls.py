@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from hubcore.ports.clock import ClockState
 from hubd.adapters.local.calls import Call, CallRefused
+from hubd.orders.passback import PassbackReset
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.upkeep.clockcare import ClockCare
@@ -25,11 +26,13 @@ class LocalCalls:
         status: Status,
         time: ClockCare,
         policy: ProvenPolicy,
+        passback: PassbackReset,
         readers: Attending | None = None,
     ) -> None:
         self._status = status
         self._time = time
         self._policy = policy
+        self._passback = passback
         self._readers = readers
         self._writing = asyncio.Lock()
 
@@ -43,6 +46,7 @@ class LocalCalls:
             Call("accept-state", self.accept_state, writes=True),
             Call("install-reader-key", self.install_reader_key, writes=True),
             Call("change-reader-key", self.change_reader_key, writes=True),
+            Call("passback-reset", self.passback_reset, writes=True),
         )
 
     async def status(self, _arguments: Arguments, _caller: object) -> object:
@@ -97,6 +101,20 @@ class LocalCalls:
         """Give a reader the next key of the configuration; takes {reader}, answers the same."""
         readers = self._known_readers()
         return await self._give_key(readers, readers.renew_key, arguments)
+
+    async def passback_reset(self, arguments: Arguments, _caller: object) -> object:
+        """Forget where people are; takes {credential} or nothing, answers {credential, forgotten}.
+
+        `forgotten` counts those whose place was known; 0 left no record.
+        """
+        credential = arguments.get("credential")
+        if credential is not None and not isinstance(credential, str):
+            raise CallRefused(
+                "bad-credential", "A credential is a text; without one it is for all."
+            )
+        async with self._writing:
+            forgotten = await self._passback.reset(credential, TECHNICIAN)
+        return {"credential": credential, "forgotten": forgotten}
 
     def _known_readers(self) -> Attending:
         if self._readers is None:

@@ -4,6 +4,8 @@ Laws:
 1. Only what stands in WRITES and CALLS is ever sent to a node. No names, no user codes, no users
    of locks, no schedules: nothing about people fits into it.
 2. A value that its class does not define means UNKNOWN.
+3. A lock and a barrier are entrances (ENTRANCES). A node with such a class is moved by it alone:
+   it is no shutter and no switch beside that. A barrier is closed, and never opened.
 
 Source: Z-Wave Application Command Class Specification; property names as zwave-js gives them.
 """
@@ -168,25 +170,39 @@ BARRIER_OPERATOR = Actuator(
     command_class=CommandClass.BARRIER_OPERATOR,
     target="targetState",
     current="currentState",
-    goals={Verb.OPEN: 255, Verb.CLOSE: 0},
+    goals={Verb.CLOSE: 0},
     position=_barrier_position,
 )
 
 ACTUATORS_OF: dict[Capability, tuple[Actuator, ...]] = {
     Capability.LOCK: (DOOR_LOCK,),
     Capability.SWITCH: (BINARY_SWITCH,),
-    Capability.COVER: (WINDOW_COVERING, MULTILEVEL_SWITCH, BARRIER_OPERATOR),
+    Capability.COVER: (WINDOW_COVERING, MULTILEVEL_SWITCH),
+    Capability.BARRIER: (BARRIER_OPERATOR,),
     Capability.STRIKE: (),
     Capability.SENSOR: (),
     Capability.METER: (),
 }
 """By which classes a capability may be done, the best one first."""
 
+ENTRANCES = {
+    CommandClass.DOOR_LOCK: Capability.LOCK,
+    CommandClass.BARRIER_OPERATOR: Capability.BARRIER,
+}
+"""The classes of entrances, and the only capability that may move a node with one."""
+
+KINDS_SENSED: dict[Capability, frozenset[CommandClass]] = {
+    Capability.SENSOR: POLLS | {CommandClass.NOTIFICATION},
+    Capability.METER: frozenset({CommandClass.METER, CommandClass.MULTILEVEL_SENSOR}),
+}
+"""Of which classes a node must have one to be what is only read."""
+
 QUANTITY_OF: dict[tuple[CommandClass, str], Quantity] = {
     (CommandClass.BATTERY, "level"): Quantity.BATTERY,
     (CommandClass.BINARY_SENSOR, "Door/Window"): Quantity.CONTACT,
     (CommandClass.BINARY_SENSOR, "Motion"): Quantity.MOTION,
     (CommandClass.BINARY_SENSOR, "Smoke"): Quantity.SMOKE,
+    (CommandClass.BINARY_SENSOR, "CO"): Quantity.CARBON_MONOXIDE,
     (CommandClass.BINARY_SENSOR, "Water"): Quantity.WATER,
     (CommandClass.MULTILEVEL_SENSOR, "Air temperature"): Quantity.TEMPERATURE,
     (CommandClass.MULTILEVEL_SENSOR, "Humidity"): Quantity.HUMIDITY,
@@ -194,6 +210,30 @@ QUANTITY_OF: dict[tuple[CommandClass, str], Quantity] = {
     (CommandClass.MULTILEVEL_SENSOR, "Power"): Quantity.POWER,
 }
 """Which values are readings: (class, property)."""
+
+SENSOR_UNIT_OF: dict[Quantity, str] = {
+    Quantity.HUMIDITY: "%",
+    Quantity.ILLUMINANCE: "Lux",
+    Quantity.POWER: "W",
+}
+"""The only unit in which a sensor's value is a reading, where a class has several."""
+
+ALARM_OR_NONE: dict[int, float] = {0: 0.0, 1: 1.0, 2: 1.0}
+NOTIFIED: dict[tuple[str, str], tuple[Quantity, dict[int, float]]] = {
+    ("Smoke Alarm", "Sensor status"): (Quantity.SMOKE, ALARM_OR_NONE),
+    ("CO Alarm", "Sensor status"): (Quantity.CARBON_MONOXIDE, ALARM_OR_NONE),
+    ("Water Alarm", "Sensor status"): (Quantity.WATER, ALARM_OR_NONE),
+    ("Access Control", "Door state"): (
+        Quantity.CONTACT,
+        {22: 1.0, 23: 0.0, 0x1600: 1.0, 0x1601: 1.0},
+    ),
+    ("Home Security", "Motion sensor status"): (Quantity.MOTION, {0: 0.0, 7: 1.0, 8: 1.0}),
+}
+"""Which states of notifications are readings, (property, key), and what their events mean there.
+
+Newer sensors have no Binary Sensor. 0x1600 and 0x1601 are a window that is open or tilted. Of an
+alarm of a place there are two events: with the place, which is dropped, and without.
+"""
 
 ELECTRIC_METER = 1
 METER_SCALES = {0: Quantity.ENERGY, 2: Quantity.POWER}
@@ -206,7 +246,9 @@ MOVING = frozenset(
 ACCESS_CONTROL = 6
 HOME_SECURITY = 7
 JAMMED_EVENT = 11
-NOTHING_EVENT = 0
+LOCK_STATE = ("Access Control", "Lock state")
+COVER_STATE = ("Home Security", "Cover status")
+"""The states, (property, key), that jamming and tampering leave behind."""
 TAMPER_EVENTS = frozenset({3, 9})
 """Notification types and events (SDS13713): lock jammed; cover removed, product moved."""
 

@@ -9,6 +9,7 @@ Laws:
 5. A node that is dead, a stick that is gone, a service that is gone and one of another version
    are told apart, and each is found again alone.
 6. Nothing is repeated.
+7. A node that is not what the configuration says is STRANGE, and gets no commands.
 
 `connection` has the laws of the connection, `hearing` those of what is heard.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,7 +50,9 @@ from drivers.zwave_js.nodes import (
     actuator_of,
     actuator_or_none,
     find,
+    is_of_its_kind,
     keys,
+    what_it_is_not,
     writable,
 )
 from drivers.zwave_js.setting import (
@@ -56,7 +60,7 @@ from drivers.zwave_js.setting import (
     REFUSALS,
     handle_setting,
     is_only_sent,
-    readable_value,
+    readable_values,
     refuse_failure,
     set_value,
 )
@@ -70,6 +74,7 @@ REPORT_SECONDS = 8.0
 ALREADY_SECONDS = 0.5
 """How long for a report of a node that says it is done: it may have stood there before."""
 TRAVEL_SECONDS = 90.0
+TRAVELLERS = frozenset({Capability.COVER, Capability.BARRIER})
 FIRST_PAUSE_SECONDS = 0.5
 LAST_PAUSE_SECONDS = 30.0
 LASTED_SECONDS = 30.0
@@ -140,6 +145,8 @@ class ZwaveJs:
         """Do a command; return when the node has proven it."""
         device = self._devices[command.device]
         node = self._node(device)
+        if not is_of_its_kind(device, node):
+            raise HardwareError(what_it_is_not(device, node))
         if command.verb is Verb.READ:
             await self._read(device, node)
             return
@@ -217,7 +224,7 @@ class ZwaveJs:
         """Return how long a report is worth waiting for."""
         if result is not None and result.status is SetValueStatus.SUCCESS:
             return ALREADY_SECONDS
-        if device.capability is Capability.COVER:
+        if device.capability in TRAVELLERS:
             return TRAVEL_SECONDS
         return self._report_seconds
 
@@ -244,13 +251,10 @@ class ZwaveJs:
             return
         if node.status is NodeStatus.ASLEEP:
             raise HardwareError(f"node {device.node} sleeps; it tells its values by itself")
-        readable = readable_value(device, node)
-        if readable is None:
-            answers = await self._call(device, node.async_ping)
-        else:
-            answers = True
-            await self._call(device, lambda: node.async_poll_value(readable))
-        if not answers:
+        readable = readable_values(device, node)
+        for value in readable:
+            await self._call(device, partial(node.async_poll_value, value))
+        if not readable and not await self._call(device, node.async_ping):
             raise HardwareError(f"node {device.node} does not answer")
 
     async def _ask(self, device: ZwaveDevice, node: Node, actuator: Actuator) -> object:

@@ -7,6 +7,7 @@ Laws:
 3. A node that no device is configured for is not heard.
 4. A node that the service still asks what it can is DEAD until it is ready: no command would reach
    it. What it says meanwhile is no state; `ready` tells all of it.
+5. A node that is ready and is not what the configuration says is STRANGE, until it is.
 """
 
 from __future__ import annotations
@@ -25,19 +26,27 @@ from zwave_js_server.model.value import Value
 from drivers.zwave_js.command_classes import (
     ACCESS_CONTROL,
     ACTUATORS_OF,
+    COVER_STATE,
     FULL,
     HOME_SECURITY,
     JAMMED_EVENT,
+    LOCK_STATE,
     MOVING,
-    NOTHING_EVENT,
     TAMPER_EVENTS,
     Actuator,
     CommandClass,
     level_of,
     reached,
 )
-from drivers.zwave_js.nodes import ZwaveDevice, actuator_or_none, find, is_up
-from drivers.zwave_js.readings import quantity_of, reading_of
+from drivers.zwave_js.nodes import (
+    ZwaveDevice,
+    actuator_or_none,
+    find,
+    is_of_its_kind,
+    is_up,
+    values,
+)
+from drivers.zwave_js.readings import quantity_of, reading_of, state_of
 from hubcore.device.command import Capability
 from hubcore.device.state import DeviceFault, DeviceState, Position, Reading
 from hubcore.errors import DriverGoneError, HardwareError
@@ -82,6 +91,7 @@ class Hearing:
             if node is None:
                 for device in devices:
                     self.fault(device, DeviceFault.DEAD, True)
+                    self.fault(device, DeviceFault.STRANGE, False)
             else:
                 self._hear(node)
                 self._tell_all(node)
@@ -95,6 +105,7 @@ class Hearing:
     def _hear(self, node: Node) -> None:
         for happened in ("value updated", "value added"):
             node.on(happened, lambda event: self._updated(node, event["value"]))
+        node.on("value added", lambda _: self._tell_kind(node))
         node.on("ready", lambda _: self._tell_all(node))
         node.on("dead", lambda _: self._alive(node, False))
         node.on("alive", lambda _: self._alive(node, True))
@@ -127,9 +138,19 @@ class Hearing:
             if device.capability is Capability.LOCK:
                 self.fault(device, DeviceFault.NOT_SECURE, not self.is_secure(node))
             self._tell_cached(device, node)
+        self._tell_kind(node)
         for value in list(node.values.values()):
             if int(value.command_class) not in MOVING:
                 self._updated(node, value)
+
+    def _tell_kind(self, node: Node) -> None:
+        """Tell whether a node is what its devices are (law 5)."""
+        for device in self._of_node[node.node_id]:
+            is_strange = bool(node.ready) and not is_of_its_kind(device, node)
+            self.fault(device, DeviceFault.STRANGE, is_strange)
+            if is_strange and ACTUATORS_OF[device.capability]:
+                now = asyncio.get_running_loop().time()
+                self._changed(device, DeviceState(Position.UNKNOWN, now))
 
     def _tell_cached(self, device: ZwaveDevice, node: Node) -> None:
         actuator = actuator_or_none(device, node)
@@ -151,7 +172,7 @@ class Hearing:
     def _said(self, device: ZwaveDevice, node: Node, value: Value) -> None:
         number = int(value.command_class)
         if number == CommandClass.NOTIFICATION:
-            self._notification_value(device, value)
+            self._notification_value(device, node, value)
         if number == CommandClass.BATTERY and value.property_ == "level":
             level = value.value if isinstance(value.value, int) else FULL
             self.fault(device, DeviceFault.BATTERY_LOW, level <= LOW_BATTERY)
@@ -164,14 +185,15 @@ class Hearing:
             if is_current and actuator is actuator_or_none(device, node):
                 self.stands(device, actuator, value.value)
 
-    def _notification_value(self, device: ZwaveDevice, value: Value) -> None:
+    def _notification_value(self, device: ZwaveDevice, node: Node, value: Value) -> None:
         """Take a state that a notification has left behind."""
-        if value.property_ == "Access Control" and value.value == JAMMED_EVENT:
+        state = state_of(value)
+        if state == LOCK_STATE and value.value == JAMMED_EVENT:
             self._jammed(device)
-        elif value.property_ == "Access Control":
+        elif state == LOCK_STATE:
             self.fault(device, DeviceFault.JAMMED, False)
-        if value.property_ == "Home Security" and value.value == NOTHING_EVENT:
-            self.fault(device, DeviceFault.TAMPERED, False)
+        if state[0] == COVER_STATE[0]:  # what was only moved is quiet again
+            self.fault(device, DeviceFault.TAMPERED, _is_open(device, node))
 
     def _jammed(self, device: ZwaveDevice) -> None:
         self.fault(device, DeviceFault.JAMMED, True)
@@ -231,3 +253,9 @@ class Hearing:
             self.listener.changed(device.id, state)
         for watch in self._watches[device.id]:
             watch(state)
+
+
+def _is_open(device: ZwaveDevice, node: Node) -> bool:
+    """Tell whether the cover of a device is off, by the last that it said of it."""
+    said = values(device, node, CommandClass.NOTIFICATION, COVER_STATE[0])
+    return any(state_of(one) == COVER_STATE and one.value in TAMPER_EVENTS for one in said)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from zwave_js_server.const import NodeStatus
+from zwave_js_server.model.endpoint import Endpoint
 from zwave_js_server.model.node import Node
 from zwave_js_server.model.value import Value
 
 from drivers.zwave_js.command_classes import (
     ACTUATORS_OF,
+    ENTRANCES,
+    KINDS_SENSED,
     WRITES,
     Actuator,
     CommandClass,
@@ -50,8 +53,52 @@ def find(device: ZwaveDevice, node: Node, class_: CommandClass, property_: str) 
     return next(values(device, node, class_, property_), None)
 
 
+def classes(device: ZwaveDevice, node: Node) -> frozenset[int]:
+    """Return the classes at a device's endpoint. The root endpoint, 0, has those of all."""
+    values_here = (
+        int(value.command_class)
+        for value in node.values.values()
+        if device.endpoint in (0, value.endpoint or 0)
+    )
+    told = (
+        class_
+        for number, endpoint in node.endpoints.items()
+        if device.endpoint in (0, number)
+        for class_ in _told(endpoint)
+    )
+    return frozenset((*values_here, *told))
+
+
+def _told(endpoint: Endpoint) -> Sequence[int]:
+    """Return the classes that an endpoint says it has; it never raises (readings, law)."""
+    try:
+        return [int(class_.id) for class_ in endpoint.command_classes]
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def entrances(device: ZwaveDevice, node: Node) -> frozenset[Capability]:
+    """Return as what entrance a node can be moved, nothing for one that is none."""
+    here = classes(device, node)
+    return frozenset(capability for class_, capability in ENTRANCES.items() if class_ in here)
+
+
+def is_of_its_kind(device: ZwaveDevice, node: Node) -> bool:
+    """Tell whether a node that is ready has what its device is for."""
+    sensed = KINDS_SENSED.get(device.capability)
+    if sensed is not None:
+        return bool(sensed & classes(device, node))
+    return actuator_or_none(device, node) is not None
+
+
 def actuator_or_none(device: ZwaveDevice, node: Node) -> Actuator | None:
-    """Return the best class by which a node does what its device is for."""
+    """Return the best class by which a node does what its device is for.
+
+    An entrance is moved as such alone (command_classes, law 3).
+    """
+    needed = entrances(device, node)
+    if needed and device.capability not in needed:
+        return None
     for actuator in ACTUATORS_OF[device.capability]:
         if find(device, node, actuator.command_class, actuator.current) is not None:
             return actuator
@@ -62,8 +109,15 @@ def actuator_of(device: ZwaveDevice, node: Node) -> Actuator:
     """Return the best class. Raise HardwareError when the node has none of them."""
     actuator = actuator_or_none(device, node)
     if actuator is None:
-        raise HardwareError(f"node {device.node} is no {device.capability.value}")
+        raise HardwareError(what_it_is_not(device, node))
     return actuator
+
+
+def what_it_is_not(device: ZwaveDevice, node: Node) -> str:
+    """Return the sentence about a node that is not what the configuration says."""
+    sentence = f"node {device.node} is no {device.capability.value}"
+    needed = sorted(capability.value for capability in entrances(device, node))
+    return f"{sentence} but a {' and a '.join(needed)}" if needed else sentence
 
 
 def writable(device: ZwaveDevice, node: Node, class_: CommandClass, property_: str) -> Value:

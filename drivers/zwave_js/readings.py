@@ -6,14 +6,25 @@ each connection, so one that did would keep all devices away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from zwave_js_server.model.value import Value
 
-from drivers.zwave_js.command_classes import ELECTRIC_METER, METER_SCALES, QUANTITY_OF, CommandClass
+from drivers.zwave_js.command_classes import (
+    ELECTRIC_METER,
+    METER_SCALES,
+    NOTIFIED,
+    QUANTITY_OF,
+    SENSOR_UNIT_OF,
+    CommandClass,
+)
 from hubcore.device.state import Quantity
 
-FAHRENHEIT = "°F"
+CELSIUS_OF: dict[str | None, Callable[[float], float]] = {
+    "°C": float,
+    "°F": lambda fahrenheit: (fahrenheit - 32) * 5 / 9,
+}
+"""By the unit of a temperature."""
 NUMBER_MAX = 1e15
 """More than any device measures; JSON may hold more than a float does."""
 
@@ -27,6 +38,9 @@ def quantity_of(value: Value) -> Quantity | None:
             return None
         scale = specific.get("scale")
         return METER_SCALES.get(scale) if isinstance(scale, int) else None
+    if number == CommandClass.NOTIFICATION:
+        row = NOTIFIED.get(state_of(value))
+        return row[0] if row is not None else None
     for (class_, property_), quantity in QUANTITY_OF.items():
         if number == class_ and value.property_ == property_:
             return quantity
@@ -38,6 +52,24 @@ def reading_of(value: Value) -> float | None:
     raw = value.value
     if not isinstance(raw, int | float) or not -NUMBER_MAX <= raw <= NUMBER_MAX:
         return None
-    if value.metadata.unit == FAHRENHEIT:
-        return (raw - 32) * 5 / 9
+    class_ = int(value.command_class)
+    if class_ == CommandClass.NOTIFICATION:
+        row = NOTIFIED.get(state_of(value))
+        return row[1].get(int(raw)) if row is not None else None
+    if class_ == CommandClass.MULTILEVEL_SENSOR:
+        return _in_its_unit(value, raw)
     return float(raw)
+
+
+def _in_its_unit(value: Value, raw: float) -> float | None:
+    """Return what a sensor measured, None when it is in a unit that nobody reckons with."""
+    unit = value.metadata.unit
+    quantity = quantity_of(value)
+    if quantity is Quantity.TEMPERATURE:
+        return CELSIUS_OF[unit](raw) if unit in CELSIUS_OF else None
+    return float(raw) if quantity is not None and SENSOR_UNIT_OF.get(quantity) == unit else None
+
+
+def state_of(value: Value) -> tuple[str, str]:
+    """Return which state of a notification a value is."""
+    return (str(value.property_), str(value.property_key))

@@ -12,6 +12,7 @@ from drivers.zwave_js.command_classes import POLLS, CommandClass
 from drivers.zwave_js.nodes import ZwaveDevice, find
 from drivers.zwave_js.readings import quantity_of
 from hubcore.device.command import Capability
+from hubcore.device.state import Quantity
 from hubcore.errors import HardwareError
 
 REFUSALS = frozenset(
@@ -47,13 +48,15 @@ def is_only_sent(device: ZwaveDevice, result: Any) -> bool:
     return result is None or result.status not in supervised
 
 
-def readable_value(device: ZwaveDevice, node: Node) -> Value | None:
-    """Return a value that the node may be asked for."""
+def readable_values(device: ZwaveDevice, node: Node) -> list[Value]:
+    """Return the values that the node may be asked for, one of each quantity."""
+    found: dict[Quantity, Value] = {}
     for value in node.values.values():
         is_here = (value.endpoint or 0) == device.endpoint
-        if is_here and int(value.command_class) in POLLS and quantity_of(value) is not None:
-            return value
-    return None
+        quantity = quantity_of(value)
+        if is_here and quantity is not None and int(value.command_class) in POLLS:
+            found.setdefault(quantity, value)
+    return list(found.values())
 
 
 async def set_value(node: Node, value: Value, goal: object) -> Any:

@@ -19,7 +19,9 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+import tty
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,9 @@ AGENT_LINE = "/dev/ttyS0"
 RADIO_LINE = "/dev/ttyS1"
 SECOND_RADIO_LINE = "/dev/ttyS3"
 MUX_LINE = "/dev/ttyS2"
+DEVICE_LINE = "/dev/ttyS4"
+"""For what a hub has on a serial line, such as a reader or a stick."""
+JOINED_LINES = (RADIO_LINE, SECOND_RADIO_LINE, DEVICE_LINE)
 END_SECONDS = 10.0
 ANSWER_SECONDS = 5.0
 """Beyond the time limit of what is asked."""
@@ -110,7 +115,10 @@ class _Joined(asyncio.Protocol):
 
 @dataclass(slots=True)
 class _Slot:
-    """A serial line of the guest for a controller; `air` is the controller behind it, if any."""
+    """A serial line of the guest for a controller, or for another device.
+
+    `air` is what is behind it, if anything.
+    """
 
     line: asyncio.WriteTransport
     radio: _Joined
@@ -156,12 +164,12 @@ class Guest:
         loop = asyncio.get_running_loop()
         ours: dict[str, socket.socket] = {}
         theirs: dict[str, socket.socket] = {}
-        for line in (AGENT_LINE, RADIO_LINE, SECOND_RADIO_LINE, MUX_LINE):
+        for line in (AGENT_LINE, MUX_LINE, *JOINED_LINES):
             ours[line], theirs[line] = socket.socketpair()
         booted: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._answers.waiting[0] = booted
         self._agent, _ = await loop.create_connection(lambda: self._answers, sock=ours[AGENT_LINE])
-        for line in (RADIO_LINE, SECOND_RADIO_LINE):
+        for line in JOINED_LINES:
             transport, radio = await loop.create_connection(_Joined, sock=ours[line])
             self._slots[line] = _Slot(transport, radio)
         await loop.create_connection(lambda: self._mux, sock=ours[MUX_LINE])
@@ -269,6 +277,27 @@ class Guest:
             slot.air.close()
             slot.air = None
 
+    @asynccontextmanager
+    async def wired(self, device: Path) -> AsyncIterator[str]:
+        """Wire a serial device of this machine to a line of the guest; yield the line's path.
+
+        The line is there with and without it, of the group that serial lines have.
+        """
+        slot = self._slots[DEVICE_LINE]
+        far = _Joined()
+        far.other = slot.line
+        loop = asyncio.get_running_loop()
+        heard = await _opened(loop.connect_read_pipe, lambda: far, device)
+        told = await _opened(loop.connect_write_pipe, asyncio.BaseProtocol, device)
+        slot.radio.other = told
+        await self.run("sh", "-c", f"chgrp dialout {DEVICE_LINE} && chmod 660 {DEVICE_LINE}")
+        try:
+            yield DEVICE_LINE
+        finally:
+            slot.radio.other = None
+            heard.close()
+            told.close()
+
     async def attach_disk(self, device: str, size_bytes: int, port: int) -> None:
         """Make a block device of the mux's disk; a port of the guest leads to the mux's server."""
         await self._ask(
@@ -316,6 +345,14 @@ class Guest:
         if "fault" in answer:
             raise LabError(f"{do}: {answer['fault']}")
         return answer
+
+
+async def _opened(join: Callable[..., Any], protocol: Callable[[], Any], device: Path) -> Any:
+    """Open a serial device for one direction; return its transport."""
+    descriptor = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    tty.setraw(descriptor)
+    transport, _ = await join(protocol, os.fdopen(descriptor, "r+b", buffering=0))
+    return transport
 
 
 def kernel_path() -> Path | None:

@@ -224,7 +224,8 @@ class Recurrence:
     def holds(self, day: int, minute: int) -> bool:
         """Tell whether a minute of a day lies in an occurrence, by the wall clock at the door."""
         since_start = minute - self.start
-        while since_start < self.minutes:
+        minutes = self.minutes
+        while since_start < minutes:
             if since_start >= 0 and self.begins(day):
                 return True
             since_start += MINUTES_A_DAY

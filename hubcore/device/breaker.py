@@ -6,6 +6,8 @@ Laws:
 3. A probe that fails makes the next pause twice as long, up to a cap. One that succeeds ends it.
 4. What speaks of its own accord may be asked at once, but not within SPOKEN_SECONDS of the last
    probe: one that chatters and obeys nothing is not asked at the pace of its chatter.
+5. A probe that told nothing of its device, because the way to it was gone, leaves the pause as it
+   was.
 """
 
 from __future__ import annotations
@@ -72,6 +74,11 @@ class Breaker:
             return False
         self._open(now)
         return True
+
+    def told_nothing(self, now: float) -> None:
+        """What was sent did not get as far as the device."""
+        if self.state is BreakerState.HALF_OPEN:
+            self._open(now)
 
     def spoke(self, now: float) -> None:
         """The device said something of its own accord."""

@@ -25,6 +25,8 @@ class Capability(Enum):
     LOCK = "lock"
     SWITCH = "switch"
     COVER = "cover"
+    BARRIER = "barrier"
+    """A garage door or a gate: an entrance, never a shutter."""
     SENSOR = "sensor"
     METER = "meter"
 
@@ -51,6 +53,7 @@ VERBS_OF = {
     Capability.LOCK: frozenset({Verb.LOCK, Verb.UNLOCK, Verb.PULSE, Verb.READ}),
     Capability.SWITCH: frozenset({Verb.ON, Verb.OFF, Verb.READ}),
     Capability.COVER: frozenset({Verb.OPEN, Verb.CLOSE, Verb.STOP, Verb.SET_LEVEL, Verb.READ}),
+    Capability.BARRIER: frozenset({Verb.OPEN, Verb.CLOSE, Verb.READ}),
     Capability.SENSOR: frozenset({Verb.READ}),
     Capability.METER: frozenset({Verb.READ}),
 }

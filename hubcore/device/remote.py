@@ -1,7 +1,8 @@
 """Which commands somebody far away may give to devices, and why not.
 
 Laws:
-1. No command from afar unlocks or pulses: doors are opened at their access points alone.
+1. No command from afar opens an entrance: what may be told from afar stands in `FROM_AFAR`, and
+   nothing else is told. Doors, gates and garage doors are opened at their access points alone.
 2. A command that is late, lives too long, or comes while the time is not trusted is denied.
 3. Who commands needs the right COMMAND in the policy.
 4. What a group's devices cannot do is denied to these devices, and done by the others.
@@ -15,7 +16,18 @@ from enum import StrEnum
 
 from hubcore.device.command import LEVELS_OF, VERBS_OF, Capability, Verb
 
-OPENS_DOORS = frozenset({Verb.UNLOCK, Verb.PULSE})
+FROM_AFAR: Mapping[Capability, frozenset[Verb]] = {
+    Capability.STRIKE: frozenset(),
+    Capability.LOCK: frozenset({Verb.LOCK, Verb.READ}),
+    Capability.SWITCH: frozenset({Verb.ON, Verb.OFF, Verb.READ}),
+    Capability.COVER: frozenset({Verb.OPEN, Verb.CLOSE, Verb.STOP, Verb.SET_LEVEL, Verb.READ}),
+    Capability.BARRIER: frozenset({Verb.CLOSE, Verb.READ}),
+    Capability.SENSOR: frozenset({Verb.READ}),
+    Capability.METER: frozenset({Verb.READ}),
+}
+"""What may be told from afar. Any other verb of a capability opens an entrance."""
+OPENS_DOORS = frozenset(Verb).difference(*FROM_AFAR.values())
+"""Verbs that open an entrance, whatever they are given to."""
 
 
 class ActDenial(StrEnum):
@@ -72,6 +84,14 @@ def why_not_in_time(moment: Moment) -> ActDenial | None:
     return None
 
 
+def why_not_to(verb: Verb, capability: Capability) -> ActDenial | None:
+    """Tell why one device is not told this, whatever else is told it."""
+    if verb in FROM_AFAR[capability]:
+        return None
+    opens = verb in VERBS_OF[capability] or verb in OPENS_DOORS
+    return ActDenial.OPENS_A_DOOR if opens else ActDenial.NOT_ITS_VERB
+
+
 def why_not(verb: Verb, level: int | None, devices: Sequence[Capability]) -> ActDenial | None:
     """Tell why these devices are not told this, None when at least one of them can do it."""
     if verb in OPENS_DOORS:
@@ -82,6 +102,8 @@ def why_not(verb: Verb, level: int | None, devices: Sequence[Capability]) -> Act
     fits = level is None if levels is None else level in levels
     if not fits:
         return ActDenial.WRONG_LEVEL
-    if not any(verb in VERBS_OF[capability] for capability in devices):
-        return ActDenial.NOT_ITS_VERB
-    return None
+    denials = {why_not_to(verb, capability) for capability in devices}
+    if None in denials:
+        return None
+    opens = ActDenial.OPENS_A_DOOR in denials
+    return ActDenial.OPENS_A_DOOR if opens else ActDenial.NOT_ITS_VERB

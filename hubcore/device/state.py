@@ -49,6 +49,7 @@ class Quantity(IntEnum):
     MOTION = 8
     SMOKE = 9
     WATER = 10
+    CARBON_MONOXIDE = 11
     POSITION = 64
     """How a device stands, by its number (`telemetry.POSITION_NUMBERS`)."""
     LEVEL = 65
@@ -66,6 +67,7 @@ UNIT_OF = {
     Quantity.MOTION: "1",
     Quantity.SMOKE: "1",
     Quantity.WATER: "1",
+    Quantity.CARBON_MONOXIDE: "1",
     Quantity.POSITION: "1",
     Quantity.LEVEL: "%",
 }

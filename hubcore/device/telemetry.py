@@ -6,7 +6,9 @@ Laws:
 3. A value goes up when it differs from the one that went, or when that is REFRESH_SECONDS old.
    So a device that says the same a thousand times a second costs one place and one message.
 4. Who waits longest goes first.
-5. A value is a whole number: a position by its number, anything else in thousandths of its unit.
+5. A device that was asked how it stands goes up again with all that is known of it, changed or not:
+   who asked waits for it.
+6. A value is a whole number: a position by its number, anything else in thousandths of its unit.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ POSITION_NUMBERS: Mapping[Position, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """One value (law 5) of one device, and when it was said, in monotonic seconds."""
+    """One value (law 6) of one device, and when it was said, in monotonic seconds."""
 
     device: str
     quantity: Quantity
@@ -103,6 +105,13 @@ class TelemetryTable:
         """Somebody new listens: all that is known goes up again."""
         self._went.clear()
         self._waiting.update(dict.fromkeys(self._latest))
+
+    def asked(self, device: str) -> None:
+        """A device was asked, and has answered: all that is known of it goes up again."""
+        for place in self._latest:
+            if place[0] == device:
+                self._went.pop(place, None)
+                self._waiting[place] = None
 
     def __len__(self) -> int:
         """How many values wait."""

@@ -39,6 +39,8 @@ class RecordKind(StrEnum):
     """An order that stands for a door: lockdown, no entry, hold open, fire; or its end."""
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
+    PASSBACK = "passback"
+    """Somebody at the hub had it forget where people are."""
 
 
 class EventName(StrEnum):
@@ -61,6 +63,7 @@ class EventName(StrEnum):
     ORDER = "order"
     OUTBOX_EDITED = "outbox_edited"
     PART = "part"
+    PASSBACK = "passback"
     POLICY = "policy"
     POLICY_UNREADABLE = "policy_unreadable"
     PROBLEM = "problem"
@@ -86,6 +89,7 @@ class Fact(StrEnum):
     CLOCK = "clock"
     CONFIRMED_BY = "confirmed_by"
     COUNT = "count"
+    CREDENTIAL = "credential"
     DEVICE = "device"
     DEVICES = "devices"
     DOOR = "door"
@@ -116,6 +120,7 @@ class Fact(StrEnum):
     OP = "op"
     ORDER = "order"
     ORDERS = "orders"
+    OUTCOME = "outcome"
     OUTCOMES = "outcomes"
     PART = "part"
     PARTNER = "partner"
@@ -193,6 +198,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
     Fact.CONFIRMED_BY: _TEXT,
     Fact.COUNT: _NUMBER,
+    Fact.CREDENTIAL: _ID,  # whom it is about, who asked for nothing
     Fact.DEVICE: _TEXT,
     Fact.DEVICES: _TEXT,  # ids, with a space between
     Fact.DOOR: _TEXT,
@@ -223,6 +229,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OP: _ID_BYTES,
     Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
     Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
+    Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
     Fact.PARTNER: _ID,  # the first of two persons, in the record of the second
@@ -288,6 +295,7 @@ _ORDER = frozenset(
         Fact.UNTIL,
         Fact.ALLOWED,
         Fact.WHY,
+        Fact.OUTCOME,
         Fact.CLOCK,
     }
 )
@@ -343,6 +351,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+    RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),
 }
 """What a record of each kind may say beside its moment."""
 
@@ -378,6 +387,7 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.ORDER: EventType(_ORDER),
     EventName.OUTBOX_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
     EventName.PART: EventType(frozenset({Fact.PART, Fact.UP, Fact.WHY})),
+    EventName.PASSBACK: EventType(RECORD_FACTS[RecordKind.PASSBACK]),
     EventName.POLICY: EventType(RECORD_FACTS[RecordKind.POLICY]),
     EventName.POLICY_UNREADABLE: EventType(_WHY, is_fault=True),
     EventName.PROBLEM: EventType(

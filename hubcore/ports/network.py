@@ -5,6 +5,7 @@ Laws:
    printed one holds a number that the device does not show. That number is a value, not a text.
 2. What was taken in without the protection that was asked for is told as such, never silently kept.
 3. Nothing here is done by itself: a person asks for each call.
+4. What crosses is numbers: no name, no text, nothing of people.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from hubd.doors.watch import DoorWatch
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.orders.order_log import OrderLog
+from hubd.orders.passback import PassbackReset
 from hubd.orders.schedules import HoldSchedules
 from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
@@ -37,6 +38,7 @@ class Doors:
     standing: StandingOrders
     orders: BackendOrders
     keeper: DoorKeeper
+    passback: PassbackReset
 
 
 def make_doors(
@@ -51,8 +53,8 @@ def make_doors(
     numbers = {door.id: [point.number for point in door.access_points] for door in config.doors}
     standing = StandingOrders(numbers, policy, evidence.clock, evidence.tell)
     schedules = HoldSchedules(numbers, policy, evidence.clock, config.hub.zone)
-    persons = Persons(evidence.clock)
-    watch = _make_watch(config, movers, schedules, persons, evidence)
+    persons = Persons(evidence.clock, came_in=schedules.came_in)
+    watch = _make_watch(config, movers, persons, evidence)
     unlock = _make_unlock(config, movers, policy, standing, watch, persons, heard, evidence)
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -86,6 +88,7 @@ def make_doors(
         standing=standing,
         orders=orders,
         keeper=keeper,
+        passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
     )
 
 
@@ -100,29 +103,16 @@ def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None
 def _make_watch(
     config: Config,
     movers: Mapping[str, Mover],
-    schedules: HoldSchedules,
     persons: Persons,
     evidence: Evidence,
 ) -> DoorWatch:
-    def came_in(access_point: int) -> None:
-        schedules.came_in(access_point)
-        persons.came_in(access_point)
-
-    machines: dict[str, DoorMachine] = {}
-    for door in config.doors:
-        machines[door.id] = DoorMachine(
-            watched=door.dps is not None,
-            held_open_seconds=door.held_open_seconds,
-            pre_alarm_seconds=door.pre_alarm_seconds,
-            extended_factor=door.extended_factor,
-        )
     return DoorWatch(
-        machines=machines,
+        machines=machines_of(config),
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
         driven=lambda door: movers[door].driven,
-        came_in=came_in,
+        came_in=persons.came_in,
         bolt=lambda door: movers[door].bolt_state,
     )
 
@@ -154,6 +144,19 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
     )
+
+
+def machines_of(config: Config) -> dict[str, DoorMachine]:
+    """Return what sees each door, by door id."""
+    machines: dict[str, DoorMachine] = {}
+    for door in config.doors:
+        machines[door.id] = DoorMachine(
+            watched=door.dps is not None,
+            held_open_seconds=door.held_open_seconds,
+            pre_alarm_seconds=door.pre_alarm_seconds,
+            extended_factor=door.extended_factor,
+        )
+    return machines
 
 
 def points_of(config: Config) -> dict[int, Point]:

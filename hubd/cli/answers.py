@@ -48,6 +48,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
+        case "passback-reset", {"credential": str() | None, "forgotten": int()}:
+            return dict(answer)
         case "doors" | "devices", list() if all(isinstance(item, dict) for item in answer):
             return {call: answer}
     raise NoAnswer(

@@ -183,6 +183,30 @@ def accept_state(path: Path, as_json: bool) -> None:
         print(f"Accepted ({clean(answer['was'])}). The policy in force is version {version}.")
 
 
+@hubctl.command("passback-reset")
+@click.argument("credential", required=False)
+@_JSON
+@_SOCKET
+@click.pass_obj
+def passback_reset(path: Path, credential: str | None, as_json: bool) -> None:
+    """Forget where people are, so that anti-passback keeps nobody out. Needs root.
+
+    With CREDENTIAL it forgets that one alone, whole as `hubctl audit list` shows it, else all. This
+    is recorded.
+    """
+    arguments = {} if credential is None else {"credential": credential}
+    answer = ask_or_end(path, "passback-reset", as_json, **arguments)
+    if as_json:
+        print_json(answer)
+    elif not answer["forgotten"]:
+        whose = "anybody is" if credential is None else f"{clean(credential)} is"
+        print(f"The hub does not know where {whose}: nothing was changed.")
+    else:
+        whose = "everybody was" if credential is None else f"{clean(credential)} was"
+        count = clean(answer["forgotten"])
+        print(f"Recorded, and forgotten where {whose} (places: {count}).")
+
+
 @hubctl.command()
 @_JSON
 @_SOCKET

@@ -115,8 +115,8 @@ class ZwaveNode(Section, frozen=True, tag_field=KIND, tag="zwave"):
     name: Name
     node: Annotated[int, Meta(ge=1, le=4000, description="1 to 4000, the node's number")]
     capability: Annotated[
-        Literal["lock", "switch", "cover", "sensor", "meter"],
-        Meta(description='"lock", "switch", "cover", "sensor" or "meter"'),
+        Literal["lock", "switch", "cover", "barrier", "sensor", "meter"],
+        Meta(description='"lock", "switch", "cover", "barrier", "sensor" or "meter"'),
     ]
     endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
     seconds_believed: Seconds = 86_400.0

@@ -94,10 +94,21 @@ class Config(Section, frozen=True):
             for name in self.backend.KEYS:
                 self.keys.check_has(name, "[backend]")
         check_doors(self.doors)
+        self._check_offline_hours()
         check_devices(self.devices, self.relay_boards, self.zwave, self.doors, self.openzwave)
         self._check_readers()
         self.protocol.check()
         self.api.check()
+
+    def _check_offline_hours(self) -> None:
+        """A hub that is to have no backend has been without one for ever."""
+        if self.backend is not None:
+            return
+        for index, door in enumerate(self.doors):
+            if door.offline_hours_max is not None:
+                key = ("doors", f"[{index}]", "offline_hours_max")
+                expected = "a [backend] in this file, or nobody would ever be let in"
+                raise WrongValueError(key, expected, "none")
 
     def _check_readers(self) -> None:
         points = {point.number for door in self.doors for point in door.access_points}

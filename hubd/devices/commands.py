@@ -21,9 +21,16 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import Act
 from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome
 from hubcore.backend.uplink.words import MAX_DEVICES, ActOutcome
-from hubcore.device.command import VERBS_OF, Command, CommandOutcome
+from hubcore.device.command import Command, CommandOutcome
 from hubcore.device.device import Device
-from hubcore.device.remote import SENTENCES, ActDenial, Moment, why_not, why_not_in_time
+from hubcore.device.remote import (
+    SENTENCES,
+    ActDenial,
+    Moment,
+    why_not,
+    why_not_in_time,
+    why_not_to,
+)
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind, StoredRecord
@@ -192,8 +199,9 @@ class RemoteCommands:
 
     async def _told(self, order: Act, device: Device) -> tuple[ActOutcome, str]:
         """Tell one device; return its outcome, and why it is none of the good ones."""
-        if order.verb not in VERBS_OF[device.capability]:
-            return ActOutcome.REFUSED, f"{device.id}: a {device.capability.value} cannot do this"
+        denial = why_not_to(order.verb, device.capability)
+        if denial is not None:
+            return ActOutcome.REFUSED, f"{device.id}: {_of_a_group(denial, device)}"
         begin_seconds = max(0.0, order.expires_at - self._clock.wall())
         result = await self._performer.perform(
             Command(device.id, order.verb, order.level),
@@ -238,6 +246,13 @@ class RemoteCommands:
             self._tell(EventName.COMMAND, detail)
         self._tell(EventName.AUDIT_FAILED, {Fact.WHY: why})
         return False
+
+
+def _of_a_group(denial: ActDenial, device: Device) -> str:
+    """Say why one device of a group is not told what the others are."""
+    if denial is ActDenial.OPENS_A_DOOR:
+        return SENTENCES[denial]
+    return f"a {device.capability.value} cannot do this"
 
 
 def _all_refused(order: Act, devices: Sequence[Device], why: str) -> ActResult:

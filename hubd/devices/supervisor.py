@@ -4,7 +4,8 @@ Laws:
 1. No device waits for another.
 2. A fault is told when it begins and when it ends, however often a device says so.
 3. Readings and states cost one place a device and quantity, at whatever pace they come.
-4. A driver that ends by a mistake of its own leaves its devices unknown, says so, and is begun
+4. Who has a device asked (READ) gets its values by telemetry soon, changed or not.
+5. A driver that ends by a mistake of its own leaves its devices unknown, says so, and is begun
    again. Nothing else ends by it.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from hubcore.device.breaker import BreakerRule, BreakerState
-from hubcore.device.command import Command, CommandOutcome
+from hubcore.device.command import Command, CommandOutcome, Verb
 from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.device.telemetry import TelemetryTable
@@ -53,8 +54,6 @@ class Supervisor:
         self._telemetry = TelemetryTable() if telemetry is None else telemetry
         self._pauses = pauses
         self._watchers: dict[str, Watcher] = {}
-        self._ended = set[str]()
-        """Devices whose driver ended by a mistake, and that have said nothing since."""
         self._of_driver: dict[DeviceDriver, list[str]] = {}
         for id_, (_, driver) in devices.items():
             self._of_driver.setdefault(driver, []).append(id_)
@@ -83,7 +82,7 @@ class Supervisor:
             why = "it ended"
             try:
                 await driver.serve(self)
-            except Exception as error:  # law 4
+            except Exception as error:  # law 5
                 why = f"{type(error).__name__}: {error}"
             self._driver_ended(driver, why)
             if self._clock.monotonic() - began > last_seconds:
@@ -98,7 +97,7 @@ class Supervisor:
             worker.forget_state()
             self._telemetry.stands(device, worker.state, self._clock.monotonic())
             self.fault(device, DeviceFault.SERVICE_GONE, True)
-            self._ended.add(device)
+            worker.driver_ended = True
 
     async def perform(
         self, command: Command, within_seconds: float, begin_seconds: float | None = None
@@ -115,6 +114,8 @@ class Supervisor:
         result = await worker.command(command, within_seconds, begin_seconds)
         now = self._clock.monotonic()
         self._telemetry.stands(command.device, worker.known_state(now), now)
+        if command.verb is Verb.READ and result.outcome is CommandOutcome.CONFIRMED:
+            self._telemetry.asked(command.device)
         return result
 
     def state(self, device: str) -> DeviceState:
@@ -148,7 +149,7 @@ class Supervisor:
         worker.state = state
         worker.spoke()
         self._telemetry.stands(device, state, self._clock.monotonic())
-        self._driver_is_back(device)
+        self._driver_is_back(worker, device)
         if device in self._watchers:
             self._watchers[device](state)
 
@@ -160,7 +161,7 @@ class Supervisor:
         worker.readings[reading.quantity] = reading.value
         worker.spoke()
         self._telemetry.read(reading, self._clock.monotonic())
-        self._driver_is_back(reading.device)
+        self._driver_is_back(worker, reading.device)
 
     def fault(self, device: str, fault: DeviceFault, stands: bool) -> None:
         """Something is wrong with a device, or no longer."""
@@ -171,9 +172,10 @@ class Supervisor:
             worker.faults.add(fault)
         else:
             worker.faults.discard(fault)
+            worker.look_again()
         self._tell_fault(device, fault, stands)
 
-    def _driver_is_back(self, device: str) -> None:
-        if device in self._ended:
-            self._ended.discard(device)
+    def _driver_is_back(self, worker: Worker, device: str) -> None:
+        if worker.driver_ended:
+            worker.driver_ended = False
             self.fault(device, DeviceFault.SERVICE_GONE, False)

@@ -9,7 +9,9 @@ Laws:
    pulsing are never sent twice.
 5. A device that fails again and again gets no commands, only a probe now and then, until it
    answers.
-6. A state that is older than its device allows, or that a failed command may have changed, is
+6. While the stick, the line or the service of a device is gone, a command is refused at once, with
+   that cause. Nothing counts as a failure of the device, and it is not probed.
+7. A state that is older than its device allows, or that a failed command may have changed, is
    UNKNOWN.
 """
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubcore.device.breaker import Breaker, BreakerRule, BreakerState
@@ -43,10 +46,19 @@ SECONDS_OF = {
     Capability.LOCK: 30.0,
     Capability.SWITCH: 10.0,
     Capability.COVER: 120.0,
+    Capability.BARRIER: 120.0,
     Capability.SENSOR: 20.0,
     Capability.METER: 20.0,
 }
 """How long one try may take, by what the device is: a shutter travels for a minute."""
+
+
+LOSSES: Mapping[DeviceFault, str] = {
+    DeviceFault.INTERFACE_GONE: "its stick, adapter or serial line is not there",
+    DeviceFault.SERVICE_GONE: "the program that drives it does not run, or does not answer",
+    DeviceFault.WRONG_VERSION: "the program that drives it is of a version that hubd does not know",
+}
+"""What keeps all devices of a driver or a line from being reached, and the sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,8 @@ class Worker:
         self.breaker = Breaker(rule)
         self.state = DeviceState(Position.UNKNOWN, at=0.0)
         self.faults = set[DeviceFault]()
+        self.driver_ended = False
+        """Its driver ended by a mistake, and it has said nothing since."""
         self.readings: dict[Quantity, float] = {}
 
     async def command(
@@ -105,6 +119,9 @@ class Worker:
         if command.verb not in VERBS_OF[self._device.capability]:
             kind = self._device.capability.value
             return CommandResult(CommandOutcome.FAILED, f"a {kind} cannot {command.verb.name}")
+        loss = self._loss()
+        if loss is not None:
+            return CommandResult(CommandOutcome.FAILED, LOSSES[loss])
         if self.breaker.state is not BreakerState.CLOSED:
             return CommandResult(CommandOutcome.FAILED, "the device does not answer")
         if self._device.capability is Capability.COVER:
@@ -139,7 +156,7 @@ class Worker:
         while not self._waiting:
             self._came.clear()
             pause_seconds = None
-            if self.breaker.state is BreakerState.OPEN:
+            if self.breaker.state is BreakerState.OPEN and self._loss() is None:
                 pause_seconds = max(0.0, self.breaker.probe_at - self._clock.monotonic())
             try:
                 async with asyncio.timeout(pause_seconds):
@@ -148,7 +165,7 @@ class Worker:
                 await self._probe()
 
     async def _probe(self) -> None:
-        if self.breaker.probe(self._clock.monotonic()):
+        if self._loss() is None and self.breaker.probe(self._clock.monotonic()):
             await self._try(Command(self._device.id, Verb.READ), self._try_seconds)
 
     async def _do(self, job: _Job) -> None:
@@ -164,7 +181,7 @@ class Worker:
         _answer(job, result)
 
     def _may_repeat(self, job: _Job) -> bool:
-        if job.command.verb not in REPEATABLE or job.result.done():
+        if job.command.verb not in REPEATABLE or job.result.done() or self._loss() is not None:
             return False
         begin_until = min(job.until, job.begin_until)
         in_time = begin_until - self._clock.monotonic() > RETRY_PAUSE_SECONDS
@@ -175,6 +192,9 @@ class Worker:
         left_seconds = job.until - now
         if left_seconds <= 0 or now > job.begin_until:
             return CommandResult(CommandOutcome.TIMEOUT, "it waited too long behind other commands")
+        loss = self._loss()
+        if loss is not None:
+            return CommandResult(CommandOutcome.FAILED, LOSSES[loss])
         self._under_way = job
         try:
             return await self._try(job.command, min(left_seconds, self._try_seconds))
@@ -215,8 +235,25 @@ class Worker:
             self.breaker.succeeded()
             return
         self.forget_state()
-        if result is not SUPERSEDED:
+        if self._loss() is not None:
+            self.breaker.told_nothing(self._clock.monotonic())
+        elif result is not SUPERSEDED:
             self.breaker.failed(self._clock.monotonic())
+
+    def _loss(self) -> DeviceFault | None:
+        """Return what keeps every command from this device and its neighbours, None: nothing does.
+
+        A driver that was begun again after a mistake may say nothing before it is asked.
+        """
+        for loss in LOSSES:
+            is_of_the_house = self.driver_ended and loss is DeviceFault.SERVICE_GONE
+            if loss in self.faults and not is_of_the_house:
+                return loss
+        return None
+
+    def look_again(self) -> None:
+        """A fault has ended: what waited for that may go on."""
+        self._came.set()
 
     def forget_state(self) -> None:
         """Nobody can tell how the device stands now."""

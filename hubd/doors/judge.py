@@ -161,10 +161,11 @@ class Judge:
         """Return the schedules that a claim's grant and the door's demands name, where they are."""
         numbers = {demand.schedule for demand in rules.demands if demand.schedule is not None}
         if claim.entry is not None:
-            numbers.update(rule for rule in claim.entry.rules if isinstance(rule, int))
+            numbers.update([rule for rule in claim.entry.rules if isinstance(rule, int)])
         found: dict[int, Schedule] = {}
+        look_up = self._policy.schedule
         for number in numbers:
-            schedule = self._policy.schedule(number)
+            schedule = look_up(number)
             if schedule is not None:
                 found[number] = schedule
         return found

@@ -5,11 +5,14 @@ Laws:
    keeps nobody out for it.
 2. A place changes when the door is used: when it is seen to open after the release, or at the
    release where no position switch can tell.
-3. One release is open at a door: a later one takes its place.
+3. One release is open at a door: a later one takes its place. One that nobody used puts nobody
+   anywhere, whatever opens the door after it.
+4. Somebody came in only by a claim. A release from afar, the exit button and force are nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubcore.access.claim import Claim
@@ -23,18 +26,27 @@ from hubd.doors.rules import Point
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """Somebody was let in and has not been seen to go through: where that leads."""
+    """Somebody was let in and has not been seen to go through.
+
+    `area` is where that leads; None where no passback rule says so.
+    """
 
     access_point: int
     credential: str
-    area: int
+    area: int | None
+
+
+def _nobody(_access_point: int) -> None:
+    return
 
 
 class Persons:
     """Who waits and who is where, at all doors of the hub."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, came_in: Callable[[int], None] = _nobody) -> None:
+        """`came_in` takes the access point by which somebody came in by a claim."""
         self._clock = clock
+        self._came_in = came_in
         self._two = TwoPersons()
         self._places = Places()
         self._passages: dict[str, _Passage] = {}
@@ -82,10 +94,8 @@ class Persons:
     def released(self, claim: Claim, point: Point, rule: PassbackRule | None) -> None:
         """A door was released for a claim."""
         self._two.completed(claim.access_point)
-        self._passages.pop(point.door, None)
-        if rule is None:
-            return
-        passage = _Passage(point.number, claim.credential, rule.to_area)
+        area = None if rule is None else rule.to_area
+        passage = _Passage(point.number, claim.credential, area)
         if point.watched:
             self._passages[point.door] = passage
         else:
@@ -102,10 +112,23 @@ class Persons:
                 del self._passages[door]
                 self._went(passage)
 
-    def reset(self) -> None:
-        """Forget where everybody is."""
-        self._passages.clear()
-        self._places.reset()
+    def known(self, credential: str | None = None) -> int:
+        """Count whose place is known or is about to be: one credential's, or all."""
+        passages = self._passages.values()
+        going = {passage.credential for passage in passages if passage.area is not None}
+        if credential is not None:
+            return int(credential in going or self._places.of(credential) is not None)
+        return len(self._places) + sum(self._places.of(one) is None for one in going)
+
+    def reset(self, credential: str | None = None) -> None:
+        """Forget where one credential is, or where all are."""
+        for door, passage in list(self._passages.items()):
+            if credential in (None, passage.credential):
+                del self._passages[door]
+        self._places.reset(credential)
 
     def _went(self, passage: _Passage) -> None:
+        self._came_in(passage.access_point)
+        if passage.area is None:
+            return
         self._places.went(passage.credential, passage.area, self._clock.wall())

@@ -108,8 +108,7 @@ class DoorWatch:
     ) -> None:
         """`machines` by door id; `driven` and `bolt` tell what is known of a door's movers now.
 
-        `came_in` takes the access point by which somebody was let in. At a door without a position
-        switch that is everybody for whom it was released.
+        `came_in` takes the access point of the release in which a door was seen to open.
         """
         self._doors: dict[str, _Door] = {}
         for name, machine in machines.items():
@@ -171,8 +170,6 @@ class DoorWatch:
         released = self._doors[door]
         self.works(door)
         released.machine.extended = extended
-        if not released.machine.watched:
-            self._came_in(access_point)
         now = self._clock.monotonic()
         released.release(access_point, began=now, ends=now + seconds)
         if self._driven(door):

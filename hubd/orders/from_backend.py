@@ -54,6 +54,7 @@ from hubd.orders.wording import (
     TOO_OFTEN,
     UNREADABLE,
     cannot_be_held,
+    facts_of_no,
     facts_of_order,
     source_of,
     standing_of,
@@ -125,15 +126,23 @@ class BackendOrders:
         return OrderResult(order.id, outcome, sentence(detail))
 
     async def look(self) -> None:
-        """End what is over, and mark what stands if many records came since it was recorded."""
-        async with self._turn:
-            for door, order in self._standing.over():
-                await self._over(door, order)
-            unmarked = self._log.last() - self._carried_at
-            if not self._orders or unmarked < MARK_RECORDS:
-                return
-            if await self._log.mark(self._orders.values()):
-                self._carried_at = self._log.last()
+        """End what is over, and mark what stands if many records came since it was recorded.
+
+        Nothing here keeps an order waiting, and while one is being recorded nothing ends.
+        """
+        if self._turn.locked():
+            return
+        over = self._standing.over()
+        recorded = [self._over(door, order) for door, order in over]
+        if not recorded and self._is_to_be_marked():
+            recorded.append(self._log.mark(self._orders.values()))
+        if over:
+            await self._changed({door for door, _ in over})
+        if recorded and all(await asyncio.gather(*recorded)):
+            self._carried_at = self._log.last()
+
+    def _is_to_be_marked(self) -> bool:
+        return bool(self._orders) and self._log.last() - self._carried_at >= MARK_RECORDS
 
     # An order is new, or was asked before.
 
@@ -147,10 +156,8 @@ class BackendOrders:
         if not pace.take(now):
             return OrderOutcome.BUSY, TOO_OFTEN
         if refused is not None:
-            await self._log.write(
-                {**facts_of_order(order), Fact.ALLOWED: False, Fact.WHY: refused[1]}
-            )
             outcome, detail = refused
+            await self._log.write(facts_of_no(order, outcome, detail))
         else:
             outcome, detail = await self._obey(order)
         self._memory.keep(order, (outcome, detail), now)
@@ -224,7 +231,7 @@ class BackendOrders:
         recorded = await self._log.write(detail, after.values())
         if not recorded and bool(order.on) is opens(order.order):
             # the record may become durable yet, so the next one takes it back
-            detail = {**facts_of_order(order), Fact.ALLOWED: False, Fact.WHY: NOT_RECORDED}
+            detail = facts_of_no(order, OrderOutcome.FAILED, NOT_RECORDED)
             await self._log.write(detail, self._orders.values())
             return OrderOutcome.FAILED, NOT_RECORDED
         self._orders = after
@@ -244,15 +251,14 @@ class BackendOrders:
                 self._standing.end(door, standing)
         await self._changed(doors)
 
-    async def _over(self, door: str, order: StandingOrder) -> None:
-        """End an order whose own end has come, and record that."""
+    def _over(self, door: str, order: StandingOrder) -> Awaitable[bool]:
+        """End an order whose own end has come, and record that; awaited, tell whether durably."""
         self._standing.end(door, order)
         for place in (ALL_DOORS, self._standing.points[door][0]):
             if source_of(place) == order.source:
                 self._orders.pop((place, order.order), None)
         detail = facts_of(order.order, on=False, given_by=order.source, until=None)
-        await self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
-        await self._changed((door,))
+        return self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
 
     def _restore(self, one: CarriedOrder) -> None:
         """Let an order stand that stood before the restart."""

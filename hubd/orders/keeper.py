@@ -13,7 +13,10 @@ Laws:
 7. A door whose mover is slow keeps no other door, no order and no look waiting (MOVE_SECONDS).
 8. A fire alarm stands until FIRE_QUIET_SECONDS after its input last said so. It drives no mover:
    that release is wired past the hub. It stands at once, whatever keeps a record or an order
-   waiting; its record follows.
+   waiting.
+9. What a schedule or an input ends, and what an input begins, takes effect at once and is recorded
+   afterwards, again and again until the disk has taken it. Of one that began and ended often
+   meanwhile the last is recorded, with the one before it.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ HOLD_SECONDS = 3.0
 """A hold outlasts hubd by at most so long."""
 FIRE_QUIET_SECONDS = 10.0
 RECORD_AGAIN_SECONDS = 30.0
-"""After a disk that took no record, until a schedule is recorded again."""
+"""After a disk that took no record, until something is recorded again."""
+UNRECORDED_MAX = 2
+"""Beginnings and ends of one order at one door that wait to be recorded."""
 MOVE_SECONDS = 1.0
 """Nobody waits longer for movers: a lock that does not answer takes half a minute to say so."""
 
@@ -84,7 +89,9 @@ class DoorKeeper:
         self._tell = tell
         self._cannot_hold = cannot_hold
         self._modes = dict.fromkeys(standing.points, DoorMode.LOCKED)
-        self._unsecured: set[str] = set()
+        self._shut_orders = 0
+        self._unsecured: dict[str, int] = {}
+        """Doors that are to be secured, with the number of the change of mode that wants it."""
         self._tasks: asyncio.TaskGroup | None = None
         """Of `run`, while it runs."""
         self._moves: dict[tuple[str, bool], asyncio.Task[None]] = {}
@@ -95,8 +102,8 @@ class DoorKeeper:
         """Doors of which that was told."""
         self._fire: set[str] = set()
         self._fire_quiet_at: dict[str, float] = {}
-        self._fire_unrecorded: list[tuple[str, bool]] = []
-        """Doors whose fire alarm began or ended, in order, until that is recorded."""
+        self._unrecorded: dict[tuple[str, StandingOrder], list[bool]] = {}
+        """By door and order: that it began or ended, in turn, until that is recorded."""
         self._record_again_at = 0.0
 
     async def run(self, look_first: Callable[[], Awaitable[None]]) -> None:
@@ -122,8 +129,14 @@ class DoorKeeper:
     async def look(self) -> None:
         """Take what schedules and inputs order, and bring each door into its mode."""
         self._take_inputs()
-        await self._ask_schedules()
-        await self._record_inputs()
+        wanted = self._schedules.open_now()
+        self._cannot_hold(frozenset(door for door in wanted if not self._may_hold(door)))
+        self._end_schedules(wanted)
+        await self.apply(self._standing.points)
+        if self._clock.monotonic() < self._record_again_at:
+            return
+        if await self._record_what_was():
+            await self._begin_schedules(wanted)
         await self.apply(self._standing.points)
 
     def fire(self, door: str, active: bool) -> None:
@@ -148,26 +161,26 @@ class DoorKeeper:
 
     # Who orders.
 
-    async def _ask_schedules(self) -> None:
-        wanted = self._schedules.open_now()
-        self._cannot_hold(frozenset(door for door in wanted if not self._may_hold(door)))
+    def _end_schedules(self, wanted: frozenset[str]) -> None:
         for door in self._standing.points:
-            stands = _BY_SCHEDULE in self._standing.standing(door)
-            if door in wanted and not stands:
-                await self._hold_by_schedule(door)
-            elif stands and door not in wanted:
-                self._standing.end(door, _BY_SCHEDULE)
-                await self._record(door, _BY_SCHEDULE, on=False)
+            if door not in wanted and self._standing.end(door, _BY_SCHEDULE):
+                self._has_become(door, _BY_SCHEDULE, on=False)
 
-    async def _hold_by_schedule(self, door: str) -> None:
-        now = self._clock.monotonic()
-        may_hold = self._may_hold(door) and now >= self._record_again_at
+    async def _begin_schedules(self, wanted: frozenset[str]) -> None:
+        for door in sorted(wanted):
+            stands = _BY_SCHEDULE in self._standing.standing(door)
+            if not stands and not await self._hold_by_schedule(door):
+                return
+
+    async def _hold_by_schedule(self, door: str) -> bool:
+        """Hold a door open if it may be; return False when the disk takes no record."""
+        may_hold = self._may_hold(door)
         if not may_hold or self._standing.why_not(door, _BY_SCHEDULE) is not None:
-            return
+            return True
         if not await self._record(door, _BY_SCHEDULE, on=True):
-            self._record_again_at = now + RECORD_AGAIN_SECONDS
-            return
+            return False
         self._standing.take(door, _BY_SCHEDULE)
+        return True
 
     def _take_inputs(self) -> None:
         now = self._clock.monotonic()
@@ -179,16 +192,32 @@ class DoorKeeper:
                 self._standing.take(door, _BY_INPUT)
             else:
                 self._standing.end(door, _BY_INPUT)
-            self._fire_unrecorded.append((door, burns))
+            self._has_become(door, _BY_INPUT, on=burns)
 
-    async def _record_inputs(self) -> None:
-        while self._fire_unrecorded:
-            door, burns = self._fire_unrecorded.pop(0)
-            await self._record(door, _BY_INPUT, on=burns)
+    def _has_become(self, door: str, order: StandingOrder, on: bool) -> None:
+        """Have it recorded that an order stands by now, or does not."""
+        waiting = self._unrecorded.setdefault((door, order), [])
+        waiting.append(on)
+        if len(waiting) > UNRECORDED_MAX:
+            del waiting[-3:-1]
+
+    async def _record_what_was(self) -> bool:
+        """Record what has begun or ended; return False when the disk takes no record."""
+        for (door, order), waiting in list(self._unrecorded.items()):
+            while waiting:
+                on = waiting.pop(0)
+                if not await self._record(door, order, on=on):
+                    if waiting[:1] != [on]:  # else it became so once more meanwhile
+                        waiting.insert(0, on)
+                    return False
+        return True
 
     async def _record(self, door: str, order: StandingOrder, on: bool) -> bool:
         facts = facts_of(order.order, on, order.source, None)
-        return await self._log.write({**facts, Fact.DOOR: door})
+        recorded = await self._log.write({**facts, Fact.DOOR: door})
+        if not recorded:
+            self._record_again_at = self._clock.monotonic() + RECORD_AGAIN_SECONDS
+        return recorded
 
     # What follows from a mode.
 
@@ -199,9 +228,10 @@ class DoorKeeper:
             return
         self._modes[door] = mode
         if RULES_OF[mode].refuses is not None:
-            self._unsecured.add(door)
+            self._shut_orders += 1
+            self._unsecured[door] = self._shut_orders
         else:
-            self._unsecured.discard(door)
+            self._unsecured.pop(door, None)
         self._tell(
             EventName.MODE,
             {Fact.DOOR: door, Fact.MODE: mode.value, Fact.WAS: was.value},
@@ -224,10 +254,12 @@ class DoorKeeper:
 
     async def _move(self, door: str) -> None:
         """Secure a door that must be shut, hold open one that must be open."""
+        wanted_by = self._unsecured.get(door)
         try:
-            if door in self._unsecured:
+            if wanted_by is not None:
                 await self._movers[door].secure()
-                self._unsecured.discard(door)
+                if self._unsecured.get(door) == wanted_by:  # else a later change wants it again
+                    del self._unsecured[door]
             elif self._standing.mode(door) is DoorMode.UNLOCKED and self._may_hold(door):
                 await self._movers[door].release(HOLD_SECONDS)
             else:

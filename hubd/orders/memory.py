@@ -95,15 +95,25 @@ class OrderMemory:
                     on=on,
                     until=until if isinstance(until, int) else None,
                 )
-                outcome = OrderOutcome.TAKEN if allowed else OrderOutcome.REFUSED
-                answer = (outcome, str(rest.get(Fact.WHY) or ""))
-                self._answered[key] = _Answered(asked, answer, at)
+                outcome = OrderOutcome.TAKEN if allowed else _outcome_of(rest.get(Fact.OUTCOME))
+                self._answered.pop(key, None)
+                if outcome in _KEPT:
+                    answer = (outcome, str(rest.get(Fact.WHY) or ""))
+                    self._answered[key] = _Answered(asked, answer, at)
 
     def _forget(self, now: float) -> None:
         """Forget what no order can be a repetition of."""
         oldest = now - ORDER_REMEMBERED_SECONDS
         for key in [key for key, known in self._answered.items() if known.at < oldest]:
             del self._answered[key]
+
+
+def _outcome_of(word: object) -> OrderOutcome:
+    """Return the outcome that a record names; of a word that is none: REFUSED."""
+    for outcome in OrderOutcome:
+        if word == outcome.name.lower():
+            return outcome
+    return OrderOutcome.REFUSED
 
 
 def _asked(order: Order) -> _Asked:

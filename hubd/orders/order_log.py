@@ -2,7 +2,8 @@
 
 Laws:
 1. A record that changes the backend's orders holds all of them that stand after it.
-2. Nobody waits longer than RECORD_SECONDS for the disk.
+2. Records are taken at once, in the order in which they are written. What is awaited is the disk.
+3. Nobody waits longer than RECORD_SECONDS for the disk.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ class OrderLog:
         """Return the number of the newest durable record."""
         return self._log.last()
 
-    async def write(self, detail: Detail, carried: Iterable[CarriedOrder] | None = None) -> bool:
-        """Record and tell an order; tell whether the record is durable.
+    def write(
+        self, detail: Detail, carried: Iterable[CarriedOrder] | None = None
+    ) -> Awaitable[bool]:
+        """Record and tell an order; awaited, tell whether the record is durable.
 
         `carried` are the orders of the backend that stand after it, None when it changes none.
         """
@@ -51,23 +54,32 @@ class OrderLog:
         self._tell(EventName.ORDER, detail)
         if carried is not None:
             detail = {**detail, Fact.ORDERS: write_orders(carried)}
-        return await self._durable(detail)
+        return self._append(detail)
 
-    async def mark(self, carried: Iterable[CarriedOrder]) -> bool:
+    def mark(self, carried: Iterable[CarriedOrder]) -> Awaitable[bool]:
         """Record which orders of the backend stand, though none has changed."""
-        return await self._durable({Fact.ORDERS: write_orders(carried)})
+        return self._append({Fact.ORDERS: write_orders(carried)})
 
-    async def _durable(self, detail: Detail) -> bool:
+    def _append(self, detail: Detail) -> Awaitable[bool]:
         record = record_now(self._clock, RecordKind.ORDER, detail)
         try:
-            written: Awaitable[int] = self._log.append(record)
-            async with asyncio.timeout(self._record_seconds):
-                await written
-        except (AuditError, TimeoutError) as error:
-            why = str(error) or f"the disk has not taken it for {self._record_seconds:g} s"
-            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: why})
-            return False
-        return True
+            written = self._log.append(record)
+        except AuditError as error:
+            return self._durable(None, str(error))
+        return self._durable(written)
+
+    async def _durable(self, written: Awaitable[int] | None, why: str = "") -> bool:
+        """Wait for the disk; tell WHY of a record that it did not take."""
+        if written is not None:
+            try:
+                async with asyncio.timeout(self._record_seconds):
+                    await written
+            except (AuditError, TimeoutError) as error:
+                why = str(error) or f"the disk has not taken it for {self._record_seconds:g} s"
+            else:
+                return True
+        self._tell(EventName.AUDIT_FAILED, {Fact.WHY: why})
+        return False
 
 
 def facts_of(

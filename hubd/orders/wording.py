@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubcore.access.precedence import StandingOrder
 from hubcore.backend.uplink.from_backend import Order
+from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.evidence.carried_orders import ALL_DOORS, ORDERS_CARRIED_MAX
 from hubcore.evidence.facts import Detail, Fact
 from hubd.doors.judge import ORDER_SECONDS_MAX
@@ -54,4 +55,14 @@ def facts_of_order(order: Order) -> Detail:
         Fact.ASKER: order.by,
         Fact.OP: order.id,
         Fact.POINT: point_of(order),
+    }
+
+
+def facts_of_no(order: Order, outcome: OrderOutcome, why: str) -> Detail:
+    """Return what a record tells of an order that does not hold."""
+    return {
+        **facts_of_order(order),
+        Fact.ALLOWED: False,
+        Fact.WHY: why,
+        Fact.OUTCOME: outcome.name.lower(),
     }

@@ -660,8 +660,8 @@ CHECKS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="What answers is not of the kind that the configuration names: {devices}.",
         remedy=(
-            "Compare kind, port, relays and address with the board or device. "
-            "hubd never guesses a kind."
+            "Compare kind, port, relays and address with the board, or node, endpoint and "
+            "capability with the Z-Wave device. hubd never guesses a kind."
         ),
     ),
     CheckId.OPENZWAVE_MISSING: Check(

@@ -52,6 +52,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         runs=runs,
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),
+        care=networks.care(config),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from hubcore.device.command import Capability
 from hubcore.ports.device import DeviceDriver
+from hubcore.ports.network import NetworkCare
 from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config.devices import OpenZwaveNode, Zwave, ZwaveNode
 from hubd.config.file import Config
@@ -31,6 +32,14 @@ class LockDriver(DeviceDriver, Protocol):
         """Tell whether a lock has a timer of its own."""
 
 
+class NetworkDriver(LockDriver, Protocol):
+    """The driver of a whole network."""
+
+    @property
+    def care(self) -> NetworkCare:
+        """Who takes devices in and out."""
+
+
 MakeDriver = Callable[[], LockDriver]
 """Returns the one driver of a network, which it makes the first time. Raises ImportError."""
 
@@ -39,8 +48,14 @@ MakeDriver = Callable[[], LockDriver]
 class Networks:
     """The driver of each network; none is made before something of it is configured."""
 
-    zwave: MakeDriver
+    zwave: Callable[[], NetworkDriver]
     openzwave: MakeDriver
+
+    def care(self, config: Config) -> NetworkCare | None:
+        """Return the care of the Z-Wave network; None where nothing in it is commanded."""
+        nodes = [one for one in config.devices if isinstance(one, ZwaveNode)]
+        locks = [one for _, one in config.door_locks if isinstance(one, ZwaveLock)]
+        return self.zwave().care if nodes or locks else None
 
     def driver_of(self, lock: DoorLock) -> LockDriver:
         """Return the driver of a lock that moves a door. Raise ImportError."""
@@ -67,7 +82,7 @@ def make_networks(
     )
 
 
-def _zwave(config: Config, socket: Path | None, is_simulated: bool) -> LockDriver:
+def _zwave(config: Config, socket: Path | None, is_simulated: bool) -> NetworkDriver:
     """Nodes behind the Z-Wave service of this machine."""
     from drivers.zwave_js.driver import SECURE_ENOUGH, ZwaveJs
     from drivers.zwave_js.nodes import ZwaveDevice

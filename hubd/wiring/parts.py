@@ -12,6 +12,7 @@ from drivers.lock.commands import Commands
 from hubcore.device.device import Device
 from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
+from hubcore.ports.network import NetworkCare
 from hubcore.ports.radio import Radio
 from hubcore.ports.reader import Readers
 from hubcore.ports.uplink import Uplink
@@ -44,6 +45,7 @@ class Parts:
     `make_movers`: makes what moves each door. `runs`: what must run for the parts, by name.
     `readers`: what drives each reader beside the phones, by the reader's id.
     `devices`: what is commanded, the locks of doors too, each with its driver, by its id.
+    `care`: that of the Z-Wave network, where the hub commands one. Nothing of hubd calls it yet.
     """
 
     radio: Radio
@@ -53,6 +55,7 @@ class Parts:
     runs: Mapping[Part, RunPart]
     readers: Mapping[str, Readers] = field(default_factory=dict)
     devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
+    care: NetworkCare | None = None
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -13,6 +13,7 @@ from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
 from hubcore.errors import HardwareError
 from hubcore.ports.device import DeviceListener
+from tests.fakes.network import FakeCare
 
 
 class FakeDriver:
@@ -35,6 +36,7 @@ class FakeDriver:
         self.positions: dict[str, Position] = {}
         self.at_work: defaultdict[str, int] = defaultdict(int)
         self.most_at_work = 0
+        self.care = FakeCare()
         self.listener: DeviceListener | None = None
         self.served = asyncio.Event()
         """Set once it serves its `listener`."""

@@ -24,7 +24,7 @@ SUCCESS = 255
 UNSUPERVISED = 254
 WORKING = 1
 DOOR_LOCK = 98
-CLASSES = [{"id": DOOR_LOCK, "name": "Door Lock", "version": 4, "isSecure": True}]
+BATTERY = 128
 
 
 def lock_values(mode: int) -> list[dict[str, Any]]:
@@ -36,33 +36,46 @@ def lock_values(mode: int) -> list[dict[str, Any]]:
 
 
 def lock_value(property_: str, value: object, writeable: bool) -> dict[str, Any]:
-    return {
-        "endpoint": 0,
-        "commandClass": DOOR_LOCK,
-        "commandClassName": "Door Lock",
-        "property": property_,
-        "propertyName": property_,
-        "ccVersion": 4,
-        "value": value,
-        "metadata": {"type": "number", "readable": True, "writeable": writeable},
-    }
+    """A value of a lock."""
+    return any_value(DOOR_LOCK, property_, value, writeable=writeable)
 
 
 def battery_value(level: object) -> dict[str, Any]:
-    return {
-        "endpoint": 0,
-        "commandClass": 128,
-        "commandClassName": "Battery",
-        "property": "level",
-        "propertyName": "level",
+    """The battery of a node."""
+    return any_value(BATTERY, "level", level)
+
+
+def any_value(
+    class_: int,
+    property_: str,
+    value: object,
+    *,
+    key: str | int | None = None,
+    writeable: bool = False,
+    endpoint: int = 0,
+    **metadata: object,
+) -> dict[str, Any]:
+    """A value as the service tells it."""
+    plain = {"type": "any", "readable": True, "writeable": writeable}
+    found = {
+        "endpoint": endpoint,
+        "commandClass": class_,
+        "commandClassName": str(class_),
+        "property": property_,
+        "propertyName": property_,
         "ccVersion": 1,
-        "value": level,
-        "metadata": {"type": "number", "readable": True, "writeable": False},
+        "value": value,
+        "metadata": plain | metadata,
     }
+    if key is not None:
+        found |= {"propertyKey": key, "propertyKeyName": str(key)}
+    return found
 
 
 def node(number: int, values: list[dict[str, Any]], security: int = S2_ACCESS_CONTROL) -> Answer:
-    """The state of a node."""
+    """The state of a node, which has the classes of its values."""
+    numbers = dict.fromkeys(value["commandClass"] for value in values)
+    classes = [{"id": one, "name": str(one), "version": 1, "isSecure": True} for one in numbers]
     return {
         "nodeId": number,
         "index": 0,
@@ -77,7 +90,7 @@ def node(number: int, values: list[dict[str, Any]], security: int = S2_ACCESS_CO
         "highestSecurityClass": security,
         "keepAwake": False,
         "lastSeen": "2026-11-28T01:00:00.000Z",
-        "endpoints": [{"nodeId": number, "index": 0, "commandClasses": CLASSES}],
+        "endpoints": [{"nodeId": number, "index": 0, "commandClasses": classes}],
         "values": values,
         "statistics": {
             "commandsTX": 0,
@@ -108,6 +121,8 @@ class FakeService:
         self.nodes = [node(1, []), node(2, lock_values(255)), node(3, lock_values(255))]
         self.handlers: dict[str, Handler] = {}
         self.asked: list[Mapping[str, Any]] = []
+        self.refusing: dict[str, int] = {}
+        """Commands that fail, and with which error of zwave-js."""
         self.twice = False
         self.farewells: list[int | None] = []
         """With which code each connection was closed; None: it was cut."""
@@ -183,11 +198,25 @@ class FakeService:
 
     async def _take(self, command: Mapping[str, Any]) -> None:
         self.asked.append(command)
+        if command["command"] in self.refusing:
+            await self._refuse(command)
+            return
         handler = self.handlers.get(command["command"], self._plain)
         result = handler(command)
         if result is not None:
             await self.answer(command, result)
         await asyncio.sleep(0)
+
+    async def _refuse(self, command: Mapping[str, Any]) -> None:
+        message = {
+            "type": "result",
+            "success": False,
+            "messageId": command["messageId"],
+            "errorCode": "zwave_error",
+            "zwaveErrorCode": self.refusing[command["command"]],
+            "zwaveErrorMessage": "",
+        }
+        await self.send(json.dumps(message))
 
     def _plain(self, command: Mapping[str, Any]) -> Answer | None:
         match command["command"]:

@@ -4,6 +4,8 @@ that lets the door fall shut whatever becomes of the daemon.
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -13,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
+from hubcore.access.passback import PassbackKind, PassbackRule
 from hubcore.calendar.schedule import ALWAYS, Rule, Schedule
 from hubcore.phone.messages import Reason
 from hubcore.policy import document as policies
@@ -136,6 +139,71 @@ async def test_a_lockdown_outlasts_a_restart_and_its_end_gives_back_what_stood_b
     await until_driven(stage, False)
     assert allowed(await visit(stage, new_phone(stage)))
     await until_driven(stage, False)
+
+
+async def test_who_is_inside_by_the_hubs_word_is_let_in_again_after_a_passback_reset(
+    stage: Stage,
+) -> None:
+    inside = PassbackRule(PassbackKind.HARD, from_area=0, to_area=1)
+    await policy(stage, points={1: PointRules(passback=inside)})
+    phone = new_phone(stage)
+    assert allowed(await visit(stage, phone))
+    await until_driven(stage, False)
+    assert allowed(await visit(stage, phone)), "whoever does not go through is not inside"
+    act(stage, Act.PULL)
+
+    async def is_open() -> bool:
+        return bool((await door(stage))["position"] == "open")
+
+    await stage.until(is_open, "somebody went through")
+    act(stage, Act.LET_GO)
+    await until_driven(stage, False)
+    denied = await visit(stage, phone)
+    assert denied.verdict is not None
+    assert denied.verdict.reason is Reason.NO_RIGHT
+    askers: list[str] = []
+
+    async def denied_on_record() -> bool:
+        details = [record["detail"] for record in await stage.records()]
+        askers[:] = [one["asker"] for one in details if one.get("why") == "anti-passback"]
+        return bool(askers)
+
+    await stage.until(denied_on_record, "the backend has the record of the denial")
+    asker = askers[0]
+    said = await hubctl(stage, "passback-reset", "somebody-else")
+    assert said == "The hub does not know where somebody-else is: nothing was changed.\n"
+    assert not allowed(await visit(stage, phone))
+    said = await hubctl(stage, "passback-reset", asker)
+    assert said == f"Recorded, and forgotten where {asker} was (places: 1).\n"
+    assert allowed(await visit(stage, phone))
+    await until_driven(stage, False)
+
+    async def told() -> bool:
+        records = await stage.records()
+        resets = [record["detail"] for record in records if record["kind"] == "passback"]
+        said = [(one["vouched_by"], one["credential"], one["count"]) for one in resets]
+        return said == [("technician", asker, 1)]
+
+    await stage.until(told, "the backend has the one record of the reset")
+    await policy(stage)
+
+
+async def hubctl(stage: Stage, *words: str) -> str:
+    """Return what hubctl says to whoever runs this, who started the hub as well."""
+    socket = str((stage.site.hub / "hubd.sock").absolute())
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "hubd.cli.main",
+        "--socket",
+        socket,
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20.0):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
 
 
 async def test_a_stranger_at_the_backend_orders_nothing(stage: Stage) -> None:

@@ -76,6 +76,10 @@ CASES: dict[Words, Case] = {
     ("reader", "change-key"): Case(
         says=("Reader front has proven itself with next_key.",), keys=("reader",), more=("front",)
     ),
+    ("passback-reset",): Case(
+        says=("does not know where anybody is", "nothing was changed"),
+        keys=("credential", "forgotten"),
+    ),
     ("audit", "list"): Case(
         says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False
     ),

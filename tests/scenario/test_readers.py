@@ -178,6 +178,12 @@ async def test_a_duress_pin_opens_and_tells_it_to_the_record_alone(stage: Stage)
     await until_shown(stage, "lab", before, "amber", "green")
     assert (await newest_access(stage, count + 1))["duress"] is True
     await at_rest(stage)
+    said = (stage.path / "backend.log").read_text()
+    assert said.count("backend: DURESS: ") == 1
+    assert "opened access point 2 of hub hub-1 under threat" in said
+    told = await stage.hub("status")
+    assert "duress" not in str(told), "whoever looks at the hub sees nothing of it"
+    assert "duress" not in stage.tail("hub").lower()
 
 
 async def test_a_foreign_reader_never_opens_and_is_told(stage: Stage) -> None:

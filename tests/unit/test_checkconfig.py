@@ -618,19 +618,32 @@ def test_a_line_that_somebody_else_has(hub: Hub) -> None:
     assert "is in use by spi0 CS0" in said[1]
 
 
-def test_a_chip_beside_the_one_of_the_header_is_worth_a_look(tmp_path: Path) -> None:
-    labels = {"gpiochip0": "gpio-brcmstb@107d508500", "gpiochip4": "pinctrl-rp1"}
+@pytest.mark.parametrize(
+    "own", ["gpio-brcmstb@107d508500", "raspberrypi-exp-gpio", "brcmvirt-gpio"]
+)
+def test_a_chip_that_the_board_has_for_itself_is_worth_a_look(tmp_path: Path, own: str) -> None:
+    labels = {"gpiochip0": own, "gpiochip4": "pinctrl-rp1"}
     hub = Hub(tmp_path, chips=Chips(labels))
     hub.state = 'state_directory = "state"\n'
     status, said = hub.check()
     told = the_line(said, "look at: door a: ")
     assert status == 0
     assert (
-        "is on chip gpio-brcmstb@107d508500; the pins of this board's header are those of "
-        "chip pinctrl-rp1" in told
+        f"is on chip {own}; the pins of this board's header are those of chip pinctrl-rp1" in told
     )
     hub.doors = hub.doors.replace('"gpiochip0"', '"pinctrl-rp1"')
     assert not [line for line in hub.check()[1] if line.startswith("look at: door")]
+
+
+@pytest.mark.parametrize("label", ["tca9555", "1-0020", "mcp23s17.0", "74hc595", "CP2104"])
+def test_a_line_of_an_expander_is_as_good_as_one_of_the_header(tmp_path: Path, label: str) -> None:
+    hub = Hub(tmp_path, chips=Chips({"gpiochip0": "pinctrl-bcm2711", "gpiochip2": label}))
+    hub.state = 'state_directory = "state"\n'
+    hub.doors = hub.doors.replace('"gpiochip0"', f'"{label}"')
+    status, said = hub.check()
+    assert status == 0
+    assert f"(label {label}), line 17" in the_line(said, "door a: strike on ")
+    assert not [line for line in said if line.startswith("look at: door")]
 
 
 @pytest.mark.parametrize(

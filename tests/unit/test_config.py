@@ -162,6 +162,7 @@ def test_the_config_cannot_be_changed() -> None:
         ("strike =", "strike_seconds = 0.1\nstrike =", "key strike_seconds of door 'front': expected 0.2 to 30, found 0.1"),
         ("strike =", "strike_seconds = 20\nstrike =", "key strike_cap_seconds of door 'front': expected at least strike_seconds, which is 20, found 10"),
         ("strike =", "pre_alarm_seconds = 60\nstrike =", "key pre_alarm_seconds of door 'front': expected less than held_open_seconds, 60, found 60"),
+        ("strike =", "offline_hours_max = 72\nstrike =", "key offline_hours_max of door 'front': expected a [backend] in this file, or nobody would ever be let in, found none"),
         ("strike =", "extended_factor = 11\nstrike =", "key extended_factor of door 'front': expected 1 to 10, found 11"),
         ("strike =", "strike_cap_seconds = 61\nstrike =", "key strike_cap_seconds of door 'front': expected strike_seconds to 60, found 61"),
         ("strike =", 'dps = { chip = "/dev/gpiochip0", line = 17 }\nstrike =', "key dps of door 'front': expected a value used once, found line 17 of gpiochip0, which strike of door 'front' has too"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,19 +143,52 @@ def test_a_ticket_is_enough_where_the_full_path_is_not_demanded() -> None:
 
 
 ELSEWHERE = {
-    Denial.UNKNOWN_CREDENTIAL: "who finds no card",
-    Denial.OP_CONFLICT: "access.once",
-    Denial.TOO_LATE: "doors.unlock",
-    Denial.DOOR_FAULT: "doors.judge and doors.unlock",
-    Denial.BUSY: "doors.unlock",
-    Denial.WRONG_PIN: "readers",
-    Denial.TOO_MANY_ATTEMPTS: "readers",
+    Denial.UNKNOWN_CREDENTIAL: "test_card_readers::"
+    "test_an_unknown_card_is_denied_and_recorded_by_its_digest_alone",
+    Denial.OP_CONFLICT: "test_persons::test_one_operation_at_two_access_points_is_a_conflict",
+    Denial.TOO_LATE: "test_resting::test_a_phone_that_has_gone_in_the_rest_moves_nothing",
+    Denial.DOOR_FAULT: "test_unlock::test_a_policy_that_cannot_be_read_opens_nothing",
+    Denial.BUSY: "test_resting::test_who_comes_in_a_long_rest_is_told_to_come_again",
+    Denial.WRONG_PIN: "test_card_readers::test_a_wrong_pin_is_denied_recorded_and_counted",
+    Denial.TOO_MANY_ATTEMPTS: "test_card_readers::test_a_wrong_pin_is_denied_recorded_and_counted",
 }
-"""Reasons that are found outside of the decision."""
+"""Reasons that are found outside of the decision, each with the test beside this one that reaches
+it by the daemon's way.
+"""
 
 
 def test_every_reason_is_reached_here_or_found_elsewhere() -> None:
     assert {denial for denial, _, _ in DENIED} | set(ELSEWHERE) == set(Denial)
+
+
+@pytest.mark.parametrize(("denial", "place"), ELSEWHERE.items())
+def test_what_is_found_elsewhere_is_asserted_there(denial: Denial, place: str) -> None:
+    assert reaches(place, denial)
+
+
+def test_a_place_that_has_gone_or_asserts_another_reason_is_noticed() -> None:
+    place = ELSEWHERE[Denial.BUSY]
+    assert not reaches(place, Denial.WRONG_PIN)
+    assert not reaches(f"{place}_and_has_gone", Denial.BUSY)
+    assert not reaches("test_that_has_gone::test_x", Denial.BUSY)
+
+
+def reaches(place: str, denial: Denial) -> bool:
+    """Tell whether there is such a test and one of its assertions names the reason."""
+    module, _, name = place.partition("::")
+    file = Path(__file__).with_name(f"{module}.py")
+    if not file.is_file():
+        return False
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            asserted = [part for part in ast.walk(node) if isinstance(part, ast.Assert)]
+            return any(_names(part, denial) for part in asserted)
+    return False
+
+
+def _names(asserted: ast.Assert, denial: Denial) -> bool:
+    text = ast.unparse(asserted)
+    return f"Denial.{denial.name}" in text.split() or repr(str(denial)) in text
 
 
 @pytest.mark.parametrize("seconds", [-LEEWAY_SECONDS, 0, LEEWAY_SECONDS])

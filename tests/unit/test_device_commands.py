@@ -14,9 +14,23 @@ from hubcore.backend.uplink.from_backend import Act
 from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome
 from hubcore.backend.uplink.words import MAX_DEVICES, ActOutcome
 from hubcore.device.breaker import BreakerRule
-from hubcore.device.command import VERBS_OF, Capability, Command, CommandOutcome, Verb
+from hubcore.device.command import (
+    LEVELS_OF,
+    VERBS_OF,
+    Capability,
+    Command,
+    CommandOutcome,
+    Verb,
+)
 from hubcore.device.device import Device
-from hubcore.device.remote import OPENS_DOORS, SENTENCES, ActDenial
+from hubcore.device.remote import (
+    FROM_AFAR,
+    OPENS_DOORS,
+    SENTENCES,
+    ActDenial,
+    why_not,
+    why_not_to,
+)
 from hubcore.errors import DriverGoneError, HardwareError, StoreError
 from hubcore.evidence.facts import EventName, Fact
 from hubcore.evidence.records import Record, RecordKind
@@ -40,10 +54,12 @@ DEVICES = (
     Device("fan", Capability.SWITCH, 60.0),
     Device("shutter", Capability.COVER, 60.0),
     Device("front-lock", Capability.LOCK, 60.0),
+    Device("garage", Capability.BARRIER, 60.0),
 )
 SHUTTERS = 7
 EVERYTHING = 8
 CROWD = 9
+SHUTTER_AND_GARAGE = 10
 
 
 class Rig:
@@ -57,6 +73,7 @@ class Rig:
             groups={
                 SHUTTERS: ("shutter", "shutter-of-another-hub", "shutter"),
                 EVERYTHING: ("light", "fan", "shutter"),
+                SHUTTER_AND_GARAGE: ("shutter", "garage"),
             },
         )
         self.clock = virtual_clock(loop)
@@ -284,6 +301,63 @@ def test_no_command_from_afar_opens_a_door(target: str | int, verb: Verb) -> Non
         result = await rig.act(target, verb, level)
         assert result.detail == SENTENCES[ActDenial.OPENS_A_DOOR]
         assert rig.sent() == []
+
+    play(scene)
+
+
+OPENING = {
+    (Capability.STRIKE, Verb.PULSE),
+    (Capability.LOCK, Verb.UNLOCK),
+    (Capability.LOCK, Verb.PULSE),
+    (Capability.BARRIER, Verb.OPEN),
+}
+"""All that opens an entrance."""
+
+
+@pytest.mark.parametrize("capability", Capability)
+@pytest.mark.parametrize("verb", Verb)
+def test_each_verb_to_each_capability_from_afar(capability: Capability, verb: Verb) -> None:
+    level = 5 if verb in LEVELS_OF else None  # remote, law 1
+    if (capability, verb) in OPENING or verb in (Verb.UNLOCK, Verb.PULSE):
+        expected = ActDenial.OPENS_A_DOOR
+    elif verb in VERBS_OF[capability]:
+        expected = None
+    else:
+        expected = ActDenial.NOT_ITS_VERB
+    assert why_not(verb, level, [capability]) is expected
+    assert why_not_to(verb, capability) is expected
+
+
+def test_what_may_be_told_from_afar_is_what_a_device_can_but_opening() -> None:
+    assert {Verb.UNLOCK, Verb.PULSE} == OPENS_DOORS
+    for capability, verbs in VERBS_OF.items():
+        opening = {verb for one, verb in OPENING if one is capability}
+        assert FROM_AFAR[capability] == verbs - opening
+
+
+def test_a_garage_door_is_closed_from_afar_and_never_opened() -> None:  # law 4
+    async def scene(rig: Rig) -> None:
+        for verb in (Verb.CLOSE, Verb.READ):
+            result = await rig.act("garage", verb)
+            assert result.outcomes == (("garage", ActOutcome.CONFIRMED),)
+        refused = await rig.act("garage", Verb.OPEN)
+        assert refused.outcomes == (("garage", ActOutcome.REFUSED),)
+        assert refused.detail == SENTENCES[ActDenial.OPENS_A_DOOR]
+        for verb, level in ((Verb.SET_LEVEL, 100), (Verb.STOP, None), (Verb.ON, None)):
+            refused = await rig.act("garage", verb, level)
+            assert refused.detail == SENTENCES[ActDenial.NOT_ITS_VERB]
+        mixed = await rig.act(SHUTTER_AND_GARAGE, Verb.OPEN)
+        assert dict(mixed.outcomes) == {
+            "shutter": ActOutcome.CONFIRMED,
+            "garage": ActOutcome.REFUSED,
+        }
+        assert mixed.detail == f"garage: {SENTENCES[ActDenial.OPENS_A_DOOR]}"
+        told = [(one.device, one.verb) for one in rig.sent()]
+        assert told == [
+            ("garage", Verb.CLOSE),
+            ("garage", Verb.READ),
+            ("shutter", Verb.OPEN),
+        ]
 
     play(scene)
 

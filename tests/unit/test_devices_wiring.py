@@ -150,7 +150,7 @@ def test_an_id_of_the_file_is_one_that_a_command_may_have() -> None:
         (DEVICES.replace("/dev/serial/", "/etc/serial/"), "key port of board 'b1': expected the path of a serial port, such as \"/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0\" (ls -l /dev/serial/by-id), found '/etc/serial/by-id/usb-x'"),
         ("[zwave]\n" + LOCK + MOVER, "key node of device 'front-lock': expected a value used once, found node 3, endpoint 0, which mover 'back-lock' of door 'back' has too"),
         ("[zwave]\n" + LOCK.replace("front", "back").replace("node = 3", "node = 4") + MOVER, "key id of device 'back-lock': expected a value used once, found 'back-lock', which mover 'back-lock' of door 'back' has too"),
-        ("[zwave]\n" + LOCK.replace('"lock"', '"door"'), "key capability of device 'front-lock': expected \"lock\", \"switch\", \"cover\", \"sensor\" or \"meter\", found 'door'"),
+        ("[zwave]\n" + LOCK.replace('"lock"', '"door"'), "key capability of device 'front-lock': expected \"lock\", \"switch\", \"cover\", \"barrier\", \"sensor\" or \"meter\", found 'door'"),
         (OZW_LOCK, "key kind of device 'old-lock': expected a section [openzwave] beside it, found a device of kind openzwave, and no [openzwave]"),
         (STICK + OZW_LOCK.replace("accept_s0 = true", ""), "key accept_s0 of device 'old-lock': expected accept_s0 = true, which says that this lock may stay on S0, the older protection of Z-Wave; a lock with S2 is of kind zwave (docs/hub.md, Z-Wave by OpenZWave), found false"),
         (OZW_MOVER, "key kind of the 1st [[doors.movers]] of door 'side': expected a section [openzwave] beside it, found a mover of kind openzwave_lock, and no [openzwave]"),

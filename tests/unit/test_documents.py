@@ -7,13 +7,16 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.table import COLUMNS, cells, from_json
+from hubsim.main import main
 
 pytestmark = pytest.mark.once
 
@@ -21,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 DECISIONS = ROOT / "docs" / "decisions"
 ROOMS = ("docs", "hardware-sim", "benchmarks", "tests", "systemd", "config")
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)\s]*)\)")
 README_LINES_MAX = 130
 
 
@@ -39,8 +42,20 @@ def links(page: Path) -> Iterator[str]:
             yield target
 
 
+def anchors(page: Path) -> set[str]:
+    """The names of the parts of a page: its headings, as readers of Markdown make names of them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    name, _, part = target.partition("#")
+    there = page.parent / name if name else page
+    return there.exists() and (not part or part in anchors(there))
+
+
 def broken(page: Path) -> list[str]:
-    return [target for target in links(page) if not (page.parent / target).exists()]
+    return [target for target in links(page) if not leads_somewhere(page, target)]
 
 
 @pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -50,8 +65,28 @@ def test_links_lead_to_a_file(page: Path) -> None:
 
 def test_a_link_that_leads_nowhere_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("[a](page.md#part) [b](nowhere.md) [c](https://elsewhere.example)")
-    assert broken(page) == ["nowhere.md"]
+    page.write_text(
+        "# A Part, and more\n[a](page.md#a-part-and-more) [b](nowhere.md) [c](#no-part)"
+        " [d](https://elsewhere.example)"
+    )
+    assert broken(page) == ["nowhere.md", "#no-part"]
+
+
+def commands_of_rules() -> list[str]:
+    """The commands in the table of the hub guide that says who may when, in its order."""
+    part = (ROOT / "docs" / "hub.md").read_text().split("\n## Who may when\n")[1].split("\n## ")[0]
+    rows = [row for row in part.splitlines() if row.startswith("| ") and "`" in row]
+    return [command for row in rows[1:] for command in re.findall(r"`([^`]+)`", row.split("|")[2])]
+
+
+def test_each_rule_of_the_hub_guide_can_be_typed(tmp_path: Path) -> None:
+    """One row after the other, on a site of its own: as a person would do who follows the page."""
+    at = ["--at", str(tmp_path / "acme")]
+    init = ["init", "--site", "acme", "--hub", "hub-a", "--access-point", "10"]
+    for words in [init, *map(shlex.split, commands_of_rules())]:
+        result = CliRunner().invoke(main, ["site", *at, *words])
+        assert result.exit_code == 0, (words, result.output)
+    assert len(commands_of_rules()) >= 15
 
 
 def test_the_readme_is_one_page() -> None:

@@ -53,7 +53,7 @@ PARTIAL: Mapping[str, Partial] = {
         "these stand and end when whoever sees them says so",
     ),
     "drivers.openzwave.values.ACTUATORS": _partial(
-        "STRIKE SENSOR METER", "these are not moved by OpenZWave"
+        "STRIKE BARRIER SENSOR METER", "these are not moved by OpenZWave"
     ),
     "hubd.doors.watch._EVENTS": _partial(
         "STRIKE_ACTIVE STRIKE_INACTIVE BOLT_LOCKED BOLT_FREE TAMPER TAMPER_ENDED FIRE FIRE_ENDED",
@@ -84,7 +84,7 @@ PARTIAL: Mapping[str, Partial] = {
         "UNKNOWN SECURED RELEASED HELD_OPEN", "these phases have no time of their own"
     ),
     "hubd.doors.operations:self._tables": _partial(
-        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK COMMAND STATE READER ORDER BREAK",
+        "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK COMMAND STATE READER ORDER BREAK PASSBACK",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(
@@ -92,6 +92,10 @@ PARTIAL: Mapping[str, Partial] = {
     ),
     "hubd.adapters.curve.reasons._SILENT": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
+    ),
+    "hubd.devices.worker.LOSSES": _partial(
+        "JAMMED REFUSED DEAD NOT_SECURE TAMPERED BATTERY_LOW STRANGE",
+        "these are of one device, and no other is harmed by them",
     ),
     "hubd.wiring.movers:MadeKind": _partial(
         "AUDIT BLUEZ GPIO INPUTS LOCKS PAIRING RADIO READERS STRIKES",
@@ -103,6 +107,18 @@ PARTIAL: Mapping[str, Partial] = {
     ),
     "hubcore.device.command.LEVELS_OF": _partial(
         "CLOSE LOCK OFF ON OPEN READ STOP UNLOCK", "these verbs take no level"
+    ),
+    "drivers.zwave_js.command_classes.ENTRANCES": _partial(
+        "BINARY_SWITCH MULTILEVEL_SWITCH BINARY_SENSOR MULTILEVEL_SENSOR METER WINDOW_COVERING "
+        "NOTIFICATION BATTERY",
+        "these classes are no entrances",
+    ),
+    "drivers.zwave_js.command_classes.KINDS_SENSED": _partial(
+        "STRIKE LOCK SWITCH COVER BARRIER", "these are moved, by the classes of `ACTUATORS_OF`"
+    ),
+    "drivers.zwave_js.command_classes.SENSOR_UNIT_OF": _partial(
+        "BATTERY TEMPERATURE ENERGY CONTACT MOTION SMOKE WATER CARBON_MONOXIDE POSITION LEVEL",
+        "a temperature is converted, and the rest have one unit or none in Z-Wave",
     ),
     "drivers.zwave_js.command_classes.LEVELED": _partial(
         "PULSE LOCK UNLOCK ON OFF STOP SET_LEVEL READ",
@@ -128,7 +144,7 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
         "DPS_SECOND", "a second contact tells through `drivers.gpio.supervised`"
     ),
     "drivers.openzwave.meaning.GOALS": _partial(
-        "STRIKE SENSOR METER PULSE READ SET_LEVEL STOP",
+        "STRIKE BARRIER SENSOR METER PULSE READ SET_LEVEL STOP",
         "these are not set to one value each, or not moved by OpenZWave",
     ),
     "hubcore.phone.handshake._STEPS": _partial(
@@ -138,7 +154,8 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "drivers.zwave_js.command_classes.QUANTITY_OF": _partial(
         "BINARY_SWITCH MULTILEVEL_SWITCH METER DOOR_LOCK BARRIER_OPERATOR WINDOW_COVERING "
         "NOTIFICATION",
-        "these classes move or notify; a meter's scale says what it measures (`METER_SCALES`)",
+        "these classes move or notify (`NOTIFIED`); a meter's scale says what it measures "
+        "(`METER_SCALES`)",
     ),
 }
 

@@ -176,6 +176,7 @@ def test_ids_are_shown_by_their_beginning_and_nothing_that_is_shown_whole_could_
     hidden = {fact for fact, its in FACTS.items() if its.shown is Shown.BEGINNING}
     assert hidden == {
         Fact.ASKER,
+        Fact.CREDENTIAL,
         Fact.GRANT,
         Fact.OP,
         Fact.OF,

@@ -127,7 +127,9 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.orders": _room(
-        "hubd.orders hubd.doors.judge hubd.doors.recall hubd.recording hubcore", "", WORLDLY
+        "hubd.orders hubd.doors.judge hubd.doors.persons hubd.doors.recall hubd.recording hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.devices": _room(
         "hubd.devices hubd.doors.judge hubd.doors.recall hubd.recording hubcore",
@@ -194,7 +196,9 @@ ROOMS: dict[str, Room] = {
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
     "hubd.calls": _room(
-        "hubd.adapters.local hubd.policy hubd.readers hubd.upkeep hubcore", "", WORLDLY
+        "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
@@ -565,8 +569,8 @@ def test_each_port_has_one_fake() -> None:
     assert sorted(fakes) == sorted(set(ports()) - WITHOUT_A_FAKE)
 
 
-WITHOUT_A_FAKE = {"NetworkCare", "PolicyFile"}
-"""Tests that need a policy's file want the real one; nobody yet uses the care of a network."""
+WITHOUT_A_FAKE = {"PolicyFile"}
+"""Tests that need a policy's file want the real one."""
 
 
 def test_another_fake_is_noticed() -> None:

@@ -85,3 +85,10 @@ def test_nothing_is_loaded_for_a_hub_without_zwave() -> None:  # law 2
     for wanted in (MOVER, "[zwave]\n" + LOCK):
         with pytest.raises(ConfigError, match="make install EXTRAS=zwave"):
             make_devices(parse(SMALL + wanted, FILE, CREDENTIALS), device_kinds(networks))
+
+
+def test_a_hub_with_a_network_has_its_care_and_any_other_has_none() -> None:
+    fake = FakeDriver(monotonic)
+    networks = Networks(zwave=lambda: fake, openzwave=lambda: fake)
+    assert networks.care(CONFIG) is fake.care
+    assert networks.care(parse(SMALL, FILE, CREDENTIALS)) is None

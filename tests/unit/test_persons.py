@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
@@ -20,16 +20,20 @@ from hubcore.backend.uplink.from_backend import Release
 from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError
-from hubcore.evidence.facts import Fact, shown
+from hubcore.evidence.facts import Detail, EventName, Fact, shown
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.policy.policy import Operator, OperatorRight, PointRules
+from hubcore.ports.stores import PolicyStore
+from hubd.doors.drive import Watch
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
+from hubd.orders.passback import PassbackReset
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.mover import FakeMover
 from tests.fakes.policy import FakePolicy
+from tests.pair import settle
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,6 +42,7 @@ OUTSIDE = 0
 LAB = 1
 IN = 1
 OUT = 2
+_OF_PERSONS = (RecordKind.ACCESS, RecordKind.PASSBACK)
 TWO = PointRules(demands=(Demand(tuple(Factor), persons=2),))
 
 
@@ -46,24 +51,34 @@ class NoWatch:
         self, door: str, access_point: int, seconds: float, *, extended: bool = False
     ) -> None: ...
 
+    def failed(self, door: str) -> None: ...
+
     def state(self, door: str) -> DoorState:
         return DoorState.SECURED
 
 
 @dataclass
 class Hub:
-    """A door with a way in and a way out, and whoever comes."""
+    """A door with a way in and a way out, and whoever comes.
+
+    `points` and `store` take the place of its own access points and of its `policy`.
+    `first_in` has the access points by which somebody came in by a claim.
+    """
 
     watched: bool = False
+    points: Mapping[int, Point] | None = None
+    store: PolicyStore | None = None
+    watch_with: Callable[[Hub], Watch] = lambda _hub: NoWatch()
     offline_seconds_max: float | None = None
     offline_seconds: Callable[[], float] = lambda: 0.0
     clock: FakeClock = field(default_factory=FakeClock)
     policy: FakePolicy = field(default_factory=FakePolicy)
     log: FakeAudit = field(default_factory=FakeAudit)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    told: list[tuple[EventName, Detail]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        points = {
+        points = self.points or {
             number: Point(
                 number=number,
                 door="front",
@@ -75,18 +90,40 @@ class Hub:
             for number in (IN, OUT)
         }
         self.mover = FakeMover()
-        self.persons = Persons(self.clock)
+        self.first_in: list[int] = []
+        self.persons = Persons(self.clock, self.first_in.append)
+        self.watch = self.watch_with(self)
+        self.passback = PassbackReset(self.persons, self.log, self.clock, self.tell)
         self.unlock = Unlock(
             rules=SiteRules(points, ZoneInfo("UTC"), 90 * DAY),
-            policy=self.policy,
+            policy=self.store or self.policy,
             log=self.log,
             clock=self.clock,
             tell=lambda _event, _facts: None,
             doors={"front": self.mover},
-            watch=NoWatch(),
+            watch=self.watch,
             persons=self.persons,
             offline_seconds=self.offline_seconds,
         )
+
+    def tell(self, event: EventName, facts: Detail) -> None:
+        self.told.append((event, facts))
+
+    async def order(self, point: int = IN) -> ReleaseOutcome:
+        """Release the door from afar."""
+        self.policy.operators["boss"] = Operator(OperatorRight.RELEASE)
+        order = Release(
+            id=next(self.numbers).to_bytes(16, "big"),
+            by="boss",
+            access_point=point,
+            expires_at=int(self.clock.wall()) + 30,
+            seconds=5,
+        )
+        return (await self.unlock.release(order)).outcome
+
+    def why(self, who: str) -> Denial | None:
+        """Tell why somebody would be denied at the way in; nothing is recorded."""
+        return self.unlock.why_denied(self.claim(who))
 
     async def come(
         self,
@@ -96,7 +133,19 @@ class Hub:
         duress: bool = False,
         op: bytes | None = None,
     ) -> Denial | None:
-        claim = Claim(
+        claim = self.claim(who, point, action, duress, op)
+        outcome = await self.unlock.present(claim, lambda: True)
+        return outcome.why
+
+    def claim(
+        self,
+        who: str,
+        point: int = IN,
+        action: Action = Action.OPEN,
+        duress: bool = False,
+        op: bytes | None = None,
+    ) -> Claim:
+        return Claim(
             credential=who,
             grant_id=who.encode().ljust(8, b"-"),
             not_before=int(NOON) - DAY,
@@ -109,12 +158,10 @@ class Hub:
             arrived=self.clock.monotonic(),
             duress=duress,
         )
-        outcome = await self.unlock.present(claim, lambda: True)
-        return outcome.why
 
     def newest(self) -> dict[str, Value]:
         records = [Record.decode(stored.body) for stored in self.log.stored]
-        return dict([one.detail for one in records if one.kind is RecordKind.ACCESS][-1])
+        return dict([one.detail for one in records if one.kind in _OF_PERSONS][-1])
 
 
 # Two persons.
@@ -205,6 +252,13 @@ async def test_a_query_makes_nobody_wait() -> None:
     assert await hub.come("ben") is Denial.SECOND_PERSON_NEEDED
 
 
+async def test_one_operation_at_two_access_points_is_a_conflict() -> None:
+    hub = Hub()
+    assert await hub.come("anna", op=b"the-same") is None
+    assert await hub.come("anna", OUT, op=b"the-same") is Denial.OP_CONFLICT
+    assert hub.mover.given == [5.0]
+
+
 # Passback.
 
 
@@ -264,20 +318,24 @@ async def test_a_door_that_opens_for_another_moves_only_that_other() -> None:
 
 async def test_who_comes_in_by_an_order_from_afar_is_nobody_who_was_let_in_before() -> None:
     hub = Hub(watched=True)
-    hub.policy.operators["boss"] = Operator(OperatorRight.RELEASE)
-    hub.policy.points[IN] = PointRules(passback=PassbackRule(PassbackKind.HARD, OUTSIDE, LAB))
+    with_passback(hub, PassbackKind.HARD)
     assert await hub.come("guest") is None  # and does not go through
-    order = Release(
-        id=b"order-of-the-bos",
-        by="boss",
-        access_point=IN,
-        expires_at=int(hub.clock.wall()) + 30,
-        seconds=5,
-    )
-    released = await hub.unlock.release(order)
-    assert released.outcome is ReleaseOutcome.RELEASED
+    assert await hub.order() is ReleaseOutcome.RELEASED
     hub.persons.came_in(IN)
+    assert hub.first_in == []
     assert await hub.come("guest") is None
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_the_first_person_in_comes_by_a_claim_with_or_without_a_rule(watched: bool) -> None:
+    hub = Hub(watched=watched)
+    assert await hub.order() is ReleaseOutcome.RELEASED
+    hub.persons.came_in(IN)
+    assert hub.first_in == []
+    assert await hub.come("anna") is None
+    hub.persons.came_in(IN)
+    assert hub.first_in == [IN]
+    assert hub.persons.known() == 0
 
 
 async def test_a_reset_lets_everybody_in_again() -> None:
@@ -324,3 +382,67 @@ async def test_duress_opens_and_only_the_record_says_so() -> None:
     assert "duress" not in shown(detail)
     assert await hub.come("ben") is None
     assert "duress" not in hub.newest()
+
+
+# Resets.
+
+
+async def test_a_reset_is_on_record_before_anybody_is_let_in_for_it() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    for who in ("anna", "ben"):
+        assert await hub.come(who) is None
+    hub.log.hold()
+    asked = asyncio.create_task(hub.passback.reset("anna", "technician"))
+    await settle()
+    assert hub.why("anna") is Denial.ANTI_PASSBACK
+    hub.log.move_on()
+    assert await asked == 1
+    assert hub.newest() == {"vouched_by": "technician", "credential": "anna", "count": 1}
+    assert hub.why("anna") is None
+    assert hub.why("ben") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_that_cannot_be_recorded_changes_nothing() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    hub.log.failing = AuditError("the disk is full")
+    with pytest.raises(AuditError):
+        await hub.passback.reset(None, "technician")
+    hub.log.failing = None
+    assert hub.why("anna") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_of_all_counts_whose_place_was_known_or_about_to_be() -> None:
+    hub = Hub(watched=True)
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    hub.persons.came_in(IN)
+    assert await hub.come("ben") is None  # and has not gone through yet
+    assert await hub.passback.reset(None, "technician") == 2
+    assert hub.newest() == {"vouched_by": "technician", "count": 2}
+    hub.persons.came_in(IN)
+    for who in ("anna", "ben"):
+        assert hub.why(who) is None
+
+
+async def test_where_no_place_is_known_a_reset_leaves_no_record() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna") is None
+    records = len(hub.log.stored)
+    assert await hub.passback.reset("nobody", "technician") == 0
+    assert len(hub.log.stored) == records
+    assert hub.why("anna") is Denial.ANTI_PASSBACK
+
+
+async def test_a_reset_shows_onlookers_no_whole_credential() -> None:
+    hub = Hub()
+    with_passback(hub, PassbackKind.HARD)
+    assert await hub.come("anna-of-the-lab") is None
+    await hub.passback.reset("anna-of-the-lab", "technician")
+    ((event, facts),) = [told for told in hub.told if told[0] is EventName.PASSBACK]
+    assert event == "passback"
+    assert "anna-of-the-lab" not in str(shown(facts))
+    assert hub.newest()["credential"] == "anna-of-the-lab"

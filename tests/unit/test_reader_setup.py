@@ -296,7 +296,7 @@ class _Attending:
 
 def _calls(readers: Any) -> LocalCalls:
     nothing = cast(Any, SimpleNamespace())
-    return LocalCalls(nothing, nothing, nothing, readers)
+    return LocalCalls(nothing, nothing, nothing, nothing, readers)
 
 
 async def test_keys_are_given_by_root_alone_and_to_a_known_reader() -> None:

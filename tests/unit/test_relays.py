@@ -121,7 +121,7 @@ async def test_a_board_that_falls_silent_fails_in_time(sim: SimBoard, kind: Boar
 
 async def test_a_driver_that_ended_by_a_mistake_works_when_it_is_begun_again(
     tmp_path: Path,
-) -> None:  # supervisor, law 4
+) -> None:  # supervisor, law 5
     sim = SimNumato(4, tmp_path / "ttyRelays")
     opens = partial(open_line, sim.path, BoardKind.NUMATO, 4)
     boards = RelayBoards([BoardLine(sim.path, opens, {"light": 1})], look_seconds=0.1)

@@ -22,9 +22,10 @@ from hubcore.device.command import (
 )
 from hubcore.device.device import Device
 from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, Reading
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import DriverGoneError, HardwareError
 from hubd.devices.supervisor import Supervisor
-from hubd.devices.worker import QUEUE_MAX, SECONDS_OF, CommandResult
+from hubd.devices.worker import LOSSES, QUEUE_MAX, SECONDS_OF, CommandResult
 from tests.fakes.device import FakeDriver
 from tests.virtualtime import VirtualLoop, run_virtually, virtual_clock
 
@@ -50,11 +51,13 @@ class Rig:
         self.loop = loop
         self.driver = FakeDriver(loop.time)
         self.faults: list[tuple[str, DeviceFault, bool]] = []
+        self.telemetry = TelemetryTable()
         self.supervisor = Supervisor(
             devices={device.id: (device, self.driver) for device in DEVICES},
             clock=virtual_clock(loop),
             tell_fault=lambda *fault: self.faults.append(fault),
             breaker=RULE,
+            telemetry=self.telemetry,
         )
 
     def sent(self) -> list[Verb]:
@@ -87,6 +90,32 @@ def test_a_command_is_confirmed_by_its_driver_alone() -> None:
         rig.driver.failing["front-lock"].extend([HardwareError("jammed"), HardwareError("jammed")])
         result = await rig.do(LOCK)
         assert result == CommandResult(CommandOutcome.FAILED, "jammed")
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("verb", "fails", "waiting"),
+    [
+        (Verb.READ, False, {Quantity.POSITION, Quantity.BATTERY}),
+        (Verb.READ, True, {Quantity.POSITION}),
+        (Verb.LOCK, False, set()),
+    ],
+)
+def test_who_has_a_device_asked_gets_its_values_soon(  # law 4
+    verb: Verb, fails: bool, waiting: set[Quantity]
+) -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.driver.served.wait()
+        rig.driver.say("front-lock", Position.LOCKED)
+        rig.supervisor.read(Reading("front-lock", Quantity.BATTERY, 80.0))
+        rig.telemetry.sent(rig.telemetry.batch(9), rig.loop.time())
+        assert len(rig.telemetry) == 0
+        if fails:
+            rig.driver.broken["front-lock"] = HardwareError("no answer")
+        result = await rig.do(Command("front-lock", verb))
+        assert (result.outcome is CommandOutcome.CONFIRMED) is not fails
+        assert {datum.quantity for datum in rig.telemetry.batch(9)} == waiting
 
     play(scene)
 
@@ -144,7 +173,7 @@ def test_stop_takes_the_place_of_a_shutters_travel() -> None:  # worker, law 2
     play(scene)
 
 
-def test_the_end_of_a_driver_leaves_the_outcome_and_the_state_unknown() -> None:  # worker, law 6
+def test_the_end_of_a_driver_leaves_the_outcome_and_the_state_unknown() -> None:  # worker, law 7
     async def scene(rig: Rig) -> None:
         rig.supervisor.changed("front-lock", DeviceState(Position.LOCKED, rig.loop.time()))
         assert rig.supervisor.state("front-lock").position is Position.LOCKED
@@ -156,7 +185,7 @@ def test_the_end_of_a_driver_leaves_the_outcome_and_the_state_unknown() -> None:
     play(scene)
 
 
-def test_an_old_state_is_unknown() -> None:  # worker, law 6
+def test_an_old_state_is_unknown() -> None:  # worker, law 7
     async def scene(rig: Rig) -> None:
         rig.supervisor.changed("light", DeviceState(Position.ON, rig.loop.time()))
         await asyncio.sleep(60.0)
@@ -179,6 +208,80 @@ def test_a_dead_device_is_left_alone_probed_and_found_again() -> None:  # worker
         assert rig.sent() == [Verb.ON] * 3 + [Verb.READ] * 3
         moments = [at for command, at in rig.driver.given if command.verb is Verb.READ]
         assert moments[1] - moments[0] == pytest.approx(10.1, abs=0.2)
+        assert (await rig.do(ON)).outcome is CommandOutcome.CONFIRMED
+
+    play(scene)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_all_lack_is_told_at_once_and_counts_for_no_device(  # worker, law 6
+    loss: DeviceFault,
+) -> None:
+    async def scene(rig: Rig) -> None:
+        for device in ("front-lock", "light"):
+            rig.supervisor.fault(device, loss, True)
+        began = rig.loop.time()
+        for command in [ON, LOCK, UNLOCK] * 5:
+            result = await rig.do(command)
+            assert result == CommandResult(CommandOutcome.FAILED, LOSSES[loss])
+        assert rig.loop.time() == began
+        assert rig.sent() == []
+        assert (await rig.do(OPEN)).outcome is CommandOutcome.CONFIRMED, "of another line"
+        assert rig.supervisor.answers("light")
+        rig.supervisor.fault("light", loss, False)
+        assert (await rig.do(ON)).outcome is CommandOutcome.CONFIRMED
+        assert (await rig.do(LOCK)).outcome is CommandOutcome.FAILED
+
+    play(scene)
+
+
+def test_a_loss_in_the_middle_leaves_it_open_and_what_waits_is_refused() -> None:  # worker, law 6
+    async def scene(rig: Rig) -> None:
+        rig.driver.seconds = 1.0
+        rig.driver.failing["light"].append(DriverGoneError("the service ended in the middle"))
+        first = asyncio.create_task(rig.do(ON))
+        second = asyncio.create_task(rig.do(ON))
+        await asyncio.sleep(0.5)
+        rig.supervisor.fault("light", DeviceFault.SERVICE_GONE, True)
+        assert (await first).outcome is CommandOutcome.UNKNOWN
+        why = LOSSES[DeviceFault.SERVICE_GONE]
+        assert await second == CommandResult(CommandOutcome.FAILED, why)
+        assert rig.sent() == [Verb.ON], "once"
+        for _ in range(2 * RULE.failures):
+            await rig.do(ON)
+        rig.supervisor.fault("light", DeviceFault.SERVICE_GONE, False)
+        assert (await rig.do(ON)).outcome is CommandOutcome.CONFIRMED
+
+    play(scene)
+
+
+def test_a_dead_device_is_not_probed_while_its_stick_is_gone() -> None:  # worker, law 6
+    async def scene(rig: Rig) -> None:  # breaker, law 5
+        rig.driver.failing["light"].extend([HardwareError("dead")] * 4)
+        for _ in range(2):
+            await rig.do(ON)
+        rig.supervisor.fault("light", DeviceFault.INTERFACE_GONE, True)
+        await asyncio.sleep(100)
+        assert rig.sent() == [Verb.ON] * 3
+        rig.driver.seconds = 1.0
+        rig.supervisor.fault("light", DeviceFault.INTERFACE_GONE, False)
+        await asyncio.sleep(0.5)
+        assert rig.sent() == [Verb.ON] * 3 + [Verb.READ]
+        rig.supervisor.fault("light", DeviceFault.INTERFACE_GONE, True)  # while the probe is on
+        await asyncio.sleep(100)
+        rig.supervisor.fault("light", DeviceFault.INTERFACE_GONE, False)
+        await asyncio.sleep(RULE.first_pause_seconds + 2.0)
+        assert rig.sent() == [Verb.ON] * 3 + [Verb.READ] * 2
+        assert rig.supervisor.answers("light")
+
+    play(scene)
+
+
+def test_a_driver_that_ended_by_a_mistake_and_says_nothing_is_asked_all_the_same() -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.driver.served.wait()
+        rig.supervisor._driver_ended(rig.driver, "a mistake")
+        assert DeviceFault.SERVICE_GONE in rig.supervisor.faults("light")
         assert (await rig.do(ON)).outcome is CommandOutcome.CONFIRMED
 
     play(scene)

@@ -53,6 +53,24 @@ def test_who_waits_longest_goes_first_and_all_goes_again_to_a_new_listener() -> 
     assert len(table) == 3
 
 
+def test_a_device_that_was_asked_goes_up_again_with_all_that_is_known() -> None:  # law 5
+    table = TelemetryTable()
+    for device in ("a", "b"):
+        table.read(Reading(device, Quantity.POWER, 1.0), 0.0)
+    table.read(Reading("a", Quantity.BATTERY, 80.0), 0.0)
+    table.sent(table.batch(9), 1.0)
+    table.read(Reading("a", Quantity.POWER, 1.0), 2.0)
+    table.asked("a")
+    table.read(Reading("a", Quantity.POWER, 1.0), 3.0)
+    told = [(datum.device, datum.quantity, datum.at) for datum in table.batch(9)]
+    assert told == [("a", Quantity.POWER, 3.0), ("a", Quantity.BATTERY, 0.0)]
+    table.sent(table.batch(9), 4.0)
+    table.read(Reading("a", Quantity.POWER, 1.0), 5.0)
+    assert len(table) == 0, "once"
+    table.asked("nobody")
+    assert len(table) == 0
+
+
 def test_there_are_so_many_places_and_no_more() -> None:  # law 2
     table = TelemetryTable(places_max=2)
     for device in ("a", "b", "c", "a"):

@@ -85,6 +85,7 @@ def test_nobody_but_hubds_group_reaches_the_service() -> None:
     assert found["PrivateNetwork"] == ["yes"]
     assert found["RestrictAddressFamilies"] == ["AF_UNIX"]
     assert found["RuntimeDirectoryMode"] == ["0750"]
+    assert found["UMask"] == ["0027"], "hubd reads there what the service says of its stick"
     assert found["User"] == ["hubd-zwave"]
     assert found["LoadCredential"] == ["zwave_keys:hubd.zwave_keys"]
     assert f"HUBD_ZWAVE_SOCKET={Zwave().socket}" in found["Environment"]

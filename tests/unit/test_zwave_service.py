@@ -9,7 +9,7 @@ import asyncio
 import copy
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,15 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    folder: Path, change: Callable[[FakeService], None] = lambda _: None, **options: float
+    folder: Path,
+    change: Callable[[FakeService], None] = lambda _: None,
+    devices: Sequence[ZwaveDevice] = (LOCK, OTHER),
+    **options: float,
 ) -> AsyncIterator[Rig]:
     listener = FakeListener()
     async with FakeService(folder / "zwave.sock") as service:
         change(service)
-        driver = ZwaveJs(service.socket, [LOCK, OTHER], **options)
+        driver = ZwaveJs(service.socket, devices, **options)
         task = asyncio.create_task(driver.serve(listener))
         try:
             yield Rig(service, driver, listener)

@@ -34,6 +34,8 @@ DEVICES = (
     ZwaveDevice("light", Capability.SWITCH, node=7),
     ZwaveDevice("quick", Capability.LOCK, node=8),
     ZwaveDevice("meter", Capability.METER, node=9),
+    ZwaveDevice("garage", Capability.BARRIER, node=10),
+    ZwaveDevice("climate", Capability.SENSOR, node=11),
     ZwaveDevice(NOBODY, Capability.SWITCH, node=99),
 )
 ALL = frozenset(device.id for device in DEVICES) - {NOBODY}
@@ -55,7 +57,7 @@ class Bench:
         await self.listener.until(
             lambda: (
                 {device for device, _ in self.listener.faults} <= {NOBODY}
-                and ALL - {"contact", "meter"} <= set(self.listener.states)
+                and ALL - {"contact", "meter", "climate"} <= set(self.listener.states)
             )
         )
 

@@ -12,6 +12,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -156,6 +157,31 @@ async def test_the_service_locks_what_hubd_unlocked_when_hubd_has_gone(  # servi
     task.cancel()
     await asyncio.wait({task})
     await bench.listener.until(lambda: bench.listener.positions["quick"] is Position.LOCKED)
+
+
+async def test_the_service_locks_what_hubd_unlocked_though_it_is_not_reported_yet(
+    bench: Network,
+) -> None:
+    """service.cjs, law 4: hubd dies between the command and the lock's report that it has moved."""
+    await bench.driver.perform(Command("quick", Verb.LOCK))
+    unlock = {
+        "messageId": "1",
+        "command": "node.set_value",
+        "nodeId": QUICK.node,
+        "valueId": {"commandClass": 98, "endpoint": 0, "property": "targetMode"},
+        "value": 0,
+    }
+    said = len(bench.proxy.said)
+    connector = aiohttp.UnixConnector(path=str(bench.network.socket))
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.ws_connect("ws://zwave-js", max_msg_size=0) as hubd,
+    ):
+        await hubd.receive()  # its version
+        await hubd.send_json(unlock)
+    await bench.listener.until(lambda: bench.listener.positions["quick"] is Position.UNLOCKED)
+    await bench.listener.until(lambda: bench.listener.positions["quick"] is Position.LOCKED)
+    assert any('"newValue":0' in one for one in bench.proxy.said[said:])
 
 
 DESK = """

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from drivers.zwave_js.driver import ZwaveJs
-from hubcore.device.command import Command, Verb
+from drivers.zwave_js.nodes import ZwaveDevice
+from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import DeviceFault, Position, Quantity
 from hubcore.errors import HardwareError
 from tests.fakes.device import FakeListener
@@ -98,6 +99,42 @@ async def test_a_meter_is_read(bench: Bench) -> None:
     assert bench.listener.readings["meter", Quantity.POWER] == 42
 
 
+@pytest.mark.parametrize(
+    ("quantity", "type_", "event"),
+    [
+        (Quantity.SMOKE, 1, 2),
+        (Quantity.CARBON_MONOXIDE, 2, 2),
+        (Quantity.WATER, 5, 2),
+        (Quantity.MOTION, 7, 8),
+        (Quantity.CONTACT, 6, 22),
+    ],
+)
+async def test_what_newer_sensors_notify_is_read(
+    bench: Bench, quantity: Quantity, type_: int, event: int
+) -> None:
+    over = 23 if quantity is Quantity.CONTACT else 0
+    for number, value in ((event, 1), (over, 0), (event, 1)):
+        await bench.network.disturb(f"/notify?node=11&type={type_}&event={number}")
+        await bench.listener.until(
+            lambda value=value: bench.listener.readings.get(("climate", quantity)) == value
+        )
+
+
+async def test_a_sensor_tells_in_the_units_of_the_house(bench: Bench) -> None:
+    readings = bench.listener.readings
+    assert readings["climate", Quantity.TEMPERATURE] == pytest.approx(20.0)  # 68 °F
+    assert readings["climate", Quantity.ILLUMINANCE] == 250
+    assert readings["climate", Quantity.HUMIDITY] == 40
+
+
+async def test_the_cover_of_a_sensor_is_off_until_it_is_closed(bench: Bench) -> None:
+    tampered = ("climate", DeviceFault.TAMPERED)
+    await bench.network.disturb("/notify?node=11&type=7&event=3")
+    await bench.listener.until(lambda: tampered in bench.listener.faults)
+    await bench.network.disturb("/notify?node=11&type=7&event=0")
+    await bench.listener.until(lambda: tampered not in bench.listener.faults)
+
+
 async def test_a_lock_that_nobody_supervises_is_asked(bench: Bench) -> None:  # law 3
     await bench.network.disturb("/jam?node=6&on=0")
     began = len(bench.proxy.said)
@@ -145,5 +182,41 @@ async def test_an_insecure_lock_gets_no_commands(bench: Bench) -> None:
     await listener.until(lambda: ("lock", DeviceFault.NOT_SECURE) in listener.faults)
     with pytest.raises(HardwareError, match="S2 Access Control"):
         await strict.perform(Command("lock", Verb.UNLOCK))
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_garage_door_is_closed_and_never_opened(bench: Bench) -> None:
+    await bench.driver.perform(Command("garage", Verb.READ))
+    assert bench.listener.positions["garage"] is Position.OPEN
+    began = time.monotonic()
+    await bench.driver.perform(Command("garage", Verb.CLOSE))
+    assert bench.listener.positions["garage"] is Position.CLOSED
+    assert time.monotonic() - began > 1.4, "the mock's door travels for 1.5 s"
+    with pytest.raises(HardwareError, match="node 10 cannot OPEN"):
+        await bench.driver.perform(Command("garage", Verb.OPEN))
+
+
+@pytest.mark.parametrize(
+    ("capability", "verb", "level"),
+    [
+        (Capability.COVER, Verb.OPEN, None),
+        (Capability.COVER, Verb.SET_LEVEL, 100),
+        (Capability.SWITCH, Verb.ON, None),
+    ],
+)
+async def test_a_garage_door_that_is_configured_as_a_shutter_or_a_switch_is_not_moved(
+    bench: Bench, capability: Capability, verb: Verb, level: int | None
+) -> None:
+    device = ZwaveDevice("wrong", capability, node=10)
+    wrong = ZwaveJs(bench.proxy.socket, [device], security=frozenset())
+    listener = FakeListener()
+    task = asyncio.create_task(wrong.serve(listener))
+    await listener.until(lambda: ("wrong", DeviceFault.STRANGE) in listener.faults)
+    began = len(bench.proxy.said)
+    with pytest.raises(HardwareError, match=f"node 10 is no {capability.value} but a barrier"):
+        await wrong.perform(Command("wrong", verb, level))
+    told = [said for said in bench.proxy.said[began:] if "set_value" in said]
+    assert told == []
     task.cancel()
     await asyncio.wait({task})

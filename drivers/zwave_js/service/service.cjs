@@ -4,7 +4,8 @@
 // 1. It listens on one Unix socket, which its owner and its group may use, and on no network.
 // 2. The keys of the network come from a file. They stand in no argument, no environment and no log.
 // 3. A value changes when its node reports it: optimistic updates are off.
-// 4. When a connection ends, each lock that was unlocked over it and has not reported that it is locked is locked.
+// 4. When a connection ends, each lock that was unlocked over it and has not reported since that it moved both ways is
+//    locked, again and again until it reports that. What it reported before the unlock says nothing.
 // 5. What only warns or fails is logged. A line with a value of a node could name the user of a lock.
 // 6. It ends with status 1 when it cannot begin, or when the stick has failed for good. systemd starts it again. While the
 //    stick cannot be opened, the file `fault` beside the socket says so.
@@ -84,6 +85,21 @@ class Guard {
     this.unlocked = new Map();
   }
 
+  /** A lock that was unlocked: what it has reported since, and whether it was told to lock again. */
+  note(nodeId, endpoint) {
+    const key = `${nodeId}/${endpoint}`;
+    const known = this.unlocked.get(key) ?? { nodeId, endpoint, told: false };
+    this.unlocked.set(key, Object.assign(known, { opened: false, locked: false }));
+    if (known.listener) return;
+    known.node = this.driver.controller.nodes.get(nodeId);
+    known.listener = (_node, { commandClass, endpoint: at, property, newValue }) => {
+      if (commandClass !== DOOR_LOCK || (at ?? 0) !== endpoint || property !== "currentMode") return;
+      if (newValue !== SECURED) Object.assign(known, { opened: true, locked: false });
+      else if (known.opened || known.told) known.locked = true;
+    };
+    known.node.on("value updated", known.listener);
+  }
+
   /** Note an unlock among the messages of a client; anything else is the server's to judge. */
   heard(data) {
     const text = data.toString();
@@ -98,21 +114,22 @@ class Guard {
     if (message?.command !== "node.set_value" || value?.commandClass !== DOOR_LOCK) return;
     if (message.value !== UNSECURED || !this.driver.controller.nodes.has(message.nodeId)) return;
     const endpoint = Number.isInteger(value.endpoint) ? value.endpoint : 0;
-    this.unlocked.set(`${message.nodeId}/${endpoint}`, [message.nodeId, endpoint]);
+    this.note(message.nodeId, endpoint);
   }
 
   /** The connection has ended: lock, and try again for a while, until hubd is back: then it looks after them. */
   async closed() {
-    const locks = [...this.unlocked.values()].map(([nodeId, endpoint]) => this.lock(nodeId, endpoint));
-    await Promise.all(locks);
+    await Promise.all([...this.unlocked.values()].map((known) => this.lock(known)));
+    for (const { node, listener } of this.unlocked.values()) node.off("value updated", listener);
   }
 
-  async lock(nodeId, endpoint) {
+  async lock(known) {
+    const { nodeId, endpoint } = known;
     for (let tried = 0; tried < LOCK_TRIES && (tried === 0 || this.isAlone()); tried += 1) {
       const node = this.driver.controller.nodes.get(nodeId);
-      const current = node?.getValue({ commandClass: DOOR_LOCK, endpoint, property: "currentMode" });
-      if (!node || current === SECURED) return;
+      if (!node || known.locked) return;
       if (tried === 0) say(`hubd has gone: locking node ${nodeId}`);
+      known.told = true;
       try {
         await node.setValue({ commandClass: DOOR_LOCK, endpoint, property: "targetMode" }, SECURED);
       } catch (error) {

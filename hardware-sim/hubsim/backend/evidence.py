@@ -4,6 +4,7 @@ Laws:
 1. A record counts as held only after it is durable and follows the chain.
 2. Another record under a known number is a fork.
 3. A record that comes again without its predecessor is a gap.
+4. A record under duress is an alarm, once: when it becomes durable here for the first time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.backend.uplink.words import Cause
-from hubcore.evidence.records import StoredRecord
+from hubcore.errors import AuditError
+from hubcore.evidence.facts import Fact
+from hubcore.evidence.records import StoredRecord, facts
+from hubcore.timing.moment import show_ms
 from hubsim.backend.decisions import Stop
 from hubsim.backend.recordstore import KeepOutcome, RecordStore
 
@@ -39,10 +43,14 @@ class Early:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of some records: the numbers to acknowledge, and a reason to stop the hub."""
+    """What came of some records: the numbers to acknowledge, and a reason to stop the hub.
+
+    `alarms` are sentences for people.
+    """
 
     held: tuple[int, ...]
     stop: Stop | None = None
+    alarms: tuple[str, ...] = ()
 
 
 class Evidence:
@@ -59,13 +67,16 @@ class Evidence:
     def take(self, hub: str, records: list[StoredRecord]) -> Taken:
         """Make records durable. Raise StoreError when none is."""
         store = self.store(hub)
+        known = store.head.number if store.head else 0
         outcome = store.keep(records)
         self.repeated_records += outcome.repeated
         self._ignored["record before its predecessor"] += len(outcome.early)
         for one in outcome.contradictions:
             self.forks.append(Fork(hub, one.record.number, one.why))
         stop = self._break(hub, store, outcome)
-        return Taken(outcome.held, stop)
+        new = {one.number: one for one in records if one.number > known}
+        alarms = [_alarm(hub, new[number]) for number in sorted({*outcome.held} & {*new})]
+        return Taken(outcome.held, stop, tuple(alarm for alarm in alarms if alarm))
 
     def _break(self, hub: str, store: RecordStore, outcome: KeepOutcome) -> Stop | None:
         """Return why these records break the chain, None when they do not."""
@@ -132,3 +143,19 @@ class Evidence:
         for store in self._stores.values():
             store.close()
         self._stores = {}
+
+
+def _alarm(hub: str, record: StoredRecord) -> str:
+    """Return what to shout about a record; nothing of one that is no alarm or cannot be read."""
+    try:
+        said = facts(record.body)
+    except AuditError:
+        return ""
+    if said.get(Fact.DURESS) is not True:
+        return ""
+    what = "opened" if said.get(Fact.ALLOWED) is True else "was denied at"
+    when = show_ms(said["at"])
+    return (
+        f"DURESS: {said.get(Fact.ASKER)!r} {what} access point {said.get(Fact.POINT)!r} of hub "
+        f"{hub} under threat at {when} (record {record.number}): send help, and call nobody there"
+    )

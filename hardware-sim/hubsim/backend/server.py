@@ -229,6 +229,8 @@ class Backend:
         except StoreError as error:
             shout(f"hub {hub}: {error}; nothing is acknowledged")
             return
+        for alarm in taken.alarms:
+            shout(alarm)
         for start in range(0, len(taken.held), MAX_ACKNOWLEDGED):
             numbers = taken.held[start : start + MAX_ACKNOWLEDGED]
             self.speakers.send(hub, from_backend.Acknowledge(numbers))

@@ -23,6 +23,8 @@ node  what it is
 7     relay (Binary Switch)
 8     door lock with a timer of its own
 9     meter
+10    garage door (Barrier Operator), open, 1.5 s
+11    sensor of smoke, CO, water, motion, a door, temperature, light and humidity
 """
 COMMANDS = """\
 jam NODE on|off       a lock takes commands and does not move

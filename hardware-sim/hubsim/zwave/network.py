@@ -23,7 +23,8 @@ class ZwaveNetwork:
     """The network of `mock.cjs`, with the service in front of it, as an async context.
 
     Nodes: 2 a supervised lock, 3 a shutter (Window Covering), 4 a shutter (Multilevel Switch), 5 a
-    door sensor, 6 a lock that jams, 7 a switch, 8 a quick lock with a timer of its own, 9 a meter.
+    door sensor, 6 a lock that jams, 7 a switch, 8 a quick lock with a timer of its own, 9 a meter,
+    10 a garage door (Barrier Operator), 11 a sensor of smoke, CO, water, motion, a door, °F, lx, %.
     """
 
     def __init__(self, modules: Path, folder: Path) -> None:
@@ -76,7 +77,8 @@ class ZwaveNetwork:
         """Ask the mock to make a fault or to say something.
 
         `/jam?node=2&on=1`, `/fail?node=2&on=1`, `/dead?node=7&on=1`, `/door?open=1`,
-        `/battery?level=5`, `/notify?node=2&event=5&user=3`, `/manual?node=2&mode=255`,
+        `/battery?level=5`, `/notify?node=2&event=5&user=3` (`&type=` where it is not 6),
+        `/manual?node=2&mode=255`,
         `/chatter?node=2&count=1000`.
         """
         connector = aiohttp.UnixConnector(path=str(self._folder / "mock.sock"))
