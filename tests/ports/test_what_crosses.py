@@ -17,6 +17,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
+from hubd.wiring.zwave import LockDriver
+
 import drivers
 from drivers.gpio.inputs import WiredInputs
 from drivers.lock.mover import LockMover
@@ -32,7 +34,6 @@ from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.network import NetworkCare
 from hubcore.ports.reader import Readers
-from hubd.wiring.zwave import LockDriver
 
 PORTS: tuple[type, ...] = (Mover, Inputs, DeviceDriver, LockDriver, Readers, NetworkCare)
 DRIVERS: tuple[type, ...] = (
