@@ -135,7 +135,7 @@ async def _moves(result: ZwaveRounds, folder: Path, rounds: int) -> None:
             breaker=BreakerRule(failures=1000),
         )
         ready = _Ready()
-        driver.watch("lock", lambda state: ready.changed("lock", state))
+        supervisor.watch("lock", lambda state: ready.changed("lock", state))
         running = asyncio.ensure_future(supervisor.run())
         async with asyncio.timeout(PATIENCE_SECONDS):
             await ready.is_ready.wait()

@@ -9,7 +9,8 @@ Laws:
    of hubd. Any other is locked from here. If hubd ends meanwhile, the Z-Wave service locks it
    (`drivers/zwave_js/service/service.cjs`, law 4), and so does the next start of hubd.
 5. What a lock is found in at a start, and is not locked, is locked. What a hand unlocks later is
-   left to the hand.
+   left to the hand. That it was locked before the start, which is all that the network may know of
+   it at first, says nothing of an unlock that was under way: for FOUND_SECONDS it is locked again.
 6. Its cap and its rest are those of every mover. It never unlocks again by itself after a rest.
 7. A release waits BUSY_SECONDS at most for a command under way, as if the lock had to rest. So it
    is judged again, and nobody's door opens half a minute late, or after a lockdown was ordered.
@@ -47,6 +48,8 @@ TIMER_GRACE_SECONDS = 1.5
 """How much later than asked a lock's own timer may lock, before it is locked from here."""
 FIRST_PAUSE_SECONDS = 2.0
 LAST_PAUSE_SECONDS = 60.0
+FOUND_SECONDS = 60.0
+"""What a lock reports so soon after it was heard of may be of an unlock of before the start."""
 NS = 1_000_000_000
 TENTHS_MAX = LEVELS_OF[Verb.PULSE][-1]
 
@@ -92,6 +95,8 @@ class LockMover:
         self._wake = asyncio.Event()
         self._driven = False
         self._is_known = False
+        self._began = time.monotonic()
+        self._found_until = math.inf
         self._has_told = False
         self._may_be_open = False
         """An unlock was sent, and it was not proven to be locked since."""
@@ -179,14 +184,18 @@ class LockMover:
         """The lock reported how it stands."""
         if self._commands.faults(self._lock.id) & _LOSSES:
             return  # nobody reaches it: that is no word of the lock
+        was_known = self._is_known or time.monotonic() > self._found_until
         if state.position is Position.LOCKED:
             if state.at >= self._unlocked_at:
                 self._is_locked()
-        elif not self._is_known and not self._moving.locked():  # law 5
+        elif not was_known and not self._moving.locked():  # law 5
             self._lock_soon()
         elif self._lock_at is not None and not self._driven:
             self._lock_sooner()
-        self._is_known = self._is_known or state.position is not Position.UNKNOWN
+        if state.position is Position.UNKNOWN:
+            return
+        self._is_known = was_known or state.at >= self._began
+        self._found_until = min(self._found_until, time.monotonic() + FOUND_SECONDS)
 
     # Unlocking.
 

@@ -123,10 +123,17 @@ class OpenZwave:
         self._check_there(number)
         self._check_secure(number)
         if goal is None:
-            await self._order(lambda token: Stop(number, token))
-            await self._ask(number)
+            await self._stop(number)
         else:
             await self._move(number, goal)
+
+    async def _stop(self, number: int) -> None:
+        """Stop a device; it stands when it says the same twice, `look_seconds` apart."""
+        await self._order(lambda token: Stop(number, token))
+        stood = await self._ask_moved(number)
+        await asyncio.sleep(self._look_seconds)
+        if await self._ask_moved(number) != stood:
+            raise HardwareError(f"node {self._devices[number].node} did not stop")
 
     # One process.
 

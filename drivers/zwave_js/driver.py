@@ -44,7 +44,7 @@ from drivers.zwave_js.connection import (
     DeadNodeError,
     StickGoneError,
 )
-from drivers.zwave_js.hearing import Expected, Hearing, Watch
+from drivers.zwave_js.hearing import Expected, Hearing
 from drivers.zwave_js.nodes import (
     ZwaveDevice,
     actuator_of,
@@ -69,6 +69,8 @@ from hubcore.device.state import DeviceFault
 from hubcore.errors import HardwareError
 from hubcore.ports.device import DeviceListener
 
+STILL_SECONDS = 1.0
+"""What was stopped stands when it says the same twice, so far apart."""
 REPORT_SECONDS = 8.0
 """How long a report is waited for beyond the time that the node itself has announced."""
 ALREADY_SECONDS = 0.5
@@ -105,11 +107,13 @@ class ZwaveJs:
         call_seconds: float = CALL_SECONDS,
         probe_seconds: float = PROBE_SECONDS,
         report_seconds: float = REPORT_SECONDS,
+        still_seconds: float = STILL_SECONDS,
     ) -> None:
         self._devices = {device.id: device for device in devices}
         self._hearing = Hearing(devices, security)
         self._connection = Connection(socket, self, call_seconds, probe_seconds)
         self._report_seconds = report_seconds
+        self._still_seconds = still_seconds
         self._stick_is_gone = False
         self._timers: dict[str, int] = {}
         """To how many seconds the timer of a lock was set on this connection."""
@@ -127,10 +131,6 @@ class ZwaveJs:
                 pause_seconds = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, LAST_PAUSE_SECONDS)
-
-    def watch(self, device: str, watch: Watch) -> None:
-        """Have `watch` called with each state of a device, as its node says it."""
-        self._hearing.watch(device, watch)
 
     def times_itself(self, device: str) -> bool:
         """Tell whether a lock has a timer of its own, that locks it again."""
@@ -240,8 +240,14 @@ class ZwaveJs:
     async def _stop(self, device: ZwaveDevice, node: Node, actuator: Actuator) -> None:
         if actuator.stops is None:
             raise HardwareError(f"node {device.node} cannot STOP")
-        await self._invoke(device, node, actuator, actuator.stops, *keys(device, node, actuator))
-        await self._ask(device, node, actuator)
+        ways = keys(device, node, actuator)
+        answer = await self._invoke(device, node, actuator, actuator.stops, *ways)
+        if isinstance(answer, Mapping) and answer.get("status") in REFUSALS:
+            raise HardwareError(f"node {device.node} refused to stop")
+        stood = await self._ask(device, node, actuator)
+        await asyncio.sleep(self._still_seconds)
+        if await self._ask(device, node, actuator) != stood:
+            raise HardwareError(f"node {device.node} did not stop")
 
     async def _read(self, device: ZwaveDevice, node: Node) -> None:
         """Ask the node itself."""

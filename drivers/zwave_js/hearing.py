@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,9 +55,6 @@ from hubcore.ports.device import DeviceListener
 LOW_BATTERY = 15
 """Per cent at which somebody should bring a new one."""
 
-Watch = Callable[[DeviceState], None]
-"""Takes each state of a device, as its node says it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -77,12 +74,7 @@ class Hearing:
         for device in devices:
             self._of_node[device.node].append(device)
         self._expected: dict[str, Expected] = {}
-        self._watches: defaultdict[str, list[Watch]] = defaultdict(list)
         self.listener: DeviceListener | None = None
-
-    def watch(self, device: str, watch: Watch) -> None:
-        """Have `watch` called with each state of a device."""
-        self._watches[device].append(watch)
 
     def join(self, nodes: Mapping[int, Node]) -> None:
         """Hear every node that a device is configured for, and tell how it stands."""
@@ -251,8 +243,6 @@ class Hearing:
     def _changed(self, device: ZwaveDevice, state: DeviceState) -> None:
         if self.listener is not None:
             self.listener.changed(device.id, state)
-        for watch in self._watches[device.id]:
-            watch(state)
 
 
 def _is_open(device: ZwaveDevice, node: Node) -> bool:

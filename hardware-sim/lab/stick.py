@@ -9,11 +9,8 @@ Law: nothing of it is seen on any network. The simulated network announces itsel
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
 import subprocess
 import sys
-import tty
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,11 +18,11 @@ from pathlib import Path
 
 from hubsim.zwave.inside import MOCK_PORT, Network
 from hubsim.zwave.modules import SERVICE
+from hubsim.zwave.usb import UsbStick
 from lab.ending import ENDS_WITH_US
 
 LAB = Path(__file__).resolve().parent
 START_SECONDS = 60.0
-PART_BYTES = 4096
 
 
 @asynccontextmanager
@@ -57,30 +54,14 @@ async def main() -> None:
     modules = Path(sys.argv[1])
     folder = Path(sys.argv[2])
     async with asyncio.TaskGroup() as tasks:
-        network = Network(modules, SERVICE / "service.cjs", folder, tasks)
+        stick = UsbStick(folder / "stick", MOCK_PORT, tasks)
+        network = Network(modules, SERVICE / "service.cjs", folder, stick, tasks)
         await network.start("mock")
-        ours, theirs = pty.openpty()
-        tty.setraw(theirs)
-        (folder / "stick").symlink_to(os.ttyname(theirs))
-        carrying = tasks.create_task(_carry(ours))
+        stick.plug()
         print("ready", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-        carrying.cancel()
         await network.stop("mock")
-
-
-async def _carry(end: int) -> None:
-    """Carry bytes between the device and the simulated network."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", MOCK_PORT)
-    loop = asyncio.get_running_loop()
-    os.set_blocking(end, False)
-    loop.add_reader(end, lambda: writer.write(os.read(end, PART_BYTES)))
-    try:
-        while data := await reader.read(PART_BYTES):
-            os.write(end, data)
-    finally:
-        loop.remove_reader(end)
-        writer.close()
+        await stick.end()
 
 
 if __name__ == "__main__":

@@ -59,6 +59,10 @@ _OPEN = frozenset({DoorPhase.OPEN, DoorPhase.PRE_ALARM, DoorPhase.HELD_OPEN, Doo
 Happened = tuple[Happening, ...]
 
 
+_NOBODYS = frozenset({DoorPhase.SECURED, DoorPhase.EGRESS, DoorPhase.FORCED})
+"""Phases that no release has made: nobody has longer in them."""
+
+
 @dataclass(slots=True)
 class DoorMachine:
     """One door; `watched` says that it has a position switch. Times are monotonic seconds.
@@ -220,7 +224,6 @@ class DoorMachine:
         self._begin(phase, now)
         happened = [] if happening is None else self._worth_recording(happening)
         if had_settled:
-            self.extended = False
             happened += self._end_alarm(DoorAlarm.FORCED)
             happened += self._end_alarm(DoorAlarm.OPEN_TOO_LONG)
         return tuple(happened)
@@ -248,6 +251,8 @@ class DoorMachine:
     def _begin(self, phase: DoorPhase, now: float) -> None:
         """Begin a phase: a door that is shut may be that of somebody who asked to leave."""
         self.phase = phase
+        if phase in _NOBODYS:
+            self.extended = False
         seconds = self._seconds_of(phase)
         self.deadline = None if seconds is None else now + seconds
         if phase is not DoorPhase.SECURED or self._asked_out is None:

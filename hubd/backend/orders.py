@@ -5,9 +5,10 @@ Laws:
    for another, they wait for no record, and no record for them.
 2. A release or an order for a door beyond those at work and those waiting is answered with BUSY. A
    command of devices is refused then.
-3. Orders for doors have one task: they are carried out in the order in which they came.
-4. Of the policies that wait, only the newest is looked at.
-5. After a refused policy none is looked at for a while, for each look costs a signature check.
+3. A STOP has a place of its own: it waits for no shutter that travels.
+4. Orders for doors have one task: they are carried out in the order in which they came.
+5. Of the policies that wait, only the newest is looked at.
+6. After a refused policy none is looked at for a while, for each look costs a signature check.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import Act, Order, Release
 from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult, Result
 from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
+from hubcore.device.command import Verb
 from hubcore.errors import HubError
 
 log = structlog.get_logger()
@@ -71,6 +73,7 @@ class OrderWorkers:
         self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
         self._orders_for_doors: asyncio.Queue[Order] = asyncio.Queue(pace.orders_waiting)
         self._acts: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
+        self._stops: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
@@ -93,8 +96,9 @@ class OrderWorkers:
 
     def take_act(self, order: Act) -> None:
         """Let a command of devices wait for its turn, or refuse it."""
+        queue = self._stops if order.verb is Verb.STOP else self._acts
         try:
-            self._acts.put_nowait(order)
+            queue.put_nowait(order)
         except asyncio.QueueFull:
             self._counters["acts_busy"] += 1
             self._answer(ActResult(order.id, (), "too many commands at once"))
@@ -106,8 +110,9 @@ class OrderWorkers:
             waiting.append(self._releases.get_nowait())
         while not self._orders_for_doors.empty():
             waiting.append(self._orders_for_doors.get_nowait())
-        while not self._acts.empty():
-            waiting.append(self._acts.get_nowait())
+        for queue in (self._stops, self._acts):
+            while not queue.empty():
+                waiting.append(queue.get_nowait())
         return waiting
 
     def take_policy(self, document: bytes) -> None:
@@ -123,8 +128,9 @@ class OrderWorkers:
             group.create_task(self._carry_out_orders())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
+            group.create_task(self._carry_out_acts(self._stops))
             for _ in range(self._pace.acts_in_flight):
-                group.create_task(self._carry_out_acts())
+                group.create_task(self._carry_out_acts(self._acts))
 
     async def _carry_out_releases(self) -> None:
         while True:
@@ -148,9 +154,9 @@ class OrderWorkers:
                 result = OrderResult(order.id, OrderOutcome.FAILED, why)
             self._answer(result)
 
-    async def _carry_out_acts(self) -> None:
+    async def _carry_out_acts(self, queue: asyncio.Queue[Act]) -> None:
         while True:
-            order = await self._acts.get()
+            order = await queue.get()
             try:
                 result = await self._orders.act(order)
             except HubError as error:

@@ -2,13 +2,14 @@
 
 Laws:
 1. Commands of one device are done one after the other.
-2. A later command to a cover takes the place of the one under way: who says stop means now.
+2. A later command to a cover takes the place of the one under way: who says stop means now. What
+   was sent may still be done, so its outcome is UNKNOWN. A question takes nobody's place.
 3. Every command is answered: in time, or as TIMEOUT. One that is too late is never sent, and never
    sent again.
 4. What is repeatable is tried once more after a failure, while there is time. Unlocking and
    pulsing are never sent twice.
 5. A device that fails again and again gets no commands, only a probe now and then, until it
-   answers.
+   answers. LOCK goes all the same, as often as it is asked: a door is locked as soon as it can be.
 6. While the stick, the line or the service of a device is gone, a command is refused at once, with
    that cause. Nothing counts as a failure of the device, and it is not probed.
 7. A state that is older than its device allows, or that a failed command may have changed, is
@@ -75,6 +76,9 @@ class CommandResult:
 
 CONFIRMED = CommandResult(CommandOutcome.CONFIRMED)
 SUPERSEDED = CommandResult(CommandOutcome.FAILED, "a later command took its place")
+SUPERSEDED_UNDER_WAY = CommandResult(
+    CommandOutcome.UNKNOWN, "a later command took its place while it was under way"
+)
 
 
 @dataclass(slots=True)
@@ -122,9 +126,9 @@ class Worker:
         loss = self._loss()
         if loss is not None:
             return CommandResult(CommandOutcome.FAILED, LOSSES[loss])
-        if self.breaker.state is not BreakerState.CLOSED:
+        if self.breaker.state is not BreakerState.CLOSED and command.verb is not Verb.LOCK:
             return CommandResult(CommandOutcome.FAILED, "the device does not answer")
-        if self._device.capability is Capability.COVER:
+        if self._device.capability is Capability.COVER and command.verb is not Verb.READ:
             self._supersede()
         if len(self._waiting) >= QUEUE_MAX:
             return CommandResult(CommandOutcome.FAILED, "too many commands wait for the device")
@@ -211,7 +215,7 @@ class Worker:
             await asyncio.wait({task}, timeout=CANCEL_SECONDS)
             result = CommandResult(CommandOutcome.TIMEOUT, f"no answer within {seconds:g} s")
         elif task.cancelled():
-            result = SUPERSEDED
+            result = SUPERSEDED_UNDER_WAY
         else:
             result = task.result()
         self._note(result)
@@ -237,7 +241,7 @@ class Worker:
         self.forget_state()
         if self._loss() is not None:
             self.breaker.told_nothing(self._clock.monotonic())
-        elif result is not SUPERSEDED:
+        elif result is not SUPERSEDED_UNDER_WAY:
             self.breaker.failed(self._clock.monotonic())
 
     def _loss(self) -> DeviceFault | None:
@@ -263,7 +267,7 @@ class Worker:
         """What waits for a cover, and what is under way, is not wanted any more."""
         self._answer_all(SUPERSEDED.why)
         if self._under_way is not None and self._task is not None:
-            _answer(self._under_way, SUPERSEDED)
+            _answer(self._under_way, SUPERSEDED_UNDER_WAY)
             self._task.cancel()
 
     def _answer_all(self, why: str) -> None:

@@ -17,15 +17,14 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
-from hubd.wiring.zwave import LockDriver
-
 import drivers
 from drivers.gpio.inputs import WiredInputs
 from drivers.lock.mover import LockMover
 from drivers.openzwave.driver import OpenZwave
 from drivers.osdp.readers import OsdpReaders
 from drivers.relays.boards import RelayBoards
-from drivers.relays.strike import RelayStrike, RelayStrikes
+from drivers.relays.strike import RelayStrike
+from drivers.relays.strikes import RelayStrikes
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.zwave_js.driver import ZwaveJs
@@ -34,6 +33,7 @@ from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
 from hubcore.ports.network import NetworkCare
 from hubcore.ports.reader import Readers
+from hubd.wiring.networks import LockDriver
 
 PORTS: tuple[type, ...] = (Mover, Inputs, DeviceDriver, LockDriver, Readers, NetworkCare)
 DRIVERS: tuple[type, ...] = (
@@ -55,7 +55,6 @@ WORDS: Mapping[str, str] = {
     "DeviceDriver.perform.command.device": _ID,
     "LockDriver.perform.command.device": _ID,
     "LockDriver.times_itself.device": _ID,
-    "LockDriver.watch.device": _ID,
     "Readers.install_key.reader": _ID,
     "Readers.renew_key.reader": _ID,
     "Readers.show.reader": _ID,

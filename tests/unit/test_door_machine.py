@@ -208,6 +208,14 @@ def test_who_needs_longer_has_longer(door: Story) -> None:
     assert not door.machine.extended  # and the next one has not
 
 
+@pytest.mark.parametrize("event", [Event.REX, Event.OPENED])
+def test_nobody_else_has_the_time_of_a_release_that_nobody_used(door: Story, event: Event) -> None:
+    door.machine.extended = True
+    assert door.play(Event.STRIKE_ON, Event.STRIKE_OFF, SETTLED) == ["access_not_taken"]
+    door.play(event)
+    assert not door.machine.extended
+
+
 def test_a_door_without_a_pre_alarm_is_held_open_at_once() -> None:
     door = Story(DoorMachine(True, HELD_SECONDS))
     assert door.play(Event.OPENED, HELD_SECONDS - 0.1) == []

@@ -30,19 +30,20 @@ from tests.unit.test_hardware import HEAD
 
 pytestmark = pytest.mark.asyncio
 LOCK = "front-lock"
+PATIENT = BreakerRule(failures=1000)
 
 
 class Rig:
     """A lock, its mover, and what was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, breaker: BreakerRule) -> None:
         self.driver = FakeDriver(monotonic, seconds=0.01)
         device = Device(LOCK, Capability.LOCK, stale_seconds=3600.0)
         self.supervisor = Supervisor(
             devices={LOCK: (device, self.driver)},
             clock=SystemClock(lambda: 0.0),
             tell_fault=lambda _device, _fault, _stands: None,
-            breaker=BreakerRule(failures=1000),
+            breaker=breaker,
         )
         self.edges: list[InputEvent] = []
         self.mover = LockMover(
@@ -67,8 +68,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def at_work() -> AsyncIterator[Rig]:
-    rig = Rig()
+async def at_work(breaker: BreakerRule = PATIENT) -> AsyncIterator[Rig]:
+    rig = Rig(breaker)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(rig.supervisor.run()), tasks.create_task(rig.mover.run())]
         await rig.until(lambda: rig.driver.listener is not None)
@@ -111,6 +112,19 @@ async def test_locking_is_tried_until_it_is_proven(  # law 3
         rig.driver.broken.clear()
         await rig.until(lambda: rig.moves() == [False, True, False])
         assert rig.sent().count(Verb.UNLOCK) == 1
+
+
+async def test_it_is_locked_though_it_counts_as_dead() -> None:  # law 3, and worker, law 5
+    """The breaker would have left it alone for an hour."""
+    async with at_work(BreakerRule(failures=2, first_pause_seconds=3600.0)) as rig:
+        await rig.mover.release(0.2)
+        rig.driver.broken[LOCK] = HardwareError("no answer")
+        await rig.until(lambda: not rig.supervisor.answers(LOCK))
+        sent = len(rig.sent())
+        await rig.until(lambda: len(rig.sent()) > sent + 1)
+        del rig.driver.broken[LOCK]
+        await rig.until(lambda: rig.moves() == [True, False] and rig.supervisor.answers(LOCK))
+        assert set(rig.sent()[1:]) == {Verb.LOCK}
 
 
 async def test_chatter_of_a_lock_that_does_not_lock_sets_no_pace() -> None:
@@ -165,6 +179,15 @@ async def test_what_a_hand_unlocks_later_is_left_to_the_hand() -> None:  # law 5
         await asyncio.sleep(0.2)
         assert rig.sent() == []
         assert not rig.mover.driven
+
+
+async def test_what_was_known_before_a_start_is_no_word_of_an_unlock_under_way() -> None:  # law 5
+    """hubd died between its unlock and the lock's report; the network still has LOCKED of it."""
+    async with at_work() as rig:
+        before = DeviceState(Position.LOCKED, monotonic() - 60)
+        rig.supervisor.changed(LOCK, before)
+        rig.driver.say(LOCK, Position.UNLOCKED)
+        await rig.until(lambda: rig.sent() == [Verb.LOCK])
 
 
 async def test_nobodys_door_opens_late_behind_a_command_that_hangs() -> None:  # law 7

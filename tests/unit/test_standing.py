@@ -578,8 +578,8 @@ class Links:
 
 def starting(desk: Desk) -> Any:
     """A hub at its start, as far as the radio is concerned."""
-    runs = SimpleNamespace(runs={Part.STRIKES: None})
-    return SimpleNamespace(parts=runs, links=Links(), problems=desk.standing, health=desk.health)
+    runs = {Part.STRIKES: None}
+    return SimpleNamespace(runs=runs, links=Links(), problems=desk.standing, health=desk.health)
 
 
 @pytest.mark.parametrize("up", [True, False])

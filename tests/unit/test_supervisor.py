@@ -168,7 +168,21 @@ def test_stop_takes_the_place_of_a_shutters_travel() -> None:  # worker, law 2
         began = rig.loop.time()
         assert (await rig.do(STOP)).outcome is CommandOutcome.CONFIRMED
         assert rig.loop.time() - began < 0.2
-        assert (await travel).why == "a later command took its place"
+        result = await travel
+        assert result.outcome is CommandOutcome.UNKNOWN  # it was sent, and moved for ten seconds
+        assert result.why == "a later command took its place while it was under way"
+
+    play(scene)
+
+
+def test_a_question_takes_nobodys_place() -> None:  # worker, law 2
+    async def scene(rig: Rig) -> None:
+        rig.driver.seconds = 10.0
+        travel = asyncio.create_task(rig.do(OPEN))
+        await asyncio.sleep(1)
+        asked = asyncio.create_task(rig.do(Command("shutter", Verb.READ)))
+        assert (await travel).outcome is CommandOutcome.CONFIRMED
+        assert (await asked).outcome is CommandOutcome.CONFIRMED
 
     play(scene)
 

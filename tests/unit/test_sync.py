@@ -799,8 +799,8 @@ async def test_the_outbox_knows_no_receipt_twice():
     assert waits == [15.0, 35.0, 75.0, 115.0]
 
 
-def act(number: int) -> from_backend.Act:
-    return from_backend.Act(number.to_bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
+def act(number: int, verb: Verb = Verb.ON) -> from_backend.Act:
+    return from_backend.Act(number.to_bytes(16), "operator", "light", verb, None, 2_000_000_000)
 
 
 async def test_a_command_of_devices_is_answered_and_those_too_many_are_refused():
@@ -815,6 +815,18 @@ async def test_a_command_of_devices_is_answered_and_those_too_many_are_refused()
         done = from_hub.ActResult((1).to_bytes(16), (), "done")
         here.act_results.put_nowait(done)
         assert await here.next() == done
+
+
+async def test_a_stop_waits_for_no_shutter_that_travels():  # orders, law 3
+    async with site(acts_in_flight=1) as here:
+        await here.up()
+        here.hear(act(1, Verb.CLOSE))
+        await here.settle()
+        here.hear(act(2, Verb.CLOSE))
+        here.hear(act(3, Verb.STOP))
+        await here.settle()
+        begun = [here.begun.get_nowait() for _ in range(here.begun.qsize())]
+        assert [order.id for order in begun] == [(1).to_bytes(16), (3).to_bytes(16)]
 
 
 async def test_a_halt_refuses_commands_that_wait():

@@ -137,7 +137,7 @@ WRONG_FROM_HUB = {
     "outcomes flat": cbor.encode([6, bytes(16), ["light", 0], ""]),
     "no values": cbor.encode([8, []]),
     "65 values": cbor.encode([8, [["light", 1, 1, 1]] * 65]),
-    "a quantity of none": cbor.encode([8, [["light", 11, 1, 1]]]),
+    "a quantity of none": cbor.encode([8, [["light", 12, 1, 1]]]),
     "a quantity true": cbor.encode([8, [["light", True, 1, 1]]]),
     "a value out of range": cbor.encode([8, [["light", 1, -(2**63), 1]]]),
     "a value as text": cbor.encode([8, [["light", 1, "cold", 1]]]),

@@ -226,3 +226,28 @@ async def test_a_sensor_that_only_notifies_is_asked_for_a_sign_of_life(tmp_path:
             else:
                 with pytest.raises(HardwareError, match="does not answer"):
                     await made.driver.perform(Command("it", Verb.READ))
+
+
+@pytest.mark.parametrize(
+    ("stopped", "stands_at", "why"),
+    [
+        ({"status": 2}, [50, 50], "refused to stop"),
+        (None, [50, 51], "did not stop"),
+        (None, [50, 50], None),
+    ],
+)
+async def test_what_was_stopped_stands(  # driver, law 1
+    tmp_path: Path, stopped: object, stands_at: list[int], why: str | None
+) -> None:
+    answers = [stopped, *({"currentValue": level} for level in stands_at)]
+    asked = iter(answers)
+    shutter = nodes(SHUTTER)
+    async with rig(tmp_path, shutter, a(Capability.COVER), still_seconds=0.01) as made:
+        await made.listener.until(lambda: "it" in made.listener.states)
+        made.service.handlers["endpoint.invoke_cc_api"] = lambda _: {"response": next(asked)}
+        stopping = made.driver.perform(Command("it", Verb.STOP))
+        if why is None:
+            await stopping
+        else:
+            with pytest.raises(HardwareError, match=why):
+                await stopping

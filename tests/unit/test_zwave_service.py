@@ -316,8 +316,6 @@ async def test_an_insecure_lock_gets_nothing(tmp_path: Path) -> None:  # law 4
 async def test_the_number_of_a_user_goes_no_further(tmp_path: Path) -> None:  # hearing, law 1
     async with rig(tmp_path) as made:
         await made.joined()
-        told: list[object] = []
-        made.driver.watch("lock", lambda state: told.append((state.position, state.level)))
         await made.service.say(
             source="node",
             event="notification",
@@ -335,7 +333,7 @@ async def test_the_number_of_a_user_goes_no_further(tmp_path: Path) -> None:  # 
         await made.service.report(2, lock_value("currentMode", 0, writeable=False))
         await made.listener.until(lambda: made.listener.positions["lock"] is Position.UNLOCKED)
         listener = made.listener
-        heard = (told, listener.positions, listener.readings, listener.faults)
+        heard = (listener.states, listener.positions, listener.readings, listener.faults)
         assert "4711" not in repr(heard)
 
 
