@@ -88,7 +88,7 @@ lab: zwave-modules $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh
 	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))
-	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -n 2 --dist worksteal -m "not alone" tests/lab
+	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -n 3 --dist worksteal -m "not alone" tests/lab
 	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -m alone tests/lab
 
 # Some two hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
