@@ -29,7 +29,7 @@ def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: E
     """Make the devices, with what was asked before."""
     faults = DeviceFaults(
         problems=evidence.problems,
-        log=evidence.log,
+        log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
         count=evidence.health.count,

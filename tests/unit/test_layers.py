@@ -118,7 +118,7 @@ ROOMS: dict[str, Room] = {
     "hubd.readers": _room(
         "hubd.readers hubd.doors.decisionlog hubd.doors.operation hubd.upkeep.checks "
         "hubd.upkeep.standing hubd.recording hubcore",
-        "",
+        "structlog",
         WORLDLY,
     ),
     "hubd.orders": _room(
