@@ -86,6 +86,7 @@ class WiredInputs:
         put: Callable[[InputEvent], None],
         tell: Callable[[bool, str], None],
         open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """Several doors may have one line as their fire input.
 
@@ -94,7 +95,12 @@ class WiredInputs:
         self._put = put
         self._tell = tell
         self._open_chip = open_chip
-        self._pairs: dict[str, TwoContacts] = {}
+        self._retry_seconds = retry_seconds
+        self._pairs = {
+            line.door: TwoContacts(line.door, put, _call_later)
+            for line in lines
+            if line.contact is Contact.DPS_SECOND
+        }
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Watch until cancelled; call `ready` each time all inputs are watched."""
@@ -103,17 +109,12 @@ class WiredInputs:
                 await self._watch(ready)
             except HardwareError as error:
                 self._tell(False, str(error))
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
 
     async def _watch(self, ready: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         broken: asyncio.Future[None] = loop.create_future()
         banks: list[_Bank] = []
-        self._pairs = {
-            line.door: TwoContacts(line.door, self._put, loop.call_later)
-            for line in self._lines
-            if line.contact is Contact.DPS_SECOND
-        }
         try:
             for chip in dict.fromkeys(line.chip for line in self._lines):
                 banks.append(self._bank_of(chip))
@@ -128,7 +129,7 @@ class WiredInputs:
                 loop.remove_reader(bank.fileno())
                 bank.close()
             for pair in self._pairs.values():
-                pair.close()
+                pair.unwatched()
 
     def _report(self, line: InputLine, active: bool, at: float) -> None:
         """Tell what a line says, at this monotonic second."""
@@ -150,6 +151,10 @@ class WiredInputs:
             open_chip=self._open_chip,
             report=self._report,
         )
+
+
+def _call_later(seconds: float, what: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, what)
 
 
 def _read(bank: _Bank, broken: asyncio.Future[None]) -> None:

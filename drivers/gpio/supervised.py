@@ -5,7 +5,7 @@ Laws:
 2. While they contradict each other for longer than CONTRADICT_SECONDS, that is tamper: a wire is
    cut, shorted, or off its switch. A moving leaf may leave both contacts open for a moment.
 3. While they contradict each other no position is told: what was told last stands.
-4. Tamper is told once, and its end once.
+4. Tamper is told once, and its end once, also when the contacts were not watched in between.
 """
 
 from __future__ import annotations
@@ -52,8 +52,14 @@ class TwoContacts:
         self._second = opened
         self._look(at)
 
-    def close(self) -> None:
-        """Let nothing come later."""
+    def unwatched(self) -> None:
+        """The contacts are not watched any more: only tamper stands until they speak again."""
+        self._stop_timer()
+        self._first = None
+        self._second = None
+        self._told_open = None
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
@@ -66,7 +72,7 @@ class TwoContacts:
             if self._timer is None and not self._tampered:
                 self._timer = self._call_later(CONTRADICT_SECONDS, self._contradict_too_long)
             return
-        self.close()
+        self._stop_timer()
         if self._tampered:
             self._tampered = False
             self._tell(Input.TAMPER_ENDED)

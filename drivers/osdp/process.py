@@ -113,11 +113,9 @@ async def start_panel(readers: Sequence[AddReader]) -> PanelLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError as error:
         raise HardwareError(f"The OSDP panel cannot be started: {error}.") from error
-    ours.setblocking(False)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, QUEUE_BYTES)
-    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, QUEUE_BYTES)
     with theirs:
         try:
+            make_roomy(ours, theirs)
             process = await _spawn(theirs.fileno())
         except BaseException:
             ours.close()
@@ -127,6 +125,16 @@ async def start_panel(readers: Sequence[AddReader]) -> PanelLink:
         link.send(reader)
     link.send(Start())
     return link
+
+
+def make_roomy(ours: socket.socket, theirs: socket.socket) -> None:
+    """Let our end not block, and both hold QUEUE_BYTES. Raise HardwareError."""
+    try:
+        ours.setblocking(False)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, QUEUE_BYTES)
+    except OSError as error:
+        raise HardwareError(f"The OSDP panel cannot be started: {error}.") from error
 
 
 async def _spawn(descriptor: int) -> Process:

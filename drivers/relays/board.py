@@ -1,6 +1,6 @@
 """What a relay board can do, in the words that its protocol gives to the driver.
 
-Laws of a protocol (tests/ports/test_relay_protocols.py):
+Laws of a protocol (tests/unit/test_relays.py, and tests/ports/test_device.py for all kinds):
 1. It is called in the thread of its line, and every call ends within the line's own time.
 2. What a board answers is checked; any other answer raises HardwareError.
 3. A board that has no read-back says None. Nobody guesses for it.

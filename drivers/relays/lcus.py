@@ -11,6 +11,7 @@ at hand: tried with a simulated one only.
 from __future__ import annotations
 
 import re
+import time
 
 from drivers.relays.board import Port, StuckError, WrongBoardError
 from hubcore.errors import HardwareError
@@ -18,6 +19,8 @@ from hubcore.errors import HardwareError
 BAUD = 9600
 STATUS = b"\xff"
 STATUS_BYTES_MAX = 256
+STATUS_SECONDS = 0.5
+"""How long lines of one answer are waited for; 32 lines take 0.3 s at this speed."""
 _LINE = re.compile(rb"CH(\d{1,2}): ?(ON|OFF)")
 
 
@@ -60,8 +63,12 @@ class LcusBoard:
         self._port.reset_input_buffer()
         self._port.write(STATUS)
         answer = b""
+        ends_at = time.monotonic() + STATUS_SECONDS
         for _ in range(self._relays):
-            answer += self._port.read_until(b"\n", STATUS_BYTES_MAX)
+            line = self._port.read_until(b"\n", STATUS_BYTES_MAX)
+            answer += line
+            if not line.endswith(b"\n") or time.monotonic() > ends_at:
+                break
         states = {int(number): state == b"ON" for number, state in _LINE.findall(answer)}
         if set(states) != set(range(1, self._relays + 1)):
             raise WrongBoardError(

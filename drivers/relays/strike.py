@@ -5,8 +5,9 @@ Laws:
    error, and is switched off.
 2. A pulse is of whole tenths of a second, and never beyond what `stretch` leaves of the cap.
 3. A pulse that prolongs another begins the board's timer anew.
-4. A relay that is still on LATE_SECONDS after the end of its pulse is switched off, and told. From
-   then on this board is no strike: it is not driven again before the next start.
+4. The end of a pulse is counted from when its board has taken it, however long it waited in line.
+   A relay that two looks find on LATE_SECONDS after that is switched off, and told. From then on
+   this board is no strike: it is not driven again before the next start.
 5. When the line is lost, the strike is at rest as soon as its pulse is over: the board saw to it.
 6. A relay that its board says is on while no pulse is under way is switched off: it is left over
    from before a start or a loss of the line, and a door stands open by it.
@@ -70,6 +71,9 @@ class RelayStrike:
         self._told: bool | None = None
         self._broken = ""
         self._is_left_on = False
+        self._ends_at = 0
+        """When the board ends the pulse at the latest."""
+        self._seen_late = False
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
 
@@ -157,6 +161,9 @@ class RelayStrike:
                 await self._off()
             self._rests(secured=True)
             raise HardwareError(f"Strike {self._id} cannot be driven: {error}") from error
+        now = time.monotonic_ns()
+        self._ends_at = now + tenths * TENTH
+        self._seen_late = False
         self._say(True, now)
         self._news.set()
 
@@ -168,10 +175,10 @@ class RelayStrike:
         if left_on and not self._stretch.driven:
             with suppress(HardwareError):  # the next look of its board says it again
                 await self._off()
-        falls_at = self._stretch.falls_at()
         rises_at = self._stretch.rises_at()
-        if falls_at is not None and now >= falls_at:
-            await self._look(falls_at)
+        if self._stretch.driven:
+            if now >= self._ends_at:
+                await self._look(now)
         elif rises_at is not None and now >= rises_at:
             if self._stretch.is_over(now):
                 self._stretch.secured(now)
@@ -179,7 +186,7 @@ class RelayStrike:
                 with suppress(HardwareError):
                     await self._pulse(now)
 
-    async def _look(self, falls_at: int) -> None:
+    async def _look(self, now: int) -> None:
         """Look whether the board has ended the pulse."""
         try:
             await self._do(Verb.READ)
@@ -188,7 +195,11 @@ class RelayStrike:
             return
         if self._position is Position.OFF:
             self._rests()
-        elif time.monotonic_ns() > falls_at + LATE_SECONDS * 1000 * MS:
+        elif now <= self._ends_at + LATE_SECONDS * 1000 * MS:
+            return
+        elif not self._seen_late:
+            self._seen_late = True
+        else:
             with suppress(HardwareError):
                 await self._off()
             self._rests(secured=True)
@@ -217,8 +228,7 @@ class RelayStrike:
         """Return in how many seconds something is due, None when nothing is."""
         if self._is_left_on:
             return LOOK_SECONDS
-        falls_at = self._stretch.falls_at()
-        at = self._stretch.rises_at() if falls_at is None else falls_at
+        at = self._ends_at if self._stretch.driven else self._stretch.rises_at()
         if at is None:
             return None
         left = (at - time.monotonic_ns()) / (1000 * MS)

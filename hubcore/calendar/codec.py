@@ -133,6 +133,8 @@ def _read_pattern(kind: PatternKind, by: list[int]) -> Pattern:
                 raise FrameError("a weekly recurrence has one set of weekdays")
             return Weekly(by[0])
         case PatternKind.MONTHLY_BY_DAY:
+            if any(day >= _BY_BASE for day in by):
+                raise FrameError(f"a day of a month is written as less than {_BY_BASE}")
             return MonthlyByDay(frozenset(_from_end(day) for day in by))
         case PatternKind.MONTHLY_BY_WEEKDAY:
             return MonthlyByWeekday(frozenset((_from_end(one // 7), one % 7) for one in by))

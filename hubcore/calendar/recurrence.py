@@ -203,7 +203,10 @@ class Recurrence:
     deleted: frozenset[int] = field(default_factory=frozenset)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a rule that makes no sense or never holds."""
+        """Raise ValueError for a rule that makes no sense.
+
+        A rule whose occurrences are all deleted does: it never holds.
+        """
         _check("interval", self.interval, 1, INTERVAL_MAX)
         _check("first day", self.first, 0, DAY_MAX)
         _check("start", self.start, 0, MINUTES_A_DAY - 1)

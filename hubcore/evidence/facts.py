@@ -325,7 +325,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
     RecordKind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
     RecordKind.FAULT: frozenset(
-        {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
+        {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.COUNT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
     ),
     RecordKind.CLOCK: frozenset(
         {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}

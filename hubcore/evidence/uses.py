@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from hubcore.codec import cbor
 from hubcore.evidence.facts import Detail, Fact
@@ -23,6 +23,9 @@ USES = range(1, 1 << 16)
 """How many uses a grant may have, and the numbers of its uses."""
 FORGET_SECONDS = 86_400
 """Longer than the leeway of a grant's end: the time that is believed never goes back below it."""
+
+ENDS_A_USE = 2
+"""What a table keeps of uses that were given back, before it drops that."""
 
 SAYS_USE = cbor.encode(str(Fact.USE))
 """Bytes that every record about a use holds."""
@@ -111,7 +114,7 @@ class UseTable:
     def __init__(self, uses: Iterable[Use] = ()) -> None:
         self._uses: dict[UseKey, Use] = {}
         self._ends: list[tuple[int, UseKey]] = []
-        """A heap of when the grants end, also of uses that were given back."""
+        """A heap of when the grants end, also of some uses that were given back."""
         for use in uses:
             self._put(use)
 
@@ -137,6 +140,14 @@ class UseTable:
     def _put(self, use: Use) -> None:
         self._uses[use.key] = use
         heappush(self._ends, (use.expires, use.key))
+        if len(self._ends) > ENDS_A_USE * len(self._uses):
+            self._ends = [(one.expires, key) for key, one in self._uses.items()]
+            heapify(self._ends)
+
+    @property
+    def ends_kept(self) -> int:
+        """How many ends of grants are kept for the uses: at most ENDS_A_USE for each."""
+        return len(self._ends)
 
     def _forget(self, before: int) -> None:
         while self._ends and self._ends[0][0] < before:

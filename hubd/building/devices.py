@@ -32,7 +32,7 @@ def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: E
     """
     faults = DeviceFaults(
         problems=evidence.problems,
-        log=evidence.log,
+        log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
         count=evidence.health.count,

@@ -209,7 +209,7 @@ class _UniqueValue(NamedTuple):
     """A value that only one thing of the hub may have.
 
     `path` is its key's, `value` says also what sort of value it is, `owner` whose it is.
-    `may_be_shared` with another that may.
+    `may_be_shared` with another that may, if both say the same of it: `settings`.
     """
 
     path: KeyPath
@@ -217,6 +217,7 @@ class _UniqueValue(NamedTuple):
     shown: str
     owner: str
     may_be_shared: bool = False
+    settings: str = ""
 
 
 def _check_unique(doors: Sequence[Door]) -> None:
@@ -225,10 +226,23 @@ def _check_unique(doors: Sequence[Door]) -> None:
     for index, door in enumerate(doors):
         for unique in _unique_values(door, _path(index)):
             other = owners.setdefault(unique.value, unique)
-            if other is unique or (other.may_be_shared and unique.may_be_shared):
+            if other is unique:
+                continue
+            if other.may_be_shared and unique.may_be_shared:
+                _check_same_settings(unique, other)
                 continue
             found = f"{unique.shown}, which {other.owner} has too"
             raise WrongValueError(unique.path, "a value used once", found)
+
+
+def _check_same_settings(shared: _UniqueValue, other: _UniqueValue) -> None:
+    """Raise WrongValueError for a line that two doors share and read differently.
+
+    The kernel has one setting a line: one of the doors would read what the other one means.
+    """
+    if shared.settings != other.settings:
+        expected = f"{other.settings}, as {other.owner} has for the same {shared.shown}"
+        raise WrongValueError(shared.path, expected, shared.settings)
 
 
 def _unique_values(door: Door, where: KeyPath) -> Iterator[_UniqueValue]:
@@ -270,4 +284,12 @@ def _unique_values(door: Door, where: KeyPath) -> Iterator[_UniqueValue]:
             shown=f"line {line.line!r} of {chip}",
             owner=f"{role} of {owner}",
             may_be_shared=role == FIRE,
+            settings=_settings(line),
         )
+
+
+def _settings(line: Line) -> str:
+    """Return how an input is read, in the words of the configuration; nothing for an output."""
+    if not isinstance(line, InputLine):
+        return ""
+    return f"active_low = {show(line.active_low)}, debounce_ms = {line.debounce_ms}"

@@ -5,8 +5,8 @@ Laws:
 2. A denial (also of a command to devices) or a query has a record of its own while its source
    keeps the pace and the disk has room. Otherwise it goes into a sum (`refusals`), which is
    recorded within a minute.
-3. An event of a door or a reader is refused while the disk has no room; whoever waits for it tries
-   again.
+3. An event of a door, a reader or a device is refused while the disk has no room; whoever waits
+   for it tries again.
 4. A yes that comes to nothing leaves two records; `hubd.doors.unlock` keeps those to a pace
    (`access.once.TRIES`).
 5. The backend is one source, whoever ordered there. A phone's source is its credential.
@@ -52,7 +52,7 @@ class PacedLog(ForwardingLog):
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.stores.AuditLog.append`."""
-        if record.kind in _OF_DOORS and not self._room():
+        if _is_of_things(record) and not self._room():
             raise AuditError(
                 "the disk is nearly full: its rest is kept for the records of releases"
             )
@@ -66,6 +66,13 @@ class PacedLog(ForwardingLog):
         source = (key.kind, key.source)
         in_pace = self._paces.take(source, self._clock.monotonic())
         return in_pace and self._room()
+
+
+def _is_of_things(record: Record) -> bool:
+    """Tell whether a thing of the building makes records of this sort, at its own pace."""
+    if record.kind is RecordKind.FAULT:
+        return Fact.DEVICE in record.detail
+    return record.kind in _OF_DOORS
 
 
 async def _summed() -> int:

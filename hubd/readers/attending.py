@@ -3,13 +3,17 @@
 Laws:
 1. A reader that the hub does not know is not listened to.
 2. A reader that is lost in one way or another is lost, until it is lost in none.
-3. Whoever has a reader given a key leaves a record before that, and one when it is done.
+3. A driver that ends by a mistake of its own loses its readers, says so, and is begun again.
+   Nothing else ends by it.
+4. Whoever has a reader given a key leaves a record before that, and one when it is done.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import structlog
 
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
@@ -19,6 +23,12 @@ from hubcore.ports.stores import AuditLog
 from hubd.readers.attendant import Attendant
 from hubd.readers.faults import ReaderFaults
 from hubd.recording import record_now
+
+log = structlog.get_logger()
+
+FIRST_PAUSE_SECONDS = 1.0
+LAST_PAUSE_SECONDS = 60.0
+"""How long a driver that ended by a mistake rests before it is begun again."""
 
 LOSSES = (ReaderFault.GONE, ReaderFault.NOT_PROVEN, ReaderFault.LINE_GONE)
 INSTALL_ASKED = "key_install_asked"
@@ -40,14 +50,24 @@ class Attending:
         log: AuditLog,
         clock: Clock,
         tell: Tell,
+        pauses: tuple[float, float] = (FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS),
     ) -> None:
-        """`drivers` and `attendants` by reader; a driver may have several readers."""
+        """`drivers` and `attendants` by reader; a driver may have several readers.
+
+        `pauses`: how long a driver that has ended rests, at first and at most, in seconds.
+        """
         self._drivers = drivers
         self._attendants = attendants
         self._faults = faults
         self._log = log
         self._clock = clock
         self._tell = tell
+        self._pauses = pauses
+        self._of_driver: dict[int, list[str]] = {}
+        for reader, driver in drivers.items():
+            self._of_driver.setdefault(id(driver), []).append(reader)
+        self._ended = set[str]()
+        """Readers that are gone because their driver has ended."""
 
     def names(self) -> tuple[str, ...]:
         """Return the ids of all readers."""
@@ -70,6 +90,8 @@ class Attending:
         attendant = self._attendants.get(reader)
         if attendant is None:
             return
+        if fault is ReaderFault.GONE:
+            self._ended.discard(reader)
         self._faults.take(reader, fault, stands)
         attendant.lost(any(self._faults.has(reader, loss) for loss in LOSSES))
 
@@ -91,8 +113,42 @@ class Attending:
             tasks.create_task(self._faults.run())
             for attendant in self._attendants.values():
                 tasks.create_task(attendant.run())
-            for driver in {id(driver): driver for driver in self._drivers.values()}.values():
-                tasks.create_task(driver.serve(self))
+            for readers in self._of_driver.values():
+                tasks.create_task(self._serve(self._drivers[readers[0]], readers))
+
+    async def _serve(self, driver: Readers, readers: Sequence[str]) -> None:
+        """Run a driver; one that ends, for whatever reason, is begun again after a rest."""
+        loop = asyncio.get_running_loop()
+        first_seconds, last_seconds = self._pauses
+        pause_seconds = first_seconds
+        while True:
+            began = self._clock.monotonic()
+            back = loop.call_later(first_seconds, self._driver_is_back, readers)
+            why = "it ended"
+            try:
+                await driver.serve(self)
+            except Exception as error:  # law 3
+                why = f"{type(error).__name__}: {error}"
+            finally:
+                back.cancel()
+            log.error("driver_ended", driver=type(driver).__name__, why=why)
+            self._driver_ended(readers)
+            if self._clock.monotonic() - began > last_seconds:
+                pause_seconds = first_seconds
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, last_seconds)
+
+    def _driver_ended(self, readers: Sequence[str]) -> None:
+        for reader in readers:
+            if not self._faults.has(reader, ReaderFault.GONE):
+                self.fault(reader, ReaderFault.GONE, True)
+                self._ended.add(reader)
+
+    def _driver_is_back(self, readers: Sequence[str]) -> None:
+        """A driver lives again; what it says itself of a reader's loss goes first."""
+        for reader in readers:
+            if reader in self._ended:
+                self.fault(reader, ReaderFault.GONE, False)
 
     async def _record_key(self, reader: str, what: str, by: str) -> None:
         """Write down what is asked or done."""

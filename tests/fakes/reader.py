@@ -57,15 +57,25 @@ class FakeReaders:
         """The keys that were given: "install" or "renew", and the reader."""
         self._time = time
         self._listener: ReaderListener | None = None
+        self._end: asyncio.Future[None] | None = None
         self._faults: defaultdict[str, set[ReaderFault]] = defaultdict(set)
         self._passed: dict[str, deque[float]] = {}
 
     async def serve(self, listener: ReaderListener) -> None:
         self._listener = listener
         try:
-            await asyncio.get_running_loop().create_future()
+            self._end = asyncio.get_running_loop().create_future()
+            await self._end
         finally:
             self._listener = None
+
+    def die(self, error: Exception | None) -> None:
+        """Let `serve` end as it must not: with an error that no contract names, or without."""
+        assert self._end is not None
+        if error is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(error)
 
     def show(self, reader: str, sign: Sign) -> None:
         if self._listener is not None and not self._faults[reader] & LOST:

@@ -147,6 +147,9 @@ BEYOND: list[dict[str, Any]] = [
     {"kind": 3, "by": [2, 1]},
     {"kind": 3, "by": [1, 32]},
     {"kind": 3, "by": [1, 64]},
+    {"kind": 3, "by": [65]},  # else the first day had two spellings
+    {"kind": 3, "by": [1, 65]},
+    {"kind": 3, "by": [95]},
     {"kind": 3, "by": [*range(1, 32), *range(32, 64)]},
     {"kind": 4, "by": []},
     {"kind": 4, "by": [3, 10]},

@@ -20,7 +20,7 @@ from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.reader import CardRead, ReaderFault, Sign
 from hubd.readers.attendant import AGAIN_SECONDS, EVENTS_MAX, PIN_SECONDS, SEEN_MAX
-from hubd.readers.attending import INSTALL_ASKED, KEY_INSTALLED
+from hubd.readers.attending import FIRST_PAUSE_SECONDS, INSTALL_ASKED, KEY_INSTALLED
 from hubd.readers.cards import Cards, HeldCard
 from hubd.readers.pinpad import PAD_SECONDS, PinPad
 from hubd.recording import record_now
@@ -514,6 +514,36 @@ def test_a_fault_that_the_disk_refuses_is_recorded_later() -> None:
         await desk.later(10)
         (record,) = (r for r in desk.hub.records() if r.kind is RecordKind.READER)
         assert record.detail["what"] == "tampered"
+
+    with_readers(play)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unforeseen"), None])
+def test_a_driver_that_ends_is_begun_again(error: Exception | None) -> None:  # attending, law 3
+    async def play(desk: ReadersDesk) -> None:
+        desk.readers.die(error)
+        await desk.settle()
+        assert "front" in str(desk.health.problems())
+        await desk.hold()
+        assert desk.claims == []
+        await desk.later(FIRST_PAUSE_SECONDS + 0.1)
+        assert "front" in str(desk.health.problems()), "it has not lived long yet"
+        await desk.later(FIRST_PAUSE_SECONDS)
+        assert not desk.health.problems()
+        await desk.hold()
+        assert len(desk.claims) == 1
+
+    with_readers(play)
+
+
+def test_a_reader_that_its_driver_calls_gone_stays_gone_when_the_driver_is_back() -> None:
+    async def play(desk: ReadersDesk) -> None:
+        desk.readers.die(RuntimeError("unforeseen"))
+        await desk.later(FIRST_PAUSE_SECONDS + 0.1)
+        desk.readers.begin("front", ReaderFault.GONE)
+        await desk.later(FIRST_PAUSE_SECONDS + 0.1)
+        (problem,) = desk.health.problems()
+        assert "front" in problem.what
 
     with_readers(play)
 

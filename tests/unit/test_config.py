@@ -510,6 +510,25 @@ def test_ids_numbers_and_lines_are_unique(second: str, sentence: str) -> None:
     assert _refused_key(SMALL + second) == sentence
 
 
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("active_low = true", "active_low = true, debounce_ms = 20"),
+        ("debounce_ms = 500", "active_low = false, debounce_ms = 500"),
+    ],
+)
+def test_doors_that_share_a_fire_input_read_it_alike(setting: str, found: str) -> None:
+    own = DOOR.replace('"front"', '"back"').replace("number = 1", "number = 2").replace("17", "18")
+    fire = 'fire = { chip = "gpiochip0", line = 5 }\nstrike ='
+    front = SMALL.replace("strike =", fire)
+    assert len(_parse(front + own.replace("strike =", fire)).doors) == 2
+    other = fire.replace("5 }", f"5, {setting} }}").replace("gpiochip0", "/dev/gpiochip0")
+    assert _refused_key(front + own.replace("strike =", other)) == (
+        "key fire of door 'back': expected active_low = false, debounce_ms = 20, as fire of door "
+        f"'front' has for the same line 5 of gpiochip0, found {found}"
+    )
+
+
 def test_two_doors_with_their_own_ids_numbers_and_lines_are_fine() -> None:
     second = (
         DOOR.replace('"front"', '"back"')

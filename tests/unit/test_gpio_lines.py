@@ -318,7 +318,7 @@ class Watched:
             *more,
         ]
         tell: Callable[[bool, str], None] = lambda up, why: self.told.append((up, why))  # noqa: E731
-        self.inputs = WiredInputs(lines, self.edges.append, tell, chip.open)
+        self.inputs = WiredInputs(lines, self.edges.append, tell, chip.open, retry_seconds=0.01)
         self._seqno = 0
 
     def edge(self, offset: int, active: bool, lost: int = 0) -> None:
@@ -392,6 +392,22 @@ async def test_a_switch_with_two_contacts_tells_only_what_both_say(chip: FakeChi
         watched.edge(0, True)
         watched.edge(2, False)
         await watched.seen(Input.DOOR_CLOSED, Input.DOOR_OPEN)
+        task.cancel()
+
+
+@pytest.mark.asyncio
+async def test_tamper_that_ends_while_a_chip_is_gone_is_told_to_have_ended(chip: FakeChip) -> None:
+    watched = Watched(chip, [InputLine("front", Contact.DPS_SECOND, "/dev/a", 2)])
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        await watched.seen(Input.TAMPER)  # the second contact never said "closed"
+        chip.set_error = errno.EIO
+        watched.edge(0, False)
+        await until(lambda: len(watched.told) == 2)
+        chip.set_error = 0
+        chip.levels[2] = Value.ACTIVE
+        await watched.seen(Input.TAMPER, Input.TAMPER_ENDED, Input.DOOR_CLOSED)
         task.cancel()
 
 

@@ -124,7 +124,7 @@ ROOMS: dict[str, Room] = {
         "hubd.readers hubd.doors.decisionlog hubd.doors.operation hubd.doors.recall "
         "hubd.upkeep.checks "
         "hubd.upkeep.standing hubd.recording hubcore",
-        "",
+        "structlog",
         WORLDLY,
     ),
     "hubd.orders": _room(

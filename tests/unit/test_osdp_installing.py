@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from drivers.osdp.process import make_roomy
 from drivers.osdp.readers import OsdpReader, OsdpReaders
 from drivers.osdp.wire import DEFAULT_KEY
 from hubcore.errors import HardwareError
@@ -103,3 +105,11 @@ async def test_without_a_panel_no_key_is_given(tmp_path: Path) -> None:
     with pytest.raises(HardwareError, match="panel is not at work"):
         await bench.readers.install_key("front")
     bench.line.unplug()
+
+
+async def test_a_socket_that_the_kernel_refuses_is_a_hardware_error() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.close()
+    theirs.close()
+    with pytest.raises(HardwareError, match="panel cannot be started"):
+        make_roomy(ours, theirs)

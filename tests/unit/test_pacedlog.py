@@ -20,12 +20,14 @@ from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend.uplink import from_backend
 from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.errors import AuditError, ProofError, SequenceError
+from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.messages import Reason
 from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.timing.pace import Bucket, Paces, Rate
 from hubd.evidence.paced import EACH, WHOLE, PacedLog
 from hubd.evidence.refusals import SEVERAL, SUMS_MAX, Refusals, SumKey
+from hubd.recording import record_now
 from hubsim import site
 from tests.fakes.mover import FakeMover
 from tests.pair import SITE, DeskHub, Phone, make_wallet
@@ -338,3 +340,16 @@ async def test_sums_that_the_disk_refuses_are_written_later_with_their_times() -
         "first": began,
         "last": began + 5000,
     }
+
+
+async def test_a_fault_of_a_device_waits_for_room_and_a_fault_of_a_release_does_not() -> None:
+    paced = Paced()  # paced, law 3
+    clock = paced.hub.clock
+    of_device = {Fact.DEVICE: "light", Fact.FAULT: "dead", Fact.STANDS: True}
+    of_release = {Fact.OP: b"12345678", Fact.MOVED: False}
+    paced.room = False
+    with pytest.raises(AuditError, match="nearly full"):
+        await paced.log.append(record_now(clock, RecordKind.FAULT, of_device))
+    assert await paced.log.append(record_now(clock, RecordKind.FAULT, of_release))
+    paced.room = True
+    assert await paced.log.append(record_now(clock, RecordKind.FAULT, of_device))

@@ -266,6 +266,12 @@ def begun(pattern: Pattern, first: date, interval: int, asked: list[date]) -> li
     return [rule.begins(day_of(one)) for one in asked]
 
 
+def test_a_rule_whose_only_occurrence_is_deleted_never_holds() -> None:
+    rule = Recurrence(Daily(), MONDAY, 0, 60, until=MONDAY, deleted=frozenset({MONDAY}))
+    assert not rule.holds(MONDAY, 0)
+    assert not rule.holds(MONDAY + 1, 0)
+
+
 def test_a_rule_of_every_third_day_counts_from_its_first() -> None:
     days = [date(2026, 11, day) for day in (2, 3, 4, 5, 6, 7, 8)]
     held = begun(Daily(), date(2026, 11, 2), 3, days)

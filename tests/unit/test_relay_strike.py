@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,8 +16,10 @@ import pytest
 
 from drivers.relays.boards import BoardLine
 from drivers.relays.opening import CAN_BE_A_STRIKE, BoardKind, open_line
-from drivers.relays.strike import RelayStrike, StrikeRelay
+from drivers.relays.strike import LATE_SECONDS, RelayStrike, StrikeRelay
 from drivers.relays.strikes import RelayStrikes
+from hubcore.device.command import Command, Verb
+from hubcore.device.state import DeviceState, Position
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.doors import Input, InputEvent
 from hubd.config import devices as sections
@@ -30,6 +33,7 @@ from tests.fakes.commands import FakeCommands
 from tests.unit.test_config import CREDENTIALS, FILE, SMALL
 
 PATIENCE_SECONDS = 20.0
+WAITED_SECONDS = LATE_SECONDS + 0.4
 DOOR = (
     SMALL.replace('strike = { chip = "gpiochip0", line = 17 }\n', "")
     + """
@@ -224,3 +228,46 @@ async def test_the_end_of_the_daemon_leaves_the_end_of_the_pulse_to_the_board(
                 await asyncio.sleep(0.01)
     finally:
         sim.end()
+
+
+async def test_a_pulse_that_waited_in_line_is_no_late_one() -> None:  # strike, law 4
+    line = asyncio.Lock()
+    told: list[Input] = []
+    broken: list[str] = []
+    ends_at = 0.0
+
+    async def perform(command: Command) -> None:
+        """As a board whose line is busy with another relay when it gets the pulse."""
+        nonlocal ends_at
+        async with line:
+            if command.verb is Verb.PULSE:
+                await asyncio.sleep(WAITED_SECONDS)
+                ends_at = time.monotonic() + (command.level or 0) / 10
+            now = time.monotonic()
+            position = Position.ON if ends_at > now else Position.OFF
+            strike.stands(DeviceState(position, now))
+
+    strike = RelayStrike(
+        StrikeRelay("front-strike", cap_ms=10_000, rest_ms=0),
+        "front",
+        lambda event: told.append(event.what),
+        perform,
+        lambda _strike, why: broken.append(why),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(strike.run())
+        await asyncio.wait_for(_released(strike, 0.5), PATIENCE_SECONDS)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while strike.driven:  # noqa: ASYNC110 - the strike says so to nobody
+                await asyncio.sleep(0.005)
+        assert told[-2:] == [Input.STRIKE_ACTIVE, Input.STRIKE_INACTIVE]
+        assert broken == []
+        assert time.monotonic() >= ends_at
+        task.cancel()
+
+
+async def _released(strike: RelayStrike, seconds: float) -> None:
+    """Release when the rest that a start begins with is over."""
+    while strike.must_rest_seconds(seconds):  # noqa: ASYNC110 - it is a time
+        await asyncio.sleep(0.005)
+    await strike.release(seconds)

@@ -255,3 +255,30 @@ def test_whatever_a_board_says_is_a_state_or_an_error(said: bytes) -> None:
             assert board.state(1) in (True, False)
         except WrongBoardError:
             continue
+
+
+class SilentPort:
+    """A line on which nobody answers; each read has waited for the whole time of the line."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def write(self, data: bytes, /) -> int:
+        return len(data)
+
+    def read(self, _size: int, /) -> bytes:
+        return b""
+
+    def read_until(self, _expected: bytes, _size: int) -> bytes:
+        self.reads += 1
+        return b""
+
+    def reset_input_buffer(self) -> None:
+        pass
+
+
+def test_a_silent_lcus_board_costs_one_wait_however_many_relays_it_has() -> None:
+    port = SilentPort()
+    with pytest.raises(HardwareError):
+        LcusBoard(port, 32).state(1)
+    assert port.reads == 1

@@ -81,7 +81,7 @@ def test_a_door_opened_under_tamper_is_open_once_the_contacts_agree(bench: Bench
 
 def test_nothing_comes_after_the_end(bench: Bench) -> None:
     bench.say(first=True)
-    bench.contacts.close()
+    bench.contacts.unwatched()
     bench.time.advance(10.0)
     assert bench.words() == [Input.DOOR_CLOSED]
 
@@ -99,3 +99,25 @@ def test_tamper_alternates_and_a_position_is_told_once(
     assert tamper[1::2] == [Input.TAMPER_ENDED] * len(tamper[1::2])
     positions = [one for one in bench.words() if one in (Input.DOOR_OPEN, Input.DOOR_CLOSED)]
     assert all(one is not other for one, other in pairwise(positions))
+
+
+def test_tamper_that_went_while_nobody_watched_is_told_to_have_ended(bench: Bench) -> None:  # law 4
+    bench.say(first=True)
+    bench.time.advance(CONTRADICT_SECONDS)
+    bench.contacts.unwatched()
+    bench.say(first=False, second=False)
+    assert bench.words() == [
+        Input.DOOR_CLOSED,
+        Input.TAMPER,
+        Input.TAMPER_ENDED,
+        Input.DOOR_CLOSED,
+    ]
+
+
+def test_tamper_that_is_there_again_is_not_told_twice(bench: Bench) -> None:  # law 4
+    bench.say(first=True)
+    bench.time.advance(CONTRADICT_SECONDS)
+    bench.contacts.unwatched()
+    bench.say(first=True, second=False)
+    bench.time.advance(CONTRADICT_SECONDS)
+    assert bench.words() == [Input.DOOR_CLOSED, Input.TAMPER]

@@ -19,6 +19,7 @@ from hubcore.access.words import Action, Denial
 from hubcore.errors import AuditError, ProofError
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.evidence.uses import (
+    ENDS_A_USE,
     FORGET_SECONDS,
     USES,
     GivenBack,
@@ -314,6 +315,18 @@ def test_uses_of_grants_that_ended_are_forgotten() -> None:
     assert len(table) == 2
     table.take(Spent(Use(GRANT, 2, bytes(8), END), 11))
     assert ended.key not in table.standing()
+
+
+def test_what_was_given_back_takes_no_room() -> None:
+    table = UseTable([Use(GRANT, 1, bytes(8), END)])
+    for number in range(1000):
+        use = Use(GRANT, 2 + number % 7, number.to_bytes(8, "big"), END)
+        table.take(Spent(use, None))
+        table.take(GivenBack(GRANT, use.number, use.op))
+        assert table.ends_kept <= ENDS_A_USE * (len(table) + 1)
+    assert len(table) == 1
+    table.take(Spent(Use(b"other-01", 1, bytes(8), END + 10), END + 1))
+    assert table.standing().keys() == {(b"other-01", 1)}
 
 
 # On the disk.
