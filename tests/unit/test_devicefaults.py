@@ -127,7 +127,7 @@ async def test_a_device_that_chatters_is_told_at_a_pace_and_the_problem_is_right
     assert rig.changes() == 10_002
 
 
-async def test_the_end_of_a_fault_beyond_the_pace_is_recorded() -> None:  # law 3
+async def test_the_end_of_a_fault_beyond_the_pace_is_recorded() -> None:  # law 4
     rig = Rig()
     async with rig.running():
         for number in range(30):
@@ -142,7 +142,7 @@ async def test_the_end_of_a_fault_beyond_the_pace_is_recorded() -> None:  # law 
     assert len(rig.recorded()) == EACH.burst + 1
 
 
-async def test_a_stop_records_what_the_pace_held_back() -> None:  # law 3
+async def test_a_stop_records_what_the_pace_held_back() -> None:  # law 4
     rig = Rig()
     async with rig.running():
         for number in range(30):
@@ -152,7 +152,7 @@ async def test_a_stop_records_what_the_pace_held_back() -> None:  # law 3
     assert rig.changes() == 30
 
 
-async def test_what_the_disk_refuses_is_tried_again_with_the_last_state() -> None:  # law 3
+async def test_what_the_disk_refuses_is_tried_again_with_the_last_state() -> None:  # law 4
     rig = Rig()
     rig.log.failing = AuditError("full")
     async with rig.running():
