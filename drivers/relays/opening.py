@@ -20,7 +20,6 @@ from drivers.relays.boards import OpenPort
 from hubcore.errors import HardwareError
 
 ANSWER_SECONDS = 0.5
-RELAYS_MAX = 32
 
 
 class BoardKind(StrEnum):

@@ -4,8 +4,9 @@ Laws:
 1. Every call ends: the service and its library have no time-outs of their own.
 2. What a call says is translated here: a node that is dead, a stick that is gone, a service that
    is gone, of another version or senseless are told apart.
-3. What the service sends is bounded in size. A message that makes no sense ends the connection,
-   and a second answer to one question is dropped.
+3. What the service sends is bounded in bytes and in items, before it is parsed; one message of a
+   connection, the state of the whole network, may be larger. A message beyond that, or one that
+   makes no sense, ends the connection. A second answer to one question is dropped.
 4. A service that says nothing any more is left.
 """
 
@@ -36,8 +37,13 @@ CONNECT_SECONDS = 15.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
 CLOSE_SECONDS = 0.5
-MESSAGE_BYTES_MAX = 32 << 20
-"""A network of 232 nodes with all their values fits into it."""
+MESSAGE_BYTES_MAX = 4 << 20
+ITEMS_MAX = 250_000
+NETWORK_BYTES_MAX = 12 << 20
+NETWORK_ITEMS_MAX = 750_000
+"""The worst of three tried messages of that size, 10 MiB with a text of 4 bytes a character, took
+118 MiB as text and parsed (750,000 items `{}`: 27 MiB); `hubd.service` has 256 MiB. Bounded in
+bytes alone, 32 MiB of `{}` took 813 MiB."""
 OLDEST_DRIVER = (15, 23, 1)
 """zwave-js before this swallowed the late refusal of a lock (its changelog, PR 8749)."""
 NOT_ACKNOWLEDGED = 204
@@ -138,7 +144,9 @@ class Connection:
 
     async def _stay(self) -> None:
         connector = aiohttp.UnixConnector(path=str(self._socket))
-        async with aiohttp.ClientSession(connector=connector) as session:
+        async with aiohttp.ClientSession(
+            connector=connector, ws_response_class=BoundedWebSocket
+        ) as session:
             bounded = _Bounded(session)
             client = _Client("ws://zwave-js", cast(aiohttp.ClientSession, bounded))
             try:
@@ -200,6 +208,39 @@ class _Client(Client):
         super()._handle_incoming_message(msg)
 
 
+class MessageBound:
+    """Which messages of one connection are parsed (law 3)."""
+
+    def __init__(self) -> None:
+        self._network_came = False
+
+    def takes(self, text: str) -> bool:
+        """Tell whether a message is bounded; one of the size of a network is, once."""
+        items = sum(text.count(mark) for mark in "[{,:")
+        if len(text) <= MESSAGE_BYTES_MAX and items <= ITEMS_MAX:
+            return True
+        if self._network_came:
+            return False
+        self._network_came = True
+        return items <= NETWORK_ITEMS_MAX
+
+
+class BoundedWebSocket(aiohttp.ClientWebSocketResponse):
+    """A websocket that hands on no message beyond the bound."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        """See `aiohttp.ClientWebSocketResponse`."""
+        super().__init__(*args, **named)
+        self._bound = MessageBound()
+
+    async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:  # noqa: ASYNC109
+        """See `aiohttp.ClientWebSocketResponse.receive`. Raise DriverGoneError."""
+        message = await super().receive(timeout)
+        if message.type is aiohttp.WSMsgType.TEXT and not self._bound.takes(message.data):
+            raise DriverGoneError("the Z-Wave service says more than a network has")
+        return message
+
+
 class _Bounded:
     """A session whose websocket takes no message without end, and nothing compressed (law 3).
 
@@ -215,7 +256,7 @@ class _Bounded:
         self._websocket = await self._session.ws_connect(
             url,
             heartbeat=PROBE_SECONDS,
-            max_msg_size=MESSAGE_BYTES_MAX,
+            max_msg_size=NETWORK_BYTES_MAX,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
         )
         return self._websocket

@@ -83,13 +83,6 @@ def mend_uses(connection: sqlite3.Connection, newest_after: int) -> int:
     return len(wrong)
 
 
-def wrong_uses(connection: sqlite3.Connection) -> int:
-    """Compare the table with every record; return how many rows are wrong or missing."""
-    rows = _read(connection)
-    said = _said_by(connection)
-    return sum(rows.get(key) != said.get(key) for key in rows.keys() | said.keys())
-
-
 def _read(connection: sqlite3.Connection) -> _Rows:
     rows: dict[UseKey, tuple[Use, int]] = {}
     for grant, use_number, op, expires, number in connection.execute(_WHOLE):
