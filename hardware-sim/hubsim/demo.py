@@ -394,8 +394,9 @@ class _Demo:
         self._steps.done("a Z-Wave lock opens, confirmed by what the lock itself reported", took)
 
     async def _shutter_is_there(self) -> bool:
-        (shutter,) = await self._stage.hub("devices")
-        return bool(shutter["position"] != "unknown")
+        devices = await self._stage.hub("devices")
+        positions = {device["id"]: device["position"] for device in devices}
+        return bool(positions[SHUTTER] != "unknown")
 
     async def _lock_is_there(self) -> bool:
         problems = (await self._stage.hub("status"))["problems"]
