@@ -198,6 +198,7 @@ SENTENCES: list[tuple[list[Any], str]] = [
     ([2, [1, 2], 0, 0, 1, 1, None, []], "a weekly recurrence has one set of weekdays"),
     ([1, [], 0, 0, 1, 1, None, [2, 1]], "days unsorted or repeated"),
     ([3, list(range(1, 64)), 0, 0, 1, 1, None, []], "a list of 63 items, more than 62"),
+    ([3, [65], 0, 0, 1, 1, None, []], "a day of a month is written as less than 64"),
 ]
 
 
