@@ -61,7 +61,7 @@ async def main() -> None:
         print("ready", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         await network.stop("mock")
-        await stick.end()
+        await stick.pull()
 
 
 if __name__ == "__main__":

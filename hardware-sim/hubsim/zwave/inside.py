@@ -169,7 +169,7 @@ async def main() -> None:
         for name in ("service", "mock"):
             await network.stop(name)
         if stick is not None:
-            await stick.end()
+            await stick.pull()
 
 
 async def _obey(network: Network) -> None:

@@ -37,17 +37,16 @@ class UsbStick:
         self._port = port
         self._tasks: asyncio.TaskGroup = tasks
         self._plugged: _Plugged | None = None
-        self._old: tuple[int, ...] = ()
-        """Lines that are held for their names alone (law 1)."""
+        self._was = ""
+        """What the device was called that was pulled out last (law 1)."""
 
     def plug(self) -> None:
         """Put it in: a new device behind the same link."""
-        ours, theirs = pty.openpty()
+        ours, theirs = _another_line(self._was)
         tty.setraw(theirs)
         carrying = self._tasks.create_task(self._carry(ours))
         self._plugged = _Plugged(ours, theirs, carrying)
         self._name.symlink_to(os.ttyname(theirs))
-        self._let_go()
 
     async def pull(self) -> None:
         """Pull it out."""
@@ -58,14 +57,9 @@ class UsbStick:
         self._name.unlink()
         plugged.carrying.cancel()
         await asyncio.wait({plugged.carrying})
+        self._was = os.ttyname(plugged.theirs)
         os.close(plugged.theirs)
         os.close(plugged.ours)
-        self._old = pty.openpty()  # it has the name that is free now
-
-    async def end(self) -> None:
-        """Pull it out for good."""
-        await self.pull()
-        self._let_go()
 
     async def _carry(self, line: int) -> None:
         """Carry the line to the mock, also to one that was started again, or has another guest."""
@@ -85,10 +79,16 @@ class UsbStick:
             loop.remove_reader(line)
             to_mock.close()
 
-    def _let_go(self) -> None:
-        for end in self._old:
-            os.close(end)
-        self._old = ()
+
+def _another_line(name: str) -> tuple[int, int]:
+    """Open a line that is not called NAME: the kernel gives the first name that is free."""
+    ours, theirs = pty.openpty()
+    if os.ttyname(theirs) != name:
+        return ours, theirs
+    another = pty.openpty()
+    os.close(theirs)
+    os.close(ours)
+    return another
 
 
 def _read(line: int) -> bytes:
