@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.guest import PYTHON, Guest
 
 STRIKE_SECONDS = 1.0
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 LOOKS_A_SECOND = 50
 CHIP = "/dev/gpiochip0"
 CONTACTS_BEGIN = 4
