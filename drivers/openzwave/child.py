@@ -20,10 +20,11 @@ from contextlib import suppress
 
 from drivers.openzwave.library import Library, MissingLibraryError
 from drivers.openzwave.orders import AddDevice, Start, decode_order
-from drivers.openzwave.peer import UnfitError, send, stick_there
+from drivers.openzwave.peer import UnfitError, stick_there
 from drivers.openzwave.reports import Unfit
 from drivers.openzwave.service import Service
 from drivers.openzwave.wire import DEVICES_MAX, PACKET_MAX, Unfitness
+from drivers.packets import send
 
 EX_USAGE = 64
 EX_UNAVAILABLE = 69
@@ -105,10 +106,10 @@ def main(argv: Sequence[str]) -> int:
         try:
             serve(peer)
         except UnfitError as error:
-            send(peer, Unfit(error.what, str(error)))
+            send(peer, Unfit(error.what, str(error)).encode())
             return EX_UNAVAILABLE
         except MissingLibraryError as error:
-            send(peer, Unfit(Unfitness.LIBRARY, str(error)))
+            send(peer, Unfit(Unfitness.LIBRARY, str(error)).encode())
             return EX_UNAVAILABLE
     return 0
 

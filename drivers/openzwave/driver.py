@@ -80,6 +80,7 @@ class OpenZwave:
         self._token = 0
         self._process: Process | None = None
         self._is_ready = False
+        self._is_queried = False
         self._listener: DeviceListener
 
     @property
@@ -167,6 +168,7 @@ class OpenZwave:
             finally:
                 self._process = None
                 self._is_ready = False
+                self._is_queried = False
                 with suppress(HardwareError):
                     await asyncio.shield(process.end())
 
@@ -213,7 +215,7 @@ class OpenZwave:
         if len(report.devices) != len(self._devices):
             return
         self._is_ready = report.stick is not StickState.STARTING
-        is_queried = report.stick is StickState.QUERIED
+        is_queried = self._is_queried = report.stick is StickState.QUERIED
         if not self._is_ready:
             return
         for number, bits in enumerate(report.devices):
@@ -270,8 +272,11 @@ class OpenZwave:
             return
         if not device.accepts_s0:
             raise HardwareError(f"S0 was not accepted for node {device.node}")
-        if DeviceBits.SECURE not in self._bits[number]:
-            raise HardwareError(f"node {device.node} does not speak S0: include it again, securely")
+        if DeviceBits.SECURE in self._bits[number]:
+            return
+        if not self._is_queried:
+            raise HardwareError(f"node {device.node} has not said yet whether it speaks S0")
+        raise HardwareError(f"node {device.node} does not speak S0: include it again, securely")
 
     async def _move(self, number: int, goal: int) -> None:
         """Set a device, then ask it until it stands there; a dead one is asked before."""

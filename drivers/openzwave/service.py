@@ -35,7 +35,7 @@ from drivers.openzwave.library import (
 )
 from drivers.openzwave.opened import OpenedLocks
 from drivers.openzwave.orders import AddDevice, Ask, Order, Set, Stop, decode_order
-from drivers.openzwave.peer import UnfitError, receive, send, stick_there
+from drivers.openzwave.peer import UnfitError, stick_there
 from drivers.openzwave.reports import Happened, Measured, Report, Said, States, Taken
 from drivers.openzwave.values import (
     ACTUATORS,
@@ -54,6 +54,7 @@ from drivers.openzwave.wire import (
     StickState,
     Unfitness,
 )
+from drivers.packets import receive, send
 from hubcore.device.command import Capability
 
 LOOK_SECONDS = 0.25
@@ -161,7 +162,7 @@ class Service:
     def _take_orders(self) -> bool:
         """Do what hubd asks, some of it at a time; return False at the end of the socket."""
         for _ in range(ORDERS_A_STEP_MAX):
-            data = receive(self._peer)
+            data = receive(self._peer, PACKET_MAX)
             if data is None:
                 return True
             if data == b"":
@@ -291,4 +292,4 @@ class Service:
         self._report(States(*state))
 
     def _report(self, report: Report) -> None:
-        send(self._peer, report)
+        send(self._peer, report.encode())

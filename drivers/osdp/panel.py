@@ -42,6 +42,7 @@ from drivers.osdp.wire import (
     Unfit,
     decode_order,
 )
+from drivers.packets import receive, send
 from hubcore.errors import HardwareError
 
 EX_USAGE = 64
@@ -113,7 +114,7 @@ class PanelProcess:
     def _take_orders(self) -> bool:
         """Do what hubd asks, some of it at a time; return False at the end of the socket."""
         for _ in range(ORDERS_A_STEP_MAX):
-            data = receive(self._peer)
+            data = receive(self._peer, PACKET_MAX)
             if data is None:
                 return True
             if data == b"":
@@ -146,7 +147,7 @@ class PanelProcess:
         self._report(States(states))
 
     def _report(self, report: Report) -> None:
-        send(self._peer, report)
+        send(self._peer, report.encode())
 
 
 def memory_bytes() -> int:
@@ -156,22 +157,6 @@ def memory_bytes() -> int:
             return int(file.read().split()[1]) * resource.getpagesize()
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def send(peer: socket.socket, report: Report) -> None:
-    """Send a report, or lose it; never wait."""
-    with suppress(OSError):
-        peer.send(report.encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-
-
-def receive(peer: socket.socket) -> bytes | None:
-    """Return one packet, b'' at the end, None when there is none."""
-    try:
-        return peer.recv(PACKET_MAX + 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
 
 
 def readers_from(peer: socket.socket) -> list[AddReader]:
@@ -222,7 +207,7 @@ def main(argv: Sequence[str]) -> int:
             readers = readers_from(peer)
             PanelProcess(peer, Library(), readers).run()
         except HardwareError as error:
-            send(peer, Unfit(str(error)))
+            send(peer, Unfit(str(error)).encode())
             return EX_UNAVAILABLE
     return 0
 

@@ -52,6 +52,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from drivers.packets import receive, send
 from drivers.strike.offtimer import OffTimers
 from drivers.strike.wire import (
     MAX_CAP_MS,
@@ -191,7 +192,7 @@ def wait_for_hold(peer: socket.socket, stop_fd: int) -> int | None:
         events = dict(poll.poll())
         if stop_fd in events or _has_gone(events[peer.fileno()]):
             return None
-        data = receive(peer)
+        data = receive(peer, Command.SIZE)
         if data is None:
             continue
         if data == b"":
@@ -260,7 +261,7 @@ def serve(timers: OffTimers, peer: socket.socket, stop_fd: int) -> None:
             return
         if not flags:
             continue
-        data = receive(peer)
+        data = receive(peer, Command.SIZE)
         if data is None:
             continue
         if data == b"" or _has_gone_meanwhile(poll, peer):
@@ -288,20 +289,9 @@ def _has_gone_meanwhile(poll: select.poll, peer: socket.socket) -> bool:
     return _has_gone(dict(poll.poll(0)).get(peer.fileno(), 0))
 
 
-def receive(peer: socket.socket) -> bytes | None:
-    """Return one packet, b'' at the end, None when there is none after all."""
-    try:
-        return peer.recv(Command.SIZE + 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
-
-
 def tell(peer: socket.socket, answer: Answer) -> None:
     """Send an answer, but never wait: a hubd that does not read finds the state in a later one."""
-    with suppress(OSError):
-        peer.send(answer.encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    send(peer, answer.encode())
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.packets import receive
 from drivers.strike import guard, offtimer
-from drivers.strike.guard import find_factory, main, receive, serve, tell
+from drivers.strike.guard import find_factory, main, serve, tell
 from drivers.strike.offtimer import OffTimers
 from drivers.strike.wire import MAX_CAP_MS, MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError
@@ -346,7 +347,7 @@ def test_the_guard_never_waits_for_a_hubd_that_does_not_read() -> None:
     with ours, theirs:
         for _ in range(10_000):
             tell(theirs, Answer(AnswerKind.EDGE, 0, 0, 0))
-        assert receive(theirs) is None
+        assert receive(theirs, Command.SIZE) is None
 
 
 def test_a_factory_that_is_not_there_is_a_sentence() -> None:

@@ -93,13 +93,15 @@ ROOMS: dict[str, Room] = {
         "",
     ),
     "drivers.openzwave": _room(
-        "drivers.openzwave hubcore.device hubcore.ports.device hubcore.errors", ""
+        "drivers.openzwave drivers.packets hubcore.device hubcore.ports.device hubcore.errors", ""
     ),
     "drivers.openzwave.wire": _room("hubcore.device", "", PURE),
     "drivers.openzwave.orders": _room("drivers.openzwave.wire hubcore.device", "", PURE),
     "drivers.openzwave.reports": _room("drivers.openzwave.wire hubcore.device", "", PURE),
     "drivers.openzwave.values": _room("drivers.openzwave.wire hubcore.device", "", PURE),
-    "drivers.osdp": _room("drivers.osdp hubcore.ports.reader hubcore.errors", "osdp_sys"),
+    "drivers.osdp": _room(
+        "drivers.osdp drivers.packets hubcore.ports.reader hubcore.errors", "osdp_sys"
+    ),
     "drivers.osdp.gate": _room("", "", PURE),
     "drivers.osdp.pace": _room("hubcore.ports.reader", "", PURE),
     "drivers.osdp.wire": _room("hubcore.ports.reader", "", PURE),
