@@ -6,7 +6,7 @@ may be held open) and `at_door`.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from msgspec import Meta, structs
 
@@ -142,14 +142,13 @@ class RelayStrike(Section, frozen=True, kw_only=True, tag_field=KIND, tag="relay
         )
 
 
-class ZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="zwave_lock"):
-    """A door lock on Z-Wave: `node` is its number in the network, as the Z-Wave service knows it.
+class _NetworkLock(Section, frozen=True, kw_only=True):
+    """A door lock in a network.
 
     `cap_seconds` and `rest_seconds`: its own, in place of its door's.
     """
 
     id: DeviceId
-    node: Annotated[int, Meta(ge=2, le=4000, description="a node number of 2 to 4000")]
     endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
     cap_seconds: Annotated[
         float,
@@ -164,57 +163,37 @@ class ZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="zwave_l
     def continuous(self) -> bool:
         """It is unlocked for a release alone, so it may not be held open."""
         return False
+
+    def at_door(self, cap_seconds: float, rest_seconds: float) -> Self:
+        """Return it as it is at a door of this cap and this rest: with none left open."""
+        return structs.replace(
+            self,
+            cap_seconds=self.cap_seconds or cap_seconds,
+            rest_seconds=self.rest_seconds or rest_seconds,
+        )
+
+
+class ZwaveLock(_NetworkLock, frozen=True, kw_only=True, tag_field=KIND, tag="zwave_lock"):
+    """A door lock on Z-Wave: `node` is its number, as the Z-Wave service knows it."""
+
+    node: Annotated[int, Meta(ge=2, le=4000, description="a node number of 2 to 4000")]
 
     @property
     def place(self) -> tuple[str, str, int, int]:
         """What no device may be, as `hubd.config.devices.ZwaveNode.place`."""
         return ("zwave", "lock", self.node, self.endpoint)
 
-    def at_door(self, cap_seconds: float, rest_seconds: float) -> ZwaveLock:
-        """Return it as it is at a door of this cap and this rest: with none left open."""
-        return structs.replace(
-            self,
-            cap_seconds=self.cap_seconds or cap_seconds,
-            rest_seconds=self.rest_seconds or rest_seconds,
-        )
 
+class OpenZwaveLock(_NetworkLock, frozen=True, kw_only=True, tag_field=KIND, tag="openzwave_lock"):
+    """A door lock behind OpenZWave (`[openzwave]`), on S0 by the installer's word."""
 
-class OpenZwaveLock(Section, frozen=True, kw_only=True, tag_field=KIND, tag="openzwave_lock"):
-    """A door lock behind OpenZWave (`[openzwave]`), which may stay on S0 by the installer's word.
-
-    `cap_seconds` and `rest_seconds`: its own, in place of its door's.
-    """
-
-    id: DeviceId
     node: Annotated[int, Meta(ge=2, le=232, description="2 to 232, the node's number")]
-    endpoint: Annotated[int, Meta(ge=0, le=127, description="0 to 127")] = 0
     accept_s0: bool = False
-    cap_seconds: Annotated[
-        float,
-        Meta(ge=0.2, le=60, description="strike_seconds to 60"),
-    ] = AS_ITS_DOOR
-    rest_seconds: Annotated[
-        float,
-        Meta(ge=0.5, le=600, description="0.5 to 600"),
-    ] = AS_ITS_DOOR
-
-    @property
-    def continuous(self) -> bool:
-        """It is unlocked for a release alone, so it may not be held open."""
-        return False
 
     @property
     def place(self) -> tuple[str, str, int, int]:
         """What no device may be, as `hubd.config.devices.OpenZwaveNode.place`."""
         return ("openzwave", "lock", self.node, self.endpoint)
-
-    def at_door(self, cap_seconds: float, rest_seconds: float) -> OpenZwaveLock:
-        """Return it as it is at a door of this cap and this rest: with none left open."""
-        return structs.replace(
-            self,
-            cap_seconds=self.cap_seconds or cap_seconds,
-            rest_seconds=self.rest_seconds or rest_seconds,
-        )
 
 
 DoorLock = ZwaveLock | OpenZwaveLock

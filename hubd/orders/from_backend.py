@@ -136,9 +136,10 @@ class BackendOrders:
         recorded = [self._over(door, order) for door, order in over]
         if not recorded and self._is_to_be_marked():
             recorded.append(self._log.mark(self._orders.values()))
+        durable = asyncio.gather(*recorded)
         if over:
             await self._changed({door for door, _ in over})
-        if recorded and all(await asyncio.gather(*recorded)):
+        if recorded and all(await durable):
             self._carried_at = self._log.last()
 
     def _is_to_be_marked(self) -> bool:

@@ -36,38 +36,23 @@ from hubd.wiring.movers import make_movers, strike_lines
 from hubd.wiring.parts import TellPart
 from hubsim import site
 from hubsim.door.lines import Bank, Fault
+from tests.canary import SENTINEL, config_of
 from tests.pair import SITE, DeskHub, make_wallet
 
 PATIENCE_SECONDS = 30.0
-SENTINEL = "tweety"
 CREDENTIAL = "7733773377337733"
 CLAIMED = b"op-of-a-tweety-1"
 ORDERED = b"op-of-a-tweety-2"
 FACTORY = "hubsim.door.lines:open_lines"
 PACKET_BYTES_MAX = 65536
-CONFIG = f"""
-[hub]
-id = "hub-{SENTINEL}"
-site = "site-{SENTINEL}"
-time_zone = "UTC"
-[keys]
-identity = "{SENTINEL}.pem"
-certificate = "{SENTINEL}.cbor"
-issuer = "{SENTINEL}.issuer"
-[[doors]]
-id = "front"
-name = "Flat of {SENTINEL}"
-strike_seconds = 0.3
-[[doors.access_points]]
-number = 1
-name = "{SENTINEL} inwards"
-[[doors.movers]]
-kind = "strike"
+CONFIG = config_of(
+    "front",
+    f"""kind = "strike"
 id = "strike-of-{SENTINEL}"
 chip = "gpiochip0"
 line = 0
-rest_seconds = 0.5
-"""
+rest_seconds = 0.5""",
+)
 
 
 class Tap(GuardStarter):

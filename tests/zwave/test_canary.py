@@ -24,33 +24,18 @@ from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
 from hubd.wiring.movers import make_movers, mover_kinds
 from hubd.wiring.networks import Networks
+from tests.canary import SENTINEL, config_of
 from tests.zwave.conftest import Bench
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SENTINEL = "tweety"
 USER = 77
-CONFIG = f"""
-[hub]
-id = "hub-{SENTINEL}"
-site = "site-{SENTINEL}"
-time_zone = "UTC"
-[keys]
-identity = "{SENTINEL}.pem"
-certificate = "{SENTINEL}.cbor"
-issuer = "{SENTINEL}.issuer"
-[[doors]]
-id = "door-{SENTINEL}"
-name = "Flat of {SENTINEL}"
-strike_seconds = 0.3
-[[doors.access_points]]
-number = 1
-name = "{SENTINEL} inwards"
-[[doors.movers]]
-kind = "zwave_lock"
+CONFIG = config_of(
+    f"door-{SENTINEL}",
+    f"""kind = "zwave_lock"
 id = "lock-of-{SENTINEL}"
-node = 8
-"""
+node = 8""",
+)
 
 
 async def test_no_name_goes_out_and_no_user_comes_in(bench: Bench) -> None:
