@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import click
 from hubsim import site as sites
 from hubsim.cli.options import open_site, run_until_interrupted, site_option
 from hubsim.site.cards import card_number
+
+READ_SECONDS = 20.0
+"""How long a reader may wait until a hub reads it: the hub's start, and a few polls."""
 
 
 @click.group(invoke_without_command=True)
@@ -43,7 +47,8 @@ def reader(context: click.Context, name: str | None) -> None:
 @click.argument("card")
 @click.pass_obj
 def reader_hold(path: Path, name: str, card: str) -> None:
-    """Hold the card CARD of the site to a reader."""
+    """Hold the card CARD of the site to a reader, as soon as a hub reads it."""
+    _wait_until_read(path, name)
     number = card_number(open_site(path), card)
     order: dict[str, object] = {
         "do": "hold",
@@ -60,7 +65,8 @@ def reader_hold(path: Path, name: str, card: str) -> None:
 @click.argument("keys")
 @click.pass_obj
 def reader_press(path: Path, name: str, keys: str) -> None:
-    """Press KEYS at a reader: digits, `*` clears, `#` ends a PIN."""
+    """Press KEYS at a reader, as soon as a hub reads it: digits, `*` clears, `#` ends a PIN."""
+    _wait_until_read(path, name)
     _ask(path, {"do": "press", "reader": name, "keys": keys})
 
 
@@ -72,6 +78,17 @@ def reader_shown(path: Path, name: str) -> None:
     """Say what a reader has shown so far."""
     for one in _ask(path, {"do": "shown", "reader": name}):
         click.echo(one)
+
+
+def _wait_until_read(path: Path, name: str) -> None:
+    """Wait until a hub reads the reader: what is held or pressed before that is lost."""
+    ends = time.monotonic() + READ_SECONDS
+    while not _ask(path, {"do": "is-read", "reader": name}):
+        if time.monotonic() > ends:
+            raise click.ClickException(
+                f"no hub reads {name}: start it with `hubsim hub{sites.at(path)}`"
+            )
+        time.sleep(0.2)
 
 
 def _ask(path: Path, order: dict[str, object]) -> Any:

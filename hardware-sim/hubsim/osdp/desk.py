@@ -44,6 +44,7 @@ class ReadersDesk:
         self.line = SimLine(hub / LINE, list(self._sims.values()))
         self._acts: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
             "hold": self._hold,
+            "is-read": self._is_read,
             "press": self._press,
             "shown": self._shown,
             "swap": self._swap,
@@ -106,6 +107,10 @@ class ReadersDesk:
         at_ns = time.monotonic_ns()
         told = self._of(asked).hold_card(data, int(asked["bits"]))
         return {"told": told, "at_ns": at_ns}
+
+    def _is_read(self, asked: Mapping[str, Any]) -> bool:
+        """Tell whether a hub reads the reader over its secure channel."""
+        return self._of(asked).is_secure
 
     def _press(self, asked: Mapping[str, Any]) -> bool:
         return self._of(asked).press(str(asked["keys"]))
