@@ -8,6 +8,7 @@ purpose (a keyboard, a phone) it leaves alone, and says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,9 +17,10 @@ from bumble import att
 from bumble.device import Device
 from bumble.pairing import PairingConfig, PairingDelegate
 
+from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubsim.phone.attempt import Session
-from hubsim.phone.radio import BumbleLink, connect, find, on_air
+from hubsim.phone.radio import BumbleLink, connect, find, lost_is_a_link_error, on_air
 from hubsim.phone.wallet import Wallet
 from lab.guest import Guest
 from lab.hub import LabHub
@@ -30,6 +32,7 @@ from tests.lab.problems import shows
 from tests.lab.test_subscriptions import NotifiedLink
 
 ENCRYPTED_SECONDS = 10.0
+CONNECTS = 3
 KEY_WRITTEN = r"until grep -qs '^\[.*LongTermKey\]' /var/lib/bluetooth/*/*/info; do sleep 0.2; done"
 """BlueZ writes a phone's keys a moment after it has paired."""
 FORGET = "for d in $(bluetoothctl devices Paired | cut -d' ' -f2); do bluetoothctl remove $d; done"
@@ -49,17 +52,31 @@ async def pairable(guest: Guest) -> AsyncIterator[None]:
 async def connect_encrypted(device: Device) -> AsyncIterator[BumbleLink]:
     """Connect as a bonded phone does: encrypted before anything else.
 
-    BlueZ answers it nothing in the clear.
+    BlueZ answers it nothing in the clear. A phone that has encrypted before bluetoothd took its
+    link is let go (`device_attach_att() bt_io_set: setsockopt(BT_SECURITY): Invalid argument`);
+    it connects again, as phones do.
     """
-    async with asyncio.timeout(ENCRYPTED_SECONDS):
-        connection = await device.connect(await find(device))
-        await connection.encrypt()
-        link = BumbleLink(connection)
-        await link.prepare(247)
+    for _ in range(CONNECTS - 1):
+        with contextlib.suppress(LinkError):
+            link = await encrypted(device)
+            break
+    else:
+        link = await encrypted(device)
     try:
         yield link
     finally:
-        await connection.disconnect()
+        await link.connection.disconnect()
+
+
+async def encrypted(device: Device) -> BumbleLink:
+    """Connect once; raise LinkError when the hub has let the phone go."""
+    with lost_is_a_link_error():
+        async with asyncio.timeout(ENCRYPTED_SECONDS):
+            connection = await device.connect(await find(device))
+            await connection.encrypt()
+            link = BumbleLink(connection)
+            await link.prepare(247)
+            return link
 
 
 async def rewrite(link: BumbleLink) -> None:

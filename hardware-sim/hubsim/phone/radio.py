@@ -131,13 +131,13 @@ class BumbleLink:
             self.notifications.put_nowait(bytes(value))
 
     async def _att(self, operation: Awaitable[_T]) -> _T:
-        with _lost_is_a_link_error():
+        with lost_is_a_link_error():
             async with asyncio.timeout(ATT_SECONDS):
                 return await operation
 
 
 @contextmanager
-def _lost_is_a_link_error() -> Iterator[None]:
+def lost_is_a_link_error() -> Iterator[None]:
     """Raise LinkError for a hub that refuses, is silent or leaves.
 
     When it leaves, bumble cancels whoever waits for it; a true cancellation goes through.
@@ -209,12 +209,12 @@ async def connect(
     Raise LinkError.
     """
     address = await find(device, beacon_key, passed_by)
-    with _lost_is_a_link_error():
+    with lost_is_a_link_error():
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await device.connect(address)
     try:
         link = BumbleLink(connection)
-        with _lost_is_a_link_error():
+        with lost_is_a_link_error():
             async with asyncio.timeout(ATT_SECONDS):
                 await link.prepare(mtu, subscribe)
         yield link
