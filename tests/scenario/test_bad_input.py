@@ -48,6 +48,8 @@ from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site, Validity
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, start_again
 
+pytestmark = pytest.mark.once
+
 EX_CONFIG = 78
 EX_CANTCREAT = 73
 START_SECONDS = 20.0

@@ -27,7 +27,7 @@ from hubsim.stage import Stage
 from tests.scenario.conftest import PULSE_SECONDS, start_again
 from tests.scenario.test_desk import allowed, new_phone, visit
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
 
 DOOR = DeskDoor(
     strike_seconds=PULSE_SECONDS,

@@ -24,7 +24,7 @@ from hubsim.site.cards import CardNumber, Pins, add_card, card_key, demand
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
 
 FRONT = DeskDoor("front", "Front door", access_point=1, strike_seconds=1.0)
 LAB = DeskDoor("lab", "Laboratory", access_point=2, strike_seconds=1.0)
