@@ -39,7 +39,7 @@ from hubcore.ports.reader import ReaderFault, Sign
 from tests.fakes.reader import LOST, FakeReaderListener
 from tests.osdp_bench import OsdpBench, osdp_bench
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 BACK_SECONDS = 8.0
 """A mended cable works again so soon. libosdp alone takes 300 s."""
