@@ -33,7 +33,13 @@ from lab.air import AirAddress, an_air  # noqa: E402
 from lab.guest import Guest, bluez_path, kernel_path, lacking  # noqa: E402
 from lab.hub import LabHub  # noqa: E402
 from lab.visitors import visitor  # noqa: E402
-from tests.lab.deaths import BluetoothdDied, deaths, guests_of, rest  # noqa: E402
+from tests.lab.deaths import (  # noqa: E402
+    BluetoothdDied,
+    PhoneLetGo,
+    deaths,
+    guests_of,
+    rest,
+)
 
 HERE = Path(__file__).parent
 CASE_SECONDS = 180.0
@@ -59,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         again = not MENDED and item.get_closest_marker("reckons") is None
         item.obj = _ends(item.obj, marker.args[0])
         if again:
-            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=BluetoothdDied))
+            of_bluez = [BluetoothdDied, PhoneLetGo]
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=of_bluez))
         item.add_marker(
             pytest.mark.timeout((1 + again) * marker.args[0] + AROUND_SECONDS), append=False
         )

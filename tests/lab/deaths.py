@@ -1,9 +1,14 @@
-"""bluetoothd's own deaths, and the rule by which a case that met with one is run again.
+"""What BlueZ itself does to a case, and the rule by which a case that met with it is run again.
 
 BlueZ as released dies at times of what an earlier case left half-way
-(systemd/bluez-client-left.patch). Law: a case that fails while bluetoothd dies by itself fails with
-BluetoothdDied; it alone is run once more, from its fixtures on (new phones, a hub that is on air),
-by pytest-rerunfailures, and the summary names it.
+(systemd/bluez-client-left.patch). It also lets a bonded phone go that has encrypted in the moment
+in which bluetoothd takes its link.
+
+Laws:
+1. A case that fails while bluetoothd dies by itself fails with BluetoothdDied, and one whose bonded
+   phone was let go with PhoneLetGo. Nothing counts as either but what systemd or bluetoothd says.
+2. It alone is run once more, from its fixtures on (new phones, a hub that is on air), by
+   pytest-rerunfailures, and the summary names it.
 """
 
 from __future__ import annotations
@@ -20,6 +25,13 @@ _DEATH = re.compile(
 )
 
 
+_LET_GO = "device_attach_att() bt_io_set: setsockopt(BT_SECURITY): Invalid argument"
+
+
+class PhoneLetGo(Exception):
+    """A bonded phone lost its link while bluetoothd let one go; its cause is what failed."""
+
+
 class BluetoothdDied(Exception):
     """A case failed in an attempt in which bluetoothd died by itself; its cause is what failed."""
 
@@ -31,6 +43,13 @@ async def deaths(guest: Guest) -> int:
     # before it answers it looks at what has ended
     await guest.run("systemctl", "is-active", "bluetooth", check=False)
     return len(_DEATH.findall(guest.console))
+
+
+async def times_let_go(guest: Guest) -> int:
+    """Count how often the guest's bluetoothd says that it has let a bonded phone go."""
+    await guest.run("journalctl", "--sync")
+    said = await guest.run("journalctl", "-b", "-u", "bluetooth", "-o", "cat", "--no-pager")
+    return said.out.count(_LET_GO)
 
 
 def guests_of(fixtures: Iterable[object]) -> list[Guest]:

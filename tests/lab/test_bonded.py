@@ -8,7 +8,6 @@ purpose (a keyboard, a phone) it leaves alone, and says so.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,11 +27,11 @@ from tests.lab import pairing_agent
 from tests.lab.apps import running
 from tests.lab.attlink import handle, request
 from tests.lab.conftest import AirAddress, allowed
+from tests.lab.deaths import PhoneLetGo, times_let_go
 from tests.lab.problems import shows
 from tests.lab.test_subscriptions import NotifiedLink
 
 ENCRYPTED_SECONDS = 10.0
-CONNECTS = 3
 KEY_WRITTEN = r"until grep -qs '^\[.*LongTermKey\]' /var/lib/bluetooth/*/*/info; do sleep 0.2; done"
 """BlueZ writes a phone's keys a moment after it has paired."""
 FORGET = "for d in $(bluetoothctl devices Paired | cut -d' ' -f2); do bluetoothctl remove $d; done"
@@ -49,19 +48,19 @@ async def pairable(guest: Guest) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def connect_encrypted(device: Device) -> AsyncIterator[BumbleLink]:
+async def connect_encrypted(device: Device, guest: Guest) -> AsyncIterator[BumbleLink]:
     """Connect as a bonded phone does: encrypted before anything else.
 
-    BlueZ answers it nothing in the clear. A phone that has encrypted before bluetoothd took its
-    link is let go (`device_attach_att() bt_io_set: setsockopt(BT_SECURITY): Invalid argument`);
-    it connects again, as phones do.
+    BlueZ answers it nothing in the clear. Raise PhoneLetGo where BlueZ says that it was BlueZ that
+    ended the link, LinkError for every other end.
     """
-    for _ in range(CONNECTS - 1):
-        with contextlib.suppress(LinkError):
-            link = await encrypted(device)
-            break
-    else:
+    before = await times_let_go(guest)
+    try:
         link = await encrypted(device)
+    except LinkError as error:
+        if await times_let_go(guest) == before:
+            raise
+        raise PhoneLetGo("BlueZ let a phone go that had encrypted too soon") from error
     try:
         yield link
     finally:
@@ -69,7 +68,7 @@ async def connect_encrypted(device: Device) -> AsyncIterator[BumbleLink]:
 
 
 async def encrypted(device: Device) -> BumbleLink:
-    """Connect once; raise LinkError when the hub has let the phone go."""
+    """Connect and encrypt. Raise LinkError when the link ends or nothing answers."""
     with lost_is_a_link_error():
         async with asyncio.timeout(ENCRYPTED_SECONDS):
             connection = await device.connect(await find(device))
@@ -111,7 +110,7 @@ async def test_a_bonded_phone_that_comes_again_is_answered(
             )
             assert allowed(await Session(NotifiedLink(link), phones[0]).run(1))
         for _ in range(2):
-            async with connect_encrypted(device) as link:
+            async with connect_encrypted(device, guest) as link:
                 await rewrite(link)
                 way = link if pulls else NotifiedLink(link)
                 assert allowed(await Session(way, phones[0], pull_only=pulls).run(1))

@@ -22,7 +22,7 @@ from hubsim.osdp.reader import Shown
 from tests.fakes.reader import LOST, FakeReaderListener, FakeReaders
 from tests.osdp_bench import OsdpBench, osdp_bench
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.once]
+pytestmark = pytest.mark.asyncio
 
 CARD = bytes.fromhex("0123456789abcd80")
 CARD_BITS = 57
