@@ -12,8 +12,8 @@ Laws:
    must confirm the clock again.
 5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was
    recorded before. The backend's vouch only lowers it.
-6. The issuer's signature proves that its moment has come: a policy raises the floor to when it was
-   issued. It says nothing of what the time is now, so it confirms no clock.
+6. The issuer's signature proves that its moment has come: a policy, or a list of revocations that a
+   phone brought, raises the floor to when it was issued. It says nothing of what the time is now, so it confirms no clock.
 7. A phone that is let in by the full path proves also a clock that the backend contradicts.
 8. The records themselves carry the floor: each start, and a mark after MARK_RECORDS others. So it
    is found again from the newest records by number, whatever times they have.
@@ -153,7 +153,7 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
         return _Meaning.BEGINS
     if kind == RecordKind.CLOCK:
         return _meaning_of_clock(detail)
-    if kind == RecordKind.POLICY:
+    if kind in (RecordKind.POLICY, RecordKind.REVOCATION):
         return _Meaning.SIGNED if _is_number(detail.get(Fact.ISSUED)) else _Meaning.NOTHING
     if detail.get(Fact.ALLOWED) is not True:
         return _Meaning.NOTHING

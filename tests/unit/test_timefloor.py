@@ -247,22 +247,23 @@ def test_a_fact_of_another_kind_is_no_floor() -> None:
         assert floor.floor_ms == 0
 
 
+signed = st.sampled_from((RecordKind.POLICY, RecordKind.REVOCATION))
 issued = st.integers(-1, int(NOON) + 10**8)
 
 
 @settings(deadline=None, max_examples=60)
-@given(lives, st.lists(issued, max_size=4))
+@given(lives, st.lists(st.tuples(signed, issued), max_size=4))
 def test_what_the_issuer_signed_raises_the_floor_and_confirms_no_clock(  # law 6
-    played: list[tuple[float, list[Step]]], moments: list[int]
+    played: list[tuple[float, list[Step]]], moments: list[tuple[RecordKind, int]]
 ) -> None:
     world = World()
     world.live(played)
-    for moment in moments:
+    for kind, moment in moments:
         now = (int(world.wall * 1000), int(world.mono * 1000))
         confirmed = world.floor.confirmed(*now)
         before = world.floor.floor_ms
         proven_ms = now[0] if world.floor.proven(*now) else 0
-        world.append(RecordKind.POLICY, {"version": 1, "issued": moment})
+        world.append(kind, {"version": 1, "issued": moment})
         assert world.floor.floor_ms == max(before, 1000 * moment, proven_ms)
         assert world.floor.confirmed(*now) is confirmed
         assert world.remembered().floor_ms == world.floor.floor_ms
