@@ -13,7 +13,8 @@ Laws:
 5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was
    recorded before. The backend's vouch only lowers it.
 6. The issuer's signature proves that its moment has come: a policy, or a list of revocations that a
-   phone brought, raises the floor to when it was issued. It says nothing of what the time is now, so it confirms no clock.
+   phone brought, raises the floor to when it was issued. It says nothing of what the time is now,
+   so it confirms no clock.
 7. A phone that is let in by the full path proves also a clock that the backend contradicts.
 8. The records themselves carry the floor: each start, and a mark after MARK_RECORDS others. So it
    is found again from the newest records by number, whatever times they have.
