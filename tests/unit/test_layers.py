@@ -211,7 +211,9 @@ ROOMS: dict[str, Room] = {
         "click",
     ),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
-    "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
+    "hubd.stores": _room(
+        "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
+    ),
     "hubd.calls": _room(
         "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
         "",

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hubcore.access import revocations
 from hubcore.access.grant import Access, read_grant
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key
@@ -170,7 +171,21 @@ class Site:
     def revoke(self, *credentials: str) -> Policy:
         """Revoke credentials in a new policy, published."""
         revoked = self.policy().revoked_credentials | set(credentials)
-        return self.change(revoked_credentials=revoked)
+        new = self.change(revoked_credentials=revoked)
+        self._list_revocations(new, credentials)
+        return new
+
+    def _list_revocations(self, policy: Policy, credentials: Sequence[str]) -> None:
+        """Sign the list of the newest revocations, which phones fetch and carry to hubs."""
+        kept = self.path / wallet.REVOCATIONS
+        earlier: Sequence[str] = ()
+        if kept.exists():
+            earlier = revocations.read(kept.read_bytes(), self.verifier, self.name).credentials
+        newest_first = [*credentials, *(one for one in earlier if one not in credentials)]
+        document = revocations.issue(
+            self.name, policy.version, policy.issued_at, newest_first, self.issuer
+        )
+        kept.write_bytes(document)
 
     # The phones.
 
