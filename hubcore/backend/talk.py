@@ -30,6 +30,7 @@ from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
     BackendMessage,
+    Certificate,
     Halt,
     NewPolicy,
     Order,
@@ -127,6 +128,13 @@ class TakePolicy:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TakeCertificate:
+    """Look at this certificate of the hub when its turn comes; it proves itself."""
+
+    document: bytes
+
+
 TalkEffect = (
     PhaseChanged
     | Greet
@@ -137,6 +145,7 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakeCertificate
 )
 Effects = list[TalkEffect]
 
@@ -345,6 +354,9 @@ class Talk:
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
+    def _on_certificate(self, message: Certificate, _at: Moment) -> Effects:
+        return [TakeCertificate(message.document)]
+
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
             self._backend_time.answered(message.time_ms, self._ping.at, at.monotonic)
@@ -358,6 +370,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.GREETING: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
     UplinkPhase.SPEAKING: {
@@ -366,12 +379,14 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Certificate: Talk._on_certificate,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
     },
     UplinkPhase.SILENT: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
     UplinkPhase.HALTED: {
@@ -381,6 +396,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
 }

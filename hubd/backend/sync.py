@@ -37,6 +37,7 @@ from hubcore.backend.talk import (
     RefuseWaiting,
     Say,
     TakeAct,
+    TakeCertificate,
     TakeOrder,
     TakePolicy,
     TakeReceipts,
@@ -49,12 +50,14 @@ from hubcore.backend.uplink import codec, from_hub
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
+from hubd.backend.renewal import RenewalAsker
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
 from hubd.backend.telemetry import TelemetrySender
@@ -79,11 +82,12 @@ class Sync:
         chance: Callable[[int], bytes] = secrets.token_bytes,
         telemetry: TelemetryTable | None = None,
         backend_time: BackendTime | None = None,
+        certificate: CertificateInForce | None = None,
     ) -> None:
         """`appended` is set after every append to the log, on the event loop.
 
         `heard` is called with each message of the backend that was in turn. `backend_time` learns
-        the backend's time.
+        the backend's time. `certificate` is renewed in time.
         """
         self._heard = heard
         self._uplink = uplink
@@ -114,6 +118,12 @@ class Sync:
             records=records,
             clock=clock,
             pace=pace,
+            say=self._say,
+        )
+        self._renewal = RenewalAsker(
+            certificate=certificate,
+            clock=clock,
+            again_seconds=pace.certificate_seconds,
             say=self._say,
         )
         self._workers = OrderWorkers(
@@ -211,8 +221,9 @@ class Sync:
             return self._talk.due(at.monotonic)
         send_at = await self._sender.send()
         measure_at = self._telemetry.send()
+        renew_at = self._renewal.ask()
         look_at = self._talk.due(at.monotonic)
-        return _earlier(_earlier(send_at, measure_at), look_at)
+        return _earlier(_earlier(send_at, measure_at), _earlier(renew_at, look_at))
 
     async def _wait(self, until: float | None) -> None:
         """Wait until a moment, or until something has happened."""
@@ -244,6 +255,8 @@ class Sync:
                     self._refuse_waiting()
                 case TakePolicy(document):
                     self._workers.take_policy(document)
+                case TakeCertificate(document):
+                    self._workers.take_certificate(document)
                 case _:
                     assert_never(effect)
 
@@ -252,6 +265,7 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+            self._renewal.rewind()
 
     def _refuse_waiting(self) -> None:
         for order in self._workers.give_back_waiting():

@@ -19,6 +19,7 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
+    Certificate,
     Halt,
     NewPolicy,
     Order,
@@ -28,6 +29,7 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import (
     ActResult,
+    CertificateRequest,
     DeviceOutcome,
     Evidence,
     Hello,
@@ -39,6 +41,7 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import (
+    MAX_CERTIFICATE_BYTES,
     MAX_DEVICES,
     MAX_MESSAGE_BYTES,
     MAX_POLICY_BYTES,
@@ -79,6 +82,7 @@ FROM_HUB = [
     ),
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
+    CertificateRequest(bytes(range(32)), 2**63 - 1),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123),
@@ -95,6 +99,8 @@ FROM_BACKEND = [
     Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
     Act(bytes(16), "operator-9", "light", Verb.ON, None, 1_795_305_600),
     Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
+    Certificate(b"\x00"),
+    Certificate(bytes(MAX_CERTIFICATE_BYTES)),
 ]
 WRONG_FROM_HUB = {
     "empty": b"",
@@ -227,11 +233,11 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
         decode_from_backend(data)
 
 
-def test_every_type_has_its_own_number_and_fits_one_byte():
+def test_every_type_has_its_own_number():
     kinds = [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 16
-    assert all(0 < number < 24 for number in numbers)
+    assert len(set(numbers)) == len(kinds) == 18
+    assert all(0 < number < 32 for number in numbers), "one byte, or two from 24 on"
     assert all(len(fields(kind)) < 23 for kind in kinds)
 
 
@@ -240,6 +246,17 @@ def test_the_known_bytes_of_an_order_for_a_door():
     assert encode(message).hex() == (
         "881750000102030405060708090a0b0c0d0e0f626f700202011a6b023080f6"
     )
+
+
+def test_the_known_bytes_of_a_certificate_and_of_asking_for_it():
+    assert encode(Certificate(b"\xd2")).hex() == "82181b41d2"
+    asked = CertificateRequest(bytes(range(32)), 1_795_305_600)
+    assert encode(asked).hex() == f"830c5820{bytes(range(32)).hex()}1a6b023080"
+
+
+def test_a_type_that_is_longer_than_needed_is_no_message():
+    with pytest.raises(FrameError):
+        decode_from_backend(b"\x82\x18\x10\x00")
 
 
 def test_the_known_bytes_of_a_release():
@@ -318,5 +335,5 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
     "data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex()
 )
 def test_each_type_has_its_own_ceiling_on_items(data):
-    kind = {**codec.FROM_HUB, **codec.FROM_BACKEND}[data[1]]
+    kind = {**codec.FROM_HUB, **codec.FROM_BACKEND}[codec._type_of(data)]
     assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + 5 * MAX_DEVICES

@@ -89,6 +89,7 @@ class Control:
             "allow": self._allow,
             "keep": self._keep,
             "accept": self._accept,
+            "certificate": self._certificate,
             **(more or {}),
         }
 
@@ -230,6 +231,7 @@ class Control:
         return {
             "hubs": {hub: self._about(hub) for hub in enrolled},
             "stopped": stopped,
+            "renewals": self._backend.renewals,
             "forks": forks,
         }
 
@@ -258,6 +260,10 @@ class Control:
     async def _accept(self, order: JsonObject) -> JsonObject:
         archive = self._backend.accept(str(order["hub"]))
         return {"old": str(archive)}
+
+    async def _certificate(self, order: JsonObject) -> JsonObject:
+        """Send a hub the newest certificate that lies here for it."""
+        return {"sent": self._backend.hand_certificate(str(order["hub"]))}
 
     def _key(self, hub: str) -> str:
         for key, enrolled in self._backend.gate.hubs.items():

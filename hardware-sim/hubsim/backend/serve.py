@@ -9,6 +9,7 @@ from pathlib import Path
 from hubcore.errors import ConfigError
 from hubsim.backend.control import Control, HubFiles, Orders
 from hubsim.backend.server import Backend
+from hubsim.site.certificates import Certificates
 
 More = Callable[[Backend, asyncio.TaskGroup], Awaitable[Orders]]
 
@@ -19,6 +20,7 @@ async def serve_backend(
     version_of: Callable[[bytes], int] = lambda _document: 0,
     ready: Callable[[Backend], None] = lambda _backend: None,
     more: More | None = None,
+    certificates: Certificates | None = None,
 ) -> None:
     """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
 
@@ -39,6 +41,7 @@ async def serve_backend(
         hubs=HubFiles(directory / "hubs"),
         directory=directory,
         version_of=version_of,
+        certificates=certificates,
     )
     if policy is not None:
         backend.push_policy(policy)

@@ -12,6 +12,7 @@ from hubcore.backend.uplink.words import (
     HASH_BYTES,
     ID_BYTES,
     MAX_ACKNOWLEDGED,
+    MAX_CERTIFICATE_BYTES,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_POLICY_BYTES,
@@ -232,4 +233,19 @@ class Order(Message):
         )
 
 
-BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Act | Order
+@dataclass(frozen=True, slots=True)
+class Certificate(Message):
+    """Backend: the newest certificate of this hub; only its issuer's signature proves anything."""
+
+    TYPE: ClassVar[int] = 27
+    CEILING: ClassVar[int] = MAX_CERTIFICATE_BYTES + 64
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, MAX_CERTIFICATE_BYTES)
+
+
+BackendMessage = (
+    Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Act | Order | Certificate
+)

@@ -243,4 +243,31 @@ class OrderResult(Message):
         return cls(identity, OrderOutcome(outcome), detail)
 
 
-HubMessage = Hello | Evidence | Result | PolicyResult | Ping | ActResult | OrderResult | Telemetry
+@dataclass(frozen=True, slots=True)
+class CertificateRequest(Message):
+    """Hub: my certificate ends at `expires` (Unix seconds); have I a newer one than this?
+
+    `digest` is the SHA-256 of the one in force.
+    """
+
+    TYPE: ClassVar[int] = 12
+    digest: bytes
+    expires: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("digest", self.digest, HASH_BYTES, HASH_BYTES)
+        check_uint("expires", self.expires)
+
+
+HubMessage = (
+    Hello
+    | Evidence
+    | Result
+    | PolicyResult
+    | Ping
+    | ActResult
+    | OrderResult
+    | Telemetry
+    | CertificateRequest
+)
