@@ -11,6 +11,8 @@ Laws:
 3. Only in the phase SPEAKING are orders carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
+6. An uplink on which nobody answers is given up after `Pace.hellos` Hellos: behind another endpoint
+   somebody may. A Halt is an answer.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     BackendMessage,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
@@ -121,6 +125,20 @@ class TakePolicy:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TakeAboutKeys:
+    """The backend says something about the hub's own keys."""
+
+    message: KeyTaken | RotateKey
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Leave this uplink, and look for another one."""
+
+    why: str
+
+
 TalkEffect = (
     PhaseChanged
     | Greet
@@ -131,6 +149,8 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakeAboutKeys
+    | GiveUp
 )
 Effects = list[TalkEffect]
 
@@ -165,6 +185,8 @@ class Talk:
         """When the next Hello is due; None when none is."""
         self._hello_at: float | None = None
         """When the last Hello of this phase went."""
+        self._hellos = 0
+        """Said in this phase."""
         self._heard_at = 0.0
         self._ping: _SentPing | None = None
         self._halted_at: dict[Cause, float] = {}
@@ -196,6 +218,7 @@ class Talk:
     def greeted(self, now: float) -> None:
         """The uplink has taken the Hello of a Greet. Otherwise it is due again soon."""
         self._hello_at = now
+        self._hellos += 1
         if self.phase is UplinkPhase.HALTED:
             self._greet_at = now + self._pace.halted_seconds
         else:
@@ -248,6 +271,7 @@ class Talk:
         self.phase = phase
         self.why = why
         self._hello_at = None
+        self._hellos = 0
         self._ping = None
         return [PhaseChanged(phase, why)] if changed else []
 
@@ -259,6 +283,9 @@ class Talk:
                 "the backend is frozen, or knows neither this hub's id "
                 f"nor version {PROTOCOL} of the uplink"
             )
+            if self._hellos >= self._pace.hellos:
+                self._greet_at = None
+                return [GiveUp(self.why)]
         self._greet_at = now + self._pace.retry_seconds
         return [Greet()]
 
@@ -317,6 +344,9 @@ class Talk:
     def _on_order_while_halted(self, message: Release | Order | Act, _at: Moment) -> Effects:
         return [Say(self.refusal(message))]
 
+    def _on_about_keys(self, message: KeyTaken | RotateKey, _at: Moment) -> Effects:
+        return [TakeAboutKeys(message)]
+
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
@@ -348,6 +378,8 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         NewPolicy: Talk._on_policy,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
+        KeyTaken: Talk._on_about_keys,
+        RotateKey: Talk._on_about_keys,
     },
     UplinkPhase.SILENT: {
         Welcome: Talk._on_welcome,
