@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+OWNER_ALONE = 0o600
+EVERYBODY = 0o644
 
-def write_durably(path: Path, text: str) -> None:
+
+def write_durably(path: Path, text: str, mode: int = EVERYBODY) -> None:
     """Replace a file with this text; it is on the disk on return."""
     new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -39,6 +39,8 @@ class RecordKind(StrEnum):
     """An order that stands for a door: lockdown, no entry, hold open, fire; or its end."""
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
+    REVOCATION = "revocation"
+    """A phone brought revocations that the policy in force does not have."""
     PASSBACK = "passback"
     """Somebody at the hub had it forget where people are."""
 
@@ -71,6 +73,8 @@ class EventName(StrEnum):
     READER_CONFUSED = "reader_confused"
     REFUSED = "refused"
     REMOTE = "remote"
+    REVOCATION = "revocation"
+    REVOCATION_REFUSED = "revocation_refused"
     SEND_FAILED = "send_failed"
     STATE = "state"
     UNGUARDED = "unguarded"
@@ -351,6 +355,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+    RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),
 }
 """What a record of each kind may say beside its moment."""
@@ -397,6 +402,8 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.READER_CONFUSED: EventType(frozenset({Fact.READER, Fact.WHY}), is_fault=True),
     EventName.REFUSED: EventType(frozenset({Fact.ERROR, Fact.WHY})),
     EventName.REMOTE: EventType(RECORD_FACTS[RecordKind.REMOTE]),
+    EventName.REVOCATION: EventType(RECORD_FACTS[RecordKind.REVOCATION]),
+    EventName.REVOCATION_REFUSED: EventType(_WHY, is_fault=True),
     EventName.SEND_FAILED: EventType(_WHY, is_fault=True),
     EventName.STATE: EventType(_STATE, is_fault=True),
     EventName.UNGUARDED: EventType(frozenset({Fact.PART, Fact.FAULT}), is_fault=True),

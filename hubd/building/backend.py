@@ -22,6 +22,7 @@ from hubd.building.devices import Devices
 from hubd.building.evidence import Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
+from hubd.policy.carried import CarriedIntake
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 
@@ -32,6 +33,7 @@ def make_policy_intake(
     policy: ProvenPolicy,
     unlock: Unlock,
     tickets: TicketTable,
+    carried: CarriedIntake,
     evidence: Evidence,
 ) -> PolicyIntake:
     """Make what takes a new policy."""
@@ -44,6 +46,7 @@ def make_policy_intake(
         tell=evidence.tell,
         tickets=tickets,
         unlock=unlock,
+        in_force=carried.policy_in_force,
     )
 
 

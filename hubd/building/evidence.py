@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
+from hubcore.access import revocations
+from hubcore.access.revocations import CarriedRevocations
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.ports.clock import Clock
 from hubd.adapters.host import state_disk
@@ -14,9 +16,11 @@ from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore
+from hubd.config.file import Config
 from hubd.evidence.paced import PacedLog
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.policy.carried import CarriedFound, find_carried
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
@@ -102,7 +106,13 @@ def _make_log(
     )
 
 
-def make_policy(stores: Stores, evidence: Evidence) -> ProvenPolicy:
+def find_revocations(config: Config, keys: HubKeys, stores: Stores) -> CarriedFound:
+    """Find the revocations that phones brought before this start."""
+    read = partial(revocations.read, issuer=keys.issuer_key, site=config.hub.site)
+    return find_carried(stores.revocations, read)
+
+
+def make_policy(stores: Stores, carried: CarriedRevocations, evidence: Evidence) -> ProvenPolicy:
     """Make the policy in force, proven as far as it is."""
     kept = stores.policy.found
     return ProvenPolicy(
@@ -115,4 +125,5 @@ def make_policy(stores: Stores, evidence: Evidence) -> ProvenPolicy:
         told=stores.told,
         edited=kept.edited,
         why=kept.why,
+        carried=carried,
     )

@@ -10,7 +10,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hubcore.access.grant import Grant
@@ -43,8 +43,10 @@ class PolicyIntake:
         tell: Tell,
         tickets: TicketTable,
         unlock: Unlock,
+        in_force: Callable[[int], Awaitable[None]],
         start: Start = start_thread,
     ) -> None:
+        """`in_force` is told the version of each policy that has come into force."""
         self._prove = prove
         self._store = store
         self._log = log
@@ -52,6 +54,7 @@ class PolicyIntake:
         self._tell = tell
         self._tickets = tickets
         self._unlock = unlock
+        self._in_force = in_force
         self._start = start
 
     async def accept(self, document: bytes) -> int:
@@ -64,6 +67,7 @@ class PolicyIntake:
         await self._store.replace(new, document)
         dropped = self._drop_tickets(new)
         await self._unlock.enforce()
+        await self._in_force(new.version)
         await self._record(new.version, dropped)
         return self._store.version()
 

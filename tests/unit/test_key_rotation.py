@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zmq.utils import z85
 
-from hubcore.backend.rotation import DAY_SECONDS, Now, Rotation, RotationPace, Step
-from hubcore.backend.uplink.from_backend import KeyTaken, RotateKey
+from hubcore.backend.rotation import Now, Rotation, RotationPace, Step
+from hubcore.backend.uplink.from_backend import RotateKey
 from hubcore.backend.uplink.from_hub import NewKey, RetireKey
 from hubd.adapters.keys.pairs import PairFolder
 from hubd.adapters.keys.uplinkkeys import OwnPair, make_pair

@@ -306,6 +306,14 @@ class Backend:
         self.speakers.go_on(hub)
         return archive
 
+    def begin_again(self, hub: str) -> None:
+        """Put a hub's records aside, and any stop: another machine takes its place.
+
+        Raise StoreError when the disk refuses.
+        """
+        self.evidence.begin_again(hub)
+        self.decisions.end(hub)
+
     async def release(
         self,
         hub: str,
