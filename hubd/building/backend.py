@@ -86,4 +86,5 @@ def make_sync(
         appended=evidence.appended,
         telemetry=devices.telemetry if config.devices or config.door_locks else None,
         heard=heard.heard,
+        backend_time=evidence.backend_time,
     )

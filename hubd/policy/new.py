@@ -68,7 +68,7 @@ class PolicyIntake:
         dropped = self._drop_tickets(new)
         await self._unlock.enforce()
         await self._in_force(new.version)
-        await self._record(new.version, dropped)
+        await self._record(new, dropped)
         return self._store.version()
 
     async def _read(self, document: bytes) -> Policy:
@@ -93,8 +93,12 @@ class PolicyIntake:
 
         return self._tickets.drop_where(is_revoked)
 
-    async def _record(self, version: int, dropped: int) -> None:
-        facts: Detail = {Fact.VERSION: version, Fact.TICKETS_DROPPED: dropped}
+    async def _record(self, new: Policy, dropped: int) -> None:
+        facts: Detail = {
+            Fact.VERSION: new.version,
+            Fact.ISSUED: new.issued_at,
+            Fact.TICKETS_DROPPED: dropped,
+        }
         self._tell(EventName.POLICY, facts)
         record = record_now(self._clock, RecordKind.POLICY, facts)
         try:
