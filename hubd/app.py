@@ -101,7 +101,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             act=devices.commands.act,
             take_certificate=make_certificate_intake(config, keys, phones.tickets, evidence).accept,
         )
-        sync = make_sync(config, keys, parts.uplink, orders, devices, heard, evidence)
+        sync = make_sync(
+            config, keys, parts.uplink, parts.key_pairs, orders, devices, heard, evidence
+        )
     time = make_clock_care(sync, evidence)
     status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
     calls = LocalCalls(status, time, policy, doors.passback, readers)

@@ -6,8 +6,10 @@ import secrets
 from functools import partial
 
 from hubcore.backend.pace import Pace
+from hubcore.backend.rotation import DAY_SECONDS, RotationPace
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
+from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
 from hubd import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
@@ -15,6 +17,7 @@ from hubd.adapters.keys.renewed import RenewedCertificate
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
+from hubd.backend.rotation import KeyRotation
 from hubd.backend.sync import Sync
 from hubd.building.devices import Devices
 from hubd.building.evidence import Evidence
@@ -69,6 +72,7 @@ def make_sync(
     config: Config,
     keys: HubKeys,
     uplink: Uplink,
+    key_pairs: KeyPairs | None,
     orders: Orders,
     devices: Devices,
     heard: LastHeard,
@@ -81,8 +85,18 @@ def make_sync(
         boot_id=secrets.token_bytes(16),
         software=__version__,
     )
+    rotation = None
+    if key_pairs is not None and config.backend is not None:
+        rotation = KeyRotation(
+            pairs=key_pairs,
+            uplink=uplink,
+            pace=RotationPace(age_seconds=DAY_SECONDS * config.backend.key_days),
+            clock=evidence.clock,
+            hub=config.hub.id,
+        )
     return Sync(
         uplink=uplink,
+        rotation=rotation,
         records=evidence.log,
         orders=orders,
         identity=identity,

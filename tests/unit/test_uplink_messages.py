@@ -21,10 +21,12 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     Certificate,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -34,10 +36,12 @@ from hubcore.backend.uplink.from_hub import (
     Evidence,
     Hello,
     Measured,
+    NewKey,
     OrderResult,
     Ping,
     PolicyResult,
     Result,
+    RetireKey,
     Telemetry,
 )
 from hubcore.backend.uplink.words import (
@@ -83,6 +87,8 @@ FROM_HUB = [
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
     CertificateRequest(bytes(range(32)), 2**63 - 1),
+    NewKey(bytes(range(32)), bytes(32)),
+    RetireKey(bytes(range(32))),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123),
@@ -101,6 +107,9 @@ FROM_BACKEND = [
     Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
     Certificate(b"\x00"),
     Certificate(bytes(MAX_CERTIFICATE_BYTES)),
+    KeyTaken(bytes(range(32)), 2, ""),
+    KeyTaken(bytes(32), 1, "another hub has this key"),
+    RotateKey(bytes(range(32))),
 ]
 WRONG_FROM_HUB = {
     "empty": b"",
@@ -153,6 +162,12 @@ WRONG_FROM_HUB = {
     "an outcome of no order": cbor.encode([7, bytes(16), 5, ""]),
     "an order's detail too long": cbor.encode([7, bytes(16), 0, "x" * 201]),
     "an order's id short": cbor.encode([7, bytes(15), 0, ""]),
+    "a new key of 31 bytes": cbor.encode([10, bytes(31), bytes(32)]),
+    "a new key without its proof": cbor.encode([10, bytes(32)]),
+    "a new key with a short proof": cbor.encode([10, bytes(32), bytes(31)]),
+    "a key as text": cbor.encode([11, "0" * 32]),
+    "an old key of 33 bytes": cbor.encode([11, bytes(33)]),
+    "a type with a head too long": b"\x82\x18\x0b" + cbor.encode(bytes(32)),
 }
 WRONG_FROM_BACKEND = {
     "the hub's own message": encode(HELLO),
@@ -198,6 +213,14 @@ WRONG_FROM_BACKEND = {
     "an order on as truth": cbor.encode([23, bytes(16), "x", 1, 4, True, 5, None]),
     "an order without its last moment": cbor.encode([23, bytes(16), "x", 1, 4, 1, None, None]),
     "an order until before 1970": cbor.encode([23, bytes(16), "x", 1, 4, 1, 5, -1]),
+    "a key taken that is none": cbor.encode([25, bytes(31), 1, ""]),
+    "no key held": cbor.encode([25, bytes(32), 0, ""]),
+    "three keys held": cbor.encode([25, bytes(32), 3, ""]),
+    "a refusal too long": cbor.encode([25, bytes(32), 1, "x" * 201]),
+    "another key for nobody": cbor.encode([28]),
+    "another key for a short one": cbor.encode([28, bytes(31)]),
+    "a type of two bytes": b"\x82\x19\x00\x1c" + cbor.encode(bytes(32)),
+    "a type cut short": b"\x82\x18",
     "time negative": cbor.encode([16, -1]),
     "time as bignum": b"\x82\x10\xc2\x49" + b"\x01" + bytes(8),
 }
@@ -233,12 +256,23 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
         decode_from_backend(data)
 
 
-def test_every_type_has_its_own_number():
+def test_every_type_has_its_own_number_on_its_side_of_16():
     kinds = [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 18
-    assert all(0 < number < 32 for number in numbers), "one byte, or two from 24 on"
+    assert len(set(numbers)) == len(kinds)
+    assert all(0 < number < 16 for number in codec.FROM_HUB)
+    assert all(16 <= number < 256 for number in codec.FROM_BACKEND)
     assert all(len(fields(kind)) < 23 for kind in kinds)
+
+
+def test_the_known_bytes_of_a_hubs_new_key():
+    key = bytes(range(32))
+    proof = bytes(range(32, 64))
+    assert encode(NewKey(key, proof)).hex() == f"830a5820{key.hex()}5820{proof.hex()}"
+    assert encode(RetireKey(key)).hex() == f"820b5820{key.hex()}"
+    assert encode(KeyTaken(key, 2, "")).hex() == f"8418195820{key.hex()}0260"
+    assert encode(KeyTaken(key, 1, "no")).hex() == f"8418195820{key.hex()}01626e6f"
+    assert encode(RotateKey(key)).hex() == f"82181c5820{key.hex()}"
 
 
 def test_the_known_bytes_of_an_order_for_a_door():
@@ -332,8 +366,9 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
 
 
 @pytest.mark.parametrize(
-    "data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex()
+    "kind",
+    [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()],
+    ids=lambda kind: kind.__name__,
 )
-def test_each_type_has_its_own_ceiling_on_items(data):
-    kind = {**codec.FROM_HUB, **codec.FROM_BACKEND}[codec._type_of(data)]
+def test_each_type_has_its_own_ceiling_on_items(kind):
     assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + 5 * MAX_DEVICES

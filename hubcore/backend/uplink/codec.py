@@ -22,10 +22,12 @@ from hubcore.backend.uplink.from_backend import (
     BackendMessage,
     Certificate,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -34,10 +36,12 @@ from hubcore.backend.uplink.from_hub import (
     Evidence,
     Hello,
     HubMessage,
+    NewKey,
     OrderResult,
     Ping,
     PolicyResult,
     Result,
+    RetireKey,
     Telemetry,
 )
 from hubcore.codec import cbor
@@ -58,6 +62,8 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         OrderResult,
         Telemetry,
         CertificateRequest,
+        NewKey,
+        RetireKey,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
@@ -72,6 +78,8 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Act,
         Order,
         Certificate,
+        KeyTaken,
+        RotateKey,
     )
 }
 
