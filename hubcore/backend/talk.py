@@ -30,6 +30,7 @@ from hubcore.backend.uplink.from_backend import (
     Halt,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     Welcome,
@@ -121,6 +122,13 @@ class TakePolicy:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TakePieces:
+    """Look at these pieces of a policy when their turn comes."""
+
+    pieces: tuple[bytes, ...]
+
+
 TalkEffect = (
     PhaseChanged
     | Greet
@@ -131,6 +139,7 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakePieces
 )
 Effects = list[TalkEffect]
 
@@ -320,6 +329,9 @@ class Talk:
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
+    def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
+        return [TakePieces(message.pieces)]
+
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
             self._learn_time(message.time_ms, self._ping.at, at.monotonic)
@@ -346,6 +358,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
     },
@@ -361,6 +374,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },
 }

@@ -23,6 +23,7 @@ from hubcore.backend.uplink.from_backend import (
     Halt,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     Welcome,
@@ -33,6 +34,7 @@ from hubcore.backend.uplink.from_hub import (
     Hello,
     HubMessage,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
@@ -53,6 +55,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         ActResult,
         OrderResult,
         Telemetry,
+        PiecesWanted,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
@@ -66,6 +69,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Halt,
         Act,
         Order,
+        Pieces,
     )
 }
 
