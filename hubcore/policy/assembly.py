@@ -125,7 +125,7 @@ class _Growing:
         """Take a piece of the index: the names below it are known."""
         if self._indexes.pop(places, None) != name:
             raise SignatureError("policy: a list of pages stands where an index must be")
-        step = max(1, len(places) >> INDEX_BITS)
+        step = 1 if len(places) <= 1 << INDEX_BITS else 1 << INDEX_BITS
         if len(names) != len(places) // step * HASH_BYTES:
             raise SignatureError("policy: an index that is not of its tree")
         for number, at in enumerate(range(0, len(names), HASH_BYTES)):

@@ -350,7 +350,7 @@ async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
 
 
 def connection(boot: int, route: int) -> HubConnection:
-    hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, 0, 0)
+    hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, bytes(32), 0, 0)
     return HubConnection(bytes([route]), "key", hello)
 
 

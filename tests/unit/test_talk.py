@@ -16,6 +16,7 @@ from hubcore.backend.talk import (
     Say,
     TakeAct,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -35,11 +36,12 @@ WELCOME = from_backend.Welcome(0)
 ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
 RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = from_backend.NewPolicy(b"policy")
+PIECES = from_backend.Pieces((b"one", b"other"))
 PONG = from_backend.Pong(NONCE, 0)
 HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
 ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PIECES, PONG, HALT, ACT, ORDER)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
@@ -58,6 +60,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: [TakeOrder(ORDER)],
         ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         PONG: [],
         HALT: HALTS,
     },
@@ -69,6 +72,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: REFUSES_ORDER,
         ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         HALT: [RefuseWaiting()],
     },
 }

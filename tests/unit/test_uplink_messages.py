@@ -22,6 +22,7 @@ from hubcore.backend.uplink.from_backend import (
     Halt,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     Welcome,
@@ -33,6 +34,7 @@ from hubcore.backend.uplink.from_hub import (
     Hello,
     Measured,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
@@ -41,8 +43,11 @@ from hubcore.backend.uplink.from_hub import (
 from hubcore.backend.uplink.words import (
     MAX_DEVICES,
     MAX_MESSAGE_BYTES,
+    MAX_PIECE_BYTES,
+    MAX_PIECES,
     MAX_POLICY_BYTES,
     MAX_RECORD_BYTES,
+    MAX_WANTED,
     ActOutcome,
     Cause,
     OrderOutcome,
@@ -53,7 +58,7 @@ from hubcore.device.command import Verb
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
-HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 12, 4)
+HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 12, 4)
 FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
@@ -79,6 +84,8 @@ FROM_HUB = [
     ),
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
+    PiecesWanted((bytes(32),)),
+    PiecesWanted(tuple(bytes([n]) * 32 for n in range(MAX_WANTED))),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123),
@@ -89,6 +96,8 @@ FROM_BACKEND = [
     NewPolicy(b"\x00"),
     NewPolicy(bytes(MAX_POLICY_BYTES)),
     Pong(bytes(8), 5),
+    Pieces((b"\x00",)),
+    Pieces((bytes(MAX_PIECE_BYTES),) * MAX_PIECES),
     Order(bytes(16), "op", None, DoorOrder.LOCKDOWN, 1, 1_795_305_600, None),
     Order(bytes(16), "x" * 32, 65535, DoorOrder.HOLD_OPEN, 0, 2**63 - 1, 2**63 - 1),
     Halt(Cause.TWO_HUBS, 0, bytes(32), ""),
@@ -100,7 +109,13 @@ WRONG_FROM_HUB = {
     "empty": b"",
     "one byte": b"\x82",
     "no array": cbor.encode({1: 2}),
-    "unknown type": cbor.encode([9, 1]),
+    "unknown type": cbor.encode([15, 1]),
+    "no piece wanted": cbor.encode([9, []]),
+    "too many pieces wanted": cbor.encode([9, [bytes(32)] * 65]),
+    "a name too short": cbor.encode([9, [bytes(31)]]),
+    "a name as text": cbor.encode([9, ["0" * 32]]),
+    "a name alone": cbor.encode([9, bytes(32)]),
+    "digest short": cbor.encode([1, 1, "h", "site", bytes(16), "0.1", 0, bytes(31), 0, 0]),
     "type as text": cbor.encode(["hello"]),
     "the backend's own message": encode(Welcome(1)),
     "a field short": cbor.encode([2, 1, b"\xa0"]),
@@ -123,10 +138,10 @@ WRONG_FROM_HUB = {
     "detail too long in bytes": cbor.encode([3, bytes(16), 0, "ä" * 101]),
     "control characters": cbor.encode([3, bytes(16), 0, "\x1b[2J"]),
     "no UTF-8": cbor.encode([3, bytes(16), 0]).replace(b"\x83", b"\x84") + b"\x62\xff\xff",
-    "hub id empty": cbor.encode([1, 1, "", "site", bytes(16), "0.1", 0, 0, 0]),
-    "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, 0, 0]),
-    "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, 0, 0]),
-    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, 0, 0]),
+    "hub id empty": cbor.encode([1, 1, "", "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
+    "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
+    "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, bytes(32), 0, 0]),
+    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
     "an outcome of none": cbor.encode([6, bytes(16), [["light", 5]], ""]),
     "an outcome as text": cbor.encode([6, bytes(16), [["light", "ok"]], ""]),
     "an outcome of nobody": cbor.encode([6, bytes(16), [["", 0]], ""]),
@@ -227,11 +242,11 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
         decode_from_backend(data)
 
 
-def test_every_type_has_its_own_number_and_fits_one_byte():
+def test_every_type_has_its_own_number_that_fits_one_byte():
     kinds = [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 16
-    assert all(0 < number < 24 for number in numbers)
+    assert len(set(numbers)) == len(kinds) == 18
+    assert all(0 < number < 256 for number in numbers)
     assert all(len(fields(kind)) < 23 for kind in kinds)
 
 

@@ -32,7 +32,7 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, StoreError
 from hubcore.evidence.records import StoredRecord
-from hubsim.backend import policies
+from hubsim.site import offering
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
 from hubsim.backend.orders import Orders
@@ -105,7 +105,7 @@ class Backend:
         )
         self._orders = Orders(self.speakers)
         self._version_of = version_of
-        self._policy: policies.OfferedPolicy | None = None
+        self._policy: offering.OfferedPolicy | None = None
         self.drifted: set[str] = set()
         """Hubs with another policy of the version that is offered."""
         self._changed = asyncio.Condition()
@@ -335,7 +335,7 @@ class Backend:
 
         Raise FrameError for a document that no message can carry, and what `version_of` raises.
         """
-        policy = policies.offer(document, self._version_of)
+        policy = offering.offer(document, self._version_of)
         self._policy = policy
         behind = [
             hub
@@ -350,7 +350,7 @@ class Backend:
             return
         if hello.policy_version < policy.version:
             self.speakers.send(hub, policy.message)
-        elif policies.has_drifted(policy, hello):
+        elif offering.has_drifted(policy, hello):
             shout(
                 f"hub {hub} has another policy {policy.version} than the one that is offered: "
                 "two were signed with one version; publish the next version"
@@ -361,7 +361,7 @@ class Backend:
 
     def _send_pieces(self, hub: str, names: tuple[bytes, ...]) -> None:
         """Send what is asked for of the policy that is offered."""
-        answers = [] if self._policy is None else policies.answer(self._policy, names)
+        answers = [] if self._policy is None else offering.answer(self._policy, names)
         if not answers:
             self.ignored["pieces that nobody has"] += 1
         for message in answers:

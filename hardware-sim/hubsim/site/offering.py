@@ -1,4 +1,4 @@
-"""The policy that the backend offers, and the pieces of it that hubs ask for.
+"""The policy as a backend offers it, and the pieces of it that hubs ask for.
 
 Laws:
 1. A small policy goes whole. Of a large one its root goes, and each hub asks for what it has not.
