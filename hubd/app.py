@@ -22,7 +22,7 @@ from hubd.backend.sync import Sync
 from hubd.building.backend import make_policy_intake, make_sync
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
-from hubd.building.evidence import make_evidence, make_policy
+from hubd.building.evidence import find_revocations, make_evidence, make_policy
 from hubd.building.phones import make_phones
 from hubd.building.readers import make_readers
 from hubd.building.upkeep import make_clock_care, make_self_check, make_status
@@ -35,6 +35,7 @@ from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
+from hubd.policy.carried import CarriedIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
@@ -63,6 +64,7 @@ class Hub:
     disk: DiskWatch
     refusals: Refusals
     policy: ProvenPolicy
+    carried: CarriedIntake
     doors: DoorWatch
     keeper: DoorKeeper
     orders: BackendOrders
@@ -78,16 +80,19 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     """Make every object once, and join them."""
     evidence = make_evidence(keys, stores)
     parts = make_parts(config, keys, evidence.problems.part)
-    policy = make_policy(stores, evidence)
+    found = find_revocations(config, keys, stores)
+    policy = make_policy(stores, found.carried, evidence)
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
     devices = make_devices(config, parts, policy, evidence)
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
-    phones = make_phones(config, keys, parts.radio, doors.unlock, evidence)
+    phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
     readers = make_readers(config, keys, parts, policy, doors.unlock, evidence)
     sync = None
     if parts.uplink is not None:
-        intake = make_policy_intake(config, keys, policy, doors.unlock, phones.tickets, evidence)
+        intake = make_policy_intake(
+            config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
+        )
         orders = Orders(
             release=doors.unlock.release,
             accept_policy=intake.accept,
@@ -98,7 +103,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
         sync = make_sync(config, parts.uplink, orders, devices, heard, evidence)
     time = make_clock_care(sync, evidence)
-    status = make_status(config, policy, doors, devices, phones, sync, evidence)
+    status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
     calls = LocalCalls(status, time, policy, doors.passback, readers)
     return Hub(
         parts=parts,
@@ -113,6 +118,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,
+        carried=phones.carried,
         doors=doors.watch,
         keeper=doors.keeper,
         orders=doors.orders,

@@ -81,6 +81,7 @@ async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:
 async def _first_records(hub: Hub, started: Detail, mended: int, uses_mended: int) -> None:
     await _append(hub, RecordKind.STARTED, started)
     await hub.policy.begin()
+    hub.carried.begin()
     if mended:
         await _tell_mended(hub, mended)
     if uses_mended:

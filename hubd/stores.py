@@ -20,6 +20,7 @@ from hubcore.evidence.statecheck import (
     read_logged_state,
 )
 from hubcore.policy.document import Proven
+from hubd.adapters.host.revocation_file import RevocationFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
@@ -29,13 +30,15 @@ from hubd.adapters.sqlite.policy_proof import PolicyFound
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The audit log and the policy; `found` is their state, `told` what the log says of it.
+    """The audit log, the policy, and the revocations that phones brought.
 
+    `found` is the state of log and policy, `told` what the log says of it.
     `orders` are those of the backend that stood when hubd last ended.
     """
 
     audit: AuditStore
     policy: PolicyDatabase
+    revocations: RevocationFile
     found: FoundState
     told: LoggedState
     orders: tuple[CarriedOrder, ...] = ()
@@ -72,6 +75,7 @@ async def open_stores(
     return Stores(
         audit=audit,
         policy=policy,
+        revocations=RevocationFile(state / "revocations.cbor"),
         found=found,
         told=told,
         orders=_orders_found(audit, in_doubt),

@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hubcore.access.claim import Claim
 from hubcore.access.grant import Access
+from hubcore.access.revocations import CarriedRevocations
 from hubcore.access.words import Action, HubName
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
 from hubcore.evidence.records import Record, Value
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
-from hubcore.phone.effects import Drop, Presented, Refused, Unseal
+from hubcore.phone.effects import Carried, Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import EpochRing, certify
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
 from hubcore.phone.handshake import HubSide
@@ -36,6 +37,7 @@ from hubcore.timing.budget import Budget
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
+from hubd.policy.carried import CarriedIntake
 from hubd.policy.new import PolicyIntake, Prove
 from hubd.threads import Start, start_thread
 from hubsim import site
@@ -48,6 +50,7 @@ from tests.facts_fit import misfits_of_event, misfits_of_record
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.policy import FakePolicy
+from tests.fakes.revocations import FakeRevocationFile
 
 SITE = "site-1"
 HUB = "hub-1"
@@ -115,8 +118,12 @@ class DeskHub:
             "front": SimDoor("front", self.clock.timeline, self.edges.append),
             "lab": SimDoor("lab", self.clock.timeline, self.edges.append),
         }
-        self.policy = FakePolicy(operators={"operator-7": Operator(ALL_RIGHTS)})
+        self.carried = CarriedRevocations()
+        self.policy = FakePolicy(
+            operators={"operator-7": Operator(ALL_RIGHTS)}, carried=self.carried
+        )
         self.log = FakeAudit()
+        self.revocations = FakeRevocationFile()
         self.watch = Watch()
         self.told: list[tuple[str, Mapping[str, Value]]] = []
         self.unlock = self.start_unlock()
@@ -144,6 +151,18 @@ class DeskHub:
         )
         return self.unlock
 
+    def carried_intake(self) -> CarriedIntake:
+        """Return what takes revocations from phones; they count for `carried`."""
+        return CarriedIntake(
+            self.carried,
+            file=self.revocations,
+            policy_version=self._policy_in_use.version,
+            log=self._log_in_use,
+            clock=self.clock,
+            tell=self.tell,
+            tickets=self.tickets,
+        )
+
     def policy_intake(
         self, prove: Prove, tickets: TicketTable | None = None, start: Start = start_thread
     ) -> PolicyIntake:
@@ -156,6 +175,7 @@ class DeskHub:
             tell=self.tell,
             tickets=self.tickets if tickets is None else tickets,
             unlock=self.unlock,
+            in_force=self.carried_intake().policy_in_force,
             start=start,
         )
 
@@ -356,6 +376,8 @@ class Air:
                         todo = visit.link.unsealed(open_request(job), hub.clock.monotonic()) + todo
                     except ProofError as error:
                         todo = visit.link.unsealed(error, hub.clock.monotonic()) + todo
+                case Carried(revocations):
+                    await hub.carried_intake().take(revocations)
                 case Presented(claim):
                     visit.claims.append(claim)
                     outcome = await hub.unlock.present(claim, alive)

@@ -33,6 +33,8 @@ class Pace:
     """Without a message from the backend, until a Ping."""
     silent_seconds: float = 60.0
     """Without a message from the backend, until it counts as silent and gets a Hello."""
+    measure_seconds: float = 600.0
+    """After a measure of the backend's time, until a Ping for the next one."""
     halted_seconds: float = 60.0
     """Between two Hellos to a backend that has said Halt."""
     halt_again_seconds: float = 30.0

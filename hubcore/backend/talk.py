@@ -11,6 +11,8 @@ Laws:
 3. Only in the phase SPEAKING are orders carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
+6. The hub asks for the backend's time by itself, with a Ping: when the last measure is old, and
+   after a Welcome that came too late after its Hello to measure anything.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import (
@@ -37,6 +40,9 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
 from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause, OrderOutcome, ReleaseOutcome
+
+MEASURE_SECONDS_MAX = 2.0
+"""A Welcome that came later after its Hello is no good measure of the backend's time."""
 
 
 class UplinkPhase(StrEnum):
@@ -156,12 +162,21 @@ class Talk:
     """The state of the talk. Perform the effects in their order, before the next call."""
 
     def __init__(
-        self, pace: Pace, start: Moment, chance: Callable[[int], bytes], counters: Counter[str]
+        self,
+        pace: Pace,
+        start: Moment,
+        chance: Callable[[int], bytes],
+        counters: Counter[str],
+        backend_time: BackendTime,
     ) -> None:
-        """Begin without an uplink. `chance` returns so many random bytes."""
+        """Begin without an uplink. `chance` returns so many random bytes.
+
+        `backend_time` learns from each answer that tells the backend's time.
+        """
         self._pace = pace
         self._chance = chance
         self._counters = counters
+        self._backend_time = backend_time
         self.phase = UplinkPhase.DOWN
         self.why = "not connected yet"
         self.since = start.wall
@@ -174,12 +189,14 @@ class Talk:
         """When the next Hello is due; None when none is."""
         self._hello_at: float | None = None
         """When the last Hello of this phase went."""
+        self._first_hello_at: float | None = None
+        """When the first one went: a Welcome may answer any of them."""
+        self._ask_time_at = 0.0
+        """When the next Ping is due for the sake of the time alone."""
         self._heard_at = 0.0
         self._ping: _SentPing | None = None
         self._halted_at: dict[Cause, float] = {}
         """When the last Halt of each cause came."""
-        self._backend_ahead: float | None = None
-        """The backend's time less this hub's monotonic time."""
 
     def connected(self, at: Moment) -> Effects:
         """The uplink has come up."""
@@ -205,6 +222,8 @@ class Talk:
     def greeted(self, now: float) -> None:
         """The uplink has taken the Hello of a Greet. Otherwise it is due again soon."""
         self._hello_at = now
+        if self._first_hello_at is None:
+            self._first_hello_at = now
         if self.phase is UplinkPhase.HALTED:
             self._greet_at = now + self._pace.halted_seconds
         else:
@@ -234,13 +253,12 @@ class Talk:
         """Return when `look` has something to do again, None when it never has."""
         if self.phase is not UplinkPhase.SPEAKING:
             return self._greet_at
-        return self._ping_at if now < self._ping_at else self._silent_at
+        listen_at = self._ping_at if now < self._ping_at else self._silent_at
+        return min(listen_at, self._ask_time_at)
 
-    def clock_offset(self, at: Moment) -> float | None:
+    def clock_offset(self, at: Moment) -> Offset | None:
         """Return the backend's time less the hub's, also when the hub's was set meanwhile."""
-        if self._backend_ahead is None:
-            return None
-        return self._backend_ahead + at.monotonic - at.wall
+        return self._backend_time.offset(at.wall, at.monotonic)
 
     @property
     def _ping_at(self) -> float:
@@ -257,6 +275,7 @@ class Talk:
         self.phase = phase
         self.why = why
         self._hello_at = None
+        self._first_hello_at = None
         self._ping = None
         return [PhaseChanged(phase, why)] if changed else []
 
@@ -282,14 +301,20 @@ class Talk:
             self._greet_at = now
             return effects
         pinged = self._ping is not None and self._ping.at >= self._heard_at
-        if now < self._ping_at or pinged:
+        is_quiet = now >= self._ping_at and not pinged
+        if not is_quiet and now < self._ask_time_at:
             return []
+        self._ask_time_at = now + self._pace.measure_seconds
         self._ping = _SentPing(self._chance(NONCE_BYTES), now)
         return [Say(Ping(self._ping.nonce))]
 
     def _on_welcome(self, message: Welcome, at: Moment) -> Effects:
         self.last_welcome = at.wall
-        self._learn_time(message.time_ms, self._hello_at, at.monotonic)
+        now = at.monotonic
+        asked_at = self._first_hello_at
+        self._backend_time.answered(message.time_ms, asked_at, now)
+        measured = asked_at is not None and now - asked_at <= MEASURE_SECONDS_MAX
+        self._ask_time_at = now + self._pace.measure_seconds if measured else now
         self.halt = None
         return self._go(UplinkPhase.SPEAKING, "", at)
 
@@ -334,14 +359,9 @@ class Talk:
 
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
-            self._learn_time(message.time_ms, self._ping.at, at.monotonic)
+            self._backend_time.answered(message.time_ms, self._ping.at, at.monotonic)
             self._ping = None
         return []
-
-    def _learn_time(self, time_ms: int, asked_at: float | None, now: float) -> None:
-        """Keep the backend's time, which it read half-way between the question and now."""
-        read_at = now if asked_at is None else (asked_at + now) / 2
-        self._backend_ahead = time_ms / 1000 - read_at
 
 
 _Step = Callable[[Talk, Any, Moment], Effects]

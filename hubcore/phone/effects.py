@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubcore.access.claim import Claim
+from hubcore.access.revocations import Revocations
 from hubcore.errors import PeerError
 from hubcore.phone.sealing import OpenJob
 
@@ -39,6 +40,13 @@ class Presented:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """A phone that proved itself carries these. They count for the claim that follows, too."""
+
+    revocations: Revocations
+
+
+@dataclass(frozen=True, slots=True)
 class FollowUp:
     """Bring the door's state to `Handshake.follow_up`, when a release from now on would be over."""
 
@@ -60,4 +68,4 @@ class Drop:
     why: str
 
 
-Effect = Send | Unseal | Presented | FollowUp | Refused | Drop
+Effect = Send | Unseal | Carried | Presented | FollowUp | Refused | Drop

@@ -33,7 +33,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import FrameError, PeerError, ProofError, SequenceError
 from hubcore.phone import sealing
 from hubcore.phone.answers import reason_of
-from hubcore.phone.effects import Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
+from hubcore.phone.effects import Carried, Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.messages import (
     NONCE_BYTES,
@@ -235,7 +235,8 @@ class Handshake:
             return self._fail(result, ErrorCode.FAILED)
         if now - work.arrived > WORKING_SECONDS:
             return self._too_late()
-        return self._present(_Deciding(work.arrived, result, None), Strength.FULL)
+        carried = _take_carried(result)
+        return [*carried, *self._present(_Deciding(work.arrived, result, None), Strength.FULL)]
 
     def answer(self, outcome: ClaimOutcome, now: float, wall: float) -> list[Effect]:
         """Take the outcome of the claim that was presented."""
@@ -459,6 +460,15 @@ class Handshake:
         if self._failures >= FAILURES_A_LINK:
             effects.append(Drop("too many failures"))
         return effects
+
+
+def _take_carried(opened: Opened) -> list[Effect]:
+    """Take the revocations of a request. Bad ones are counted: the request holds without them."""
+    if opened.carried is None:
+        return []
+    if isinstance(opened.carried, ProofError):
+        return [Refused(opened.carried)]
+    return [Carried(opened.carried)]
 
 
 def _offers(epoch: Epoch, message: Open) -> bool:

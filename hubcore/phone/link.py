@@ -15,7 +15,7 @@ from enum import IntEnum
 from hubcore.access.claim import ClaimOutcome
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError, SequenceError
-from hubcore.phone.effects import Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
+from hubcore.phone.effects import Carried, Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
 from hubcore.phone.framing import MTU_MIN, Flag, Inbound, Outbound, control_frame, decode_frame
 from hubcore.phone.handshake import Handshake, HandshakePhase, HubSide
 from hubcore.phone.sealing import Opened
@@ -47,7 +47,7 @@ class LinkStanding(IntEnum):
     NOT_FAILED = 2
 
 
-LinkEffect = Notify | Unseal | Presented | FollowUp | Refused | Drop
+LinkEffect = Notify | Unseal | Carried | Presented | FollowUp | Refused | Drop
 
 
 class HubLink:

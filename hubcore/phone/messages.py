@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
+from hubcore.access.revocations import BYTES_MAX as REVOCATIONS_BYTES_MAX
 from hubcore.access.words import Action
 from hubcore.codec import cbor
 from hubcore.codec.cose import AEAD_BY_HEADER, DIRECT, IV_BYTES, KID_BYTES, RSAES_OAEP_SHA256, Aead
@@ -298,10 +299,14 @@ class Request:
     access_point: int
     action: Action
     secret: bytes
+    revocations: bytes = b""
+    """A signed list that the phone carries (`access.revocations`), undecoded; b"" for none."""
 
     def encode(self) -> dict[int, Any]:
         """Return the map without its padding (label 6)."""
+        carried = {0: self.revocations} if self.revocations else {}
         return {
+            **carried,
             1: self.grant,
             2: self.op,
             3: self.access_point,
@@ -352,7 +357,13 @@ class State:
 
 def decode_request(data: bytes) -> Request:
     """Read a request. Raise FrameError."""
-    match cbor.decode(data):
+    content = cbor.decode(data)
+    match content:
+        case {0: bytes() as revocations} if 1 <= len(revocations) <= REVOCATIONS_BYTES_MAX:
+            del content[0]
+        case _:
+            revocations = b""
+    match content:
         case {
             1: bytes() as grant,
             2: bytes() as op,
@@ -367,6 +378,7 @@ def decode_request(data: bytes) -> Request:
                 access_point=_uint(point),
                 action=_enum(Action, action),
                 secret=secret,
+                revocations=revocations,
             )
     raise FrameError("request: not exactly grant, op, access point, action, secret and padding")
 

@@ -17,7 +17,9 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from hubcore.access import revocations
 from hubcore.access.grant import Grant, read_grant
+from hubcore.access.revocations import Revocations
 from hubcore.access.words import Action, HubName
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, VerifyKey
@@ -146,10 +148,12 @@ class Opened:
     access_point: int
     action: Action
     keys: SessionKeys
+    carried: Revocations | ProofError | None = None
+    """The revocations that the phone carries, or why they prove nothing."""
 
 
 def open_request(job: OpenJob) -> Opened:
-    """Unseal and verify an Open: one RSA decryption and two signatures.
+    """Unseal and verify an Open: one RSA decryption and two signatures, or three with revocations.
 
     Raise ProofError, whatever fails.
     """
@@ -181,7 +185,18 @@ def open_request(job: OpenJob) -> Opened:
         access_point=request.access_point,
         action=request.action,
         keys=keys,
+        carried=_read_carried(request.revocations, job),
     )
+
+
+def _read_carried(document: bytes, job: OpenJob) -> Revocations | ProofError | None:
+    """Read what a phone carries beside its own request, which holds without it."""
+    if not document:
+        return None
+    try:
+        return revocations.read(document, job.issuer, job.name.site)
+    except ProofError as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,16 @@ class PolicyStore(PolicyLookups, Protocol):
         """
 
 
+class RevocationFile(Protocol):
+    """Where the revocations that phones carried lie, signed as they came."""
+
+    def found(self) -> Sequence[bytes]:
+        """Return what is kept, unproven. Raise StoreError when it cannot be read."""
+
+    async def write(self, documents: Sequence[bytes]) -> None:
+        """Keep these in place of what was kept, durably. Raise StoreError."""
+
+
 class PolicyFile(PolicyLookups, Protocol):
     """The policy in one file, with a head of the audit log noted beside it.
 

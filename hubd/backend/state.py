@@ -24,6 +24,8 @@ class UplinkState:
     """Unix seconds."""
     clock_offset_seconds: float | None
     """The backend's time less this hub's."""
+    clock_within_seconds: float | None = None
+    """The bound of that difference's error."""
     counters: Mapping[str, int] = field(default_factory=dict)
     unacknowledged_seconds: float | None = None
     """How long the oldest of those has waited, since it was appended or hubd started."""

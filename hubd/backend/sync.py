@@ -28,6 +28,7 @@ from typing import assert_never
 
 import structlog
 
+from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
     Greet,
@@ -79,10 +80,12 @@ class Sync:
         heard: Callable[[], None] = lambda: None,
         chance: Callable[[int], bytes] = secrets.token_bytes,
         telemetry: TelemetryTable | None = None,
+        backend_time: BackendTime | None = None,
     ) -> None:
         """`appended` is set after every append to the log, on the event loop.
 
-        `heard` is called with each message of the backend that was in turn.
+        `heard` is called with each message of the backend that was in turn. `backend_time` learns
+        the backend's time.
         """
         self._heard = heard
         self._uplink = uplink
@@ -93,7 +96,13 @@ class Sync:
         self._retry_seconds = pace.retry_seconds
         self._wake = appended
         self._counters: Counter[str] = Counter()
-        self._talk = Talk(pace, self._now(), chance, self._counters)
+        self._talk = Talk(
+            pace,
+            self._now(),
+            chance,
+            self._counters,
+            BackendTime() if backend_time is None else backend_time,
+        )
         self._breaks = BreakRecorder(records, clock)
         self._sender = RecordSender(
             records=records,
@@ -128,6 +137,7 @@ class Sync:
         """The talk as it is now."""
         talk = self._talk
         halt = talk.halt
+        offset = talk.clock_offset(self._now())
         return UplinkState(
             phase=talk.phase,
             connected=talk.phase is not UplinkPhase.DOWN,
@@ -135,7 +145,8 @@ class Sync:
             why=talk.why or self._sender.stopped_by,
             waiting=self._records.waiting(),
             last_welcome=talk.last_welcome,
-            clock_offset_seconds=talk.clock_offset(self._now()),
+            clock_offset_seconds=None if offset is None else offset.seconds,
+            clock_within_seconds=None if offset is None else offset.within_seconds,
             counters=dict(self._counters),
             unacknowledged_seconds=self._sender.oldest.seconds(),
             halt=None if halt is None else halt.cause.name.lower(),

@@ -19,6 +19,7 @@ from hubd.building.devices import Devices
 from hubd.building.evidence import Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
+from hubd.policy.carried import CarriedIntake
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 
@@ -29,6 +30,7 @@ def make_policy_intake(
     policy: ProvenPolicy,
     unlock: Unlock,
     tickets: TicketTable,
+    carried: CarriedIntake,
     evidence: Evidence,
 ) -> PolicyIntake:
     """Make what takes a new policy."""
@@ -41,6 +43,7 @@ def make_policy_intake(
         tell=evidence.tell,
         tickets=tickets,
         unlock=unlock,
+        in_force=carried.policy_in_force,
     )
 
 
@@ -69,4 +72,5 @@ def make_sync(
         appended=evidence.appended,
         telemetry=devices.telemetry if config.devices or config.door_locks else None,
         heard=heard.heard,
+        backend_time=evidence.backend_time,
     )

@@ -21,6 +21,9 @@ from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
+from hubd.policy.carried import CarriedFound, CarriedIntake
+from hubd.policy.proven import ProvenPolicy
+from hubd.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,18 @@ class Phones:
     tickets: TicketTable
     links: Links
     epochs: EpochKeys
+    carried: CarriedIntake
 
 
 def make_phones(
-    config: Config, keys: HubKeys, radio: Radio, unlock: Unlock, evidence: Evidence
+    config: Config,
+    keys: HubKeys,
+    radio: Radio,
+    unlock: Unlock,
+    policy: ProvenPolicy,
+    found: CarriedFound,
+    stores: Stores,
+    evidence: Evidence,
 ) -> Phones:
     """Make the links of phones and the keys of the hub."""
     ring = EpochRing()
@@ -42,6 +53,16 @@ def make_phones(
     strike_seconds: dict[int, float] = {}
     for number, point in points_of(config).items():
         strike_seconds[number] = point.strike_seconds
+    carried = CarriedIntake(
+        found.carried,
+        file=stores.revocations,
+        policy_version=policy.version,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        tickets=tickets,
+        why=found.why,
+    )
     links = Links(
         side=_hub_side(config, keys, ring, tickets),
         radio=radio,
@@ -52,6 +73,7 @@ def make_phones(
         door_state=unlock.door_state,
         strike_seconds=strike_seconds,
         refused=evidence.refusals.count,
+        take_revocations=carried.take,
         tell=evidence.tell,
         clock=evidence.clock,
     )
@@ -62,7 +84,7 @@ def make_phones(
         aeads=tuple(Aead[name] for name in config.protocol.aead),
         bits=config.protocol.rsa_bits,
     )
-    return Phones(ring, tickets, links, epochs)
+    return Phones(ring=ring, tickets=tickets, links=links, epochs=epochs, carried=carried)
 
 
 def _name(config: Config) -> HubName:

@@ -23,7 +23,7 @@ from hubcore.ports.clock import Clock
 from hubcore.ports.radio import LinkId, Radio
 from hubcore.timing.standstill import TURN_SECONDS, Standstill
 from hubd.phones.dropping import DROP_PAUSE_SECONDS, Dropper
-from hubd.phones.visit import Present, TakeRefusal, TellDoorState, Visit
+from hubd.phones.visit import Present, TakeRefusal, TakeRevocations, TellDoorState, Visit
 
 SWEEP_SECONDS = 0.5
 
@@ -43,6 +43,7 @@ class Links:
         door_state: TellDoorState,
         strike_seconds: Mapping[int, float],
         refused: TakeRefusal,
+        take_revocations: TakeRevocations,
         tell: Tell,
         clock: Clock,
         drop_pause_seconds: float = DROP_PAUSE_SECONDS,
@@ -63,6 +64,7 @@ class Links:
             door_state=door_state,
             strike_seconds=strike_seconds,
             refused=refused,
+            take_revocations=take_revocations,
             tell=tell,
             clock=clock,
         )

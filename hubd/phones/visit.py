@@ -19,10 +19,11 @@ from functools import partial
 from typing import assert_never
 
 from hubcore.access.claim import Claim, ClaimOutcome
+from hubcore.access.revocations import Revocations
 from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
-from hubcore.phone.effects import Drop, FollowUp, Presented, Refused, Unseal
+from hubcore.phone.effects import Carried, Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, LinkStanding, Notify
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import LinkId, Radio
@@ -40,6 +41,8 @@ Present = Callable[[Claim, IsWaiting], Awaitable[ClaimOutcome]]
 """Decides and acts: `unlock.Unlock.present`."""
 TellDoorState = Callable[[int], DoorState]
 """Says what the door of an access point is seen to do."""
+TakeRevocations = Callable[[Revocations], Awaitable[None]]
+"""Has revocations count at once; awaited, keeps them: `policy.carried.CarriedIntake.take`."""
 TakeRefusal = Callable[[PeerError], None]
 """Counts a refusal of a phone."""
 
@@ -68,6 +71,7 @@ class Visit:
         door_state: TellDoorState,
         strike_seconds: Mapping[int, float],
         refused: TakeRefusal,
+        take_revocations: TakeRevocations,
         tell: Tell,
         clock: Clock,
     ) -> None:
@@ -82,6 +86,7 @@ class Visit:
         self._door_state = door_state
         self._strike_seconds = strike_seconds
         self._refused = refused
+        self._take = take_revocations
         self._tell = tell
         self._clock = clock
         self._steps: asyncio.Queue[_Step | None] = asyncio.Queue(EFFECTS_MAX)
@@ -170,6 +175,8 @@ class Visit:
                     unseal = partial(self._unseal, unsealing)
                     lose = partial(self._lose, unsealing)
                     self._enqueue(_Step(unseal, lose))
+                case Carried(revocations):
+                    self._take_revocations(revocations)
                 case Presented(claim):
                     self._begin_decision(claim)
                 case FollowUp():
@@ -232,6 +239,16 @@ class Visit:
 
     async def _count(self, cause: PeerError) -> None:
         self._refused(cause)
+
+    def _take_revocations(self, revocations: Revocations) -> None:
+        """Have them count now; they are kept in a task, so that no answer waits for the disk."""
+        self._tasks.create_task(self._keep(self._take(revocations)))
+
+    async def _keep(self, kept: Awaitable[None]) -> None:
+        try:
+            await kept
+        except Exception as error:
+            await self._fail(error)
 
     def _begin_decision(self, claim: Claim) -> None:
         """Have a claim decided now.

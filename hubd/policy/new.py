@@ -18,7 +18,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -36,7 +36,7 @@ from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.document import Proven
-from hubcore.policy.root import Root
+from hubcore.policy.root import Root, RootHead
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.unlock import Unlock
@@ -99,8 +99,10 @@ class PolicyIntake:
         tell: Tell,
         tickets: TicketTable,
         unlock: Unlock,
+        in_force: Callable[[int], Awaitable[None]],
         start: Start = start_thread,
     ) -> None:
+        """`in_force` is told the version of each policy that has come into force."""
         self._prove = prove
         self._store = store
         self._log = log
@@ -108,6 +110,7 @@ class PolicyIntake:
         self._tell = tell
         self._tickets = tickets
         self._unlock = unlock
+        self._in_force = in_force
         self._start = start
 
     async def accept(self, document: bytes, carrier: Carrier | None = None) -> int:
@@ -123,7 +126,8 @@ class PolicyIntake:
         await self._store.put_in_force()
         await self._unlock.enforce()
         dropped = await self._drop_tickets()
-        await self._record(offered.root.version, dropped)
+        await self._in_force(offered.root.version)
+        await self._record(offered.root.head, dropped)
         return self._store.version()
 
     async def _read(self, document: bytes) -> Offered:
@@ -186,8 +190,12 @@ class PolicyIntake:
         except StoreError:
             return True
 
-    async def _record(self, version: int, dropped: int) -> None:
-        facts: Detail = {Fact.VERSION: version, Fact.TICKETS_DROPPED: dropped}
+    async def _record(self, new: RootHead, dropped: int) -> None:
+        facts: Detail = {
+            Fact.VERSION: new.version,
+            Fact.ISSUED: new.issued_at,
+            Fact.TICKETS_DROPPED: dropped,
+        }
         self._tell(EventName.POLICY, facts)
         record = record_now(self._clock, RecordKind.POLICY, facts)
         try:

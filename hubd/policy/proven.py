@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hubcore.access.cards import Card
+from hubcore.access.revocations import CarriedRevocations
 from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Schedule
 from hubcore.errors import AuditError, RollbackError, StoreError
@@ -58,12 +59,16 @@ class ProvenPolicy:
         told: LoggedState,
         edited: bool = False,
         why: str = "",
+        carried: CarriedRevocations | None = None,
     ) -> None:
         """`found` was on the disk, and `told` is what the log says of it.
+
+        `carried` are the revocations that phones brought: they count beside the policy.
 
         `edited`: rows were edited, and built again. `why` says why a policy is not proven.
         """
         self._file = file
+        self._carried = CarriedRevocations() if carried is None else carried
         self._log = log
         self._clock = clock
         self._tell = tell
@@ -133,6 +138,8 @@ class ProvenPolicy:
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """See `ports.stores.PolicyLookups.revoked`."""
+        if self._carried.revoked(credential, grant_id):
+            return True
         return self._file.revoked(credential, grant_id)
 
     def disabled(self, credential: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hubcore.access.cards import Card
+from hubcore.access.revocations import CarriedRevocations
 from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Schedule
 from hubcore.errors import RollbackError, StoreError
@@ -56,13 +57,16 @@ class FakePolicy:
     digest_in_force: bytes = NO_DIGEST
     staged: Staged | None = None
     failing: StoreError | None = None
+    carried: CarriedRevocations = field(default_factory=CarriedRevocations)
+    """They count beside the policy, as in the proven one."""
 
     def version(self) -> int:
         return self.number
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         self._fail_if_told()
-        return credential in self.credentials or grant_id in self.grants
+        is_carried = self.carried.revoked(credential, grant_id)
+        return is_carried or credential in self.credentials or grant_id in self.grants
 
     def schedule(self, number: int) -> Schedule | None:
         self._fail_if_told()

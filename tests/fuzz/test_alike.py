@@ -164,6 +164,7 @@ class World:
             door_state=unlock.door_state,
             strike_seconds={1: RELEASE_SECONDS, 2: RELEASE_SECONDS},
             refused=lambda _cause: None,
+            take_revocations=hub.carried_intake().take,
             tell=self._told,
             clock=self.clock,
         )

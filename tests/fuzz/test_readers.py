@@ -64,7 +64,9 @@ CARD = Card(
 @cache
 def documents() -> dict[str, bytes]:
     """One good document of each kind."""
-    certificate = site.certify_hub(ISSUER, site=SITE, hub=HUB, key=IDENTITY, points=[1, 2])
+    certificate = site.certify_hub(
+        ISSUER, site=SITE, hub=HUB, key=IDENTITY.verify_key, points=[1, 2]
+    )
     epoch = certify(
         rsa_key(), IDENTITY, HubName(SITE, HUB), (Aead.A256GCM, Aead.A128GCM), NOON, 0.0
     )

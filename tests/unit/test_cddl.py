@@ -9,22 +9,25 @@ it is given those as `bytes`, and only rules that it reads rightly.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
+from hubcore.access import revocations
 from hubcore.access.cards import Card
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.access.passback import PassbackKind, PassbackRule
-from hubcore.access.words import Mode
+from hubcore.access.words import Action, Mode
 from hubcore.calendar.recurrence import Daily, Recurrence
 from hubcore.calendar.schedule import Rule, Schedule, SpecialDays
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead
 from hubcore.phone import sealing
+from hubcore.phone.messages import Request
 from hubcore.policy import document as policies
 from hubcore.policy.page import Page
 from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
@@ -113,6 +116,14 @@ def _plaintext() -> bytes:
     return world.signed(plan, b"")
 
 
+def _revocations() -> bytes:
+    names = ["c", bytes(8)]
+    return revocations.issue("site-1", 3, WALL, names, world.signer("issuer"))
+
+
+REQUEST = Request(world.grant(), bytes(8), 1, Action.OPEN, bytes(32))
+
+
 def _real() -> list[tuple[str, bytes]]:
     samples = [
         ("hub-certificate", world.hub_certificate()),
@@ -127,6 +138,9 @@ def _real() -> list[tuple[str, bytes]]:
         ("policy", policies.issue(Policy("site-1", 1, 0), world.signer("issuer"))),
         ("request-sign1", _plaintext()),
         *_pieces(),
+        ("revocations", _revocations()),
+        ("request", cbor.encode({**REQUEST.encode(), 6: b""})),
+        ("request", cbor.encode({**replace(REQUEST, revocations=_revocations()).encode(), 6: b""})),
     ]
     kinds = {"resume plaintext": "resume-request", "challenge": "challenge"}
     kinds |= {"verdict plaintext": "verdict-plaintext", "state plaintext": "state-plaintext"}

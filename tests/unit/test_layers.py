@@ -68,6 +68,12 @@ ROOMS: dict[str, Room] = {
     "hubcore.backend.uplink": _room(
         f"hubcore.backend.uplink hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
+    "hubcore.backend.enrolment": _room(
+        "hubcore.backend.enrolment hubcore.backend.uplink.fields hubcore.backend.uplink.words "
+        "hubcore.codec hubcore.errors",
+        "",
+        PURE,
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
@@ -161,6 +167,10 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubd.enrolment": _room(
+        "hubd.enrolment hubd.adapters.curve hubd.adapters.keys hubd.config hubcore",
+        "cryptography zmq",
+    ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
@@ -196,8 +206,14 @@ ROOMS: dict[str, Room] = {
     "hubd.cli": _room(
         "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
     ),
+    "hubd.cli.enroll": _room(
+        "hubd.cli hubd.output hubd.enrolment hubcore.backend.enrolment hubcore.errors",
+        "click",
+    ),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
-    "hubd.stores": _room("hubd.adapters.sqlite hubcore", "", WORLDLY),
+    "hubd.stores": _room(
+        "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
+    ),
     "hubd.calls": _room(
         "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
         "",

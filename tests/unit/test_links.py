@@ -100,6 +100,7 @@ class Rig:
             door_state=lambda point: self.hub.watch.state(str(point)),
             strike_seconds={1: self.strike_seconds, 2: self.strike_seconds},
             refused=self.refused.append,
+            take_revocations=self.hub.carried_intake().take,
             tell=lambda event, facts: self.told.append((event, facts)),
             clock=self.hub.clock,
             drop_pause_seconds=self.drop_pause_seconds,

@@ -361,6 +361,17 @@ async def test_damaged_files_are_told(tmp_path: Path) -> None:
         await open_store(tmp_path / "audit.db")
 
 
+@pytest.mark.asyncio
+async def test_a_value_that_no_hubd_writes_is_not_even_read(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, policy(1, schedules={1: ALWAYS}))
+    longer = str(POLICY.value_bytes_max + 1)
+    sql(path, "UPDATE schedules SET rules = zeroblob(N)".replace("N", longer))
+    with pytest.raises(StoreError, match="too big"):
+        await open_store(path)
+
+
 LARGE = policy(
     3,
     "c1",

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from hubcore.access import decide, grant, once
+from hubcore.access import decide, grant, once, revocations
 from hubcore.access.claim import ClaimOutcome
 from hubcore.access.grant import TYPE as GRANT_TYPE
 from hubcore.access.grant import Access, Grant, issue_grant, read_grant
@@ -225,7 +225,14 @@ def test_each_denial_has_the_reason_shown() -> None:
 
 def test_constant_texts() -> None:
     quoted = set(re.findall(r"application/[\w.+-]+", TEXT))
-    kinds = {HUB_TYPE, EPOCH_TYPE, GRANT_TYPE, policies.TYPE, sealing.REQUEST_TYPE}
+    kinds = {
+        HUB_TYPE,
+        EPOCH_TYPE,
+        GRANT_TYPE,
+        policies.TYPE,
+        revocations.TYPE,
+        sealing.REQUEST_TYPE,
+    }
     assert quoted == kinds
     assert {row[0] for row in table("Kinds of document")} == kinds
 

@@ -297,6 +297,7 @@ async def test_no_welcome_is_told_and_hello_comes_again():
         assert state.connected
         assert "no Welcome within 10 s" in state.why
         here.hear(from_backend.Welcome(1))
+        assert isinstance(await here.next(), Ping), "the Welcome was too late to tell the time"
         assert await here.numbers(1) == [1]
 
 
@@ -634,7 +635,7 @@ async def test_a_break_that_the_disk_refuses_is_recorded_when_it_can_be():
 
 
 async def test_for_how_long_the_oldest_record_waits_is_told():
-    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+    async with site(silent_seconds=1e6, ping_seconds=1e6, measure_seconds=1e6) as here:
         await here.up()
         await here.quiet()
         here.later(1000)

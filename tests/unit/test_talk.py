@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
     Greet,
@@ -89,6 +90,7 @@ class Play:
             self.at,
             lambda _count: NONCE,
             self.counters,
+            BackendTime(),
         )
 
     @property
@@ -198,10 +200,81 @@ def test_of_halts_that_come_soon_after_each_other_the_first_counts() -> None:  #
     assert RefuseWaiting() in play.come(gap)
 
 
-def test_a_welcome_that_no_hello_asked_for_was_read_now() -> None:
+# What the backend's time is: `backendtime`, and `talk`, law 6.
+
+
+def at_backend(play: Play, ahead: float = 7.0) -> int:
+    """Return the time of a backend whose clock is so many seconds ahead."""
+    return int((NOON + play.now + ahead) * 1000)
+
+
+def test_a_welcome_tells_the_time_within_half_its_round_trip() -> None:
+    play = Play()
+    play.connect()
+    play.now += 0.5
+    told = at_backend(play)
+    play.now += 0.5
+    play.come(from_backend.Welcome(told))
+    assert play.talk.clock_offset(play.at) == Offset(pytest.approx(7), pytest.approx(0.5))
+    assert play.look() == []
+
+
+def test_a_welcome_may_answer_the_first_hello() -> None:
+    play = Play()
+    play.connect()
+    told = at_backend(play)
+    play.now += 10.0
+    assert play.look() == [Greet()]
+    play.talk.greeted(play.now)
+    play.come(from_backend.Welcome(told))
+    offset = play.talk.clock_offset(play.at)
+    assert offset is not None
+    assert offset.within_seconds == 5.0
+    assert abs(offset.seconds - 7) <= offset.within_seconds
+    assert play.look() == [Say(Ping(NONCE))], "it asks again at once"
+    play.come(from_backend.Pong(NONCE, at_backend(play)))
+    assert play.talk.clock_offset(play.at) == Offset(pytest.approx(7), 0.0)
+    assert play.look() == []
+
+
+def test_a_welcome_that_no_hello_asked_for_measures_nothing() -> None:
     """After a Halt it comes when somebody at the backend has decided, maybe much later."""
     play = Play()
     play.reach(UplinkPhase.HALTED)
     play.now += 25.0
-    play.come(from_backend.Welcome(int((NOON + play.now + 7) * 1000)))
-    assert play.talk.clock_offset(play.at) == pytest.approx(7)
+    play.come(from_backend.Welcome(at_backend(play)))
+    assert play.talk.clock_offset(play.at) is None
+    assert play.look() == [Say(Ping(NONCE))]
+
+
+def test_a_pong_that_no_ping_asked_for_measures_nothing() -> None:
+    play = Play()
+    play.reach(UplinkPhase.SPEAKING)
+    before = play.talk.clock_offset(play.at)
+    play.come(from_backend.Pong(bytes(8), at_backend(play)))
+    assert play.talk.clock_offset(play.at) == before
+
+
+def test_the_time_is_asked_again_of_a_backend_that_never_stops_talking() -> None:
+    play = Play(measure_seconds=100.0)
+    play.reach(UplinkPhase.SPEAKING)
+    pings = 0
+    for _ in range(400):
+        play.come(ACKNOWLEDGE)
+        if play.look(1.0):
+            pings += 1
+            play.come(from_backend.Pong(NONCE, at_backend(play)))
+        due = play.talk.due(play.now)
+        assert due is not None
+        assert due > play.now
+    assert pings == 4
+
+
+def test_a_backend_that_answers_no_ping_is_asked_at_the_hubs_pace() -> None:
+    play = Play(measure_seconds=100.0)
+    play.reach(UplinkPhase.SPEAKING)
+    pings = 0
+    for _ in range(400):
+        play.come(ACKNOWLEDGE)
+        pings += len(play.look(1.0))
+    assert pings == 4

@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hubsim.backend.server import Backend
 
 JsonObject = dict[str, Any]
+Orders = Mapping[str, Callable[[JsonObject], Awaitable[JsonObject]]]
 
 MAX_LINE_BYTES = 65536
 RECORDS_A_PAGE = 1000
@@ -72,10 +73,11 @@ class HubFiles(Mapping[str, str]):
 class Control:
     """Serve `backend.sock` in the site's directory."""
 
-    def __init__(self, backend: Backend, directory: Path) -> None:
+    def __init__(self, backend: Backend, directory: Path, more: Orders | None = None) -> None:
+        """`more`: orders of others, by their names."""
         self._backend = backend
         self._directory = directory
-        self._orders = {
+        self._orders: dict[str, Callable[[JsonObject], Awaitable[JsonObject]]] = {
             "release": self._release,
             "order": self._order,
             "act": self._act,
@@ -87,6 +89,7 @@ class Control:
             "allow": self._allow,
             "keep": self._keep,
             "accept": self._accept,
+            **(more or {}),
         }
 
     async def serve(self, ready: Callable[[], None]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hubcore.errors import ConfigError
-from hubsim.backend.control import Control, HubFiles
+from hubsim.backend.control import Control, HubFiles, Orders
 from hubsim.backend.server import Backend
+
+More = Callable[[Backend, asyncio.TaskGroup], Awaitable[Orders]]
 
 
 async def serve_backend(
@@ -16,8 +18,11 @@ async def serve_backend(
     endpoint: str,
     version_of: Callable[[bytes], int] = lambda _document: 0,
     ready: Callable[[Backend], None] = lambda _backend: None,
+    more: More | None = None,
 ) -> None:
     """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
+
+    `more` starts what runs beside the backend, and returns what operators may ask about it.
 
     Read `curve.secret` (Z85), `policy.cbor` and, at every handshake, `hubs/<hub>.curve.pub` (Z85).
     Write `records/<hub>.db` and `revoked`, and take orders on the unix socket `backend.sock`.
@@ -42,7 +47,8 @@ async def serve_backend(
         async with asyncio.TaskGroup() as group:
             group.create_task(backend.serve())
             await backend.serving.wait()
-            control = Control(backend, directory)
+            orders = {} if more is None else await more(backend, group)
+            control = Control(backend, directory, orders)
             group.create_task(control.serve(lambda: ready(backend)))
     except* ConfigError as errors:
         refused.extend(errors.exceptions)

@@ -32,7 +32,6 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, StoreError
 from hubcore.evidence.records import StoredRecord
-from hubsim.site import offering
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
 from hubsim.backend.orders import Orders
@@ -40,6 +39,7 @@ from hubsim.backend.router import Router
 from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
 from hubsim.backend.speakers import Speakers, now_ms, shout
 from hubsim.backend.zap import KEY_PROPERTY, Gate
+from hubsim.site import offering
 from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.telemetry import TelemetryBoard
 
@@ -253,6 +253,14 @@ class Backend:
         archive = self.evidence.accept_rival(hub)
         self.speakers.go_on(hub)
         return archive
+
+    def begin_again(self, hub: str) -> None:
+        """Put a hub's records aside, and any stop: another machine takes its place.
+
+        Raise StoreError when the disk refuses.
+        """
+        self.evidence.begin_again(hub)
+        self.decisions.end(hub)
 
     async def release(
         self,

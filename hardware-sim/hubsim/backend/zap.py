@@ -88,7 +88,7 @@ class Gate:
             return [version, sequence, _DENIED, b"CURVE only", b"", b""]
         key = z85.encode(credentials[0])
         admission = self.admit(key.decode("ascii"))
-        metadata = _property(KEY_PROPERTY, key) if admission.status == _OK else b""
+        metadata = zap_property(KEY_PROPERTY, key) if admission.status == _OK else b""
         return [
             version,
             sequence,
@@ -99,7 +99,7 @@ class Gate:
         ]
 
 
-def _property(name: str, value: bytes) -> bytes:
+def zap_property(name: str, value: bytes) -> bytes:
     """Return one property of ZMTP metadata (ZeroMQ RFC 23)."""
     raw_name = name.encode("ascii")
     name_head = bytes([len(raw_name)])

@@ -102,6 +102,29 @@ def _load(path: Path, name: str, folder: Path) -> Wallet:
         ) from error
 
 
+@phone.command("fetch")
+@click.argument("name")
+@site_option()
+@click.pass_obj
+def phone_fetch(path: Path, name: str) -> None:
+    """Fetch what the site has for a phone that is online: the newest revocations.
+
+    The phone carries them to each hub at its next unlock there, once.
+    """
+    where = open_site(path)
+    folder = phone_folder(where, name)
+    from hubsim.phone import wallet
+
+    newest = where.path / wallet.REVOCATIONS
+    if not newest.exists():
+        click.echo("nothing is revoked: there is nothing to carry")
+        return
+    mine = _load(path, name, folder)
+    mine.revocations = newest.read_bytes()
+    wallet.save(mine, folder)
+    click.echo(f"{name} carries the newest revocations from now on")
+
+
 async def _tell(action: Action, session: Session, report: Report) -> bool:
     """Print what came of an attempt, and what the door did; return whether it was allowed."""
     from hubsim.phone.onlink import STAY_SECONDS

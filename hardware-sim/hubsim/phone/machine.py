@@ -107,6 +107,7 @@ class Attempt:
         self._waits = 0
         self._full_only = False
         self._sent_request = False
+        self._carries = False
         self._challenge = b""
         self._hints: Challenge | None = None
         self._certified: CertifiedHub | None = None
@@ -192,6 +193,7 @@ class Attempt:
             and self._point in ticket.access_points
             and ticket.aead in wallet.aeads
             and kid not in wallet.revoked_hubs
+            and not wallet.revocations_for(ticket.hub)
         )
         return ticket if usable else None
 
@@ -243,6 +245,7 @@ class Attempt:
             access_point=self._point,
             action=self.action,
             secret=secret,
+            revocations=self._carry_to(known.hub.hub),
         )
         message = seal_open(
             request=request,
@@ -259,6 +262,12 @@ class Attempt:
             expires=known.hub.expires,
         )
         return self._send_request(message, secret, aead, certified, wall)
+
+    def _carry_to(self, hub: str) -> bytes:
+        """Return the revocations that this hub shall have; b"" for none."""
+        revocations = self._wallet.revocations_for(hub)
+        self._carries = bool(revocations)
+        return revocations
 
     def _resume(self, kid: bytes, ticket: KeptTicket, wall: float) -> Effects:
         """Send a request by the short path."""
@@ -328,6 +337,8 @@ class Attempt:
         if verdict.op != self.op:
             return []
         self._wallet.answered(self._point, self.action)
+        if self._carries and not self.short and self._certified is not None:
+            self._wallet.carried(self._certified.hub)
         if verdict.allowed and verdict.ticket:
             self._keep_ticket(verdict.ticket, self._keys)
         needs_full = not verdict.allowed and verdict.reason is Reason.NEED_FULL

@@ -10,6 +10,7 @@ Laws:
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ from hubcore.phone.messages import OP_BYTES
 
 EPOCHS_MAX = 16
 _AEADS = (Aead.A256GCM, Aead.A192GCM, Aead.A128GCM)
+CARRY_BYTES_MAX = 2400
+"""Grant and list together: the rest of an open has up to 1,600 bytes, with two RSA-4096 keys."""
+REVOCATIONS = "revocations.cbor"
+"""The name of the file, in a phone's folder as in a site's."""
 WISH_SECONDS = 120.0
 """Counted from the first sending of an op: never longer than a hub remembers it."""
 
@@ -96,6 +101,25 @@ class Wallet:
     full_path_at: set[int] = field(default_factory=set)
     unanswered: dict[tuple[int, Action], Unanswered] = field(default_factory=dict)
     beacon_key: bytes | None = field(default=None, repr=False)
+    revocations: bytes = b""
+    """The site's newest list of revocations, to be carried to hubs; b"" for none."""
+    carried_to: dict[str, bytes] = field(default_factory=dict)
+    """By hub, SHA-256 of the list that it has had from this phone."""
+
+    def revocations_for(self, hub: str) -> bytes:
+        """Return the list that this hub has not had from this phone yet; b"" for none.
+
+        One that does not fit into a request beside the grant is carried to no hub.
+        """
+        if self.carried_to.get(hub) == _digest(self.revocations):
+            return b""
+        if len(self.grant) + len(self.revocations) > CARRY_BYTES_MAX:
+            return b""
+        return self.revocations
+
+    def carried(self, hub: str) -> None:
+        """The hub has answered a request that held the list."""
+        self.carried_to[hub] = _digest(self.revocations)
 
     def keep_epoch(self, known: KnownEpoch) -> None:
         """Cache certificates under the epoch's key id; the oldest goes beyond EPOCHS_MAX."""
@@ -134,6 +158,10 @@ class Wallet:
         self.unanswered.pop((access_point, action), None)
 
 
+def _digest(document: bytes) -> bytes:
+    return hashlib.sha256(document).digest()
+
+
 def save(wallet: Wallet, directory: Path) -> None:
     """Write the wallet's files; only their owner may read the private ones."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -146,6 +174,8 @@ def save(wallet: Wallet, directory: Path) -> None:
     (directory / "grant.cbor").write_bytes(wallet.grant)
     if wallet.beacon_key is not None:
         write_private(directory / "beacon.key", wallet.beacon_key)
+    if wallet.revocations:
+        (directory / REVOCATIONS).write_bytes(wallet.revocations)
     issuer = cose.write_key(wallet.issuer.public)
     site = cbor.encode({"site": wallet.site, "issuer": issuer})
     (directory / "site.cbor").write_bytes(site)
@@ -165,6 +195,7 @@ def save_caches(wallet: Wallet, directory: Path) -> None:
         "tickets": tickets,
         "full path at": sorted(wallet.full_path_at),
         "unanswered": unanswered,
+        "carried to": wallet.carried_to,
     }
     write_private(directory / "caches.cbor", cbor.encode(caches))
 
@@ -206,12 +237,14 @@ def load(directory: Path) -> Wallet:
     site = cbor.decode((directory / "site.cbor").read_bytes())
     issuer = cose.read_key(site["issuer"])
     beacon_file = directory / "beacon.key"
+    revocations_file = directory / REVOCATIONS
     wallet = Wallet(
         site=site["site"],
         issuer=issuer,
         key=SigningKey(key),
         grant=(directory / "grant.cbor").read_bytes(),
         beacon_key=beacon_file.read_bytes() if beacon_file.exists() else None,
+        revocations=revocations_file.read_bytes() if revocations_file.exists() else b"",
     )
     caches = (directory / "caches.cbor").read_bytes()
     _load_caches(wallet, cbor.decode(caches))
@@ -235,6 +268,7 @@ def _load_caches(wallet: Wallet, caches: dict[str, Any]) -> None:
         if ticket is not None:
             wallet.tickets[kid] = ticket
     wallet.full_path_at = set(caches.get("full path at", []))
+    wallet.carried_to = dict(caches.get("carried to", {}))
     for point, action, op, asked_at in caches.get("unanswered", []):
         wallet.unanswered[point, Action(action)] = Unanswered(op, asked_at)
 
