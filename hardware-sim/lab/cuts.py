@@ -28,7 +28,7 @@ from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
 from hubcore.policy import document as policies
 from hubsim import site as sites
-from hubsim.backend.control import HubFiles
+from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.server import Backend
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air

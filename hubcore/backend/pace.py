@@ -25,6 +25,8 @@ class Pace:
     """Between two messages of telemetry."""
     welcome_seconds: float = 10.0
     """After a Hello without Welcome, until the next Hello."""
+    hellos: int = 3
+    """So many Hellos without a Welcome; then the uplink is given up."""
     acknowledge_seconds: float = 10.0
     """After a record without any receipt, until records are sent again."""
     acknowledge_cap_seconds: float = 300.0

@@ -21,11 +21,13 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     BackendMessage,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
     Pieces,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -33,11 +35,13 @@ from hubcore.backend.uplink.from_hub import (
     Evidence,
     Hello,
     HubMessage,
+    NewKey,
     OrderResult,
     PiecesWanted,
     Ping,
     PolicyResult,
     Result,
+    RetireKey,
     Telemetry,
 )
 from hubcore.codec import cbor
@@ -58,6 +62,8 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         OrderResult,
         Telemetry,
         PiecesWanted,
+        NewKey,
+        RetireKey,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
@@ -72,6 +78,8 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Act,
         Order,
         Pieces,
+        KeyTaken,
+        RotateKey,
     )
 }
 
@@ -104,9 +112,6 @@ def decode_from_backend(data: bytes) -> BackendMessage:
     return _decode(data, FROM_BACKEND)
 
 
-_M = TypeVar("_M", bound=Message)
-
-
 def _type_of(data: bytes) -> int:
     """Return the type of a message, -1 where none is."""
     head = data[1:3]
@@ -115,6 +120,9 @@ def _type_of(data: bytes) -> int:
     if head and head[0] < _ONE_BYTE_MORE:
         return head[0]
     return -1
+
+
+_M = TypeVar("_M", bound=Message)
 
 
 def _decode(data: bytes, registry: Mapping[int, type[_M]]) -> _M:

@@ -11,6 +11,8 @@ from hubcore.backend.uplink.fields import Message, check_bytes, check_device, ch
 from hubcore.backend.uplink.words import (
     HASH_BYTES,
     ID_BYTES,
+    KEY_BYTES,
+    KEYS_MAX,
     MAX_ACKNOWLEDGED,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
@@ -261,4 +263,52 @@ class Pieces(Message):
         return cls(tuple(pieces) if type(pieces) is list else pieces)
 
 
-BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Act | Order | Pieces
+@dataclass(frozen=True, slots=True)
+class KeyTaken(Message):
+    """Backend: the answer to NewKey, and to RetireKey.
+
+    `key` is that of the NewKey, or of the connection on which RetireKey came. `keys` says by how
+    many keys the backend knows the hub from now on, durably: 2 with the new one beside the old, 1
+    with `key` alone. `refused` says why it took nothing, or is empty.
+    """
+
+    TYPE: ClassVar[int] = 25
+    key: bytes
+    keys: int
+    refused: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+        check_uint("keys", self.keys, KEYS_MAX, 1)
+        check_text("refused", self.refused, MAX_DETAIL_BYTES, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKey(Message):
+    """Backend: make yourself another key. `key` is the one that is to go.
+
+    A hub that has another key by now has done it already.
+    """
+
+    TYPE: ClassVar[int] = 28
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+
+
+BackendMessage = (
+    Welcome
+    | Acknowledge
+    | Release
+    | NewPolicy
+    | Pong
+    | Halt
+    | Act
+    | Order
+    | Pieces
+    | KeyTaken
+    | RotateKey
+)

@@ -18,6 +18,7 @@ from hubcore.backend.uplink.words import (
     HASH_BYTES,
     ID_BYTES,
     INT64_MAX,
+    KEY_BYTES,
     MAX_DETAIL_BYTES,
     MAX_DEVICES,
     MAX_RECORD_BYTES,
@@ -269,6 +270,35 @@ class PiecesWanted(Message):
         return cls(tuple(names) if type(names) is list else names)
 
 
+@dataclass(frozen=True, slots=True)
+class NewKey(Message):
+    """Hub: I want to come with this public key, beside the one of this connection.
+
+    `proof` shows that the hub has the key's secret (`codec.keyproof`).
+    """
+
+    TYPE: ClassVar[int] = 10
+    key: bytes
+    proof: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+        check_bytes("proof", self.proof, HASH_BYTES, HASH_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class RetireKey(Message):
+    """Hub: know me by the key of this connection alone; `key` is the one before it."""
+
+    TYPE: ClassVar[int] = 11
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+
+
 HubMessage = (
     Hello
     | Evidence
@@ -279,4 +309,6 @@ HubMessage = (
     | OrderResult
     | Telemetry
     | PiecesWanted
+    | NewKey
+    | RetireKey
 )

@@ -27,6 +27,10 @@ MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16
 HASH_BYTES = 32
+KEY_BYTES = 32
+"""A public key of Curve25519."""
+KEYS_MAX = 2
+"""So many keys a backend knows a hub by: while it changes, the old one and the new one."""
 NONCE_BYTES = 8
 UINT16_MAX = 0xFFFF
 INT64_MAX = 2**63 - 1
