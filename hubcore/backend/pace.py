@@ -45,6 +45,8 @@ class Pace:
     """Between two questions for a newer certificate, once a third of its life is left."""
     retry_seconds: float = 1.0
     """Until the next try, when the uplink or the disk took nothing."""
+    pieces_seconds: float = 10.0
+    """Without a piece of a policy that was asked for, until they are asked for again."""
     refused_seconds: float = 1.0
     """After a refused policy, until the next one is looked at."""
     refused_cap_seconds: float = 30.0

@@ -37,6 +37,7 @@ from hubcore.backend.uplink.from_backend import (
     KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     RotateKey,
@@ -140,6 +141,13 @@ class TakeCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class TakePieces:
+    """Look at these pieces of a policy when their turn comes."""
+
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TakeAboutKeys:
     """The backend says something about the hub's own keys."""
 
@@ -164,6 +172,7 @@ TalkEffect = (
     | RefuseWaiting
     | TakePolicy
     | TakeCertificate
+    | TakePieces
     | TakeAboutKeys
     | GiveUp
 )
@@ -387,6 +396,9 @@ class Talk:
     def _on_certificate(self, message: Certificate, _at: Moment) -> Effects:
         return [TakeCertificate(message.document)]
 
+    def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
+        return [TakePieces(message.pieces)]
+
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
             self._backend_time.answered(message.time_ms, self._ping.at, at.monotonic)
@@ -410,6 +422,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
         Certificate: Talk._on_certificate,
+        Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
         KeyTaken: Talk._on_about_keys,
@@ -429,6 +442,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
         Certificate: Talk._on_certificate,
+        Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },
 }

@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.backend.uplink.from_hub import CertificateRequest
@@ -191,6 +191,7 @@ def asker(clock: FakeClock) -> tuple[RenewalAsker, list[CertificateRequest]]:
     return RenewalAsker(in_force(), clock, AGAIN_SECONDS, say), said
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1.0, 40 * DAY), max_size=30))
 def test_it_asks_in_the_last_third_and_not_too_often(steps: list[float]) -> None:
     """renewal, law 1"""

@@ -86,7 +86,7 @@ def renew(site: sites.Site, hub: str) -> None:
 def _policy_version(site: sites.Site, document: bytes) -> int:
     from hubcore.policy import document as policies
 
-    return policies.read(document, site.verifier, site.name).version
+    return policies.version_of(document, site.verifier, site.name)
 
 
 @backend.command("hubs")

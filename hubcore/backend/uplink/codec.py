@@ -25,6 +25,7 @@ from hubcore.backend.uplink.from_backend import (
     KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     RotateKey,
@@ -38,6 +39,7 @@ from hubcore.backend.uplink.from_hub import (
     HubMessage,
     NewKey,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
@@ -62,6 +64,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         OrderResult,
         Telemetry,
         CertificateRequest,
+        PiecesWanted,
         NewKey,
         RetireKey,
     )
@@ -78,6 +81,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Act,
         Order,
         Certificate,
+        Pieces,
         KeyTaken,
         RotateKey,
     )

@@ -17,6 +17,8 @@ from hubcore.backend.uplink.words import (
     MAX_CERTIFICATE_BYTES,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
+    MAX_PIECE_BYTES,
+    MAX_PIECES,
     MAX_POLICY_BYTES,
     MAX_RELEASE_SECONDS,
     MAX_TEXT_BYTES,
@@ -94,7 +96,10 @@ class Release(Message):
 
 @dataclass(frozen=True, slots=True)
 class NewPolicy(Message):
-    """Backend: a signed policy document, as bytes; only its signature proves anything."""
+    """Backend: a signed policy document, as bytes; only its signature proves anything.
+
+    It is the root, and as many pieces after it as come along.
+    """
 
     TYPE: ClassVar[int] = 19
     CEILING: ClassVar[int] = MAX_MESSAGE_BYTES
@@ -249,6 +254,30 @@ class Certificate(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces(Message):
+    """Backend: pieces that the hub wants, in any order; each proves itself by its hash."""
+
+    TYPE: ClassVar[int] = 24
+    CEILING: ClassVar[int] = MAX_PIECES * (MAX_PIECE_BYTES + 8) + 64
+    DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_PIECES
+    pieces: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.pieces) is not tuple or not 1 <= len(self.pieces) <= MAX_PIECES:
+            raise FrameError(f"uplink: pieces is no list of 1..{MAX_PIECES}")
+        for piece in self.pieces:
+            check_bytes("piece", piece, 1, MAX_PIECE_BYTES)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the list comes as a list."""
+        (pieces,) = values
+        return cls(tuple(pieces) if type(pieces) is list else pieces)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyTaken(Message):
     """Backend: the answer to NewKey, and to RetireKey.
 
@@ -293,6 +322,7 @@ BackendMessage = (
     | Halt
     | Act
     | Order
+    | Pieces
     | KeyTaken
     | RotateKey
     | Certificate
