@@ -97,6 +97,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             release=doors.unlock.release,
             accept_policy=intake.accept,
             policy_version=policy.version,
+            policy_digest=policy.digest,
             stand=doors.orders.take,
             act=devices.commands.act,
         )

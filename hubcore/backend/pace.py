@@ -43,6 +43,8 @@ class Pace:
     """After a Halt, others of its cause are ignored for so long."""
     retry_seconds: float = 1.0
     """Until the next try, when the uplink or the disk took nothing."""
+    pieces_seconds: float = 10.0
+    """Without a piece of a policy that was asked for, until they are asked for again."""
     refused_seconds: float = 1.0
     """After a refused policy, until the next one is looked at."""
     refused_cap_seconds: float = 30.0

@@ -36,6 +36,7 @@ from hubcore.backend.uplink.from_backend import (
     KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     RotateKey,
@@ -132,6 +133,13 @@ class TakePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TakePieces:
+    """Look at these pieces of a policy when their turn comes."""
+
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TakeAboutKeys:
     """The backend says something about the hub's own keys."""
 
@@ -155,6 +163,7 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakePieces
     | TakeAboutKeys
     | GiveUp
 )
@@ -375,6 +384,9 @@ class Talk:
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
+    def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
+        return [TakePieces(message.pieces)]
+
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
             self._backend_time.answered(message.time_ms, self._ping.at, at.monotonic)
@@ -396,6 +408,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
         KeyTaken: Talk._on_about_keys,
@@ -413,6 +426,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },
 }

@@ -40,6 +40,7 @@ from hubcore.backend.talk import (
     TakeAboutKeys,
     TakeAct,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -57,6 +58,7 @@ from hubcore.ports.uplink import Uplink
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
+from hubd.backend.policies import PolicyWorker
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
@@ -131,6 +133,13 @@ class Sync:
             answer=self._say,
             counters=self._counters,
         )
+        self._policies = PolicyWorker(
+            accept=orders.accept_policy,
+            version=orders.policy_version,
+            pace=pace,
+            say=self._say,
+            counters=self._counters,
+        )
 
     @property
     def state(self) -> UplinkState:
@@ -176,6 +185,7 @@ class Sync:
             group.create_task(self._uplink.serve(self))
             group.create_task(self._take_turns())
             group.create_task(self._workers.run())
+            group.create_task(self._policies.run())
             if self._rotation is not None:
                 group.create_task(self._rotation.run())
 
@@ -270,7 +280,9 @@ class Sync:
                 case RefuseWaiting():
                     self._refuse_waiting()
                 case TakePolicy(document):
-                    self._workers.take_policy(document)
+                    self._policies.take_policy(document)
+                case TakePieces(pieces):
+                    self._policies.take_pieces(pieces)
                 case TakeAboutKeys(about):
                     if self._rotation is not None:
                         self._rotation.heard(about)
@@ -302,6 +314,7 @@ class Sync:
     def _greet(self) -> None:
         hello = self._identity.hello(
             policy_version=self._orders.policy_version(),
+            policy_digest=self._orders.policy_digest(),
             last_record=self._records.last(),
             waiting=self._records.waiting(),
         )

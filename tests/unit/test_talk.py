@@ -19,6 +19,7 @@ from hubcore.backend.talk import (
     TakeAboutKeys,
     TakeAct,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -38,13 +39,14 @@ WELCOME = from_backend.Welcome(0)
 ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
 RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = from_backend.NewPolicy(b"policy")
+PIECES = from_backend.Pieces((b"one", b"other"))
 PONG = from_backend.Pong(NONCE, 0)
 HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
 ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
 ROTATE = from_backend.RotateKey(bytes(32))
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT, ORDER, TAKEN, ROTATE)
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PIECES, PONG, HALT, ACT, ORDER, TAKEN, ROTATE)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
@@ -63,6 +65,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: [TakeOrder(ORDER)],
         ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         PONG: [],
         HALT: HALTS,
         TAKEN: [TakeAboutKeys(TAKEN)],
@@ -76,6 +79,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: REFUSES_ORDER,
         ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         HALT: [RefuseWaiting()],
     },
 }

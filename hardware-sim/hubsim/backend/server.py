@@ -40,19 +40,12 @@ from hubsim.backend.orders import Orders
 from hubsim.backend.router import Listening, Router
 from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
 from hubsim.backend.speakers import Speakers, now_ms, shout
+from hubsim.site import offering
 from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.telemetry import TelemetryBoard
 
 KEY_CHARACTERS = 40
 HANDSHAKE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedPolicy:
-    """The policy for every hub, and its version."""
-
-    version: int
-    message: from_backend.NewPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +115,9 @@ class Backend:
         )
         self._orders = Orders(self.speakers)
         self._version_of = version_of
-        self._policy: OfferedPolicy | None = None
+        self._policy: offering.OfferedPolicy | None = None
+        self.drifted: set[str] = set()
+        """Hubs with another policy of the version that is offered."""
         self._changed = asyncio.Condition()
 
     @property
@@ -240,6 +235,8 @@ class Backend:
                 self.policy_results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
                 self.connections[hub] = dataclasses.replace(connection, hello=hello)
+            case from_hub.PiecesWanted(names):
+                self._send_pieces(hub, names)
             case from_hub.NewKey() | from_hub.RetireKey():
                 self._take_key(received, message)
             case from_hub.Ping(nonce):
@@ -395,7 +392,7 @@ class Backend:
 
         Raise FrameError for a document that no message can carry, and what `version_of` raises.
         """
-        policy = OfferedPolicy(self._version_of(document), from_backend.NewPolicy(document))
+        policy = offering.offer(document, self._version_of)
         self._policy = policy
         behind = [
             hub
@@ -405,8 +402,27 @@ class Backend:
         return sum(self.speakers.send(hub, policy.message) for hub in behind)
 
     def _offer_policy(self, hub: str, hello: from_hub.Hello) -> None:
-        if self._policy is not None and hello.policy_version < self._policy.version:
-            self.speakers.send(hub, self._policy.message)
+        policy = self._policy
+        if policy is None:
+            return
+        if hello.policy_version < policy.version:
+            self.speakers.send(hub, policy.message)
+        elif offering.has_drifted(policy, hello):
+            shout(
+                f"hub {hub} has another policy {policy.version} than the one that is offered: "
+                "two were signed with one version; publish the next version"
+            )
+            self.drifted.add(hub)
+            return
+        self.drifted.discard(hub)
+
+    def _send_pieces(self, hub: str, names: tuple[bytes, ...]) -> None:
+        """Send what is asked for of the policy that is offered."""
+        answers = [] if self._policy is None else offering.answer(self._policy, names)
+        if not answers:
+            self.ignored["pieces that nobody has"] += 1
+        for message in answers:
+            self.speakers.send(hub, message)
 
     def records(self, hub: str) -> list[StoredRecord]:
         """Return the hub's records in order, none for a hub that never sent one."""

@@ -73,7 +73,7 @@ def backend(
 def _policy_version(site: sites.Site, document: bytes) -> int:
     from hubcore.policy import document as policies
 
-    return policies.read(document, site.verifier, site.name).version
+    return policies.version_of(document, site.verifier, site.name)
 
 
 @backend.command("hubs")

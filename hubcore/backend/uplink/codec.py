@@ -24,6 +24,7 @@ from hubcore.backend.uplink.from_backend import (
     KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
     RotateKey,
@@ -36,6 +37,7 @@ from hubcore.backend.uplink.from_hub import (
     HubMessage,
     NewKey,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
@@ -59,6 +61,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         ActResult,
         OrderResult,
         Telemetry,
+        PiecesWanted,
         NewKey,
         RetireKey,
     )
@@ -74,6 +77,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Halt,
         Act,
         Order,
+        Pieces,
         KeyTaken,
         RotateKey,
     )

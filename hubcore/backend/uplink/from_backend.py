@@ -16,6 +16,8 @@ from hubcore.backend.uplink.words import (
     MAX_ACKNOWLEDGED,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
+    MAX_PIECE_BYTES,
+    MAX_PIECES,
     MAX_POLICY_BYTES,
     MAX_RELEASE_SECONDS,
     MAX_TEXT_BYTES,
@@ -93,7 +95,10 @@ class Release(Message):
 
 @dataclass(frozen=True, slots=True)
 class NewPolicy(Message):
-    """Backend: a signed policy document, as bytes; only its signature proves anything."""
+    """Backend: a signed policy document, as bytes; only its signature proves anything.
+
+    It is the root, and as many pieces after it as come along.
+    """
 
     TYPE: ClassVar[int] = 19
     CEILING: ClassVar[int] = MAX_MESSAGE_BYTES
@@ -235,6 +240,30 @@ class Order(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces(Message):
+    """Backend: pieces that the hub wants, in any order; each proves itself by its hash."""
+
+    TYPE: ClassVar[int] = 24
+    CEILING: ClassVar[int] = MAX_PIECES * (MAX_PIECE_BYTES + 8) + 64
+    DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_PIECES
+    pieces: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.pieces) is not tuple or not 1 <= len(self.pieces) <= MAX_PIECES:
+            raise FrameError(f"uplink: pieces is no list of 1..{MAX_PIECES}")
+        for piece in self.pieces:
+            check_bytes("piece", piece, 1, MAX_PIECE_BYTES)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the list comes as a list."""
+        (pieces,) = values
+        return cls(tuple(pieces) if type(pieces) is list else pieces)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyTaken(Message):
     """Backend: the answer to NewKey, and to RetireKey.
 
@@ -271,5 +300,15 @@ class RotateKey(Message):
 
 
 BackendMessage = (
-    Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Act | Order | KeyTaken | RotateKey
+    Welcome
+    | Acknowledge
+    | Release
+    | NewPolicy
+    | Pong
+    | Halt
+    | Act
+    | Order
+    | Pieces
+    | KeyTaken
+    | RotateKey
 )

@@ -23,6 +23,7 @@ from hubcore.backend.uplink.words import (
     MAX_DEVICES,
     MAX_RECORD_BYTES,
     MAX_TEXT_BYTES,
+    MAX_WANTED,
     NONCE_BYTES,
     ActOutcome,
     OrderOutcome,
@@ -48,6 +49,7 @@ class Hello(Message):
     boot_id: bytes
     software: str
     policy_version: int
+    policy_digest: bytes
     last_record: int
     waiting: int
 
@@ -59,6 +61,7 @@ class Hello(Message):
         check_bytes("boot_id", self.boot_id, ID_BYTES, ID_BYTES)
         check_text("software", self.software, MAX_TEXT_BYTES)
         check_uint("policy_version", self.policy_version)
+        check_bytes("policy_digest", self.policy_digest, HASH_BYTES, HASH_BYTES)
         check_uint("last_record", self.last_record)
         check_uint("waiting", self.waiting)
 
@@ -245,6 +248,29 @@ class OrderResult(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class PiecesWanted(Message):
+    """Hub: bring these pieces of the policy that was offered; `names` are their hashes."""
+
+    TYPE: ClassVar[int] = 9
+    DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_WANTED
+    names: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.names) is not tuple or not 1 <= len(self.names) <= MAX_WANTED:
+            raise FrameError(f"uplink: names is no list of 1..{MAX_WANTED}")
+        for name in self.names:
+            check_bytes("name", name, HASH_BYTES, HASH_BYTES)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the list comes as a list."""
+        (names,) = values
+        return cls(tuple(names) if type(names) is list else names)
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey(Message):
     """Hub: I want to come with this public key, beside the one of this connection.
 
@@ -286,6 +312,7 @@ HubMessage = (
     | ActResult
     | OrderResult
     | Telemetry
+    | PiecesWanted
     | NewKey
     | RetireKey
 )

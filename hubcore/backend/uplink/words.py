@@ -7,13 +7,16 @@ from enum import IntEnum
 from hubcore.access.precedence import DoorOrder
 from hubcore.evidence.records import BODY_BYTES
 from hubcore.policy import document as policies
+from hubcore.policy.tree import PIECE_BYTES
 
 PROTOCOL = 1
 MAX_POLICY_BYTES = policies.MAX_BYTES
-"""One signed policy document.
-
-A larger one needs pieces, which this version of the protocol does not have.
-"""
+"""One signed policy document: the root, and the pieces that come along."""
+MAX_PIECE_BYTES = PIECE_BYTES
+MAX_WANTED = 64
+"""Pieces that one PiecesWanted names."""
+MAX_PIECES = 4
+"""Pieces in one message: what comes after it on the same connection waits for a quarter MiB."""
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""
 MAX_RECORD_BYTES = BODY_BYTES

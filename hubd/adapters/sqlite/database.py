@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -185,6 +185,14 @@ class DatabaseKind(ErrorSentences):
         for step in self._steps():
             found.extend(statements_of(step))
         return found
+
+    def tables(self, names: Collection[str]) -> list[str]:
+        """Return the statements that make these tables as the newest schema has them."""
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+            for statement in self.statements():
+                model.execute(statement)
+            made = model.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+            return [sql for name, sql in made if name in names]
 
     def _steps(self) -> list[str]:
         steps = read_steps(self.schema)
