@@ -11,6 +11,9 @@ Laws:
 3. Only in the phase SPEAKING are orders carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
+6. A Welcome names the newest record that the backend has durably. If this hub's log has less, or
+   another record there, that counts as a Halt: no record goes up. If the backend has less than it
+   once acknowledged, it has lost records, and they go again.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from hubcore.backend.pace import Pace
@@ -28,6 +31,7 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     BackendMessage,
     Halt,
+    Held,
     NewPolicy,
     Order,
     Pong,
@@ -36,6 +40,19 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
 from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause, OrderOutcome, ReleaseOutcome
+from hubcore.evidence.records import Head
+
+
+class Comparison(Enum):
+    """How this hub's log stands to the newest record that the backend has durably."""
+
+    AGREES = "agrees"
+    SHORTER = "shorter"
+    """The log ends before that record."""
+    OTHER = "other"
+    """The log has another record under that number."""
+    LOST = "lost"
+    """The backend has acknowledged newer records than it has."""
 
 
 class UplinkPhase(StrEnum):
@@ -89,6 +106,20 @@ class TakeReceipts:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeHeld:
+    """A carrier has the records of these numbers."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The backend has lost the records after this one: all of them wait again."""
+
+    durable: Head
+
+
+@dataclass(frozen=True, slots=True)
 class TakeRelease:
     """Carry out this release when its turn comes."""
 
@@ -126,6 +157,8 @@ TalkEffect = (
     | Greet
     | Say
     | TakeReceipts
+    | TakeHeld
+    | SendAgain
     | TakeRelease
     | TakeOrder
     | TakeAct
@@ -147,10 +180,19 @@ class Talk:
     """The state of the talk. Perform the effects in their order, before the next call."""
 
     def __init__(
-        self, pace: Pace, start: Moment, chance: Callable[[int], bytes], counters: Counter[str]
+        self,
+        pace: Pace,
+        start: Moment,
+        chance: Callable[[int], bytes],
+        counters: Counter[str],
+        compare: Callable[[Head], Comparison],
     ) -> None:
-        """Begin without an uplink. `chance` returns so many random bytes."""
+        """Begin without an uplink. `chance` returns so many random bytes.
+
+        `compare` holds the log against the newest record that the backend has durably.
+        """
         self._pace = pace
+        self._compare = compare
         self._chance = chance
         self._counters = counters
         self.phase = UplinkPhase.DOWN
@@ -281,8 +323,25 @@ class Talk:
     def _on_welcome(self, message: Welcome, at: Moment) -> Effects:
         self.last_welcome = at.wall
         self._learn_time(message.time_ms, self._hello_at, at.monotonic)
+        durable = Head(message.durable, message.durable_hash)
+        compared = self._compare(durable)
+        cause = _DOUBTS.get(compared)
+        if cause is not None:
+            return self._doubt(cause, durable, at)
         self.halt = None
-        return self._go(UplinkPhase.SPEAKING, "", at)
+        effects = self._go(UplinkPhase.SPEAKING, "", at)
+        if compared is Comparison.LOST:
+            effects.append(SendAgain(durable))
+        return effects
+
+    def _doubt(self, cause: Cause, durable: Head, at: Moment) -> Effects:
+        """Halt by this hub's own look: the backend's newest record is not in its log."""
+        detail = f"its newest record {durable.number} is not this hub's"
+        self.halt = Halt(cause, durable.number, durable.hash, detail)
+        why = f"halted by this hub ({cause.name.lower()}): {detail}"
+        effects = self._go(UplinkPhase.HALTED, why, at)
+        self._greet_at = at.monotonic + self._pace.halted_seconds
+        return [*effects, RefuseWaiting()]
 
     def _on_halt(self, message: Halt, at: Moment) -> Effects:
         """Stop sending and obeying.
@@ -304,6 +363,9 @@ class Talk:
 
     def _on_acknowledge(self, message: Acknowledge, _at: Moment) -> Effects:
         return [TakeReceipts(message.numbers)]
+
+    def _on_held(self, message: Held, _at: Moment) -> Effects:
+        return [TakeHeld(message.numbers)]
 
     def _on_release(self, message: Release, _at: Moment) -> Effects:
         return [TakeRelease(message)]
@@ -332,6 +394,9 @@ class Talk:
         self._backend_ahead = time_ms / 1000 - read_at
 
 
+_DOUBTS = {Comparison.SHORTER: Cause.TAIL_CUT, Comparison.OTHER: Cause.FORK}
+"""What a comparison means that no record may go up after."""
+
 _Step = Callable[[Talk, Any, Moment], Effects]
 _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.DOWN: {},
@@ -342,6 +407,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     },
     UplinkPhase.SPEAKING: {
         Acknowledge: Talk._on_acknowledge,
+        Held: Talk._on_held,
         Release: Talk._on_release,
         Order: Talk._on_order,
         Act: Talk._on_act,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hubcore.backend.uplink import from_hub
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import ConfigError, FrameError
+from hubcore.evidence.records import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,14 @@ class Identity:
     def __post_init__(self) -> None:
         """Raise ConfigError for what no Hello can carry."""
         try:
-            self.hello(policy_version=0, last_record=0, waiting=0)
+            self.hello(policy_version=0, head=Head(), waiting=0)
         except FrameError as error:
             raise ConfigError(
                 f"this hub cannot introduce itself to the backend: {error}"
             ) from error
 
-    def hello(self, *, policy_version: int, last_record: int, waiting: int) -> from_hub.Hello:
-        """Return the Hello of this hub."""
+    def hello(self, *, policy_version: int, head: Head, waiting: int) -> from_hub.Hello:
+        """Return the Hello of this hub; `head` is that of its chain."""
         return from_hub.Hello(
             protocol=PROTOCOL,
             hub=self.hub,
@@ -36,6 +37,7 @@ class Identity:
             boot_id=self.boot_id,
             software=self.software,
             policy_version=policy_version,
-            last_record=last_record,
+            last_record=head.number,
+            head_hash=head.hash,
             waiting=waiting,
         )

@@ -122,7 +122,7 @@ def documents() -> dict[str, bytes]:
         "standing": write_orders([CarriedOrder(7, DoorOrder.HOLD_OPEN, 9, "operator-7")]),
         "acknowledge": codec.encode(from_backend.Acknowledge((1, 2, 3))),
         "halt": codec.encode(from_backend.Halt(Cause.GAP, 7, bytes(32), "record 9 comes again")),
-        "hello": codec.encode(from_hub.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
+        "hello": codec.encode(from_hub.Hello(2, HUB, SITE, bytes(16), "0.1.0", 1, 2, bytes(32), 3)),
         "new policy": codec.encode(from_backend.NewPolicy(b"document")),
         "request": cbor.encode({1: grant, 2: bytes(8), 3: 1, 4: 1, 5: bytes(32), 6: bytes(5)}),
     }

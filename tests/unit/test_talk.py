@@ -9,12 +9,14 @@ import pytest
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
+    Comparison,
     Greet,
     Moment,
     PhaseChanged,
     RefuseWaiting,
     Say,
     TakeAct,
+    TakeHeld,
     TakeOrder,
     TakePolicy,
     TakeReceipts,
@@ -31,7 +33,8 @@ from hubcore.device.command import Verb
 
 NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
-WELCOME = from_backend.Welcome(0)
+WELCOME = from_backend.Welcome(0, 0, bytes(32))
+HELD = from_backend.Held((1, 2))
 ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
 RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = from_backend.NewPolicy(b"policy")
@@ -39,7 +42,7 @@ PONG = from_backend.Pong(NONCE, 0)
 HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
 ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
+MESSAGES = (WELCOME, ACKNOWLEDGE, HELD, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
@@ -54,6 +57,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.GREETING: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
     UplinkPhase.SPEAKING: {
         ACKNOWLEDGE: RECEIPTS,
+        HELD: [TakeHeld((1, 2))],
         RELEASE: [TakeRelease(RELEASE)],
         ORDER: [TakeOrder(ORDER)],
         ACT: [TakeAct(ACT)],
@@ -79,12 +83,14 @@ class Play:
 
     def __init__(self, **pace: float) -> None:
         self.counters: Counter[str] = Counter()
+        self.compared = Comparison.AGREES
         self.now = 0.0
         self.talk = Talk(
             Pace(**pace),  # type: ignore[arg-type]
             self.at,
             lambda _count: NONCE,
             self.counters,
+            lambda _durable: self.compared,
         )
 
     @property
@@ -199,5 +205,5 @@ def test_a_welcome_that_no_hello_asked_for_was_read_now() -> None:
     play = Play()
     play.reach(UplinkPhase.HALTED)
     play.now += 25.0
-    play.come(from_backend.Welcome(int((NOON + play.now + 7) * 1000)))
+    play.come(from_backend.Welcome(int((NOON + play.now + 7) * 1000), 0, bytes(32)))
     assert play.talk.clock_offset(play.at) == pytest.approx(7)
