@@ -192,7 +192,7 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
             site.issuer,
             site=site.name,
             hub="hub-1",
-            key=identity,
+            key=identity.verify_key,
             points=(1,),
         ),
         issuer=site.verifier,

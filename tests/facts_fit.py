@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hubcore.evidence.facts import EVENTS, FACTS, RECORD_FACTS, EventName, Fact, RecordKind, Value
+from hubcore.evidence.facts import (
+    EVENTS,
+    FACTS,
+    ON_EVERY_RECORD,
+    RECORD_FACTS,
+    EventName,
+    Fact,
+    RecordKind,
+    Value,
+)
 
 
 def misfits_of_record(kind: RecordKind, detail: Mapping[str, Value]) -> list[str]:
     """Return what a record says that its kind does not, a sentence each."""
-    return list(_misfits(f"a {kind} record", RECORD_FACTS[kind], detail))
+    return list(_misfits(f"a {kind} record", RECORD_FACTS[kind] | ON_EVERY_RECORD, detail))
 
 
 def misfits_of_event(event: str, facts: Mapping[str, Value]) -> list[str]:

@@ -124,11 +124,15 @@ async def _run(path: Path, steps: Steps) -> int:
     try:
         modules = _modules(steps)
         doors = [FRONT] if modules is None else [FRONT, ARCHIVE]
-        stage = Stage(path, doors, extra_config="" if modules is None else zwave_sections(SHUTTER))
+        devices = "" if modules is None else zwave_sections(SHUTTER)
+        stage = Stage(path, doors, extra_config=devices, enrols=True)
         _grant_phones(stage.site)
         _give_card(stage.site)
-        steps.done("a site: keys of issuer, hub and backend, and four phones with grants")
+        steps.done("a site: keys of issuer and backend, and four phones with grants")
         async with _network(modules, stage), stage:
+            steps.done(
+                f"the hub is enrolled: one token, and {stage.fingerprint} seen on both sides"
+            )
             steps.done("the radio, the backend and the hub run; the hub is on air")
             await stage.start_readers()
             async with on_air(stage.transport) as device:

@@ -25,6 +25,7 @@ from hubsim import site as sites
 from hubsim.backend.control import MAX_ANSWER_BYTES
 from hubsim.desk import BANK
 from hubsim.door.lines import Bank, Level
+from hubsim.enrolling import enrol_first_hub
 from hubsim.site import DeskDoor, Site
 
 START_SECONDS = 60.0
@@ -47,18 +48,28 @@ class Stage:
         doors: Sequence[DeskDoor] = (DeskDoor(),),
         person: bool = True,
         extra_config: str = "",
+        enrols: bool = False,
     ) -> None:
-        """`extra_config` stands at the end of the hub's configuration."""
+        """`extra_config` stands at the end of the hub's configuration.
+
+        `enrols`: the hub gets its keys by `hubctl enroll` and a token, as a real one does.
+        """
         self.path = path
         self.doors = tuple(doors)
         self._person = person
         self._extra_config = extra_config
+        self._enrols = enrols
+        self.fingerprint = ""
+        """Of the hub that was enrolled."""
         self.transport = ""
         self.endpoint = ""
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._bank: Bank | None = None
         self.site: Site = sites.init(
-            path, points=[door.access_point for door in doors], for_show=True
+            path,
+            points=[door.access_point for door in doors],
+            for_show=True,
+            enrols=enrols,
         )
 
     async def __aenter__(self) -> Self:
@@ -70,6 +81,8 @@ class Stage:
             with self.config.open("a") as config:
                 config.write(self._extra_config)
             await self.start_backend()
+            if self._enrols:
+                self.fingerprint = await enrol_first_hub(self)
             await self.start_hub()
         except BaseException:
             await self._stop_all()
@@ -105,8 +118,10 @@ class Stage:
 
     async def start_backend(self) -> None:
         """Start the reference backend."""
-        at = ("--at", str(self.path))
-        await self.start("backend", "backend", *at, "--listen", self.endpoint)
+        arguments = ["--at", str(self.path), "--listen", self.endpoint]
+        if self._enrols:
+            arguments += ["--enrol", "tcp://127.0.0.1:*"]
+        await self.start("backend", "backend", *arguments)
 
     async def start_readers(self) -> None:
         """Start the simulated readers of the hub (`hubsim.site.readers`)."""

@@ -25,6 +25,8 @@ class Pace:
     """Between two messages of telemetry."""
     welcome_seconds: float = 10.0
     """After a Hello without Welcome, until the next Hello."""
+    hellos: int = 3
+    """So many Hellos without a Welcome; then the uplink is given up."""
     acknowledge_seconds: float = 10.0
     """After a record without any receipt, until records are sent again."""
     acknowledge_cap_seconds: float = 300.0
@@ -35,12 +37,16 @@ class Pace:
     """Without a message from the backend, until a Ping."""
     silent_seconds: float = 60.0
     """Without a message from the backend, until it counts as silent and gets a Hello."""
+    measure_seconds: float = 600.0
+    """After a measure of the backend's time, until a Ping for the next one."""
     halted_seconds: float = 60.0
     """Between two Hellos to a backend that has said Halt."""
     halt_again_seconds: float = 30.0
     """After a Halt, others of its cause are ignored for so long."""
     retry_seconds: float = 1.0
     """Until the next try, when the uplink or the disk took nothing."""
+    pieces_seconds: float = 10.0
+    """Without a piece of a policy that was asked for, until they are asked for again."""
     refused_seconds: float = 1.0
     """After a refused policy, until the next one is looked at."""
     refused_cap_seconds: float = 30.0

@@ -11,7 +11,11 @@ Laws:
 3. Only in the phase SPEAKING are orders carried out.
 4. A Halt outlasts the uplink. Only a Welcome ends it.
 5. Of Halts of one cause that come soon after each other, the first counts.
-6. A Welcome names the newest record that the backend has durably. If this hub's log has less, or
+6. The hub asks for the backend's time by itself, with a Ping: when the last measure is old, and
+   after a Welcome that came too late after its Hello to measure anything.
+7. An uplink on which nobody answers is given up after `Pace.hellos` Hellos: behind another endpoint
+   somebody may. A Halt is an answer.
+8. A Welcome names the newest record that the backend has durably. If this hub's log has less, or
    another record there, that counts as a Halt: no record goes up. If the backend has less than it
    once acknowledged, it has lost records, and they go again.
 """
@@ -19,11 +23,12 @@ Laws:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import (
@@ -32,10 +37,13 @@ from hubcore.backend.uplink.from_backend import (
     BackendMessage,
     Halt,
     Held,
+    KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
@@ -53,6 +61,10 @@ class Comparison(Enum):
     """The log has another record under that number."""
     LOST = "lost"
     """The backend has acknowledged newer records than it has."""
+
+
+MEASURE_SECONDS_MAX = 2.0
+"""A Welcome that came later after its Hello is no good measure of the backend's time."""
 
 
 class UplinkPhase(StrEnum):
@@ -152,6 +164,27 @@ class TakePolicy:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TakePieces:
+    """Look at these pieces of a policy when their turn comes."""
+
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAboutKeys:
+    """The backend says something about the hub's own keys."""
+
+    message: KeyTaken | RotateKey
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Leave this uplink, and look for another one."""
+
+    why: str
+
+
 TalkEffect = (
     PhaseChanged
     | Greet
@@ -164,6 +197,9 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakePieces
+    | TakeAboutKeys
+    | GiveUp
 )
 Effects = list[TalkEffect]
 
@@ -185,16 +221,19 @@ class Talk:
         start: Moment,
         chance: Callable[[int], bytes],
         counters: Counter[str],
+        backend_time: BackendTime,
         compare: Callable[[Head], Comparison],
     ) -> None:
         """Begin without an uplink. `chance` returns so many random bytes.
 
-        `compare` holds the log against the newest record that the backend has durably.
+        `backend_time` learns from each answer that tells the backend's time. `compare` holds the
+        log against the newest record that the backend has durably.
         """
         self._pace = pace
         self._compare = compare
         self._chance = chance
         self._counters = counters
+        self._backend_time = backend_time
         self.phase = UplinkPhase.DOWN
         self.why = "not connected yet"
         self.since = start.wall
@@ -207,12 +246,16 @@ class Talk:
         """When the next Hello is due; None when none is."""
         self._hello_at: float | None = None
         """When the last Hello of this phase went."""
+        self._first_hello_at: float | None = None
+        """When the first one went: a Welcome may answer any of them."""
+        self._ask_time_at = 0.0
+        """When the next Ping is due for the sake of the time alone."""
+        self._hellos = 0
+        """Said in this phase."""
         self._heard_at = 0.0
         self._ping: _SentPing | None = None
         self._halted_at: dict[Cause, float] = {}
         """When the last Halt of each cause came."""
-        self._backend_ahead: float | None = None
-        """The backend's time less this hub's monotonic time."""
 
     def connected(self, at: Moment) -> Effects:
         """The uplink has come up."""
@@ -238,6 +281,9 @@ class Talk:
     def greeted(self, now: float) -> None:
         """The uplink has taken the Hello of a Greet. Otherwise it is due again soon."""
         self._hello_at = now
+        if self._first_hello_at is None:
+            self._first_hello_at = now
+        self._hellos += 1
         if self.phase is UplinkPhase.HALTED:
             self._greet_at = now + self._pace.halted_seconds
         else:
@@ -267,13 +313,12 @@ class Talk:
         """Return when `look` has something to do again, None when it never has."""
         if self.phase is not UplinkPhase.SPEAKING:
             return self._greet_at
-        return self._ping_at if now < self._ping_at else self._silent_at
+        listen_at = self._ping_at if now < self._ping_at else self._silent_at
+        return min(listen_at, self._ask_time_at)
 
-    def clock_offset(self, at: Moment) -> float | None:
+    def clock_offset(self, at: Moment) -> Offset | None:
         """Return the backend's time less the hub's, also when the hub's was set meanwhile."""
-        if self._backend_ahead is None:
-            return None
-        return self._backend_ahead + at.monotonic - at.wall
+        return self._backend_time.offset(at.wall, at.monotonic)
 
     @property
     def _ping_at(self) -> float:
@@ -290,6 +335,8 @@ class Talk:
         self.phase = phase
         self.why = why
         self._hello_at = None
+        self._first_hello_at = None
+        self._hellos = 0
         self._ping = None
         return [PhaseChanged(phase, why)] if changed else []
 
@@ -301,6 +348,9 @@ class Talk:
                 "the backend is frozen, or knows neither this hub's id "
                 f"nor version {PROTOCOL} of the uplink"
             )
+            if self._hellos >= self._pace.hellos:
+                self._greet_at = None
+                return [GiveUp(self.why)]
         self._greet_at = now + self._pace.retry_seconds
         return [Greet()]
 
@@ -315,17 +365,23 @@ class Talk:
             self._greet_at = now
             return effects
         pinged = self._ping is not None and self._ping.at >= self._heard_at
-        if now < self._ping_at or pinged:
+        is_quiet = now >= self._ping_at and not pinged
+        if not is_quiet and now < self._ask_time_at:
             return []
+        self._ask_time_at = now + self._pace.measure_seconds
         self._ping = _SentPing(self._chance(NONCE_BYTES), now)
         return [Say(Ping(self._ping.nonce))]
 
     def _on_welcome(self, message: Welcome, at: Moment) -> Effects:
         self.last_welcome = at.wall
-        self._learn_time(message.time_ms, self._hello_at, at.monotonic)
+        now = at.monotonic
+        asked_at = self._first_hello_at
+        self._backend_time.answered(message.time_ms, asked_at, now)
+        measured = asked_at is not None and now - asked_at <= MEASURE_SECONDS_MAX
+        self._ask_time_at = now + self._pace.measure_seconds if measured else now
         durable = Head(message.durable, message.durable_hash)
         compared = self._compare(durable)
-        cause = _DOUBTS.get(compared)
+        cause = _DOUBTS[compared]
         if cause is not None:
             return self._doubt(cause, durable, at)
         self.halt = None
@@ -379,22 +435,28 @@ class Talk:
     def _on_order_while_halted(self, message: Release | Order | Act, _at: Moment) -> Effects:
         return [Say(self.refusal(message))]
 
+    def _on_about_keys(self, message: KeyTaken | RotateKey, _at: Moment) -> Effects:
+        return [TakeAboutKeys(message)]
+
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
+    def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
+        return [TakePieces(message.pieces)]
+
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
-            self._learn_time(message.time_ms, self._ping.at, at.monotonic)
+            self._backend_time.answered(message.time_ms, self._ping.at, at.monotonic)
             self._ping = None
         return []
 
-    def _learn_time(self, time_ms: int, asked_at: float | None, now: float) -> None:
-        """Keep the backend's time, which it read half-way between the question and now."""
-        read_at = now if asked_at is None else (asked_at + now) / 2
-        self._backend_ahead = time_ms / 1000 - read_at
 
-
-_DOUBTS = {Comparison.SHORTER: Cause.TAIL_CUT, Comparison.OTHER: Cause.FORK}
+_DOUBTS: Mapping[Comparison, Cause | None] = {
+    Comparison.AGREES: None,
+    Comparison.SHORTER: Cause.TAIL_CUT,
+    Comparison.OTHER: Cause.FORK,
+    Comparison.LOST: None,
+}
 """What a comparison means that no record may go up after."""
 
 _Step = Callable[[Talk, Any, Moment], Effects]
@@ -412,8 +474,11 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
+        KeyTaken: Talk._on_about_keys,
+        RotateKey: Talk._on_about_keys,
     },
     UplinkPhase.SILENT: {
         Welcome: Talk._on_welcome,
@@ -427,6 +492,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },
 }

@@ -89,6 +89,8 @@ class Fact(StrEnum):
     ALLOWED = "allowed"
     ASKER = "asker"
     ATTEMPT = "attempt"
+    BACKEND_AHEAD = "backend_ahead"
+    BACKEND_WITHIN = "backend_within"
     CAUSE = "cause"
     CLOCK = "clock"
     CONFIRMED_BY = "confirmed_by"
@@ -112,6 +114,7 @@ class Fact(StrEnum):
     GRANT = "grant"
     KNOWN = "known"
     KNOWN_HASH = "known_hash"
+    ISSUED = "issued"
     LAST = "last"
     LEVEL = "level"
     LOST = "lost"
@@ -198,6 +201,8 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.ALLOWED: _YES_OR_NO,
     Fact.ASKER: _ID,  # a credential, an operator at the backend, or the reader of an unknown card
     Fact.ATTEMPT: _NUMBER,
+    Fact.BACKEND_AHEAD: _NUMBER,  # its clock less this one, milliseconds; where apart
+    Fact.BACKEND_WITHIN: _NUMBER,  # the bound of that number's error, milliseconds
     Fact.CAUSE: _TEXT,
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
     Fact.CONFIRMED_BY: _TEXT,
@@ -221,6 +226,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.GRANT: _ID_BYTES,
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
+    Fact.ISSUED: _NUMBER,  # when the issuer signed it, Unix seconds
     Fact.LAST: _NUMBER,  # Unix milliseconds
     Fact.LEVEL: _NUMBER_OR_NONE,
     Fact.LOST: _NUMBER,
@@ -306,6 +312,9 @@ _ORDER = frozenset(
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
 _STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
 
+ON_EVERY_RECORD = frozenset({Fact.BACKEND_AHEAD, Fact.BACKEND_WITHIN})
+"""What the log itself adds to a record of any kind (`hubd.evidence.reporting`)."""
+
 RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.STARTED: frozenset({Fact.VERSION, Fact.FLOOR, *_CARRIED}),
     RecordKind.STOPPED: frozenset(),
@@ -327,7 +336,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
     ),
     RecordKind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
-    RecordKind.POLICY: frozenset({Fact.VERSION, Fact.TICKETS_DROPPED}),
+    RecordKind.POLICY: frozenset({Fact.VERSION, Fact.ISSUED, Fact.TICKETS_DROPPED}),
     RecordKind.FAULT: frozenset(
         {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.COUNT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
     ),
@@ -355,10 +364,10 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
-    RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.COUNT, Fact.TICKETS_DROPPED}),
+    RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),
 }
-"""What a record of each kind may say beside its moment."""
+"""What a record of each kind may say beside its moment and ON_EVERY_RECORD."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,11 @@ Laws:
    must confirm the clock again.
 5. Whoever vouches for the clock says what the time is now. That moment is the floor, whatever was
    recorded before. The backend's vouch only lowers it.
-6. The records themselves carry the floor: each start, and a mark after MARK_RECORDS others. So it
+6. The issuer's signature proves that its moment has come: a policy, or a list of revocations that a
+   phone brought, raises the floor to when it was issued. It says nothing of what the time is now,
+   so it confirms no clock.
+7. A phone that is let in by the full path proves also a clock that the backend contradicts.
+8. The records themselves carry the floor: each start, and a mark after MARK_RECORDS others. So it
    is found again from the newest records by number, whatever times they have.
 
 How it works: every record, of before a restart or of now, goes through `take` in the order of its
@@ -40,6 +44,11 @@ MARK_RECORDS = 500
 PAGE_RECORDS = 256
 PAGES_MAX = 64
 
+ISSUED_MAX = 253_402_300_799
+"""The end of the year 9999: a signature of a later moment says nothing."""
+CONTRADICTED = "contradicted"
+"""What a record says of a clock that only the backend doubts (`ports.clock.ClockState`)."""
+
 BACKEND = "backend"
 """Who confirms and vouches, if no person does."""
 
@@ -51,6 +60,7 @@ class _Meaning(Enum):
     BEGINS = "a new life of the daemon: its clock is not confirmed yet"
     AGREES = "the backend says the same"
     PROVES = "somebody else's clock agreed"
+    SIGNED = "the issuer has signed it: the moment of its signature has come"
     LOWERS = "the backend says that less time has passed than was recorded"
     VOUCHES = "somebody says what the time is"
 
@@ -99,6 +109,8 @@ class TimeFloor:
                 self._proven = False
         if _is_number(detail.get(Fact.FLOOR)):
             self._carried(detail)
+        if meaning is _Meaning.SIGNED:
+            self._signed(detail)
         if meaning is _Meaning.VOUCHES:
             self.floor_ms = at_ms
             self.unmarked = 0
@@ -118,6 +130,12 @@ class TimeFloor:
             self._offset_ms = offset_ms
             self._proven = detail.get(Fact.PROVEN) is True
 
+    def _signed(self, detail: Mapping[str, Value]) -> None:
+        """Take the moment of the issuer's signature."""
+        issued = detail[Fact.ISSUED]
+        if isinstance(issued, int) and 0 <= issued <= ISSUED_MAX:
+            self.floor_ms = max(self.floor_ms, 1000 * issued)
+
     def mark(self) -> dict[Fact, Value]:
         """Return the facts that carry the floor within one life of the daemon."""
         return {Fact.FLOOR: self.floor_ms, Fact.OFFSET: self._offset_ms, Fact.PROVEN: self._proven}
@@ -136,12 +154,15 @@ def _meaning(kind: str, detail: Mapping[str, Value]) -> _Meaning:
         return _Meaning.BEGINS
     if kind == RecordKind.CLOCK:
         return _meaning_of_clock(detail)
-    clock_was_trusted = Fact.CLOCK not in detail
-    if detail.get(Fact.ALLOWED) is not True or not clock_was_trusted:
+    if kind in (RecordKind.POLICY, RecordKind.REVOCATION):
+        return _Meaning.SIGNED if _is_number(detail.get(Fact.ISSUED)) else _Meaning.NOTHING
+    if detail.get(Fact.ALLOWED) is not True:
         return _Meaning.NOTHING
-    if kind == RecordKind.REMOTE:
+    doubt = detail.get(Fact.CLOCK)
+    if kind == RecordKind.REMOTE and doubt is None:
         return _Meaning.AGREES
-    if kind == RecordKind.ACCESS and detail.get(Fact.PATH) == Strength.FULL:
+    by_full_path = kind == RecordKind.ACCESS and detail.get(Fact.PATH) == Strength.FULL
+    if by_full_path and doubt in (None, CONTRADICTED):
         return _Meaning.PROVES
     return _Meaning.NOTHING
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -12,6 +13,20 @@ class ClockState(Enum):
     TRUSTED = "trusted"
     BEFORE_BUILD = "before_build"
     BEHIND_RECORDS = "behind_records"
+    CONTRADICTED = "contradicted"
+    """The backend's time is another, and nothing else has proven this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTime:
+    """What the machine knows of its own clock; errors in seconds."""
+
+    synchronised: bool
+    """A time service keeps it, and has not been silent for hours."""
+    error_seconds_max: float
+    """It is wrong by no more than this, if the time service is right."""
+    error_seconds: float
+    """The time service's own estimate."""
 
 
 class Clock(Protocol):

@@ -26,21 +26,25 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 
+from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
+    GiveUp,
     Greet,
     Moment,
     PhaseChanged,
     RefuseWaiting,
     Say,
     SendAgain,
+    TakeAboutKeys,
     TakeAct,
     TakeHeld,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -58,6 +62,8 @@ from hubcore.ports.uplink import Uplink
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
+from hubd.backend.policies import PolicyWorker
+from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
 from hubd.backend.telemetry import TelemetrySender
@@ -81,10 +87,15 @@ class Sync:
         heard: Callable[[], None] = lambda: None,
         chance: Callable[[int], bytes] = secrets.token_bytes,
         telemetry: TelemetryTable | None = None,
+        backend_time: BackendTime | None = None,
+        rotation: KeyRotation | None = None,
     ) -> None:
-        """`appended` is set after every append to the log, on the event loop.
+        """`rotation` changes the hub's own key, where the uplink has one.
 
-        `heard` is called with each message of the backend that was in turn.
+        `appended` is set after every append to the log, on the event loop.
+
+        `heard` is called with each message of the backend that was in turn. `backend_time` learns
+        the backend's time.
         """
         self._heard = heard
         self._uplink = uplink
@@ -104,7 +115,14 @@ class Sync:
             say=self._say,
             counters=self._counters,
         )
-        self._talk = Talk(pace, self._now(), chance, self._counters, self._sender.compare)
+        self._talk = Talk(
+            pace=pace,
+            start=self._now(),
+            chance=chance,
+            counters=self._counters,
+            backend_time=BackendTime() if backend_time is None else backend_time,
+            compare=self._sender.compare,
+        )
         self._telemetry = TelemetrySender(
             table=telemetry,
             records=records,
@@ -112,10 +130,20 @@ class Sync:
             pace=pace,
             say=self._say,
         )
+        self._rotation = rotation
+        if rotation is not None:
+            rotation.speaks(self._say)
         self._workers = OrderWorkers(
             orders=orders,
             pace=pace,
             answer=self._say,
+            counters=self._counters,
+        )
+        self._policies = PolicyWorker(
+            accept=orders.accept_policy,
+            version=orders.policy_version,
+            pace=pace,
+            say=self._say,
             counters=self._counters,
         )
 
@@ -124,6 +152,7 @@ class Sync:
         """The talk as it is now."""
         talk = self._talk
         halt = talk.halt
+        offset = talk.clock_offset(self._now())
         return UplinkState(
             phase=talk.phase,
             connected=talk.phase is not UplinkPhase.DOWN,
@@ -131,13 +160,30 @@ class Sync:
             why=talk.why or self._sender.stopped_by,
             waiting=self._records.waiting(),
             last_welcome=talk.last_welcome,
-            clock_offset_seconds=talk.clock_offset(self._now()),
+            clock_offset_seconds=None if offset is None else offset.seconds,
+            clock_within_seconds=None if offset is None else offset.within_seconds,
             counters=dict(self._counters),
             unacknowledged_seconds=self._sender.oldest.seconds(),
             halt=None if halt is None else halt.cause.name.lower(),
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
+            **self._about_place(),
         )
+
+    def _about_place(self) -> dict[str, Any]:
+        """Return where the uplink is, and with which keys."""
+        place = self._uplink.place()
+        shown: dict[str, Any] = {
+            "endpoint": place.endpoint,
+            "server_key": place.server_key,
+            "failures": place.failures,
+        }
+        if self._rotation is not None:
+            known = self._rotation.known
+            shown["key"] = known.shown
+            shown["key_since"] = known.since
+            shown["key_trouble"] = known.trouble or self._rotation.trouble
+        return shown
 
     async def run(self) -> None:
         """Serve the uplink and the talk until cancelled."""
@@ -145,6 +191,9 @@ class Sync:
             group.create_task(self._uplink.serve(self))
             group.create_task(self._take_turns())
             group.create_task(self._workers.run())
+            group.create_task(self._policies.run())
+            if self._rotation is not None:
+                group.create_task(self._rotation.run())
 
     # What the uplink tells: nothing here waits.
 
@@ -256,7 +305,14 @@ class Sync:
                 case RefuseWaiting():
                     self._refuse_waiting()
                 case TakePolicy(document):
-                    self._workers.take_policy(document)
+                    self._policies.take_policy(document)
+                case TakePieces(pieces):
+                    self._policies.take_pieces(pieces)
+                case TakeAboutKeys(about):
+                    if self._rotation is not None:
+                        self._rotation.heard(about)
+                case GiveUp(why):
+                    self._uplink.leave(why)
                 case _:
                     assert_never(effect)
 
@@ -265,6 +321,15 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+        if self._rotation is None:
+            return
+        match phase:
+            case UplinkPhase.SPEAKING:
+                self._rotation.welcomed()
+            case UplinkPhase.HALTED:
+                self._rotation.halted()
+            case _:
+                self._rotation.ended()
 
     def _send_again(self, durable: Head) -> None:
         log.warning(
@@ -284,6 +349,7 @@ class Sync:
         hello = self._identity.hello(
             policy_version=self._orders.policy_version(),
             head=self._records.head(),
+            policy_digest=self._orders.policy_digest(),
             waiting=self._records.waiting(),
         )
         if self._say(hello):

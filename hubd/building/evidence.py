@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from hubcore.access import revocations
 from hubcore.access.revocations import CarriedRevocations
+from hubcore.backend.backendtime import BackendTime
+from hubcore.evidence.facts import Detail
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.ports.clock import Clock
 from hubd.adapters.host import state_disk
@@ -23,6 +26,7 @@ from hubd.evidence.reporting import ReportingLog
 from hubd.policy.carried import CarriedFound, find_carried
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
+from hubd.upkeep.backendtime import Contradiction
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
@@ -43,6 +47,8 @@ class Evidence:
 
     clock: Clock
     floor: TimeFloor
+    backend_time: BackendTime
+    contradiction: Contradiction
     health: Health
     problems: StandingProblems
     tail: EventTail
@@ -59,13 +65,20 @@ def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
     audit = stores.audit
     floor = from_records(audit.newest, audit.last())
     begins = keys.certified.not_before - BEHIND_SECONDS
-    clock = SystemClock(lambda: floor.floor_ms / 1000, begins=begins)
+    backend_time = BackendTime()
+    contradiction = Contradiction(floor, backend_time)
+    clock = SystemClock(
+        lambda: floor.floor_ms / 1000,
+        begins=begins,
+        is_contradicted=contradiction.stands,
+    )
     health = Health(clock, DEADLINES, READY_PARTS)
     tail = EventTail()
     tell = Teller(tail, clock, health.count)
     problems = StandingProblems(health, tell)
     appended = asyncio.Event()
-    log = _make_log(audit, floor, appended, problems)
+    apart = partial(contradiction.facts, clock)
+    log = _make_log(audit, floor, apart, appended, problems)
     look = partial(state_disk.look, audit.path)
     disk = DiskWatch(look, health, audit.path)
     refusals = Refusals(
@@ -83,6 +96,8 @@ def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
     return Evidence(
         clock=clock,
         floor=floor,
+        backend_time=backend_time,
+        contradiction=contradiction,
         health=health,
         problems=problems,
         tail=tail,
@@ -96,11 +111,16 @@ def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
 
 
 def _make_log(
-    audit: AuditStore, floor: TimeFloor, appended: asyncio.Event, problems: StandingProblems
+    audit: AuditStore,
+    floor: TimeFloor,
+    apart: Callable[[], Detail],
+    appended: asyncio.Event,
+    problems: StandingProblems,
 ) -> ReportingLog:
     return ReportingLog(
         log=audit,
         floor=floor,
+        apart=apart,
         on_append=appended.set,
         on_health=partial(problems.part, Part.AUDIT),
     )

@@ -6,6 +6,7 @@ import asyncio
 
 from hubcore.phone.epochs import EpochRing
 from hubd import __version__
+from hubd.adapters.host import kerneltime
 from hubd.adapters.host.clock import set_by_timesyncd
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.sync import Sync
@@ -29,6 +30,8 @@ def make_clock_care(sync: Sync | None, evidence: Evidence) -> ClockCare:
         tell=evidence.tell,
         backend_agrees=lambda: backend_agrees(sync),
         time_service=set_by_timesyncd,
+        kernel_time=kerneltime.look,
+        contradiction=evidence.contradiction,
     )
 
 
@@ -39,6 +42,7 @@ def make_status(
     devices: Devices,
     phones: Phones,
     sync: Sync | None,
+    time: ClockCare,
     evidence: Evidence,
 ) -> Status:
     """Make what is shown of the hub."""
@@ -47,6 +51,7 @@ def make_status(
         version=__version__,
         health=evidence.health,
         clock=evidence.clock,
+        time=time,
         log=evidence.log,
         policy=policy,
         watch=doors.watch,

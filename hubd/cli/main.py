@@ -30,8 +30,12 @@ from hubd.output import as_tool, prepare, reader_gone
 INTERRUPTED = 130
 """As a shell says it of a program that was ended by Ctrl-C."""
 
-_ELSEWHERE = {"audit": "hubd.cli.audit", "reader": "hubd.cli.reader"}
-"""Groups that stand in a module of their own, loaded when they are asked for."""
+_ELSEWHERE = {
+    "audit": "hubd.cli.audit",
+    "enroll": "hubd.cli.enroll",
+    "reader": "hubd.cli.reader",
+}
+"""What stands in a module of their own, loaded when they are asked for."""
 
 
 class _Commands(click.Group):

@@ -127,17 +127,18 @@ def backend_text(backend: Any) -> str:
         said.append(clean(backend["why"]))
     if not backend["connected"] and backend.get("last_welcome") is not None:
         said.append(f"last welcome {moment(backend['last_welcome'])}")
-    said += _clock_offset(backend.get("clock_offset_seconds"))
+    said += _clock_offset(backend.get("clock_offset_seconds"), backend.get("clock_within_seconds"))
     return ", ".join(said)
 
 
-def _clock_offset(offset: Any) -> list[str]:
+def _clock_offset(offset: Any, within: Any) -> list[str]:
     """Say how far the backend's clock is from this one, if that is worth saying."""
     if not is_number(offset) or abs(offset) < OFFSET_SHOWN_SECONDS:
         return []
     where = "ahead of" if offset > 0 else "behind"
     seconds = clean(abs(float(offset)))
-    return [f"its clock is {seconds} s {where} this one"]
+    give_or_take = f" (give or take {within:.1f} s)" if is_number(within) else ""
+    return [f"its clock is {seconds} s {where} this one{give_or_take}"]
 
 
 def clock_text(clock: Any) -> str:
@@ -145,7 +146,18 @@ def clock_text(clock: Any) -> str:
     known = _mapping(clock)
     if "state" not in known:
         return clean(clock)
-    return f"{clean(known['state'])}, {moment(known.get('wall'))}".replace("_", " ")
+    shown = f"{clean(known['state'])}, {moment(known.get('wall'))}".replace("_", " ")
+    return shown + _kept_by(known)
+
+
+def _kept_by(clock: Mapping[str, Any]) -> str:
+    """Say whether a time service keeps the clock, where the machine knows it."""
+    if clock.get("synchronised") is False:
+        return ", no time service keeps it"
+    error = clock.get("error_seconds_max")
+    if clock.get("synchronised") is True and is_number(error):
+        return f", kept by a time service within {error:.3f} s"
+    return ""
 
 
 def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:

@@ -3,13 +3,15 @@
 Laws:
 1. Each judgement reads the policy and the clock again.
 2. A policy that cannot be read opens nothing: it is a denial, and told.
+3. A clock that only the backend doubts decides about nothing but a phone by the full path, which
+   has compared it with its own (`hubd.upkeep.backendtime`, law 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from hubcore.access.claim import Claim
+from hubcore.access.claim import Claim, Strength
 from hubcore.access.decide import Denied, Facts, decide
 from hubcore.access.passback import PassbackRule
 from hubcore.access.precedence import RULES_OF, DoorMode
@@ -140,7 +142,7 @@ class Judge:
             refused=RULES_OF[self._mode_at(claim.access_point)].refuses,
             revoked=policy.revoked(claim.credential, claim.grant_id),
             disabled=policy.disabled(claim.credential),
-            time_trusted=self._time_is_trusted(),
+            time_trusted=self._time_is_trusted_for(claim),
             without_time=point is not None and point.without_time,
             offline_too_long=point is not None and self._is_offline_too_long(point),
             schedules=self._schedules(claim, rules),
@@ -172,6 +174,13 @@ class Judge:
 
     def _time_is_trusted(self) -> bool:
         return self._clock.state() is ClockState.TRUSTED
+
+    def _time_is_trusted_for(self, claim: Claim) -> bool:
+        """Tell whether the wall clock may decide about a claim: law 3."""
+        state = self._clock.state()
+        if state is ClockState.CONTRADICTED:
+            return claim.strength is Strength.FULL
+        return state is ClockState.TRUSTED
 
     def _unreadable(self, error: StoreError) -> Denial:
         self._tell(EventName.POLICY_UNREADABLE, {Fact.WHY: str(error)})

@@ -1,7 +1,7 @@
 """The audit log that reports: each durable record, and each failure to write one.
 
 Laws:
-1. It changes no record and no order. It reports after the fact.
+1. It changes no order, and no record but for law 6. It reports after the fact.
 2. What a record says of the clock is believed once the record is durable, and not before.
 3. A record that the disk has not taken after SLOW_SECONDS is reported as a failure, before anybody
    who waits gives up. Giving up takes nothing back: the record's own end is reported when it comes.
@@ -9,17 +9,19 @@ Laws:
    has ended.
 5. Losses are recorded: since when evidence could not be written, and how many records were lost.
    The loss stays noted, even if other records are written first.
+6. A record tells how far the backend's clock is from this one, when the two are surely apart.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from hubcore.errors import AuditError
-from hubcore.evidence.facts import Detail, Fact
+from hubcore.evidence.facts import Detail, Fact, named
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
@@ -47,17 +49,20 @@ class ReportingLog(ForwardingLog):
         log: DurableLog,
         floor: TimeFloor,
         *,
+        apart: Callable[[], Detail] = dict,
         on_append: Callable[[], None] = lambda: None,
         on_health: Callable[[bool, str], None] = lambda _up, _why: None,
         try_again_seconds: float = TRY_AGAIN_SECONDS,
     ) -> None:
         """`floor` learns from each durable record; `on_append` is called after that.
 
-        `on_health` takes whether records can be written, and the sentence why not.
+        `apart` returns what a record of now says of the backend's clock. `on_health` takes whether
+        records can be written, and the sentence why not.
         """
         super().__init__(log)
         self._log = log
         self._floor = floor
+        self._apart = apart
         self._on_append = on_append
         self._on_health = on_health
         self._try_again_seconds = try_again_seconds
@@ -69,6 +74,7 @@ class ReportingLog(ForwardingLog):
 
     def append(self, record: Record) -> Awaitable[int]:
         """See `ports.stores.AuditLog.append`."""
+        record = self._telling_the_backends_time(record)
         try:
             durable = self._log.append(record)
         except AuditError as error:
@@ -81,6 +87,18 @@ class ReportingLog(ForwardingLog):
         else:
             durable.add_done_callback(partial(self._append_ended, record, slow))
         return asyncio.shield(durable)
+
+    def _telling_the_backends_time(self, record: Record) -> Record:
+        """Return the record with what it tells of the backend's clock, where there is room."""
+        apart = self._apart()
+        if not apart:
+            return record
+        longer = replace(record, detail={**record.detail, **named(apart)})
+        try:
+            longer.encode()
+        except AuditError:
+            return record
+        return longer
 
     async def mend(self, clock: Clock) -> None:
         """After each failure try again until a record is durable; run until cancelled."""

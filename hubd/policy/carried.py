@@ -103,6 +103,7 @@ class CarriedIntake:
         await self._write()
         facts: Detail = {
             Fact.VERSION: new.version,
+            Fact.ISSUED: new.issued_at,
             Fact.COUNT: len(new.credentials) + len(new.grants),
             Fact.TICKETS_DROPPED: dropped,
         }

@@ -135,8 +135,10 @@ class CheckId(StrEnum):
     CERTIFICATE_ENDED = "certificate-ended"
     CERTIFICATE_ENDING = "certificate-ending"
     CERTIFICATE_NOT_YET = "certificate-not-yet"
+    CLOCK_APART = "clock-apart"
     CLOCK_BEFORE_BUILD = "clock-before-build"
     CLOCK_BEHIND_RECORDS = "clock-behind-records"
+    CLOCK_CONTRADICTED = "clock-contradicted"
     CLOCK_UNCONFIRMED = "clock-unconfirmed"
     DATABASE_NOT_OURS = "database-not-ours"
     DEVICES_DEAD = "devices-dead"
@@ -230,6 +232,7 @@ class CheckId(StrEnum):
     STRIKES_DOWN = "strikes-down"
     TAIL_CUT = "tail-cut"
     SYSTEMD_UNKNOWN = "systemd-unknown"
+    TIME_SERVICE_NONE = "time-service-none"
     TWO_HUBS = "two-hubs"
     UNIT_MISSING = "unit-missing"
     USES_EDITED = "uses-edited"
@@ -945,12 +948,45 @@ CHECKS: Mapping[CheckId, Check] = {
             "Until then no phone opens a door."
         ),
     ),
+    CheckId.CLOCK_CONTRADICTED: Check(
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause=(
+            "The clock says {now}, the backend's is {apart}, and nothing else says which is right."
+        ),
+        remedy=(
+            "Compare with a watch. If this hub's clock is right: sudo hubctl trust-clock; then "
+            f"have the backend's set. If not, {_SET_IT}. Until then no card opens a door, and a "
+            "phone only by its full proof."
+        ),
+    ),
+    CheckId.CLOCK_APART: Check(
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="The clock says {now}, and the backend's is {apart}.",
+        remedy=(
+            "Compare both with a watch. If this hub's clock is wrong: timedatectl; see who sets "
+            f"it, then {_SET_IT}. If the backend's is wrong, have it set."
+        ),
+    ),
+    CheckId.TIME_SERVICE_NONE: Check(
+        topic=Topic.CLOCK,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="none keeps this machine's clock: the kernel calls it unsynchronised",
+        remedy=(
+            "see: timedatectl; with a network: sudo apt install systemd-timesyncd, or chrony with "
+            "authenticated time (NTS)"
+        ),
+    ),
     CheckId.CLOCK_UNCONFIRMED: Check(
         topic=Topic.CLOCK,
         class_=Class.MACHINE,
         severity=Severity.WARNING,
         cause=(
-            "The clock says {now}, and nothing has confirmed it: no backend, no systemd-timesyncd, "
+            "The clock says {now}, and nothing has confirmed it: no backend, no time service, "
             "no phone by the full path."
         ),
         remedy=(

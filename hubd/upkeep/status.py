@@ -21,6 +21,7 @@ from hubd.devices.supervisor import Supervisor
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import Topic
+from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
 
 Document = Mapping[str, object]
@@ -34,6 +35,7 @@ class Status:
     version: str
     health: Health
     clock: Clock
+    time: ClockCare
     log: AuditLog
     policy: PolicyStore
     watch: DoorWatch
@@ -59,7 +61,7 @@ class Status:
             "records": {"last": self.log.last(), "waiting": self.log.waiting()},
             "doors": self.doors(),
             "devices": self.devices(),
-            "clock": {"state": self.clock.state().value, "wall": self.clock.wall()},
+            "clock": self._clock(),
             "tasks": self.task_count(),
         }
 
@@ -75,6 +77,15 @@ class Status:
         for door, lock in self.config.door_locks:
             shown.append({**self._device(lock.id, door.name, kind_of(lock)), "door": door.id})
         return shown
+
+    def _clock(self) -> Document:
+        kernel = self.time.kernel_time()
+        return {
+            "state": self.clock.state().value,
+            "wall": self.clock.wall(),
+            "synchronised": None if kernel is None else kernel.synchronised,
+            "error_seconds_max": None if kernel is None else kernel.error_seconds_max,
+        }
 
     def _radio(self) -> Document:
         topics = {problem.id for problem in self.health.problems()}

@@ -47,7 +47,7 @@ async def test_a_phone_brings_word_of_another_and_both_paths_know_it_at_once() -
     kinds = [record.kind for record in hub.records()]
     assert kinds.count(RecordKind.REVOCATION) == 1
     (record,) = (one for one in hub.records() if one.kind is RecordKind.REVOCATION)
-    assert record.detail == {"version": 7, "count": 1, "tickets_dropped": 1}
+    assert record.detail == {"version": 7, "issued": 0, "count": 1, "tickets_dropped": 1}
 
 
 async def test_a_phone_that_carries_its_own_revocation_is_denied() -> None:

@@ -20,6 +20,7 @@ import gpiod
 import pytest
 
 from hubcore.errors import HardwareError
+from hubcore.ports.clock import KernelTime
 from hubd.adapters.keys.keyfiles import load_keys
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.config.file import load
@@ -151,6 +152,7 @@ class Hub:
         self.doors = '[[doors]]\nid = "a"\nname = "A"\nstrike = { chip = "gpiochip0", line = 17 }\n'
         self.doors += 'access_points = [{ number = 1, name = "In" }]\n'
         self.state = ""
+        self.kernel_time: KernelTime | None = None
 
     def write(self, more: str = "") -> Path:
         """Write the configuration."""
@@ -178,6 +180,7 @@ class Hub:
             root=self.root,
             open_chip=cast("Any", self.chips.open),
             ask_bluez=lambda _wanted: self.bluez,
+            kernel_time=lambda: self.kernel_time,
             **({"now": lambda: self.now} if self.now else {}),
         )
         found = check(self.write(more), environment or {}, world)
@@ -687,6 +690,19 @@ def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub:
     told = the_line(said, "look at: clock: ")
     assert "no phone opens a door" in told
     assert "sudo hubctl trust-clock" in told
+
+
+def test_who_keeps_the_clock_is_told_where_the_kernel_says_it(hub: Hub) -> None:
+    assert not [line for line in hub.check()[1] if "time service" in line]
+    hub.kernel_time = KernelTime(True, 0.0215, 0.001)
+    told = the_line(hub.check()[1], "time service: ")
+    assert told == "time service: one keeps the clock right within 0.021 s"
+    hub.kernel_time = KernelTime(False, 16.0, 16.0)
+    status, said = hub.check()
+    assert status == 0
+    told = the_line(said, "look at: time service: ")
+    assert "unsynchronised" in told
+    assert "timedatectl" in told
 
 
 def test_new_rules_of_the_time_zone_are_said_to_need_a_restart(hub: Hub) -> None:

@@ -34,7 +34,7 @@ from hubd.adapters.local.event_tail import EventTail
 from hubd.cli.client import HubClient, NoAnswer
 from hubd.cli.main import hubctl
 from hubd.cli.page import Page
-from hubd.cli.show import backend_text, doors_table, event_line, status_page
+from hubd.cli.show import backend_text, clock_text, doors_table, event_line, status_page
 from hubd.cli.text import clean, clean_json
 from hubd.upkeep.checks import CHECKS, CheckId
 
@@ -214,6 +214,16 @@ async def test_status_for_people(tmp_path: Path) -> None:
             "clock is 7 s behind this one",
         ),
         (
+            {
+                "connected": True,
+                "since": 1_800_000_000.0,
+                "clock_offset_seconds": 400.0,
+                "clock_within_seconds": 0.26,
+            },
+            "connected since 2027-01-15T08:00:00.000Z, its clock is 400 s ahead of this one "
+            "(give or take 0.3 s)",
+        ),
+        (
             {"connected": True, "since": "\x1b[2J", "clock_offset_seconds": 0.4},
             "connected since \\x1b[2J",
         ),
@@ -222,6 +232,24 @@ async def test_status_for_people(tmp_path: Path) -> None:
 )
 async def test_the_backend_is_one_sentence(backend: object, said: str) -> None:
     assert backend_text(backend) == said
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said"),
+    [
+        ({}, ""),
+        ({"synchronised": None, "error_seconds_max": None}, ""),
+        ({"synchronised": False, "error_seconds_max": 16.0}, ", no time service keeps it"),
+        (
+            {"synchronised": True, "error_seconds_max": 0.02},
+            ", kept by a time service within 0.020 s",
+        ),
+        ({"synchronised": "\x1b[2J", "error_seconds_max": "\x1b[2J"}, ""),
+    ],
+)
+async def test_the_clock_is_told_with_who_keeps_it(kernel: dict[str, object], said: str) -> None:
+    clock = {"state": "trusted", "wall": 1_800_000_100.0, **kernel}
+    assert clock_text(clock) == f"trusted, 2027-01-15T08:01:40.000Z{said}"
 
 
 def _problem(severity: str, name: str, remedy: str = "Do it.") -> dict[str, str]:

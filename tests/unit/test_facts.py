@@ -16,6 +16,7 @@ from hubcore import errors
 from hubcore.evidence.facts import (
     EVENTS,
     FACTS,
+    ON_EVERY_RECORD,
     RECORD_FACTS,
     SHOWN_CHARS,
     EventName,
@@ -147,7 +148,7 @@ def _named(enum: str) -> set[str]:
 
 def test_every_fact_is_of_a_record_or_an_event_and_every_name_is_used() -> None:
     said = frozenset[Fact]().union(
-        *RECORD_FACTS.values(), *(event.facts for event in EVENTS.values())
+        ON_EVERY_RECORD, *RECORD_FACTS.values(), *(event.facts for event in EVENTS.values())
     )
     assert said == set(Fact)
     by_name = {

@@ -68,9 +68,16 @@ ROOMS: dict[str, Room] = {
     "hubcore.backend.uplink": _room(
         f"hubcore.backend.uplink hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
+    "hubcore.backend.enrolment": _room(
+        "hubcore.backend.enrolment hubcore.backend.uplink.fields hubcore.backend.uplink.words "
+        "hubcore.codec hubcore.errors",
+        "",
+        PURE,
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
+    "hubcore.ports.keys": _room("hubcore.backend.ownkeys", "", PURE),
     "drivers": _room("drivers hubcore.door.state hubcore.ports hubcore.errors"),
     "drivers.relays": _room(
         "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"
@@ -161,6 +168,10 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubd.enrolment": _room(
+        "hubd.enrolment hubd.adapters.curve hubd.adapters.keys hubd.config hubcore",
+        "cryptography zmq",
+    ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
@@ -195,6 +206,10 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.cli": _room(
         "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
+    ),
+    "hubd.cli.enroll": _room(
+        "hubd.cli hubd.output hubd.enrolment hubcore.backend.enrolment hubcore.errors",
+        "click",
     ),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room(

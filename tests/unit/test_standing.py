@@ -14,23 +14,25 @@ from typing import Any
 import pytest
 
 from hubcore.access.words import HubName, Mode
+from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink.words import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
-from hubcore.evidence.records import Record, RecordKind, Value
+from hubcore.evidence.records import BODY_BYTES, Record, RecordKind, Value, facts
 from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
 from hubcore.policy import document
 from hubcore.policy.policy import Policy
-from hubcore.ports.clock import ClockState
+from hubcore.ports.clock import ClockState, KernelTime
 from hubd import serve
 from hubd.adapters.host.clock import SystemClock
 from hubd.backend.state import UplinkState
 from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import PolicyIntake
+from hubd.upkeep.backendtime import AGREE_SECONDS, APART_SECONDS, Contradiction
 from hubd.upkeep.checks import Part, Severity
 from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare, backend_agrees
 from hubd.upkeep.health import Health
@@ -56,8 +58,13 @@ class Desk:
         self.wall = NOON
         self.monotonic = 0.0
         self.floor = TimeFloor()
+        self.backend_time = BackendTime()
+        self.kernel: KernelTime | None = None
         self.clock = SystemClock(
-            lambda: self.floor.floor_ms / 1000, lambda: self.wall, lambda: self.monotonic
+            lambda: self.floor.floor_ms / 1000,
+            lambda: self.wall,
+            lambda: self.monotonic,
+            is_contradicted=lambda *moment: self.contradiction.stands(*moment),
         )
         self.health = Health(self.clock, {}, READY_PARTS)
         self.told: list[str] = []
@@ -70,6 +77,15 @@ class Desk:
         self.certificate_begins = 0
         self.certificate_file = "the file of [keys] certificate"
         self.backend_key_file = "the file of [keys] backend_public"
+
+    @property
+    def contradiction(self) -> Contradiction:
+        return Contradiction(self.floor, self.backend_time)
+
+    def backend_says(self, ahead_seconds: float) -> None:
+        """The backend answers at once, and its clock is so far ahead of this one."""
+        time_ms = int(1000 * (self.wall + ahead_seconds))
+        self.backend_time.answered(time_ms, self.monotonic, self.monotonic)
 
     def self_check(self) -> SelfCheck:
         """What looks after the hub, as everything stands now."""
@@ -92,6 +108,7 @@ class Desk:
         return ReportingLog(
             self.audit,
             self.floor,
+            apart=lambda: self.contradiction.facts(self.clock),
             on_health=lambda up, why: self.standing.part(Part.AUDIT, up, why),
         )
 
@@ -103,6 +120,8 @@ class Desk:
             tell=lambda event, _facts: self.told.append(event),
             backend_agrees=lambda: backend_agrees(self.sync),
             time_service=lambda: self.set_by_service,
+            kernel_time=lambda: self.kernel,
+            contradiction=self.contradiction,
         )
 
     async def record(self, kind: RecordKind, detail: Mapping[str, Value]) -> None:
@@ -128,7 +147,11 @@ class Desk:
 
 
 def link(
-    offset_seconds: float | None, connected: bool = True, since: float = NOON, **more: Any
+    offset_seconds: float | None,
+    connected: bool = True,
+    since: float = NOON,
+    within_seconds: float | None = 0.0,
+    **more: Any,
 ) -> Any:
     state = UplinkState(
         phase=UplinkPhase.SPEAKING if connected else UplinkPhase.DOWN,
@@ -138,6 +161,7 @@ def link(
         waiting=more.pop("waiting", 0),
         last_welcome=None,
         clock_offset_seconds=offset_seconds,
+        clock_within_seconds=within_seconds,
         **more,
     )
     return SimpleNamespace(state=state)
@@ -308,6 +332,136 @@ async def test_what_the_time_service_did_before_a_clock_was_set_proves_nothing_o
     desk.wall += 7200
     await desk.time.confirm_if_possible()
     assert not desk.time.confirmed()
+
+
+async def test_a_slow_answer_of_the_backend_confirms_no_clock() -> None:
+    desk = Desk()
+    await desk.start()
+    for within in (None, AGREE_SECONDS + 1):
+        desk.sync = link(0.0, within_seconds=within)
+        await desk.time.confirm_if_possible()
+        assert not desk.time.confirmed()
+    desk.sync = link(1.0, within_seconds=AGREE_SECONDS - 2)
+    await desk.time.confirm_if_possible()
+    assert desk.time.confirmed()
+
+
+# What the backend's time does: `hubd.upkeep.backendtime`.
+
+AHEAD_AND_BEHIND = pytest.mark.parametrize("sign", [1, -1])
+
+
+@AHEAD_AND_BEHIND
+async def test_a_clock_that_nothing_proves_is_doubted_when_the_backends_is_another(
+    sign: int,
+) -> None:  # law 2
+    desk = Desk()
+    await desk.start()
+    desk.backend_says(sign * (APART_SECONDS - 1))
+    assert desk.clock.state() is ClockState.TRUSTED
+    desk.backend_says(sign * (APART_SECONDS + 1))
+    assert desk.clock.state() is ClockState.CONTRADICTED
+    desk.check()
+    (problem,) = (found for found in desk.health.problems() if found.id == "clock")
+    assert problem.severity is Severity.ERROR
+    where = "301 s ahead of it" if sign > 0 else "301 s behind it"
+    assert where in problem.what
+    assert "sudo hubctl trust-clock" in problem.remedy
+    desk.wall += sign * (APART_SECONDS + 1)  # it is set right
+    assert desk.clock.state() is ClockState.TRUSTED
+    desk.check()
+    assert "clock" not in desk.problems()
+
+
+async def test_a_slow_answer_casts_no_doubt() -> None:  # law 2: surely apart
+    desk = Desk()
+    await desk.start()
+    told = int(1000 * desk.wall)
+    desk.later(2000)
+    desk.backend_time.answered(told, desk.monotonic - 2000, desk.monotonic)
+    assert desk.clock.state() is ClockState.TRUSTED
+
+
+@pytest.mark.parametrize("who", ["phone", "timesyncd", "kernel", "person"])
+@AHEAD_AND_BEHIND
+async def test_no_word_of_the_backend_shakes_a_clock_that_another_has_proven(
+    who: str, sign: int
+) -> None:  # laws 3 and 4: each of them ends a doubt, too
+    desk = Desk()
+    await desk.start()
+    desk.backend_says(sign * 10 * YEAR)
+    assert desk.clock.state() is ClockState.CONTRADICTED
+    match who:
+        case "phone":
+            doubt = desk.clock.state().value
+            let_in = {"allowed": True, "why": None, "path": "full", "clock": doubt}
+            await desk.record(RecordKind.ACCESS, let_in)
+        case "timesyncd":
+            desk.set_by_service = 1
+        case "kernel":
+            desk.kernel = KernelTime(True, 0.1, 0.01)
+        case _:
+            await desk.time.vouch("technician")
+    await desk.time.confirm_if_possible()
+    for _ in range(3):
+        assert desk.clock.state() is ClockState.TRUSTED
+        desk.later(86_400)
+        desk.backend_says(sign * 5 * YEAR)
+    desk.check()
+    (problem,) = (found for found in desk.health.problems() if found.id == "clock")
+    assert problem.severity is Severity.WARNING
+    assert "Compare both with a watch" in problem.remedy
+
+
+async def test_the_backends_doubt_is_no_proof_and_moves_no_floor() -> None:  # law 1
+    desk = Desk()
+    await desk.start()
+    for ahead in (10 * YEAR, -10 * YEAR, 0.0, 301.0):
+        desk.backend_says(ahead)
+        await desk.record(RecordKind.ACCESS, {"allowed": False, "clock": "contradicted"})
+        await desk.time.confirm_if_possible()
+        assert desk.floor.floor_ms == 0
+    short = {"allowed": True, "path": "short", "clock": "contradicted"}
+    await desk.record(RecordKind.ACCESS, short)
+    await desk.record(RecordKind.REMOTE, {"allowed": True, "clock": "contradicted"})
+    assert desk.clock.state() is ClockState.CONTRADICTED
+    assert not desk.time.confirmed()
+
+
+async def test_the_kernel_confirms_a_clock_once_and_not_one_that_it_calls_unsynchronised() -> None:
+    desk = Desk()
+    await desk.start()
+    desk.kernel = KernelTime(False, 16.0, 16.0)
+    await desk.time.confirm_if_possible()
+    assert not desk.time.confirmed()
+    desk.kernel = KernelTime(True, 0.1, 0.01)
+    for _ in range(5):
+        await desk.time.confirm_if_possible()
+    assert desk.told.count("clock") == 1
+    assert desk.floor.floor_ms == int(desk.wall * 1000)
+
+
+async def test_a_record_tells_how_far_the_backends_clock_is_only_when_that_says_something() -> None:
+    desk = Desk()  # law 5
+    bodies = []
+    for ahead in (None, 1.9, -1.9, 7.0, -7.0):
+        if ahead is not None:
+            desk.backend_says(ahead)
+        await desk.record(RecordKind.DOOR, {"door": "front", "what": "closed"})
+        bodies.append(facts(desk.audit.stored[-1].body))
+    ordinary, _, _, before, behind = bodies
+    assert bodies[:3] == [ordinary] * 3
+    assert set(before) - set(ordinary) == {"backend_ahead", "backend_within"}
+    assert (before["backend_ahead"], behind["backend_ahead"]) == (7000, -7000)
+    assert before["backend_within"] == 0
+
+
+async def test_a_record_that_would_grow_too_long_stays_as_it_was() -> None:
+    desk = Desk()
+    desk.backend_says(APART_SECONDS)
+    room = BODY_BYTES - len(Record.at(RecordKind.DOOR, desk.wall, 0.0, {"what": ""}).encode()) - 8
+    await desk.record(RecordKind.DOOR, {"what": "x" * room})
+    assert "backend_ahead" not in facts(desk.audit.stored[-1].body)
 
 
 async def test_a_hub_without_rtc_and_network_says_what_to_do_after_a_power_cut() -> None:

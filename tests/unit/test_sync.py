@@ -58,6 +58,7 @@ class Site:
             release=self.release,
             accept_policy=self.accept,
             policy_version=lambda: self.version,
+            policy_digest=lambda: bytes(32),
             stand=self.stand,
             act=self.act,
         )
@@ -86,7 +87,7 @@ class Site:
             raise result
         return result
 
-    async def accept(self, document: bytes) -> int:
+    async def accept(self, document: bytes, _carrier: object) -> int:
         await self.policy_gate.wait()
         self.policies.append(document)
         if document == b"too much":
@@ -175,7 +176,7 @@ async def test_hello_first_and_records_only_after_welcome():
         await here.log.fill(2)
         here.link.connect()
         assert await here.next() == Hello(
-            2, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, here.log.head().hash, 2
+            2, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 2, here.log.head().hash, 2
         )
         await here.quiet()
         here.welcome(5)
@@ -304,6 +305,7 @@ async def test_no_welcome_is_told_and_hello_comes_again():
         assert state.connected
         assert "no Welcome within 10 s" in state.why
         here.welcome()
+        assert isinstance(await here.next(), Ping), "the Welcome was too late to tell the time"
         assert await here.numbers(1) == [1]
 
 
@@ -644,7 +646,7 @@ async def test_a_break_that_the_disk_refuses_is_recorded_when_it_can_be():
 
 
 async def test_for_how_long_the_oldest_record_waits_is_told():
-    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+    async with site(silent_seconds=1e6, ping_seconds=1e6, measure_seconds=1e6) as here:
         await here.up()
         await here.quiet()
         here.later(1000)
@@ -912,6 +914,7 @@ async def test_a_receipt_that_the_disk_did_not_take_does_not_outlive_the_backend
         await here.settle()
         here.welcome(durable=2)
         here.log.disk.set()
+        assert isinstance(await here.next(), Ping), "no Hello went before this Welcome"
         assert await here.numbers(2) == [3, 4]
         assert here.log.newest_acknowledged() == 2
 

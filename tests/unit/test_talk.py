@@ -7,17 +7,21 @@ from collections import Counter
 import pytest
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
     Comparison,
+    GiveUp,
     Greet,
     Moment,
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeAboutKeys,
     TakeAct,
     TakeHeld,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -38,11 +42,27 @@ HELD = from_backend.Held((1, 2))
 ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
 RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = from_backend.NewPolicy(b"policy")
+PIECES = from_backend.Pieces((b"one", b"other"))
 PONG = from_backend.Pong(NONCE, 0)
 HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
 ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
-MESSAGES = (WELCOME, ACKNOWLEDGE, HELD, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
+TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
+ROTATE = from_backend.RotateKey(bytes(32))
+MESSAGES = (
+    WELCOME,
+    ACKNOWLEDGE,
+    HELD,
+    RELEASE,
+    POLICY,
+    PIECES,
+    PONG,
+    HALT,
+    ACT,
+    ORDER,
+    TAKEN,
+    ROTATE,
+)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
@@ -62,8 +82,11 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: [TakeOrder(ORDER)],
         ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         PONG: [],
         HALT: HALTS,
+        TAKEN: [TakeAboutKeys(TAKEN)],
+        ROTATE: [TakeAboutKeys(ROTATE)],
     },
     UplinkPhase.SILENT: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
     UplinkPhase.HALTED: {
@@ -73,6 +96,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: REFUSES_ORDER,
         ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         HALT: [RefuseWaiting()],
     },
 }
@@ -90,6 +114,7 @@ class Play:
             self.at,
             lambda _count: NONCE,
             self.counters,
+            BackendTime(),
             lambda _durable: self.compared,
         )
 
@@ -142,13 +167,41 @@ def test_a_hello_that_nobody_answers_is_said_again(phase: str, again_seconds: fl
     play.connect()
     if phase == "halted":
         play.come(HALT)
-    for _ in range(3):
+    for _ in range(2):
         due = play.talk.due(play.now)
         assert due == play.now + again_seconds
         assert play.look(again_seconds - 0.1) == []
         assert play.look(0.1) == [Greet()]
         play.talk.greeted(play.now)
-    assert play.counters["no_welcome"] == (3 if phase == "greeting" else 0)
+    assert play.counters["no_welcome"] == (2 if phase == "greeting" else 0)
+
+
+@pytest.mark.parametrize("phase", ["greeting", "silent", "halted"])
+def test_an_uplink_on_which_nobody_welcomes_is_given_up_but_not_after_a_halt(phase: str) -> None:
+    play = Play()  # talk, law 7
+    play.connect()
+    if phase == "silent":
+        play.come(WELCOME)
+        play.look(60.0)
+        assert play.look() == [Greet()]
+        play.talk.greeted(play.now)
+    if phase == "halted":
+        play.come(HALT)
+    said = []
+    for _ in range(5):
+        effects = play.look(60.0)
+        said += effects
+        if Greet() in effects:
+            play.talk.greeted(play.now)
+    given_up = [effect for effect in said if isinstance(effect, GiveUp)]
+    if phase == "halted":
+        assert given_up == []
+        return
+    (effect,) = given_up
+    assert "no Welcome" in effect.why
+    assert said[-1] is effect
+    assert said.count(Greet()) == 2
+    assert play.talk.due(play.now) is None
 
 
 def test_a_hello_that_the_link_does_not_take_is_tried_again_soon() -> None:
@@ -200,10 +253,81 @@ def test_of_halts_that_come_soon_after_each_other_the_first_counts() -> None:  #
     assert RefuseWaiting() in play.come(gap)
 
 
-def test_a_welcome_that_no_hello_asked_for_was_read_now() -> None:
+# What the backend's time is: `backendtime`, and `talk`, law 6.
+
+
+def at_backend(play: Play, ahead: float = 7.0) -> int:
+    """Return the time of a backend whose clock is so many seconds ahead."""
+    return int((NOON + play.now + ahead) * 1000)
+
+
+def test_a_welcome_tells_the_time_within_half_its_round_trip() -> None:
+    play = Play()
+    play.connect()
+    play.now += 0.5
+    told = at_backend(play)
+    play.now += 0.5
+    play.come(from_backend.Welcome(told, 0, bytes(32)))
+    assert play.talk.clock_offset(play.at) == Offset(pytest.approx(7), pytest.approx(0.5))
+    assert play.look() == []
+
+
+def test_a_welcome_may_answer_the_first_hello() -> None:
+    play = Play()
+    play.connect()
+    told = at_backend(play)
+    play.now += 10.0
+    assert play.look() == [Greet()]
+    play.talk.greeted(play.now)
+    play.come(from_backend.Welcome(told, 0, bytes(32)))
+    offset = play.talk.clock_offset(play.at)
+    assert offset is not None
+    assert offset.within_seconds == 5.0
+    assert abs(offset.seconds - 7) <= offset.within_seconds
+    assert play.look() == [Say(Ping(NONCE))], "it asks again at once"
+    play.come(from_backend.Pong(NONCE, at_backend(play)))
+    assert play.talk.clock_offset(play.at) == Offset(pytest.approx(7), 0.0)
+    assert play.look() == []
+
+
+def test_a_welcome_that_no_hello_asked_for_measures_nothing() -> None:
     """After a Halt it comes when somebody at the backend has decided, maybe much later."""
     play = Play()
     play.reach(UplinkPhase.HALTED)
     play.now += 25.0
-    play.come(from_backend.Welcome(int((NOON + play.now + 7) * 1000), 0, bytes(32)))
-    assert play.talk.clock_offset(play.at) == pytest.approx(7)
+    play.come(from_backend.Welcome(at_backend(play), 0, bytes(32)))
+    assert play.talk.clock_offset(play.at) is None
+    assert play.look() == [Say(Ping(NONCE))]
+
+
+def test_a_pong_that_no_ping_asked_for_measures_nothing() -> None:
+    play = Play()
+    play.reach(UplinkPhase.SPEAKING)
+    before = play.talk.clock_offset(play.at)
+    play.come(from_backend.Pong(bytes(8), at_backend(play)))
+    assert play.talk.clock_offset(play.at) == before
+
+
+def test_the_time_is_asked_again_of_a_backend_that_never_stops_talking() -> None:
+    play = Play(measure_seconds=100.0)
+    play.reach(UplinkPhase.SPEAKING)
+    pings = 0
+    for _ in range(400):
+        play.come(ACKNOWLEDGE)
+        if play.look(1.0):
+            pings += 1
+            play.come(from_backend.Pong(NONCE, at_backend(play)))
+        due = play.talk.due(play.now)
+        assert due is not None
+        assert due > play.now
+    assert pings == 4
+
+
+def test_a_backend_that_answers_no_ping_is_asked_at_the_hubs_pace() -> None:
+    play = Play(measure_seconds=100.0)
+    play.reach(UplinkPhase.SPEAKING)
+    pings = 0
+    for _ in range(400):
+        play.come(ACKNOWLEDGE)
+        pings += len(play.look(1.0))
+    assert pings == 4

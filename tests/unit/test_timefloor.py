@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hubcore.evidence.records import GENESIS, Record, RecordKind, StoredRecord, Value, chain_hash
 from hubcore.evidence.timefloor import (
     CONFIRMED_AHEAD_SECONDS,
+    ISSUED_MAX,
     MARK_RECORDS,
     TimeFloor,
     from_records,
@@ -244,6 +245,51 @@ def test_a_fact_of_another_kind_is_no_floor() -> None:
     for wrong in ("soon", b"", None, True):
         floor.take(RecordKind.STARTED, 1000, 0, {"floor": wrong})
         assert floor.floor_ms == 0
+
+
+signed = st.sampled_from((RecordKind.POLICY, RecordKind.REVOCATION))
+issued = st.integers(-1, int(NOON) + 10**8)
+
+
+@settings(deadline=None, max_examples=60)
+@given(lives, st.lists(st.tuples(signed, issued), max_size=4))
+def test_what_the_issuer_signed_raises_the_floor_and_confirms_no_clock(  # law 6
+    played: list[tuple[float, list[Step]]], moments: list[tuple[RecordKind, int]]
+) -> None:
+    world = World()
+    world.live(played)
+    for kind, moment in moments:
+        now = (int(world.wall * 1000), int(world.mono * 1000))
+        confirmed = world.floor.confirmed(*now)
+        before = world.floor.floor_ms
+        proven_ms = now[0] if world.floor.proven(*now) else 0
+        world.append(kind, {"version": 1, "issued": moment})
+        assert world.floor.floor_ms == max(before, 1000 * moment, proven_ms)
+        assert world.floor.confirmed(*now) is confirmed
+        assert world.remembered().floor_ms == world.floor.floor_ms
+        world.happen("many")
+        assert world.remembered().floor_ms == world.floor.floor_ms
+
+
+def test_a_clock_before_the_newest_signature_is_not_believed_until_a_person_vouches() -> None:
+    world = World()
+    world.start(-86_400.0)
+    assert world.trusted
+    world.append(RecordKind.POLICY, {"version": 1, "issued": int(NOON)})
+    assert not world.trusted
+    world.start(-86_400.0)
+    assert not world.trusted
+    world.append(RecordKind.CLOCK, {"vouched_by": "technician"})
+    assert world.trusted
+
+
+def test_a_signature_of_no_moment_proves_nothing_and_fits_every_record_after_it() -> None:
+    floor = TimeFloor()
+    for wrong in (-1, ISSUED_MAX + 1, (1 << 63) - 1, "soon", True, None):
+        floor.take(RecordKind.POLICY, 1000, 0, {"issued": wrong})
+        assert floor.floor_ms == 0
+    floor.take(RecordKind.POLICY, 1000, 0, {"issued": ISSUED_MAX})
+    Record.at(RecordKind.STARTED, NOON, 1.0, floor.begin()).encode()
 
 
 def test_a_restart_reads_no_more_than_it_needs() -> None:

@@ -28,6 +28,7 @@ from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord, Value
+from hubcore.evidence.timefloor import CONTRADICTED
 from hubcore.ports.clock import ClockState
 from hubd.doors.judge import ORDER_SECONDS_MAX
 from hubd.doors.recall import ORDER_REMEMBERED_SECONDS, with_ages
@@ -168,6 +169,23 @@ async def test_an_order_without_a_clock_moves_nothing(hub: DeskHub) -> None:
     hub.clock.trust = ClockState.BEHIND_RECORDS
     assert (await hub.unlock.release(order(hub, bytes(16)))).outcome is ReleaseOutcome.REFUSED
     assert hub.strikes == 0
+
+
+@pytest.mark.parametrize("strength", Strength)
+async def test_a_clock_that_only_the_backend_doubts_serves_a_phone_by_the_full_path_alone(
+    hub: DeskHub, grant: Grant, strength: Strength
+) -> None:  # judge, law 3
+    hub.clock.trust = ClockState.CONTRADICTED
+    claim = replace(proof(hub, grant, bytes(8)), strength=strength)
+    outcome = await hub.unlock.present(claim, lambda: True)
+    full = strength is Strength.FULL
+    assert outcome.why is (None if full else Denial.TIME_UNTRUSTED)
+    assert hub.strikes == int(full)
+    (record,) = hub.records()
+    assert record.detail["clock"] == CONTRADICTED == ClockState.CONTRADICTED.value
+    released = await hub.unlock.release(order(hub, bytes(16)))
+    assert released.outcome is ReleaseOutcome.REFUSED
+    assert hub.strikes == int(full)
 
 
 async def test_an_order_on_a_policy_that_cannot_be_read_is_refused_and_recorded(

@@ -165,6 +165,21 @@ class Evidence:
         self._early.pop(hub, None)
         return archive
 
+    def begin_again(self, hub: str) -> Path | None:
+        """Put a hub's records aside: its machine is replaced. Return where, None without any.
+
+        Raise StoreError when the disk refuses.
+        """
+        file = self._file(hub)
+        if not file.exists():
+            return None
+        head = self.store(hub).head
+        self._stores.pop(hub).close()
+        self._early.pop(hub, None)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        newest = head.number if head else 0
+        return file.rename(file.with_name(f"{hub}.until-{newest}-{stamp}.db"))
+
     def store(self, hub: str) -> RecordStore:
         """Return a hub's store, opened if need be. Raise StoreError."""
         if hub not in self._stores:

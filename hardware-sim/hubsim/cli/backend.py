@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from hubsim import site as sites
-from hubsim.cli.options import endpoint, open_site, run_until_interrupted, site_option
+from hubsim.cli.options import ask_backend, endpoint, open_site, run_until_interrupted, site_option
 from hubsim.words import counted
 
-ANSWER_SECONDS = 15.0
 ACT_SECONDS = 180.0
 """A shutter travels for long."""
 
@@ -25,8 +22,31 @@ ACT_SECONDS = 180.0
     callback=endpoint,
     help="tcp://ADDRESS:PORT; by default that of `site init --backend`.",
 )
+@click.option(
+    "--listen-next",
+    callback=endpoint,
+    help="tcp://ADDRESS:PORT for the backend's next key, while it changes its own.",
+)
+@click.option(
+    "--enrol",
+    "enrol_at",
+    callback=endpoint,
+    help="tcp://ADDRESS:PORT where new hubs come; the port after it is used, too.",
+)
+@click.option(
+    "--reached-at",
+    "reached_at",
+    multiple=True,
+    help="tcp://HOST:PORT as hubs reach it, told to new ones; by default the host they came to.",
+)
 @click.pass_context
-def backend(context: click.Context, listen: str | None) -> None:
+def backend(
+    context: click.Context,
+    listen: str | None,
+    listen_next: str | None,
+    enrol_at: str | None,
+    reached_at: tuple[str, ...],
+) -> None:
     """Serve the reference backend until interrupted.
 
     It answers orders on SITE/backend/backend.sock. With a command, ask the one that runs.
@@ -34,6 +54,7 @@ def backend(context: click.Context, listen: str | None) -> None:
     if context.invoked_subcommand is not None:
         return
     from hubsim.backend.serve import serve_backend
+    from hubsim.enrolment.place import new_hubs_at
 
     site = open_site(context.obj)
     where = listen or site.endpoint
@@ -43,6 +64,8 @@ def backend(context: click.Context, listen: str | None) -> None:
             endpoint=where,
             version_of=partial(_policy_version, site),
             ready=lambda _: click.echo(f"backend on {where}"),
+            next_endpoint=listen_next,
+            more=None if enrol_at is None else new_hubs_at(site, where, enrol_at, reached_at),
         )
     )
 
@@ -50,7 +73,7 @@ def backend(context: click.Context, listen: str | None) -> None:
 def _policy_version(site: sites.Site, document: bytes) -> int:
     from hubcore.policy import document as policies
 
-    return policies.read(document, site.verifier, site.name).version
+    return policies.version_of(document, site.verifier, site.name)
 
 
 @backend.command("hubs")
@@ -58,11 +81,17 @@ def _policy_version(site: sites.Site, document: bytes) -> int:
 @click.pass_obj
 def backend_hubs(path: Path) -> None:
     """Show the hubs, and those that get no order until somebody decides."""
-    answer = _ask_backend(path, {"do": "hubs"})
+    answer = ask_backend(path, {"do": "hubs"})
     for hub, seen in answer["hubs"].items():
         there = "connected" if seen["connected"] else "away"
         records = counted(seen["records"], "record")
         click.echo(f"{hub}: {there}, {records}, policy {seen['policy_version']}")
+        if seen["keys"] > 1:
+            click.echo(f"{hub}: changes its key; it is known by {seen['keys']}")
+        if seen["came_with_retired_key"]:
+            click.echo(
+                f"{hub}: came with a key that it has changed since: an older state, or a copy"
+            )
     for hub, stop in answer["stopped"].items():
         click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
 
@@ -77,7 +106,7 @@ def backend_keep(path: Path, hub: str, boot: str) -> None:
 
     It is the one whose boot id begins with BOOT.
     """
-    kept = _ask_backend(path, {"do": "keep", "hub": hub, "boot": boot})["kept"]
+    kept = ask_backend(path, {"do": "keep", "hub": hub, "boot": boot})["kept"]
     click.echo(
         f"{hub} is the machine with boot id {kept}; give the other one an id and keys of its own"
     )
@@ -92,8 +121,38 @@ def backend_accept(path: Path, hub: str) -> None:
 
     This is for a hub whose state was replaced or restored.
     """
-    old = _ask_backend(path, {"do": "accept", "hub": hub})["old"]
+    old = ask_backend(path, {"do": "accept", "hub": hub})["old"]
     click.echo(f"the records of {hub} go on as it has them; those held before are in {old}")
+
+
+@backend.command("rotate")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_rotate(path: Path, hub: str) -> None:
+    """Ask HUB to make itself a new key; `hubs` shows when it is known by one again."""
+    old = ask_backend(path, {"do": "rotate", "hub": hub})["old"]
+    click.echo(f"{hub} was asked to change its key {old}")
+
+
+@backend.command("revoke")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_revoke(path: Path, hub: str) -> None:
+    """Refuse every key of HUB from now on, also on the connection that it has."""
+    keys = ask_backend(path, {"do": "revoke", "hub": hub})["keys"]
+    click.echo(f"{hub} is refused ({counted(keys, 'key')}); to take it back: restore {hub}")
+
+
+@backend.command("restore")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_restore(path: Path, hub: str) -> None:
+    """Take back that the keys of HUB are revoked."""
+    keys = ask_backend(path, {"do": "allow", "hub": hub})["keys"]
+    click.echo(f"{hub} may come again ({counted(keys, 'key')})")
 
 
 @backend.command("order")
@@ -126,7 +185,7 @@ def backend_order(
         "until": until,
         "by": by,
     }
-    answer = _ask_backend(path, asked)
+    answer = ask_backend(path, asked)
     detail = f": {answer['detail']}" if answer["detail"] else ""
     click.echo(f"{hub}: {answer['outcome']}{detail}")
 
@@ -165,7 +224,7 @@ def backend_act(
         "level": level,
         "by": by,
     }
-    answer = _ask_backend(path, order, ACT_SECONDS)
+    answer = ask_backend(path, order, ACT_SECONDS)
     outcomes: dict[str, str] = answer["outcomes"]
     for device, outcome in outcomes.items():
         click.echo(f"{device}: {outcome}")
@@ -181,24 +240,7 @@ def backend_act(
 @click.pass_obj
 def backend_devices(path: Path, hub: str) -> None:
     """Show what the devices of HUB said last."""
-    answer = _ask_backend(path, {"do": "telemetry", "hub": hub})
+    answer = ask_backend(path, {"do": "telemetry", "hub": hub})
     for device, values in answer["devices"].items():
         said = ", ".join(f"{name} {value}" for name, value in values.items())
         click.echo(f"{device}: {said}")
-
-
-def _ask_backend(
-    path: Path, order: dict[str, object], seconds: float = ANSWER_SECONDS
-) -> dict[str, Any]:
-    from hubsim.stage import ask
-
-    socket = open_site(path).backend / "backend.sock"
-    try:
-        answer: dict[str, Any] = asyncio.run(ask(socket, order, seconds))
-    except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise click.ClickException(
-            f"no backend runs for {path}: start it with `hubsim backend --at {path}`"
-        ) from error
-    if not answer["ok"]:
-        raise click.ClickException(str(answer["error"]))
-    return answer

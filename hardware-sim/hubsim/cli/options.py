@@ -20,6 +20,7 @@ POINT = click.IntRange(0, 0xFFFF_FFFF)
 HUB_POINT = click.IntRange(1, 65535)
 """An access point that a hub's configuration takes."""
 
+ANSWER_SECONDS = 15.0
 _PORT_MAX = 65535
 _ENDPOINT = re.compile(r"tcp://(?:\*|[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?:\*|[0-9]{1,5})", re.ASCII)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -102,3 +103,21 @@ def run_until_interrupted(work: Coroutine[Any, Any, None]) -> None:
     """Run a server until Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(work)
+
+
+def ask_backend(
+    path: Path, order: dict[str, object], seconds: float = ANSWER_SECONDS
+) -> dict[str, Any]:
+    """Ask the backend that runs for the site in a folder; say so when none does."""
+    from hubsim.stage import ask
+
+    socket = open_site(path).backend / "backend.sock"
+    try:
+        answer: dict[str, Any] = asyncio.run(ask(socket, order, seconds))
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise click.ClickException(
+            f"no backend runs for {path}: start it with `hubsim backend --at {path}`"
+        ) from error
+    if not answer["ok"]:
+        raise click.ClickException(str(answer["error"]))
+    return answer

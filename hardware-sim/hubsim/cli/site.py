@@ -61,6 +61,7 @@ def site() -> None:
     callback=endpoint,
     help="Where the backend will listen.",
 )
+@click.option("--to-enrol", is_flag=True, help="Its hubs come by tokens: make no keys for one.")
 @click.pass_obj
 def site_init(
     path: Path,
@@ -69,6 +70,7 @@ def site_init(
     points: tuple[int, ...],
     building: bool,
     backend_endpoint: str,
+    to_enrol: bool,
 ) -> None:
     """Make issuer, first hub, backend and their keys in a new folder."""
     if building:
@@ -79,7 +81,11 @@ def site_init(
         hub=hub_name,
         points=points,
         backend=backend_endpoint,
+        enrols=to_enrol,
     )
+    if to_enrol:
+        click.echo(f"site {made.name} is in {path}; next: hubsim backend{sites.at(path)} enrol")
+        return
     if building:
         make_building(made)
     config = sites.write_config(made, backend_endpoint, hub_doors(made, hub_name))

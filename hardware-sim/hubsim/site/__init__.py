@@ -17,7 +17,7 @@ from hubsim.site.documents import (
 )
 from hubsim.site.folder import DEFAULT_BACKEND, DESK, FIRST_OPERATOR, Site, at
 from hubsim.site.hubfiles import DeskDoor, desk_doors, export, write_config
-from hubsim.site.making import add_hub, certify, init
+from hubsim.site.making import add_hub, certify, certify_new, check_new, end_hub, init
 
 __all__ = [
     "DAY",
@@ -35,7 +35,10 @@ __all__ = [
     "at",
     "certify",
     "certify_hub",
+    "certify_new",
+    "check_new",
     "desk_doors",
+    "end_hub",
     "export",
     "init",
     "make_grant",

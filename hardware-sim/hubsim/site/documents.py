@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hubcore.access.grant import Access, Grant, issue_grant
-from hubcore.codec.cose import SigningKey
+from hubcore.codec.cose import SigningKey, VerifyKey, write_key
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubsim.weekly import refuse_never
 
@@ -77,21 +77,21 @@ def certify_hub(
     *,
     site: str,
     hub: str,
-    key: SigningKey,
+    key: VerifyKey,
     points: Sequence[int],
     validity: Validity | None = None,
 ) -> bytes:
-    """Return a hub certificate, for HUB_DAYS if nothing else is said."""
+    """Return a certificate for a hub's public key, for HUB_DAYS if nothing else is said."""
     validity = validity or Validity.days(HUB_DAYS)
     document = HubCertificate(
         site,
         hub,
         validity.not_before,
         validity.expires,
-        key.verify_key,
+        key,
         tuple(sorted(points)),
     )
-    return issue_hub_certificate(issuer, document, key.cose_key)
+    return issue_hub_certificate(issuer, document, write_key(key.public))
 
 
 def make_grant(

@@ -3,7 +3,7 @@
     SITE/issuer.key  issuer.cbor  policy.cbor  site.json
     SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub
                    beacon.key
-    SITE/hubs/HUB/ the same for each further hub
+    SITE/hubs/HUB/ the same for each further hub; of one that was enrolled certificate.cbor alone
     SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
     SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
@@ -104,25 +104,29 @@ class Site:
     # The hubs.
 
     def hub_names(self) -> tuple[str, ...]:
-        """The ids of all hubs, the first one first."""
+        """The ids of all hubs that have a certificate, the first one first."""
         certificates = self.path.glob("hubs/*/certificate.cbor")
         more = sorted(path.parent.name for path in certificates)
-        return (self.first_hub, *more)
+        has_first = (self.hub / "certificate.cbor").exists()
+        return (self.first_hub, *more) if has_first else tuple(more)
 
     def hub_folder(self, hub: str) -> Path:
         """The folder of a hub. Raise ValueError when the site has no such hub."""
+        if hub == self.first_hub:
+            return self.hub
         if hub not in self.hub_names():
             there = ", ".join(self.hub_names())
             raise ValueError(
                 f"there is no hub {hub!r}; there are {there}; `hubsim site certify` makes another"
             )
-        if hub == self.first_hub:
-            return self.hub
         return self.path / "hubs" / hub
 
     def certificate(self, hub: str) -> HubCertificate:
-        """The certificate that a hub has now."""
-        document = (self.hub_folder(hub) / "certificate.cbor").read_bytes()
+        """The certificate that a hub has now. Raise ValueError when it has none."""
+        file = self.hub_folder(hub) / "certificate.cbor"
+        if not file.exists():
+            raise ValueError(f"hub {hub} has no certificate: enrol it (`hubsim backend enrol`)")
+        document = file.read_bytes()
         return read_hub_certificate(document, self.verifier)
 
     def hub_of(self, access_point: int) -> str | None:

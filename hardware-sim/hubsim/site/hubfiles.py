@@ -13,7 +13,7 @@ from hubsim.site.readers import CARD_KEY_FILE, DeskReader, readers_of
 
 _DESK_TIME_ZONE = "Europe/Berlin"
 _DPS_LINES_BEGIN = 32
-_FILE_OF_KEY = {
+FILE_OF_KEY = {
     "identity": "identity.key",
     "certificate": "certificate.cbor",
     "issuer": "issuer.cbor",
@@ -158,7 +158,7 @@ def export(
     folder = site.hub_folder(hub)
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} holds something already: name a new folder")
-    keys = [key for key, file in _FILE_OF_KEY.items() if (folder / file).exists()]
+    keys = [key for key, file in FILE_OF_KEY.items() if (folder / file).exists()]
     readers = list(readers_of(folder))
     text = _exported_config(
         site=site.name,
@@ -174,7 +174,7 @@ def export(
     directory.chmod(0o700)
     keep_out_of_git(directory)
     for key in keys:
-        content = (folder / _FILE_OF_KEY[key]).read_bytes()
+        content = (folder / FILE_OF_KEY[key]).read_bytes()
         write_private(directory / f"hubd.{key}", content)
     for reader in readers:
         content = reader.key_file(folder).read_bytes()

@@ -16,11 +16,12 @@ from pathlib import Path
 import zmq
 
 from hubcore.codec import cbor
+from hubcore.codec.cose import VerifyKey
 from hubcore.phone import beacon
 from hubcore.phone.certificates import HubCertificate
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubsim.phone.wallet import write_private
-from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem, read_ec_key
+from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem
 from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_of_git, write_public
 
 _ID = re.compile(r"[a-z0-9-]{1,32}")
@@ -33,9 +34,11 @@ def init(
     points: Sequence[int] = (1,),
     for_show: bool = False,
     backend: str = DEFAULT_BACKEND,
+    enrols: bool = False,
 ) -> Site:
     """Make a new site's folder; `backend` is where the desk's backend listens.
 
+    `enrols`: the first hub is to be enrolled; it gets neither keys nor a certificate here.
     Raise FileExistsError for a folder that holds something, unless it is a site `for_show`.
     Raise ValueError for a name that hubd would refuse.
     """
@@ -65,13 +68,18 @@ def init(
     backend_public, backend_secret = zmq.curve_keypair()
     write_private(made.backend / "curve.secret", backend_secret)
     (made.backend / "curve.pub").write_bytes(backend_public)
-    _make_hub(
-        site=made,
-        folder=made.hub,
-        hub=hub,
-        points=points,
-        beacon_key=secrets.token_bytes(beacon.KEY_BYTES),
-    )
+    beacon_key = secrets.token_bytes(beacon.KEY_BYTES)
+    if enrols:
+        made.hub.mkdir(mode=0o700)
+        write_private(made.hub / "beacon.key", beacon_key)
+    else:
+        _make_hub(
+            site=made,
+            folder=made.hub,
+            hub=hub,
+            points=points,
+            beacon_key=beacon_key,
+        )
     operators = {FIRST_OPERATOR: Operator(ALL_RIGHTS)}
     first_policy = Policy(site, 1, int(time.time()), operators=operators)
     made.publish(first_policy)
@@ -139,12 +147,52 @@ def certify(
         site.issuer,
         site=site.name,
         hub=hub,
-        key=read_ec_key(folder / "identity.key"),
+        key=site.certificate(hub).key,
         points=sorted(points),
         validity=Validity.days(days),
     )
     write_public(folder / "certificate.cbor", document)
     return site.certificate(hub)
+
+
+def certify_new(
+    site: Site,
+    hub: str,
+    key: VerifyKey,
+    points: Sequence[int],
+    days: float = HUB_DAYS,
+) -> bytes:
+    """Return the certificate of a hub that enrols with this key; it is the hub's from now on.
+
+    Raise ValueError for a name or an access point in use.
+    """
+    _check_id("hub", hub)
+    _check_free(site, hub, points)
+    document = certify_hub(
+        site.issuer,
+        site=site.name,
+        hub=hub,
+        key=key,
+        points=sorted(set(points)),
+        validity=Validity.days(days),
+    )
+    folder = site.hub if hub == site.first_hub else site.path / "hubs" / hub
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_public(folder / "certificate.cbor", document)
+    return document
+
+
+def end_hub(site: Site, hub: str) -> None:
+    """Take a hub's certificate from the site: its access points are free. Raise ValueError."""
+    site.certificate(hub)
+    file = site.hub_folder(hub) / "certificate.cbor"
+    file.rename(file.with_name("certificate.ended.cbor"))
+
+
+def check_new(site: Site, hub: str, points: Sequence[int]) -> None:
+    """Raise ValueError for a name that hubd would refuse, or an access point in use."""
+    _check_id("hub", hub)
+    _check_free(site, hub, points)
 
 
 def _check_id(what: str, name: str) -> None:
@@ -181,7 +229,7 @@ def _make_hub(
         site.issuer,
         site=site.name,
         hub=hub,
-        key=identity,
+        key=identity.verify_key,
         points=sorted(set(points)),
         validity=validity,
     )

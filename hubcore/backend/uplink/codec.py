@@ -22,10 +22,13 @@ from hubcore.backend.uplink.from_backend import (
     BackendMessage,
     Halt,
     Held,
+    KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -33,10 +36,13 @@ from hubcore.backend.uplink.from_hub import (
     Evidence,
     Hello,
     HubMessage,
+    NewKey,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
+    RetireKey,
     Telemetry,
 )
 from hubcore.codec import cbor
@@ -56,6 +62,9 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         ActResult,
         OrderResult,
         Telemetry,
+        PiecesWanted,
+        NewKey,
+        RetireKey,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
@@ -70,6 +79,9 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Act,
         Order,
         Held,
+        Pieces,
+        KeyTaken,
+        RotateKey,
     )
 }
 

@@ -54,8 +54,8 @@ def rows_of(name: str, value: object, width: int) -> list[list[Any]]:
 class Message:
     """What all messages share.
 
-    `TYPE` is below 256: one or two bytes on the wire. `CEILING` bounds the bytes, `ITEMS` the CBOR
-    heads, `DEPTH` the nesting with the outer array.
+    `TYPE` is below 256. `CEILING` bounds the bytes, `ITEMS` the CBOR heads,
+    `DEPTH` the nesting with the outer array.
     """
 
     TYPE: ClassVar[int] = 0

@@ -3,8 +3,10 @@
 Laws:
 1. A wall clock before the build of this software, or before the hub's certificate, is wrong.
 2. So is one that stands well behind what the records prove (`hubcore.evidence.timefloor`).
-3. While it is wrong, nothing that depends on validity or schedules is granted (time-untrusted).
-4. The monotonic clock is always right and says nothing about the date.
+3. So is one that the backend contradicts, while nothing else has proven it
+   (`hubd.upkeep.backendtime`).
+4. While it is wrong, nothing that depends on validity or schedules is granted (time-untrusted).
+5. The monotonic clock is always right and says nothing about the date.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class SystemClock:
     """`hubcore.ports.clock.Clock` of this machine.
 
     `floor` returns what the records prove in Unix seconds, 0 when they prove nothing; `begins` is
-    the moment before which no clock is right.
+    the moment before which no clock is right. `is_contradicted` takes both clocks' seconds.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class SystemClock:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         begins: float = BUILD_TIME,
+        is_contradicted: Callable[[float, float], bool] = lambda _wall, _monotonic: False,
     ) -> None:
         self._floor = floor
         self._wall = wall
         self._monotonic = monotonic
         self._begins = max(begins, BUILD_TIME)
+        self._is_contradicted = is_contradicted
 
     def wall(self) -> float:
         """Return Unix time in seconds."""
@@ -56,6 +60,8 @@ class SystemClock:
             return ClockState.BEFORE_BUILD
         if now < self._floor() - BEHIND_SECONDS:
             return ClockState.BEHIND_RECORDS
+        if self._is_contradicted(now, self._monotonic()):
+            return ClockState.CONTRADICTED
         return ClockState.TRUSTED
 
 

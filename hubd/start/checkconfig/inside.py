@@ -36,6 +36,7 @@ def without_keys(config: Config, world: World) -> Iterator[Finding]:
     yield machine.time_zone(config, world.now())
     yield from look_at_parts(config, world)
     yield from machine.clock(world.sys)
+    yield from machine.time_service(world.kernel_time())
 
 
 def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:

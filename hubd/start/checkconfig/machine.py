@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hubcore.errors import StoreError
+from hubcore.ports.clock import KernelTime
 from hubcore.timing.moment import show_seconds
 from hubd import BUILD_TIME
 from hubd.adapters.sqlite.database import AUDIT, POLICY, DatabaseKind
@@ -46,6 +47,17 @@ def clock(sys: Path) -> Iterator[Finding]:
         yield found(CheckId.RTC_FLAT, "clock", rtc=rtc, shown=shown)
     else:
         yield fact("clock", f"/dev/{rtc} stands at {shown} and outlasts a power cut")
+
+
+def time_service(kernel: KernelTime | None) -> Iterator[Finding]:
+    """Say what the kernel knows of who keeps the clock; nothing where it does not say."""
+    if kernel is None:
+        return
+    if not kernel.synchronised:
+        yield found(CheckId.TIME_SERVICE_NONE, "time service")
+        return
+    text = f"one keeps the clock right within {kernel.error_seconds_max:.3f} s"
+    yield fact("time service", text)
 
 
 def time_zone(config: Config, now: float) -> Finding:

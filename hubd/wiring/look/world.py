@@ -12,6 +12,8 @@ import gpiod
 
 from drivers.gpio.lines import OpenChip
 from hubcore.errors import HardwareError
+from hubcore.ports.clock import KernelTime
+from hubd.adapters.host import kerneltime
 from hubd.wiring.look.bluetoothd import ask_bluez
 
 COMMAND_SECONDS = 60.0
@@ -49,6 +51,7 @@ class World:
     open_chip: OpenChip = gpiod.Chip
     ask_bluez: Callable[[str], str] = ask_bluez
     now: Callable[[], float] = time.time
+    kernel_time: Callable[[], KernelTime | None] = kerneltime.look
 
     @property
     def devices(self) -> Path:

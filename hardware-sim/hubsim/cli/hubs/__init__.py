@@ -1,0 +1,1 @@
+"""What an operator does with hubs: promise, approve, refuse, replace, end."""

@@ -1,0 +1,163 @@
+"""`hubsim backend enrol | enrolments | approve | refuse | end`: how hubs come and go.
+
+Law: the issuer's key is read here, by the operator's command, and never by the backend that serves.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hubcore.codec import cbor
+from hubcore.codec.cose import read_key
+from hubsim import site as sites
+from hubsim.cli.options import HUB_POINT, ask_backend, open_site, site_option
+
+HOUR_SECONDS = 3600
+
+
+@click.command("enrol")
+@site_option()
+@click.argument("hub")
+@click.option(
+    "--access-point",
+    "points",
+    type=HUB_POINT,
+    multiple=True,
+    help="A door of the hub; may be given several times.",
+)
+@click.option("--name", "names", multiple=True, metavar="POINT=NAME", help="What a door is called.")
+@click.option("--time-zone", default="Europe/Berlin", show_default=True, help="Of the doors.")
+@click.option("--replace", is_flag=True, help="A new machine takes the place of a dead one.")
+@click.pass_obj
+def enrol(
+    path: Path,
+    hub: str,
+    points: tuple[int, ...],
+    names: tuple[str, ...],
+    time_zone: str,
+    replace: bool,
+) -> None:
+    """Make a token for one new hub: it is good for 24 hours and for one machine.
+
+    With --replace, access points are those of the hub's certificate unless others are named.
+    """
+    where = open_site(path)
+    if replace and not points:
+        points = where.certificate(hub).access_points
+    if not points:
+        raise click.UsageError("say which access points it serves: --access-point N for each")
+    sites.check_new(where, hub, points)
+    called = {point: f"Door {point}" for point in points}
+    for text in names:
+        point, equals, name = text.partition("=")
+        if not equals or not point.isdecimal() or int(point) not in called:
+            raise click.UsageError(f"--name {text!r}: expected POINT=NAME of an access point here")
+        called[int(point)] = name
+    order = {
+        "do": "enrol",
+        "hub": hub,
+        "names": {str(point): name for point, name in called.items()},
+        "time_zone": time_zone,
+        "replace": replace,
+    }
+    click.echo(ask_backend(path, order)["token"])
+    click.echo(
+        f"This token makes one machine hub {hub}. It ends in 24 hours. There: sudo hubctl enroll "
+        "HOST:PORT, of the --enrol of this backend",
+        err=True,
+    )
+
+
+@click.command("enrolments")
+@site_option()
+@click.pass_obj
+def enrolments(path: Path) -> None:
+    """Show the tokens, and which machines wait for approval with which fingerprint."""
+    now = time.time()
+    for hub, entry in ask_backend(path, {"do": "enrolments"})["enrolments"].items():
+        click.echo(f"{hub}: {_state(entry, now)}")
+
+
+@click.command("approve")
+@site_option()
+@click.argument("hub")
+@click.option("--fingerprint", help="That of the machine; without it, it is shown and asked for.")
+@click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
+@click.pass_obj
+def approve(path: Path, hub: str, fingerprint: str | None, days: float) -> None:
+    """Sign the certificate of a machine that asked with the token of HUB."""
+    where = open_site(path)
+    entry = ask_backend(path, {"do": "enrolments"})["enrolments"].get(hub)
+    if entry is None or not entry["identity"]:
+        raise click.ClickException(f"no machine has asked with the token of hub {hub} yet")
+    if not _is_the_same(entry["fingerprint"], fingerprint, hub):
+        raise click.ClickException(
+            f"the machine that asks to be hub {hub} has another fingerprint, "
+            f"{entry['fingerprint']}: somebody else may have the token. "
+            f"`hubsim backend refuse {hub}` keeps it out"
+        )
+    document = sites.certify_new(
+        where,
+        hub,
+        read_key(cbor.decode(bytes.fromhex(entry["identity"]))),
+        entry["points"],
+        days,
+    )
+    ask_backend(path, {"do": "approve", "hub": hub, "certificate": document.hex()})
+    click.echo(f"hub {hub} is enrolled, access points {', '.join(map(str, entry['points']))}")
+
+
+@click.command("refuse")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def refuse(path: Path, hub: str) -> None:
+    """Give the machine nothing that asks with the token of HUB."""
+    ask_backend(path, {"do": "refuse", "hub": hub})
+    click.echo(f"the token of hub {hub} is of no use any more")
+
+
+@click.command("end")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def end(path: Path, hub: str) -> None:
+    """End HUB for good: its key is revoked, and its access points are free.
+
+    Its records stay. Phones believe its certificate until that ends.
+    """
+    where = open_site(path)
+    until = where.certificate(hub).expires if hub in where.hub_names() else None
+    ask_backend(path, {"do": "end", "hub": hub})
+    if until is not None:
+        sites.end_hub(where, hub)
+    click.echo(f"hub {hub} has ended; its records stay")
+
+
+def _is_the_same(fingerprint: str, said: str | None, hub: str) -> bool:
+    if said is None:
+        click.echo(f"the machine that asks to be hub {hub} has the fingerprint {fingerprint}")
+        if not sys.stdin.isatty():
+            raise click.UsageError("say --fingerprint, as the machine shows it")
+        return click.confirm("Does the machine show the same?")
+    return said.replace("-", "").upper() == fingerprint.replace("-", "")
+
+
+def _state(entry: dict[str, Any], now: float) -> str:
+    points = f"access points {', '.join(map(str, entry['points']))}"
+    if entry["refused"]:
+        return f"refused; {points}"
+    if entry["approved"]:
+        return f"enrolled; {points}"
+    if entry["fingerprint"]:
+        return f"WAITS for approval, fingerprint {entry['fingerprint']}; {points}"
+    hours = max(0.0, (entry["ends"] - now) / HOUR_SECONDS)
+    return f"its token waits for a machine, {hours:.0f} h more; {points}"
+
+
+OF_BACKEND = (enrol, enrolments, approve, refuse, end)

@@ -1,0 +1,192 @@
+"""`hubctl enroll`: makes this machine a hub of a site, by one token.
+
+Laws:
+1. The token comes from a file, from standard input or from a prompt: never from the command line,
+   where `ps` shows it.
+2. Whatever ends it, the same command again goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from hubcore.errors import HubError
+from hubd.cli.answers import NO_ANSWER, OK
+from hubd.cli.text import clean
+
+if TYPE_CHECKING:
+    from hubcore.backend.enrolment.messages import Waiting
+    from hubd.enrolment.asking import Asking
+    from hubd.enrolment.enrol import Enrolment, Order, Result
+    from hubd.enrolment.settings import DoorLines, Line
+
+WAIT_SECONDS = 3600
+TOKEN_CHARACTERS_MAX = 1024
+_BACKEND = re.compile(
+    r"(?:tcp://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII
+)
+_WIRED = re.compile(r"([0-9]{1,5})=([^:\s]+):([^:\s]+?)(:low)?")
+_PORT_MAX = 65_535
+_WIRES = ("strike", "dps", "rex")
+
+
+@click.command()
+@click.argument("backend", metavar="HOST:PORT")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="Where the token is; - for standard input. Without it, it is asked for.",
+)
+@click.option("--strike", multiple=True, metavar="POINT=CHIP:LINE", help="The strike of a door.")
+@click.option("--dps", multiple=True, metavar="POINT=CHIP:LINE", help="Its door position switch.")
+@click.option(
+    "--rex", multiple=True, metavar="POINT=CHIP:LINE[:low]", help="Its exit button; low: to ground."
+)
+@click.option(
+    "--sealed/--plain", default=None, help="Encrypt keys on the disk; by itself where a TPM is."
+)
+@click.option("--anew", is_flag=True, help="Enrol a machine again that is a hub already.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(1, 86_400),
+    default=WAIT_SECONDS,
+    show_default=True,
+    help="How many seconds to wait for the operator.",
+)
+@click.option("--root", type=click.Path(path_type=Path), default=Path("/"), hidden=True)
+def enroll(
+    backend: str,
+    token_file: Path | None,
+    strike: tuple[str, ...],
+    dps: tuple[str, ...],
+    rex: tuple[str, ...],
+    sealed: bool | None,
+    anew: bool,
+    wait: float,
+    root: Path,
+) -> None:
+    """Make this machine a hub, by the token that the operator of the backend at HOST:PORT gave.
+
+    Needs root. It may be typed again at any time: it goes on where it stopped.
+    """
+    from hubcore.backend.enrolment.token import read_token
+    from hubd.enrolment.asking import Asking
+    from hubd.enrolment.durable import Sealer
+    from hubd.enrolment.enrol import Enrolment, Order
+    from hubd.enrolment.places import Places, choose_sealer
+
+    if root == Path("/") and os.geteuid() != 0:
+        _end("only root may enrol this machine: type sudo before the command")
+    host, port = _host_and_port(backend)
+    lines = _wiring({"strike": strike, "dps": dps, "rex": rex})
+    try:
+        token = read_token(_token_text(token_file))
+        order = Order(host=host, port=port, token=token, lines=lines, anew=anew)
+        places = Places(root)
+        enrolment = Enrolment(places, choose_sealer(places, sealed, Sealer()))
+        asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
+        result = _run(enrolment, order, asking)
+    except (HubError, OSError) as error:
+        _end(str(error))
+    _show(result, lines)
+    sys.exit(OK)
+
+
+def _run(enrolment: Enrolment, order: Order, asking: Asking) -> Result:
+    """Do what is left to do. Raise HubError or OSError."""
+    standing = enrolment.standing(order)
+    if standing is not None:
+        return standing
+    keys = enrolment.own_keys()
+    _say(f"fingerprint of this machine: {keys.fingerprint}")
+    _say("The operator sees the same one, or somebody else has the token.")
+    enrolled = asyncio.run(enrolment.answer(order, keys, asking))
+    return enrolment.install(order, keys, enrolled)
+
+
+def _token_text(path: Path | None) -> str:
+    """Return what was typed, scanned or written. Raise OSError."""
+    if path is not None and str(path) != "-":
+        with path.open(encoding="ascii", errors="replace") as file:
+            if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                _say(f"note: others may read {path}; remove it when this is done")
+            return file.read(TOKEN_CHARACTERS_MAX)
+    if path is None and sys.stdin.isatty():
+        text: str = click.prompt("token", type=str)
+        return text
+    return sys.stdin.readline(TOKEN_CHARACTERS_MAX)
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    match = _BACKEND.fullmatch(text)
+    if match is None or not 1 <= int(match[2]) <= _PORT_MAX:
+        _end(f"{text!r} is no HOST:PORT, such as backend.example:4506")
+    return match[1].strip("[]"), int(match[2])
+
+
+def _wiring(said: dict[str, tuple[str, ...]]) -> dict[int, DoorLines]:
+    """Read how the doors are wired, by access point."""
+    from hubd.enrolment.settings import DoorLines
+
+    doors: dict[int, DoorLines] = {}
+    for wire in _WIRES:
+        for text in said[wire]:
+            point, line = _line(wire, text)
+            doors[point] = replace(doors.get(point, DoorLines()), **{wire: line})
+    return doors
+
+
+def _line(wire: str, text: str) -> tuple[int, Line]:
+    from hubd.enrolment.settings import Line
+
+    match = _WIRED.fullmatch(text)
+    if match is None:
+        _end(f"--{wire} {text!r}: expected POINT=CHIP:LINE, such as 10=gpiochip0:17")
+    return int(match[1]), Line(match[2], match[3], active_low=match[4] is not None)
+
+
+def _tell_waiting(waiting: Waiting) -> None:
+    _say(
+        f"the backend of site {waiting.site} waits for its operator to approve "
+        f"hub {waiting.hub} ..."
+    )
+
+
+def _tell_away(why: str) -> None:
+    _say(f"no connection: {why}; trying again ...")
+
+
+def _show(result: Result, lines: dict[int, DoorLines]) -> None:
+    points = ", ".join(map(str, result.access_points))
+    what = "enrolled" if result.new else "enrolled already"
+    print(f"{what}: hub {clean(result.hub)} of site {clean(result.site)}, access points {points}")
+    if not result.new:
+        return
+    if result.kept is not None:
+        print(f"the configuration before is kept as {result.kept}")
+    unwired = [point for point in result.access_points if point not in lines]
+    if unwired:
+        print(
+            "in /etc/hubd/hubd.toml the strike of access point "
+            f"{', '.join(map(str, unwired))} still needs its chip and line, "
+            "unless it is your own file"
+        )
+    print("next: /opt/hubd/bin/hubd --check-config && systemctl restart bluetooth hubd")
+
+
+def _say(text: str) -> None:
+    print(clean(text), file=sys.stderr, flush=True)
+
+
+def _end(why: str) -> NoReturn:
+    print(clean(why), file=sys.stderr)
+    sys.exit(NO_ANSWER)

@@ -1,0 +1,282 @@
+"""Makes this machine a hub: keys, question, answer, files; each step again after a power cut.
+
+Laws:
+1. Keys are made here, are durable before the backend hears of them, and never leave the machine.
+2. Whatever ends it, the same command again goes on: with the keys that wait, then with the answer
+   that lies here. At its end the hub has one identity and one CURVE key.
+3. An answer is proven before anything is changed: it is signed by the issuer that it names, for
+   this hub's own key, and hubd would take the configuration.
+4. A hub that is enrolled stays as it is, unless it is told to enrol anew. Until the new answer is
+   durable, its old keys stay in force.
+5. The answer is removed last: as long as it is there, the command is not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import zmq
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from zmq.utils import z85
+
+from hubcore.backend.enrolment import messages
+from hubcore.backend.enrolment.messages import ANY_HOST, Ask, Enrolled, fingerprint, prove_keys
+from hubcore.backend.enrolment.token import Token, digest_of
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import ConfigError, FrameError, PeerError
+from hubcore.phone.certificates import HubCertificate, read_hub_certificate
+from hubd import __version__
+from hubd.adapters.curve.uplink import CurveUplink
+from hubd.adapters.keys.keyfiles import SERVER_KEYS_MAX
+from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
+from hubd.enrolment.asking import Asking, ask_until_enrolled
+from hubd.enrolment.durable import PUBLIC, Durable, Sealer, Step, no_step, read
+from hubd.enrolment.greeting import fetch_greeting
+from hubd.enrolment.places import ANSWER, CURVE_SECRET, IDENTITY, OWN_KEYS, KeyStore, Places
+from hubd.enrolment.settings import DoorLines, put_config, text_of
+
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an installer asks for: a backend, by its enrolment port, and how the doors are wired."""
+
+    host: str
+    port: int
+    token: Token = field(repr=False)
+    lines: Mapping[int, DoorLines] = field(default_factory=dict)
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What this machine is now.
+
+    `kept`: where an older configuration lies. `new`: whether this command enrolled it.
+    """
+
+    hub: str
+    site: str
+    access_points: tuple[int, ...]
+    new: bool = True
+    kept: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """The hub's own keys; nothing of them leaves this machine but their public halves."""
+
+    identity: SigningKey = field(repr=False)
+    secret: bytes = field(repr=False)
+
+    @property
+    def public(self) -> bytes:
+        """The public half of the CURVE key."""
+        return public_of(self.secret)
+
+    @property
+    def identity_public(self) -> bytes:
+        """The public half of the identity, as an encoded COSE_Key."""
+        return cbor.encode(self.identity.cose_key)
+
+    @property
+    def fingerprint(self) -> str:
+        """What two people compare."""
+        return fingerprint(self.identity_public, self.public)
+
+
+class Enrolment:
+    """The steps, in their order. `sealer` None keeps keys plain."""
+
+    def __init__(self, places: Places, sealer: Sealer | None, step: Step = no_step) -> None:
+        self._places = places
+        self._sealer = sealer
+        self._files = Durable(step)
+        self._keys = KeyStore(places, self._files, sealer)
+
+    def standing(self, order: Order) -> Result | None:
+        """Return what this machine is already, None when there is something to do.
+
+        Raise ConfigError for a hub that must be told to enrol anew.
+        """
+        if self._keys.key(ANSWER) is not None or self._waits():
+            return None
+        done = read(self._places.enrolled)
+        certificate = self._certificate_in_force()
+        if certificate is None:
+            return None
+        by_this_token = done == digest_of(order.token.secret)
+        if not by_this_token and order.anew:
+            return None
+        if not by_this_token:
+            raise ConfigError(
+                f"this machine is hub {certificate.hub} of site {certificate.site} already. To "
+                "give it a new identity, add --anew; until the new one is there, the old one stays"
+            )
+        return _result(certificate, new=False)
+
+    def own_keys(self) -> OwnKeys:
+        """Return the keys that wait, or make them: durable on return."""
+        self._places.make_folders()
+        is_answered = self._keys.key(ANSWER) is not None
+        get = self._keys.key if is_answered else self._keys.pending
+        identity = get(IDENTITY)
+        if identity is None:
+            identity = _new_identity()
+            self._keys.put_pending(IDENTITY, identity)
+        secret = get(CURVE_SECRET)
+        if secret is None:
+            secret = zmq.curve_keypair()[1]
+            self._keys.put_pending(CURVE_SECRET, secret)
+        return OwnKeys(_identity(identity), key_from_text(secret.decode("ascii")))
+
+    async def answer(self, order: Order, keys: OwnKeys, asking: Asking) -> Enrolled:
+        """Return the backend's answer: the one that lies here, or a new one, durable on return.
+
+        Raise ConfigError, LinkError, ProofError.
+        """
+        kept = self._kept_answer()
+        if kept is None:
+            greeting = await fetch_greeting(order.host, order.port, order.token)
+            pair = UplinkKeys(secret=keys.secret, public=keys.public, backend=greeting.key)
+            uplink = CurveUplink(f"{_endpoint(order.host)}:{greeting.port}", pair)
+            ask = Ask(
+                version=messages.VERSION,
+                secret=order.token.secret,
+                identity=keys.identity_public,
+                proof=prove_keys(keys.identity, keys.public),
+                software=__version__,
+            )
+            kept = _reached(await ask_until_enrolled(uplink, ask, asking), order.host)
+            check(kept, keys)
+            text_of(kept, order.lines, self._places.config)
+            data = digest_of(order.token.secret) + messages.encode(kept)
+            self._keys.put_private(ANSWER, data)
+        return kept
+
+    def install(self, order: Order, keys: OwnKeys, enrolled: Enrolled) -> Result:
+        """Put everything in its place; it may be done again at any time. Raise ConfigError."""
+        certificate = check(enrolled, keys)
+        text = text_of(enrolled, order.lines, self._places.config)
+        self._keys.put_public("certificate", enrolled.certificate)
+        self._keys.put_public("issuer", enrolled.issuer)
+        pinned = b"\n".join(z85.encode(key) for key in enrolled.server_keys[:SERVER_KEYS_MAX])
+        self._keys.put_public("backend_public", pinned)
+        if enrolled.beacon:
+            self._keys.put_private("beacon", enrolled.beacon)
+        if enrolled.card_key:
+            self._keys.put_private("card_key", enrolled.card_key)
+        if self._sealer is not None:
+            self._put_drop_in()
+        for name in OWN_KEYS:
+            self._keys.take_into_force(name)
+        kept = put_config(self._places.config, text, enrolled, self._files)
+        answer = self._keys.key(ANSWER)
+        if answer is not None:
+            self._files.write(self._places.enrolled, answer[:_DIGEST_BYTES], PUBLIC)
+            self._keys.remove(ANSWER)
+        return _result(certificate, kept=kept)
+
+    def _waits(self) -> bool:
+        return any(self._keys.pending(name) is not None for name in OWN_KEYS)
+
+    def _certificate_in_force(self) -> HubCertificate | None:
+        """Return the certificate of a hub that is whole, None for any other machine."""
+        document = read(self._places.plain / "hubd.certificate")
+        issuer = read(self._places.plain / "hubd.issuer")
+        if document is None or issuer is None or self._keys.key(IDENTITY) is None:
+            return None
+        try:
+            return read_hub_certificate(document, cose.read_key(cbor.decode(issuer)))
+        except PeerError:
+            return None
+
+    def _kept_answer(self) -> Enrolled | None:
+        """Return the answer that lies here from an earlier command. Raise ConfigError."""
+        data = self._keys.key(ANSWER)
+        if data is None:
+            return None
+        try:
+            answer = messages.decode_from_backend(data[_DIGEST_BYTES:])
+        except FrameError:
+            answer = None
+        if not isinstance(answer, Enrolled):
+            path = self._keys.path(ANSWER)
+            raise ConfigError(f"{path} is damaged: remove it, and type the command again")
+        return answer
+
+    def _put_drop_in(self) -> None:
+        """Let the unit take sealed keys: with the drop-in, it takes no plain ones."""
+        shipped = read(self._places.drop_in_shipped)
+        if shipped is None:
+            raise ConfigError(
+                f"{self._places.drop_in_shipped} is missing: install hubd again, or use --plain"
+            )
+        self._places.drop_in.parent.mkdir(parents=True, exist_ok=True)
+        self._files.write(self._places.drop_in, shipped, PUBLIC)
+
+
+def check(enrolled: Enrolled, keys: OwnKeys) -> HubCertificate:
+    """Prove an answer against the hub's own keys. Raise ConfigError."""
+    try:
+        issuer = cose.read_key(cbor.decode(enrolled.issuer))
+        certificate = read_hub_certificate(enrolled.certificate, issuer)
+    except PeerError as error:
+        sentence = f"the backend sent no certificate of the site's issuer: {error}"
+        raise ConfigError(sentence) from error
+    if certificate.key.kid != keys.identity.verify_key.kid:
+        raise ConfigError("the backend sent a certificate for the key of another hub")
+    if (certificate.hub, certificate.site) != (enrolled.hub, enrolled.site):
+        raise ConfigError("the backend sent the certificate of another hub or site")
+    doors = {door.access_point for door in enrolled.doors}
+    if not doors <= set(certificate.access_points):
+        raise ConfigError("the backend sent doors that its certificate does not have")
+    if keys.public in enrolled.server_keys:
+        raise ConfigError("the backend sent this hub's own key as its own")
+    return certificate
+
+
+def _reached(enrolled: Enrolled, host: str) -> Enrolled:
+    """Put the host that the installer typed where a backend says "this very host" (`*`)."""
+    here = f"{_endpoint(host)}:"
+    endpoints = [endpoint.replace(ANY_HOST, here, 1) for endpoint in enrolled.endpoints]
+    return replace(enrolled, endpoints=tuple(endpoints))
+
+
+def _result(certificate: HubCertificate, new: bool = True, kept: Path | None = None) -> Result:
+    return Result(
+        hub=certificate.hub,
+        site=certificate.site,
+        access_points=certificate.access_points,
+        new=new,
+        kept=kept,
+    )
+
+
+def _new_identity() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _identity(data: bytes) -> SigningKey:
+    try:
+        key = serialization.load_pem_private_key(data, None)
+    except (ValueError, TypeError) as error:
+        raise ConfigError("the identity that waits here is damaged: remove it") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError("the identity that waits here is of another kind: remove it")
+    return SigningKey(key)
+
+
+def _endpoint(host: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"tcp://{shown}"
