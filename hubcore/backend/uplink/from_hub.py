@@ -292,7 +292,11 @@ class NewKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class RetireKey(Message):
-    """Hub: know me by the key of this connection alone; `key` is the one before it."""
+    """Hub: know me by the key of this connection alone.
+
+    `key` is the one before it, or this one where there was none. It comes on every connection of a
+    hub that is not about to change its key, so that nothing is left of a change that was cut off.
+    """
 
     TYPE: ClassVar[int] = 11
     key: bytes
