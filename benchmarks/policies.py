@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import secrets
 import sys
@@ -32,6 +33,7 @@ from hubcore.access.cards import DIGEST_BYTES, Card
 from hubcore.access.grant import Access
 from hubcore.evidence.records import Head
 from hubcore.policy import document as policies
+from hubcore.policy.tree import names_of
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim.site import Site
@@ -41,7 +43,7 @@ CHANGES = 100
 ROUNDS = 3
 """So often the policy is changed."""
 AT_ONCE = 16
-"""Pieces in one commit: what has come when the disk is ready."""
+"""Pieces in one commit."""
 ASKED = 64
 LOOKUPS = 10_000
 BEAT_SECONDS = 0.001
@@ -53,10 +55,12 @@ _EXPIRES = 1_890_000_000
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one policy took: seconds, pieces, bytes, and the longest pause of the loop."""
+    """What one policy took: seconds, pieces of pages and of the index, bytes, the longest pause."""
 
     seconds: float
+    cpu_seconds: float
     pieces: int
+    index_pieces: int
     bytes: int
     pause_seconds: float
 
@@ -86,6 +90,7 @@ async def measure(directory: Path, rows: int) -> PolicyRounds:
         start_small, small = await _hub(site, transport, log)
     await _child(log, "make", str(site.path), str(rows))
     said = await _child(log, "apply", str(site.path), str(site.hub / "state"))
+    await asyncio.to_thread(os.sync)
     async with processes.radio(log) as transport:
         start_large, large = await _hub(site, transport, log)
     return PolicyRounds(
@@ -202,20 +207,34 @@ async def _put(
 ) -> Applied:
     """Put a policy in force as a hub does; return what it took."""
     brought = policies.split((path / f"{number}.cbor").read_bytes())
-    pieces = 0
-    size = 0
+    taken: list[bytes] = []
     async with _beating() as pauses:
         began = time.perf_counter()
+        cpu = time.process_time()
         proven = await asyncio.to_thread(prove, brought.root)
         root = await asyncio.to_thread(proven.root)
         await store.stage(root)
         while names := store.wanted(ASKED):
             for some in _parts(names, brought.pieces):
-                pieces += await store.take(some)
-                size += sum(map(len, some))
+                await store.take(some)
+                taken += some
         await store.put_in_force(head)
         seconds = time.perf_counter() - began
-    return Applied(seconds, pieces, size + len(brought.root), max(pauses))
+        cpu_seconds = time.process_time() - cpu
+    index = sum(map(_is_index, taken))
+    return Applied(
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        pieces=len(taken) - index,
+        index_pieces=index,
+        bytes=len(brought.root) + sum(map(len, taken)),
+        pause_seconds=max(pauses),
+    )
+
+
+def _is_index(piece: bytes) -> bool:
+    """Tell whether a piece is one of an index: it has no pages."""
+    return len(names_of(piece)) == 1
 
 
 def _parts(names: Sequence[bytes], pieces: Mapping[bytes, bytes]) -> list[list[bytes]]:

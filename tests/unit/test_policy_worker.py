@@ -1,4 +1,4 @@
-"""Pieces of an offered policy: asked for, awaited, asked for again; and what a carrier does wrong."""
+"""Pieces of an offered policy: asked for, awaited, asked for again; what carriers do wrong."""
 
 from __future__ import annotations
 
