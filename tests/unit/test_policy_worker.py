@@ -140,7 +140,7 @@ async def test_a_newer_policy_takes_the_place_of_one_whose_pieces_are_awaited() 
         assert here.said.empty()
 
 
-# hubd.backend.policies, law 3
+# hubd.backend.policies, law 4
 async def test_pieces_that_nobody_awaits_are_counted_and_forgotten() -> None:
     async with desk() as here:
         here.worker.take_pieces((b"piece",))
