@@ -30,7 +30,7 @@ from hubcore.codec import cbor
 from hubcore.codec.cose import IV_BYTES, KID_BYTES, RSAES_OAEP_SHA256, Aead
 from hubcore.errors import SignatureError
 from hubcore.phone.messages import decode_to_hub
-from hubcore.policy.policy import Policy
+from hubcore.policy.document import Proven
 from hubd.adapters.sqlite.policy import PolicyDatabase
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,7 +133,7 @@ def _add(steps: dict[str, list[int]], ns: dict[str, int]) -> None:
         steps.setdefault(name, []).append(value)
 
 
-def _no_policy(_document: bytes) -> Policy:
+def _no_policy(_document: bytes) -> Proven:
     raise SignatureError("this site has no policy")
 
 

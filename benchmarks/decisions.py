@@ -117,17 +117,25 @@ def _claim(index: int, number: int, now: float) -> Claim:
     )
 
 
+async def _put(store: PolicyDatabase, new: policies.Proven) -> None:
+    await store.stage(new.root())
+    pieces = list(new.pieces())
+    while store.wanted(len(pieces)):
+        await store.take(pieces)
+    await store.put_in_force(Head())
+
+
 async def measure(rounds: int) -> DecisionTimes:
     """Decide `rounds` times on rules of each age."""
     issuer = make_key()
     clock = DeskClock()
-    read = partial(policies.read, issuer=issuer.verify_key, site=SITE)
+    prove = partial(policies.prove, issuer=issuer.verify_key, site=SITE)
     times: dict[int, list[int]] = {year: [] for year in YEARS}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.db"
-        async with await PolicyDatabase.open(path, SITE, read) as store:
+        async with await PolicyDatabase.open(path, SITE, prove) as store:
             new = _policy(clock.wall())
-            await store.replace(new, policies.issue(new, issuer), Head())
+            await _put(store, prove(policies.issue(new, issuer)))
             judge = Judge(
                 SiteRules({1: Point(1, "front", False, 5.0)}, ZONE, 90 * DAY),
                 policy=store,

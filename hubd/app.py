@@ -97,10 +97,11 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             release=doors.unlock.release,
             accept_policy=intake.accept,
             policy_version=policy.version,
+            policy_digest=policy.digest,
             stand=doors.orders.take,
             act=devices.commands.act,
         )
-        sync = make_sync(config, parts.uplink, orders, devices, heard, evidence)
+        sync = make_sync(config, parts.uplink, parts.key_pairs, orders, devices, heard, evidence)
     time = make_clock_care(sync, evidence)
     status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
     calls = LocalCalls(status, time, policy, doors.passback, readers)

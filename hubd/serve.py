@@ -48,9 +48,9 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     """
     keys = load_keys(config)
     site = config.hub.site
-    read = partial(policies.read, issuer=keys.issuer_key, site=site)
+    prove = partial(policies.prove, issuer=keys.issuer_key, site=site)
     async with AsyncExitStack() as stack:
-        stores = await open_stores(config.hub.state_directory, site, read, stack)
+        stores = await open_stores(config.hub.state_directory, site, prove, stack)
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)

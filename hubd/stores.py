@@ -19,7 +19,7 @@ from hubcore.evidence.statecheck import (
     judge,
     read_logged_state,
 )
-from hubcore.policy.policy import Policy
+from hubcore.policy.document import Proven
 from hubd.adapters.host.revocation_file import RevocationFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
@@ -45,11 +45,11 @@ class Stores:
 
 
 async def open_stores(
-    state: Path, site: str, read: Callable[[bytes], Policy], stack: AsyncExitStack
+    state: Path, site: str, prove: Callable[[bytes], Proven], stack: AsyncExitStack
 ) -> Stores:
     """Open the stores in the directory `state`, or make them; `stack` closes them.
 
-    `read` verifies and reads a signed policy. Raise StoreError or ConfigError.
+    `prove` verifies a signed policy. Raise StoreError or ConfigError.
     """
     audit_path = state / "audit.db"
     policy_path = state / "policy.db"
@@ -58,7 +58,7 @@ async def open_stores(
     audit = await AuditStore.open(audit_path)
     await stack.enter_async_context(audit)
     try:
-        policy = await PolicyDatabase.open(policy_path, site, read)
+        policy = await PolicyDatabase.open(policy_path, site, prove)
     except TrustError as error:
         raise ConfigError(str(error)) from error
     await stack.enter_async_context(policy)

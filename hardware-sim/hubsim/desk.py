@@ -110,11 +110,13 @@ def desk_parts(
         rows = _mover_kinds(path, metals, networks, commands)
         return make_movers(config, edges.put, tell, rows)
 
+    made = make_uplink(config, keys)
     return Parts(
         radio=_radio(transport, config, tell),
         make_movers=movers_of,
         inputs=Attended(edges, path.parent, {door: metal.acts() for door, metal in metals.items()}),
-        uplink=make_uplink(config, keys),
+        uplink=made.uplink,
+        key_pairs=made.key_pairs,
         runs={},
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),

@@ -28,7 +28,7 @@ from hubcore.errors import LinkError
 from hubcore.evidence.records import Head
 from hubcore.policy import document as policies
 from hubsim import site as sites
-from hubsim.backend.control import HubFiles
+from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.server import Backend
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
@@ -184,13 +184,13 @@ class HubUnderCuts:
         make_image(folder / "disk.img", DISK_MEBIBYTES)
         self.disk = Disk(folder / "disk.img")
         secret = (self.site.backend / "curve.secret").read_text().strip()
-        version = partial(policies.read, issuer=self.site.verifier, site=self.site.name)
+        version = partial(policies.version_of, issuer=self.site.verifier, site=self.site.name)
         self.backend = Backend(
             endpoint="tcp://127.0.0.1:*",
             secret=secret,
             hubs=HubFiles(self.site.backend / "hubs"),
             directory=self.site.backend,
-            version_of=lambda document: version(document).version,
+            version_of=version,
         )
         self.head = Head()
         self.seen = Seen()

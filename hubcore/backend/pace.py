@@ -25,6 +25,8 @@ class Pace:
     """Between two messages of telemetry."""
     welcome_seconds: float = 10.0
     """After a Hello without Welcome, until the next Hello."""
+    hellos: int = 3
+    """So many Hellos without a Welcome; then the uplink is given up."""
     acknowledge_seconds: float = 10.0
     """After a record without any receipt, until records are sent again."""
     acknowledge_cap_seconds: float = 300.0
@@ -41,6 +43,8 @@ class Pace:
     """After a Halt, others of its cause are ignored for so long."""
     retry_seconds: float = 1.0
     """Until the next try, when the uplink or the disk took nothing."""
+    pieces_seconds: float = 10.0
+    """Without a piece of a policy that was asked for, until they are asked for again."""
     refused_seconds: float = 1.0
     """After a refused policy, until the next one is looked at."""
     refused_cap_seconds: float = 30.0

@@ -13,6 +13,8 @@ Laws:
 5. Of Halts of one cause that come soon after each other, the first counts.
 6. The hub asks for the backend's time by itself, with a Ping: when the last measure is old, and
    after a Welcome that came too late after its Hello to measure anything.
+7. An uplink on which nobody answers is given up after `Pace.hellos` Hellos: behind another endpoint
+   somebody may. A Halt is an answer.
 """
 
 from __future__ import annotations
@@ -31,10 +33,13 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     BackendMessage,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
@@ -127,6 +132,27 @@ class TakePolicy:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TakePieces:
+    """Look at these pieces of a policy when their turn comes."""
+
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAboutKeys:
+    """The backend says something about the hub's own keys."""
+
+    message: KeyTaken | RotateKey
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Leave this uplink, and look for another one."""
+
+    why: str
+
+
 TalkEffect = (
     PhaseChanged
     | Greet
@@ -137,6 +163,9 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakePieces
+    | TakeAboutKeys
+    | GiveUp
 )
 Effects = list[TalkEffect]
 
@@ -184,6 +213,8 @@ class Talk:
         """When the first one went: a Welcome may answer any of them."""
         self._ask_time_at = 0.0
         """When the next Ping is due for the sake of the time alone."""
+        self._hellos = 0
+        """Said in this phase."""
         self._heard_at = 0.0
         self._ping: _SentPing | None = None
         self._halted_at: dict[Cause, float] = {}
@@ -215,6 +246,7 @@ class Talk:
         self._hello_at = now
         if self._first_hello_at is None:
             self._first_hello_at = now
+        self._hellos += 1
         if self.phase is UplinkPhase.HALTED:
             self._greet_at = now + self._pace.halted_seconds
         else:
@@ -267,6 +299,7 @@ class Talk:
         self.why = why
         self._hello_at = None
         self._first_hello_at = None
+        self._hellos = 0
         self._ping = None
         return [PhaseChanged(phase, why)] if changed else []
 
@@ -278,6 +311,9 @@ class Talk:
                 "the backend is frozen, or knows neither this hub's id "
                 f"nor version {PROTOCOL} of the uplink"
             )
+            if self._hellos >= self._pace.hellos:
+                self._greet_at = None
+                return [GiveUp(self.why)]
         self._greet_at = now + self._pace.retry_seconds
         return [Greet()]
 
@@ -342,8 +378,14 @@ class Talk:
     def _on_order_while_halted(self, message: Release | Order | Act, _at: Moment) -> Effects:
         return [Say(self.refusal(message))]
 
+    def _on_about_keys(self, message: KeyTaken | RotateKey, _at: Moment) -> Effects:
+        return [TakeAboutKeys(message)]
+
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
+
+    def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
+        return [TakePieces(message.pieces)]
 
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
@@ -366,8 +408,11 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
+        KeyTaken: Talk._on_about_keys,
+        RotateKey: Talk._on_about_keys,
     },
     UplinkPhase.SILENT: {
         Welcome: Talk._on_welcome,
@@ -381,6 +426,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },
 }

@@ -245,9 +245,14 @@ class Cursor:
     items or pairs: nothing is built for them.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, at: int = 0) -> None:
         self._data = data
-        self._at = 0
+        self._at = at
+
+    @property
+    def at(self) -> int:
+        """How many bytes have been read."""
+        return self._at
 
     def tag(self, number: int) -> None:
         """Pass the tag of that number."""

@@ -251,14 +251,23 @@ def read_sign1(data: bytes) -> Sign1:
     Raise FrameError for anything else.
     """
     cursor = cbor.Cursor(data)
+    document = pass_sign1(cursor, len(data))
+    cursor.end()
+    return document
+
+
+def pass_sign1(cursor: cbor.Cursor, payload_bytes: int) -> Sign1:
+    """Split the tagged COSE_Sign1 at the cursor, whose payload has at most so many bytes.
+
+    Raise FrameError for anything else.
+    """
     cursor.tag(SIGN1_TAG)
     if cursor.array() != 4:
         raise FrameError("CBOR: an array of four is expected")
     protected = cursor.string(0, HEADER_BYTES)
     unprotected = cursor.whole(HEADER_ITEMS)
-    payload = cursor.string(0, len(data))
+    payload = cursor.string(0, payload_bytes)
     signature = cursor.string(0, SIGNATURE_BYTES)
-    cursor.end()
     return Sign1(
         protected=protected,
         unprotected=unprotected,

@@ -85,6 +85,14 @@ def prove(typ: str, data: bytes, key: VerifyKey, kid: bytes | None) -> bytes:
         document = cose.read_sign1(data)
     except FrameError as error:
         raise ProofError(f"{typ}: no tagged COSE_Sign1: {error}") from error
+    return verify(typ, document, key, kid)
+
+
+def verify(typ: str, document: cose.Sign1, key: VerifyKey, kid: bytes | None) -> bytes:
+    """Check headers and signature of a document that was split; return its payload, not decoded.
+
+    Raise ProofError.
+    """
     if document.protected != header(key.alg, typ) or document.unprotected != _unprotected(kid):
         raise ProofError(f"{typ}: its headers are not the constant ones of this kind and signer")
     cose.verify1(

@@ -12,7 +12,7 @@ Laws:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hubcore.access.grant import Grant
@@ -113,9 +113,19 @@ class TicketTable:
         if not same_credential:
             del self._by_credential[credential]
 
-    def drop_where(self, unwanted: Callable[[Grant], bool]) -> int:
-        """Forget the tickets of all grants that are `unwanted`; return how many."""
-        gone = [id_ for id_, ticket in self._tickets.items() if unwanted(ticket.grant)]
+    def ids(self) -> list[bytes]:
+        """Return the ids of all tickets, the oldest first."""
+        return list(self._tickets)
+
+    def drop_where(
+        self, unwanted: Callable[[Grant], bool], among: Iterable[bytes] | None = None
+    ) -> int:
+        """Forget the tickets of all grants that are `unwanted`; return how many.
+
+        `among`: look at the tickets of these ids alone, as far as they are there.
+        """
+        ids = self._tickets if among is None else among
+        gone = [id_ for id_ in ids if id_ in self._tickets and unwanted(self._tickets[id_].grant)]
         for id_ in gone:
             self.drop(id_)
         return len(gone)

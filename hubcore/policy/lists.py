@@ -1,4 +1,4 @@
-"""The lists of a policy, read from its document item by item, in the order in which they stand.
+"""The root of a policy after its version, read item by item, in the order in which it stands.
 
 Laws:
 1. No list, and no row in it, is longer than its ceiling, and all together have at most MAX_ITEMS.
@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from hubcore.access.cards import Card
-from hubcore.access.grant import ACCESS_POINT_MAX, GRANT_ID_BYTES
+from hubcore.access.grant import ACCESS_POINT_MAX
 from hubcore.access.words import Mode
 from hubcore.calendar import codec as schedule_codec
 from hubcore.calendar.codec import Take
@@ -25,18 +24,18 @@ from hubcore.codec import cwt
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError
 from hubcore.policy import rows
-from hubcore.policy.policy import Operator, PointRules, Policy
+from hubcore.policy.policy import Operator, PointRules
+from hubcore.policy.root import Root, RootHead
 from hubcore.policy.rows import NUMBER_MAX
+from hubcore.policy.tree import BITS_MAX, HASH_BYTES, PIECES_MAX, Table, Tree
 
 MAX_ITEMS = 500_000
-"""Revocations, schedules, rules, modes, cards and the rest together.
+"""Schedules, rules, modes, access points and the rest together.
 
 So 4 MiB of the shortest cost no more than 4 MiB of others.
 """
 SCHEDULE_ITEMS = 30_000
 """Rules, with their days, and special days of all schedules; fewer than the cache takes."""
-_ID_MIN = GRANT_ID_BYTES[0]
-_ID_MAX = GRANT_ID_BYTES[-1]
 
 
 class Label(IntEnum):
@@ -59,49 +58,57 @@ class Label(IntEnum):
 
 
 class Lists:
-    """The part of a policy after its version, read from the cursor's place on."""
+    """The part of a root after its version, read from the cursor's place on."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._items_left = MAX_ITEMS
         self._schedule_items_left = SCHEDULE_ITEMS
 
-    def read(self, site: str, version: int, issued_at: int) -> Policy:
+    def read(self, head: RootHead) -> Root:
         """Read them in the order in which they stand. Raise FrameError or ValueError."""
-        credentials = self._names(Label.CREDENTIALS)
-        grants = self._grants()
+        trees: dict[Table, Tree] = {}
+        self._tree(Label.CREDENTIALS, Table.CREDENTIALS, trees)
+        self._tree(Label.GRANTS, Table.GRANTS, trees)
         self._cursor.key(Label.SCHEDULES)
         unresolved = {number: self._schedule() for number in self._numbers(NUMBER_MAX)}
         self._cursor.key(Label.MODES)
         modes = {point: self._mode() for point in self._numbers(ACCESS_POINT_MAX)}
         self._cursor.key(Label.SPECIAL_DAYS)
         days = {number: self._days() for number in self._numbers(NUMBER_MAX)}
-        disabled = self._names(Label.DISABLED)
-        extended_time = self._names(Label.EXTENDED_TIME)
-        cards = self._cards()
+        self._tree(Label.DISABLED, Table.DISABLED, trees)
+        self._tree(Label.EXTENDED_TIME, Table.EXTENDED_TIME, trees)
+        self._tree(Label.CARDS, Table.CARDS, trees)
         points = self._points()
         operators = self._operators()
         self._cursor.key(Label.GROUPS)
         groups = {number: self._group() for number in self._numbers(NUMBER_MAX)}
         self._cursor.end()
-        return Policy(
-            site=site,
-            version=version,
-            issued_at=issued_at,
-            revoked_credentials=credentials,
-            revoked_grants=grants,
+        return Root(
+            head=head,
+            trees=trees,
             schedules={
                 number: one.resolve(days, self._take_of_schedule)
                 for number, one in unresolved.items()
             },
             modes=modes,
-            disabled=disabled,
-            extended_time=extended_time,
-            cards=cards,
             points=points,
             operators=operators,
             groups=groups,
         )
+
+    def _tree(self, label: Label, table: Table, trees: dict[Table, Tree]) -> None:
+        """Read the tree of a table, or null for a table without rows."""
+        self._cursor.key(label)
+        items = self._cursor.array_or_null()
+        if items is None:
+            return
+        if items != 2:
+            raise FrameError("a table is [bits, hash]")
+        bits = self._cursor.uint(BITS_MAX)
+        trees[table] = Tree(bits, self._cursor.string(HASH_BYTES, HASH_BYTES))
+        if sum(tree.pieces for tree in trees.values()) > PIECES_MAX:
+            raise FrameError(f"more than {PIECES_MAX} pieces in all tables together")
 
     def _take(self, count: int) -> int:
         """Count items against the ceiling, before they are read."""
@@ -127,28 +134,6 @@ class Lists:
                 raise FrameError("map keys unsorted or repeated")
             previous = number
             yield number
-
-    def _names(self, label: Label) -> frozenset[str]:
-        self._cursor.key(label)
-        count = self._take(self._cursor.array())
-        return frozenset(self._cursor.text(1, cwt.NAME_BYTES) for _ in range(count))
-
-    def _grants(self) -> frozenset[bytes]:
-        self._cursor.key(Label.GRANTS)
-        count = self._take(self._cursor.array())
-        return frozenset(self._cursor.string(_ID_MIN, _ID_MAX) for _ in range(count))
-
-    def _cards(self) -> dict[bytes, Card]:
-        self._cursor.key(Label.CARDS)
-        cards: dict[bytes, Card] = {}
-        previous = b""
-        for _ in range(self._take(self._cursor.array())):
-            card = rows.read_card(self._cursor, self._take)
-            if card.digest <= previous:
-                raise FrameError("cards unsorted or repeated")
-            previous = card.digest
-            cards[card.digest] = card
-        return cards
 
     def _points(self) -> dict[int, PointRules]:
         self._cursor.key(Label.POINTS)

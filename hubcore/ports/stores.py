@@ -11,7 +11,8 @@ from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Schedule
 from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.uses import Use
-from hubcore.policy.policy import Operator, PointRules, Policy
+from hubcore.policy.policy import Operator, PointRules
+from hubcore.policy.root import Root
 
 
 class AuditLog(Protocol):
@@ -103,15 +104,33 @@ class PolicyLookups(Protocol):
 
 
 class PolicyStore(PolicyLookups, Protocol):
-    """The policy in force, on disk and indexed.
+    """The policy in force, on disk and indexed, and the next one while its pieces come.
 
     1,000,000 credentials and as many revocations must fit.
     """
 
-    async def replace(self, policy: Policy, document: bytes) -> None:
-        """Put this policy in force, whole and durable; `document` is what the issuer signed.
+    def digest(self) -> bytes:
+        """The digest of the policy in force; `policy.root.NO_DIGEST` when there is none."""
+
+    async def stage(self, new: Root) -> None:
+        """Begin to stage a policy in place of any other, or go on where its staging stopped.
 
         Raise RollbackError unless its version is higher than the one in force.
+        """
+
+    def wanted(self, most: int) -> Sequence[bytes]:
+        """The names of at most so many pieces that the staged policy wants now.
+
+        None is wanted of a policy that is whole, or after an error.
+        """
+
+    async def take(self, pieces: Sequence[bytes]) -> int:
+        """Stage pieces, durably; return how many were wanted. What was not changes nothing."""
+
+    async def put_in_force(self) -> None:
+        """Put the staged policy in force, whole and durable.
+
+        Raise StoreError, also when it is not whole.
         """
 
 
@@ -128,20 +147,23 @@ class RevocationFile(Protocol):
 class PolicyFile(PolicyLookups, Protocol):
     """The policy in one file, with a head of the audit log noted beside it.
 
-    `version` is that of the proven policy; 0 when there is none.
+    `version` and `digest` are those of the proven policy. The rest is as in `PolicyStore`.
     """
 
-    async def replace(
-        self,
-        policy: Policy,
-        document: bytes,
-        head: Head,
-        again: bool = False,
-    ) -> None:
-        """Put this policy in force and note the head, in one commit.
+    def digest(self) -> bytes:
+        """See `PolicyStore.digest`."""
 
-        `again` allows the version that is in force already.
-        """
+    async def stage(self, new: Root, again: bool = False) -> None:
+        """See `PolicyStore.stage`; `again` allows the version that is in force already."""
+
+    def wanted(self, most: int) -> Sequence[bytes]:
+        """See `PolicyStore.wanted`."""
+
+    async def take(self, pieces: Sequence[bytes]) -> int:
+        """See `PolicyStore.take`."""
+
+    async def put_in_force(self, head: Head, again: bool = False) -> None:
+        """Put the staged policy in force and note the head, in one commit."""
 
     async def note(self, head: Head) -> None:
         """Note the head of the audit log, durably."""

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkPlace:
+    """Where the uplink is, or where it tried to be last."""
+
+    endpoint: str = ""
+    server_key: int = 1
+    """Which of the backend's pinned keys, counted from 1."""
+    server: bytes = b""
+    """That key; empty before the first attempt."""
+    own_key: bytes = b""
+    """The public key with which the hub came; empty before the first attempt."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """The last cause at each endpoint that failed and has not worked since, in sentences."""
 
 
 class UplinkListener(Protocol):
@@ -29,3 +46,13 @@ class Uplink(Protocol):
 
     def send(self, message: bytes) -> bool:
         """Queue one message; False, and not queued, when the uplink is down or the queue full."""
+
+    def place(self) -> UplinkPlace:
+        """Where it is, or tried to be last."""
+
+    def leave(self, why: str, *, again: bool = False) -> None:
+        """Give up the connection that is up, and try anew.
+
+        `again`: at the same endpoint, with the same of the backend's keys. Else this endpoint
+        counts as one that failed, for the reason `why`. Without a connection nothing happens.
+        """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hubcore.backend.uplink import from_hub
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import ConfigError, FrameError
+from hubcore.policy.root import NO_DIGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,15 @@ class Identity:
     def __post_init__(self) -> None:
         """Raise ConfigError for what no Hello can carry."""
         try:
-            self.hello(policy_version=0, last_record=0, waiting=0)
+            self.hello(policy_version=0, policy_digest=NO_DIGEST, last_record=0, waiting=0)
         except FrameError as error:
             raise ConfigError(
                 f"this hub cannot introduce itself to the backend: {error}"
             ) from error
 
-    def hello(self, *, policy_version: int, last_record: int, waiting: int) -> from_hub.Hello:
+    def hello(
+        self, *, policy_version: int, policy_digest: bytes, last_record: int, waiting: int
+    ) -> from_hub.Hello:
         """Return the Hello of this hub."""
         return from_hub.Hello(
             protocol=PROTOCOL,
@@ -36,6 +39,7 @@ class Identity:
             boot_id=self.boot_id,
             software=self.software,
             policy_version=policy_version,
+            policy_digest=policy_digest,
             last_record=last_record,
             waiting=waiting,
         )

@@ -1,14 +1,12 @@
 """What the backend orders is carried out here, and answered.
 
 Laws:
-1. Releases, orders for doors, commands of devices and policies have tasks of their own: none waits
-   for another, they wait for no record, and no record for them.
+1. Releases, orders for doors and commands of devices have tasks of their own: none waits for
+   another, they wait for no record, and no record for them.
 2. A release or an order for a door beyond those at work and those waiting is answered with BUSY. A
    command of devices is refused then.
 3. A STOP has a place of its own: it waits for no shutter that travels.
 4. Orders for doors have one task: they are carried out in the order in which they came.
-5. Of the policies that wait, only the newest is looked at.
-6. After a refused policy none is looked at for a while, for each look costs a signature check.
 """
 
 from __future__ import annotations
@@ -23,10 +21,11 @@ import structlog
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import Act, Order, Release
-from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult, Result
+from hubcore.backend.uplink.from_hub import ActResult, OrderResult, Result
 from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
 from hubcore.errors import HubError
+from hubd.backend.policies import PolicyWorker
 
 log = structlog.get_logger()
 
@@ -44,10 +43,12 @@ class Orders:
 
     Only the end of the daemon cancels it between its record and its strike.
     """
-    accept_policy: Callable[[bytes], Awaitable[int]]
-    """Returns the version now in force. Raises HubError."""
+    accept_policy: Callable[[bytes, PolicyWorker], Awaitable[int]]
+    """Returns the version now in force; the carrier brings its pieces. Raises HubError."""
     policy_version: Callable[[], int]
     """Returns the version in force, for every Hello."""
+    policy_digest: Callable[[], bytes]
+    """Returns the digest of the policy in force, for every Hello."""
     stand: Callable[[Order], Awaitable[OrderResult]]
     """Takes an order for a door, or its end; judges a repeated id, and bounds its own waits."""
     act: Callable[[Act], Awaitable[ActResult]] = _no_devices
@@ -62,7 +63,7 @@ class OrderWorkers:
         *,
         orders: Orders,
         pace: Pace,
-        answer: Callable[[Result | OrderResult | ActResult | PolicyResult], object],
+        answer: Callable[[Result | OrderResult | ActResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the uplink, which may lose it."""
@@ -74,7 +75,6 @@ class OrderWorkers:
         self._orders_for_doors: asyncio.Queue[Order] = asyncio.Queue(pace.orders_waiting)
         self._acts: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
         self._stops: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
-        self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
         """Let a release wait for its turn, or answer BUSY."""
@@ -115,16 +115,9 @@ class OrderWorkers:
                 waiting.append(queue.get_nowait())
         return waiting
 
-    def take_policy(self, document: bytes) -> None:
-        """Let a policy wait for its turn, in place of the one that waits."""
-        if self._policies.full():
-            self._policies.get_nowait()
-        self._policies.put_nowait(document)
-
     async def run(self) -> None:
         """Carry out orders until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_at_policies())
             group.create_task(self._carry_out_orders())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
@@ -163,29 +156,3 @@ class OrderWorkers:
                 log.warning("act_failed", why=str(error))
                 result = ActResult(order.id, (), sentence(str(error)))
             self._answer(result)
-
-    async def _look_at_policies(self) -> None:
-        pause_seconds = self._pace.refused_seconds
-        while True:
-            document = await self._policies.get()
-            result = await self._judge(document)
-            self._answer(result)
-            if not result.refused:
-                pause_seconds = self._pace.refused_seconds
-                continue
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
-
-    async def _judge(self, document: bytes) -> PolicyResult:
-        """Hand a policy on; the answer holds nothing of its content."""
-        try:
-            version = await self._orders.accept_policy(document)
-        except HubError as error:
-            why = sentence(str(error)) or "refused"
-        except MemoryError:
-            why = f"a policy of {len(document)} bytes is more than this hub has memory for"
-        else:
-            return PolicyResult(version, "")
-        self._counters["policies_refused"] += 1
-        log.warning("policy_refused", why=why)
-        return PolicyResult(self._orders.policy_version(), why)

@@ -35,3 +35,15 @@ class UplinkState:
     """The newest record that it held at the Halt, as `NUMBER:HASH`."""
     boot: str = ""
     """The id of this start, in hexadecimal digits."""
+    endpoint: str = ""
+    """Where the uplink is, or tried to be last."""
+    server_key: int = 1
+    """With which of the backend's pinned keys, counted from 1."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """The last cause at each endpoint that has not worked since."""
+    key: str = ""
+    """The hub's own public key, in Z85; "" where the uplink has none."""
+    key_since: float | None = None
+    """When that key was made, or first seen, Unix seconds."""
+    key_trouble: str = ""
+    """What keeps the hub from changing its key, or from using the one that it ought to."""

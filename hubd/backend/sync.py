@@ -24,20 +24,23 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 
 from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
+    GiveUp,
     Greet,
     Moment,
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeAboutKeys,
     TakeAct,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -55,6 +58,8 @@ from hubcore.ports.uplink import Uplink
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
+from hubd.backend.policies import PolicyWorker
+from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
 from hubd.backend.telemetry import TelemetrySender
@@ -79,8 +84,11 @@ class Sync:
         chance: Callable[[int], bytes] = secrets.token_bytes,
         telemetry: TelemetryTable | None = None,
         backend_time: BackendTime | None = None,
+        rotation: KeyRotation | None = None,
     ) -> None:
-        """`appended` is set after every append to the log, on the event loop.
+        """`rotation` changes the hub's own key, where the uplink has one.
+
+        `appended` is set after every append to the log, on the event loop.
 
         `heard` is called with each message of the backend that was in turn. `backend_time` learns
         the backend's time.
@@ -116,10 +124,20 @@ class Sync:
             pace=pace,
             say=self._say,
         )
+        self._rotation = rotation
+        if rotation is not None:
+            rotation.speaks(self._say)
         self._workers = OrderWorkers(
             orders=orders,
             pace=pace,
             answer=self._say,
+            counters=self._counters,
+        )
+        self._policies = PolicyWorker(
+            accept=orders.accept_policy,
+            version=orders.policy_version,
+            pace=pace,
+            say=self._say,
             counters=self._counters,
         )
 
@@ -143,7 +161,23 @@ class Sync:
             halt=None if halt is None else halt.cause.name.lower(),
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
+            **self._about_place(),
         )
+
+    def _about_place(self) -> dict[str, Any]:
+        """Return where the uplink is, and with which keys."""
+        place = self._uplink.place()
+        shown: dict[str, Any] = {
+            "endpoint": place.endpoint,
+            "server_key": place.server_key,
+            "failures": place.failures,
+        }
+        if self._rotation is not None:
+            known = self._rotation.known
+            shown["key"] = known.shown
+            shown["key_since"] = known.since
+            shown["key_trouble"] = known.trouble or self._rotation.trouble
+        return shown
 
     async def run(self) -> None:
         """Serve the uplink and the talk until cancelled."""
@@ -151,6 +185,9 @@ class Sync:
             group.create_task(self._uplink.serve(self))
             group.create_task(self._take_turns())
             group.create_task(self._workers.run())
+            group.create_task(self._policies.run())
+            if self._rotation is not None:
+                group.create_task(self._rotation.run())
 
     # What the uplink tells: nothing here waits.
 
@@ -243,7 +280,14 @@ class Sync:
                 case RefuseWaiting():
                     self._refuse_waiting()
                 case TakePolicy(document):
-                    self._workers.take_policy(document)
+                    self._policies.take_policy(document)
+                case TakePieces(pieces):
+                    self._policies.take_pieces(pieces)
+                case TakeAboutKeys(about):
+                    if self._rotation is not None:
+                        self._rotation.heard(about)
+                case GiveUp(why):
+                    self._uplink.leave(why)
                 case _:
                     assert_never(effect)
 
@@ -252,6 +296,15 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+        if self._rotation is None:
+            return
+        match phase:
+            case UplinkPhase.SPEAKING:
+                self._rotation.welcomed()
+            case UplinkPhase.HALTED:
+                self._rotation.halted()
+            case _:
+                self._rotation.ended()
 
     def _refuse_waiting(self) -> None:
         for order in self._workers.give_back_waiting():
@@ -261,6 +314,7 @@ class Sync:
     def _greet(self) -> None:
         hello = self._identity.hello(
             policy_version=self._orders.policy_version(),
+            policy_digest=self._orders.policy_digest(),
             last_record=self._records.last(),
             waiting=self._records.waiting(),
         )

@@ -6,14 +6,17 @@ import secrets
 from functools import partial
 
 from hubcore.backend.pace import Pace
+from hubcore.backend.rotation import DAY_SECONDS, RotationPace
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
+from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
 from hubd import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
+from hubd.backend.rotation import KeyRotation
 from hubd.backend.sync import Sync
 from hubd.building.devices import Devices
 from hubd.building.evidence import Evidence
@@ -50,6 +53,7 @@ def make_policy_intake(
 def make_sync(
     config: Config,
     uplink: Uplink,
+    key_pairs: KeyPairs | None,
     orders: Orders,
     devices: Devices,
     heard: LastHeard,
@@ -62,8 +66,18 @@ def make_sync(
         boot_id=secrets.token_bytes(16),
         software=__version__,
     )
+    rotation = None
+    if key_pairs is not None and config.backend is not None:
+        rotation = KeyRotation(
+            pairs=key_pairs,
+            uplink=uplink,
+            pace=RotationPace(age_seconds=DAY_SECONDS * config.backend.key_days),
+            clock=evidence.clock,
+            hub=config.hub.id,
+        )
     return Sync(
         uplink=uplink,
+        rotation=rotation,
         records=evidence.log,
         orders=orders,
         identity=identity,

@@ -31,6 +31,7 @@ from hubcore.errors import ConfigError, FrameError, PeerError
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubd import __version__
 from hubd.adapters.curve.uplink import CurveUplink
+from hubd.adapters.keys.keyfiles import SERVER_KEYS_MAX
 from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.enrolment.asking import Asking, ask_until_enrolled
 from hubd.enrolment.durable import PUBLIC, Durable, Sealer, Step, no_step, read
@@ -164,7 +165,8 @@ class Enrolment:
         text = text_of(enrolled, order.lines, self._places.config)
         self._keys.put_public("certificate", enrolled.certificate)
         self._keys.put_public("issuer", enrolled.issuer)
-        self._keys.put_public("backend_public", z85.encode(enrolled.server_keys[0]))
+        pinned = b"\n".join(z85.encode(key) for key in enrolled.server_keys[:SERVER_KEYS_MAX])
+        self._keys.put_public("backend_public", pinned)
         if enrolled.beacon:
             self._keys.put_private("beacon", enrolled.beacon)
         if enrolled.card_key:

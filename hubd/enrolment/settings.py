@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hubcore.backend.enrolment.messages import Enrolled
 from hubcore.errors import ConfigError
+from hubd.config.backend import ENDPOINTS_MAX
 from hubd.config.file import Config, parse
 from hubd.enrolment.durable import PUBLIC, Durable, read
 
@@ -101,8 +102,16 @@ curve_secret = "credential:curve_secret"
 backend_public = "credential:backend_public"
 {optional}
 [backend]
-endpoint = {_quoted(enrolled.endpoints[0])}
+{_endpoints(enrolled.endpoints)}
 """
+
+
+def _endpoints(endpoints: tuple[str, ...]) -> str:
+    """Return the line of the configuration that names them, in their order."""
+    if len(endpoints) == 1:
+        return f"endpoint = {_quoted(endpoints[0])}"
+    listed = ", ".join(_quoted(endpoint) for endpoint in endpoints[:ENDPOINTS_MAX])
+    return f"endpoints = [{listed}]"
 
 
 def _quoted(text: str) -> str:
@@ -132,7 +141,9 @@ def _is_of(old: bytes, place: Path, enrolled: Enrolled) -> bool:
     except (ConfigError, UnicodeDecodeError):
         return False
     same_hub = config.hub.id == enrolled.hub and config.hub.site == enrolled.site
-    return same_hub and config.backend is not None and config.backend.endpoint in enrolled.endpoints
+    if not same_hub or config.backend is None:
+        return False
+    return set(config.backend.places) <= set(enrolled.endpoints)
 
 
 def _free_name(place: Path, old: bytes) -> Path:

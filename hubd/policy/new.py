@@ -1,4 +1,6 @@
-"""The use case of a new policy: read, verified, put in force; what it forbids is ended at once.
+"""The use case of a new policy: read, verified, brought together, put in force.
+
+What it forbids is ended at once.
 
 Laws:
 1. Signature first, then the version, then the rest: an old policy costs a signature check, an
@@ -6,20 +8,35 @@ Laws:
 2. It is read in a thread, item by item, so that doors are served meanwhile.
 3. What is refused leaves nothing behind: the refusal holds no document.
 4. Once a policy is in force it is answered as in force, whether or not that could be recorded.
+5. What the document did not bring along is asked of its carrier: at most ASKED pieces at a time. A
+   carrier that brings nothing that was asked for, PATIENCE times, ends it; what has come stays
+   staged.
+6. Each decision looks the policy up anew. So a ticket of a revoked grant opens nothing, whenever it
+   is dropped, and tickets are looked through in short turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from hubcore.access.grant import Grant
-from hubcore.errors import AuditError, HubError, RollbackError, StoreError, TrustError
+from hubcore.errors import (
+    AuditError,
+    HubError,
+    LinkError,
+    RollbackError,
+    StoreError,
+    TrustError,
+)
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.document import Proven
-from hubcore.policy.policy import Policy
+from hubcore.policy.root import Root, RootHead
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.unlock import Unlock
@@ -28,6 +45,45 @@ from hubd.threads import Start, run_in_thread, start_thread
 
 Prove = Callable[[bytes], Proven]
 """Checks a document's signature and reads its version. Raises TrustError."""
+
+ASKED = 64
+"""Pieces that a carrier is asked for at a time: at most 4 MiB."""
+PATIENCE = 3
+TICKETS_A_TURN = 64
+_BROUGHT_AT_ONCE = 16
+"""Pieces of a document that are staged in one commit."""
+
+
+class Carrier(Protocol):
+    """Who brings the pieces of a policy: the backend, a bridge, a stick."""
+
+    def ask(self, names: Sequence[bytes]) -> None:
+        """Ask for these pieces; it may be lost."""
+
+    async def next(self) -> Sequence[bytes]:
+        """Return pieces that have come, whatever they are; none when nothing came for a while.
+
+        Raise LinkError when no more of this policy is to be waited for.
+        """
+
+
+class NoCarrier:
+    """Nobody: a document brings its pieces along, or is refused."""
+
+    def ask(self, names: Sequence[bytes]) -> None:
+        """Ask nobody."""
+
+    async def next(self) -> Sequence[bytes]:
+        """Raise LinkError."""
+        raise LinkError("the policy's pieces did not come along")
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A policy that was read: its root, and the pieces that came along."""
+
+    root: Root
+    pieces: Sequence[bytes]
 
 
 class PolicyIntake:
@@ -57,43 +113,84 @@ class PolicyIntake:
         self._in_force = in_force
         self._start = start
 
-    async def accept(self, document: bytes) -> int:
-        """Put a policy in force and return its version.
+    async def accept(self, document: bytes, carrier: Carrier | None = None) -> int:
+        """Put a policy in force and return its version; the carrier brings what is not there yet.
 
-        Raise TrustError, StoreError, or HardwareError when the machine gives no thread; the old
-        policy stays in force then.
+        Raise TrustError, StoreError, LinkError from the carrier, or HardwareError when the machine
+        gives no thread; the old policy stays in force then.
         """
-        new = await self._read(document)
-        await self._store.replace(new, document)
-        dropped = self._drop_tickets(new)
+        offered = await self._read(document)
+        await self._store.stage(offered.root)
+        await self._take_along(offered.pieces)
+        await self._fetch(carrier or NoCarrier())
+        await self._store.put_in_force()
         await self._unlock.enforce()
-        await self._in_force(new.version)
-        await self._record(new, dropped)
+        dropped = await self._drop_tickets()
+        await self._in_force(offered.root.version)
+        await self._record(offered.root.head, dropped)
         return self._store.version()
 
-    async def _read(self, document: bytes) -> Policy:
+    async def _read(self, document: bytes) -> Offered:
         """Read a document in a thread, and raise its refusal here."""
         in_force = self._store.version()
         read = partial(_read, self._prove, document, in_force)
         new = await run_in_thread("policy-reader", read, self._start)
-        if isinstance(new, Policy):
+        if isinstance(new, Offered):
             return new
         try:
             raise new
         finally:
             del new  # or this frame and the error would hold each other
 
-    def _drop_tickets(self, new: Policy) -> int:
+    async def _take_along(self, pieces: Sequence[bytes]) -> None:
+        """Take what came along with the document, as long as any of it is wanted."""
+        taken = 1
+        while taken and self._store.wanted(max(len(pieces), 1)):
+            taken = 0
+            for start in range(0, len(pieces), _BROUGHT_AT_ONCE):
+                taken += await self._store.take(pieces[start : start + _BROUGHT_AT_ONCE])
+
+    async def _fetch(self, carrier: Carrier) -> None:
+        """Have the carrier bring what is wanted."""
+        fruitless = 0
+        while names := self._store.wanted(ASKED):
+            carrier.ask(names)
+            taken = await self._take_brought(carrier, len(names))
+            fruitless = 0 if taken else fruitless + 1
+            if fruitless == PATIENCE:
+                raise LinkError(
+                    f"the policy's pieces did not come, though asked for {PATIENCE} times: "
+                    "look at the backend"
+                )
+
+    async def _take_brought(self, carrier: Carrier, most: int) -> int:
+        """Take what comes until all that was asked for is here, or nothing comes."""
+        taken = 0
+        while taken < most:
+            pieces = await carrier.next()
+            if not pieces:
+                break
+            taken += await self._store.take(pieces)
+        return taken
+
+    async def _drop_tickets(self) -> int:
         """Drop the tickets of what is revoked; return how many."""
+        dropped = 0
+        ids = self._tickets.ids()
+        for start in range(0, len(ids), TICKETS_A_TURN):
+            turn = ids[start : start + TICKETS_A_TURN]
+            dropped += self._tickets.drop_where(self._is_revoked, turn)
+            await asyncio.sleep(0)
+        return dropped
 
-        def is_revoked(grant: Grant) -> bool:
-            if grant.credential in new.revoked_credentials:
-                return True
-            return grant.grant_id in new.revoked_grants
+    def _is_revoked(self, grant: Grant) -> bool:
+        """Tell whether a ticket must go; also when nobody can tell."""
+        try:
+            return self._store.revoked(grant.credential, grant.grant_id)
+        except StoreError:
+            return True
 
-        return self._tickets.drop_where(is_revoked)
-
-    async def _record(self, new: Policy, dropped: int) -> None:
+    async def _record(self, new: RootHead, dropped: int) -> None:
         facts: Detail = {
             Fact.VERSION: new.version,
             Fact.ISSUED: new.issued_at,
@@ -107,7 +204,7 @@ class PolicyIntake:
             self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
 
 
-def _read(prove: Prove, document: bytes, in_force: int) -> Policy | HubError:
+def _read(prove: Prove, document: bytes, in_force: int) -> Offered | HubError:
     """Return the policy, or why it is refused: without its frames, which hold the document."""
     try:
         proven = prove(document)
@@ -115,7 +212,7 @@ def _read(prove: Prove, document: bytes, in_force: int) -> Policy | HubError:
             return RollbackError(
                 f"policy {proven.version} is not newer than {in_force}, which is in force"
             )
-        return proven.read()
+        return Offered(proven.root(), tuple(proven.pieces()))
     except TrustError as error:
         return type(error)(str(error))
     except MemoryError:

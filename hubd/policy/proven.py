@@ -14,6 +14,8 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hubcore.access.cards import Card
 from hubcore.access.revocations import CarriedRevocations
 from hubcore.access.words import Mode
@@ -33,7 +35,8 @@ from hubcore.evidence.statecheck import (
     edited_facts,
     judge,
 )
-from hubcore.policy.policy import Operator, PointRules, Policy
+from hubcore.policy.policy import Operator, PointRules
+from hubcore.policy.root import NO_DIGEST, Root
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
 from hubd.recording import record_now
@@ -75,6 +78,7 @@ class ProvenPolicy:
         self._edited = edited
         self._why = why
         self._least = told.version
+        self._staged = 0
         verdict = judge(found, told)
         self._unrecorded = verdict is Belief.UNRECORDED
         self._doubt = verdict if isinstance(verdict, Doubt) else None
@@ -174,17 +178,33 @@ class ProvenPolicy:
             return Mode.LOCKDOWN
         return self._file.mode(access_point)
 
-    async def replace(self, policy: Policy, document: bytes) -> None:
-        """See `PolicyStore.replace`; while a doubt stands, the same version is taken once more."""
-        if policy.version < self._least:
+    def digest(self) -> bytes:
+        """See `PolicyStore.digest`; that of none while the state is in doubt."""
+        return NO_DIGEST if self._doubt is not None else self._file.digest()
+
+    async def stage(self, new: Root) -> None:
+        """See `PolicyStore.stage`; while a doubt stands, the same version is taken once more."""
+        if new.version < self._least:
             raise RollbackError(
-                f"policy {policy.version} is older than {self._least}: the audit log shows that "
+                f"policy {new.version} is older than {self._least}: the audit log shows that "
                 f"{self._least} was in force here"
             )
-        in_doubt = self._doubt is not None
-        head = self._log.head()
-        await self._file.replace(policy, document, head, again=in_doubt)
-        self._believe(policy.version)
+        self._staged = new.version
+        await self._file.stage(new, again=self._doubt is not None)
+
+    def wanted(self, most: int) -> Sequence[bytes]:
+        """See `PolicyStore.wanted`."""
+        return self._file.wanted(most)
+
+    async def take(self, pieces: Sequence[bytes]) -> int:
+        """See `PolicyStore.take`."""
+        return await self._file.take(pieces)
+
+    async def put_in_force(self) -> None:
+        """See `PolicyStore.put_in_force`."""
+        version = self._staged
+        await self._file.put_in_force(self._log.head(), again=self._doubt is not None)
+        self._believe(version)
 
     def _believe(self, version: int) -> None:
         self._doubt = None

@@ -44,11 +44,13 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     if lines_of_inputs:
         inputs = WiredInputs(lines_of_inputs, edges.put, partial(tell, Part.INPUTS))
         runs[Part.INPUTS] = inputs.run
+    made = make_uplink(config, keys)
     return Parts(
         radio=make_radio(config, tell),
         make_movers=movers_of,
         inputs=edges,
-        uplink=make_uplink(config, keys),
+        uplink=made.uplink,
+        key_pairs=made.key_pairs,
         runs=runs,
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),

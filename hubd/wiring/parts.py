@@ -12,6 +12,7 @@ from drivers.lock.commands import Commands
 from hubcore.device.device import Device
 from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover
+from hubcore.ports.keys import KeyPairs
 from hubcore.ports.network import NetworkCare
 from hubcore.ports.radio import Radio
 from hubcore.ports.reader import Readers
@@ -45,6 +46,7 @@ class Parts:
     `make_movers`: makes what moves each door. `runs`: what must run for the parts, by name.
     `readers`: what drives each reader beside the phones, by the reader's id.
     `devices`: what is commanded, the locks of doors too, each with its driver, by its id.
+    `key_pairs`: the hub's own keys for the uplink, where it can change them by itself.
     `care`: that of the Z-Wave network, where the hub commands one. Nothing of hubd calls it yet.
     """
 
@@ -56,6 +58,7 @@ class Parts:
     readers: Mapping[str, Readers] = field(default_factory=dict)
     devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
     care: NetworkCare | None = None
+    key_pairs: KeyPairs | None = None
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

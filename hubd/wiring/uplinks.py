@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from zmq.utils import z85
 
+from hubcore.errors import StoreError
+from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
+from hubd import BUILD_TIME
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.keyfiles import HubKeys
+from hubd.adapters.keys.pairs import FOLDER, PairFolder
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from hubd.config import backend as sections
 from hubd.config.file import Config
 from hubd.wiring.look.finding import Finding, fact
 
 ABOUT = "backend"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUplink:
+    """An uplink, and the hub's own pairs of keys for it where it has any."""
+
+    uplink: Uplink | None = None
+    key_pairs: KeyPairs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +40,36 @@ class UplinkKind:
     `describe` says what a technician compares with the backend; '' when the keys are not there.
     """
 
-    make: Callable[[Any, HubKeys], Uplink | None]
-    describe: Callable[[Any, HubKeys], str]
+    make: Callable[[Any, Config, HubKeys], MadeUplink]
+    describe: Callable[[Any, Config, HubKeys], str]
 
 
-def curve(section: sections.Curve, keys: HubKeys) -> Uplink | None:
-    """ZeroMQ with CURVE, the backend's key pinned."""
+def curve(section: sections.Curve, config: Config, keys: HubKeys) -> MadeUplink:
+    """ZeroMQ with CURVE, the backend's keys pinned."""
     if keys.uplink is None:
-        return None
-    return CurveUplink(section.endpoint, keys.uplink)
+        return MadeUplink()
+    pairs = _pairs(config, keys.uplink)
+    with suppress(StoreError):  # a disk that takes nothing is told of when the key is to change
+        pairs.begin(max(time.time(), BUILD_TIME))
+    uplink = CurveUplink(section.places, keys.uplink, own=pairs.for_attempt)
+    return MadeUplink(uplink, pairs)
 
 
-def describe_curve(section: sections.Curve, keys: HubKeys) -> str:
-    """Say where the backend is, and both public keys."""
+def describe_curve(section: sections.Curve, config: Config, keys: HubKeys) -> str:
+    """Say where the backend is, and the public keys of both."""
     if keys.uplink is None:
         return ""
-    own = z85.encode(keys.uplink.public).decode()
-    theirs = z85.encode(keys.uplink.backend).decode()
-    return (
-        f"{section.endpoint}; it must know this hub's public key {own}, "
-        f"and its own must be {theirs}"
+    known = _pairs(config, keys.uplink).known()
+    theirs = " or ".join(z85.encode(key).decode() for key in keys.uplink.backends)
+    places = ", then ".join(section.places)
+    said = (
+        f"{places}; it must know this hub's public key {known.shown}, and its own must be {theirs}"
     )
+    return f"{said}. {known.trouble}" if known.trouble else said
+
+
+def _pairs(config: Config, keys: UplinkKeys) -> PairFolder:
+    return PairFolder(config.hub.state_directory / FOLDER, keys.own)
 
 
 UPLINK_KINDS: Mapping[type[sections.Backend], UplinkKind] = {
@@ -54,12 +78,12 @@ UPLINK_KINDS: Mapping[type[sections.Backend], UplinkKind] = {
 """A row for each kind in `hubd.config.backend.Backend`."""
 
 
-def make_uplink(config: Config, keys: HubKeys) -> Uplink | None:
-    """Make the uplink of the configuration; None for a hub that decides alone."""
+def make_uplink(config: Config, keys: HubKeys) -> MadeUplink:
+    """Make the uplink of the configuration; none for a hub that decides alone."""
     if config.backend is None:
-        return None
+        return MadeUplink()
     kind = UPLINK_KINDS[type(config.backend)]
-    return kind.make(config.backend, keys)
+    return kind.make(config.backend, config, keys)
 
 
 def look_at_uplink(config: Config, keys: HubKeys) -> Finding:
@@ -67,5 +91,5 @@ def look_at_uplink(config: Config, keys: HubKeys) -> Finding:
     text = ""
     if config.backend is not None:
         kind = UPLINK_KINDS[type(config.backend)]
-        text = kind.describe(config.backend, keys)
+        text = kind.describe(config.backend, config, keys)
     return fact(ABOUT, text or "none, the hub decides alone and keeps its records")

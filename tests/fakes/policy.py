@@ -1,7 +1,8 @@
-"""A policy store in memory whose rules a test sets one by one, or whole by `replace`."""
+"""A policy store in memory whose rules a test sets one by one, or whole as the port has it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hubcore.access.cards import Card
@@ -9,7 +10,30 @@ from hubcore.access.revocations import CarriedRevocations
 from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Schedule
 from hubcore.errors import RollbackError, StoreError
-from hubcore.policy.policy import NO_RULES, Operator, PointRules, Policy
+from hubcore.policy.assembly import Assembly
+from hubcore.policy.policy import NO_RULES, Operator, PointRules
+from hubcore.policy.root import NO_DIGEST, Root
+from hubcore.policy.tables import Gathered
+from hubcore.policy.tree import Table, rows_of
+
+
+class Staged:
+    """A policy that comes together in memory."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.assembly = Assembly(root.trees, lambda _table, _piece, _name: False)
+        self.rows = Gathered()
+
+    def take(self, pieces: Sequence[bytes]) -> int:
+        found = [self.assembly.take(piece) for piece in pieces]
+        for places in found:
+            for one in places or ():
+                tree = self.root.trees[one.table]
+                first = one.piece * tree.pages_a_piece
+                for key, row in rows_of(one.pages, tree, first):
+                    self.rows.add(one.table, key, row)
+        return sum(places is not None for places in found)
 
 
 @dataclass
@@ -30,6 +54,8 @@ class FakePolicy:
     cards: dict[bytes, Card] = field(default_factory=dict)
     operators: dict[str, Operator] = field(default_factory=dict)
     groups: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    digest_in_force: bytes = NO_DIGEST
+    staged: Staged | None = None
     failing: StoreError | None = None
     carried: CarriedRevocations = field(default_factory=CarriedRevocations)
     """They count beside the policy, as in the proven one."""
@@ -74,29 +100,51 @@ class FakePolicy:
         self._fail_if_told()
         return self.groups.get(number, ())
 
-    async def replace(self, policy: Policy, document: bytes) -> None:
+    def digest(self) -> bytes:
+        return self.digest_in_force
+
+    async def stage(self, new: Root) -> None:
         self._fail_if_told()
-        if policy.version <= self.number:
-            raise RollbackError(f"policy {policy.version} is not newer than {self.number}")
-        self.take(
+        if new.version <= self.number:
+            raise RollbackError(f"policy {new.version} is not newer than {self.number}")
+        self.staged = Staged(new)
+
+    def wanted(self, most: int) -> Sequence[bytes]:
+        return () if self.staged is None else self.staged.assembly.ask(most)
+
+    async def take(self, pieces: Sequence[bytes]) -> int:
+        self._fail_if_told()
+        return 0 if self.staged is None else self.staged.take(pieces)
+
+    async def put_in_force(self) -> None:
+        self._fail_if_told()
+        staged = self.staged
+        if staged is None or not staged.assembly.complete:
+            raise StoreError("no policy is staged whole")
+        self.staged = None
+        root = staged.root
+        rows = staged.rows
+        self.be(
             FakePolicy(
-                number=policy.version,
-                credentials=set(policy.revoked_credentials),
-                grants=set(policy.revoked_grants),
-                schedules=dict(policy.schedules),
-                modes=dict(policy.modes),
-                out_of_use=set(policy.disabled),
-                slow=set(policy.extended_time),
-                points=dict(policy.points),
-                cards=dict(policy.cards),
-                operators=dict(policy.operators),
-                groups=dict(policy.groups),
+                number=root.version,
+                digest_in_force=root.head.digest,
+                credentials=rows.names[Table.CREDENTIALS],
+                grants=rows.grants,
+                schedules=dict(root.schedules),
+                modes=dict(root.modes),
+                out_of_use=rows.names[Table.DISABLED],
+                slow=rows.names[Table.EXTENDED_TIME],
+                points=dict(root.points),
+                cards=rows.cards,
+                operators=dict(root.operators),
+                groups=dict(root.groups),
             )
         )
 
-    def take(self, other: FakePolicy) -> None:
+    def be(self, other: FakePolicy) -> None:
         """Hold the rules of another store from now on."""
         self.number = other.number
+        self.digest_in_force = other.digest_in_force
         self.credentials = set(other.credentials)
         self.grants = set(other.grants)
         self.schedules = dict(other.schedules)

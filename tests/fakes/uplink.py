@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hubcore.ports.uplink import UplinkListener
+from hubcore.ports.uplink import UplinkListener, UplinkPlace
 
 
 class FakeUplink:
@@ -19,6 +19,8 @@ class FakeUplink:
         self.said: asyncio.Queue[bytes] = asyncio.Queue()
         self.full = False
         self.refuse: list[bool] = []
+        self.own_key = bytes(32)
+        self.left: list[tuple[str, bool]] = []
         self._listener: UplinkListener | None = None
         self._served = asyncio.Event()
         self._up = False
@@ -36,6 +38,14 @@ class FakeUplink:
         if not refused:
             self.said.put_nowait(message)
         return not refused
+
+    def place(self) -> UplinkPlace:
+        return UplinkPlace("tcp://fake:1", 1, bytes(32), self.own_key)
+
+    def leave(self, why: str, *, again: bool = False) -> None:
+        if self._up:
+            self.left.append((why, again))
+            self.cut(why)
 
     async def served(self) -> None:
         """Wait until somebody listens."""

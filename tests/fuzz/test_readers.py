@@ -36,7 +36,9 @@ from hubcore.phone.certificates import HubCertificate, read_epoch_certificate, r
 from hubcore.phone.epochs import certify
 from hubcore.phone.framing import decode_frame
 from hubcore.policy import document as policies
+from hubcore.policy.page import Page, key_of, write_page
 from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
+from hubcore.policy.tree import split_piece, write_piece
 from hubsim import site
 from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
@@ -89,6 +91,7 @@ def documents() -> dict[str, bytes]:
         "epoch": epoch.certificate,
         "grant": grant,
         "policy": policies.issue(new, ISSUER),
+        "policy root": policies.issue_tree(new, ISSUER).root,
         "record": Record(
             RecordKind.ACCESS, 1, 2, {"asker": "a", "op": bytes(8), "why": None, "yes": True}
         ).encode(),
@@ -124,7 +127,11 @@ def documents() -> dict[str, bytes]:
         "standing": write_orders([CarriedOrder(7, DoorOrder.HOLD_OPEN, 9, "operator-7")]),
         "acknowledge": codec.encode(from_backend.Acknowledge((1, 2, 3))),
         "halt": codec.encode(from_backend.Halt(Cause.GAP, 7, bytes(32), "record 9 comes again")),
-        "hello": codec.encode(from_hub.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, 2, 3)),
+        "hello": codec.encode(from_hub.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, bytes(32), 2, 3)),
+        "pieces": codec.encode(from_backend.Pieces((b"piece", b"another"))),
+        "pieces wanted": codec.encode(from_hub.PiecesWanted((bytes(32),))),
+        "piece": write_piece([write_page([(key_of(b"a"), b"a")]), write_page([])]),
+        "page": write_page([(bytes([n]) * 16, bytes(n)) for n in range(4)]),
         "new policy": codec.encode(from_backend.NewPolicy(b"document")),
         "request": cbor.encode({1: grant, 2: bytes(8), 3: 1, 4: 1, 5: bytes(32), 6: bytes(5)}),
     }
@@ -164,7 +171,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
         ProofError,
         ("grant", "hub", "policy"),
     ),
-    "sign1": (cose.read_sign1, FrameError, ("grant", "policy")),
+    "sign1": (cose.read_sign1, FrameError, ("grant", "policy root")),
     "proven policy": (
         lambda data: policies.prove(data, ISSUER.verify_key, SITE),
         SignatureError,
@@ -175,6 +182,9 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
         SignatureError,
         ("policy", "grant"),
     ),
+    "policy to carry": (policies.split, FrameError, ("policy", "grant")),
+    "piece": (split_piece, FrameError, ("piece", "page")),
+    "page": (lambda data: list(Page.read(data).all()), FrameError, ("page", "piece")),
     "record": (Record.decode, AuditError, ("record",)),
     "facts": (records.facts, AuditError, ("record",)),
     "from backend": (
@@ -226,7 +236,7 @@ DOCUMENTS = {
     "hub certificate": (HUB_TYPE, "hub", ISSUER, ISSUER.verify_key.kid),
     "epoch certificate": (EPOCH_TYPE, "epoch", IDENTITY, None),
     "grant": (GRANT_TYPE, "grant", ISSUER, ISSUER.verify_key.kid),
-    "policy": (policies.TYPE, "policy", ISSUER, ISSUER.verify_key.kid),
+    "policy": (policies.TYPE, "policy root", ISSUER, ISSUER.verify_key.kid),
 }
 
 

@@ -20,13 +20,14 @@ from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.errors import RollbackError, StoreError
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
-from hubcore.policy import document as policies
+from hubcore.policy import document
 from hubcore.policy.policy import Policy
 from hubcore.ports.stores import PolicyStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.health import Health
 from hubsim import site
+from tests import policies
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.policy import FakePolicy
@@ -56,9 +57,9 @@ async def fake(_folder: Path) -> AsyncIterator[Bench]:
 
 async def proven(folder: Path) -> AsyncIterator[Bench]:
     path = folder / "policy.db"
-    read = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
+    prove = partial(document.prove, issuer=ISSUER.verify_key, site=SITE)
     clock = FakeClock()
-    async with await PolicyDatabase.open(path, SITE, read) as file:
+    async with await PolicyDatabase.open(path, SITE, prove) as file:
         store = ProvenPolicy(
             file=file,
             log=FakeAudit(),
@@ -71,7 +72,7 @@ async def proven(folder: Path) -> AsyncIterator[Bench]:
 
         def spoil() -> None:
             with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                connection.execute("DROP TABLE revoked_grants")
+                connection.execute("DROP TABLE staged_twigs")
 
         yield Bench(store, spoil)
 
@@ -102,7 +103,7 @@ SECOND = Policy(
 
 async def put(store: PolicyStore, new: Policy) -> None:
     """Put a policy in force as its issuer has signed it."""
-    await store.replace(new, policies.issue(new, ISSUER))
+    await policies.put(store, policies.proven(new, ISSUER))
 
 
 async def test_without_a_policy_nothing_is_revoked_or_ordered(bench: Bench) -> None:

@@ -29,7 +29,6 @@ from hubcore.access.grant import Access
 from hubcore.backend.uplink.words import MAX_POLICY_BYTES
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
-from hubcore.evidence.records import Head
 from hubcore.phone.messages import Reason
 from hubcore.policy import document
 from hubcore.policy.document import MAX_BYTES
@@ -46,6 +45,7 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site, Validity
 from hubsim.stage import Stage
+from tests import policies
 from tests.scenario.conftest import FRONT, start_again
 
 pytestmark = pytest.mark.once
@@ -236,11 +236,11 @@ def test_a_wrong_installation_is_refused_with_a_sentence(site: Site, what: str) 
 def test_another_sites_policy_is_refused_with_a_sentence(site: Site) -> None:
     async def leave_behind() -> None:
         (site.hub / "state").mkdir(mode=0o700)
-        other = Policy("site-2", 1, int(time.time()))
+        other = policies.proven(Policy("site-2", 1, int(time.time())), sites.make_key())
         async with await PolicyDatabase.open(
             site.hub / "state" / "policy.db", "site-2", lambda _: other
         ) as store:
-            await store.replace(other, document.issue(other, sites.make_key()), Head())
+            await policies.put_file(store, other)
 
     asyncio.run(leave_behind())
     refused(hubd(toml(site)), EX_CONFIG, "policy.db", "site-2", "move the file aside")

@@ -60,7 +60,7 @@ class Machine:
         self.sync = Sync(
             uplink=link,
             records=self.log,
-            orders=Orders(self.release, self.accept, lambda: 1, self.stand),
+            orders=Orders(self.release, self.accept, lambda: 1, lambda: bytes(32), self.stand),
             identity=Identity("hub-1", "site", self.boot, "0.1.0"),
             clock=system_clock(),
             pace=Pace(
@@ -82,7 +82,7 @@ class Machine:
     async def stand(self, order: from_backend.Order) -> from_hub.OrderResult:
         return from_hub.OrderResult(order.id, OrderOutcome.TAKEN, "")
 
-    async def accept(self, _document: bytes) -> int:
+    async def accept(self, _document: bytes, _carrier: object) -> int:
         return 1
 
     async def add(self, count: int) -> None:
@@ -350,7 +350,7 @@ async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
 
 
 def connection(boot: int, route: int) -> HubConnection:
-    hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, 0, 0)
+    hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, bytes(32), 0, 0)
     return HubConnection(bytes([route]), "key", hello)
 
 

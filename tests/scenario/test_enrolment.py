@@ -20,8 +20,8 @@ from hubcore.backend.enrolment.token import Token, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
 from hubd.config.file import load
-from hubsim.backend.control import HubFiles
-from hubsim.backend.zap import Gate
+from hubsim.backend.admission.keyring import HubFiles
+from hubsim.backend.admission.zap import Gate
 from hubsim.enrolment.desk import Desk, OfSite
 from hubsim.enrolment.port import EnrolmentPort
 from hubsim.site.documents import certify_hub, make_key

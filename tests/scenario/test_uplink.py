@@ -83,7 +83,9 @@ class Hub:
         self.link = CurveUplink(
             endpoint, UplinkKeys(keys.secret, keys.public, key_from_text(backend_public)), FAST
         )
-        orders = Orders(self.release, self.accept, lambda: self.version, self.stand)
+        orders = Orders(
+            self.release, self.accept, lambda: self.version, lambda: bytes(32), self.stand
+        )
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.appended = asyncio.Event()
         self.sync = Sync(
@@ -104,7 +106,7 @@ class Hub:
     async def stand(self, order: from_backend.Order) -> from_hub.OrderResult:
         return from_hub.OrderResult(order.id, OrderOutcome.TAKEN, "")
 
-    async def accept(self, document: bytes) -> int:
+    async def accept(self, document: bytes, _carrier: object) -> int:
         if document[0] <= self.version:
             raise RollbackError("an older policy")
         self.version = document[0]
@@ -485,7 +487,7 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
     theirs = Keys()
     log = FakeAudit()
     await log.fill(4)
-    hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
+    hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, 0))
     async with (
         serving(
             Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
@@ -533,7 +535,7 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
     async with serving(
         Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
     ) as backend:
-        hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, 0, 0))
+        hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, 0))
         async with Impostor(backend.endpoint, ours, theirs).open() as dealer:
             await dealer.send(hello)
             assert isinstance(await hears(dealer), from_backend.Welcome)

@@ -878,3 +878,13 @@ async def test_a_record_removed_behind_an_index_that_still_has_it_is_missed(tmp_
     hide_indexes_while(path, "DELETE FROM records WHERE number = 5")
     with pytest.raises(AuditError, match="record 5 is missing"):
         await AuditStore.open(path)
+
+
+@pytest.mark.asyncio
+async def test_a_value_that_no_hubd_writes_is_not_even_read(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    await filled(path, 3)
+    longer = str(AUDIT.value_bytes_max + 1)
+    sql(path, "UPDATE records SET body = zeroblob(N) WHERE number = 2".replace("N", longer))
+    with pytest.raises(AuditError, match="too big"):
+        await AuditStore.open(path)

@@ -29,7 +29,9 @@ from hubcore.codec.cose import Aead
 from hubcore.phone import sealing
 from hubcore.phone.messages import Request
 from hubcore.policy import document as policies
+from hubcore.policy.page import Page
 from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules, Policy
+from hubcore.policy.tree import split_piece
 from tests.vectors import world
 from tests.vectors.cddl import Grammar
 from tests.vectors.form import WALL, files, load
@@ -72,7 +74,7 @@ CARD = Card(
 )
 
 
-def _policy() -> bytes:
+def _issued() -> policies.Issued:
     full = Policy(
         "site-1",
         3,
@@ -92,7 +94,21 @@ def _policy() -> bytes:
         operators={"operator-7": Operator(OperatorRight.RELEASE, frozenset({1}))},
         groups={1: ("shutter-1",)},
     )
-    return policies.issue(full, world.signer("issuer"))
+    return policies.issue_tree(full, world.signer("issuer"))
+
+
+def _policy() -> bytes:
+    return _issued().root
+
+
+def _pieces() -> list[tuple[str, bytes]]:
+    found = []
+    for piece in _issued().pieces.values():
+        found.append(("policy-piece", piece))
+        for page in split_piece(piece):
+            found.append(("policy-page", page))
+            found += [("card", row) for _, row in Page.read(page).all() if len(row) > 32]
+    return found
 
 
 def _plaintext() -> bytes:
@@ -121,6 +137,7 @@ def _real() -> list[tuple[str, bytes]]:
         ("policy", _policy()),
         ("policy", policies.issue(Policy("site-1", 1, 0), world.signer("issuer"))),
         ("request-sign1", _plaintext()),
+        *_pieces(),
         ("revocations", _revocations()),
         ("request", cbor.encode({**REQUEST.encode(), 6: b""})),
         ("request", cbor.encode({**replace(REQUEST, revocations=_revocations()).encode(), 6: b""})),

@@ -22,9 +22,9 @@ from hubcore.backend.enrolment.messages import (
 from hubcore.backend.enrolment.token import TOKEN_SECONDS, read_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
-from hubsim.backend.control import HubFiles
-from hubsim.backend.durable import write_durably
-from hubsim.backend.zap import Gate
+from hubsim.backend.admission.keyring import HubFiles
+from hubsim.backend.admission.zap import Gate
+from hubsim.durable import write_durably
 from hubsim.enrolment.book import Write
 from hubsim.enrolment.desk import ASKS, Desk, OfSite
 from hubsim.site.documents import certify_hub, make_key

@@ -16,7 +16,9 @@ from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubsim.site import make_key
 from lab.evidence import Found, Seen, StrikeSeen, judge
+from tests.policies import proven, put_file
 
 pytestmark = pytest.mark.once
 
@@ -43,11 +45,11 @@ async def _state(folder: Path) -> tuple[StoredRecord, ...]:
             }
             await audit.append(Record(RecordKind.ACCESS, AT_MS + n, int(at * 1000), detail))
         records = tuple(await audit.unacknowledged(0, 100))
-    new = Policy("site-1", 2, AT_MS // 1000)
+    new = proven(Policy("site-1", 2, AT_MS // 1000), make_key())
     async with await PolicyDatabase.open(
         folder / "policy.db", "site-1", lambda _document: new
     ) as store:
-        await store.replace(new, b"signed", Head())
+        await put_file(store, new)
     return records
 
 

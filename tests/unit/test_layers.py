@@ -77,6 +77,7 @@ ROOMS: dict[str, Room] = {
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
+    "hubcore.ports.keys": _room("hubcore.backend.ownkeys", "", PURE),
     "drivers": _room("drivers hubcore.door.state hubcore.ports hubcore.errors"),
     "drivers.relays": _room(
         "drivers.relays hubcore.device hubcore.ports.device hubcore.errors", "minimalmodbus serial"

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.calendar.schedule import ALWAYS, Rule, Schedule, SpecialDays
-from hubcore.evidence.records import Head
 from hubcore.policy import document as policies
 from hubcore.policy.cache import ScheduleCache
 from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim.site import make_key
+from tests.policies import proven, put_file
 
 ISSUER = make_key()
 SITE = "site-1"
@@ -52,12 +52,12 @@ def test_what_was_put_is_found() -> None:
 
 @pytest.mark.asyncio
 async def test_a_new_policy_is_seen_at_once(tmp_path: Path) -> None:
-    read = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
+    prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
     never = Schedule(())
-    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE, read) as store:
+    async with await PolicyDatabase.open(tmp_path / "policy.db", SITE, prove) as store:
         for version, wanted in ((1, Schedule(ALWAYS)), (2, never), (3, None)):
             schedules = {} if wanted is None else {1: wanted}
             new = Policy(SITE, version, 0, schedules=schedules)
-            await store.replace(new, policies.issue(new, ISSUER), Head())
+            await put_file(store, proven(new, ISSUER))
             assert store.schedule(1) == wanted
             assert store.schedule(1) == wanted

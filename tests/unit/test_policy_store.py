@@ -22,13 +22,15 @@ from hubcore.errors import RollbackError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
 from hubcore.policy import document as policies
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
+from hubcore.policy.root import Root, RootHead
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.room import warm
 from hubsim.site import make_key
 from tests.crafted import fill_under_another_schema
+from tests.policies import bring, proven, put_file
 
 SITE = "site-1"
 ISSUER = make_key()
@@ -43,17 +45,19 @@ def policy(version: int, *revoked: str, site: str = SITE, **fields: object) -> P
 
 async def open_store(path: Path, site: str = SITE) -> PolicyDatabase:
     return await PolicyDatabase.open(
-        path, site, partial(policies.read, issuer=ISSUER.verify_key, site=site)
+        path, site, partial(policies.prove, issuer=ISSUER.verify_key, site=site)
     )
 
 
 async def put(store: PolicyDatabase, new: Policy, again: bool = False) -> None:
-    """Put a policy in force, as its issuer would have signed it."""
-    try:
-        document = policies.issue(new, ISSUER)
-    except ValueError:  # text that no document can hold
-        document = b"\x00"
-    await store.replace(new, document, Head(7, bytes(32)), again)
+    """Put a policy in force, as its issuer has signed it."""
+    await put_file(store, proven(new, ISSUER), again=again)
+
+
+def root(version: int, site: str = SITE, **fields: object) -> Root:
+    """A root that nobody signed, and that no document may hold."""
+    head = RootHead(site, version, 0, bytes(32), b"signed")
+    return Root(head, **fields)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -141,7 +145,7 @@ async def test_only_a_higher_version_is_accepted(tmp_path: Path, version: int) -
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(5, "c1"))
         with pytest.raises(RollbackError, match=f"policy {version} is not newer than 5"):
-            await put(store, policy(version, "c2"))
+            await put_file(store, root(version))
         assert (store.version(), store.revoked("c1", b""), store.revoked("c2", b"")) == (
             5,
             True,
@@ -149,7 +153,7 @@ async def test_only_a_higher_version_is_accepted(tmp_path: Path, version: int) -
         )
     async with await open_store(tmp_path / "policy.db") as store:
         with pytest.raises(RollbackError):
-            await put(store, policy(version))
+            await put_file(store, root(version))
         await put(store, policy(6))
 
 
@@ -158,7 +162,7 @@ async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1"))
         with pytest.raises(TrustError, match="site 'other', this hub is of 'site-1'"):
-            await put(store, policy(2, site="other"))
+            await put_file(store, root(2, site="other"))
         assert store.version() == 1
     with pytest.raises(
         TrustError, match="holds the policy of the site 'site-1', this hub is of 'other'"
@@ -172,7 +176,7 @@ async def test_the_policy_of_another_site_is_refused(tmp_path: Path) -> None:
     [
         {"schedules": {1 << 63: ALWAYS}},
         {"modes": {1 << 64: Mode.LOCKDOWN}},
-        {"revoked_credentials": frozenset({"\ud800"})},
+        {"operators": {"\ud800": Operator(ALL_RIGHTS)}},
         {"version": 1 << 63},
     ],
 )
@@ -181,14 +185,9 @@ async def test_what_cannot_be_kept_is_refused_whole(
 ) -> None:
     async with await open_store(tmp_path / "policy.db") as store:
         await put(store, policy(1, "c1"))
-        whole: dict[str, object] = {
-            "version": 2,
-            "issued_at": 0,
-            "revoked_grants": frozenset({b"grant-03"}),
-            **fields,
-        }
+        whole: dict[str, object] = {"version": 2, **fields}
         with pytest.raises(TrustError, match="holds what cannot be kept"):
-            await put(store, Policy(SITE, **whole))  # type: ignore[arg-type]
+            await put_file(store, root(**whole))  # type: ignore[arg-type]
         assert (store.version(), store.revoked("c1", b""), store.revoked("", b"g")) == (
             1,
             True,
@@ -249,20 +248,21 @@ async def test_the_snapshot_stands_when_the_commit_is_on_the_disk_but_not_yet_to
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, policy(1, "c1"))
-        sql(path, "DELETE FROM revoked_credentials")  # a commit that the loop has not been told of
+        sql(path, "DELETE FROM pages")  # a commit that the loop has not been told of
         assert store.revoked("c1", b"")
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_replacement_still_ends_whole(tmp_path: Path) -> None:
+async def test_what_a_cancelled_caller_began_still_ends_whole(tmp_path: Path) -> None:
     unexpected: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unexpected.append(context))
     async with await open_store(tmp_path / "policy.db") as store:
-        replacing = asyncio.ensure_future(put(store, policy(1, *(f"c{n}" for n in range(5000)))))
+        await staged(store, policy(1, *(f"c{n}" for n in range(5000))))
+        switching = asyncio.ensure_future(store.put_in_force(Head()))
         await asyncio.sleep(0)
-        replacing.cancel()
+        switching.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await replacing
+            await switching
         assert store.version() == 0
         with pytest.raises(RollbackError):  # comes after it
             await put(store, policy(1))
@@ -271,16 +271,24 @@ async def test_a_cancelled_replacement_still_ends_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_close_waits_for_a_replacement_under_way(tmp_path: Path) -> None:
+async def test_close_waits_for_what_is_under_way(tmp_path: Path) -> None:
     store = await open_store(tmp_path / "policy.db")
-    replacing = asyncio.ensure_future(put(store, policy(1, *(f"c{n}" for n in range(5000)))))
+    await staged(store, policy(1, *(f"c{n}" for n in range(5000))))
+    switching = asyncio.ensure_future(store.put_in_force(Head()))
     await asyncio.sleep(0)
     await store.aclose()
-    await replacing
+    await switching
     with pytest.raises(StoreError, match="closed"):
         await put(store, policy(2))
     async with await open_store(tmp_path / "policy.db") as again:
         assert (again.version(), again.revoked("c4999", b"")) == (1, True)
+
+
+async def staged(store: PolicyDatabase, new: Policy) -> None:
+    """Stage a policy whole."""
+    signed = proven(new, ISSUER)
+    await store.stage(signed.root())
+    await bring(store, list(signed.pieces()))
 
 
 @pytest.mark.asyncio
@@ -321,9 +329,7 @@ async def test_one_more_revocation_writes_a_few_pages_and_the_journal_does_not_g
             revoked.append(f"extra-{version}")
             await put(store, policy(version, *revoked))
             assert store.revoked(revoked[-1], b"")
-            # kept whole: it proves the rows
-            document = len(policies.issue(policy(version, *revoked), ISSUER))
-            assert path.with_name("policy.db-wal").stat().st_size < 40 * 4096 + 2 * document
+            assert path.with_name("policy.db-wal").stat().st_size < 40 * 4096
 
 
 @pytest.mark.asyncio
@@ -343,7 +349,7 @@ async def test_damaged_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, policy(1, schedules={1: ALWAYS, 2: ALWAYS}, modes={1: Mode.LOCKDOWN}))
-    sql(path, "PRAGMA user_version = 4")
+    sql(path, "PRAGMA user_version = 5")
     with pytest.raises(StoreError, match="newer hubd"):
         await open_store(path)
     path.write_bytes(b"x" * 8192)
@@ -355,6 +361,17 @@ async def test_damaged_files_are_told(tmp_path: Path) -> None:
         await open_store(tmp_path / "audit.db")
 
 
+@pytest.mark.asyncio
+async def test_a_value_that_no_hubd_writes_is_not_even_read(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, policy(1, schedules={1: ALWAYS}))
+    longer = str(POLICY.value_bytes_max + 1)
+    sql(path, "UPDATE schedules SET rules = zeroblob(N)".replace("N", longer))
+    with pytest.raises(StoreError, match="too big"):
+        await open_store(path)
+
+
 LARGE = policy(
     3,
     "c1",
@@ -364,11 +381,6 @@ LARGE = policy(
     modes={4: Mode.LOCKDOWN, 5: Mode.NO_ENTRY},
 )
 EDITS = {
-    "nobody is revoked": "DELETE FROM revoked_credentials",
-    "one is revoked no more": "DELETE FROM revoked_credentials WHERE id = 'c2'",
-    "another is revoked": "INSERT INTO revoked_credentials VALUES ('c3')",
-    "text that is none": "UPDATE revoked_credentials SET id = CAST(x'ff' AS TEXT) WHERE id = 'c2'",
-    "no grant is revoked": "DELETE FROM revoked_grants",
     "no lockdown": "DELETE FROM modes",
     "a mode that is none": "UPDATE modes SET mode = 99",
     "a schedule that is longer": "UPDATE schedules SET rules = (SELECT rules FROM schedules "
@@ -424,25 +436,6 @@ async def test_a_policy_that_nobody_touched_is_proven_and_the_log_s_head_noted(
 
 
 CRAFTED = {
-    "a credential as bytes": (
-        "revoked_credentials",
-        "(id TEXT",
-        "(id BLOB",
-        "UPDATE revoked_credentials SET id = CAST(id AS BLOB)",
-    ),
-    "a grant as text": (
-        "revoked_grants",
-        "(id BLOB",
-        "(id TEXT",
-        "UPDATE revoked_grants SET id = CAST(id AS TEXT)",
-    ),
-    "credentials out of order": (
-        "revoked_credentials",
-        "TEXT PRIMARY KEY",
-        "TEXT PRIMARY KEY DESC",
-        "DELETE FROM revoked_credentials",
-        "INSERT INTO revoked_credentials VALUES ('c1'), ('c2')",
-    ),
     "a mode as text": (
         "modes",
         "mode INTEGER",
@@ -521,25 +514,28 @@ async def test_a_policy_without_its_signed_document_is_not_proven(
 
 
 @pytest.mark.asyncio
-async def test_a_policy_of_the_earlier_schema_has_no_document_and_is_asked_for_again(
+async def test_a_policy_of_the_earlier_schema_is_asked_for_again(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, LARGE)
-    later = ("document", "noted", "disabled", "extended_time", "cards", "points", "operators")
-    for table in (*later, "device_groups"):
+    for table in ("pages", "twigs", "staged_twigs", "staged"):
         sql(path, f"DROP TABLE {table}")
-    sql(path, "PRAGMA user_version = 1")
+    for table in ("revoked_credentials", "disabled", "extended_time"):
+        sql(path, f"CREATE TABLE {table} (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    sql(path, "CREATE TABLE revoked_grants (id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID")
+    sql(path, "CREATE TABLE cards (id BLOB PRIMARY KEY, row BLOB NOT NULL) STRICT, WITHOUT ROWID")
+    sql(path, "PRAGMA user_version = 3")
     async with await open_store(path) as store:
-        assert (store.found.policy, store.version()) == (OnDisk.UNPROVEN, 0)
+        assert (store.found.policy, store.version()) == (OnDisk.NONE, 0)
 
 
 @pytest.mark.asyncio
 async def test_a_document_of_another_issuer_is_not_proven(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
-        await store.replace(LARGE, policies.issue(LARGE, make_key()), Head())
+        await put_file(store, proven(LARGE, make_key()))
     async with await open_store(path) as store:
         assert (store.found.policy, store.version()) == (OnDisk.UNPROVEN, 0)
 
@@ -547,14 +543,76 @@ async def test_a_document_of_another_issuer_is_not_proven(tmp_path: Path) -> Non
 @pytest.mark.asyncio
 async def test_rows_that_cannot_be_built_again_are_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
+    schedules = dict.fromkeys(range(5000), OFFICE)
     async with await open_store(path) as store:
-        await put(store, policy(3, *(f"credential-{n:08}" for n in range(5000))))
-    sql(path, "DELETE FROM revoked_credentials")
+        await put(store, policy(3, schedules=schedules))
+    sql(path, "DELETE FROM schedules")
     with files_capped(65536):
         store = await open_store(path)
     assert store.found.policy is OnDisk.UNPROVEN
     assert store.version() == 0
     await store.aclose()
+
+
+SPOILED = {
+    "a page is gone": "DELETE FROM pages",
+    "a page is another": "UPDATE pages SET bytes = x'83404040'",
+    "a page lacks its last byte": "UPDATE pages SET bytes = substr(bytes, 1, length(bytes) - 1)",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("harm", SPOILED)
+async def test_a_page_that_was_not_signed_answers_nothing(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    sql(path, SPOILED[harm])
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.version()) == (OnDisk.PROVEN, 3)
+        for credential in ("c1", "c3"):
+            with pytest.raises(StoreError, match="the backend sends the policy again"):
+                store.revoked(credential, b"")
+        assert store.mode(4) is Mode.LOCKDOWN
+
+
+HASHES = {
+    "none": "DELETE FROM twigs",
+    "one is gone": "DELETE FROM twigs WHERE place = (SELECT max(place) FROM twigs)",
+    "others": "UPDATE twigs SET hashes = zeroblob(length(hashes))",
+    "too long": "UPDATE twigs SET hashes = zeroblob(1 + length(hashes))",
+    "too short": "UPDATE twigs SET hashes = x''",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("harm", HASHES)
+async def test_hashes_that_do_not_lead_to_the_root_prove_no_policy(
+    tmp_path: Path, harm: str
+) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, LARGE)
+    sql(path, HASHES[harm])
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.version()) == (OnDisk.UNPROVEN, 0)
+        await put(store, LARGE)
+        assert store.revoked("c1", b"")
+    async with await open_store(path) as store:
+        assert (store.found.policy, store.version()) == (OnDisk.PROVEN, 3)
+
+
+@pytest.mark.asyncio
+async def test_slots_that_were_swapped_answer_nothing_old(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, policy(1))
+        await put(store, policy(2, "c1"))
+        await put(store, policy(3, "c1", "c2"))
+    sql(path, "UPDATE twigs SET slots = 1 - slots")
+    async with await open_store(path) as store:
+        with pytest.raises(StoreError):
+            store.revoked("c2", b"")
 
 
 @pytest.mark.asyncio
@@ -576,7 +634,7 @@ async def test_the_same_policy_is_taken_again_only_when_it_is_asked_for(tmp_path
         "CREATE TRIGGER gone AFTER INSERT ON modes BEGIN DELETE FROM modes; END",
         "CREATE VIEW more AS SELECT 1",
         "CREATE TABLE more (x)",
-        "CREATE TRIGGER filler AFTER INSERT ON meta BEGIN DELETE FROM revoked_credentials; END",
+        "CREATE TRIGGER filler AFTER INSERT ON meta BEGIN DELETE FROM modes; END",
         "CREATE TABLE filler (id INTEGER PRIMARY KEY)",
         "DROP TABLE modes",
     ],

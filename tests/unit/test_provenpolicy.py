@@ -30,9 +30,10 @@ from hubsim import site
 from tests.crafted import fill_under_another_schema
 from tests.fakes.clock import NOON, FakeClock
 from tests.pair import SITE, DeskHub, Phone, make_wallet
+from tests.policies import put
 
 ISSUER = site.make_key()
-READ = partial(policies.read, issuer=ISSUER.verify_key, site=SITE)
+PROVE = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
 REVOKED = "c0ffee00c0ffee00"
 
 
@@ -54,8 +55,7 @@ class Start:
         self.health = health
         self.hub = hub
         hub.start_unlock(policy, log)
-        prove = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
-        self._new = hub.policy_intake(prove, TicketTable(int(NOON) + 10**7))
+        self._new = hub.policy_intake(PROVE, TicketTable(int(NOON) + 10**7))
 
     async def send(self, *versions: int) -> None:
         """Let the backend send policies: 2 revokes the phone, 3 locks its door down as well."""
@@ -86,7 +86,7 @@ def document(version: int) -> bytes:
 async def started(state: Path) -> AsyncIterator[Start]:
     clock = FakeClock()
     async with AsyncExitStack() as stack:
-        stores = await open_stores(state, SITE, READ, stack)
+        stores = await open_stores(state, SITE, PROVE, stack)
         log = ReportingLog(stores.audit, TimeFloor())
         health = Health(clock, {}, ())
         proven = ProvenPolicy(
@@ -158,7 +158,7 @@ def without_document(state: Path, _old: Path) -> None:
     sql(
         state / "policy.db",
         "DELETE FROM document",
-        "DELETE FROM revoked_credentials",
+        "DELETE FROM twigs",
         "DELETE FROM modes",
     )
 
@@ -323,7 +323,7 @@ async def test_the_right_files_put_back_end_the_doubt(tmp_path: Path, state: Pat
 
 
 async def test_two_deletes_change_nothing_for_the_phone_and_are_told(state: Path) -> None:
-    sql(state / "policy.db", "DELETE FROM revoked_credentials", "DELETE FROM modes")
+    sql(state / "policy.db", "DELETE FROM operators", "DELETE FROM modes")
     async with started(state) as hub:
         assert hub.policy.doubt is None
         assert hub.policy.mode(1) is Mode.LOCKDOWN
@@ -381,7 +381,7 @@ async def test_a_policy_whose_record_a_crash_prevented_is_recorded_at_the_next_s
 ) -> None:
     async with started(state) as hub:
         hub.policy._log = hub.audit  # as if the daemon died between the policy and its record
-        await hub.policy.replace(READ(document(4)), document(4))
+        await put(hub.policy, PROVE(document(4)))
     async with started(state) as hub:
         assert (hub.policy.doubt, hub.policy.version()) == (None, 4)
     (state / "policy.db").unlink()

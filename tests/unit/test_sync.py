@@ -57,6 +57,7 @@ class Site:
             release=self.release,
             accept_policy=self.accept,
             policy_version=lambda: self.version,
+            policy_digest=lambda: bytes(32),
             stand=self.stand,
             act=self.act,
         )
@@ -85,7 +86,7 @@ class Site:
             raise result
         return result
 
-    async def accept(self, document: bytes) -> int:
+    async def accept(self, document: bytes, _carrier: object) -> int:
         await self.policy_gate.wait()
         self.policies.append(document)
         if document == b"too much":
@@ -166,7 +167,9 @@ async def test_hello_first_and_records_only_after_welcome():
     async with site() as here:
         await here.log.fill(2)
         here.link.connect()
-        assert await here.next() == Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 2, 2)
+        assert await here.next() == Hello(
+            1, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 2, 2
+        )
         await here.quiet()
         here.hear(from_backend.Welcome(5))
         assert await here.numbers(2) == [1, 2]

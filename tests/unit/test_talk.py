@@ -10,13 +10,16 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
+    GiveUp,
     Greet,
     Moment,
     PhaseChanged,
     RefuseWaiting,
     Say,
+    TakeAboutKeys,
     TakeAct,
     TakeOrder,
+    TakePieces,
     TakePolicy,
     TakeReceipts,
     TakeRelease,
@@ -36,11 +39,14 @@ WELCOME = from_backend.Welcome(0)
 ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
 RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = from_backend.NewPolicy(b"policy")
+PIECES = from_backend.Pieces((b"one", b"other"))
 PONG = from_backend.Pong(NONCE, 0)
 HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
 ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PONG, HALT, ACT, ORDER)
+TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
+ROTATE = from_backend.RotateKey(bytes(32))
+MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PIECES, PONG, HALT, ACT, ORDER, TAKEN, ROTATE)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
@@ -59,8 +65,11 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: [TakeOrder(ORDER)],
         ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         PONG: [],
         HALT: HALTS,
+        TAKEN: [TakeAboutKeys(TAKEN)],
+        ROTATE: [TakeAboutKeys(ROTATE)],
     },
     UplinkPhase.SILENT: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
     UplinkPhase.HALTED: {
@@ -70,6 +79,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ORDER: REFUSES_ORDER,
         ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
+        PIECES: [TakePieces((b"one", b"other"))],
         HALT: [RefuseWaiting()],
     },
 }
@@ -138,13 +148,41 @@ def test_a_hello_that_nobody_answers_is_said_again(phase: str, again_seconds: fl
     play.connect()
     if phase == "halted":
         play.come(HALT)
-    for _ in range(3):
+    for _ in range(2):
         due = play.talk.due(play.now)
         assert due == play.now + again_seconds
         assert play.look(again_seconds - 0.1) == []
         assert play.look(0.1) == [Greet()]
         play.talk.greeted(play.now)
-    assert play.counters["no_welcome"] == (3 if phase == "greeting" else 0)
+    assert play.counters["no_welcome"] == (2 if phase == "greeting" else 0)
+
+
+@pytest.mark.parametrize("phase", ["greeting", "silent", "halted"])
+def test_an_uplink_on_which_nobody_welcomes_is_given_up_but_not_after_a_halt(phase: str) -> None:
+    play = Play()  # talk, law 7
+    play.connect()
+    if phase == "silent":
+        play.come(WELCOME)
+        play.look(60.0)
+        assert play.look() == [Greet()]
+        play.talk.greeted(play.now)
+    if phase == "halted":
+        play.come(HALT)
+    said = []
+    for _ in range(5):
+        effects = play.look(60.0)
+        said += effects
+        if Greet() in effects:
+            play.talk.greeted(play.now)
+    given_up = [effect for effect in said if isinstance(effect, GiveUp)]
+    if phase == "halted":
+        assert given_up == []
+        return
+    (effect,) = given_up
+    assert "no Welcome" in effect.why
+    assert said[-1] is effect
+    assert said.count(Greet()) == 2
+    assert play.talk.due(play.now) is None
 
 
 def test_a_hello_that_the_link_does_not_take_is_tried_again_soon() -> None:

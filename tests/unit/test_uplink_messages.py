@@ -20,10 +20,13 @@ from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -32,17 +35,23 @@ from hubcore.backend.uplink.from_hub import (
     Evidence,
     Hello,
     Measured,
+    NewKey,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
+    RetireKey,
     Telemetry,
 )
 from hubcore.backend.uplink.words import (
     MAX_DEVICES,
     MAX_MESSAGE_BYTES,
+    MAX_PIECE_BYTES,
+    MAX_PIECES,
     MAX_POLICY_BYTES,
     MAX_RECORD_BYTES,
+    MAX_WANTED,
     ActOutcome,
     Cause,
     OrderOutcome,
@@ -53,7 +62,7 @@ from hubcore.device.command import Verb
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
-HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, 12, 4)
+HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 12, 4)
 FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
@@ -79,6 +88,10 @@ FROM_HUB = [
     ),
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
+    PiecesWanted((bytes(32),)),
+    PiecesWanted(tuple(bytes([n]) * 32 for n in range(MAX_WANTED))),
+    NewKey(bytes(range(32)), bytes(32)),
+    RetireKey(bytes(range(32))),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123),
@@ -89,18 +102,29 @@ FROM_BACKEND = [
     NewPolicy(b"\x00"),
     NewPolicy(bytes(MAX_POLICY_BYTES)),
     Pong(bytes(8), 5),
+    Pieces((b"\x00",)),
+    Pieces((bytes(MAX_PIECE_BYTES),) * MAX_PIECES),
     Order(bytes(16), "op", None, DoorOrder.LOCKDOWN, 1, 1_795_305_600, None),
     Order(bytes(16), "x" * 32, 65535, DoorOrder.HOLD_OPEN, 0, 2**63 - 1, 2**63 - 1),
     Halt(Cause.TWO_HUBS, 0, bytes(32), ""),
     Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
     Act(bytes(16), "operator-9", "light", Verb.ON, None, 1_795_305_600),
     Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
+    KeyTaken(bytes(range(32)), 2, ""),
+    KeyTaken(bytes(32), 1, "another hub has this key"),
+    RotateKey(bytes(range(32))),
 ]
 WRONG_FROM_HUB = {
     "empty": b"",
     "one byte": b"\x82",
     "no array": cbor.encode({1: 2}),
-    "unknown type": cbor.encode([9, 1]),
+    "unknown type": cbor.encode([15, 1]),
+    "no piece wanted": cbor.encode([9, []]),
+    "too many pieces wanted": cbor.encode([9, [bytes(32)] * 65]),
+    "a name too short": cbor.encode([9, [bytes(31)]]),
+    "a name as text": cbor.encode([9, ["0" * 32]]),
+    "a name alone": cbor.encode([9, bytes(32)]),
+    "digest short": cbor.encode([1, 1, "h", "site", bytes(16), "0.1", 0, bytes(31), 0, 0]),
     "type as text": cbor.encode(["hello"]),
     "the backend's own message": encode(Welcome(1)),
     "a field short": cbor.encode([2, 1, b"\xa0"]),
@@ -123,10 +147,10 @@ WRONG_FROM_HUB = {
     "detail too long in bytes": cbor.encode([3, bytes(16), 0, "ä" * 101]),
     "control characters": cbor.encode([3, bytes(16), 0, "\x1b[2J"]),
     "no UTF-8": cbor.encode([3, bytes(16), 0]).replace(b"\x83", b"\x84") + b"\x62\xff\xff",
-    "hub id empty": cbor.encode([1, 1, "", "site", bytes(16), "0.1", 0, 0, 0]),
-    "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, 0, 0]),
-    "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, 0, 0]),
-    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, 0, 0]),
+    "hub id empty": cbor.encode([1, 1, "", "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
+    "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
+    "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, bytes(32), 0, 0]),
+    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
     "an outcome of none": cbor.encode([6, bytes(16), [["light", 5]], ""]),
     "an outcome as text": cbor.encode([6, bytes(16), [["light", "ok"]], ""]),
     "an outcome of nobody": cbor.encode([6, bytes(16), [["", 0]], ""]),
@@ -147,6 +171,12 @@ WRONG_FROM_HUB = {
     "an outcome of no order": cbor.encode([7, bytes(16), 5, ""]),
     "an order's detail too long": cbor.encode([7, bytes(16), 0, "x" * 201]),
     "an order's id short": cbor.encode([7, bytes(15), 0, ""]),
+    "a new key of 31 bytes": cbor.encode([10, bytes(31), bytes(32)]),
+    "a new key without its proof": cbor.encode([10, bytes(32)]),
+    "a new key with a short proof": cbor.encode([10, bytes(32), bytes(31)]),
+    "a key as text": cbor.encode([11, "0" * 32]),
+    "an old key of 33 bytes": cbor.encode([11, bytes(33)]),
+    "a type with a head too long": b"\x82\x18\x0b" + cbor.encode(bytes(32)),
 }
 WRONG_FROM_BACKEND = {
     "the hub's own message": encode(HELLO),
@@ -192,6 +222,14 @@ WRONG_FROM_BACKEND = {
     "an order on as truth": cbor.encode([23, bytes(16), "x", 1, 4, True, 5, None]),
     "an order without its last moment": cbor.encode([23, bytes(16), "x", 1, 4, 1, None, None]),
     "an order until before 1970": cbor.encode([23, bytes(16), "x", 1, 4, 1, 5, -1]),
+    "a key taken that is none": cbor.encode([25, bytes(31), 1, ""]),
+    "no key held": cbor.encode([25, bytes(32), 0, ""]),
+    "three keys held": cbor.encode([25, bytes(32), 3, ""]),
+    "a refusal too long": cbor.encode([25, bytes(32), 1, "x" * 201]),
+    "another key for nobody": cbor.encode([28]),
+    "another key for a short one": cbor.encode([28, bytes(31)]),
+    "a type of two bytes": b"\x82\x19\x00\x1c" + cbor.encode(bytes(32)),
+    "a type cut short": b"\x82\x18",
     "time negative": cbor.encode([16, -1]),
     "time as bignum": b"\x82\x10\xc2\x49" + b"\x01" + bytes(8),
 }
@@ -227,12 +265,23 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
         decode_from_backend(data)
 
 
-def test_every_type_has_its_own_number_and_fits_one_byte():
+def test_every_type_has_its_own_number_on_its_side_of_16():
     kinds = [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
-    assert len(set(numbers)) == len(kinds) == 16
-    assert all(0 < number < 24 for number in numbers)
+    assert len(set(numbers)) == len(kinds)
+    assert all(0 < number < 16 for number in codec.FROM_HUB)
+    assert all(16 <= number < 256 for number in codec.FROM_BACKEND)
     assert all(len(fields(kind)) < 23 for kind in kinds)
+
+
+def test_the_known_bytes_of_a_hubs_new_key():
+    key = bytes(range(32))
+    proof = bytes(range(32, 64))
+    assert encode(NewKey(key, proof)).hex() == f"830a5820{key.hex()}5820{proof.hex()}"
+    assert encode(RetireKey(key)).hex() == f"820b5820{key.hex()}"
+    assert encode(KeyTaken(key, 2, "")).hex() == f"8418195820{key.hex()}0260"
+    assert encode(KeyTaken(key, 1, "no")).hex() == f"8418195820{key.hex()}01626e6f"
+    assert encode(RotateKey(key)).hex() == f"82181c5820{key.hex()}"
 
 
 def test_the_known_bytes_of_an_order_for_a_door():
@@ -315,8 +364,9 @@ def test_accepted_or_frame_error_and_what_is_accepted_has_one_encoding(data):
 
 
 @pytest.mark.parametrize(
-    "data", [encode(message) for message in [*FROM_HUB, *FROM_BACKEND]], ids=lambda d: d[:2].hex()
+    "kind",
+    [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()],
+    ids=lambda kind: kind.__name__,
 )
-def test_each_type_has_its_own_ceiling_on_items(data):
-    kind = {**codec.FROM_HUB, **codec.FROM_BACKEND}[data[1]]
+def test_each_type_has_its_own_ceiling_on_items(kind):
     assert 1 + len(fields(kind)) < kind.ITEMS <= 3 + 5 * MAX_DEVICES

@@ -147,7 +147,7 @@ class HubRun:
                 self.peers[step["link"]] = _Peer(link)
                 return [], []
             case "policy":
-                self.policy.take(policy_of(step["policy"]))
+                self.policy.be(policy_of(step["policy"]))
                 self.side.tickets.drop_where(
                     lambda g: self.policy.revoked(g.credential, g.grant_id)
                 )

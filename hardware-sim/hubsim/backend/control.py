@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,37 +37,8 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 VALID_SECONDS_MAX = 86_400
 """An order waits this long for its answer at most; what a hub takes is its own, shorter limit."""
 
-_KEY_SUFFIX = ".curve.pub"
 _OWNER_ALONE = 0o177
 """The umask that leaves 0600."""
-
-
-class HubFiles(Mapping[str, str]):
-    """Public key (Z85) to hub id, from the files `<hub>.curve.pub` in a directory.
-
-    Each look-up reads them again. An OSError of the directory goes to the caller: a directory that
-    is away is not the same as an unknown key.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def _read(self) -> dict[str, str]:
-        hubs = {}
-        for path in self._directory.iterdir():
-            if path.name.endswith(_KEY_SUFFIX):
-                key = path.read_text("ascii", "replace").strip()
-                hubs[key] = path.name.removesuffix(_KEY_SUFFIX)
-        return hubs
-
-    def __getitem__(self, key: str) -> str:
-        return self._read()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
 
 
 class Control:
@@ -87,6 +58,7 @@ class Control:
             "hubs": self._hubs,
             "revoke": self._revoke,
             "allow": self._allow,
+            "rotate": self._rotate,
             "keep": self._keep,
             "accept": self._accept,
             **(more or {}),
@@ -226,7 +198,7 @@ class Control:
                 "boots": list(stop.boots),
             }
         forks = [dataclasses.asdict(fork) for fork in self._backend.forks]
-        enrolled = sorted(self._backend.gate.hubs.values())
+        enrolled = sorted(set(self._backend.gate.hubs.values()))
         return {
             "hubs": {hub: self._about(hub) for hub in enrolled},
             "stopped": stopped,
@@ -237,18 +209,28 @@ class Control:
         connection = self._backend.connections.get(hub)
         return {
             "connected": connection is not None,
+            "keys": len(self._backend.gate.keys_of(hub)),
+            "came_with_retired_key": hub in self._backend.gate.came_with_retired,
             "records": len(self._backend.records(hub)),
             "policy_version": connection.hello.policy_version if connection else None,
             "software": connection.hello.software if connection else None,
         }
 
     async def _revoke(self, order: JsonObject) -> JsonObject:
-        self._backend.revoke(self._key(order["hub"]))
-        return {}
+        keys = self._keys(order["hub"])
+        for key in keys:
+            self._backend.revoke(key)
+        return {"keys": len(keys)}
 
     async def _allow(self, order: JsonObject) -> JsonObject:
-        self._backend.gate.allow(self._key(order["hub"]))
-        return {}
+        keys = self._keys(order["hub"])
+        for key in keys:
+            self._backend.gate.allow(key)
+        return {"keys": len(keys)}
+
+    async def _rotate(self, order: JsonObject) -> JsonObject:
+        """Ask a hub for a new key; `old` is the one that is to go."""
+        return {"old": self._backend.rotate(str(order["hub"]))}
 
     async def _keep(self, order: JsonObject) -> JsonObject:
         hub = str(order["hub"])
@@ -259,11 +241,11 @@ class Control:
         archive = self._backend.accept(str(order["hub"]))
         return {"old": str(archive)}
 
-    def _key(self, hub: str) -> str:
-        for key, enrolled in self._backend.gate.hubs.items():
-            if enrolled == hub:
-                return key
-        raise ValueError(f"no hub {hub} is enrolled")
+    def _keys(self, hub: object) -> tuple[str, ...]:
+        keys = self._backend.gate.keys_of(str(hub))
+        if not keys:
+            raise ValueError(f"no hub {hub} is enrolled")
+        return keys
 
 
 def _verb(said: object) -> Verb:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcore.backend.uplink.words import Cause
-from hubsim.backend.durable import write_durably
+from hubsim.durable import write_durably
 
 REFUSED_BOOTS_MAX = 64
 """Boot ids that are remembered for each hub; then the oldest is forgotten."""

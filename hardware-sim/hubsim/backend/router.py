@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 
@@ -13,7 +14,7 @@ import zmq.asyncio
 
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.errors import ConfigError
-from hubsim.backend.zap import Gate
+from hubsim.backend.admission.zap import Gate
 
 FROM_HUB_BYTES_MAX = from_hub.Evidence.CEILING
 BATCH_MESSAGES = 256
@@ -33,18 +34,30 @@ class Sent(Enum):
     CLOSED = "closed"
 
 
-class Router:
-    """The socket. `secret` is the Curve secret key in Z85; `gate` says who may connect."""
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An endpoint (tcp://ADDRESS:PORT), and the Curve secret key that is proved there, in Z85."""
 
-    def __init__(self, secret: bytes, gate: Gate) -> None:
-        self._secret = secret
+    endpoint: str
+    secret: bytes
+
+
+class Router:
+    """The socket; `gate` says who may connect."""
+
+    def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._router: zmq.asyncio.Socket | None = None
         self._zap: zmq.asyncio.Socket | None = None
 
     @contextlib.contextmanager
-    def bound(self, endpoint: str, handshake_seconds: float) -> Iterator[str]:
-        """Bind and yield the endpoint, with its true port. Raise ConfigError."""
+    def bound(
+        self, places: Sequence[Listening], handshake_seconds: float
+    ) -> Iterator[tuple[str, ...]]:
+        """Bind and yield the endpoints, with their true ports. Raise ConfigError.
+
+        Each bind takes the options as they are then, so each has a server key of its own.
+        """
         with contextlib.ExitStack() as stack:
             context = stack.enter_context(zmq.asyncio.Context())
             zap = stack.enter_context(context.socket(zmq.REP))
@@ -53,21 +66,15 @@ class Router:
             zap.bind(_ZAP_ENDPOINT)
             for option, value in self._options(handshake_seconds).items():
                 router.setsockopt(option, value)
-            try:
-                router.bind(endpoint)
-            except zmq.ZMQError as error:
-                raise ConfigError(
-                    f"backend: cannot listen on {endpoint}: {error}; is the port in use?"
-                ) from error
+            endpoints = [_bind(router, place) for place in places]
             self._zap = zap
             self._router = router
-            yield router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+            yield tuple(endpoints)
 
     def _options(self, handshake_seconds: float) -> dict[int, int | bytes]:
         return {
             zmq.LINGER: 0,
             zmq.CURVE_SERVER: 1,
-            zmq.CURVE_SECRETKEY: self._secret,
             zmq.ZAP_DOMAIN: _ZAP_DOMAIN,
             zmq.ZAP_ENFORCE_DOMAIN: 1,
             zmq.HANDSHAKE_IVL: round(1000 * handshake_seconds),
@@ -115,3 +122,15 @@ class Router:
         if isinstance(error, zmq.ZMQError) and error.errno == zmq.EHOSTUNREACH:
             return Sent.CLOSED
         return Sent.NOT_NOW
+
+
+def _bind(router: zmq.asyncio.Socket, place: Listening) -> str:
+    """Listen at a place; return its endpoint, with its true port. Raise ConfigError."""
+    router.setsockopt(zmq.CURVE_SECRETKEY, place.secret)
+    try:
+        router.bind(place.endpoint)
+    except zmq.ZMQError as error:
+        raise ConfigError(
+            f"backend: cannot listen on {place.endpoint}: {error}; is the port in use?"
+        ) from error
+    return router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")

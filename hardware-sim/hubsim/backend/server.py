@@ -30,28 +30,22 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
-from hubcore.errors import ConfigError, FrameError, StoreError
+from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
+from hubsim.backend.admission.keyring import KeyChanges
+from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
 from hubsim.backend.orders import Orders
-from hubsim.backend.router import Router
+from hubsim.backend.router import Listening, Router
 from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
 from hubsim.backend.speakers import Speakers, now_ms, shout
-from hubsim.backend.zap import KEY_PROPERTY, Gate
+from hubsim.site import offering
 from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.telemetry import TelemetryBoard
 
 KEY_CHARACTERS = 40
 HANDSHAKE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedPolicy:
-    """The policy for every hub, and its version."""
-
-    version: int
-    message: from_backend.NewPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,8 @@ class Backend:
     (come again) for an unknown key or an OSError from the mapping, 400 for a revoked key.
     `directory` holds `records/<hub>.db`, `revoked` and `decisions.json`. `version_of` reads the
     version out of a policy document. `hubsim.backend.seats` explains `stale_seconds` and
-    `open_seconds`.
+    `open_seconds`. `next_listening`: where the backend also listens, with its next key, while it
+    changes its own; its first endpoint is `endpoint`, the second `next_endpoint`.
     """
 
     def __init__(
@@ -85,6 +80,7 @@ class Backend:
         *,
         stale_seconds: float = STALE_SECONDS,
         open_seconds: float = OPEN_SECONDS,
+        next_listening: Listening | None = None,
     ) -> None:
         key = _as_z85(secret)
         if len(key) != KEY_CHARACTERS:
@@ -98,9 +94,16 @@ class Backend:
         self.ignored: Counter[str] = Counter()
         self.telemetry = TelemetryBoard()
         self.policy_results: dict[str, from_hub.PolicyResult] = {}
-        self.gate = Gate(hubs, directory / "revoked")
+        self.gate = Gate(hubs, directory / "revoked", shout)
+        self.next_endpoint = "" if next_listening is None else next_listening.endpoint
+        self._listening = [Listening(endpoint, key)]
+        if next_listening is not None:
+            self._listening.append(next_listening)
+        self._key_changes = KeyChanges(self.gate, [_pair(one) for one in self._listening])
+        self._held: dict[tuple[str, str], bool] = {}
+        """Whether a key is its hub's, as looked up for the messages that came together."""
         self.evidence = Evidence(directory / "records", self.ignored)
-        self._router = Router(key, self.gate)
+        self._router = Router(self.gate)
         self.speakers = Speakers(
             router=self._router,
             decisions=Decisions(directory / "decisions.json"),
@@ -112,7 +115,9 @@ class Backend:
         )
         self._orders = Orders(self.speakers)
         self._version_of = version_of
-        self._policy: OfferedPolicy | None = None
+        self._policy: offering.OfferedPolicy | None = None
+        self.drifted: set[str] = set()
+        """Hubs with another policy of the version that is offered."""
         self._changed = asyncio.Condition()
 
     @property
@@ -139,8 +144,10 @@ class Backend:
 
     async def serve(self) -> None:
         """Serve until cancelled. Raise ConfigError when the endpoint cannot be bound."""
-        with self._router.bound(self.endpoint, self.handshake_seconds) as endpoint:
-            self.endpoint = endpoint
+        places = [Listening(self.endpoint, self._listening[0].secret), *self._listening[1:]]
+        with self._router.bound(places, self.handshake_seconds) as endpoints:
+            self.endpoint = endpoints[0]
+            self.next_endpoint = endpoints[1] if len(endpoints) > 1 else ""
             self.serving.set()
             try:
                 async with asyncio.TaskGroup() as group:
@@ -156,7 +163,9 @@ class Backend:
         """Take what has come, make its records durable together, then acknowledge them."""
         while True:
             records: dict[str, list[StoredRecord]] = {}
-            for frames in await self._router.receive():
+            batch = await self._router.receive()
+            self._held.clear()
+            for frames in batch:
                 received = self._open(frames)
                 if received is not None:
                     self._take(received, records)
@@ -176,17 +185,27 @@ class Backend:
         if self.gate.is_revoked(key):
             self.ignored["revoked"] += 1
             return None
+        hub = str(data.get("User-Id"))
+        if not self._holds(hub, key):
+            self.ignored["key not known"] += 1
+            return None
         try:
             message = codec.decode_from_hub(data.bytes)
         except FrameError:
             self.ignored["undecodable"] += 1
             return None
         return Received(
-            hub=str(data.get("User-Id")),
+            hub=hub,
             route=route.bytes,
             key=key,
             message=message,
         )
+
+    def _holds(self, hub: str, key: str) -> bool:
+        asked = (hub, key)
+        if asked not in self._held:
+            self._held[asked] = self.gate.holds(hub, key)
+        return self._held[asked]
 
     def _take(self, received: Received, records: dict[str, list[StoredRecord]]) -> None:
         """Do what a message asks for; records are only gathered."""
@@ -216,9 +235,26 @@ class Backend:
                 self.policy_results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
                 self.connections[hub] = dataclasses.replace(connection, hello=hello)
+            case from_hub.PiecesWanted(names):
+                self._send_pieces(hub, names)
+            case from_hub.NewKey() | from_hub.RetireKey():
+                self._take_key(received, message)
             case from_hub.Ping(nonce):
                 pong = from_backend.Pong(nonce, now_ms())
                 self.speakers.send(hub, pong)
+
+    def _take_key(self, received: Received, message: from_hub.NewKey | from_hub.RetireKey) -> None:
+        """Change a hub's keys as it asks, and answer; say nothing when the disk refuses."""
+        hub = received.hub
+        try:
+            taken = self._key_changes.answer(hub, received.key, message)
+        except OSError as error:
+            shout(f"hub {hub}: its keys cannot be written: {error}")
+            return
+        self._held.clear()
+        if taken.refused:
+            shout(f"hub {hub}: its new key is refused: {taken.refused}")
+        self.speakers.send(hub, taken)
 
     def _keep_records(self, hub: str, records: list[StoredRecord]) -> None:
         """Make the records durable, then acknowledge them; stop the hub when its chain breaks."""
@@ -241,6 +277,16 @@ class Backend:
         """Refuse this key from now on, also on the connection that it may have."""
         self.gate.revoke(public_key)
         self.speakers.drop_key(public_key)
+
+    def rotate(self, hub: str) -> str:
+        """Ask a hub for a new key; return the one that is to go, in Z85. Raise LinkError."""
+        connection = self.connections.get(hub)
+        if connection is None:
+            raise LinkError(f"backend: hub {hub} is away; ask again when it is there")
+        key = z85.decode(connection.key.encode())
+        if not self.speakers.send(hub, from_backend.RotateKey(key)):
+            raise LinkError(f"backend: hub {hub} takes no message now; ask again")
+        return connection.key
 
     def keep(self, hub: str, boot: str) -> str:
         """Decide that the machine whose boot id begins so stays the hub: `Speakers.keep`."""
@@ -346,7 +392,7 @@ class Backend:
 
         Raise FrameError for a document that no message can carry, and what `version_of` raises.
         """
-        policy = OfferedPolicy(self._version_of(document), from_backend.NewPolicy(document))
+        policy = offering.offer(document, self._version_of)
         self._policy = policy
         behind = [
             hub
@@ -356,8 +402,27 @@ class Backend:
         return sum(self.speakers.send(hub, policy.message) for hub in behind)
 
     def _offer_policy(self, hub: str, hello: from_hub.Hello) -> None:
-        if self._policy is not None and hello.policy_version < self._policy.version:
-            self.speakers.send(hub, self._policy.message)
+        policy = self._policy
+        if policy is None:
+            return
+        if hello.policy_version < policy.version:
+            self.speakers.send(hub, policy.message)
+        elif offering.has_drifted(policy, hello):
+            shout(
+                f"hub {hub} has another policy {policy.version} than the one that is offered: "
+                "two were signed with one version; publish the next version"
+            )
+            self.drifted.add(hub)
+            return
+        self.drifted.discard(hub)
+
+    def _send_pieces(self, hub: str, names: tuple[bytes, ...]) -> None:
+        """Send what is asked for of the policy that is offered."""
+        answers = [] if self._policy is None else offering.answer(self._policy, names)
+        if not answers:
+            self.ignored["pieces that nobody has"] += 1
+        for message in answers:
+            self.speakers.send(hub, message)
 
     def records(self, hub: str) -> list[StoredRecord]:
         """Return the hub's records in order, none for a hub that never sent one."""
@@ -376,3 +441,9 @@ def _as_z85(secret: str | bytes) -> bytes:
     if isinstance(secret, str):
         return secret.encode()
     return z85.encode(secret)
+
+
+def _pair(listening: Listening) -> tuple[bytes, bytes]:
+    """Return the secret and the public key of a place."""
+    public = zmq.curve_public(listening.secret)
+    return z85.decode(listening.secret), z85.decode(public)

@@ -23,6 +23,11 @@ ACT_SECONDS = 180.0
     help="tcp://ADDRESS:PORT; by default that of `site init --backend`.",
 )
 @click.option(
+    "--listen-next",
+    callback=endpoint,
+    help="tcp://ADDRESS:PORT for the backend's next key, while it changes its own.",
+)
+@click.option(
     "--enrol",
     "enrol_at",
     callback=endpoint,
@@ -36,7 +41,11 @@ ACT_SECONDS = 180.0
 )
 @click.pass_context
 def backend(
-    context: click.Context, listen: str | None, enrol_at: str | None, reached_at: tuple[str, ...]
+    context: click.Context,
+    listen: str | None,
+    listen_next: str | None,
+    enrol_at: str | None,
+    reached_at: tuple[str, ...],
 ) -> None:
     """Serve the reference backend until interrupted.
 
@@ -55,6 +64,7 @@ def backend(
             endpoint=where,
             version_of=partial(_policy_version, site),
             ready=lambda _: click.echo(f"backend on {where}"),
+            next_endpoint=listen_next,
             more=None if enrol_at is None else new_hubs_at(site, where, enrol_at, reached_at),
         )
     )
@@ -63,7 +73,7 @@ def backend(
 def _policy_version(site: sites.Site, document: bytes) -> int:
     from hubcore.policy import document as policies
 
-    return policies.read(document, site.verifier, site.name).version
+    return policies.version_of(document, site.verifier, site.name)
 
 
 @backend.command("hubs")
@@ -76,6 +86,12 @@ def backend_hubs(path: Path) -> None:
         there = "connected" if seen["connected"] else "away"
         records = counted(seen["records"], "record")
         click.echo(f"{hub}: {there}, {records}, policy {seen['policy_version']}")
+        if seen["keys"] > 1:
+            click.echo(f"{hub}: changes its key; it is known by {seen['keys']}")
+        if seen["came_with_retired_key"]:
+            click.echo(
+                f"{hub}: came with a key that it has changed since: an older state, or a copy"
+            )
     for hub, stop in answer["stopped"].items():
         click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
 
@@ -107,6 +123,36 @@ def backend_accept(path: Path, hub: str) -> None:
     """
     old = ask_backend(path, {"do": "accept", "hub": hub})["old"]
     click.echo(f"the records of {hub} go on as it has them; those held before are in {old}")
+
+
+@backend.command("rotate")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_rotate(path: Path, hub: str) -> None:
+    """Ask HUB to make itself a new key; `hubs` shows when it is known by one again."""
+    old = ask_backend(path, {"do": "rotate", "hub": hub})["old"]
+    click.echo(f"{hub} was asked to change its key {old}")
+
+
+@backend.command("revoke")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_revoke(path: Path, hub: str) -> None:
+    """Refuse every key of HUB from now on, also on the connection that it has."""
+    keys = ask_backend(path, {"do": "revoke", "hub": hub})["keys"]
+    click.echo(f"{hub} is refused ({counted(keys, 'key')}); to take it back: restore {hub}")
+
+
+@backend.command("restore")
+@site_option()
+@click.argument("hub")
+@click.pass_obj
+def backend_restore(path: Path, hub: str) -> None:
+    """Take back that the keys of HUB are revoked."""
+    keys = ask_backend(path, {"do": "allow", "hub": hub})["keys"]
+    click.echo(f"{hub} may come again ({counted(keys, 'key')})")
 
 
 @backend.command("order")

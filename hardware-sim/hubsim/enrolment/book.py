@@ -21,7 +21,7 @@ from zmq.utils import z85
 
 from hubcore.backend.enrolment.messages import fingerprint
 from hubcore.backend.enrolment.token import TOKEN_SECONDS
-from hubsim.backend.durable import write_durably
+from hubsim.durable import write_durably
 
 Write = Callable[[Path, str], None]
 """Puts a text into a file, durable on return."""

@@ -35,8 +35,8 @@ from hubcore.codec.cose import VerifyKey, read_key
 from hubcore.errors import FrameError, PeerError
 from hubcore.phone.certificates import read_hub_certificate
 from hubcore.timing.pace import Bucket, Rate
-from hubsim.backend.durable import write_durably
-from hubsim.backend.zap import Gate
+from hubsim.backend.admission.zap import Gate
+from hubsim.durable import write_durably
 from hubsim.enrolment.book import Book, Entry, Write, new_entry
 
 ASKS = Rate(burst=200, per_second=50)
@@ -161,34 +161,30 @@ class Desk:
             raise ValueError(f"this certificate is not for the keys that hub {hub} asked with")
         if not set(entry.points) <= set(proven.access_points):
             raise ValueError(f"this certificate has not all access points of hub {hub}")
-        self._take_in(hub, entry.curve)
+        if not entry.certificate:  # later on the hub may have changed its key by itself
+            self._take_in(hub, entry.curve)
         self.book.approve(hub, certificate)
 
     def _take_in(self, hub: str, curve: str) -> None:
         """Know a hub by this key alone."""
-        old = self._key_of(hub)
-        if old == curve:
+        old = self._gate.keys_of(hub)
+        if old == (curve,):
             return
-        if old is not None:
-            self._revoke(old)
+        for key in old:
+            self._revoke(key)
+        if old:
             self._begin_again(hub)
         self._write(self._keys / f"{hub}{KEY_SUFFIX}", curve)
 
     def end(self, hub: str) -> None:
         """End a hub for good: its key is revoked, its token of no use. Raise ValueError."""
-        old = self._key_of(hub)
-        if old is None and hub not in self.book.entries:
+        old = self._gate.keys_of(hub)
+        if not old and hub not in self.book.entries:
             raise ValueError(f"no hub {hub} is enrolled")
-        if old is not None:
-            self._revoke(old)
-            (self._keys / f"{hub}{KEY_SUFFIX}").unlink()
+        for key in old:
+            self._revoke(key)
+        (self._keys / f"{hub}{KEY_SUFFIX}").unlink(missing_ok=True)
         self.book.forget(hub)
-
-    def _key_of(self, hub: str) -> str | None:
-        for key, enrolled in self._gate.hubs.items():
-            if enrolled == hub:
-                return key
-        return None
 
     def _issuer(self) -> VerifyKey:
         return read_key(cbor.decode(self.of_site.issuer))

@@ -13,9 +13,9 @@ from zmq.utils import z85
 
 from hubcore.backend.enrolment.messages import ANY_HOST
 from hubsim.backend.control import Orders
-from hubsim.backend.durable import OWNER_ALONE, write_durably
 from hubsim.backend.serve import More
 from hubsim.backend.server import Backend
+from hubsim.durable import OWNER_ALONE, write_durably
 from hubsim.enrolment.control import EnrolmentOrders
 from hubsim.enrolment.desk import Desk, OfSite
 from hubsim.enrolment.port import EnrolmentPort
@@ -41,7 +41,7 @@ def new_hubs_at(site: Site, listen: str, enrol_at: str, reached_at: tuple[str, .
         site=site.name,
         issuer=(site.path / "issuer.cbor").read_bytes(),
         endpoints=reached_at or (ANY_HOST + _split(listen)[1],),
-        server_keys=(z85.decode((site.backend / "curve.pub").read_bytes()),),
+        server_keys=_server_keys(site.backend),
         beacon=site.beacon_key or b"",
         card_key=card_key.read_bytes() if card_key.exists() else b"",
     )
@@ -83,6 +83,12 @@ def _enrolment_key(path: Path) -> bytes:
     if not path.exists():
         write_durably(path, zmq.curve_keypair()[1].decode("ascii"), OWNER_ALONE)
     return path.read_bytes().strip()
+
+
+def _server_keys(folder: Path) -> tuple[bytes, ...]:
+    """Return the backend's public keys: its own, and its next one while it changes."""
+    files = [folder / "curve.pub", folder / "curve.next.pub"]
+    return tuple(z85.decode(path.read_bytes()) for path in files if path.exists())
 
 
 def _split(endpoint: str) -> tuple[str, str]:

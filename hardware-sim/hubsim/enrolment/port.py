@@ -21,7 +21,7 @@ from zmq.utils import z85
 from hubcore.backend.enrolment import messages
 from hubcore.backend.enrolment.greeting import Greeting, write_greeting
 from hubcore.errors import ConfigError
-from hubsim.backend.zap import KEY_PROPERTY, zap_property
+from hubsim.backend.admission.zap import KEY_PROPERTY, zap_property
 from hubsim.enrolment.desk import Desk
 
 ASK_BYTES_MAX = messages.Ask.CEILING

@@ -21,10 +21,13 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     BackendMessage,
     Halt,
+    KeyTaken,
     NewPolicy,
     Order,
+    Pieces,
     Pong,
     Release,
+    RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -32,16 +35,21 @@ from hubcore.backend.uplink.from_hub import (
     Evidence,
     Hello,
     HubMessage,
+    NewKey,
     OrderResult,
+    PiecesWanted,
     Ping,
     PolicyResult,
     Result,
+    RetireKey,
     Telemetry,
 )
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 
 _ARRAY_HEAD = 0x80
+_ONE_BYTE_MORE = 24
+"""A whole number from here on has its byte after this head (RFC 8949, section 3)."""
 FROM_HUB: Mapping[int, type[HubMessage]] = {
     kind.TYPE: kind
     for kind in (
@@ -53,6 +61,9 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         ActResult,
         OrderResult,
         Telemetry,
+        PiecesWanted,
+        NewKey,
+        RetireKey,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
@@ -66,6 +77,9 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Halt,
         Act,
         Order,
+        Pieces,
+        KeyTaken,
+        RotateKey,
     )
 }
 
@@ -98,11 +112,21 @@ def decode_from_backend(data: bytes) -> BackendMessage:
     return _decode(data, FROM_BACKEND)
 
 
+def _type_of(data: bytes) -> int:
+    """Return the type of a message, -1 where none is."""
+    head = data[1:3]
+    if len(head) == 2 and head[0] == _ONE_BYTE_MORE and head[1] >= _ONE_BYTE_MORE:
+        return head[1]
+    if head and head[0] < _ONE_BYTE_MORE:
+        return head[0]
+    return -1
+
+
 _M = TypeVar("_M", bound=Message)
 
 
 def _decode(data: bytes, registry: Mapping[int, type[_M]]) -> _M:
-    kind = registry.get(data[1]) if len(data) >= 2 else None
+    kind = registry.get(_type_of(data))
     if kind is None:
         raise FrameError("uplink: no message of a known type")
     if len(data) > kind.CEILING:

@@ -54,7 +54,7 @@ def rows_of(name: str, value: object, width: int) -> list[list[Any]]:
 class Message:
     """What all messages share.
 
-    `TYPE` is below 24: one byte on the wire. `CEILING` bounds the bytes, `ITEMS` the CBOR heads,
+    `TYPE` is below 256. `CEILING` bounds the bytes, `ITEMS` the CBOR heads,
     `DEPTH` the nesting with the outer array.
     """
 

@@ -11,9 +11,13 @@ from hubcore.backend.uplink.fields import Message, check_bytes, check_device, ch
 from hubcore.backend.uplink.words import (
     HASH_BYTES,
     ID_BYTES,
+    KEY_BYTES,
+    KEYS_MAX,
     MAX_ACKNOWLEDGED,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
+    MAX_PIECE_BYTES,
+    MAX_PIECES,
     MAX_POLICY_BYTES,
     MAX_RELEASE_SECONDS,
     MAX_TEXT_BYTES,
@@ -91,7 +95,10 @@ class Release(Message):
 
 @dataclass(frozen=True, slots=True)
 class NewPolicy(Message):
-    """Backend: a signed policy document, as bytes; only its signature proves anything."""
+    """Backend: a signed policy document, as bytes; only its signature proves anything.
+
+    It is the root, and as many pieces after it as come along.
+    """
 
     TYPE: ClassVar[int] = 19
     CEILING: ClassVar[int] = MAX_MESSAGE_BYTES
@@ -232,4 +239,76 @@ class Order(Message):
         )
 
 
-BackendMessage = Welcome | Acknowledge | Release | NewPolicy | Pong | Halt | Act | Order
+@dataclass(frozen=True, slots=True)
+class Pieces(Message):
+    """Backend: pieces that the hub wants, in any order; each proves itself by its hash."""
+
+    TYPE: ClassVar[int] = 24
+    CEILING: ClassVar[int] = MAX_PIECES * (MAX_PIECE_BYTES + 8) + 64
+    DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_PIECES
+    pieces: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.pieces) is not tuple or not 1 <= len(self.pieces) <= MAX_PIECES:
+            raise FrameError(f"uplink: pieces is no list of 1..{MAX_PIECES}")
+        for piece in self.pieces:
+            check_bytes("piece", piece, 1, MAX_PIECE_BYTES)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the list comes as a list."""
+        (pieces,) = values
+        return cls(tuple(pieces) if type(pieces) is list else pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken(Message):
+    """Backend: the answer to NewKey, and to RetireKey.
+
+    `key` is that of the NewKey, or of the connection on which RetireKey came. `keys` says by how
+    many keys the backend knows the hub from now on, durably: 2 with the new one beside the old, 1
+    with `key` alone. `refused` says why it took nothing, or is empty.
+    """
+
+    TYPE: ClassVar[int] = 25
+    key: bytes
+    keys: int
+    refused: str
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+        check_uint("keys", self.keys, KEYS_MAX, 1)
+        check_text("refused", self.refused, MAX_DETAIL_BYTES, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKey(Message):
+    """Backend: make yourself another key. `key` is the one that is to go.
+
+    A hub that has another key by now has done it already.
+    """
+
+    TYPE: ClassVar[int] = 28
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+
+
+BackendMessage = (
+    Welcome
+    | Acknowledge
+    | Release
+    | NewPolicy
+    | Pong
+    | Halt
+    | Act
+    | Order
+    | Pieces
+    | KeyTaken
+    | RotateKey
+)

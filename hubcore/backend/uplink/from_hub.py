@@ -18,10 +18,12 @@ from hubcore.backend.uplink.words import (
     HASH_BYTES,
     ID_BYTES,
     INT64_MAX,
+    KEY_BYTES,
     MAX_DETAIL_BYTES,
     MAX_DEVICES,
     MAX_RECORD_BYTES,
     MAX_TEXT_BYTES,
+    MAX_WANTED,
     NONCE_BYTES,
     ActOutcome,
     OrderOutcome,
@@ -47,6 +49,7 @@ class Hello(Message):
     boot_id: bytes
     software: str
     policy_version: int
+    policy_digest: bytes
     last_record: int
     waiting: int
 
@@ -58,6 +61,7 @@ class Hello(Message):
         check_bytes("boot_id", self.boot_id, ID_BYTES, ID_BYTES)
         check_text("software", self.software, MAX_TEXT_BYTES)
         check_uint("policy_version", self.policy_version)
+        check_bytes("policy_digest", self.policy_digest, HASH_BYTES, HASH_BYTES)
         check_uint("last_record", self.last_record)
         check_uint("waiting", self.waiting)
 
@@ -243,4 +247,68 @@ class OrderResult(Message):
         return cls(identity, OrderOutcome(outcome), detail)
 
 
-HubMessage = Hello | Evidence | Result | PolicyResult | Ping | ActResult | OrderResult | Telemetry
+@dataclass(frozen=True, slots=True)
+class PiecesWanted(Message):
+    """Hub: bring these pieces of the policy that was offered; `names` are their hashes."""
+
+    TYPE: ClassVar[int] = 9
+    DEPTH: ClassVar[int] = 2
+    ITEMS: ClassVar[int] = 3 + MAX_WANTED
+    names: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        if type(self.names) is not tuple or not 1 <= len(self.names) <= MAX_WANTED:
+            raise FrameError(f"uplink: names is no list of 1..{MAX_WANTED}")
+        for name in self.names:
+            check_bytes("name", name, HASH_BYTES, HASH_BYTES)
+
+    @classmethod
+    def read(cls, values: Sequence[Any]) -> Self:
+        """Make it; the list comes as a list."""
+        (names,) = values
+        return cls(tuple(names) if type(names) is list else names)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey(Message):
+    """Hub: I want to come with this public key, beside the one of this connection.
+
+    `proof` shows that the hub has the key's secret (`codec.keyproof`).
+    """
+
+    TYPE: ClassVar[int] = 10
+    key: bytes
+    proof: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+        check_bytes("proof", self.proof, HASH_BYTES, HASH_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class RetireKey(Message):
+    """Hub: know me by the key of this connection alone; `key` is the one before it."""
+
+    TYPE: ClassVar[int] = 11
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
+
+
+HubMessage = (
+    Hello
+    | Evidence
+    | Result
+    | PolicyResult
+    | Ping
+    | ActResult
+    | OrderResult
+    | Telemetry
+    | PiecesWanted
+    | NewKey
+    | RetireKey
+)

@@ -7,13 +7,16 @@ from enum import IntEnum
 from hubcore.access.precedence import DoorOrder
 from hubcore.evidence.records import BODY_BYTES
 from hubcore.policy import document as policies
+from hubcore.policy.tree import PIECE_BYTES
 
 PROTOCOL = 1
 MAX_POLICY_BYTES = policies.MAX_BYTES
-"""One signed policy document.
-
-A larger one needs pieces, which this version of the protocol does not have.
-"""
+"""One signed policy document: the root, and the pieces that come along."""
+MAX_PIECE_BYTES = PIECE_BYTES
+MAX_WANTED = 64
+"""Pieces that one PiecesWanted names."""
+MAX_PIECES = 4
+"""Pieces in one message: what comes after it on the same connection waits for a quarter MiB."""
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""
 MAX_RECORD_BYTES = BODY_BYTES
@@ -24,6 +27,10 @@ MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16
 HASH_BYTES = 32
+KEY_BYTES = 32
+"""A public key of Curve25519."""
+KEYS_MAX = 2
+"""So many keys a backend knows a hub by: while it changes, the old one and the new one."""
 NONCE_BYTES = 8
 UINT16_MAX = 0xFFFF
 INT64_MAX = 2**63 - 1

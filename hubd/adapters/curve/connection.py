@@ -17,8 +17,8 @@ from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
 from hubd.adapters.curve.reasons import handshake_failure
 from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Wire
-from hubd.adapters.curve.zmtp import SEALED_BYTES
-from hubd.adapters.keys.uplinkkeys import UplinkKeys
+from hubd.adapters.curve.zmtp import SEALED_BYTES, HandshakeProgress
+from hubd.adapters.keys.uplinkkeys import OwnPair
 
 SEND_QUEUE_MESSAGES = 128
 """Handed to libzmq and not yet on the wire; above it libzmq takes no more."""
@@ -38,6 +38,13 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
 _LOST = (zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED)
+_NOT_ABOUT_THE_KEY = (
+    HandshakeProgress.NOTHING,
+    HandshakeProgress.SIGNATURE,
+    HandshakeProgress.WELCOME,
+    HandshakeProgress.READY,
+)
+"""Nothing was said that the server key could have changed, or the key is proved."""
 _BEFORE_HANDSHAKE = (zmq.EVENT_CONNECTED, zmq.EVENT_CONNECT_DELAYED)
 
 
@@ -48,14 +55,15 @@ class Connection:
         self,
         context: zmq.asyncio.Context,
         wire: Wire,
-        keys: UplinkKeys,
+        own: OwnPair,
+        server_key: bytes,
         timings: Timings,
     ) -> None:
         self._wire = wire
         self._timings = timings
         self.socket = context.socket(zmq.DEALER)
         try:
-            for option, value in _options(keys, timings).items():
+            for option, value in _options(own, server_key, timings).items():
                 self.socket.setsockopt(option, value)
             self._monitor = self.socket.get_monitor_socket(_EVENTS)
         except BaseException:
@@ -95,6 +103,11 @@ class Connection:
         (event,) = struct.unpack_from("=H", frames[0])
         return int(event)
 
+    @property
+    def same_for_every_key(self) -> bool:
+        """Whether a failed handshake would have failed with any other server key, too."""
+        return self._wire.inbound.progress in _NOT_ABOUT_THE_KEY
+
     def why_lost(self, endpoint: str) -> str:
         """Say what became of a connection that was up."""
         silent_seconds = self._timings.heartbeat_timeout_seconds
@@ -114,16 +127,16 @@ class Connection:
         return f"{endpoint}: {why}"
 
 
-def _options(keys: UplinkKeys, timings: Timings) -> dict[int, int | bytes]:
+def _options(own: OwnPair, server_key: bytes, timings: Timings) -> dict[int, int | bytes]:
     """Return the socket's options.
 
     RECONNECT_IVL -1: never by itself. IMMEDIATE: nothing queues before the handshake.
     """
     return {
         zmq.LINGER: 0,
-        zmq.CURVE_SECRETKEY: keys.secret,
-        zmq.CURVE_PUBLICKEY: keys.public,
-        zmq.CURVE_SERVERKEY: keys.backend,
+        zmq.CURVE_SECRETKEY: own.secret,
+        zmq.CURVE_PUBLICKEY: own.public,
+        zmq.CURVE_SERVERKEY: server_key,
         zmq.RECONNECT_IVL: -1,
         zmq.IMMEDIATE: 1,
         zmq.HANDSHAKE_IVL: _ms(timings.handshake_seconds),

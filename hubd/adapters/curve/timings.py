@@ -25,7 +25,8 @@ class Timings:
 class Backoff:
     """The pauses between attempts.
 
-    Each is drawn between half the first and a limit that doubles up to the cap.
+    Each is drawn between half the first and a limit. The limit doubles up to the cap, once for each
+    round over all endpoints and keys.
     """
 
     def __init__(self, timings: Timings, chance: Callable[[], float]) -> None:
@@ -33,15 +34,17 @@ class Backoff:
         self._chance = chance
         self._limit = timings.backoff_first_seconds
 
-    def after(self, up_seconds: float) -> float:
+    def after(self, up_seconds: float, round_over: bool = True) -> float:
         """Return the seconds to pause after an attempt.
 
-        `up_seconds` is for how long its connection was up, 0 if it never was.
+        `up_seconds` is for how long its connection was up, 0 if it never was. `round_over`: the
+        next attempt begins a new round.
         """
         first = self._timings.backoff_first_seconds
         if up_seconds > self._timings.settled_seconds:
             self._limit = first
         limit = self._limit
-        self._limit = min(2 * limit, self._timings.backoff_cap_seconds)
+        if round_over:
+            self._limit = min(2 * limit, self._timings.backoff_cap_seconds)
         lowest = first / 2
         return lowest + self._chance() * (limit - lowest)

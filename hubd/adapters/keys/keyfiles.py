@@ -40,13 +40,18 @@ from hubd.config.file import Config
 from hubd.config.keys import KeyFile
 
 KEY_FILE_BYTES_MAX = 8192
+SERVER_KEYS_MAX = 2
+"""The backend's key, and the one that it is to have next."""
 
 WANTED = {
     "identity": "an EC P-256 private key, PEM (PKCS#8), without a passphrase",
     "certificate": "the hub's certificate, raw CBOR",
     "issuer": "the site issuer's public COSE_Key, raw CBOR",
     "curve_secret": "the hub's CurveZMQ secret key, 40 characters of Z85",
-    "backend_public": "the backend's CurveZMQ public key, 40 characters of Z85",
+    "backend_public": (
+        "the backend's CurveZMQ public key, 40 characters of Z85; and its next one on a second "
+        "line while it changes"
+    ),
     "beacon": f"the site's beacon key, {beacon.KEY_BYTES} raw bytes",
     "card_key": WANTED_CARD_KEY,
 }
@@ -278,15 +283,21 @@ def _uplink(config: Config) -> UplinkKeys | None:
     backend_file = config.keys.backend_public
     if config.backend is None or secret_file is None or backend_file is None:
         return None
-    secret = _curve_key("curve_secret", secret_file, private=True)
+    (secret,) = _curve_keys("curve_secret", secret_file, 1, private=True)
     public = public_of(secret)
-    backend = _curve_key("backend_public", backend_file)
-    if backend == public:
+    pinned = _curve_keys("backend_public", backend_file, SERVER_KEYS_MAX)
+    if public in pinned:
         raise ConfigError(
             f"{backend_file.place}: expected {WANTED['backend_public']}, "
             "found this hub's own public key"
         )
-    return UplinkKeys(secret=secret, public=public, backend=backend)
+    next_backend = pinned[1] if len(pinned) > 1 else None
+    return UplinkKeys(
+        secret=secret,
+        public=public,
+        backend=pinned[0],
+        next_backend=next_backend,
+    )
 
 
 def _readers(config: Config) -> ReaderKeys | None:
@@ -306,13 +317,20 @@ def _readers(config: Config) -> ReaderKeys | None:
     return ReaderKeys(card_key, readers)
 
 
-def _curve_key(name: str, file: KeyFile, private: bool = False) -> bytes:
+def _curve_keys(name: str, file: KeyFile, most: int, private: bool = False) -> list[bytes]:
+    """Return the keys of a file, one a line, at least one. Raise ConfigError."""
     data = _read(name, file, private)
     try:
-        return key_from_text(data.decode("ascii"))
+        text = data.decode("ascii")
     except UnicodeDecodeError:
         raise ConfigError(
             f"{file.place}: expected {wanted(name)}, found bytes that are no text"
         ) from None
+    lines = text.split() or [""]
+    if len(lines) > most:
+        raise ConfigError(f"{file.place}: expected {wanted(name)}, found {len(lines)} of them")
+    try:
+        keys = [key_from_text(line) for line in lines]
     except ConfigError as error:
         raise ConfigError(f"{file.place}: expected {wanted(name)}: {error}") from None
+    return list(dict.fromkeys(keys))

@@ -1,4 +1,4 @@
-"""The keys of the uplink: a hub's own pair, and the backend's public key, pinned."""
+"""The keys of the uplink: a hub's own pair, and the backend's one or two public keys, pinned."""
 
 from __future__ import annotations
 
@@ -16,23 +16,58 @@ KEY_CHARS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class UplinkKeys:
-    """Curve25519 keys of 32 bytes: the hub's own pair and the backend's public key, pinned."""
+class OwnPair:
+    """A Curve25519 pair of the hub, 32 bytes each."""
 
     secret: bytes = field(repr=False)
     public: bytes
-    backend: bytes
 
     def __post_init__(self) -> None:
         """Raise ConfigError for keys of another length, or that are no pair."""
         _check_length("own secret", self.secret)
         _check_length("own public", self.public)
-        _check_length("backend's public", self.backend)
         if public_of(self.secret) != self.public:
             raise ConfigError(
                 "uplink: the hub's public key does not belong to its secret key; "
                 "write both files again"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkKeys:
+    """The hub's own pair as it is configured, and the backend's public keys, pinned.
+
+    `next_backend` is the key that the backend is to have next; None while it does not change.
+    """
+
+    secret: bytes = field(repr=False)
+    public: bytes
+    backend: bytes
+    next_backend: bytes | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for keys of another length, or that are no pair."""
+        OwnPair(self.secret, self.public)
+        for key in self.backends:
+            _check_length("backend's public", key)
+
+    @property
+    def own(self) -> OwnPair:
+        """The configured pair."""
+        return OwnPair(self.secret, self.public)
+
+    @property
+    def backends(self) -> tuple[bytes, ...]:
+        """The pinned keys, the current one first."""
+        if self.next_backend is None:
+            return (self.backend,)
+        return (self.backend, self.next_backend)
+
+
+def make_pair() -> OwnPair:
+    """Make a pair, by the operating system's random source."""
+    public, secret = zmq.curve_keypair()
+    return OwnPair(secret=z85.decode(secret), public=z85.decode(public))
 
 
 def _check_length(name: str, key: bytes) -> None:

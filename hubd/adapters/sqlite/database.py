@@ -4,6 +4,7 @@ Laws:
 1. A commit that returned is on the disk (WAL, synchronous=FULL).
 2. A file is only touched after its header showed that it is ours and not from a newer hubd.
 3. One hubd alone writes a file: it holds the lock beside it.
+4. A value that is longer than any that hubd writes is not read, whoever put it into the file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -52,12 +53,14 @@ class DatabaseKind(ErrorSentences):
 
     `schema` is its schema folder, `application_id` the mark in the file's header, `lock` the name
     of the lock beside the file, `cache_kib` how much of it each connection keeps in memory.
+    `value_bytes_max` is the ceiling of one row, and of one value in it.
     """
 
     schema: str
     application_id: int
     lock: str
     cache_kib: int
+    value_bytes_max: int
 
     async def close_in_thread(
         self,
@@ -129,7 +132,7 @@ class DatabaseKind(ErrorSentences):
 
         May raise sqlite3.Error.
         """
-        connection = _connect(path)
+        connection = self._connect(path)
         try:
             self._check_header(connection, path)
             if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
@@ -150,7 +153,7 @@ class DatabaseKind(ErrorSentences):
     def reader(self, path: Path) -> sqlite3.Connection:
         """Open a second connection that only reads."""
         with self.errors(path):
-            connection = _connect(path)
+            connection = self._connect(path)
             try:
                 connection.execute("PRAGMA query_only = ON")
                 connection.execute(f"PRAGMA cache_size = -{self.cache_kib}")
@@ -183,6 +186,14 @@ class DatabaseKind(ErrorSentences):
             found.extend(statements_of(step))
         return found
 
+    def tables(self, names: Collection[str]) -> list[str]:
+        """Return the statements that make these tables as the newest schema has them."""
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+            for statement in self.statements():
+                model.execute(statement)
+            made = model.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+            return [sql for name, sql in made if name in names]
+
     def _steps(self) -> list[str]:
         steps = read_steps(self.schema)
         if not steps:
@@ -191,6 +202,18 @@ class DatabaseKind(ErrorSentences):
             )
         return steps
 
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        """Open an existing file; transactions are written out by hand (`isolation_level=None`)."""
+        connection = sqlite3.connect(
+            f"file:{_quoted(path)}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.value_bytes_max)
+        return connection
+
     def _check_header(self, connection: sqlite3.Connection, path: Path) -> None:
         """Refuse, before anything is written, a database that is not of this kind."""
         (mark,) = connection.execute("PRAGMA application_id").fetchone()
@@ -198,17 +221,6 @@ class DatabaseKind(ErrorSentences):
         is_new = not mark and not tables
         if mark != self.application_id and not is_new:
             raise self.broken(path, "it is a database, but not of this kind")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Open an existing file; transactions are written out by hand (`isolation_level=None`)."""
-    return sqlite3.connect(
-        f"file:{_quoted(path)}?mode=rw",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
 
 
 def _quoted(path: Path) -> str:
@@ -225,6 +237,8 @@ AUDIT = DatabaseKind(
     "hubd and move the file aside, with its -wal beside it (keep both: they are evidence)",
     # records are written at the end and seldom read: more would only grow, by 1 MiB in some 10,000
     cache_kib=256,
+    # a record has at most 4 KiB; `room.warm` writes one value of 1 MiB
+    value_bytes_max=2 << 20,
 )
 
 POLICY = DatabaseKind(
@@ -237,4 +251,6 @@ POLICY = DatabaseKind(
     "sends the policy again. Until then no phone opens a door",
     # SQLite's own choice: revocations are found, and a new policy is written, all over the file
     cache_kib=2000,
+    # one policy's document has at most 4 MiB
+    value_bytes_max=5 << 20,
 )

@@ -47,7 +47,7 @@ _OS_SENTENCES = {
     errno.EPERM: _FORBIDDEN,
 }
 _KEPT_OUT = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 
 
 def primary_code(error: sqlite3.Error) -> int:

@@ -1,11 +1,16 @@
 """The policy in force in SQLite: `PolicyDatabase` is the port `PolicyFile`.
 
+How it works: a new policy is staged first. Its pieces come, and their pages are written beside
+those in force (`tables.pages`). When all are there it is put in force: one commit of a few rows.
+
 Laws:
-1. A policy is put in force whole, in one commit, and only upwards.
+1. A policy is put in force whole, in one commit, and only upwards. What was staged before a crash
+   is not asked for again.
 2. Lookups are point lookups in one standing snapshot. It moves from the old policy to the new in a
    single step on the event loop: between two awaits a caller sees one policy.
-3. Replacing writes the rows that changed and the signed document, never on the event loop.
-4. At the start only what the issuer's signature proves is believed: see `policy_proof`.
+3. Staging writes the pages that changed, never on the event loop, a few pieces in a commit.
+4. At the start only what the issuer's signature proves is believed: see `policy_proof`. A page is
+   held against its signed hash at each look-up.
 5. With each policy, and when asked, the head of the audit log is noted: see `evidence.statecheck`.
 """
 
@@ -15,7 +20,8 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -27,18 +33,26 @@ from hubcore.errors import FrameError, HubError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
 from hubcore.policy import rows
+from hubcore.policy.assembly import Assembly
 from hubcore.policy.cache import ScheduleCache
-from hubcore.policy.policy import NO_RULES, Operator, PointRules, Policy
+from hubcore.policy.policy import NO_RULES, Operator, PointRules
+from hubcore.policy.root import NO_DIGEST, Root
+from hubcore.policy.tables import is_listed, read_card
+from hubcore.policy.tree import Table
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
-from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Read, open_policy
+from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Prove, open_policy
 from hubd.adapters.sqlite.policy_rows import (
     decode_row,
     decode_schedule,
     fits,
     in_force,
     note,
-    replace,
+    put_in_force,
+    stage,
+    transaction,
 )
+from hubd.adapters.sqlite.tables import pages
+from hubd.adapters.sqlite.tables.pages import Shelves
 from hubd.adapters.sqlite.worker import Job, Worker
 
 Done = asyncio.Future[None]
@@ -50,12 +64,14 @@ CLOSE_SECONDS = 1.0
 
 What was not committed by then is not in force at the next start.
 """
+FOLD_BYTES = 4 << 20
+"""After so many bytes of staged pieces the write-ahead log is folded into the file."""
 
 
 class PolicyDatabase:
     """`hubcore.ports.stores.PolicyFile` on one SQLite file.
 
-    Open with `await PolicyDatabase.open(path, site, read)`.
+    Open with `await PolicyDatabase.open(path, site, prove)`.
     """
 
     def __init__(self, path: Path, site: str, opened: OpenedPolicy) -> None:
@@ -69,19 +85,23 @@ class PolicyDatabase:
         self._reader = POLICY.reader(path)
         self._proven = opened.found.policy is not OnDisk.UNPROVEN
         self._version = 0
+        self._digest = opened.digest
+        self._shelves = opened.shelves
+        self._staged: Staged | None = None
+        self._unfolded_bytes = 0
         self._schedules = ScheduleCache()
         self.found = opened.found
         self._see_newest()
 
     @classmethod
-    async def open(cls, path: Path, site: str, read: Read) -> Self:
-        """Open, or make, the store of the site's policy; `read` verifies the kept document.
+    async def open(cls, path: Path, site: str, prove: Prove) -> Self:
+        """Open, or make, the store of the site's policy; `prove` verifies the kept document.
 
         Raise StoreError for a file that cannot be used, TrustError when it holds another site's
         policy.
         """
         with contextlib.ExitStack() as undo:
-            opened = await asyncio.to_thread(open_policy, path, site, read)
+            opened = await asyncio.to_thread(open_policy, path, site, prove)
             undo.callback(os.close, opened.lock)
             undo.callback(opened.connection.close)
             store = cls(path, site, opened)
@@ -126,24 +146,51 @@ class PolicyDatabase:
         """The version of the policy in force, 0 when there is none, or none that is proven."""
         return self._version if self._proven else 0
 
+    def digest(self) -> bytes:
+        """The digest of the policy in force; `NO_DIGEST` when there is none that is proven."""
+        return self._digest if self._proven else NO_DIGEST
+
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """Whether the credential or this one grant is revoked."""
-        row = self._row(
-            "SELECT EXISTS (SELECT 1 FROM revoked_credentials WHERE id = ?)"
-            " OR EXISTS (SELECT 1 FROM revoked_grants WHERE id = ?)",
-            (credential, grant_id),
-        )
-        return row != (0,)
+        if self._listed(Table.CREDENTIALS, credential.encode()):
+            return True
+        return self._listed(Table.GRANTS, grant_id)
 
     def disabled(self, credential: str) -> bool:
         """Whether the credential is disabled."""
-        query = "SELECT EXISTS (SELECT 1 FROM disabled WHERE id = ?)"
-        return self._row(query, (credential,)) != (0,)
+        return self._listed(Table.DISABLED, credential.encode())
 
     def needs_longer(self, credential: str) -> bool:
         """Whether the holder of this credential needs more time at a door."""
-        query = "SELECT EXISTS (SELECT 1 FROM extended_time WHERE id = ?)"
-        return self._row(query, (credential,)) == (1,)
+        return self._listed(Table.EXTENDED_TIME, credential.encode())
+
+    def card(self, digest: bytes) -> Card | None:
+        """The card of that digest, None when it is nobody's."""
+
+        def read(row: bytes | None) -> Card | None:
+            card = None if row is None else read_card(row)
+            if card is not None and card.digest != digest:
+                raise FrameError("a card that stands under another's key")
+            return card
+
+        return self._in_page(Table.CARDS, digest, read)
+
+    def _listed(self, table: Table, identity: bytes) -> bool:
+        return self._in_page(table, identity, partial(is_listed, identity))
+
+    def _in_page(self, table: Table, identity: bytes, read: Callable[[bytes | None], T]) -> T:
+        """Look an id up in a large table, and read what stands there.
+
+        Raise StoreError for a page that is not the one that was signed.
+        """
+        shelf = self._shelves.get(table)
+        if shelf is None:
+            return read(None)
+        with POLICY.errors(self._path):
+            try:
+                return read(pages.find(self._reader, shelf, table, identity))
+            except (FrameError, ValueError) as error:
+                raise POLICY.broken(self._path, str(error)) from error
 
     def schedule(self, number: int) -> Schedule | None:
         """The schedule of that number, None when the policy has none."""
@@ -166,11 +213,6 @@ class PolicyDatabase:
         read = partial(decode_row, read=rows.read_point)
         found = self._decoded(row, read, f"access point {access_point}")
         return found or NO_RULES
-
-    def card(self, digest: bytes) -> Card | None:
-        """The card of that digest, None when it is nobody's."""
-        row = self._row("SELECT row FROM cards WHERE id = ?", (digest,))
-        return self._decoded(row, partial(decode_row, read=rows.read_card), "a card")
 
     def operator(self, name: str) -> Operator | None:
         """What an operator may order, None when the policy does not name him."""
@@ -207,37 +249,95 @@ class PolicyDatabase:
             what = f"the mode of access point {access_point} is damaged ({error})"
             raise POLICY.broken(self._path, what) from error
 
-    async def replace(
-        self,
-        policy: Policy,
-        document: bytes,
-        head: Head,
-        again: bool = False,
-    ) -> None:
-        """Put this policy in force, whole and durable.
+    async def stage(self, new: Root, again: bool = False) -> None:
+        """Begin to stage a policy, or go on where its staging stopped; `wanted` says what to bring.
 
-        `document` is what the issuer signed, `head` the log's head. Raise TrustError for another
-        site's policy or one that cannot be kept, RollbackError unless its version is higher (with
-        `again`: or the same), StoreError when the disk refuses; the old policy then stays in force.
-        A cancelled caller does not stop a replacement that has begun.
+        Raise TrustError for another site's policy, RollbackError unless its version is higher (with
+        `again`: or the same), StoreError when the disk refuses; the old policy stays in force.
         """
-        if policy.site != self._site:
+        if new.site != self._site:
             raise TrustError(
-                f"policy {policy.version} is for the site {policy.site!r}, "
-                f"this hub is of {self._site!r}"
+                f"policy {new.version} is for the site {new.site!r}, this hub is of {self._site!r}"
             )
+        staged: list[Staged] = []
 
-        def put_in_force() -> None:
-            replace(
+        def begin() -> None:
+            here = stage(
                 self._connection,
-                policy=policy,
-                document=document,
-                head=head,
+                new,
                 least=self._least(again),
                 fresh=not self._proven,
             )
+            staged.append(Staged(new, _assembly(new, here, self._shelves)))
 
-        await self._written(put_in_force, f"policy {policy.version}", proves=True)
+        self._staged = None
+        await self._written(begin, f"policy {new.version}", lambda: None)
+        self._staged = staged[0]
+
+    def wanted(self, most: int) -> Sequence[bytes]:
+        """Return the names of at most so many pieces that the staged policy wants; none: whole."""
+        return () if self._staged is None else self._staged.assembly.ask(most)
+
+    async def take(self, pieces: Sequence[bytes]) -> int:
+        """Stage pieces, durably; return how many of them were asked for.
+
+        Raise StoreError when the disk refuses, SignatureError for what no such policy can have.
+        Either ends the staging.
+        """
+        staged = self._staged
+        if staged is None:
+            return 0
+        taken = 0
+
+        def write() -> None:
+            nonlocal taken
+            found = [staged.assembly.take(piece) for piece in pieces]
+            arrived = [one for places in found if places for one in places]
+            if arrived:
+                with transaction(self._connection):
+                    pages.stage(self._connection, self._shelves, arrived)
+            taken = sum(places is not None for places in found)
+
+        self._staged = None  # so that an error, or a caller who goes, leaves nothing half known
+        await self._written(write, f"policy {staged.root.version}", lambda: None, fold=False)
+        self._staged = staged
+        self._unfolded_bytes += sum(map(len, pieces))
+        if self._unfolded_bytes > FOLD_BYTES:
+            self._unfolded_bytes = 0
+            self._fold("PASSIVE", self._folded)
+        return taken
+
+    async def put_in_force(self, head: Head, again: bool = False) -> None:
+        """Put the staged policy in force, whole and durable; `head` is the log's head.
+
+        Raise RollbackError and StoreError as `stage` does, and StoreError for one that is not
+        whole; the old policy then stays in force. A cancelled caller does not stop what has begun.
+        """
+        staged = self._staged
+        if staged is None or not staged.assembly.complete:
+            raise StoreError("no policy is staged whole")
+        new = staged.root
+        made: list[Shelves] = []
+
+        def write() -> None:
+            shelves = put_in_force(
+                self._connection,
+                new,
+                head,
+                least=self._least(again),
+                before=self._shelves,
+                fresh=not self._proven,
+            )
+            made.append(shelves)
+            self._proven = True
+
+        def seen() -> None:
+            self._shelves = made[0]
+            self._digest = new.head.digest
+            self._schedules.clear()
+
+        self._staged = None
+        await self._written(write, f"policy {new.version}", seen)
 
     async def note(self, head: Head) -> None:
         """Note the head of the audit log, durably. Raise StoreError."""
@@ -245,7 +345,7 @@ class PolicyDatabase:
         def write() -> None:
             note(self._connection, head)
 
-        await self._written(write, "the head of the audit log", proves=False)
+        await self._written(write, "the head of the audit log", lambda: None)
 
     def _least(self, again: bool) -> int:
         """In the writer's thread: return the lowest version that may be put in force now."""
@@ -254,18 +354,21 @@ class PolicyDatabase:
         _, version = in_force(self._connection)
         return version if again else version + 1
 
-    async def _written(self, write: Job, what: str, proves: bool) -> None:
-        """Have the writer's thread do it; return when it is on the disk and can be seen."""
+    async def _written(self, write: Job, what: str, seen: Job, fold: bool = True) -> None:
+        """Have the writer's thread do it; return when it is on the disk and can be seen.
+
+        `seen` is called in the same step on the event loop in which it can be seen.
+        """
         if self._closed:
             raise POLICY.says(self._path, "it is closed")
         done: Done = self._loop.create_future()
-        job = partial(self._write, write, what, proves, done)
+        job = partial(self._write, write, what, seen, done, fold)
         self._worker.submit(job)
         try:
             await done
         finally:
             # or this frame and an error would hold each other, and the policy with them
-            del (done, write, job)
+            del (done, write, seen, job)
 
     def _row(self, query: str, arguments: Row) -> Row | None:
         with POLICY.errors(self._path):
@@ -279,24 +382,15 @@ class PolicyDatabase:
             if self._reader.in_transaction:
                 self._reader.execute("ROLLBACK")
             self._reader.execute("BEGIN")
-            self._schedules.clear()
             _, self._version = in_force(self._reader)
 
-    def _write(
-        self,
-        write: Job,
-        what: str,
-        proves: bool,
-        done: Done,
-    ) -> None:
+    def _write(self, write: Job, what: str, seen: Job, done: Done, fold: bool) -> None:
         """In the writer's thread: commit, then have the event loop switch over and answer."""
         error = self._error_of(write, what)
-        if error is None:
-            self._proven = self._proven or proves
-        else:
+        if error is not None:
             _drop_frames(error)
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            self._loop.call_soon_threadsafe(self._replaced, done, error)
+            self._loop.call_soon_threadsafe(self._replaced, seen, done, fold, error)
 
     def _error_of(self, write: Job, what: str) -> Exception | None:
         """Write; return the error that the caller gets, None when all went well."""
@@ -318,15 +412,17 @@ class PolicyDatabase:
         error.__cause__ = cause
         return error
 
-    def _replaced(self, done: Done, error: Exception | None) -> None:
+    def _replaced(self, seen: Job, done: Done, fold: bool, error: Exception | None) -> None:
         """On the event loop: see what was committed, and answer the caller."""
         if error is None:
             try:
                 self._see_newest()
+                seen()
             except StoreError as failure:
                 error = failure
             else:
-                self._fold("PASSIVE", self._folded)
+                if fold:
+                    self._fold("PASSIVE", self._folded)
         if done.done():  # cancelled: the policy is in force all the same
             return
         if error is None:
@@ -362,6 +458,28 @@ class PolicyDatabase:
 
         if not self._closed:
             self._worker.submit(fold)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A policy that is staged, and what of it is here."""
+
+    root: Root
+    assembly: Assembly
+
+
+def _assembly(new: Root, staged: Mapping[int, bytes], shelves: Shelves) -> Assembly:
+    """Make the assembly of a policy of which pieces are staged, or in force, already."""
+
+    def holds(table: Table, piece: int, name: bytes) -> bool:
+        if staged.get(pages.piece_place(table, piece)) == name:
+            return True
+        shelf = shelves.get(table)
+        if shelf is None or shelf.tree.bits != new.trees[table].bits:
+            return False
+        return shelf.name(piece) == name
+
+    return Assembly(new.trees, holds)
 
 
 def _drop_frames(error: Exception) -> None:

@@ -1,10 +1,12 @@
 """What the policy's file proves when it is opened.
 
 Laws:
-1. Nothing is believed that the issuer's signature does not prove: the kept document is verified.
-2. The file's structure is checked, and the rows are compared with the document, each with its type
-   and in its place.
-3. Where one differs, all tables are made again and filled from the document.
+1. Nothing is believed that the issuer's signature does not prove: the kept root is verified.
+2. The structure of the root's tables is checked, and their rows are compared with the root, each
+   with its type and in its place.
+3. Where one differs, all of these tables are made again and filled from the root.
+4. The hashes of all pages are read, and must lead to the root. No page is read: each proves itself
+   when it is looked at. So a start takes no longer with a million cards.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcore.errors import TrustError
+from hubcore.errors import FrameError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
-from hubcore.policy.document import MAX_BYTES
-from hubcore.policy.policy import Policy
+from hubcore.policy.document import MAX_BYTES, Proven
+from hubcore.policy.root import NO_DIGEST, Root
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy_rows import (
     NOTHING_NOTED,
@@ -29,17 +31,17 @@ from hubd.adapters.sqlite.policy_rows import (
     in_force,
     is_whole,
     keyed_rows,
-    make_tables,
+    make_root_again,
     mode_rows,
     read_noted,
     schedule_rows,
     transaction,
-    write_all,
 )
+from hubd.adapters.sqlite.tables import pages
+from hubd.adapters.sqlite.tables.pages import Shelves
 
-Read = Callable[[bytes], Policy]
-"""Verifies a signed document for this site and reads it; raises TrustError."""
-
+Prove = Callable[[bytes], Proven]
+"""Verifies a signed document for this site; raises TrustError."""
 
 Rows = Iterator[Any]
 Key = Callable[[Any], Any]
@@ -63,14 +65,19 @@ class PolicyFound:
 
 @dataclass(frozen=True, slots=True)
 class OpenedPolicy:
-    """A file that was opened: the lock's descriptor, the connection that writes, what was found."""
+    """A file that was opened: the lock's descriptor, the connection that writes, what was found.
+
+    `digest` and `shelves` are those of a proven policy.
+    """
 
     lock: int
     connection: sqlite3.Connection
     found: PolicyFound
+    digest: bytes
+    shelves: Shelves
 
 
-def open_policy(path: Path, site: str, read: Read) -> OpenedPolicy:
+def open_policy(path: Path, site: str, prove: Prove) -> OpenedPolicy:
     """Open, or make, the file of the site's policy and prove what it holds.
 
     Raise StoreError for a file that cannot be used, TrustError for another site's policy.
@@ -82,7 +89,8 @@ def open_policy(path: Path, site: str, read: Read) -> OpenedPolicy:
         connection = POLICY.open(path)
         undo.callback(connection.close)
         with POLICY.errors(path):
-            found = _prove(connection, read)
+            found, root = _prove(connection, prove)
+            shelves, found = _shelves(connection, root, found)
             stored_site, version = in_force(connection)
         is_anothers = bool(version) and stored_site != site
         if found.policy is OnDisk.UNPROVEN and is_anothers:
@@ -91,10 +99,29 @@ def open_policy(path: Path, site: str, read: Read) -> OpenedPolicy:
                 f"{site!r}: correct the site in the configuration, or move the file aside"
             )
         undo.pop_all()
-    return OpenedPolicy(lock, connection, found)
+    is_proven = root is not None and found.policy is OnDisk.PROVEN
+    return OpenedPolicy(
+        lock=lock,
+        connection=connection,
+        found=found,
+        digest=root.head.digest if root is not None and is_proven else NO_DIGEST,
+        shelves=shelves,
+    )
 
 
-def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
+def _shelves(
+    connection: sqlite3.Connection, root: Root | None, found: PolicyFound
+) -> tuple[Shelves, PolicyFound]:
+    """Read the hashes of the pages; a policy whose hashes do not lead to its root is not proven."""
+    if root is None or found.policy is not OnDisk.PROVEN:
+        return {}, found
+    try:
+        return pages.load(connection, root.trees), found
+    except FrameError as error:
+        return {}, _unproven(found.noted, str(error))
+
+
+def _prove(connection: sqlite3.Connection, prove: Prove) -> tuple[PolicyFound, Root | None]:
     """Verify the kept document and hold the rows against it.
 
     May raise sqlite3.Error for a disk that cannot be read.
@@ -102,30 +129,31 @@ def _prove(connection: sqlite3.Connection, read: Read) -> PolicyFound:
     noted = read_noted(connection)
     row = connection.execute("SELECT typeof(bytes), length(bytes) FROM document").fetchone()
     if row is None:
-        return _without_document(connection, noted)
+        return _without_document(connection, noted), None
     kind, length = row
     if kind != "blob":
-        return _unproven(noted, "its document is no string of bytes")
+        return _unproven(noted, "its document is no string of bytes"), None
     if length > MAX_BYTES:
-        return _unproven(noted, f"its document is over {MAX_BYTES} bytes")
+        return _unproven(noted, f"its document is over {MAX_BYTES} bytes"), None
     (document,) = connection.execute("SELECT bytes FROM document").fetchone()
     try:
-        policy = read(document)
+        root = prove(document).root()
     except TrustError as error:
-        return _unproven(noted, str(error))
-    if is_whole(connection) and _rows_hold(connection, policy):
-        return PolicyFound(OnDisk.PROVEN, version=policy.version, noted=noted)
+        return _unproven(noted, str(error)), None
+    if is_whole(connection) and _rows_hold(connection, root):
+        return PolicyFound(OnDisk.PROVEN, version=root.version, noted=noted), root
     try:
-        _build_again(connection, policy, document, noted)
+        _build_again(connection, root, noted)
     except (sqlite3.Error, OSError, OverflowError) as error:
         why = f"its rows are not those of the signed document, and cannot be built again: {error}"
-        return _unproven(noted, why)
-    return PolicyFound(
+        return _unproven(noted, why), None
+    found = PolicyFound(
         OnDisk.PROVEN,
-        version=policy.version,
+        version=root.version,
         noted=noted,
         edited=True,
     )
+    return found, root
 
 
 def _unproven(noted: Head, why: str) -> PolicyFound:
@@ -133,7 +161,7 @@ def _unproven(noted: Head, why: str) -> PolicyFound:
 
 
 def _without_document(connection: sqlite3.Connection, noted: Head) -> PolicyFound:
-    for table in TABLES:
+    for table in (*TABLES, "twigs"):
         query = f"SELECT EXISTS (SELECT 1 FROM {table})"  # noqa: S608 - own name
         (has_rows,) = connection.execute(query).fetchone()
         if has_rows:
@@ -144,55 +172,39 @@ def _without_document(connection: sqlite3.Connection, noted: Head) -> PolicyFoun
     return PolicyFound(OnDisk.NONE, noted=noted)
 
 
-def _build_again(
-    connection: sqlite3.Connection,
-    policy: Policy,
-    document: bytes,
-    noted: Head,
-) -> None:
-    """Make the tables again from the document.
+def _build_again(connection: sqlite3.Connection, root: Root, noted: Head) -> None:
+    """Make the tables of the root again from it.
 
     Raise sqlite3.DatabaseError for a file whose pages damage even tables that were just made.
     """
     with transaction(connection):
-        make_tables(connection)
-        write_all(connection, policy, document, noted)
+        make_root_again(connection, root, noted)
         if not is_whole(connection):
             raise sqlite3.DatabaseError("its structure is damaged")
 
 
-def _rows_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
-    """Tell whether the rows are the policy's.
+def _rows_hold(connection: sqlite3.Connection, root: Root) -> bool:
+    """Tell whether the rows are the root's.
 
-    It takes the memory of one row; reading ends at the first that is not the policy's.
+    It takes the memory of one row; reading ends at the first that is not the root's.
     """
-    site = policy.site.encode()
-    meta = (1, site, policy.version, policy.issued_at)
+    site = root.site.encode()
+    meta = (1, site, root.version, root.head.issued_at)
     columns = "only_row, CAST(site AS BLOB), version, issued_at"
     if list(_select(connection, columns, "meta")) != [meta]:
         return False
-    credentials = _ids(connection, "revoked_credentials", "text")
-    if not _same(policy.revoked_credentials, _rising(credentials)):
-        return False
-    grants = _ids(connection, "revoked_grants", "blob")
-    if not _same(policy.revoked_grants, _rising(grants)):
-        return False
     schedules = _select(connection, "number, rules", "schedules")
-    if not _same(set(schedule_rows(policy)), _rising(schedules, _first)):
+    if not _same(set(schedule_rows(root)), _rising(schedules, _first)):
         return False
     modes = _select(connection, "access_point, mode", "modes")
-    if not _same(set(mode_rows(policy)), _rising(modes, _first)):
+    if not _same(set(mode_rows(root)), _rising(modes, _first)):
         return False
-    return _rules_hold(connection, policy)
+    return _rules_hold(connection, root)
 
 
-def _rules_hold(connection: sqlite3.Connection, policy: Policy) -> bool:
-    """Tell whether the rows of the policy's other rules are the policy's."""
-    sets = {"disabled": policy.disabled, "extended_time": policy.extended_time}
-    for table, wanted in sets.items():
-        if not _same(wanted, _rising(_ids(connection, table, "text"))):
-            return False
-    for table, wanted_rows in keyed_rows(policy).items():
+def _rules_hold(connection: sqlite3.Connection, root: Root) -> bool:
+    """Tell whether the rows of the root's other rules are the root's."""
+    for table, wanted_rows in keyed_rows(root).items():
         found = _keyed(connection, table)
         if not _same(set(wanted_rows), _rising(found, _first)):
             return False
@@ -212,38 +224,20 @@ def _keyed(connection: sqlite3.Connection, table: str) -> Rows:
             yield raw, row
 
 
-_KEY_COLUMNS = {"cards": "id", "points": "number", "operators": "id", "device_groups": "number"}
-_KEY_TYPES = {"cards": "blob", "points": "integer", "operators": "text", "device_groups": "integer"}
-_KEY_CASTS = {"cards": "BLOB", "points": "INTEGER", "operators": "BLOB", "device_groups": "INTEGER"}
+_KEY_COLUMNS = {"points": "number", "operators": "id", "device_groups": "number"}
+_KEY_TYPES = {"points": "integer", "operators": "text", "device_groups": "integer"}
+_KEY_CASTS = {"points": "INTEGER", "operators": "BLOB", "device_groups": "INTEGER"}
 
 
 def _select(connection: sqlite3.Connection, columns: str, table: str) -> Rows:
     return iter(connection.execute(f"SELECT {columns} FROM {table}"))  # noqa: S608 - own names
 
 
-def _ids(connection: sqlite3.Connection, table: str, kind: str) -> Rows:
-    """Yield the ids of a table, None for one of another type than `kind`.
-
-    No lookup would find that one. Text that is no UTF-8 comes as text that no policy can hold.
-    """
-    for found, raw in _select(connection, "typeof(id), CAST(id AS BLOB)", table):
-        if found != kind:
-            yield None
-        elif kind == "text":
-            yield raw.decode("utf-8", "surrogateescape")
-        else:
-            yield raw
-
-
 def _first(row: tuple[Any, Any]) -> Any:
     return row[0]
 
 
-def _itself(row: Any) -> Any:
-    return row
-
-
-def _rising(rows: Rows, key: Key = _itself) -> Rows:
+def _rising(rows: Rows, key: Key) -> Rows:
     """Yield the rows up to the first whose key does not rise: None in its place.
 
     No lookup may find that one. SQLite orders text by its UTF-8 bytes; so Python orders its code

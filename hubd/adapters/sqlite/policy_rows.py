@@ -1,6 +1,6 @@
-"""The tables of the policy: what a policy is in rows, written and read.
+"""The tables of the policy's root: what its small parts are in rows, written and read.
 
-Law: a policy is written whole, in one transaction, and only upwards.
+Law: a policy is put in force whole, in one transaction, and only upwards.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError, RollbackError, StoreError
 from hubcore.evidence.records import GENESIS, Head
 from hubcore.policy import rows
-from hubcore.policy.policy import Policy
+from hubcore.policy.root import Root
 from hubd.adapters.sqlite.database import POLICY
+from hubd.adapters.sqlite.tables import pages
+from hubd.adapters.sqlite.tables.pages import Shelves
 
 TABLES = (
     "meta",
     "document",
-    "revoked_credentials",
-    "revoked_grants",
     "schedules",
     "modes",
-    "disabled",
-    "extended_time",
-    "cards",
     "points",
     "operators",
     "device_groups",
 )
-"""The tables that a policy fills; `noted` stands beside them."""
+"""The tables that a root fills; `noted` stands beside them."""
+PAGES = ("pages", "twigs", "staged_twigs", "staged")
+"""Those of the large tables: see `hubd.adapters.sqlite.tables.pages`."""
 KeyedRow = tuple[int | str | bytes, bytes]
 T = TypeVar("T")
 NOTHING_NOTED = Head()
@@ -57,32 +56,62 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
                 connection.execute("ROLLBACK")
 
 
-def replace(
+def stage(
+    connection: sqlite3.Connection, new: Root, least: int, fresh: bool
+) -> Mapping[int, bytes]:
+    """Begin to stage a policy, or go on; return the names of its pieces that are staged, by place.
+
+    `fresh`: nothing that stands in the file is proven, so the tables are made again first. Raise
+    RollbackError when its version is below `least`.
+    """
+    with transaction(connection):
+        _refuse_below(least, new)
+        if fresh and not _is_staged(connection, new):
+            make_tables(connection)
+        return pages.begin_staging(connection, new.head.document)
+
+
+def _is_staged(connection: sqlite3.Connection, new: Root) -> bool:
+    row = connection.execute("SELECT document FROM staged").fetchone()
+    return bool(row == (new.head.document,))
+
+
+def put_in_force(
     connection: sqlite3.Connection,
-    policy: Policy,
-    document: bytes,
+    new: Root,
     head: Head,
     *,
     least: int,
+    before: Shelves,
     fresh: bool,
-) -> None:
-    """Commit the policy in one transaction.
+) -> Shelves:
+    """Commit the staged policy in one transaction; return its pages.
 
-    `fresh`: nothing that stands in the file is proven, so the tables are made again first. Raise
-    RollbackError when its version is below `least`, StoreError for a damaged file.
+    `fresh`: what stands in the tables of the root is not proven. Raise RollbackError when its
+    version is below `least`, StoreError for a damaged file.
     """
     with transaction(connection):
-        if policy.version < least:
-            raise RollbackError(
-                f"policy {policy.version} is not newer than {least - 1}, which is in force"
-            )
+        _refuse_below(least, new)
+        try:
+            shelves = pages.put_in_force(connection, new.trees, before)
+        except FrameError as error:
+            raise StoreError(f"policy {new.version} is not whole in the file: {error}") from error
         if fresh:
-            make_tables(connection)
-        write_all(connection, policy, document, head)
-        if fresh and not is_whole(connection):
+            make_root_again(connection, new, head)
+        else:
+            write_root(connection, new, head)
+        if not is_whole(connection):
             raise StoreError(
-                f"policy {policy.version} cannot be kept: the file is damaged. {_MOVE_ASIDE}"
+                f"policy {new.version} cannot be kept: the file is damaged. {_MOVE_ASIDE}"
             )
+    return shelves
+
+
+def _refuse_below(least: int, new: Root) -> None:
+    if new.version < least:
+        raise RollbackError(
+            f"policy {new.version} is not newer than {least - 1}, which is in force"
+        )
 
 
 def note(connection: sqlite3.Connection, head: Head) -> None:
@@ -93,17 +122,26 @@ def note(connection: sqlite3.Connection, head: Head) -> None:
 
 def make_tables(connection: sqlite3.Connection) -> None:
     """Drop every table, whatever is in it, and make it again, empty."""
-    for table in (*TABLES, "noted"):
+    for table in (*TABLES, *PAGES, "noted"):
         connection.execute(f"DROP TABLE {table}")
     for statement in POLICY.statements():
         connection.execute(statement)
 
 
-def write_all(connection: sqlite3.Connection, policy: Policy, document: bytes, head: Head) -> None:
-    """Make the rows those of the policy, and keep its document and the head beside them."""
-    _write_policy(connection, policy)
+def make_root_again(connection: sqlite3.Connection, root: Root, head: Head) -> None:
+    """Drop the tables of the root, whatever is in them, and make and fill them again."""
+    for table in TABLES:
+        connection.execute(f"DROP TABLE {table}")
+    for statement in POLICY.tables(TABLES):
+        connection.execute(statement)
+    write_root(connection, root, head)
+
+
+def write_root(connection: sqlite3.Connection, root: Root, head: Head) -> None:
+    """Make the rows those of the root, and keep its document and the head beside them."""
+    _write_policy(connection, root)
     connection.execute(
-        "INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (document,)
+        "INSERT OR REPLACE INTO document (only_row, bytes) VALUES (1, ?)", (root.head.document,)
     )
     _write_noted(connection, head)
 
@@ -115,11 +153,7 @@ def _write_noted(connection: sqlite3.Connection, head: Head) -> None:
     )
 
 
-def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
-    _update_set(connection, "revoked_credentials", policy.revoked_credentials)
-    _update_set(connection, "revoked_grants", policy.revoked_grants)
-    _update_set(connection, "disabled", policy.disabled)
-    _update_set(connection, "extended_time", policy.extended_time)
+def _write_policy(connection: sqlite3.Connection, policy: Root) -> None:
     for table, content in keyed_rows(policy).items():
         _fill(connection, table, content)
     connection.execute("DELETE FROM schedules")
@@ -135,7 +169,7 @@ def _write_policy(connection: sqlite3.Connection, policy: Policy) -> None:
     connection.execute("DELETE FROM meta")
     connection.execute(
         "INSERT INTO meta (only_row, site, version, issued_at) VALUES (1, ?, ?, ?)",
-        (policy.site, policy.version, policy.issued_at),
+        (policy.site, policy.version, policy.head.issued_at),
     )
 
 
@@ -146,12 +180,9 @@ def _fill(connection: sqlite3.Connection, table: str, rows: Iterable[KeyedRow]) 
     connection.executemany(insert, rows)
 
 
-def keyed_rows(policy: Policy) -> Mapping[str, Iterator[KeyedRow]]:
+def keyed_rows(policy: Root) -> Mapping[str, Iterator[KeyedRow]]:
     """Return the rows of the tables that have a key and bytes, by table."""
     return {
-        "cards": (
-            (digest, cbor.encode(rows.write_card(card))) for digest, card in policy.cards.items()
-        ),
         "points": (
             (number, cbor.encode(rows.write_point(rules)))
             for number, rules in policy.points.items()
@@ -176,7 +207,7 @@ def decode_row(data: object, read: Callable[[Cursor, Take], T]) -> T:
     return value
 
 
-def schedule_rows(policy: Policy) -> Iterator[tuple[int, bytes]]:
+def schedule_rows(policy: Root) -> Iterator[tuple[int, bytes]]:
     """Yield (number, rules and special days) of each schedule."""
     for number, schedule in policy.schedules.items():
         rules = [schedule_codec.write_rule(rule) for rule in schedule.rules]
@@ -186,7 +217,7 @@ def schedule_rows(policy: Policy) -> Iterator[tuple[int, bytes]]:
         yield number, cbor.encode([rules, special])
 
 
-def mode_rows(policy: Policy) -> Iterator[tuple[int, int]]:
+def mode_rows(policy: Root) -> Iterator[tuple[int, int]]:
     """Yield (access point, mode) of each mode that is ordered."""
     for access_point, mode in policy.modes.items():
         yield access_point, int(mode)
@@ -218,33 +249,16 @@ def _no_ceiling(count: int) -> int:
     return count
 
 
-def _update_set(
-    connection: sqlite3.Connection,
-    table: str,
-    wanted: Iterable[str] | Iterable[bytes],
-) -> None:
-    """Make the table hold just what is wanted, touching only rows that change.
-
-    The sorting and comparing is SQLite's, outside the interpreter's lock; one Python step per row
-    is all that the event loop can be made to wait for.
-    """
-    connection.execute("CREATE TEMP TABLE staged (id PRIMARY KEY) WITHOUT ROWID")
-    try:
-        connection.executemany("INSERT INTO staged (id) VALUES (?)", ((item,) for item in wanted))
-        gone = f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM staged)"  # noqa: S608 - own name
-        new = f"SELECT id FROM staged WHERE id NOT IN (SELECT id FROM {table})"  # noqa: S608
-        connection.execute(gone)
-        connection.execute(f"INSERT INTO {table} (id) {new} ORDER BY id")
-    finally:
-        connection.execute("DROP TABLE IF EXISTS temp.staged")
-
-
 def is_whole(connection: sqlite3.Connection) -> bool:
-    """Tell whether every page and row has its place, and every value the type of its column.
+    """Tell whether every row of the root has its place, and every value the type of its column.
 
-    A lookup does not notice a row that stands out of order; this reads all rows.
+    A lookup does not notice a row that stands out of order; this reads all rows of those tables.
+    Pages prove themselves, and are not read.
     """
-    return connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
+    for table in (*TABLES, "noted"):
+        if connection.execute(f"PRAGMA integrity_check({table})").fetchall() != [("ok",)]:
+            return False
+    return True
 
 
 def in_force(connection: sqlite3.Connection) -> tuple[str, int]:

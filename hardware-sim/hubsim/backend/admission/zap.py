@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from zmq.utils import z85
 
-from hubsim.backend.durable import write_durably
+from hubsim.durable import write_durably
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 KEY_PROPERTY = "X-Hub-Key"
@@ -40,16 +41,51 @@ class Admission:
     hub: str = ""
 
 
+@runtime_checkable
+class OneByOne(Protocol):
+    """A mapping that knows the keys of one hub, and those that it had before."""
+
+    def keys_of(self, hub: str) -> tuple[str, ...]:
+        """Return the keys of a hub. Raise OSError."""
+
+    def hub_of_retired(self, key: str) -> str | None:
+        """Return the hub that had this key once. Raise OSError."""
+
+
 class Gate:
     """`hubs` maps public keys (Z85) to hub ids; `path` is a file of revoked keys, one a line."""
 
-    def __init__(self, hubs: Mapping[str, str], path: Path) -> None:
+    def __init__(
+        self,
+        hubs: Mapping[str, str],
+        path: Path,
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """`tell` tells people."""
         self.hubs = hubs
+        self.came_with_retired: set[str] = set()
+        """Hubs that came with a key that they have changed, since the start."""
+        self._tell = tell
         self._path = path
         self._revoked: set[str] = set()
         if path.exists():
             keys = path.read_text("ascii")
             self._revoked.update(keys.split())
+
+    def holds(self, hub: str, key: str) -> bool:
+        """Tell whether this is a key of this hub now; not while the directory is away."""
+        if key in self._revoked:
+            return False
+        try:
+            return key in self.keys_of(hub)
+        except OSError:
+            return False
+
+    def keys_of(self, hub: str) -> tuple[str, ...]:
+        """Return the keys by which a hub is known. Raise OSError."""
+        if isinstance(self.hubs, OneByOne):
+            return self.hubs.keys_of(hub)
+        return tuple(key for key, enrolled in self.hubs.items() if enrolled == hub)
 
     def is_revoked(self, key: str) -> bool:
         """Tell whether nothing counts that comes on a connection opened with this key."""
@@ -77,8 +113,24 @@ class Gate:
         except OSError:
             return Admission(_COME_AGAIN)
         if hub is None or not HUB_ID.fullmatch(hub):
+            self._note_retired(key)
             return Admission(_COME_AGAIN)
         return Admission(_OK, hub)
+
+    def _note_retired(self, key: str) -> None:
+        """Tell people of a hub that comes with a key that it has changed: once for each hub."""
+        if not isinstance(self.hubs, OneByOne):
+            return
+        try:
+            hub = self.hubs.hub_of_retired(key)
+        except OSError:
+            return
+        if hub is not None and hub not in self.came_with_retired:
+            self.came_with_retired.add(hub)
+            self._tell(
+                f"hub {hub} comes with a key that it has changed since: its state directory is an "
+                "older one, or this is a copy of its disk. It is let wait, not refused"
+            )
 
     def answer(self, request: list[bytes]) -> list[bytes]:
         """Return the reply to one ZAP request, its address envelope already taken off."""

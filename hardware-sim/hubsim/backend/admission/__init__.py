@@ -1,0 +1,1 @@
+"""Whom the reference backend lets in, and by which keys."""

@@ -1,0 +1,189 @@
+"""How a hub changes its key of the uplink: one step at a time, each safe to be cut off after.
+
+How it works: the hub makes a pair and keeps it beside the current one. It tells the backend of the
+new key (NewKey), on an uplink of the current one. When the backend knows it by both, durably
+(KeyTaken), the hub comes again with the new pair. Only a Welcome there makes the new pair the
+current one. Then the old key goes at the backend (RetireKey, KeyTaken), and after that here.
+
+Laws:
+1. `step` looks at what lies on the disk and at what was said on this uplink, and at nothing else.
+   So it goes on after a cut where it was, whichever side was cut.
+2. The current pair is one that the backend knows: it changes after a Welcome alone.
+3. A try that fails costs one attempt. The current pair is next, and the new one is tried again
+   later: 60 s, doubling to an hour.
+4. The old pair is removed here after the backend has said that it knows the hub by the new one
+   alone.
+5. A key is changed when it is older than the hub's rule, or when the backend asks for it, but not
+   more than once an hour.
+6. A key that the backend refuses is dropped, and another one made after a day at the earliest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hubcore.backend.ownkeys import KnownPairs
+from hubcore.backend.uplink.from_backend import KeyTaken, RotateKey
+
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RotationPace:
+    """How often the hub changes its key, in seconds. `age_seconds` 0: never by its age."""
+
+    age_seconds: float = 90 * DAY_SECONDS
+    made_seconds: float = 3600.0
+    """Between two changes."""
+    say_seconds: float = 300.0
+    """What the backend has not answered is said again after so long."""
+    try_seconds: float = 60.0
+    try_cap_seconds: float = 3600.0
+    refused_seconds: float = DAY_SECONDS
+
+
+class Step(Enum):
+    """What is to be done next."""
+
+    WAIT = "wait"
+    MAKE = "make"
+    """Make the next pair."""
+    SAY_NEW = "say new"
+    """Say NewKey."""
+    TRY = "try"
+    """Come again, with the next pair."""
+    SWITCH = "switch"
+    """Let the next pair be the current one."""
+    SAY_RETIRE = "say retire"
+    """Say RetireKey for the key before."""
+    DROP_OLD = "drop old"
+    DROP_NEXT = "drop next"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One moment. `wall` is None while the clock is not trusted."""
+
+    monotonic: float
+    wall: float | None
+
+
+class Rotation:
+    """What is known of the change since the start. `welcomed` and `ended` bound an uplink."""
+
+    def __init__(self, pace: RotationPace) -> None:
+        self._pace = pace
+        self._session: bytes | None = None
+        """The hub's key on the uplink that has said Welcome."""
+        self._said_new: float | None = None
+        """When it was said on this uplink."""
+        self._taken = False
+        self._said_retire: float | None = None
+        self._retired = False
+        self._refused = False
+        self._ordered = False
+        self._try_after = float("-inf")
+        self._try_pause = pace.try_seconds
+        self._make_after = float("-inf")
+        self.why_refused = ""
+        """Why the backend did not take the last key, for a person."""
+
+    def welcomed(self, own_key: bytes) -> None:
+        """The backend has said Welcome to this key."""
+        if own_key == self._session:
+            return
+        self.ended()
+        self._session = own_key
+
+    def ended(self) -> None:
+        """The uplink is down, or nobody speaks on it."""
+        self._session = None
+        self._said_new = None
+        self._taken = False
+        self._said_retire = None
+        self._retired = False
+
+    def heard(self, message: KeyTaken | RotateKey, known: KnownPairs) -> None:
+        """The backend has said this. What does not fit is ignored."""
+        if isinstance(message, RotateKey):
+            self._ordered = message.key == known.current
+            return
+        if message.key == known.next and self._said_new is not None:
+            self._taken = not message.refused
+            self._refused = bool(message.refused)
+            self.why_refused = message.refused
+        elif message.key == known.current and self._said_retire is not None:
+            self._retired = message.keys == 1 and not message.refused
+
+    def step(self, known: KnownPairs, now: Now) -> Step:
+        """Return what is to be done now."""
+        if self._session is None:
+            return Step.WAIT
+        if known.next is not None and self._session == known.next:
+            return Step.SWITCH
+        if self._session != known.current:
+            return Step.WAIT
+        if self._refused and known.next is not None:
+            return Step.DROP_NEXT
+        if known.before is not None and not self._retired:
+            return Step.SAY_RETIRE if self._is_due(self._said_retire, now) else Step.WAIT
+        if known.is_old_left:
+            return Step.DROP_OLD
+        if known.next is None:
+            return Step.MAKE if self._is_wanted(known, now) else Step.WAIT
+        if not self._taken:
+            return Step.SAY_NEW if self._is_due(self._said_new, now) else Step.WAIT
+        return Step.TRY if now.monotonic >= self._try_after else Step.WAIT
+
+    def due(self, now: Now) -> float | None:
+        """Return when `step` may say something else though nothing has happened, None for never."""
+        if self._session is None:
+            return None
+        again_at = now.monotonic + self._pace.say_seconds
+        return min(again_at, self._try_after) if self._try_after > now.monotonic else again_at
+
+    def _is_due(self, said_at: float | None, now: Now) -> bool:
+        """Tell whether something was not said yet, or so long ago that it is said again."""
+        return said_at is None or now.monotonic >= said_at + self._pace.say_seconds
+
+    def _is_wanted(self, known: KnownPairs, now: Now) -> bool:
+        if now.monotonic < self._make_after:
+            return False
+        return self._ordered or self._is_too_old(known, now)
+
+    def _is_too_old(self, known: KnownPairs, now: Now) -> bool:
+        """Tell whether the key is older than the rule allows, or from the future."""
+        if now.wall is None or not self._pace.age_seconds:
+            return False
+        age_seconds = now.wall - known.since
+        return age_seconds > self._pace.age_seconds or age_seconds < -DAY_SECONDS
+
+    # What was done.
+
+    def made(self, now: Now) -> None:
+        """The next pair lies there."""
+        self._ordered = False
+        self._make_after = now.monotonic + self._pace.made_seconds
+        self._try_after = now.monotonic
+        self._try_pause = self._pace.try_seconds
+
+    def said_new(self, now: Now) -> None:
+        """NewKey is on its way."""
+        self._said_new = now.monotonic
+
+    def said_retire(self, now: Now) -> None:
+        """RetireKey is on its way."""
+        self._said_retire = now.monotonic
+
+    def tried(self, now: Now) -> None:
+        """The uplink was left, to come again with the next pair."""
+        self._try_after = now.monotonic + self._try_pause
+        self._try_pause = min(2 * self._try_pause, self._pace.try_cap_seconds)
+        self.ended()
+
+    def dropped_next(self, now: Now) -> None:
+        """The pair that the backend has refused is gone."""
+        self._refused = False
+        self._said_new = None
+        self._make_after = now.monotonic + self._pace.refused_seconds

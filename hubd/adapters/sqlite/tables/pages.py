@@ -1,0 +1,216 @@
+"""The pages of a policy's large tables: in force, and staged for the next policy.
+
+How it works: each page has two slots in the file. A page that is in force stands in one of them.
+One that comes for the next policy goes to the other, so nothing that is in force is touched. To put
+a policy in force is to say which slots count: the rows of `twigs`, some 500 bytes for each piece.
+
+Laws:
+1. A page is believed when it has the hash that the signed root leads to, at each look-up. So
+   nothing is read at a start but the hashes themselves.
+2. In memory are the hashes of the pages, as flat bytes: one MiB for a million cards.
+3. The file has each page twice at most.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hubcore.errors import FrameError
+from hubcore.policy.assembly import Arrived
+from hubcore.policy.page import Page, key_of
+from hubcore.policy.tree import (
+    BITS_MAX,
+    HASH_BYTES,
+    PIECE_BITS,
+    Table,
+    Tree,
+    Trees,
+    hash_node,
+    hash_of,
+    hash_page,
+)
+
+Twig = tuple[int, bytes, int]
+"""A row: the place of a piece, the hashes of its pages, their slots."""
+
+
+def piece_place(table: Table, piece: int) -> int:
+    """Return the place of a piece in the file."""
+    return table << BITS_MAX | piece
+
+
+def page_place(table: Table, page: int, slot: int) -> int:
+    """Return the place of a page in the file."""
+    return (table << BITS_MAX | page) << 1 | slot
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The pages of a table in force.
+
+    `hashes` of all pages, `slots` a byte for each, `names` of all pieces, each in their order.
+    """
+
+    tree: Tree
+    hashes: bytes
+    slots: bytes
+    names: bytes
+
+    def name(self, piece: int) -> bytes:
+        """Return the name of a piece."""
+        return self.names[piece * HASH_BYTES : (piece + 1) * HASH_BYTES]
+
+    def hash(self, page: int) -> bytes:
+        """Return the hash of a page."""
+        return self.hashes[page * HASH_BYTES : (page + 1) * HASH_BYTES]
+
+    def twig(self, piece: int) -> bytes:
+        """Return the hashes of the pages of a piece."""
+        size = self.tree.pages_a_piece * HASH_BYTES
+        return self.hashes[piece * size : (piece + 1) * size]
+
+
+Shelves = Mapping[Table, Shelf]
+
+
+def find(
+    connection: sqlite3.Connection, shelf: Shelf, table: Table, identity: bytes
+) -> bytes | None:
+    """Return the row of an id, None when there is none.
+
+    Raise FrameError for a page that is not the one that its issuer signed. May raise sqlite3.Error.
+    """
+    key = key_of(identity)
+    page = shelf.tree.page_of(key)
+    place = page_place(table, page, shelf.slots[page])
+    found = connection.execute("SELECT bytes FROM pages WHERE place = ?", (place,)).fetchone()
+    match found:
+        case (bytes(data),) if hash_page(data) == shelf.hash(page):
+            return Page.read(data).find(key)
+    raise FrameError(f"page {page} of {table.name} is not the one that was signed")
+
+
+def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:
+    """Read the hashes of what is in force.
+
+    Raise FrameError for hashes that do not lead to the signed trees. May raise sqlite3.Error.
+    """
+    shelves = {}
+    for table, tree in trees.items():
+        query = "SELECT place, hashes, slots FROM twigs WHERE place >= ? AND place < ?"
+        first = piece_place(table, 0)
+        rows = connection.execute(query, (first, first + tree.pieces))
+        shelves[table] = _shelf(tree, table, _checked(rows), None)
+    return shelves
+
+
+def _checked(rows: Iterable[Sequence[object]]) -> Iterator[Twig]:
+    for row in rows:
+        match row:
+            case (int(place), bytes(hashes), int(slots)):
+                yield place, hashes, slots
+            case _:
+                raise FrameError("hashes of pages that are none")
+
+
+def _shelf(tree: Tree, table: Table, twigs: Iterable[Twig], before: Shelf | None) -> Shelf:
+    """Make the shelf of a tree from rows, over what was there before. Raise FrameError."""
+    size = tree.pages_a_piece
+    if before is None or before.tree.bits != tree.bits:
+        before = Shelf(
+            tree=tree,
+            hashes=bytes(HASH_BYTES * tree.pages),
+            slots=bytes(tree.pages),
+            names=bytes(HASH_BYTES * tree.pieces),
+        )
+    hashes = bytearray(before.hashes)
+    slots = bytearray(before.slots)
+    names = bytearray(before.names)
+    for place, of_piece, mask in twigs:
+        piece = place - piece_place(table, 0)
+        if len(of_piece) != size * HASH_BYTES or not 0 <= piece < tree.pieces:
+            raise FrameError("hashes of pages that are not of their tree")
+        hashes[piece * size * HASH_BYTES : (piece + 1) * size * HASH_BYTES] = of_piece
+        slots[piece * size : (piece + 1) * size] = bytes(mask >> at & 1 for at in range(size))
+        names[piece * HASH_BYTES : (piece + 1) * HASH_BYTES] = hash_node(of_piece)
+    if hash_of(bytes(names)) != tree.hash:
+        raise FrameError(f"the hashes of {table.name} do not lead to the signed one")
+    return Shelf(tree, bytes(hashes), bytes(slots), bytes(names))
+
+
+def stage(connection: sqlite3.Connection, shelves: Shelves, arrived: Sequence[Arrived]) -> None:
+    """Write pieces that have come, each page to the slot that is not in force."""
+    pages: list[tuple[int, bytes]] = []
+    twigs: list[Twig] = []
+    for one in arrived:
+        shelf = shelves.get(one.table)
+        is_known = shelf is not None and len(shelf.twig(one.piece)) == len(one.hashes)
+        twigs.append(_stage_one(one, shelf if is_known else None, shelf, pages))
+    connection.executemany("INSERT OR REPLACE INTO pages (place, bytes) VALUES (?, ?)", pages)
+    connection.executemany(
+        "INSERT OR REPLACE INTO staged_twigs (place, hashes, slots) VALUES (?, ?, ?)", twigs
+    )
+
+
+def _stage_one(
+    one: Arrived, same: Shelf | None, shelf: Shelf | None, pages: list[tuple[int, bytes]]
+) -> Twig:
+    first = one.piece * len(one.pages)
+    mask = 0
+    for at, data in enumerate(one.pages):
+        page = first + at
+        slot = 0
+        if shelf is not None and page < len(shelf.slots):
+            slot = 1 - shelf.slots[page]
+            hash_ = one.hashes[at * HASH_BYTES : (at + 1) * HASH_BYTES]
+            if same is not None and same.hash(page) == hash_:
+                mask |= shelf.slots[page] << at
+                continue
+        mask |= slot << at
+        pages.append((page_place(one.table, page, slot), data))
+    return piece_place(one.table, one.piece), one.hashes, mask
+
+
+def begin_staging(connection: sqlite3.Connection, document: bytes) -> Mapping[int, bytes]:
+    """Stage the policy with this root; return the names of its pieces that were staged before.
+
+    What was staged for another root is thrown away.
+    """
+    row = connection.execute("SELECT document FROM staged").fetchone()
+    if row == (document,):
+        rows = connection.execute("SELECT place, hashes FROM staged_twigs")
+        return {
+            place: hash_node(hashes)
+            for place, hashes in rows
+            if type(hashes) is bytes and len(hashes) <= HASH_BYTES << PIECE_BITS
+        }
+    connection.execute("DELETE FROM staged_twigs")
+    connection.execute("INSERT OR REPLACE INTO staged VALUES (1, ?)", (document,))
+    return {}
+
+
+def put_in_force(connection: sqlite3.Connection, trees: Trees, before: Shelves) -> Shelves:
+    """Make what is staged count, over what was in force before.
+
+    Raise FrameError when it is not the whole of these trees: the caller rolls back.
+    """
+    shelves = {}
+    for table, tree in trees.items():
+        first = piece_place(table, 0)
+        end = first + tree.pieces
+        query = "SELECT place, hashes, slots FROM staged_twigs WHERE place >= ? AND place < ?"
+        rows = connection.execute(query, (first, end))
+        shelves[table] = _shelf(tree, table, _checked(rows), before.get(table))
+    for table in Table:
+        first = piece_place(table, 0)
+        end = first + (trees[table].pieces if table in trees else 0)
+        connection.execute(
+            "DELETE FROM twigs WHERE place >= ? AND place < ?",
+            (end, piece_place(table, 0) + (1 << BITS_MAX)),
+        )
+    connection.execute("INSERT OR REPLACE INTO twigs SELECT * FROM staged_twigs")
+    connection.execute("DELETE FROM staged_twigs")
+    connection.execute("DELETE FROM staged")
+    return shelves
