@@ -188,10 +188,14 @@ class Desk:
         While a connection that was replaced is still open there, it gives none; its heartbeats end
         a dead one.
         """
-        async with asyncio.timeout(SECONDS):
-            while (answer := await self.release()).get("outcome") != "released":
-                assert "outcome" not in answer, answer
-                await asyncio.sleep(10 * POLL_SECONDS)
+        answer: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(SECONDS):
+                while (answer := await self.release()).get("outcome") != "released":
+                    assert "outcome" not in answer, answer
+                    await asyncio.sleep(10 * POLL_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"no release: {answer}") from None
 
     async def records(self) -> list[dict[str, Any]]:
         """Return what the backend holds."""

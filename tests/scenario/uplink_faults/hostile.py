@@ -30,6 +30,11 @@ def now_ms() -> int:
     return int(1000 * time.time())
 
 
+def welcome(time_ms: int | None = None) -> from_backend.Welcome:
+    """Return a Welcome, with the right time if none is given."""
+    return from_backend.Welcome(now_ms() if time_ms is None else time_ms)
+
+
 def release(
     number: int, *, lasts: float = 30.0, by: str = OPERATOR, point: int = 1
 ) -> from_backend.Release:
@@ -43,7 +48,7 @@ def samples(number: int) -> tuple[BackendMessage, ...]:
     expires_at = int(time.time()) + 30
     id_ = number.to_bytes(16, "big")
     return (
-        from_backend.Welcome(now_ms()),
+        welcome(),
         from_backend.Acknowledge((1, 2, 1 << 40)),
         release(number),
         from_backend.NewPolicy(b"nobody has signed this"),
@@ -120,7 +125,7 @@ class Hostile:
                 case from_hub.Hello():
                     self.route = route
                     if self.welcomes is not None:
-                        await self.say(from_backend.Welcome(self.welcomes()))
+                        await self.say(welcome(self.welcomes()))
                 case from_hub.Evidence(number=number) if self.acknowledges:
                     await self.say(from_backend.Acknowledge((number,)))
                 case from_hub.Ping(nonce=nonce) if self.pongs is not None:

@@ -138,7 +138,13 @@ class Hub:
         self.sync = Sync(
             uplink=CurveUplink(endpoint, keys, TIMINGS),
             records=self.log,
-            orders=Orders(self.unlock.release, self.accept, lambda: 1, self.stand),
+            orders=Orders(
+                release=self.unlock.release,
+                accept_policy=self.accept,
+                policy_version=lambda: 1,
+                policy_digest=lambda: bytes(32),
+                stand=self.stand,
+            ),
             identity=Identity("hub-1", "site-1", secrets.token_bytes(16), "0.1.0"),
             clock=self.clock,
             pace=PACE,
@@ -159,7 +165,7 @@ class Hub:
     def tell(self, _event: EventName, _facts: Detail) -> None:
         self.told += 1
 
-    async def accept(self, _document: bytes) -> int:
+    async def accept(self, _document: bytes, _carrier: object) -> int:
         raise SignatureError("nobody signed it")
 
     async def stand(self, order: from_backend.Order) -> from_hub.OrderResult:

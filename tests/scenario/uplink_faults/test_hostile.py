@@ -1,4 +1,4 @@
-"""A backend with the right key that says the wrong things: each type, in each phase, in any order."""
+"""A backend with the right key says wrong things: each type, in each phase, in any order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, Cause, ReleaseOutcome
-from tests.scenario.uplink_faults.desk import Desk
+from hubd.backend.orders import RELEASES
+from tests.scenario.uplink_faults.desk import SECONDS, Desk
 from tests.scenario.uplink_faults.hostile import (
     Hostile,
     is_sound,
@@ -19,13 +20,14 @@ from tests.scenario.uplink_faults.hostile import (
     release,
     samples,
     spoiled,
+    welcome,
 )
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 YEAR_MS = 365 * 86_400_000
-ORDERS_AT_ONCE = 8
-"""Four releases run and four more wait; what is beyond is answered with BUSY."""
+LINES = 10
+"""Of a journal that no backend fills."""
 
 
 @pytest_asyncio.fixture
@@ -82,7 +84,7 @@ async def test_receipts_for_what_was_never_sent_make_the_hub_forget_nothing(
     hostile.acknowledges = True
     await desk.drained()
     numbers = {one.number for one in hostile.heard if isinstance(one, from_hub.Evidence)}
-    assert numbers == set(range(1, state["last"] + 1))
+    assert numbers >= set(range(1, state["last"] + 1))
 
 
 async def test_orders_that_come_twice_late_forged_or_after_a_restart(
@@ -130,7 +132,7 @@ async def test_a_halted_hub_obeys_no_order_and_keeps_its_records(
     assert state["strikes"] == 0
     assert {one.outcome for one in hostile.results()} == {ReleaseOutcome.REFUSED}
     assert state["waiting"] >= 10
-    await hostile.say(from_backend.Welcome(now_ms()))
+    await hostile.say(welcome())
     await desk.drained()
 
 
@@ -138,8 +140,7 @@ async def test_what_is_no_message_ends_nothing_and_leaves_no_trace(
     desk: Desk, hostile: Hostile
 ) -> None:
     await met(desk, hostile)
-    await desk.drained()
-    before = await desk.state_of_hub()
+    before = await desk.settled()
     lines = desk.hub.log_lines()
     chance = random.Random(11)
     volley = [spoiled(chance, number) for number in range(1500)]
@@ -174,28 +175,36 @@ async def test_a_flood_of_sound_messages_sets_no_pace_for_records_log_or_strikes
     desk: Desk, hostile: Hostile
 ) -> None:
     await met(desk, hostile)
-    await desk.drained()
-    before = await desk.state_of_hub()
+    before = await desk.settled()
     lines = desk.hub.log_lines()
-    flood = [one for number in range(150) for one in samples(number)]
+    flood = [one for number in range(300) for one in samples(number)]
     chance = random.Random(7)
     chance.shuffle(flood)
-    halts = [one for one in flood if isinstance(one, from_backend.Halt)]
-    await hostile.say(*[one for one in flood if one not in halts])
+    await hostile.say(*[one for one in flood if not isinstance(one, from_backend.Halt)])
     await hostile.in_step()
-    await desk.drained()
-    after = await desk.state_of_hub()
-    done = [one for one in hostile.results() if one.outcome is ReleaseOutcome.RELEASED]
-    assert after["strikes"] <= len({one.id for one in done})
-    assert after["last"] - before["last"] <= 2 * ORDERS_AT_ONCE + after["strikes"]
-    assert desk.hub.log_lines() - lines <= 10
-    await hostile.say(
-        *[one for pair in zip(halts, [samples(0)[0]] * 150, strict=True) for one in pair]
-    )
+    await hostile.until_heard(lambda _: len(hostile.results()) >= 300)
+    after = await desk.settled()
+    done = {one.id for one in hostile.results() if one.outcome is ReleaseOutcome.RELEASED}
+    assert after["strikes"] <= len(done)
+    may_be_done = RELEASES.burst + SECONDS * RELEASES.per_second
+    assert len(done) <= may_be_done
+    assert after["last"] - before["last"] <= may_be_done
+    assert desk.hub.log_lines() - lines <= LINES
+
+
+async def test_a_backend_that_halts_and_welcomes_without_end_fills_nothing(
+    desk: Desk, hostile: Hostile
+) -> None:
+    await met(desk, hostile)
+    before = await desk.settled()
+    lines = desk.hub.log_lines()
+    for number in range(200):
+        cause = Cause(1 + number % len(Cause))
+        await hostile.say(from_backend.Halt(cause, number, bytes(32), str(number)), welcome())
     await hostile.in_step()
-    await desk.drained()
-    assert desk.hub.log_lines() - lines <= 20
-    assert (await desk.state_of_hub())["last"] - after["last"] <= 3, "a break, and what follows"
+    after = await desk.settled()
+    assert after["last"] - before["last"] <= len(Cause), "a break each"
+    assert desk.hub.log_lines() - lines <= 4 * len(Cause)
 
 
 async def test_no_time_of_a_backend_moves_the_clock_or_doubts_a_proven_one(
