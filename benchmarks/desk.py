@@ -95,6 +95,15 @@ class NoDisk:
     async def acknowledge(self, numbers: Sequence[int]) -> None:
         return
 
+    async def take_back(self, after: int, limit: int) -> bool:
+        return True
+
+    def newest_acknowledged(self) -> int:
+        return self._last
+
+    def holds(self, head: Head) -> bool:
+        return head.number <= self._last
+
     def waiting(self) -> int:
         return 0
 

@@ -31,6 +31,8 @@ class Pace:
     """After a record without any receipt, until records are sent again."""
     acknowledge_cap_seconds: float = 300.0
     """That wait doubles each time without a receipt, up to this."""
+    held_seconds: float = 120.0
+    """After a carrier said that it has a record, until that goes again without a receipt."""
     ping_seconds: float = 30.0
     """Without a message from the backend, until a Ping."""
     silent_seconds: float = 60.0

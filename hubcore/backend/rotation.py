@@ -11,8 +11,8 @@ Laws:
 2. The current pair is one that the backend knows: it changes after a Welcome alone.
 3. A try that fails costs one attempt. The current pair is next, and the new one is tried again
    later: 60 s, doubling to an hour.
-4. The old pair is removed here after the backend has said that it knows the hub by the new one
-   alone.
+4. On each uplink, while there is no next pair, the hub says that it has no other key. The old pair
+   is removed here after the backend has said that it knows the hub by this one alone.
 5. A key is changed when it is older than the hub's rule, or when the backend asks for it, but not
    more than once an hour.
 6. A key that the backend refuses is dropped, and another one made after a day at the earliest.
@@ -56,7 +56,7 @@ class Step(Enum):
     SWITCH = "switch"
     """Let the next pair be the current one."""
     SAY_RETIRE = "say retire"
-    """Say RetireKey for the key before."""
+    """Say RetireKey: the hub has no other key than that of this uplink."""
     DROP_OLD = "drop old"
     DROP_NEXT = "drop next"
 
@@ -114,7 +114,7 @@ class Rotation:
             self._refused = bool(message.refused)
             self.why_refused = message.refused
         elif message.key == known.current and self._said_retire is not None:
-            self._retired = message.keys == 1 and not message.refused
+            self._retired = message.keys == 1
 
     def step(self, known: KnownPairs, now: Now) -> Step:
         """Return what is to be done now."""
@@ -126,15 +126,19 @@ class Rotation:
             return Step.WAIT
         if self._refused and known.next is not None:
             return Step.DROP_NEXT
-        if known.before is not None and not self._retired:
-            return Step.SAY_RETIRE if self._is_due(self._said_retire, now) else Step.WAIT
-        if known.is_old_left:
-            return Step.DROP_OLD
         if known.next is None:
-            return Step.MAKE if self._is_wanted(known, now) else Step.WAIT
+            return self._step_without_next(known, now)
         if not self._taken:
             return Step.SAY_NEW if self._is_due(self._said_new, now) else Step.WAIT
         return Step.TRY if now.monotonic >= self._try_after else Step.WAIT
+
+    def _step_without_next(self, known: KnownPairs, now: Now) -> Step:
+        """Return what is to be done while the hub has no other pair to come with."""
+        if not self._retired:
+            return Step.SAY_RETIRE if self._is_due(self._said_retire, now) else Step.WAIT
+        if known.is_old_left:
+            return Step.DROP_OLD
+        return Step.MAKE if self._is_wanted(known, now) else Step.WAIT
 
     def due(self, now: Now) -> float | None:
         """Return when `step` may say something else though nothing has happened, None for never."""

@@ -15,14 +15,17 @@ Laws:
    after a Welcome that came too late after its Hello to measure anything.
 7. An uplink on which nobody answers is given up after `Pace.hellos` Hellos: behind another endpoint
    somebody may. A Halt is an answer.
+8. A Welcome names the newest record that the backend has durably. If this hub's log has less, or
+   another record there, that counts as a Halt: no record goes up. If the backend has less than it
+   once acknowledged, it has lost records, and they go again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from hubcore.backend.backendtime import BackendTime, Offset
@@ -33,6 +36,7 @@ from hubcore.backend.uplink.from_backend import (
     Act,
     BackendMessage,
     Halt,
+    Held,
     KeyTaken,
     NewPolicy,
     Order,
@@ -44,6 +48,20 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
 from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause, OrderOutcome, ReleaseOutcome
+from hubcore.evidence.records import Head
+
+
+class Comparison(Enum):
+    """How this hub's log stands to the newest record that the backend has durably."""
+
+    AGREES = "agrees"
+    SHORTER = "shorter"
+    """The log ends before that record."""
+    OTHER = "other"
+    """The log has another record under that number."""
+    LOST = "lost"
+    """The backend has acknowledged newer records than it has."""
+
 
 MEASURE_SECONDS_MAX = 2.0
 """A Welcome that came later after its Hello is no good measure of the backend's time."""
@@ -97,6 +115,20 @@ class TakeReceipts:
     """The backend holds the records of these numbers."""
 
     numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeHeld:
+    """A carrier has the records of these numbers."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The backend has lost the records after this one: all of them wait again."""
+
+    durable: Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +190,8 @@ TalkEffect = (
     | Greet
     | Say
     | TakeReceipts
+    | TakeHeld
+    | SendAgain
     | TakeRelease
     | TakeOrder
     | TakeAct
@@ -188,12 +222,15 @@ class Talk:
         chance: Callable[[int], bytes],
         counters: Counter[str],
         backend_time: BackendTime,
+        compare: Callable[[Head], Comparison],
     ) -> None:
         """Begin without an uplink. `chance` returns so many random bytes.
 
-        `backend_time` learns from each answer that tells the backend's time.
+        `backend_time` learns from each answer that tells the backend's time. `compare` holds the
+        log against the newest record that the backend has durably.
         """
         self._pace = pace
+        self._compare = compare
         self._chance = chance
         self._counters = counters
         self._backend_time = backend_time
@@ -342,8 +379,25 @@ class Talk:
         self._backend_time.answered(message.time_ms, asked_at, now)
         measured = asked_at is not None and now - asked_at <= MEASURE_SECONDS_MAX
         self._ask_time_at = now + self._pace.measure_seconds if measured else now
+        durable = Head(message.durable, message.durable_hash)
+        compared = self._compare(durable)
+        cause = _DOUBTS[compared]
+        if cause is not None:
+            return self._doubt(cause, durable, at)
         self.halt = None
-        return self._go(UplinkPhase.SPEAKING, "", at)
+        effects = self._go(UplinkPhase.SPEAKING, "", at)
+        if compared is Comparison.LOST:
+            effects.append(SendAgain(durable))
+        return effects
+
+    def _doubt(self, cause: Cause, durable: Head, at: Moment) -> Effects:
+        """Halt by this hub's own look: the backend's newest record is not in its log."""
+        detail = f"its newest record {durable.number} is not this hub's"
+        self.halt = Halt(cause, durable.number, durable.hash, detail)
+        why = f"halted by this hub ({cause.name.lower()}): {detail}"
+        effects = self._go(UplinkPhase.HALTED, why, at)
+        self._greet_at = at.monotonic + self._pace.halted_seconds
+        return [*effects, RefuseWaiting()]
 
     def _on_halt(self, message: Halt, at: Moment) -> Effects:
         """Stop sending and obeying.
@@ -365,6 +419,9 @@ class Talk:
 
     def _on_acknowledge(self, message: Acknowledge, _at: Moment) -> Effects:
         return [TakeReceipts(message.numbers)]
+
+    def _on_held(self, message: Held, _at: Moment) -> Effects:
+        return [TakeHeld(message.numbers)]
 
     def _on_release(self, message: Release, _at: Moment) -> Effects:
         return [TakeRelease(message)]
@@ -394,6 +451,14 @@ class Talk:
         return []
 
 
+_DOUBTS: Mapping[Comparison, Cause | None] = {
+    Comparison.AGREES: None,
+    Comparison.SHORTER: Cause.TAIL_CUT,
+    Comparison.OTHER: Cause.FORK,
+    Comparison.LOST: None,
+}
+"""What a comparison means that no record may go up after."""
+
 _Step = Callable[[Talk, Any, Moment], Effects]
 _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.DOWN: {},
@@ -404,6 +469,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     },
     UplinkPhase.SPEAKING: {
         Acknowledge: Talk._on_acknowledge,
+        Held: Talk._on_held,
         Release: Talk._on_release,
         Order: Talk._on_order,
         Act: Talk._on_act,

@@ -145,7 +145,7 @@ class KeyRotation:
                 assert_never(step)
         if step is not Step.DROP_NEXT:
             self.trouble = ""
-        log.info("uplink_key", step=step.value, key=self.known.shown)
+        log.info("uplink_key", step=step.value, public=self.known.shown)
 
     async def _say_new(self) -> None:
         known = self.known
@@ -157,8 +157,9 @@ class KeyRotation:
         self._rotation.said_new(self._now())
 
     async def _say_retire(self) -> None:
-        before = self.known.before
-        if before is None or not self._say(RetireKey(before)):
+        known = self.known
+        gone = known.current if known.before is None else known.before
+        if not self._say(RetireKey(gone)):
             await asyncio.sleep(FULL_SECONDS)
             return
         self._rotation.said_retire(self._now())

@@ -15,6 +15,8 @@ Laws:
    again. Every Hello has the policy's version.
 7. Evidence that does not go up is seen: `UplinkState.unacknowledged_seconds`.
 8. Telemetry goes only while no record waits.
+9. A backend that has lost records, as one restored from an older copy has, gets them again. That is
+   recorded and told once, before they wait again.
 """
 
 from __future__ import annotations
@@ -37,8 +39,10 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    SendAgain,
     TakeAboutKeys,
     TakeAct,
+    TakeHeld,
     TakeOrder,
     TakePieces,
     TakePolicy,
@@ -102,20 +106,22 @@ class Sync:
         self._retry_seconds = pace.retry_seconds
         self._wake = appended
         self._counters: Counter[str] = Counter()
-        self._talk = Talk(
-            pace,
-            self._now(),
-            chance,
-            self._counters,
-            BackendTime() if backend_time is None else backend_time,
-        )
         self._breaks = BreakRecorder(records, clock)
+        self._loss_recorded: Head | None = None
         self._sender = RecordSender(
             records=records,
             clock=clock,
             pace=pace,
             say=self._say,
             counters=self._counters,
+        )
+        self._talk = Talk(
+            pace=pace,
+            start=self._now(),
+            chance=chance,
+            counters=self._counters,
+            backend_time=BackendTime() if backend_time is None else backend_time,
+            compare=self._sender.compare,
         )
         self._telemetry = TelemetrySender(
             table=telemetry,
@@ -247,10 +253,25 @@ class Sync:
         self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
             return self._talk.due(at.monotonic)
+        if not await self._take_back():
+            return at.monotonic
         send_at = await self._sender.send()
         measure_at = self._telemetry.send()
         look_at = self._talk.due(at.monotonic)
         return _earlier(_earlier(send_at, measure_at), look_at)
+
+    async def _take_back(self) -> bool:
+        """Let what the backend has lost wait again, one step; False while more is to be done."""
+        durable = self._sender.lost_after
+        if durable is None:
+            return True
+        if self._loss_recorded != durable:
+            await self._breaks.record_loss(durable)
+            self._loss_recorded = durable
+        if not await self._sender.take_back():
+            return False
+        self._loss_recorded = None
+        return True
 
     async def _wait(self, until: float | None) -> None:
         """Wait until a moment, or until something has happened."""
@@ -272,6 +293,10 @@ class Sync:
                     self._say(message)
                 case TakeReceipts(numbers):
                     self._sender.acknowledged(numbers)
+                case TakeHeld(carried):
+                    self._sender.held(carried)
+                case SendAgain(durable):
+                    self._send_again(durable)
                 case TakeRelease(order):
                     self._workers.take_release(order)
                 case TakeOrder(for_door):
@@ -307,6 +332,15 @@ class Sync:
             case _:
                 self._rotation.ended()
 
+    def _send_again(self, durable: Head) -> None:
+        log.warning(
+            "backend_restored",
+            holds=durable.number,
+            acknowledged=self._records.newest_acknowledged(),
+        )
+        self._counters["restored"] += 1
+        self._sender.send_again(durable)
+
     def _refuse_waiting(self) -> None:
         for order in self._workers.give_back_waiting():
             refusal = self._talk.refusal(order)
@@ -315,8 +349,8 @@ class Sync:
     def _greet(self) -> None:
         hello = self._identity.hello(
             policy_version=self._orders.policy_version(),
+            head=self._records.head(),
             policy_digest=self._orders.policy_digest(),
-            last_record=self._records.last(),
             waiting=self._records.waiting(),
         )
         if self._say(hello):

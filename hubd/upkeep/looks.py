@@ -100,6 +100,7 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.EVIDENCE: _evidence,
     Topic.FORK: partial(_halt, Cause.FORK),
     Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
 }
 """The topics that are judged each time. The others stand and end when somebody says so."""

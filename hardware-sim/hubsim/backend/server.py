@@ -110,6 +110,7 @@ class Backend:
             seats=Seats(stale_seconds),
             ignored=self.ignored,
             head_of=self.evidence.head,
+            look=self.evidence.greet,
             greeted=self._offer_policy,
             open_seconds=open_seconds,
         )

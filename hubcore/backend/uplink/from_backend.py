@@ -32,21 +32,29 @@ from hubcore.errors import FrameError
 
 @dataclass(frozen=True, slots=True)
 class Welcome(Message):
-    """Backend: I know you, speak. `time_ms` is its Unix time in milliseconds."""
+    """Backend: I know you, speak. `time_ms` is its Unix time in milliseconds.
+
+    `durable` and `durable_hash` are those of the newest record that its owner has on the disk, 0
+    and zeros for none. `durable` is never below a number that was acknowledged, unless the backend
+    has lost records.
+    """
 
     TYPE: ClassVar[int] = 16
     time_ms: int
+    durable: int
+    durable_hash: bytes
 
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
         check_uint("time_ms", self.time_ms)
+        check_uint("durable", self.durable)
+        check_bytes("durable_hash", self.durable_hash, HASH_BYTES, HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledge(Message):
-    """Backend: I hold these 1 to 256 records durably; each number is a receipt of its own."""
+class _Numbers(Message):
+    """A message of 1 to 256 numbers of records."""
 
-    TYPE: ClassVar[int] = 17
     DEPTH: ClassVar[int] = 2
     ITEMS: ClassVar[int] = 3 + MAX_ACKNOWLEDGED
     numbers: tuple[int, ...]
@@ -65,6 +73,23 @@ class Acknowledge(Message):
         if isinstance(numbers, list):
             numbers = tuple(numbers)
         return cls(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(_Numbers):
+    """Backend: I hold these records durably; each number is a receipt of its own."""
+
+    TYPE: ClassVar[int] = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Held(_Numbers):
+    """Backend, or who carries for it: I have these records and bring them on.
+
+    Nothing says that they are durable. The hub forgets none of them.
+    """
+
+    TYPE: ClassVar[int] = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +327,7 @@ class RotateKey(Message):
 BackendMessage = (
     Welcome
     | Acknowledge
+    | Held
     | Release
     | NewPolicy
     | Pong

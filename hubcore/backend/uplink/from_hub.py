@@ -39,7 +39,8 @@ _QUANTITIES = frozenset(map(int, Quantity))
 class Hello(Message):
     """Hub: who I am and what I hold.
 
-    First on each connection, and again when the backend has fallen silent.
+    First on each connection, and again when the backend has fallen silent. `head_hash` is the
+    chain's hash with `last_record`, zeros for none.
     """
 
     TYPE: ClassVar[int] = 1
@@ -51,6 +52,7 @@ class Hello(Message):
     policy_version: int
     policy_digest: bytes
     last_record: int
+    head_hash: bytes
     waiting: int
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class Hello(Message):
         check_uint("policy_version", self.policy_version)
         check_bytes("policy_digest", self.policy_digest, HASH_BYTES, HASH_BYTES)
         check_uint("last_record", self.last_record)
+        check_bytes("head_hash", self.head_hash, HASH_BYTES, HASH_BYTES)
         check_uint("waiting", self.waiting)
 
 
@@ -289,7 +292,11 @@ class NewKey(Message):
 
 @dataclass(frozen=True, slots=True)
 class RetireKey(Message):
-    """Hub: know me by the key of this connection alone; `key` is the one before it."""
+    """Hub: know me by the key of this connection alone.
+
+    `key` is the one before it, or this one where there was none. It comes on every connection of a
+    hub that is not about to change its key, so that nothing is left of a change that was cut off.
+    """
 
     TYPE: ClassVar[int] = 11
     key: bytes

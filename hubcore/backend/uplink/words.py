@@ -9,7 +9,7 @@ from hubcore.evidence.records import BODY_BYTES
 from hubcore.policy import document as policies
 from hubcore.policy.tree import PIECE_BYTES
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_POLICY_BYTES = policies.MAX_BYTES
 """One signed policy document: the root, and the pieces that come along."""
 MAX_PIECE_BYTES = PIECE_BYTES
@@ -86,3 +86,6 @@ class Cause(IntEnum):
     """It holds other records under numbers that the hub has given out."""
     GAP = 3
     """A record is missing there that the hub does not send."""
+    TAIL_CUT = 4
+    """It holds newer records than the hub has: the hub's newest were deleted, or its disk is an
+    older copy."""

@@ -50,8 +50,9 @@ _SILENT: Mapping[HandshakeProgress, str] = {
     ),
     HandshakeProgress.UNPROVEN: _NOT_PROVEN,
     HandshakeProgress.WELCOME: (
-        "the backend proved its key but lets this hub wait: it does not know this hub's key yet; "
-        "enrol the hub, or look whether the backend's directory of hubs is away"
+        "the backend proved its key but lets this hub wait: it does not know this hub's key yet, "
+        "or not any more, when an older state of the hub was put back; enrol the hub, or look "
+        "whether the backend's directory of hubs is away"
     ),
     HandshakeProgress.READY: (
         "the handshake with the backend did not come to an end; look at the backend"
