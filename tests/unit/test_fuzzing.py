@@ -28,6 +28,6 @@ def test_a_property_test_tries_so_many_times_more_examples(harder: str) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
-    passing = re.search(r"(\d+) passing examples", ran.stdout)
-    assert passing is not None, ran.stdout
-    assert int(passing[1]) == 100 * int(harder)
+    tried = re.search(r"max_examples=(\d+)", ran.stdout)
+    assert tried is not None, ran.stdout
+    assert int(tried[1]) == 100 * int(harder)

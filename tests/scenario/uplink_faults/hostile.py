@@ -30,9 +30,9 @@ def now_ms() -> int:
     return int(1000 * time.time())
 
 
-def welcome(time_ms: int | None = None) -> from_backend.Welcome:
-    """Return a Welcome, with the right time if none is given."""
-    return from_backend.Welcome(now_ms() if time_ms is None else time_ms)
+def forgetful_welcome() -> from_backend.Welcome:
+    """Return the Welcome of a backend that has no record any more."""
+    return from_backend.Welcome(now_ms(), 0, bytes(32))
 
 
 def release(
@@ -48,7 +48,7 @@ def samples(number: int) -> tuple[BackendMessage, ...]:
     expires_at = int(time.time()) + 30
     id_ = number.to_bytes(16, "big")
     return (
-        welcome(),
+        forgetful_welcome(),
         from_backend.Acknowledge((1, 2, 1 << 40)),
         release(number),
         from_backend.NewPolicy(b"nobody has signed this"),
@@ -72,6 +72,8 @@ class Hostile:
         self.pongs: Callable[[], int] | None = now_ms
         self.heard: list[from_hub.HubMessage] = []
         self.route = b""
+        self._durable: from_hub.Evidence | None = None
+        """The newest record that was acknowledged."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Hostile]:
@@ -95,6 +97,13 @@ class Hostile:
         for message in messages:
             data = message if isinstance(message, bytes) else codec.encode(message)
             await self._router.send_multipart([self.route, data])
+
+    def welcome(self, time_ms: int | None = None) -> from_backend.Welcome:
+        """Return the Welcome of a backend that holds what it has acknowledged."""
+        time_ms = now_ms() if time_ms is None else time_ms
+        if self._durable is None:
+            return from_backend.Welcome(time_ms, 0, bytes(32))
+        return from_backend.Welcome(time_ms, self._durable.number, self._durable.hash)
 
     async def until_heard(self, holds: Callable[[list[from_hub.HubMessage]], object]) -> None:
         """Wait until what was heard is as it should be."""
@@ -125,9 +134,10 @@ class Hostile:
                 case from_hub.Hello():
                     self.route = route
                     if self.welcomes is not None:
-                        await self.say(welcome(self.welcomes()))
-                case from_hub.Evidence(number=number) if self.acknowledges:
-                    await self.say(from_backend.Acknowledge((number,)))
+                        await self.say(self.welcome(self.welcomes()))
+                case from_hub.Evidence() if self.acknowledges:
+                    self._durable = message
+                    await self.say(from_backend.Acknowledge((message.number,)))
                 case from_hub.Ping(nonce=nonce) if self.pongs is not None:
                     await self.say(from_backend.Pong(nonce, self.pongs()))
 

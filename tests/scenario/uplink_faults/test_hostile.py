@@ -15,12 +15,12 @@ from hubd.backend.orders import RELEASES
 from tests.scenario.uplink_faults.desk import SECONDS, Desk
 from tests.scenario.uplink_faults.hostile import (
     Hostile,
+    forgetful_welcome,
     is_sound,
     now_ms,
     release,
     samples,
     spoiled,
-    welcome,
 )
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.once]
@@ -132,7 +132,7 @@ async def test_a_halted_hub_obeys_no_order_and_keeps_its_records(
     assert state["strikes"] == 0
     assert {one.outcome for one in hostile.results()} == {ReleaseOutcome.REFUSED}
     assert state["waiting"] >= 10
-    await hostile.say(welcome())
+    await hostile.say(hostile.welcome())
     await desk.drained()
 
 
@@ -192,15 +192,17 @@ async def test_a_flood_of_sound_messages_sets_no_pace_for_records_log_or_strikes
     assert desk.hub.log_lines() - lines <= LINES
 
 
+@pytest.mark.parametrize("forgets", [False, True])
 async def test_a_backend_that_halts_and_welcomes_without_end_fills_nothing(
-    desk: Desk, hostile: Hostile
+    desk: Desk, hostile: Hostile, forgets: bool
 ) -> None:
     await met(desk, hostile)
     before = await desk.settled()
     lines = desk.hub.log_lines()
     for number in range(200):
         cause = Cause(1 + number % len(Cause))
-        await hostile.say(from_backend.Halt(cause, number, bytes(32), str(number)), welcome())
+        halt = from_backend.Halt(cause, number, bytes(32), str(number))
+        await hostile.say(halt, forgetful_welcome() if forgets else hostile.welcome())
     await hostile.in_step()
     after = await desk.settled()
     assert after["last"] - before["last"] <= len(Cause), "a break each"
