@@ -305,7 +305,8 @@ _NO_RTC = (
     "needs this after each loss of power."
 )
 _RENEW = (
-    "have the issuer renew it for the same key, put it into {file}, "
+    "have the issuer renew it for the same key: a backend sends it, and it is in force at once "
+    "(at a desk: hubsim backend renew). Without a backend put it into {file}, "
     "then: sudo systemctl restart hubd. A new file is not read before."
 )
 _RENEW_SENTENCE = f"H{_RENEW[1:]}"
