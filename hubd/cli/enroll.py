@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from hubcore.errors import HubError
-from hubd.cli.answers import NO_ANSWER, OK, print_json
+from hubd.cli.answers import NO_ANSWER, OK, fail, print_json
+from hubd.cli.client import NoAnswer
 from hubd.cli.text import clean
 
 if TYPE_CHECKING:
@@ -100,11 +101,9 @@ def enroll(
         asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
         result = _run(enrolment, order, asking)
     except (HubError, OSError) as error:
-        if as_json:
-            print_json({"error": {"code": "enrolment", "message": str(error)}})
-        _end(str(error))
+        fail(NoAnswer("not-enrolled", str(error)), as_json)
     if as_json:
-        print_json(_document(result))
+        print_json(_document(result, lines))
     else:
         _show(result, lines)
     sys.exit(OK)
@@ -174,13 +173,15 @@ def _tell_away(why: str) -> None:
     _say(f"no connection: {why}; trying again ...")
 
 
-def _document(result: Result) -> dict[str, Any]:
+def _document(result: Result, lines: dict[int, DoorLines]) -> dict[str, Any]:
+    """Return the result for machines."""
     return {
         "hub": result.hub,
         "site": result.site,
         "access_points": list(result.access_points),
         "new": result.new,
         "kept": None if result.kept is None else str(result.kept),
+        "unwired": [point for point in result.access_points if point not in lines],
     }
 
 
