@@ -172,6 +172,7 @@ WRONG = {
     Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
     Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
     Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
+    Topic.UPLINK_KEY: replace(WELL, uplink=replace(UPLINK, key_trouble="the disk is full")),
 }
 
 
