@@ -7,15 +7,29 @@ Laws:
    backend that never acknowledges does not fill a paid line.
 4. Any receipt restores both.
 5. A receipt for a number that was never sent, or was answered before, counts as nothing.
+6. A record that a carrier holds makes room in the window and goes again later: after
+   `held_seconds`, or on a new connection. It stays unanswered. At most HELD_MAX are so at once.
 """
 
 from __future__ import annotations
+
+HELD_MAX = 4096
+"""So many records may be with a carrier and not yet durable; any beyond fill the window."""
 
 
 class Outbox:
     """The sender's side of the receipts. Times are seconds of one monotonic clock, handed in."""
 
-    def __init__(self, width: int, patience_seconds: float, patience_cap_seconds: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        patience_seconds: float,
+        patience_cap_seconds: float,
+        held_seconds: float,
+    ) -> None:
+        self._held_seconds = held_seconds
+        self._held: dict[int, float] = {}
+        """When a carrier said that it has the record, by number."""
         self._full_width = width
         self._width = width
         self._first_patience = patience_seconds
@@ -31,22 +45,33 @@ class Outbox:
         What was sent stays known.
         """
         self.after = 0
+        self._held.clear()
         self._restore()
 
     def room(self) -> int:
         """How many records may be sent now."""
-        in_flight = sum(number <= self.after for number in self._unanswered)
-        return max(0, self._width - in_flight)
+        return max(0, self._width - len(self._in_flight()))
 
     def sent(self, number: int, now: float) -> None:
         """Record `number` was handed to the uplink."""
         self.after = number
         self._unanswered[number] = now
+        self._held.pop(number, None)
 
     def acknowledged(self, number: int) -> bool:
         """Take one receipt; tell whether it answers a record that was waiting for it."""
+        self._held.pop(number, None)
         if self._unanswered.pop(number, None) is None:
             return False
+        self._restore()
+        return True
+
+    def held(self, number: int, now: float) -> bool:
+        """A carrier has this record; tell whether that makes room."""
+        waits = number in self._unanswered and number <= self.after
+        if not waits or number in self._held or len(self._held) >= HELD_MAX:
+            return False
+        self._held[number] = now
         self._restore()
         return True
 
@@ -56,10 +81,17 @@ class Outbox:
 
     def due(self) -> float | None:
         """When the round is overdue, None with nothing in flight."""
-        in_flight = [at for number, at in self._unanswered.items() if number <= self.after]
-        if not in_flight:
-            return None
-        return min(in_flight) + self._patience
+        overdue = [at + self._patience for at in self._in_flight()]
+        overdue += [at + self._held_seconds for at in self._held.values()]
+        return min(overdue, default=None)
+
+    def _in_flight(self) -> list[float]:
+        """Return when each record went that was sent in this round and that nobody has."""
+        return [
+            at
+            for number, at in self._unanswered.items()
+            if number <= self.after and number not in self._held
+        ]
 
     def begin_again_if_overdue(self, now: float) -> bool:
         """Go back to the first unanswered record if no receipt came in time; tell whether so."""
@@ -67,6 +99,7 @@ class Outbox:
         if due is None or now < due:
             return False
         self.after = 0
+        self._held.clear()
         self._width = 1
         self._patience = min(2 * self._patience, self._patience_cap)
         return True

@@ -15,14 +15,17 @@ Laws:
    after a Welcome that came too late after its Hello to measure anything.
 7. An uplink on which nobody answers is given up after `Pace.hellos` Hellos: behind another endpoint
    somebody may. A Halt is an answer.
+8. A Welcome names the newest record that the backend has durably. If this hub's log has less, or
+   another record there, that counts as a Halt: no record goes up. If the backend has less than it
+   once acknowledged, it has lost records, and they go again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from hubcore.backend.backendtime import BackendTime, Offset
@@ -32,7 +35,9 @@ from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
     BackendMessage,
+    Certificate,
     Halt,
+    Held,
     KeyTaken,
     NewPolicy,
     Order,
@@ -44,6 +49,20 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
 from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause, OrderOutcome, ReleaseOutcome
+from hubcore.evidence.records import Head
+
+
+class Comparison(Enum):
+    """How this hub's log stands to the newest record that the backend has durably."""
+
+    AGREES = "agrees"
+    SHORTER = "shorter"
+    """The log ends before that record."""
+    OTHER = "other"
+    """The log has another record under that number."""
+    LOST = "lost"
+    """The backend has acknowledged newer records than it has."""
+
 
 MEASURE_SECONDS_MAX = 2.0
 """A Welcome that came later after its Hello is no good measure of the backend's time."""
@@ -100,6 +119,20 @@ class TakeReceipts:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeHeld:
+    """A carrier has the records of these numbers."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The backend has lost the records after this one: all of them wait again."""
+
+    durable: Head
+
+
+@dataclass(frozen=True, slots=True)
 class TakeRelease:
     """Carry out this release when its turn comes."""
 
@@ -133,6 +166,13 @@ class TakePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeCertificate:
+    """Look at this certificate of the hub when its turn comes; it proves itself."""
+
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TakePieces:
     """Look at these pieces of a policy when their turn comes."""
 
@@ -158,11 +198,14 @@ TalkEffect = (
     | Greet
     | Say
     | TakeReceipts
+    | TakeHeld
+    | SendAgain
     | TakeRelease
     | TakeOrder
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakeCertificate
     | TakePieces
     | TakeAboutKeys
     | GiveUp
@@ -188,12 +231,15 @@ class Talk:
         chance: Callable[[int], bytes],
         counters: Counter[str],
         backend_time: BackendTime,
+        compare: Callable[[Head], Comparison],
     ) -> None:
         """Begin without an uplink. `chance` returns so many random bytes.
 
-        `backend_time` learns from each answer that tells the backend's time.
+        `backend_time` learns from each answer that tells the backend's time. `compare` holds the
+        log against the newest record that the backend has durably.
         """
         self._pace = pace
+        self._compare = compare
         self._chance = chance
         self._counters = counters
         self._backend_time = backend_time
@@ -342,8 +388,25 @@ class Talk:
         self._backend_time.answered(message.time_ms, asked_at, now)
         measured = asked_at is not None and now - asked_at <= MEASURE_SECONDS_MAX
         self._ask_time_at = now + self._pace.measure_seconds if measured else now
+        durable = Head(message.durable, message.durable_hash)
+        compared = self._compare(durable)
+        cause = _DOUBTS[compared]
+        if cause is not None:
+            return self._doubt(cause, durable, at)
         self.halt = None
-        return self._go(UplinkPhase.SPEAKING, "", at)
+        effects = self._go(UplinkPhase.SPEAKING, "", at)
+        if compared is Comparison.LOST:
+            effects.append(SendAgain(durable))
+        return effects
+
+    def _doubt(self, cause: Cause, durable: Head, at: Moment) -> Effects:
+        """Halt by this hub's own look: the backend's newest record is not in its log."""
+        detail = f"its newest record {durable.number} is not this hub's"
+        self.halt = Halt(cause, durable.number, durable.hash, detail)
+        why = f"halted by this hub ({cause.name.lower()}): {detail}"
+        effects = self._go(UplinkPhase.HALTED, why, at)
+        self._greet_at = at.monotonic + self._pace.halted_seconds
+        return [*effects, RefuseWaiting()]
 
     def _on_halt(self, message: Halt, at: Moment) -> Effects:
         """Stop sending and obeying.
@@ -366,6 +429,9 @@ class Talk:
     def _on_acknowledge(self, message: Acknowledge, _at: Moment) -> Effects:
         return [TakeReceipts(message.numbers)]
 
+    def _on_held(self, message: Held, _at: Moment) -> Effects:
+        return [TakeHeld(message.numbers)]
+
     def _on_release(self, message: Release, _at: Moment) -> Effects:
         return [TakeRelease(message)]
 
@@ -384,6 +450,9 @@ class Talk:
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
+    def _on_certificate(self, message: Certificate, _at: Moment) -> Effects:
+        return [TakeCertificate(message.document)]
+
     def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
         return [TakePieces(message.pieces)]
 
@@ -394,20 +463,31 @@ class Talk:
         return []
 
 
+_DOUBTS: Mapping[Comparison, Cause | None] = {
+    Comparison.AGREES: None,
+    Comparison.SHORTER: Cause.TAIL_CUT,
+    Comparison.OTHER: Cause.FORK,
+    Comparison.LOST: None,
+}
+"""What a comparison means that no record may go up after."""
+
 _Step = Callable[[Talk, Any, Moment], Effects]
 _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.DOWN: {},
     UplinkPhase.GREETING: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
     UplinkPhase.SPEAKING: {
         Acknowledge: Talk._on_acknowledge,
+        Held: Talk._on_held,
         Release: Talk._on_release,
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Certificate: Talk._on_certificate,
         Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
@@ -417,6 +497,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.SILENT: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
     UplinkPhase.HALTED: {
@@ -426,6 +507,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Certificate: Talk._on_certificate,
         Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },

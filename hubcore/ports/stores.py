@@ -36,6 +36,22 @@ class AuditLog(Protocol):
         Raise AuditError for numbers that were never given out, after the others are noted.
         """
 
+    async def take_back(self, after: int, limit: int) -> bool:
+        """Let at most `limit` records above `after`, the newest that do not wait, wait again.
+
+        Durable on return, with the mark of the newest acknowledged record; True when that was the
+        last step. Raise AuditError.
+        """
+
+    def newest_acknowledged(self) -> int:
+        """The highest number that the backend has acknowledged, 0 for none."""
+
+    def holds(self, head: Head) -> bool:
+        """Whether the chain holds this head; every chain holds the one before record 1.
+
+        Raise AuditError when the disk cannot be read.
+        """
+
     def waiting(self) -> int:
         """How many records the backend has not acknowledged."""
 

@@ -1,6 +1,8 @@
-"""Records of what the backend holds against this hub's records.
+"""Records of what the backend holds against this hub's records, and of what it has lost.
 
-Law: each cause is recorded once, however often the backend says it.
+Laws:
+1. Each cause of a Halt is recorded once, however often the backend says it.
+2. What the backend has lost is recorded before the records wait again for it.
 """
 
 from __future__ import annotations
@@ -8,9 +10,12 @@ from __future__ import annotations
 from hubcore.backend.uplink.from_backend import Halt
 from hubcore.backend.uplink.words import Cause
 from hubcore.evidence.facts import Detail, Fact
-from hubcore.evidence.records import Record, RecordKind
+from hubcore.evidence.records import Head, Record, RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
+
+RESTORED = "restored"
+"""The cause of a break that no Halt tells: the backend came back with an older copy."""
 
 
 class BreakRecorder:
@@ -25,12 +30,20 @@ class BreakRecorder:
         """Record the Halt that holds now, unless its cause is recorded. Raise StoreError."""
         if halt is None or halt.cause in self._recorded:
             return
+        known = Head(halt.number, halt.hash)
+        await self._append(halt.cause.name.lower(), known)
+        self._recorded.add(halt.cause)
+
+    async def record_loss(self, durable: Head) -> None:
+        """Record that the backend has lost what it once held after `durable`. Raise StoreError."""
+        await self._append(RESTORED, durable)
+
+    async def _append(self, cause: str, known: Head) -> None:
         detail: Detail = {
-            Fact.CAUSE: halt.cause.name.lower(),
-            Fact.KNOWN: halt.number,
-            Fact.KNOWN_HASH: halt.hash,
+            Fact.CAUSE: cause,
+            Fact.KNOWN: known.number,
+            Fact.KNOWN_HASH: known.hash,
         }
         wall = self._clock.wall()
         monotonic = self._clock.monotonic()
         await self._records.append(Record.at(RecordKind.BREAK, wall, monotonic, detail))
-        self._recorded.add(halt.cause)

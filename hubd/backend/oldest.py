@@ -46,6 +46,10 @@ class OldestWaiting:
         if self._oldest is not None and self._oldest.number in numbers:
             self._oldest = None
 
+    def begin_again(self) -> None:
+        """Records wait again that did not: another may be the oldest now."""
+        self._oldest = None
+
     async def find(self) -> None:
         """Find the oldest record, unless it is known."""
         if self._records.waiting() == 0:

@@ -5,6 +5,8 @@ Laws:
 2. Records go up in order, a window at a time.
 3. On a new uplink, what was sent and not acknowledged goes again.
 4. A receipt counts once the log has noted it. While the log cannot, it is kept here.
+5. What the backend has lost again waits again, a step at a time. Nothing is sent before the last
+   step.
 """
 
 from __future__ import annotations
@@ -16,13 +18,18 @@ import structlog
 
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.pace import Pace
+from hubcore.backend.talk import Comparison
 from hubcore.backend.uplink import from_hub
-from hubcore.errors import FrameError
+from hubcore.errors import FrameError, StoreError
+from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubd.backend.oldest import OldestWaiting
 
 log = structlog.get_logger()
+
+TAKEN_BACK_AT_ONCE = 2000
+"""Records in one step, so that a release never waits for long behind one."""
 
 
 class RecordSender:
@@ -43,7 +50,14 @@ class RecordSender:
         self._retry_seconds = pace.retry_seconds
         self._say = say
         self._counters = counters
-        self._outbox = Outbox(pace.window, pace.acknowledge_seconds, pace.acknowledge_cap_seconds)
+        self._outbox = Outbox(
+            width=pace.window,
+            patience_seconds=pace.acknowledge_seconds,
+            patience_cap_seconds=pace.acknowledge_cap_seconds,
+            held_seconds=pace.held_seconds,
+        )
+        self._lost_after: Head | None = None
+        """The newest record that the backend still has, while those after it are taken back."""
         self._round = 0
         self._receipts: set[int] = set()
         """Numbers that the log does not have as acknowledged yet."""
@@ -54,6 +68,7 @@ class RecordSender:
     def rewind(self) -> None:
         """Begin a new round: all that is not acknowledged goes again."""
         self._outbox.rewind()
+        self._lost_after = None
         self._round += 1
         self.stopped_by = ""
 
@@ -64,6 +79,51 @@ class RecordSender:
                 self._receipts.add(number)
             else:
                 self._counters["acknowledged_unasked"] += 1
+
+    def held(self, numbers: Iterable[int]) -> None:
+        """A carrier has these records: others may go meanwhile."""
+        now = self._clock.monotonic()
+        for number in numbers:
+            if not self._outbox.held(number, now):
+                self._counters["held_in_vain"] += 1
+
+    def compare(self, durable: Head) -> Comparison:
+        """Hold the log against the newest record that the backend has durably."""
+        if durable.number > self._records.last():
+            return Comparison.SHORTER
+        try:
+            if not self._records.holds(durable):
+                return Comparison.OTHER
+        except StoreError:  # nothing can be sent either; the next Welcome is looked at again
+            return Comparison.AGREES
+        noted = self._records.newest_acknowledged()
+        if max(noted, *self._receipts, 0) > durable.number:
+            return Comparison.LOST
+        return Comparison.AGREES
+
+    def send_again(self, durable: Head) -> None:
+        """The backend has lost what comes after this record."""
+        self._lost_after = durable
+
+    @property
+    def lost_after(self) -> Head | None:
+        """The newest record that the backend still has, while those after it are taken back."""
+        return self._lost_after
+
+    async def take_back(self) -> bool:
+        """Take back one step of what the backend has lost; True when nothing is left.
+
+        Raise StoreError.
+        """
+        durable = self._lost_after
+        if durable is None:
+            return True
+        self._receipts = {number for number in self._receipts if number <= durable.number}
+        ended = await self._records.take_back(durable.number, TAKEN_BACK_AT_ONCE)
+        self.oldest.begin_again()
+        if ended and self._lost_after == durable:
+            self._lost_after = None
+        return ended
 
     async def note_receipts(self) -> None:
         """Tell the log which records the backend holds. Raise StoreError."""

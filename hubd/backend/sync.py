@@ -15,6 +15,8 @@ Laws:
    again. Every Hello has the policy's version.
 7. Evidence that does not go up is seen: `UplinkState.unacknowledged_seconds`.
 8. Telemetry goes only while no record waits.
+9. A backend that has lost records, as one restored from an older copy has, gets them again. That is
+   recorded and told once, before they wait again.
 """
 
 from __future__ import annotations
@@ -37,8 +39,11 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    SendAgain,
     TakeAboutKeys,
     TakeAct,
+    TakeCertificate,
+    TakeHeld,
     TakeOrder,
     TakePieces,
     TakePolicy,
@@ -52,6 +57,7 @@ from hubcore.backend.uplink import codec, from_hub
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
@@ -59,6 +65,7 @@ from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.policies import PolicyWorker
+from hubd.backend.renewal import RenewalAsker
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
@@ -84,6 +91,7 @@ class Sync:
         chance: Callable[[int], bytes] = secrets.token_bytes,
         telemetry: TelemetryTable | None = None,
         backend_time: BackendTime | None = None,
+        certificate: CertificateInForce | None = None,
         rotation: KeyRotation | None = None,
     ) -> None:
         """`rotation` changes the hub's own key, where the uplink has one.
@@ -91,7 +99,7 @@ class Sync:
         `appended` is set after every append to the log, on the event loop.
 
         `heard` is called with each message of the backend that was in turn. `backend_time` learns
-        the backend's time.
+        the backend's time. `certificate` is renewed in time.
         """
         self._heard = heard
         self._uplink = uplink
@@ -102,14 +110,8 @@ class Sync:
         self._retry_seconds = pace.retry_seconds
         self._wake = appended
         self._counters: Counter[str] = Counter()
-        self._talk = Talk(
-            pace,
-            self._now(),
-            chance,
-            self._counters,
-            BackendTime() if backend_time is None else backend_time,
-        )
         self._breaks = BreakRecorder(records, clock)
+        self._loss_recorded: Head | None = None
         self._sender = RecordSender(
             records=records,
             clock=clock,
@@ -117,11 +119,25 @@ class Sync:
             say=self._say,
             counters=self._counters,
         )
+        self._talk = Talk(
+            pace=pace,
+            start=self._now(),
+            chance=chance,
+            counters=self._counters,
+            backend_time=BackendTime() if backend_time is None else backend_time,
+            compare=self._sender.compare,
+        )
         self._telemetry = TelemetrySender(
             table=telemetry,
             records=records,
             clock=clock,
             pace=pace,
+            say=self._say,
+        )
+        self._renewal = RenewalAsker(
+            certificate=certificate,
+            clock=clock,
+            again_seconds=pace.certificate_seconds,
             say=self._say,
         )
         self._rotation = rotation
@@ -246,10 +262,26 @@ class Sync:
         self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
             return self._talk.due(at.monotonic)
+        if not await self._take_back():
+            return at.monotonic
         send_at = await self._sender.send()
         measure_at = self._telemetry.send()
+        renew_at = self._renewal.ask()
         look_at = self._talk.due(at.monotonic)
-        return _earlier(_earlier(send_at, measure_at), look_at)
+        return _earlier(_earlier(send_at, measure_at), _earlier(renew_at, look_at))
+
+    async def _take_back(self) -> bool:
+        """Let what the backend has lost wait again, one step; False while more is to be done."""
+        durable = self._sender.lost_after
+        if durable is None:
+            return True
+        if self._loss_recorded != durable:
+            await self._breaks.record_loss(durable)
+            self._loss_recorded = durable
+        if not await self._sender.take_back():
+            return False
+        self._loss_recorded = None
+        return True
 
     async def _wait(self, until: float | None) -> None:
         """Wait until a moment, or until something has happened."""
@@ -271,6 +303,10 @@ class Sync:
                     self._say(message)
                 case TakeReceipts(numbers):
                     self._sender.acknowledged(numbers)
+                case TakeHeld(carried):
+                    self._sender.held(carried)
+                case SendAgain(durable):
+                    self._send_again(durable)
                 case TakeRelease(order):
                     self._workers.take_release(order)
                 case TakeOrder(for_door):
@@ -283,6 +319,8 @@ class Sync:
                     self._policies.take_policy(document)
                 case TakePieces(pieces):
                     self._policies.take_pieces(pieces)
+                case TakeCertificate(document):
+                    self._workers.take_certificate(document)
                 case TakeAboutKeys(about):
                     if self._rotation is not None:
                         self._rotation.heard(about)
@@ -296,6 +334,7 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+            self._renewal.rewind()
         if self._rotation is None:
             return
         match phase:
@@ -306,6 +345,15 @@ class Sync:
             case _:
                 self._rotation.ended()
 
+    def _send_again(self, durable: Head) -> None:
+        log.warning(
+            "backend_restored",
+            holds=durable.number,
+            acknowledged=self._records.newest_acknowledged(),
+        )
+        self._counters["restored"] += 1
+        self._sender.send_again(durable)
+
     def _refuse_waiting(self) -> None:
         for order in self._workers.give_back_waiting():
             refusal = self._talk.refusal(order)
@@ -314,8 +362,8 @@ class Sync:
     def _greet(self) -> None:
         hello = self._identity.hello(
             policy_version=self._orders.policy_version(),
+            head=self._records.head(),
             policy_digest=self._orders.policy_digest(),
-            last_record=self._records.last(),
             waiting=self._records.waiting(),
         )
         if self._say(hello):

@@ -27,6 +27,18 @@ class ForwardingLog:
         """See `ports.stores.AuditLog.acknowledge`."""
         await self._inner.acknowledge(numbers)
 
+    async def take_back(self, after: int, limit: int) -> bool:
+        """See `ports.stores.AuditLog.take_back`."""
+        return await self._inner.take_back(after, limit)
+
+    def newest_acknowledged(self) -> int:
+        """See `ports.stores.AuditLog.newest_acknowledged`."""
+        return self._inner.newest_acknowledged()
+
+    def holds(self, head: Head) -> bool:
+        """See `ports.stores.AuditLog.holds`."""
+        return self._inner.holds(head)
+
     def waiting(self) -> int:
         """See `ports.stores.AuditLog.waiting`."""
         return self._inner.waiting()

@@ -98,6 +98,7 @@ class Topic(StrEnum):
     RELAY_STRIKES = "relay_strikes"
     STATE = "state"
     STRIKES = "strikes"
+    TAIL_CUT = "tail_cut"
     TWO_HUBS = "two_hubs"
     UNIT = "unit"
     UPLINK_KEY = "uplink_key"
@@ -230,6 +231,7 @@ class CheckId(StrEnum):
     STATE_READ_ONLY = "state-read-only"
     STATE_UNREADABLE = "state-unreadable"
     STRIKES_DOWN = "strikes-down"
+    TAIL_CUT = "tail-cut"
     SYSTEMD_UNKNOWN = "systemd-unknown"
     TIME_SERVICE_NONE = "time-service-none"
     TWO_HUBS = "two-hubs"
@@ -1125,6 +1127,23 @@ CHECKS: Mapping[CheckId, Check] = {
             "To go on after the gap, on the backend's machine: hubsim backend --at SITE accept HUB."
         ),
     ),
+    CheckId.TAIL_CUT: Check(
+        topic=Topic.TAIL_CUT,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause=(
+            "The backend holds newer records of this hub than there are here: "
+            "the newest were deleted, or an older copy of the disk was put back. {held}"
+        ),
+        remedy=(
+            f"{_NO_RECORDS} "
+            "The records that are missing here are at the backend. "
+            "Check: sudo hubctl audit verify. "
+            "If an older copy was put back on purpose, on the backend's machine: "
+            "hubsim backend --at SITE accept HUB. "
+            "It keeps the old records under a name of their own."
+        ),
+    ),
     CheckId.EVIDENCE_STUCK: Check(
         topic=Topic.EVIDENCE,
         class_=Class.BACKEND,
@@ -1396,6 +1415,7 @@ CHECK_OF_HALT: Mapping[Cause, CheckId] = {
     Cause.TWO_HUBS: CheckId.TWO_HUBS,
     Cause.FORK: CheckId.FORK,
     Cause.GAP: CheckId.GAP,
+    Cause.TAIL_CUT: CheckId.TAIL_CUT,
 }
 """What stands after a Halt."""
 

@@ -108,6 +108,7 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.EVIDENCE: _evidence,
     Topic.FORK: partial(_halt, Cause.FORK),
     Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
     Topic.UPLINK_KEY: _uplink_key,
 }

@@ -24,6 +24,7 @@ class FakeAudit:
     `hold()`: records wait for `step` or `move_on` before they are durable. They are in `held`.
     `commit_seconds`: a record is durable so long after it came.
     `on_taken` is called with each record that comes, `on_durable` once it is durable.
+    `steps` has how many records each `take_back` was for.
     `disk`: clear it to make `acknowledge` wait.
     """
 
@@ -31,6 +32,7 @@ class FakeAudit:
         self.stored: list[StoredRecord] = []
         self.acknowledged: set[int] = set()
         self.receipts: list[int] = []
+        self.steps: list[int] = []
         self.failing: StoreError | None = None
         self.commit_seconds = commit_seconds
         self.on_taken: Hook = _nothing
@@ -111,6 +113,23 @@ class FakeAudit:
         self.receipts.extend(known)
         if len(known) != len(numbers):
             raise AuditError("the backend acknowledges records that were never made here")
+
+    async def take_back(self, after: int, limit: int) -> bool:
+        if self.failing:
+            raise self.failing
+        self.steps.append(min(limit, self.newest_acknowledged() - after))
+        newest_first = sorted((n for n in self.acknowledged if n > after), reverse=True)
+        self.acknowledged.difference_update(newest_first[:limit])
+        return len(newest_first) <= limit
+
+    def newest_acknowledged(self) -> int:
+        return max(self.acknowledged, default=0)
+
+    def holds(self, head: Head) -> bool:
+        if head == Head():
+            return True
+        found = self.newest(head.number + 1, 1)
+        return bool(found) and Head(found[0].number, found[0].hash) == head
 
     def waiting(self) -> int:
         return len(self.stored) - len(self.acknowledged)

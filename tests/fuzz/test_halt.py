@@ -65,7 +65,7 @@ class Told:
                 self._here.sync.connected()
                 self._up = True
             case "welcome":
-                self._here.hear(from_backend.Welcome(1))
+                self._here.welcome()
                 self._halted = self._halted and not self._up
             case "accept":
                 self._here.hear(from_backend.NewPolicy(b"good"))

@@ -127,7 +127,9 @@ def documents() -> dict[str, bytes]:
         "standing": write_orders([CarriedOrder(7, DoorOrder.HOLD_OPEN, 9, "operator-7")]),
         "acknowledge": codec.encode(from_backend.Acknowledge((1, 2, 3))),
         "halt": codec.encode(from_backend.Halt(Cause.GAP, 7, bytes(32), "record 9 comes again")),
-        "hello": codec.encode(from_hub.Hello(1, HUB, SITE, bytes(16), "0.1.0", 1, bytes(32), 2, 3)),
+        "hello": codec.encode(
+            from_hub.Hello(2, HUB, SITE, bytes(16), "0.1.0", 1, bytes(32), 2, bytes(32), 3)
+        ),
         "pieces": codec.encode(from_backend.Pieces((b"piece", b"another"))),
         "pieces wanted": codec.encode(from_hub.PiecesWanted((bytes(32),))),
         "piece": write_piece([write_page([(key_of(b"a"), b"a")]), write_page([])]),

@@ -121,6 +121,31 @@ async def test_a_number_that_was_never_given_out_is_refused_after_the_others(ben
     assert [one.number for one in await bench.log.unacknowledged(0, 10)] == [2]
 
 
+async def test_what_the_backend_lost_waits_again_the_newest_first(bench: Bench) -> None:
+    await fill(bench.log, 6)
+    await bench.log.acknowledge([1, 2, 3, 4, 5])
+    assert bench.log.newest_acknowledged() == 5
+    assert not await bench.log.take_back(2, 2)
+    assert (bench.log.newest_acknowledged(), bench.log.waiting()) == (3, 3)
+    assert [one.number for one in await bench.log.unacknowledged(0, 10)] == [4, 5, 6]
+    assert await bench.log.take_back(2, 2)
+    assert (bench.log.newest_acknowledged(), bench.log.waiting()) == (2, 4)
+    assert await bench.log.take_back(2, 2)
+    assert await bench.log.take_back(0, 10)
+    assert (bench.log.newest_acknowledged(), bench.log.waiting()) == (0, 6)
+    await bench.log.acknowledge([1, 2, 3, 4, 5, 6])
+    assert (bench.log.newest_acknowledged(), bench.log.waiting()) == (6, 0)
+
+
+async def test_a_log_holds_its_own_heads_and_no_other(bench: Bench) -> None:
+    await fill(bench.log, 3)
+    heads = [Head(one.number, one.hash) for one in bench.log.newest(4, 3)]
+    assert all(bench.log.holds(head) for head in (*heads, Head()))
+    assert not bench.log.holds(Head(2, bytes(32)))
+    assert not bench.log.holds(Head(4, heads[-1].hash))
+    assert not bench.log.holds(Head(0, heads[0].hash))
+
+
 async def test_what_cannot_be_durable_is_an_audit_error_at_once_or_then(bench: Bench) -> None:
     await fill(bench.log, 1)
     await bench.spoil()

@@ -317,21 +317,6 @@ async def test_a_record_lost_among_those_that_wait_is_a_gap_and_not_silence(tmp_
             assert [record.number for record in here.backend.records("hub-1")][:2] == [4, 5]
 
 
-async def test_a_backend_that_lost_its_own_newest_records_is_a_gap_too(tmp_path):
-    async with place(tmp_path) as here:
-        machine = here.machine(1)
-        await machine.add(4)
-        async with running(machine.sync.run()):
-            await until(lambda: machine.log.waiting() == 0)
-    with contextlib.closing(sqlite3.connect(tmp_path / "records" / "hub-1.db")) as file:
-        file.execute("DELETE FROM record WHERE number > 2")
-        file.commit()
-    here.backend = here.make(here.backend.endpoint)
-    async with serving(here.backend), running(machine.sync.run()):
-        await machine.add(1)
-        await until(lambda: machine.halt == "gap")
-
-
 async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
     """The first of a window is refused by a full disk, those behind it are early; then the disk has
     room again.
@@ -350,7 +335,7 @@ async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
 
 
 def connection(boot: int, route: int) -> HubConnection:
-    hello = Hello(1, "hub-1", "site", bytes([boot] * 16), "0", 0, bytes(32), 0, 0)
+    hello = Hello(2, "hub-1", "site", bytes([boot] * 16), "0", 0, bytes(32), 0, bytes(32), 0)
     return HubConnection(bytes([route]), "key", hello)
 
 
@@ -459,6 +444,6 @@ async def test_more_records_than_a_page_come_in_pages(tmp_path):
             assert numbers == list(range(1, 2301))
 
 
-async def test_a_halt_is_part_of_the_link_of_version_1():
-    assert PROTOCOL == 1
+async def test_a_halt_is_part_of_the_link_of_version_2():
+    assert PROTOCOL == 2
     assert codec.FROM_BACKEND[21] is from_backend.Halt

@@ -211,7 +211,7 @@ class Raw:
         while True:
             route, data = await self.router.recv_multipart()
             if self.welcomes and isinstance(codec.decode_from_hub(data), from_hub.Hello):
-                await self.say(route, codec.encode(from_backend.Welcome(1)))
+                await self.say(route, codec.encode(from_backend.Welcome(1, 0, bytes(32))))
             self.heard.put_nowait((route, data))
 
     async def say(self, route: bytes, *parts: bytes) -> None:
@@ -487,7 +487,9 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
     theirs = Keys()
     log = FakeAudit()
     await log.fill(4)
-    hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, 0))
+    hello = codec.encode(
+        from_hub.Hello(2, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, bytes(32), 0)
+    )
     async with (
         serving(
             Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
@@ -498,7 +500,7 @@ async def test_the_backend_refuses_gap_fork_and_edit_and_stores_a_repetition_onc
         await backend.wait_for(lambda b: b.ignored["no hello"] == 1)
         await dealer.send(hello)
         assert isinstance(await hears(dealer), from_backend.Welcome)
-        for garbage in (b"", b"\xff" * 100, codec.encode(from_backend.Welcome(1))):
+        for garbage in (b"", b"\xff" * 100, codec.encode(from_backend.Welcome(1, 0, bytes(32)))):
             await dealer.send(garbage)
         await dealer.send_multipart([b"two", b"parts"])
         for message in (log.stored[0], log.stored[2], log.stored[0], log.stored[1]):
@@ -535,7 +537,9 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
     async with serving(
         Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
     ) as backend:
-        hello = codec.encode(from_hub.Hello(1, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, 0))
+        hello = codec.encode(
+            from_hub.Hello(2, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, bytes(32), 0)
+        )
         async with Impostor(backend.endpoint, ours, theirs).open() as dealer:
             await dealer.send(hello)
             assert isinstance(await hears(dealer), from_backend.Welcome)

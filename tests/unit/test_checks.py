@@ -171,6 +171,7 @@ WRONG = {
     Topic.EVIDENCE: replace(WELL, uplink=replace(UPLINK, unacknowledged_seconds=999.0)),
     Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
     Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
+    Topic.TAIL_CUT: replace(WELL, uplink=replace(UPLINK, halt="tail_cut", known="9:ab")),
     Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
     Topic.UPLINK_KEY: replace(WELL, uplink=replace(UPLINK, key_trouble="the disk is full")),
 }

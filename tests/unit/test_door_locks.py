@@ -109,7 +109,7 @@ class Rig:
             while True:
                 message = codec.decode_from_hub(await self.uplink.next(PATIENCE_SECONDS))
                 if isinstance(message, from_hub.Hello):
-                    welcome = from_backend.Welcome(int(time.time() * 1000))
+                    welcome = from_backend.Welcome(int(time.time() * 1000), 0, bytes(32))
                     for one in (welcome, *orders):
                         self.uplink.say(codec.encode(one))
                 if isinstance(message, from_hub.Evidence):

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend.outbox import Outbox
+from hubcore.backend.outbox import HELD_MAX, Outbox
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
@@ -24,6 +24,7 @@ from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreErro
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
+from hubd.backend.sender import TAKEN_BACK_AT_ONCE
 from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
@@ -118,8 +119,15 @@ class Site:
         self.link.connect()
         hello = await self.next()
         assert isinstance(hello, Hello)
-        self.hear(from_backend.Welcome(int(self.clock.wall() * 1000)))
+        self.welcome(int(self.clock.wall() * 1000))
         return hello
+
+    def welcome(self, time_ms: int = 1, durable: int | None = None) -> None:
+        """Say Welcome, and that the backend has all that it acknowledged, or so much."""
+        number = self.log.newest_acknowledged() if durable is None else durable
+        found = self.log.newest(number + 1, 1) if number else []
+        digest = found[0].hash if found else bytes(32)
+        self.hear(from_backend.Welcome(time_ms, number, digest))
 
     async def order(self) -> from_backend.Release:
         async with asyncio.timeout(2):
@@ -168,10 +176,10 @@ async def test_hello_first_and_records_only_after_welcome():
         await here.log.fill(2)
         here.link.connect()
         assert await here.next() == Hello(
-            1, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 2, 2
+            2, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 2, here.log.head().hash, 2
         )
         await here.quiet()
-        here.hear(from_backend.Welcome(5))
+        here.welcome(5)
         assert await here.numbers(2) == [1, 2]
         assert here.sync.state.phase is UplinkPhase.SPEAKING
         assert here.sync.state.why == ""
@@ -296,7 +304,7 @@ async def test_no_welcome_is_told_and_hello_comes_again():
         assert state.phase is UplinkPhase.GREETING
         assert state.connected
         assert "no Welcome within 10 s" in state.why
-        here.hear(from_backend.Welcome(1))
+        here.welcome()
         assert isinstance(await here.next(), Ping), "the Welcome was too late to tell the time"
         assert await here.numbers(1) == [1]
 
@@ -315,7 +323,7 @@ async def test_a_silent_backend_is_pinged_then_greeted_anew():
         assert isinstance(await here.next(), Hello)
         assert here.sync.state.phase is UplinkPhase.SILENT
         assert "nothing heard" in here.sync.state.why
-        here.hear(from_backend.Welcome(1))
+        here.welcome()
         assert here.sync.state.phase is UplinkPhase.SPEAKING
 
 
@@ -324,7 +332,7 @@ async def test_the_clock_offset_is_taken_in_the_middle_of_the_round_trip():
         here.link.connect()
         await here.next()
         here.clock.advance(4)
-        here.hear(from_backend.Welcome(int((here.clock.wall() - 2 + 7) * 1000)))
+        here.welcome(int((here.clock.wall() - 2 + 7) * 1000))
         assert here.sync.state.clock_offset_seconds == pytest.approx(7)
         assert here.sync.state.last_welcome == here.clock.wall()
 
@@ -392,7 +400,9 @@ async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
         assert here.sync.state.counters["out_of_turn"] == 3
 
 
-@pytest.mark.parametrize("said", [codec.encode(from_backend.Welcome(1)), b"\xff", b""])
+@pytest.mark.parametrize(
+    "said", [codec.encode(from_backend.Welcome(1, 0, bytes(32))), b"\xff", b""]
+)
 async def test_what_is_out_of_turn_or_no_message_wakes_nobody(said: bytes) -> None:
     async with site() as here:
         await here.up()
@@ -474,7 +484,7 @@ async def test_after_a_halt_no_record_goes_up_and_no_release_is_done_until_a_wel
         await here.quiet()
         here.later(2)
         assert isinstance(await here.next(), Hello)
-        here.hear(from_backend.Welcome(1))
+        here.welcome()
         assert await here.numbers(3) == [1, 2, 3]
         assert here.sync.state.halt is None
 
@@ -576,7 +586,7 @@ async def test_a_release_that_waits_when_a_halt_comes_is_never_carried_out(then:
         here.hear(from_backend.Release(bytes([7] * 16), 1, 2_000_000_000, None, "op"))
         here.hear(HALT)
         if then == "welcome":
-            here.hear(from_backend.Welcome(1))
+            here.welcome()
         else:
             here.link.cut("gone")
         if then == "lost and back":
@@ -598,8 +608,9 @@ async def test_a_break_is_recorded_once_for_each_cause_however_often_it_is_said(
                 here.hear(from_backend.Halt(cause, number, bytes(32), f"{number}"))
                 await here.quiet()
         told = [Record.decode(stored.body) for stored in here.log.stored]
-        assert [record.kind for record in told] == [RecordKind.BREAK] * 3
-        assert {record.detail["cause"] for record in told} == {"two_hubs", "fork", "gap"}
+        assert [record.kind for record in told] == [RecordKind.BREAK] * 4
+        causes = {record.detail["cause"] for record in told}
+        assert causes == {"two_hubs", "fork", "gap", "tail_cut"}
         assert told[1].detail["known_hash"] == bytes(32)
 
 
@@ -608,12 +619,12 @@ async def test_halts_come_at_a_pace():
         await here.up()
         for number in range(100):
             here.hear(from_backend.Halt(Cause.GAP, number, bytes(32), f"{number}"))
-            here.hear(from_backend.Welcome(1))
+            here.welcome()
         state = here.sync.state
         assert (state.counters["halts_too_often"], state.phase) == (99, UplinkPhase.SPEAKING)
         here.hear(HALT)
         assert here.sync.state.phase is UplinkPhase.HALTED, "another cause is heard at once"
-        here.hear(from_backend.Welcome(1))
+        here.welcome()
         here.hear(HALT)
         assert here.sync.state.phase is UplinkPhase.SPEAKING
         here.later(31)
@@ -782,7 +793,7 @@ async def test_an_identity_that_no_hello_can_carry_is_the_installers_error():
 
 
 async def test_the_outbox_knows_no_receipt_twice():
-    outbox = Outbox(2, 10.0, 40.0)
+    outbox = Outbox(2, 10.0, 40.0, 100.0)
     outbox.sent(1, 0.0)
     outbox.sent(2, 1.0)
     assert (outbox.room(), outbox.due()) == (0, 10.0)
@@ -801,6 +812,137 @@ async def test_the_outbox_knows_no_receipt_twice():
         assert outbox.room() == 1
         outbox.sent(1, due)
     assert waits == [15.0, 35.0, 75.0, 115.0]
+
+
+async def test_what_a_carrier_holds_makes_room_stays_unanswered_and_goes_again_later():
+    outbox = Outbox(2, 10.0, 40.0, 100.0)
+    outbox.sent(1, 0.0)
+    outbox.sent(2, 0.0)
+    assert outbox.held(1, 5.0)
+    assert not outbox.held(1, 6.0), "said twice"
+    assert not outbox.held(9, 6.0), "never sent"
+    assert (outbox.room(), outbox.due()) == (1, 10.0)
+    assert outbox.held(2, 6.0)
+    assert (outbox.room(), outbox.due()) == (2, 105.0)
+    assert outbox.acknowledged(2), "held is no receipt"
+    assert outbox.begin_again_if_overdue(105.0)
+    assert (outbox.room(), outbox.after) == (1, 0)
+
+
+async def test_a_carrier_that_holds_everything_costs_a_bounded_memory():
+    outbox = Outbox(2, 10.0, 40.0, 100.0)
+    for number in range(1, HELD_MAX + 1):
+        outbox.sent(number, 0.0)
+        assert outbox.held(number, 0.0)
+    outbox.sent(HELD_MAX + 1, 0.0)
+    assert not outbox.held(HELD_MAX + 1, 0.0)
+    assert outbox.room() == 1
+
+
+async def test_what_a_carrier_holds_is_not_forgotten_and_goes_again_on_a_new_connection():
+    async with site(window=2) as here:
+        await here.log.fill(4)
+        await here.up()
+        assert await here.numbers(2) == [1, 2]
+        here.hear(from_backend.Held((1, 2)))
+        assert await here.numbers(2) == [3, 4]
+        assert here.log.waiting() == 4
+        here.link.cut("gone")
+        await here.up()
+        assert await here.numbers(2) == [1, 2]
+        here.hear(from_backend.Acknowledge((1, 2)))
+        await here.settle()
+        assert here.log.waiting() == 2
+
+
+async def test_held_numbers_that_nobody_waits_for_count_as_nothing():
+    async with site() as here:
+        await here.log.fill(1)
+        await here.up()
+        assert await here.numbers(1) == [1]
+        here.hear(from_backend.Held((7, 8)))
+        await here.quiet()
+        assert here.sync.state.counters["held_in_vain"] == 2
+
+
+# What the backend has durably, against what is here.
+
+
+async def test_a_backend_that_lost_records_gets_them_again_and_that_is_recorded_first():
+    async with site() as here:
+        await here.log.fill(5)
+        await here.log.acknowledge([1, 2, 3, 4, 5])
+        here.link.connect()
+        assert isinstance(await here.next(), Hello)
+        here.welcome(durable=3)
+        assert await here.numbers(3) == [4, 5, 6]
+        told = Record.decode(here.log.stored[5].body)
+        assert (told.kind, told.detail["cause"], told.detail["known"]) == ("break", "restored", 3)
+        assert told.detail["known_hash"] == here.log.stored[2].hash
+        assert here.log.waiting() == 3
+        here.hear(from_backend.Acknowledge((4, 5, 6)))
+        here.link.cut("gone")
+        await here.up()
+        await here.quiet()
+        assert len(here.log.stored) == 6, "it is told once"
+
+
+async def test_a_backend_that_came_back_empty_gets_everything_again_a_step_at_a_time():
+    count = 2 * TAKEN_BACK_AT_ONCE + 1
+    async with site(window=8) as here:
+        await here.log.fill(count)
+        await here.log.acknowledge(range(1, count + 1))
+        here.link.connect()
+        await here.next()
+        here.welcome(durable=0)
+        assert await here.numbers(8) == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert here.log.waiting() == count + 1
+        assert here.log.steps == [TAKEN_BACK_AT_ONCE, TAKEN_BACK_AT_ONCE, 1]
+
+
+async def test_a_receipt_that_the_disk_did_not_take_does_not_outlive_the_backend_that_gave_it():
+    """It said that it holds 3, and was restored from a copy before the log could note that."""
+    async with site() as here:
+        await here.log.fill(3)
+        await here.up()
+        assert await here.numbers(3) == [1, 2, 3]
+        here.log.disk.clear()
+        here.hear(from_backend.Acknowledge((1, 2, 3)))
+        await here.settle()
+        here.link.cut("gone")
+        here.link.connect()
+        await here.settle()
+        here.welcome(durable=2)
+        here.log.disk.set()
+        assert isinstance(await here.next(), Ping), "no Hello went before this Welcome"
+        assert await here.numbers(2) == [3, 4]
+        assert here.log.newest_acknowledged() == 2
+
+
+@pytest.mark.parametrize(
+    ("durable", "digest", "cause"),
+    [(9, bytes(32), "tail_cut"), (2, bytes([7] * 32), "fork"), (0, bytes([7] * 32), "fork")],
+)
+async def test_a_welcome_of_another_chain_is_a_halt_by_the_hub_itself(
+    durable: int, digest: bytes, cause: str
+):
+    async with site(halted_seconds=5.0) as here:
+        await here.log.fill(3)
+        here.link.connect()
+        assert isinstance(await here.next(), Hello)
+        here.hear(from_backend.Welcome(1, durable, digest))
+        await here.quiet()
+        assert (here.sync.state.phase, here.sync.state.halt) == (UplinkPhase.HALTED, cause)
+        assert here.sync.state.known == f"{durable}:{digest.hex()}"
+        assert Record.decode(here.log.stored[-1].body).detail["cause"] == cause
+        here.hear(RELEASE)
+        answer = await here.next()
+        assert isinstance(answer, Result)
+        assert answer.outcome is ReleaseOutcome.REFUSED
+        here.later(5)
+        assert isinstance(await here.next(), Hello)
+        here.welcome()
+        assert await here.numbers(4) == [1, 2, 3, 4]
 
 
 def act(number: int, verb: Verb = Verb.ON) -> from_backend.Act:

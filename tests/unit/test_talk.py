@@ -10,6 +10,7 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk import (
+    Comparison,
     GiveUp,
     Greet,
     Moment,
@@ -18,6 +19,7 @@ from hubcore.backend.talk import (
     Say,
     TakeAboutKeys,
     TakeAct,
+    TakeHeld,
     TakeOrder,
     TakePieces,
     TakePolicy,
@@ -35,7 +37,8 @@ from hubcore.device.command import Verb
 
 NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
-WELCOME = from_backend.Welcome(0)
+WELCOME = from_backend.Welcome(0, 0, bytes(32))
+HELD = from_backend.Held((1, 2))
 ACKNOWLEDGE = from_backend.Acknowledge((1, 2))
 RELEASE = from_backend.Release(bytes(16), 1, 2_000_000_000, None, "operator")
 POLICY = from_backend.NewPolicy(b"policy")
@@ -46,7 +49,20 @@ ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
 ROTATE = from_backend.RotateKey(bytes(32))
-MESSAGES = (WELCOME, ACKNOWLEDGE, RELEASE, POLICY, PIECES, PONG, HALT, ACT, ORDER, TAKEN, ROTATE)
+MESSAGES = (
+    WELCOME,
+    ACKNOWLEDGE,
+    HELD,
+    RELEASE,
+    POLICY,
+    PIECES,
+    PONG,
+    HALT,
+    ACT,
+    ORDER,
+    TAKEN,
+    ROTATE,
+)
 
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
@@ -61,6 +77,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.GREETING: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
     UplinkPhase.SPEAKING: {
         ACKNOWLEDGE: RECEIPTS,
+        HELD: [TakeHeld((1, 2))],
         RELEASE: [TakeRelease(RELEASE)],
         ORDER: [TakeOrder(ORDER)],
         ACT: [TakeAct(ACT)],
@@ -90,6 +107,7 @@ class Play:
 
     def __init__(self, **pace: float) -> None:
         self.counters: Counter[str] = Counter()
+        self.compared = Comparison.AGREES
         self.now = 0.0
         self.talk = Talk(
             Pace(**pace),  # type: ignore[arg-type]
@@ -97,6 +115,7 @@ class Play:
             lambda _count: NONCE,
             self.counters,
             BackendTime(),
+            lambda _durable: self.compared,
         )
 
     @property
@@ -248,7 +267,7 @@ def test_a_welcome_tells_the_time_within_half_its_round_trip() -> None:
     play.now += 0.5
     told = at_backend(play)
     play.now += 0.5
-    play.come(from_backend.Welcome(told))
+    play.come(from_backend.Welcome(told, 0, bytes(32)))
     assert play.talk.clock_offset(play.at) == Offset(pytest.approx(7), pytest.approx(0.5))
     assert play.look() == []
 
@@ -260,7 +279,7 @@ def test_a_welcome_may_answer_the_first_hello() -> None:
     play.now += 10.0
     assert play.look() == [Greet()]
     play.talk.greeted(play.now)
-    play.come(from_backend.Welcome(told))
+    play.come(from_backend.Welcome(told, 0, bytes(32)))
     offset = play.talk.clock_offset(play.at)
     assert offset is not None
     assert offset.within_seconds == 5.0
@@ -276,7 +295,7 @@ def test_a_welcome_that_no_hello_asked_for_measures_nothing() -> None:
     play = Play()
     play.reach(UplinkPhase.HALTED)
     play.now += 25.0
-    play.come(from_backend.Welcome(at_backend(play)))
+    play.come(from_backend.Welcome(at_backend(play), 0, bytes(32)))
     assert play.talk.clock_offset(play.at) is None
     assert play.look() == [Say(Ping(NONCE))]
 

@@ -19,7 +19,9 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
+    Certificate,
     Halt,
+    Held,
     KeyTaken,
     NewPolicy,
     Order,
@@ -31,6 +33,7 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import (
     ActResult,
+    CertificateRequest,
     DeviceOutcome,
     Evidence,
     Hello,
@@ -45,6 +48,7 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import (
+    MAX_CERTIFICATE_BYTES,
     MAX_DEVICES,
     MAX_MESSAGE_BYTES,
     MAX_PIECE_BYTES,
@@ -62,7 +66,7 @@ from hubcore.device.command import Verb
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
-HELLO = Hello(1, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 12, 4)
+HELLO = Hello(2, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 12, bytes(range(32)), 4)
 FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
@@ -88,13 +92,17 @@ FROM_HUB = [
     ),
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
+    CertificateRequest(bytes(range(32)), 2**63 - 1),
     PiecesWanted((bytes(32),)),
     PiecesWanted(tuple(bytes([n]) * 32 for n in range(MAX_WANTED))),
     NewKey(bytes(range(32)), bytes(32)),
     RetireKey(bytes(range(32))),
 ]
 FROM_BACKEND = [
-    Welcome(1_795_305_600_123),
+    Welcome(1_795_305_600_123, 0, bytes(32)),
+    Welcome(1, 2**63 - 1, bytes(range(32))),
+    Held((1,)),
+    Held(tuple(range(2**63 - 256, 2**63))),
     Acknowledge((1,)),
     Acknowledge(tuple(range(2**63 - 256, 2**63))),
     Release(bytes(16), 1, 1_795_305_600, None, "operator-9"),
@@ -110,6 +118,8 @@ FROM_BACKEND = [
     Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
     Act(bytes(16), "operator-9", "light", Verb.ON, None, 1_795_305_600),
     Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
+    Certificate(b"\x00"),
+    Certificate(bytes(MAX_CERTIFICATE_BYTES)),
     KeyTaken(bytes(range(32)), 2, ""),
     KeyTaken(bytes(32), 1, "another hub has this key"),
     RotateKey(bytes(range(32))),
@@ -124,9 +134,11 @@ WRONG_FROM_HUB = {
     "a name too short": cbor.encode([9, [bytes(31)]]),
     "a name as text": cbor.encode([9, ["0" * 32]]),
     "a name alone": cbor.encode([9, bytes(32)]),
-    "digest short": cbor.encode([1, 1, "h", "site", bytes(16), "0.1", 0, bytes(31), 0, 0]),
+    "digest short": cbor.encode(
+        [1, 2, "h", "site", bytes(16), "0.1", 0, bytes(31), 0, bytes(32), 0]
+    ),
     "type as text": cbor.encode(["hello"]),
-    "the backend's own message": encode(Welcome(1)),
+    "the backend's own message": encode(Welcome(1, 0, bytes(32))),
     "a field short": cbor.encode([2, 1, b"\xa0"]),
     "a field more": cbor.encode([5, bytes(8), 1]),
     "bytes behind": encode(Ping(bytes(8))) + b"\x00",
@@ -147,10 +159,19 @@ WRONG_FROM_HUB = {
     "detail too long in bytes": cbor.encode([3, bytes(16), 0, "ä" * 101]),
     "control characters": cbor.encode([3, bytes(16), 0, "\x1b[2J"]),
     "no UTF-8": cbor.encode([3, bytes(16), 0]).replace(b"\x83", b"\x84") + b"\x62\xff\xff",
-    "hub id empty": cbor.encode([1, 1, "", "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
-    "hub id too long": cbor.encode([1, 1, "h" * 33, "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
-    "boot id short": cbor.encode([1, 1, "h", "site", bytes(15), "0.1", 0, bytes(32), 0, 0]),
-    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, bytes(32), 0, 0]),
+    "hub id empty": cbor.encode(
+        [1, 1, "", "site", bytes(16), "0.1", 0, bytes(32), 0, bytes(32), 0]
+    ),
+    "hub id too long": cbor.encode(
+        [1, 1, "h" * 33, "site", bytes(16), "0.1", 0, bytes(32), 0, bytes(32), 0]
+    ),
+    "boot id short": cbor.encode(
+        [1, 1, "h", "site", bytes(15), "0.1", 0, bytes(32), 0, bytes(32), 0]
+    ),
+    "head hash short": cbor.encode(
+        [1, 2, "h", "site", bytes(16), "0.1", 0, bytes(32), 0, bytes(31), 0]
+    ),
+    "protocol 0": cbor.encode([1, 0, "h", "site", bytes(16), "0.1", 0, bytes(32), 0, bytes(32), 0]),
     "an outcome of none": cbor.encode([6, bytes(16), [["light", 5]], ""]),
     "an outcome as text": cbor.encode([6, bytes(16), [["light", "ok"]], ""]),
     "an outcome of nobody": cbor.encode([6, bytes(16), [["", 0]], ""]),
@@ -197,7 +218,7 @@ WRONG_FROM_BACKEND = {
     "policy no bytes": cbor.encode([19, "text"]),
     "policy nested": cbor.encode([19, [b""]]),
     "a cause of none": cbor.encode([21, 0, 1, bytes(32), ""]),
-    "an unknown cause": cbor.encode([21, 4, 1, bytes(32), ""]),
+    "an unknown cause": cbor.encode([21, 5, 1, bytes(32), ""]),
     "a cause as text": cbor.encode([21, "fork", 1, bytes(32), ""]),
     "a short hash of the known": cbor.encode([21, 2, 1, bytes(31), ""]),
     "escapes for a terminal": cbor.encode([21, 2, 1, bytes(32), "\x1b[2J"]),
@@ -289,6 +310,17 @@ def test_the_known_bytes_of_an_order_for_a_door():
     assert encode(message).hex() == (
         "881750000102030405060708090a0b0c0d0e0f626f700202011a6b023080f6"
     )
+
+
+def test_the_known_bytes_of_a_certificate_and_of_asking_for_it():
+    assert encode(Certificate(b"\xd2")).hex() == "82181b41d2"
+    asked = CertificateRequest(bytes(range(32)), 1_795_305_600)
+    assert encode(asked).hex() == f"830c5820{bytes(range(32)).hex()}1a6b023080"
+
+
+def test_a_type_that_is_longer_than_needed_is_no_message():
+    with pytest.raises(FrameError):
+        decode_from_backend(b"\x82\x18\x10\x00")
 
 
 def test_the_known_bytes_of_a_release():

@@ -4,7 +4,11 @@ Laws:
 1. A record counts as held only after it is durable and follows the chain.
 2. Another record under a known number is a fork.
 3. A record that comes again without its predecessor is a gap.
-4. A record under duress is an alarm, once: when it becomes durable here for the first time.
+4. A hub that says in its Hello that it has less than what is held here, or another record there,
+   is stopped before any of its records is taken.
+5. A hub that has been told that more is held than there is here gets nothing but a Welcome: it
+   sends again what was lost here.
+6. A record under duress is an alarm, once: when it becomes durable here for the first time.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubcore.backend.uplink.from_hub import Hello
 from hubcore.backend.uplink.words import Cause
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import StoredRecord, facts
+from hubcore.evidence.records import GENESIS, Head, StoredRecord, facts
 from hubcore.timing.moment import show_ms
 from hubsim.backend.decisions import Stop
 from hubsim.backend.recordstore import KeepOutcome, RecordStore
@@ -53,6 +58,14 @@ class Taken:
     alarms: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """What a Hello tells: a reason to stop the hub, and how many records were lost here."""
+
+    stop: Stop | None = None
+    lost: int = 0
+
+
 class Evidence:
     """The stores in a folder; `ignored` counts what is not taken."""
 
@@ -77,6 +90,29 @@ class Evidence:
         new = {one.number: one for one in records if one.number > known}
         alarms = [_alarm(hub, new[number]) for number in sorted({*outcome.held} & {*new})]
         return Taken(outcome.held, stop, tuple(alarm for alarm in alarms if alarm))
+
+    def greet(self, hub: str, hello: Hello) -> Greeted:
+        """Hold what a hub says in its Hello against what is held. Raise StoreError."""
+        store = self.store(hub)
+        newest = store.head
+        if newest is None:
+            newest = StoredRecord(0, b"", GENESIS)
+        told = Head(hello.last_record, hello.head_hash)
+        lost = max(0, told.number - hello.waiting - newest.number)
+        if told.number > newest.number:
+            return Greeted(lost=lost)
+        known = told == Head() or store.holds(told)
+        if known and told.number == newest.number:
+            return Greeted()
+        store.note_head(told)
+        if known:
+            why = (
+                f"its newest record is {told.number}, but {newest.number} are held here: its "
+                "newest were deleted, or an older copy of its disk was put back"
+            )
+            return Greeted(Stop(Cause.TAIL_CUT, why))
+        why = f"record {told.number} is held here with other bytes"
+        return Greeted(Stop(Cause.FORK, f"{why}; its evidence is no longer one story"))
 
     def _break(self, hub: str, store: RecordStore, outcome: KeepOutcome) -> Stop | None:
         """Return why these records break the chain, None when they do not."""

@@ -17,14 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import StoredRecord, follows
+from hubcore.evidence.records import Head, StoredRecord, follows
 
 _COLUMNS = "(number INTEGER PRIMARY KEY, body BLOB NOT NULL, hash BLOB NOT NULL)"
 _SCHEMAS = (
     f"CREATE TABLE IF NOT EXISTS record {_COLUMNS}",
     f"CREATE TABLE IF NOT EXISTS rival {_COLUMNS}",
 )
-"""`rival` holds the record that did not follow: somebody may accept the chain it begins."""
+"""`rival` holds the record that did not follow: somebody may accept the chain it begins.
+
+A rival without a body is the head that a hub told in its Hello.
+"""
 _INSERT = "INSERT INTO record VALUES (?, ?, ?)"
 _ALL = "SELECT number, body, hash FROM record ORDER BY number"
 _NEWEST = "SELECT number, body, hash FROM record ORDER BY number DESC LIMIT 1"
@@ -150,18 +153,38 @@ class RecordStore:
         rival = self._get(_RIVAL)
         if rival is None:
             raise StoreError(f"{self.path}: no other chain is known that could be accepted")
+        chain = self._chain_of(rival)
+        self._db.close()
+        new = self.path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        _write_chain(new, chain)
+        self.path.rename(archive)
+        new.rename(self.path)
+        return RecordStore(self.path)
+
+    def _chain_of(self, rival: StoredRecord) -> list[StoredRecord]:
+        """Return what is known of the rival's chain.
+
+        Where nothing is, the hub is asked for all of it: the Welcome after it names no record.
+        """
+        if not rival.body:
+            held = self.holds(Head(rival.number, rival.hash))
+            return [record for record in self.records() if held and record.number <= rival.number]
         common = [record for record in self.records() if record.number < rival.number]
         try:
             follows(common[-1] if common else None, rival)
         except AuditError:
-            common = []
-        self._db.close()
-        new = self.path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        _write_chain(new, [*common, rival])
-        self.path.rename(archive)
-        new.rename(self.path)
-        return RecordStore(self.path)
+            return [rival]
+        return [*common, rival]
+
+    def holds(self, head: Head) -> bool:
+        """Tell whether this head is one of the chain."""
+        found = self._get(_ONE, head.number)
+        return found is not None and found.hash == head.hash
+
+    def note_head(self, head: Head) -> None:
+        """Keep the head of a chain that does not follow, durably. Raise StoreError."""
+        self.note_rival(StoredRecord(head.number, b"", head.hash))
 
     def _get(self, query: str, *arguments: int) -> StoredRecord | None:
         row = self._db.execute(query, arguments).fetchone()

@@ -19,9 +19,10 @@ from collections.abc import Callable
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause
-from hubcore.errors import LinkError
+from hubcore.errors import LinkError, StoreError
 from hubcore.evidence.records import GENESIS, StoredRecord
 from hubsim.backend.decisions import Decisions, Stop
+from hubsim.backend.evidence import Greeted
 from hubsim.backend.router import Router, Sent
 from hubsim.backend.seats import BOOT_DIGITS, HubConnection, Seats
 
@@ -33,6 +34,7 @@ _DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys
 class Speakers:
     """`head_of` gives the newest record held of a hub; `greeted` hears of each hub that is let in.
 
+    `look` holds a Hello against the records.
     `connections` has the one that counts, by hub. `ignored` counts what is not taken.
     """
 
@@ -43,6 +45,7 @@ class Speakers:
         seats: Seats,
         ignored: Counter[str],
         head_of: Callable[[str], StoredRecord | None],
+        look: Callable[[str, from_hub.Hello], Greeted],
         greeted: Callable[[str, from_hub.Hello], None],
         open_seconds: float,
     ) -> None:
@@ -52,6 +55,7 @@ class Speakers:
         self._router = router
         self._ignored = ignored
         self._head_of = head_of
+        self._look = look
         self._greeted = greeted
         self._open_seconds = open_seconds
         self._while_stopped: dict[str, dict[str, HubConnection]] = {}
@@ -74,13 +78,44 @@ class Speakers:
         if boots:
             self._stop_two(hub, boots)
         self.connections[hub] = connection
+        try:
+            self._answer_hello(hub, connection)
+        except StoreError as error:
+            shout(f"hub {hub}: {error}; it gets no Welcome")
+            return
+        self._greeted(hub, hello)
+
+    def _answer_hello(self, hub: str, connection: HubConnection) -> None:
+        """Say Welcome or Halt. Raise StoreError when the hub's records cannot be read."""
+        if self.seats.connection(hub) == connection:
+            self._compare(hub, connection.hello)
         stop = self.decisions.stop(hub)
         if stop is None:
-            self.send(hub, from_backend.Welcome(now_ms()))
+            self.send(hub, self._welcome(hub))
         else:
             self._remember_while_stopped(hub, connection)
             self.send(hub, self._halt(hub, stop))
-        self._greeted(hub, hello)
+
+    def _compare(self, hub: str, hello: from_hub.Hello) -> None:
+        """Hold the records that a hub says it has against those held here."""
+        if self.decisions.stop(hub) is not None:
+            return
+        greeted = self._look(hub, hello)
+        if greeted.stop is not None:
+            self.stop(hub, greeted.stop)
+        if greeted.lost:
+            shout(
+                f"hub {hub}: {greeted.lost} of its records were acknowledged and are not here: "
+                "these records are an older copy. The hub sends again what it still has"
+            )
+
+    def _welcome(self, hub: str) -> from_backend.Welcome:
+        head = self._head_of(hub)
+        return from_backend.Welcome(
+            time_ms=now_ms(),
+            durable=head.number if head else 0,
+            durable_hash=head.hash if head else GENESIS,
+        )
 
     def send(self, hub: str, message: from_backend.BackendMessage) -> bool:
         """Hand a message over to the hub; False when it is away or its queue is full."""
@@ -239,7 +274,7 @@ class Speakers:
         """End a hub's stop and welcome it."""
         self.decisions.end(hub)
         self._while_stopped.pop(hub, None)
-        self.send(hub, from_backend.Welcome(now_ms()))
+        self.send(hub, self._welcome(hub))
 
 
 def _is_graver(stop: Stop, before: Stop) -> bool:

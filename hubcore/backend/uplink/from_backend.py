@@ -14,6 +14,7 @@ from hubcore.backend.uplink.words import (
     KEY_BYTES,
     KEYS_MAX,
     MAX_ACKNOWLEDGED,
+    MAX_CERTIFICATE_BYTES,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_PIECE_BYTES,
@@ -32,21 +33,29 @@ from hubcore.errors import FrameError
 
 @dataclass(frozen=True, slots=True)
 class Welcome(Message):
-    """Backend: I know you, speak. `time_ms` is its Unix time in milliseconds."""
+    """Backend: I know you, speak. `time_ms` is its Unix time in milliseconds.
+
+    `durable` and `durable_hash` are those of the newest record that its owner has on the disk, 0
+    and zeros for none. `durable` is never below a number that was acknowledged, unless the backend
+    has lost records.
+    """
 
     TYPE: ClassVar[int] = 16
     time_ms: int
+    durable: int
+    durable_hash: bytes
 
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
         check_uint("time_ms", self.time_ms)
+        check_uint("durable", self.durable)
+        check_bytes("durable_hash", self.durable_hash, HASH_BYTES, HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledge(Message):
-    """Backend: I hold these 1 to 256 records durably; each number is a receipt of its own."""
+class _Numbers(Message):
+    """A message of 1 to 256 numbers of records."""
 
-    TYPE: ClassVar[int] = 17
     DEPTH: ClassVar[int] = 2
     ITEMS: ClassVar[int] = 3 + MAX_ACKNOWLEDGED
     numbers: tuple[int, ...]
@@ -65,6 +74,23 @@ class Acknowledge(Message):
         if isinstance(numbers, list):
             numbers = tuple(numbers)
         return cls(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(_Numbers):
+    """Backend: I hold these records durably; each number is a receipt of its own."""
+
+    TYPE: ClassVar[int] = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Held(_Numbers):
+    """Backend, or who carries for it: I have these records and bring them on.
+
+    Nothing says that they are durable. The hub forgets none of them.
+    """
+
+    TYPE: ClassVar[int] = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +266,19 @@ class Order(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate(Message):
+    """Backend: the newest certificate of this hub; only its issuer's signature proves anything."""
+
+    TYPE: ClassVar[int] = 27
+    CEILING: ClassVar[int] = MAX_CERTIFICATE_BYTES + 64
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, MAX_CERTIFICATE_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class Pieces(Message):
     """Backend: pieces that the hub wants, in any order; each proves itself by its hash."""
 
@@ -302,6 +341,7 @@ class RotateKey(Message):
 BackendMessage = (
     Welcome
     | Acknowledge
+    | Held
     | Release
     | NewPolicy
     | Pong
@@ -311,4 +351,5 @@ BackendMessage = (
     | Pieces
     | KeyTaken
     | RotateKey
+    | Certificate
 )

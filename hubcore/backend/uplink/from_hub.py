@@ -39,7 +39,8 @@ _QUANTITIES = frozenset(map(int, Quantity))
 class Hello(Message):
     """Hub: who I am and what I hold.
 
-    First on each connection, and again when the backend has fallen silent.
+    First on each connection, and again when the backend has fallen silent. `head_hash` is the
+    chain's hash with `last_record`, zeros for none.
     """
 
     TYPE: ClassVar[int] = 1
@@ -51,6 +52,7 @@ class Hello(Message):
     policy_version: int
     policy_digest: bytes
     last_record: int
+    head_hash: bytes
     waiting: int
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class Hello(Message):
         check_uint("policy_version", self.policy_version)
         check_bytes("policy_digest", self.policy_digest, HASH_BYTES, HASH_BYTES)
         check_uint("last_record", self.last_record)
+        check_bytes("head_hash", self.head_hash, HASH_BYTES, HASH_BYTES)
         check_uint("waiting", self.waiting)
 
 
@@ -248,6 +251,23 @@ class OrderResult(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateRequest(Message):
+    """Hub: my certificate ends at `expires` (Unix seconds); have I a newer one than this?
+
+    `digest` is the SHA-256 of the one in force.
+    """
+
+    TYPE: ClassVar[int] = 12
+    digest: bytes
+    expires: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("digest", self.digest, HASH_BYTES, HASH_BYTES)
+        check_uint("expires", self.expires)
+
+
+@dataclass(frozen=True, slots=True)
 class PiecesWanted(Message):
     """Hub: bring these pieces of the policy that was offered; `names` are their hashes."""
 
@@ -312,6 +332,7 @@ HubMessage = (
     | ActResult
     | OrderResult
     | Telemetry
+    | CertificateRequest
     | PiecesWanted
     | NewKey
     | RetireKey

@@ -9,7 +9,7 @@ from hubcore.evidence.records import BODY_BYTES
 from hubcore.policy import document as policies
 from hubcore.policy.tree import PIECE_BYTES
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_POLICY_BYTES = policies.MAX_BYTES
 """One signed policy document: the root, and the pieces that come along."""
 MAX_PIECE_BYTES = PIECE_BYTES
@@ -23,6 +23,7 @@ MAX_RECORD_BYTES = BODY_BYTES
 MAX_SMALL_BYTES = 4096
 """The ceiling of every message that carries neither a policy nor a record."""
 MAX_ACKNOWLEDGED = 256
+MAX_CERTIFICATE_BYTES = 4096
 MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16
@@ -86,3 +87,6 @@ class Cause(IntEnum):
     """It holds other records under numbers that the hub has given out."""
     GAP = 3
     """A record is missing there that the hub does not send."""
+    TAIL_CUT = 4
+    """It holds newer records than the hub has: the hub's newest were deleted, or its disk is an
+    older copy."""

@@ -32,6 +32,7 @@ from hubd.adapters.sqlite.audit_writer import (
     Append,
     BatchResult,
     Job,
+    TakeBack,
     Writer,
 )
 from hubd.adapters.sqlite.database import AUDIT
@@ -81,6 +82,7 @@ class AuditStore:
         self.path = path
         self._head = opened.head
         self._waiting = opened.waiting
+        self._acknowledged = opened.acknowledged
         self._pending = 0
         self._closed = False
         self._reading = threading.Lock()
@@ -90,6 +92,7 @@ class AuditStore:
             connection=opened.connection,
             head=opened.head,
             waiting=opened.waiting,
+            acknowledged=opened.acknowledged,
             deliver=self._delivered,
         )
         self._writer.start()
@@ -174,6 +177,21 @@ class AuditStore:
                 f"the backend acknowledges records beyond {last}, the newest here: "
                 "records were lost, or the file is an older copy; compare with the backend",
             )
+
+    async def take_back(self, after: int, limit: int) -> bool:
+        """Let at most `limit` acknowledged records above `after` wait again, the newest first.
+
+        Durable on return; True when no more are to be taken back.
+        """
+        low = max(after, self._acknowledged - limit)
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._submit(TakeBack(low, done))
+        await done
+        return low == after
+
+    def newest_acknowledged(self) -> int:
+        """The highest number that the backend has acknowledged, 0 for none."""
+        return self._acknowledged
 
     def newest(self, before: int, limit: int) -> Sequence[StoredRecord]:
         """At most `limit` records, those with the greatest numbers below `before`, oldest first."""
@@ -270,6 +288,7 @@ class AuditStore:
     def _settle(self, batch: BatchResult) -> None:
         self._head = batch.head
         self._waiting = batch.waiting
+        self._acknowledged = batch.acknowledged
         self._pending -= len(batch.results)
         for done, result in batch.results:
             if done.done():  # cancelled: the record stands, nobody asks for its number

@@ -38,14 +38,16 @@ class OpenedLog:
     """A log that was opened and checked.
 
     `lock` is the descriptor of the lock, `connection` the one that writes, `waiting` the size of
-    the outbox. `mended` tells how many records the outbox had lost, `uses_mended` how many rows of
-    uses did not fit the records.
+    the outbox, `acknowledged` the highest number that the backend has acknowledged. `mended` tells
+    how many records the outbox had lost, `uses_mended` how many rows of uses did not fit the
+    records.
     """
 
     lock: int
     connection: sqlite3.Connection
     head: Head
     waiting: int
+    acknowledged: int
     mended: int
     uses_mended: int
 
@@ -59,7 +61,7 @@ def open_log(path: Path) -> OpenedLog:
         connection = _open_with_reserve(path)
         undo.callback(connection.close)
         with AUDIT.errors(path):
-            head, waiting = _check(connection, path)
+            head, waiting, acknowledged = _check(connection, path)
             uses_mended = mend_uses(connection, head.number - CHECKED_AT_START)
         mended = _mend_outbox(connection)
         _take_room(connection, path)
@@ -69,6 +71,7 @@ def open_log(path: Path) -> OpenedLog:
         connection=connection,
         head=head,
         waiting=waiting + mended,
+        acknowledged=acknowledged,
         mended=mended,
         uses_mended=uses_mended,
     )
@@ -106,13 +109,16 @@ def _mend_outbox(connection: sqlite3.Connection) -> int:
     return max(0, mended)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int]:
-    """Check records and marks; return the head and the size of the outbox. Raise AuditError."""
+def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int, int]:
+    """Check records and marks. Raise AuditError.
+
+    Return the head, the size of the outbox and the highest acknowledged number.
+    """
     try:
         head = _check_chain(connection)
         _check_count(connection, head)
-        _check_acknowledged(connection)
-        return head, _check_outbox(connection, head)
+        acknowledged = _check_acknowledged(connection)
+        return head, _check_outbox(connection, head), acknowledged
     except AuditError as error:
         raise AUDIT.broken(path, str(error)) from error
 
@@ -157,17 +163,21 @@ def _first_missing(connection: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def _check_acknowledged(connection: sqlite3.Connection) -> None:
-    """Check that the highest acknowledged record is still the one that the mark names."""
+def _check_acknowledged(connection: sqlite3.Connection) -> int:
+    """Check that the highest acknowledged record is still the one that the mark names.
+
+    Return its number, 0 when there is none.
+    """
     mark = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
     if mark is None:
-        return
+        return 0
     acknowledged = Head(*mark)
     row = connection.execute(
         "SELECT number, body, hash FROM records WHERE number = ?", (acknowledged.number,)
     ).fetchone()
     found = None if row is None else StoredRecord(*row)
     agrees(acknowledged, found)
+    return acknowledged.number
 
 
 def _check_outbox(connection: sqlite3.Connection, head: Head) -> int:

@@ -18,7 +18,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,13 @@ from hubcore.evidence.uses import UseChange
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import primary_code
 from hubd.adapters.sqlite.room import keep_reserve
+from hubd.adapters.sqlite.tables.records import (
+    RecordRow,
+    acknowledge,
+    head_of,
+    insert_records,
+    take_back,
+)
 from hubd.adapters.sqlite.tables.uses import Numbered, change_uses
 
 BATCH_LIMIT = 256
@@ -58,10 +65,15 @@ class Acknowledge:
     done: asyncio.Future[None]
 
 
-Job = Append | Acknowledge
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """All records above this one wait for the backend again."""
 
-_Row = tuple[int, int, bytes, bytes]
-"""number, at_ms, body, hash."""
+    after: int
+    done: asyncio.Future[None]
+
+
+Job = Append | Acknowledge | TakeBack
 
 
 _Answer = tuple[asyncio.Future[Any], int | AuditError | None]
@@ -75,6 +87,7 @@ class BatchResult:
     results: Sequence[_Answer]
     head: Head
     waiting: int
+    acknowledged: int
 
 
 class Writer:
@@ -86,6 +99,7 @@ class Writer:
         connection: sqlite3.Connection,
         head: Head,
         waiting: int,
+        acknowledged: int,
         deliver: Callable[[BatchResult], None],
     ) -> None:
         self._path = path
@@ -93,6 +107,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = connection
         self._head = head
         self._waiting = waiting
+        self._acknowledged = acknowledged
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0
@@ -156,7 +171,10 @@ class Writer:
         self._commits += 1
         waiters = [job.done for job in batch]
         results = list(zip(waiters, numbers, strict=True))
-        return BatchResult(results, self._head, self._waiting)
+        return self._result(results)
+
+    def _result(self, results: Sequence[_Answer]) -> BatchResult:
+        return BatchResult(results, self._head, self._waiting, self._acknowledged)
 
     def _committed(self, batch: Sequence[Job]) -> list[int | None]:
         """Write the batch; on a full disk once more, with the write-ahead log begun again."""
@@ -179,35 +197,25 @@ class Writer:
 
         Return the numbers of the appends.
         """
-        head = self._head
-        rows: list[_Row] = []
-        numbers: list[int | None] = []
-        acknowledged: list[int] = []
-        changes: list[Numbered] = []
-        for job in batch:
-            if isinstance(job, Append):
-                number = head.number + 1
-                hash_ = chain_hash(head.hash, number, job.body)
-                head = Head(number, hash_)
-                rows.append((number, job.at_ms, job.body, hash_))
-                numbers.append(number)
-                if job.change is not None:
-                    changes.append((number, job.change))
-            else:
-                acknowledged.extend(job.numbers)
-                numbers.append(None)
+        gathered = _gather(batch, self._head)
         connection.execute("BEGIN IMMEDIATE")
         waiting = self._waiting
-        if rows:
-            _insert(connection, rows)
-            waiting += len(rows)
-            change_uses(connection, changes)
-        if acknowledged:
-            waiting -= _acknowledge(connection, acknowledged)
+        newest_acknowledged = self._acknowledged
+        if gathered.rows:
+            insert_records(connection, gathered.rows)
+            waiting += len(gathered.rows)
+            change_uses(connection, gathered.changes)
+        if gathered.acknowledged:
+            waiting -= acknowledge(connection, gathered.acknowledged)
+            newest_acknowledged = max(newest_acknowledged, *gathered.acknowledged)
+        for after in gathered.taken_back:
+            waiting += take_back(connection, after)
+            newest_acknowledged = min(newest_acknowledged, after)
         connection.execute("COMMIT")
-        self._head = head
+        self._head = gathered.head
         self._waiting = waiting
-        return numbers
+        self._acknowledged = newest_acknowledged
+        return gathered.numbers
 
     def _ready(self) -> sqlite3.Connection:
         """Return the connection, opened again after a failure.
@@ -241,7 +249,7 @@ class Writer:
             error = AuditError(sentence)
             error.__cause__ = cause
             results.append((job.done, error))
-        return BatchResult(results, self._head, self._waiting)
+        return self._result(results)
 
     def _drop_connection(self) -> None:
         """Close the connection; SQLite rolls back what was not committed."""
@@ -263,31 +271,35 @@ class Writer:
                 keep_reserve(self._connection, self._path)
 
 
-def head_of(connection: sqlite3.Connection) -> Head:
-    """Return the head of the chain as it is on the disk."""
-    row = connection.execute(
-        "SELECT number, hash FROM records ORDER BY number DESC LIMIT 1"
-    ).fetchone()
-    return Head(*row) if row else Head()
+@dataclass(slots=True)
+class _Gathered:
+    """What a batch writes; `numbers` has one entry a job."""
+
+    head: Head
+    rows: list[RecordRow] = field(default_factory=list)
+    numbers: list[int | None] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+    taken_back: list[int] = field(default_factory=list)
+    changes: list[Numbered] = field(default_factory=list)
 
 
-def _insert(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
-    """Write records, and let them wait for the backend."""
-    connection.executemany(
-        "INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows
-    )
-    numbers = [row[:1] for row in rows]
-    connection.executemany("INSERT INTO outbox (number) VALUES (?)", numbers)
-
-
-def _acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
-    """Take the numbers out of the outbox and remember the highest; return how many were in it."""
-    wanted = [(number,) for number in numbers]
-    deleted = connection.executemany("DELETE FROM outbox WHERE number = ?", wanted).rowcount
-    connection.execute(
-        "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ? "
-        "ON CONFLICT (only_row) DO UPDATE SET number = excluded.number, hash = excluded.hash "
-        "WHERE excluded.number > acknowledged.number",
-        (max(numbers),),
-    )
-    return deleted
+def _gather(batch: Sequence[Job], head: Head) -> _Gathered:
+    """Number and chain the batch's records after `head`, and sort its other jobs."""
+    found = _Gathered(head)
+    for job in batch:
+        match job:
+            case Append(body, at_ms, _, change):
+                number = found.head.number + 1
+                hash_ = chain_hash(found.head.hash, number, body)
+                found.head = Head(number, hash_)
+                found.rows.append((number, at_ms, body, hash_))
+                found.numbers.append(number)
+                if change is not None:
+                    found.changes.append((number, change))
+            case Acknowledge(numbers):
+                found.acknowledged.extend(numbers)
+                found.numbers.append(None)
+            case TakeBack(after):
+                found.taken_back.append(after)
+                found.numbers.append(None)
+    return found

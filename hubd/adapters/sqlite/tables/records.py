@@ -1,0 +1,57 @@
+"""What is written about records: the rows, the outbox, and the mark of the newest acknowledged one.
+
+Law: each function is a part of a transaction that its caller begins and ends.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from hubcore.evidence.records import Head
+
+RecordRow = tuple[int, int, bytes, bytes]
+"""number, at_ms, body, hash."""
+
+
+def head_of(connection: sqlite3.Connection) -> Head:
+    """Return the head of the chain as it is on the disk."""
+    row = connection.execute(
+        "SELECT number, hash FROM records ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    return Head(*row) if row else Head()
+
+
+def insert_records(connection: sqlite3.Connection, rows: Sequence[RecordRow]) -> None:
+    """Write records, and let them wait for the backend."""
+    connection.executemany(
+        "INSERT INTO records (number, at_ms, body, hash) VALUES (?, ?, ?, ?)", rows
+    )
+    numbers = [row[:1] for row in rows]
+    connection.executemany("INSERT INTO outbox (number) VALUES (?)", numbers)
+
+
+def acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
+    """Take the numbers out of the outbox and remember the highest; return how many were in it."""
+    wanted = [(number,) for number in numbers]
+    deleted = connection.executemany("DELETE FROM outbox WHERE number = ?", wanted).rowcount
+    connection.execute(
+        "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ? "
+        "ON CONFLICT (only_row) DO UPDATE SET number = excluded.number, hash = excluded.hash "
+        "WHERE excluded.number > acknowledged.number",
+        (max(numbers),),
+    )
+    return deleted
+
+
+def take_back(connection: sqlite3.Connection, after: int) -> int:
+    """Let all records above `after` wait, and lower the mark to it; return how many wait anew."""
+    added = connection.execute(
+        "INSERT OR IGNORE INTO outbox SELECT number FROM records WHERE number > ?", (after,)
+    ).rowcount
+    connection.execute("DELETE FROM acknowledged WHERE number > ?", (after,))
+    connection.execute(
+        "INSERT OR IGNORE INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ?",
+        (after,),
+    )
+    return added
