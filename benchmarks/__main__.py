@@ -24,6 +24,7 @@ from benchmarks import (
     lab,
     lab_figures,
     machine,
+    policies,
     pulse,
     readers,
     start,
@@ -46,6 +47,7 @@ class Size:
 
     cpu: int
     decisions: int
+    policies: int
     air: int
     start: int
     disk: int
@@ -61,6 +63,7 @@ class Size:
 WHOLE = Size(
     cpu=1500,
     decisions=2000,
+    policies=1_000_000,
     air=400,
     start=7,
     disk=25,
@@ -75,6 +78,7 @@ WHOLE = Size(
 QUICK = Size(
     cpu=60,
     decisions=100,
+    policies=5000,
     air=20,
     start=1,
     disk=3,
@@ -90,7 +94,7 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave")
+    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave", "policies")
     folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
@@ -126,10 +130,15 @@ async def measure(size: Size, directory: Path) -> Table:
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
     )
+    of_policies = await _announced(
+        "a large policy",
+        policies.measure(folders["policies"], size.policies),
+    )
     of_zwave = await _announced("Z-Wave", _zwave(folders["zwave"], size.zwave))
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.decision_figures(of_decisions),
+        *figures.policy_figures(of_policies),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
@@ -141,6 +150,7 @@ async def measure(size: Size, directory: Path) -> Table:
     rounds = {
         "CPU": size.cpu,
         "decisions": size.decisions,
+        "policies": size.policies,
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,

@@ -4,7 +4,8 @@ Laws:
 1. Releases, orders for doors and commands of devices have tasks of their own: none waits for
    another, they wait for no record, and no record for them.
 2. A release or an order for a door beyond those at work and those waiting is answered with BUSY. A
-   command of devices is refused then.
+   command of devices is refused then. A release beyond the pace RELEASES is answered with BUSY,
+   too, since each leaves a record.
 3. A STOP has a place of its own: it waits for no shutter that travels.
 4. Orders for doors have one task: they are carried out in the order in which they came.
 5. Of the certificates that wait, only the newest is looked at. After a refused one none is looked
@@ -27,9 +28,14 @@ from hubcore.backend.uplink.from_hub import ActResult, OrderResult, Result
 from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
 from hubcore.errors import HubError, TrustError
+from hubcore.ports.clock import Clock
+from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.policies import PolicyWorker
 
 log = structlog.get_logger()
+
+RELEASES = Rate(burst=60, per_second=1.0)
+"""Each release that is done leaves a record: a backend makes no more of them than these."""
 
 
 async def _no_certificate(_document: bytes) -> None:
@@ -70,13 +76,16 @@ class OrderWorkers:
         self,
         *,
         orders: Orders,
+        clock: Clock,
         pace: Pace,
         answer: Callable[[Result | OrderResult | ActResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the uplink, which may lose it."""
         self._orders = orders
+        self._clock = clock
         self._pace = pace
+        self._release_pace = Bucket(RELEASES)
         self._answer = answer
         self._counters = counters
         self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
@@ -87,12 +96,12 @@ class OrderWorkers:
 
     def take_release(self, order: Release) -> None:
         """Let a release wait for its turn, or answer BUSY."""
-        try:
+        if not self._releases.full() and self._release_pace.take(self._clock.monotonic()):
             self._releases.put_nowait(order)
-        except asyncio.QueueFull:
-            self._counters["releases_busy"] += 1
-            why = "too many releases at once"
-            self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
+            return
+        self._counters["releases_busy"] += 1
+        why = "too many releases at once"
+        self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
 
     def take_order(self, order: Order) -> None:
         """Let an order for a door wait for its turn, or answer BUSY."""

@@ -145,6 +145,7 @@ class Sync:
             rotation.speaks(self._say)
         self._workers = OrderWorkers(
             orders=orders,
+            clock=clock,
             pace=pace,
             answer=self._say,
             counters=self._counters,

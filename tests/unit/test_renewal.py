@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import CertificateRequest
 from hubcore.errors import RollbackError, SignatureError, StoreError, TrustError
 from hubcore.evidence.facts import EventName
@@ -16,6 +19,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
+from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.renewal import LOOK_SECONDS, RenewalAsker
 from hubd.policy.certificate import CertificateIntake
 from hubsim.site.certificates import Certificates, certificate_file, hand_to_hub
@@ -260,3 +264,42 @@ def test_a_backend_without_the_issuers_key_makes_none(tmp_path: Path) -> None:
     with_key = Certificates(tmp_path, ISSUER.verify_key, renew, clock=lambda: later)
     assert not with_key.has_ended("hub-a")
     assert not certificates.has_ended("hub-a")
+
+
+# What a backend can make a hub look at.
+
+
+async def test_a_flood_of_wrong_certificates_costs_one_look_a_pause() -> None:
+    """orders, law 5"""
+    looked: list[bytes] = []
+
+    async def take(document: bytes) -> None:
+        looked.append(document)
+        raise TrustError("no")
+
+    async def nothing(_order: object) -> object:
+        raise AssertionError
+
+    orders = Orders(
+        release=nothing,  # type: ignore[arg-type]
+        accept_policy=nothing,  # type: ignore[arg-type, call-arg]
+        policy_version=lambda: 0,
+        policy_digest=lambda: bytes(32),
+        stand=nothing,  # type: ignore[arg-type]
+        take_certificate=take,
+    )
+    counters: Counter[str] = Counter()
+    workers = OrderWorkers(
+        orders=orders,
+        pace=Pace(refused_seconds=3600.0, refused_cap_seconds=3600.0),
+        answer=lambda _: None,
+        counters=counters,
+    )
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(workers.run())
+        for number in range(500):
+            workers.take_certificate(number.to_bytes(2, "big"))
+            await asyncio.sleep(0)
+        running.cancel()
+    assert len(looked) == 1
+    assert counters["certificates_refused"] == 1
