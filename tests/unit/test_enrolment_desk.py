@@ -331,3 +331,22 @@ def test_a_power_cut_at_each_write_leaves_one_key_known(tmp_path: Path, after: b
         assert backend.desk.book.entries["hub-a"].certificate
         cut_at += 1
     assert writes >= 4
+
+
+def test_a_disk_that_is_full_ends_no_backend_and_the_machine_asks_again(backend: Backend) -> None:
+    token = backend.token()
+    machine = Machine()
+
+    def full(_path: Path, _text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    backend.write = full
+    answer = backend.hear(machine, token)
+    assert isinstance(answer, Refused)
+    assert answer.cause is RefusedCause.BUSY
+    other = Machine()
+    backend.write = write_durably
+    assert isinstance(backend.hear(machine, token), Waiting)
+    used = backend.hear(other, token)
+    assert isinstance(used, Refused)
+    assert used.cause is RefusedCause.USED
