@@ -26,6 +26,8 @@ from benchmarks import (
     machine,
     pulse,
     readers,
+    records,
+    records_figures,
     start,
     table,
     zwave,
@@ -50,6 +52,9 @@ class Size:
     start: int
     disk: int
     records: int
+    log: int
+    verified: int
+    drained: int
     readers: int
     pulse: int
     zwave: int
@@ -65,6 +70,9 @@ WHOLE = Size(
     start=7,
     disk=25,
     records=25,
+    log=10_000_000,
+    verified=200_000,
+    drained=5000,
     readers=60,
     pulse=300,
     zwave=12,
@@ -79,6 +87,9 @@ QUICK = Size(
     start=1,
     disk=3,
     records=5,
+    log=20_000,
+    verified=5000,
+    drained=500,
     readers=3,
     pulse=5,
     zwave=1,
@@ -90,7 +101,7 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave")
+    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave", "log")
     folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
@@ -126,6 +137,16 @@ async def measure(size: Size, directory: Path) -> Table:
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
     )
+    of_log = await _announced(
+        f"a log of {size.log:,} records, and records to the backend",
+        records.measure(
+            directory=folders["log"],
+            length=size.log,
+            verified=size.verified,
+            rounds=size.start,
+            drained=size.drained,
+        ),
+    )
     of_zwave = await _announced("Z-Wave", _zwave(folders["zwave"], size.zwave))
     rows = [
         *figures.cpu_figures(of_cpu, without),
@@ -133,6 +154,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
+        *records_figures.records_figures(of_log),
         *figures.reader_figures(of_readers),
         *figures.pulse_figures(of_pulse),
         *zwave_figures.zwave_figures(of_zwave),
@@ -144,6 +166,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,
+        "log": size.log,
         "readers": size.readers,
         "pulse": size.pulse,
         "zwave": size.zwave,

@@ -33,37 +33,30 @@ def echo(secret: str) -> None:
 
 
 async def backend(secret: str, hub_public: str, directory: Path) -> None:
-    """Serve one hub until killed; a line on standard input orders a release."""
+    """Serve one hub until killed."""
     served = Backend(ANY, secret, {hub_public: "hub-1"}, directory)
-    loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as group:
         group.create_task(served.serve())
         await served.serving.wait()
         print(served.endpoint, flush=True)
-        while True:
-            line = await loop.run_in_executor(None, sys.stdin.readline)
-            if not line:
-                break
-            began = loop.time()
-            await served.release("hub-1", 1)
-            print(loop.time() - began, flush=True)
-        raise asyncio.CancelledError
 
 
 def main() -> None:
     """Run what is asked for."""
     what, secret, *rest = sys.argv[1:]
     if what == "echo":
-        echo(secret)
+        with contextlib.suppress(KeyboardInterrupt):
+            echo(secret)
+        return
     hub_public, directory = rest
-    with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(backend(secret, hub_public, Path(directory)))
-
-
-if __name__ == "__main__":
-    main()
 
 
 def public_of(secret: str) -> bytes:
     """Return the 32 bytes of the public key of a secret one in Z85."""
     return z85.decode(zmq.curve_public(secret.encode()))
+
+
+if __name__ == "__main__":
+    main()
