@@ -24,6 +24,7 @@ from benchmarks import (
     lab,
     lab_figures,
     machine,
+    policies,
     pulse,
     readers,
     records,
@@ -48,6 +49,7 @@ class Size:
 
     cpu: int
     decisions: int
+    policies: int
     air: int
     start: int
     disk: int
@@ -66,6 +68,7 @@ class Size:
 WHOLE = Size(
     cpu=1500,
     decisions=2000,
+    policies=1_000_000,
     air=400,
     start=7,
     disk=25,
@@ -83,6 +86,7 @@ WHOLE = Size(
 QUICK = Size(
     cpu=60,
     decisions=100,
+    policies=5000,
     air=20,
     start=1,
     disk=3,
@@ -101,7 +105,18 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave", "log")
+    families = (
+        "cpu",
+        "plain",
+        "disk",
+        "air",
+        "start",
+        "readers",
+        "pulse",
+        "zwave",
+        "policies",
+        "log",
+    )
     folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
@@ -147,10 +162,15 @@ async def measure(size: Size, directory: Path) -> Table:
             drained=size.drained,
         ),
     )
+    of_policies = await _announced(
+        "a large policy",
+        policies.measure(folders["policies"], size.policies),
+    )
     of_zwave = await _announced("Z-Wave", _zwave(folders["zwave"], size.zwave))
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.decision_figures(of_decisions),
+        *figures.policy_figures(of_policies),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
@@ -163,6 +183,7 @@ async def measure(size: Size, directory: Path) -> Table:
     rounds = {
         "CPU": size.cpu,
         "decisions": size.decisions,
+        "policies": size.policies,
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,

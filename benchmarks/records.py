@@ -31,6 +31,7 @@ from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
+from hubd.backend.policies import PolicyWorker
 from hubd.backend.sync import Sync
 from hubd.cli import evidence
 
@@ -226,7 +227,7 @@ async def _release(order: from_backend.Release) -> from_hub.Result:
     raise NotImplementedError(order)
 
 
-async def _accept(_document: bytes) -> int:
+async def _accept(_document: bytes, _worker: PolicyWorker) -> int:
     return 0
 
 

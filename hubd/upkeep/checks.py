@@ -196,6 +196,7 @@ class CheckId(StrEnum):
     LOG_REPLACED = "log-replaced"
     OUTBOX_EDITED = "outbox-edited"
     PAIRED = "paired"
+    POLICY_DAMAGED = "policy-damaged"
     POLICY_EDITED = "policy-edited"
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
@@ -305,7 +306,8 @@ _NO_RTC = (
     "needs this after each loss of power."
 )
 _RENEW = (
-    "have the issuer renew it for the same key, put it into {file}, "
+    "have the issuer renew it for the same key: a backend sends it, and it is in force at once "
+    "(at a desk: hubsim backend renew). Without a backend put it into {file}, "
     "then: sudo systemctl restart hubd. A new file is not read before."
 )
 _RENEW_SENTENCE = f"H{_RENEW[1:]}"
@@ -1224,6 +1226,20 @@ CHECKS: Mapping[CheckId, Check] = {
         remedy=(
             "They were made again from the records, so the count is right. "
             "Find out who writes to the state directory. This message goes away with a restart."
+        ),
+    ),
+    CheckId.POLICY_DAMAGED: Check(
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause=(
+            "A page of policy.db is not the one that the issuer signed. "
+            "Whoever is looked up in it is denied."
+        ),
+        remedy=(
+            "The hub asks its backend for the page when it says Hello again: at its next "
+            "connection, or after `sudo systemctl restart hubd`. Then look at the disk: "
+            "`sudo dmesg --level err,warn`."
         ),
     ),
     CheckId.POLICY_EDITED: Check(

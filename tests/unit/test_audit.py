@@ -25,6 +25,7 @@ from click.testing import CliRunner, Result
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind, chain_hash, follows
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
+from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.cli.audit import audit
 from tests.crafted import hide_indexes_while
@@ -892,19 +893,19 @@ async def test_a_value_that_no_hubd_writes_is_not_even_read(tmp_path: Path) -> N
 
 @pytest.mark.asyncio
 async def test_a_start_counts_the_newest_records_and_verify_finds_the_older_ones_that_are_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(audit_start, "CHECKED_AT_START", 10)
-    monkeypatch.setattr(audit_start, "COUNTED_AT_START", 20)
     path = tmp_path / "audit.db"
     await filled(path, 50, acknowledged=50)
     sql(path, "DELETE FROM records WHERE number = 30")
-    async with await AuditStore.open(path) as store:
-        assert store.last() == 50
+    opened = open_log(path, checked=10, counted=20)
+    opened.connection.close()
+    os.close(opened.lock)
+    assert opened.head.number == 50
     assert "record 30 is missing" in verify(path).output
     sql(path, "DELETE FROM records WHERE number = 31")
     with pytest.raises(AuditError, match="record 31 is missing: 50 is the last"):
-        await AuditStore.open(path)
+        open_log(path, checked=10, counted=20)
 
 
 @pytest.mark.asyncio

@@ -117,6 +117,24 @@ def test_the_right_keys_are_read(site: Site) -> None:
     assert z85.encode(keys.uplink.backend) == BACKEND_PUBLIC
 
 
+def test_a_newer_certificate_in_the_state_directory_counts_if_it_proves_itself(site: Site) -> None:
+    """renewed, law 2"""
+    state = site.directory / "state"
+    state.mkdir()
+    text = TEXT.replace('"UTC" }', '"UTC", state_directory = "state" }')
+    newer = site.certificate(points=(1, 2, 3))
+    for found, counts in (
+        (newer, True),
+        (b"damaged", False),
+        (site.certificate(points=(1, 2, 3), hub="hub-2"), False),
+        (site.certificate(points=(1, 3)), False),
+        (site.certificate(by=SigningKey(ec.generate_private_key(ec.SECP256R1()))), False),
+    ):
+        (state / "certificate.cbor").write_bytes(found)
+        keys = load_keys(site.config(text))
+        assert keys.in_force.document == (found if counts else keys.certificate)
+
+
 def test_no_repr_shows_a_private_key(site: Site) -> None:
     shown = repr(site.load())
     assert "identity" not in shown

@@ -219,3 +219,30 @@ async def test_hashes_that_were_staged_and_then_changed_are_asked_for_again(
     async with await open_store(path) as store:
         assert await put(store, NEW) == whole
         assert state(store) == IN_FORCE[2]
+
+
+async def test_a_damaged_page_comes_again_with_the_same_policy_and_no_other_does(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, OLD)
+        await put(store, NEW)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE pages SET bytes = x'83404040' WHERE place < 2")
+    async with await open_store(path) as store:
+        broken = []
+        for number in range(1, 6060):
+            try:
+                assert store.revoked(f"credential-{number:021}", b"")
+            except StoreError:
+                broken.append(number)
+        assert 0 < len(broken) < 200
+        assert store.damaged()
+        await store.stage(root_of(NEW), again=True)
+        assert await fetch(store, NEW) == 2  # the index, and the piece with that page
+        await store.put_in_force(HEAD, again=True)
+        assert not store.damaged()
+        assert all(store.revoked(f"credential-{number:021}", b"") for number in broken)
+    async with await open_store(path) as store:
+        assert all(store.revoked(f"credential-{number:021}", b"") for number in broken)

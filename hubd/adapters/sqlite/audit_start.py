@@ -57,8 +57,10 @@ class OpenedLog:
     uses_mended: int
 
 
-def open_log(path: Path) -> OpenedLog:
-    """Open, or make, the log; check its newest records. Raise AuditError."""
+def open_log(
+    path: Path, checked: int = CHECKED_AT_START, counted: int = COUNTED_AT_START
+) -> OpenedLog:
+    """Open, or make, the log; check and count its newest records. Raise AuditError."""
     AUDIT.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
@@ -66,8 +68,8 @@ def open_log(path: Path) -> OpenedLog:
         connection = _open_with_reserve(path)
         undo.callback(connection.close)
         with AUDIT.errors(path):
-            head, waiting, acknowledged = _check(connection, path)
-            uses_mended = mend_uses(connection, head.number - CHECKED_AT_START)
+            head, waiting, acknowledged = _check(connection, path, checked, counted)
+            uses_mended = mend_uses(connection, head.number - checked)
         mended = _mend_outbox(connection)
         _take_room(connection, path)
         undo.pop_all()
@@ -114,29 +116,31 @@ def _mend_outbox(connection: sqlite3.Connection) -> int:
     return max(0, mended)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int, int]:
+def _check(
+    connection: sqlite3.Connection, path: Path, checked: int, counted: int
+) -> tuple[Head, int, int]:
     """Check records and marks. Raise AuditError.
 
     Return the head, the size of the outbox and the highest acknowledged number.
     """
     try:
-        head = _check_chain(connection)
-        _check_count(connection, head)
+        head = _check_chain(connection, checked)
+        _check_count(connection, head, counted)
         acknowledged = _check_acknowledged(connection)
         return head, _check_outbox(connection, head), acknowledged
     except AuditError as error:
         raise AUDIT.broken(path, str(error)) from error
 
 
-def _check_chain(connection: sqlite3.Connection) -> Head:
+def _check_chain(connection: sqlite3.Connection, checked: int) -> Head:
     """Check the chain of the newest records; return its head."""
     newest_first = connection.execute(
         "SELECT number, at_ms, body, hash FROM records ORDER BY number DESC LIMIT ?",
-        (CHECKED_AT_START + 1,),
+        (checked + 1,),
     ).fetchall()
     rows = newest_first[::-1]
     start = None
-    if len(rows) > CHECKED_AT_START:
+    if len(rows) > checked:
         number, _, _, hash_ = rows.pop(0)
         start = Head(number, hash_)
     walk = Walk(start=start)
@@ -145,7 +149,7 @@ def _check_chain(connection: sqlite3.Connection) -> Head:
     return walk.finish()
 
 
-def _check_count(connection: sqlite3.Connection, head: Head) -> None:
+def _check_count(connection: sqlite3.Connection, head: Head, counted: int) -> None:
     """Check that the newest records are as many as their numbers say, and that the first is 1."""
     lowest = connection.execute(
         "SELECT number FROM records NOT INDEXED ORDER BY number LIMIT 1"
@@ -154,7 +158,7 @@ def _check_count(connection: sqlite3.Connection, head: Head) -> None:
         raise AuditError(f"record {lowest[0]} has no place in the chain")
     if lowest is not None and lowest[0] > 1:
         raise AuditError(f"record 1 is missing: {lowest[0]} is the first")
-    before = max(0, head.number - COUNTED_AT_START)
+    before = max(0, head.number - counted)
     (count,) = connection.execute(
         "SELECT count(*) FROM records NOT INDEXED WHERE number > ?", (before,)
     ).fetchone()

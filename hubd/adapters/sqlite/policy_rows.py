@@ -56,6 +56,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
                 connection.execute("ROLLBACK")
 
 
+@contextlib.contextmanager
+def not_synced(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let the commits of the block not wait for the disk; a later one that does waits for them."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
+
+
 def stage(
     connection: sqlite3.Connection, new: Root, least: int, fresh: bool
 ) -> Mapping[int, bytes]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubcore.errors import FrameError
 from hubcore.policy.assembly import Arrived
@@ -84,12 +84,10 @@ def find(
     """
     key = key_of(identity)
     page = shelf.tree.page_of(key)
-    place = page_place(table, page, shelf.slots[page])
-    found = connection.execute("SELECT bytes FROM pages WHERE place = ?", (place,)).fetchone()
-    match found:
-        case (bytes(data),) if hash_page(data) == shelf.hash(page):
-            return Page.read(data).find(key)
-    raise FrameError(f"page {page} of {table.name} is not the one that was signed")
+    data = _page(connection, shelf, table, page)
+    if data is None:
+        raise FrameError(f"page {page} of {table.name} is not the one that was signed")
+    return Page.read(data).find(key)
 
 
 def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:
@@ -104,6 +102,35 @@ def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:
         rows = connection.execute(query, (first, first + tree.pieces))
         shelves[table] = _shelf(tree, table, _checked(rows), None)
     return shelves
+
+
+def without_damaged(connection: sqlite3.Connection, shelves: Shelves) -> Shelves:
+    """Return the shelves without the hashes of pages that are not there as they were signed.
+
+    It reads all pages. May raise sqlite3.Error.
+    """
+    return {table: _without_damaged(connection, shelf, table) for table, shelf in shelves.items()}
+
+
+def _without_damaged(connection: sqlite3.Connection, shelf: Shelf, table: Table) -> Shelf:
+    hashes = bytearray(shelf.hashes)
+    names = bytearray(shelf.names)
+    for page in range(shelf.tree.pages):
+        if _page(connection, shelf, table, page) is None:
+            piece = page // shelf.tree.pages_a_piece
+            hashes[page * HASH_BYTES : (page + 1) * HASH_BYTES] = bytes(HASH_BYTES)
+            names[piece * HASH_BYTES : (piece + 1) * HASH_BYTES] = bytes(HASH_BYTES)
+    return replace(shelf, hashes=bytes(hashes), names=bytes(names))
+
+
+def _page(connection: sqlite3.Connection, shelf: Shelf, table: Table, page: int) -> bytes | None:
+    """Return a page in force, None when it is not the one that was signed."""
+    place = page_place(table, page, shelf.slots[page])
+    found = connection.execute("SELECT bytes FROM pages WHERE place = ?", (place,)).fetchone()
+    match found:
+        case (bytes(data),) if hash_page(data) == shelf.hash(page):
+            return data
+    return None
 
 
 def _checked(rows: Iterable[Sequence[object]]) -> Iterator[Twig]:
