@@ -101,6 +101,7 @@ class Topic(StrEnum):
     TAIL_CUT = "tail_cut"
     TWO_HUBS = "two_hubs"
     UNIT = "unit"
+    UPLINK_KEY = "uplink_key"
     USES = "uses"
     ZWAVE = "zwave"
 
@@ -235,6 +236,7 @@ class CheckId(StrEnum):
     SYSTEMD_UNKNOWN = "systemd-unknown"
     TIME_SERVICE_NONE = "time-service-none"
     TWO_HUBS = "two-hubs"
+    UPLINK_KEY = "uplink-key"
     UNIT_MISSING = "unit-missing"
     USES_EDITED = "uses-edited"
     ZWAVE_MISSING = "zwave-missing"
@@ -1070,6 +1072,17 @@ CHECKS: Mapping[CheckId, Check] = {
             "Check the network and [backend] endpoint. "
             "If it is about a key: the backend's own public key must be the one in {file}, "
             "and it must know this hub's; sudo /opt/hubd/bin/hubd --check-config shows both."
+        ),
+    ),
+    CheckId.UPLINK_KEY: Check(
+        topic=Topic.UPLINK_KEY,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The hub's own key for the backend is not as it ought to be: {why}.",
+        remedy=(
+            "The hub goes on with the key that it has: {key}. "
+            "If the backend does not know that one, enrol the hub there again. "
+            "If this stays after the next connection, see the journal: journalctl -u hubd."
         ),
     ),
     CheckId.TWO_HUBS: Check(

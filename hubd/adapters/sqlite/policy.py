@@ -340,6 +340,7 @@ class PolicyDatabase:
                 head,
                 least=self._least(again),
                 before=self._shelves,
+                name=staged.assembly.name,
                 fresh=not self._proven,
             )
             made.append(shelves)

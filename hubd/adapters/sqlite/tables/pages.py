@@ -14,7 +14,7 @@ Laws:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hubcore.errors import FrameError
@@ -23,7 +23,6 @@ from hubcore.policy.page import Page, key_of
 from hubcore.policy.tree import (
     BITS_MAX,
     HASH_BYTES,
-    PIECE_BITS,
     Table,
     Tree,
     Trees,
@@ -32,6 +31,8 @@ from hubcore.policy.tree import (
     hash_page,
 )
 
+NameOf = Callable[[Table, int], bytes]
+"""Returns the name of a piece, by its table and its number."""
 Twig = tuple[int, bytes, int]
 """A row: the place of a piece, the hashes of its pages, their slots."""
 
@@ -200,29 +201,53 @@ def _stage_one(
     return piece_place(one.table, one.piece), one.hashes, mask
 
 
-def begin_staging(connection: sqlite3.Connection, document: bytes) -> Mapping[int, bytes]:
-    """Stage the policy with this root; return the names of its pieces that were staged before.
+def begin_staging(
+    connection: sqlite3.Connection, document: bytes, trees: Trees
+) -> Mapping[int, bytes]:
+    """Stage the policy with this root; return the names of the pieces that were staged before.
 
-    What was staged for another root is thrown away.
+    Those of another root stay: the new one may have them, too. `put_in_force` drops the others.
     """
     row = connection.execute("SELECT document FROM staged").fetchone()
-    if row == (document,):
-        rows = connection.execute("SELECT place, hashes FROM staged_twigs")
-        return {
-            place: hash_node(hashes)
-            for place, hashes in rows
-            if type(hashes) is bytes and len(hashes) <= HASH_BYTES << PIECE_BITS
-        }
-    connection.execute("DELETE FROM staged_twigs")
-    connection.execute("INSERT OR REPLACE INTO staged VALUES (1, ?)", (document,))
-    return {}
+    if row != (document,):
+        connection.execute("INSERT OR REPLACE INTO staged VALUES (1, ?)", (document,))
+    _drop_beyond(connection, "staged_twigs", trees)
+    rows = connection.execute("SELECT place, hashes FROM staged_twigs")
+    return {place: hash_node(hashes) for place, hashes in rows}
 
 
-def put_in_force(connection: sqlite3.Connection, trees: Trees, before: Shelves) -> Shelves:
+def _drop_beyond(connection: sqlite3.Connection, twigs: str, trees: Trees) -> None:
+    """Drop the rows of pieces that these trees cannot have."""
+    delete = f"DELETE FROM {twigs} WHERE place BETWEEN ? AND ?"  # noqa: S608 - own name
+    end = -(1 << 63)
+    for table in Table:
+        first = piece_place(table, 0)
+        connection.execute(delete, (end, first - 1))
+        end = first + (trees[table].pieces if table in trees else 0)
+    connection.execute(delete, (end, (1 << 63) - 1))
+
+
+def _drop_unwanted(connection: sqlite3.Connection, trees: Trees, name: NameOf) -> None:
+    """Drop what is staged and is no piece of these trees: it came for another root."""
+    _drop_beyond(connection, "staged_twigs", trees)
+    rows = connection.execute("SELECT place, hashes FROM staged_twigs")
+    unwanted = [
+        (place,)
+        for place, hashes in rows
+        if hash_node(hashes) != name(Table(place >> BITS_MAX), place & (1 << BITS_MAX) - 1)
+    ]
+    connection.executemany("DELETE FROM staged_twigs WHERE place = ?", unwanted)
+
+
+def put_in_force(
+    connection: sqlite3.Connection, trees: Trees, before: Shelves, name: NameOf
+) -> Shelves:
     """Make what is staged count, over what was in force before.
 
-    Raise FrameError when it is not the whole of these trees: the caller rolls back.
+    `name` returns the signed name of each piece. Raise FrameError when it is not the whole of
+    these trees: the caller rolls back.
     """
+    _drop_unwanted(connection, trees, name)
     shelves = {}
     for table, tree in trees.items():
         first = piece_place(table, 0)
@@ -230,13 +255,7 @@ def put_in_force(connection: sqlite3.Connection, trees: Trees, before: Shelves) 
         query = "SELECT place, hashes, slots FROM staged_twigs WHERE place >= ? AND place < ?"
         rows = connection.execute(query, (first, end))
         shelves[table] = _shelf(tree, table, _checked(rows), before.get(table))
-    for table in Table:
-        first = piece_place(table, 0)
-        end = first + (trees[table].pieces if table in trees else 0)
-        connection.execute(
-            "DELETE FROM twigs WHERE place >= ? AND place < ?",
-            (end, piece_place(table, 0) + (1 << BITS_MAX)),
-        )
+    _drop_beyond(connection, "twigs", trees)
     connection.execute("INSERT OR REPLACE INTO twigs SELECT * FROM staged_twigs")
     connection.execute("DELETE FROM staged_twigs")
     connection.execute("DELETE FROM staged")
