@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from hubcore.access.grant import Access
 from hubd.adapters.keys.renewed import RENEWED
+from hubd.start.checkconfig import page
 from hubsim import site as sites
 from hubsim.enrolling import enrolment_port, hand_over, start_enroll
 from hubsim.enrolment.desk import KEY_SUFFIX
@@ -60,6 +62,19 @@ async def operator(stage: Stage, *words: str) -> str:
     return result.stdout
 
 
+async def checked(stage: Stage) -> str:
+    """What `hubd --check-config` says of the hub's certificate."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hubd", "--check-config", "--json"),
+        *("--config", str(stage.config)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    found = page.decode(said.decode())
+    (certificate,) = [finding.text for finding in found if finding.about == "certificate"]
+    return certificate
+
+
 def newest(stage: Stage) -> bytes:
     """The newest certificate of the hub."""
     return (stage.site.hub / "certificate.cbor").read_bytes()
@@ -89,6 +104,7 @@ async def renewed_while_it_runs(stage: Stage) -> None:
     assert renewed.read_bytes() == newest(stage)
     await opens(stage)
     assert (await told_kinds(stage)).count("certificate") == 1, "the same again is no news"
+    assert (await checked(stage)).startswith("access points 1, 7, until 20")
 
 
 async def dark_past_its_end(stage: Stage) -> None:
