@@ -27,6 +27,8 @@ from benchmarks import (
     policies,
     pulse,
     readers,
+    records,
+    records_figures,
     start,
     table,
     zwave,
@@ -52,6 +54,9 @@ class Size:
     start: int
     disk: int
     records: int
+    log: int
+    verified: int
+    drained: int
     readers: int
     pulse: int
     zwave: int
@@ -68,6 +73,9 @@ WHOLE = Size(
     start=7,
     disk=25,
     records=25,
+    log=10_000_000,
+    verified=200_000,
+    drained=5000,
     readers=60,
     pulse=300,
     zwave=12,
@@ -83,6 +91,9 @@ QUICK = Size(
     start=1,
     disk=3,
     records=5,
+    log=20_000,
+    verified=5000,
+    drained=500,
     readers=3,
     pulse=5,
     zwave=1,
@@ -94,7 +105,18 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave", "policies")
+    families = (
+        "cpu",
+        "plain",
+        "disk",
+        "air",
+        "start",
+        "readers",
+        "pulse",
+        "zwave",
+        "policies",
+        "log",
+    )
     folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
@@ -130,6 +152,16 @@ async def measure(size: Size, directory: Path) -> Table:
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
     )
+    of_log = await _announced(
+        f"a log of {size.log:,} records, and records to the backend",
+        records.measure(
+            directory=folders["log"],
+            length=size.log,
+            verified=size.verified,
+            rounds=size.start,
+            drained=size.drained,
+        ),
+    )
     of_policies = await _announced(
         "a large policy",
         policies.measure(folders["policies"], size.policies),
@@ -142,6 +174,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
+        *records_figures.records_figures(of_log),
         *figures.reader_figures(of_readers),
         *figures.pulse_figures(of_pulse),
         *zwave_figures.zwave_figures(of_zwave),
@@ -154,6 +187,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,
+        "log": size.log,
         "readers": size.readers,
         "pulse": size.pulse,
         "zwave": size.zwave,

@@ -74,8 +74,9 @@ class RecordSender:
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
         """Take receipts; one for a record that does not wait for it is only counted."""
+        now = self._clock.monotonic()
         for number in numbers:
-            if self._outbox.acknowledged(number):
+            if self._outbox.acknowledged(number, now):
                 self._receipts.add(number)
             else:
                 self._counters["acknowledged_unasked"] += 1
@@ -118,7 +119,6 @@ class RecordSender:
         durable = self._lost_after
         if durable is None:
             return True
-        self._receipts = {number for number in self._receipts if number <= durable.number}
         ended = await self._records.take_back(durable.number, TAKEN_BACK_AT_ONCE)
         self.oldest.begin_again()
         if ended and self._lost_after == durable:
