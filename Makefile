@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle tools zwave-modules openzwave install-zwave uninstall-zwave test-pythons mutants check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave test-pythons mutants check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -33,6 +33,13 @@ zwave-modules:
 test-oracle: $(VENV)-oracle/ready
 	$(VENV)-oracle/bin/python -m pytest -q tests/oracle tests/unit/test_cbor.py tests/unit/test_cose.py tests/unit/test_tokens.py \
 	  tests/unit/test_messages.py tests/unit/test_vectors.py
+
+# Before a release: the fuzzers and the property tests with FUZZ times as many examples as in `make test`, and new ones
+# each time. What fails is kept in .hypothesis and tried first the next time.
+FUZZ ?= 20
+fuzz: $(VENV)/ready
+	HUBD_FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --timeout 3600 tests/fuzz
+	HUBD_FUZZ=$(FUZZ) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --timeout 3600 -m hypothesis tests/unit tests/ports
 
 # The tools that the tests need. Check for them before fetching or building anything.
 tools:

@@ -25,6 +25,7 @@ from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import FoundState, LogFound, LoggedState, OnDisk
 from hubcore.evidence.uses import Use
 from hubcore.phone import epochs
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.handshake import HubSide
 from hubcore.phone.tickets import TicketTable
@@ -188,12 +189,15 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
     side = HubSide(
         name=name,
         identity_kid=identity.verify_key.kid,
-        certificate=sites.certify_hub(
-            site.issuer,
-            site=site.name,
-            hub="hub-1",
-            key=identity.verify_key,
-            points=(1,),
+        certificate=CertificateInForce.of(
+            sites.certify_hub(
+                site.issuer,
+                site=site.name,
+                hub="hub-1",
+                key=identity.verify_key,
+                points=(1,),
+            ),
+            site.verifier,
         ),
         issuer=site.verifier,
         epochs=ring,

@@ -228,8 +228,8 @@ take_effect() {
 left_to_do() {
     cat <<T
 hubd: $version is installed in $dest$prefix. Left to do on the hub:
-  1. edit /etc/hubd/hubd.toml
-  2. put the keys into /etc/credstore, for root alone (docs/hub.md, "Keys")
+  1. hubctl enroll HOST:PORT --strike POINT=CHIP:LINE, with the token of the backend's operator (docs/hub.md, "Keys")
+  2. look at /etc/hubd/hubd.toml. Without a backend: put the keys into /etc/credstore, for root alone, and edit that file
   3. $prefix/bin/hubd --check-config
   4. systemctl restart bluetooth && systemctl enable hubd && systemctl restart hubd
 T

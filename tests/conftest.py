@@ -3,16 +3,18 @@
 1. Ctrl-C works in what they start, even where they themselves run in the background.
 2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means
    that all of it ran.
+3. With HUBD_FUZZ above 1, each property test tries so many times more examples (`make fuzz`).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, is_hypothesis_test, settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile(
@@ -26,6 +28,29 @@ settings.register_profile(
 
 MAY_SKIP = ("only root ", "root reads ", "this machine ", "this BlueZ ")
 """How reasons begin that no installation mends: who runs the tests, and on what."""
+
+
+HARDER = float(os.environ.get("HUBD_FUZZ", "1"))
+_SETTINGS = "_hypothesis_internal_use_settings"
+"""Where hypothesis keeps a test's settings; a test may be decorated with them only once."""
+_BY_THEMSELVES = Path(__file__).parent / "fuzz"
+"""These tests try harder by themselves (`tests.fuzz.common`)."""
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Keep law 3."""
+    if HARDER <= 1:
+        return
+    for item in items:
+        test = getattr(item, "obj", None)
+        if not is_hypothesis_test(test) or _BY_THEMSELVES in item.path.parents:
+            continue
+        test = getattr(test, "__func__", test)
+        if getattr(test, "tries_harder", False):  # one function, several items
+            continue
+        test.tries_harder = True
+        given = getattr(test, _SETTINGS, None) or settings.default
+        setattr(test, _SETTINGS, settings(given, max_examples=int(given.max_examples * HARDER)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,7 +21,7 @@ from hubcore.codec.cose import Aead, SigningKey
 from hubcore.door.state import DoorState
 from hubcore.errors import PeerError, ProofError
 from hubcore.evidence.records import Record, Value
-from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubcore.phone.certificates import CertificateInForce, HubCertificate, issue_hub_certificate
 from hubcore.phone.effects import Carried, Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import EpochRing, certify
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
@@ -106,7 +106,7 @@ class DeskHub:
         self.side = HubSide(
             HubName(SITE, name),
             self.identity.verify_key.kid,
-            self.certificate,
+            CertificateInForce.of(self.certificate, issuer.verify_key),
             issuer.verify_key,
             self.epochs,
             self.tickets,

@@ -6,8 +6,10 @@ Laws:
 3. Its version is that of the policy that revokes all that it names.
 4. What it names counts until a policy of that version, or a later one, is in force. Then the policy
    says it.
-5. A list that names nothing beyond another one is not kept beside it. At most LISTS_MAX are kept;
-   one more is refused, and nothing that counts already is forgotten for it.
+5. What was revoked once stays so: it does not matter which of the lists names it. A list that names
+   nothing beyond the others says nothing new, unless it can take the place of some of them.
+6. At most LISTS_MAX are kept. Where one more comes, those go whose names the others have; if none
+   can, the new one is refused, and nothing that counts already is forgotten for it.
 """
 
 from __future__ import annotations
@@ -155,14 +157,23 @@ class CarriedRevocations:
         if new.version <= in_force or any(one.names_all_of(new) for one in self._lists):
             return False
         kept = tuple(one for one in self._lists if not _replaces(new, one))
-        if len(kept) >= self._lists_max:
+        if kept == self._lists and self.says_all_of(new):
             return False
-        self._lists = (*kept, new)
+        lists = (*kept, new)
+        if len(lists) > self._lists_max:
+            lists = _without_needless(lists)
+        if len(lists) > self._lists_max:
+            return False
+        self._lists = lists
         return True
+
+    def says_all_of(self, new: Revocations) -> bool:
+        """Tell whether the lists that count name, together, whatever this one names."""
+        return _name_all_of(self._lists, new)
 
     @property
     def is_full(self) -> bool:
-        """Whether no further list has room, unless it names all that one of these does."""
+        """Whether a further list has room only if others go for it."""
         return len(self._lists) >= self._lists_max
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
@@ -180,3 +191,22 @@ class CarriedRevocations:
 def _replaces(new: Revocations, old: Revocations) -> bool:
     """Tell whether a list may take an older one's place: it names all of it, and counts as long."""
     return new.version >= old.version and new.names_all_of(old)
+
+
+def _name_all_of(lists: Iterable[Revocations], new: Revocations) -> bool:
+    credentials = set(new.credentials)
+    grants = set(new.grants)
+    for one in lists:
+        credentials.difference_update(one.credentials)
+        grants.difference_update(one.grants)
+    return not credentials and not grants
+
+
+def _without_needless(lists: tuple[Revocations, ...]) -> tuple[Revocations, ...]:
+    """Return the lists without those whose names the others have, looked for from the oldest on."""
+    kept = lists
+    for one in lists:
+        others = tuple(other for other in kept if other is not one)
+        if _name_all_of(others, one):
+            kept = others
+    return kept

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Pace:
     """The numbers of the talk: records, orders and seconds."""
 
-    window: int = 64
+    window: int = 256
     """So many records may be sent and not yet acknowledged."""
     releases_in_flight: int = 4
     """So many releases are carried out at the same time."""
@@ -43,6 +43,8 @@ class Pace:
     """Between two Hellos to a backend that has said Halt."""
     halt_again_seconds: float = 30.0
     """After a Halt, others of its cause are ignored for so long."""
+    certificate_seconds: float = 6 * 3600.0
+    """Between two questions for a newer certificate, once a third of its life is left."""
     retry_seconds: float = 1.0
     """Until the next try, when the uplink or the disk took nothing."""
     pieces_seconds: float = 10.0

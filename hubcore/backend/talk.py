@@ -35,6 +35,7 @@ from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
     BackendMessage,
+    Certificate,
     Halt,
     Held,
     KeyTaken,
@@ -165,6 +166,13 @@ class TakePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeCertificate:
+    """Look at this certificate of the hub when its turn comes; it proves itself."""
+
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TakePieces:
     """Look at these pieces of a policy when their turn comes."""
 
@@ -197,6 +205,7 @@ TalkEffect = (
     | TakeAct
     | RefuseWaiting
     | TakePolicy
+    | TakeCertificate
     | TakePieces
     | TakeAboutKeys
     | GiveUp
@@ -441,6 +450,9 @@ class Talk:
     def _on_policy(self, message: NewPolicy, _at: Moment) -> Effects:
         return [TakePolicy(message.document)]
 
+    def _on_certificate(self, message: Certificate, _at: Moment) -> Effects:
+        return [TakeCertificate(message.document)]
+
     def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
         return [TakePieces(message.pieces)]
 
@@ -465,6 +477,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.GREETING: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
     UplinkPhase.SPEAKING: {
@@ -474,6 +487,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order,
         Act: Talk._on_act,
         NewPolicy: Talk._on_policy,
+        Certificate: Talk._on_certificate,
         Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
@@ -483,6 +497,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
     UplinkPhase.SILENT: {
         Welcome: Talk._on_welcome,
         Acknowledge: Talk._on_acknowledge,
+        Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
     },
     UplinkPhase.HALTED: {
@@ -492,6 +507,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Order: Talk._on_order_while_halted,
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._on_policy,
+        Certificate: Talk._on_certificate,
         Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
     },

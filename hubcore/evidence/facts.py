@@ -39,6 +39,8 @@ class RecordKind(StrEnum):
     """An order that stands for a door: lockdown, no entry, hold open, fire; or its end."""
     BREAK = "break"
     """The backend says: these records do not follow mine, or are another machine's."""
+    CERTIFICATE = "certificate"
+    """A newer certificate of this hub came into force."""
     REVOCATION = "revocation"
     """A phone brought revocations that the policy in force does not have."""
     PASSBACK = "passback"
@@ -50,6 +52,7 @@ class EventName(StrEnum):
 
     ACCESS = "access"
     AUDIT_FAILED = "audit_failed"
+    CERTIFICATE = "certificate"
     CLOCK = "clock"
     COMMAND = "command"
     DEVICE_FAULT = "device_fault"
@@ -364,6 +367,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+    RecordKind.CERTIFICATE: frozenset({Fact.EXPIRES}),
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),
 }
@@ -411,6 +415,7 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.READER_CONFUSED: EventType(frozenset({Fact.READER, Fact.WHY}), is_fault=True),
     EventName.REFUSED: EventType(frozenset({Fact.ERROR, Fact.WHY})),
     EventName.REMOTE: EventType(RECORD_FACTS[RecordKind.REMOTE]),
+    EventName.CERTIFICATE: EventType(RECORD_FACTS[RecordKind.CERTIFICATE]),
     EventName.REVOCATION: EventType(RECORD_FACTS[RecordKind.REVOCATION]),
     EventName.REVOCATION_REFUSED: EventType(_WHY, is_fault=True),
     EventName.SEND_FAILED: EventType(_WHY, is_fault=True),

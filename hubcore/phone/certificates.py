@@ -10,6 +10,8 @@ Laws:
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -18,7 +20,7 @@ from hubcore.access.grant import SCOPE_ITEMS, is_point
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import Aead, SigningKey, VerifyKey
 from hubcore.codec.cwt import is_uint
-from hubcore.errors import ProofError
+from hubcore.errors import PeerError, ProofError, RollbackError, SignatureError, TrustError
 
 HUB = "application/hub-cert+cwt"
 EPOCH = "application/hub-epoch+cwt"
@@ -173,6 +175,65 @@ def _read_aeads(numbers: Any) -> tuple[Aead, ...]:
 
 def _is_aead(value: Any) -> bool:
     return is_uint(value) and value in set(Aead)
+
+
+class CertificateInForce:
+    """The certificate of a hub that phones get now: that of the start, or a newer one since."""
+
+    def __init__(self, document: bytes, certified: HubCertificate) -> None:
+        """`certified` is what `document` says."""
+        self.document = document
+        self.certified = certified
+
+    @classmethod
+    def of(cls, document: bytes, issuer: VerifyKey) -> CertificateInForce:
+        """Return that of a document. Raise ProofError."""
+        return cls(document, read_hub_certificate(document, issuer))
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the document."""
+        return hashlib.sha256(self.document).digest()
+
+    def newer(
+        self,
+        document: bytes,
+        issuer: VerifyKey,
+        points: Collection[int],
+        now: float | None = None,
+    ) -> HubCertificate:
+        """Read a document that may take its place, for a hub with doors at these access points.
+
+        Raise TrustError for one that is not of the issuer, of another hub, site or key, older, not
+        valid at `now` (Unix seconds; None: not judged), or without one of the doors.
+        """
+        old = self.certified
+        try:
+            new = read_hub_certificate(document, issuer)
+        except PeerError as error:
+            raise SignatureError(f"certificate: {error}") from error
+        if (new.hub, new.site, new.key.kid) != (old.hub, old.site, old.key.kid):
+            raise TrustError("certificate: it is of another hub, site or key")
+        if new.not_before < old.not_before:
+            raise RollbackError("certificate: it is older than the one in force")
+        if now is not None and not new.not_before <= now <= new.expires:
+            raise TrustError("certificate: it is not valid now")
+        missing = set(points) - set(new.access_points)
+        if missing:
+            raise TrustError(
+                f"certificate: it lacks access point {min(missing)}, where this hub has a door"
+            )
+        return new
+
+    def renew(self, document: bytes, certified: HubCertificate) -> None:
+        """Take a newer one, which `newer` has read and which is durable."""
+        self.document = document
+        self.certified = certified
+
+    def renew_at(self) -> float:
+        """Return when to ask for a newer one: with a third of its life left, in Unix seconds."""
+        life = self.certified.expires - self.certified.not_before
+        return self.certified.expires - life / 3
 
 
 RENEW_DAYS = 30

@@ -33,6 +33,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import FrameError, PeerError, ProofError, SequenceError
 from hubcore.phone import sealing
 from hubcore.phone.answers import reason_of
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.effects import Carried, Drop, Effect, FollowUp, Presented, Refused, Send, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.messages import (
@@ -71,7 +72,7 @@ class HubSide:
 
     name: HubName
     identity_kid: bytes
-    certificate: bytes
+    certificate: CertificateInForce
     issuer: VerifyKey
     epochs: EpochRing
     tickets: TicketTable
@@ -342,7 +343,7 @@ class Handshake:
         epoch = self._side.epochs.current
         if epoch is None:
             return [_send(Error(ErrorCode.BUSY))]
-        return [_send(EpochAnswer(self._side.certificate, epoch.certificate))]
+        return [_send(EpochAnswer(self._side.certificate.document, epoch.certificate))]
 
     def _open(self, received: _Received) -> list[Effect]:
         message = received.message

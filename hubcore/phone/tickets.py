@@ -52,6 +52,10 @@ class TicketTable:
     def __len__(self) -> int:
         return len(self._tickets)
 
+    def hub_lives_until(self, expires: int) -> None:
+        """Let new tickets live as long as the hub's newer certificate."""
+        self._hub_expires = expires
+
     def issue(
         self,
         id_: bytes,

@@ -41,6 +41,9 @@ from hubcore.policy.tree import PIECE_BYTES, Grown, Table, grow, names_of, rows_
 TYPE = "application/hub-policy+cwt"
 MAX_BYTES = 4 * 1024 * 1024
 """Of a document: the root, with the pieces that come along."""
+ALONG_MAX = 1024
+"""Pieces that a hub takes along with a root. 4 MiB of full ones are some 140; nobody has signed how
+many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,16 @@ class Proven:
             raise SignatureError(f"policy {self.version}: {error}") from error
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the pieces that came along, as they are. Raise SignatureError."""
+        """Yield the pieces that came along, as they are. Raise SignatureError.
+
+        No more than ALONG_MAX, where the document is one that a hub may read.
+        """
         cursor = Cursor(self._data, len(self.head.document))
+        count = 0
         while cursor.at < len(self._data):
+            count += 1
+            if count > ALONG_MAX and len(self._data) <= MAX_BYTES:
+                raise SignatureError(f"policy {self.version}: over {ALONG_MAX} pieces come along")
             try:
                 yield cursor.string(1, PIECE_BYTES)
             except FrameError as error:

@@ -4,9 +4,12 @@ Laws:
 1. Releases, orders for doors and commands of devices have tasks of their own: none waits for
    another, they wait for no record, and no record for them.
 2. A release or an order for a door beyond those at work and those waiting is answered with BUSY. A
-   command of devices is refused then.
+   command of devices is refused then. A release beyond the pace RELEASES is answered with BUSY,
+   too, since each leaves a record.
 3. A STOP has a place of its own: it waits for no shutter that travels.
 4. Orders for doors have one task: they are carried out in the order in which they came.
+5. Of the certificates that wait, only the newest is looked at. After a refused one none is looked
+   at for a while, for each look costs a signature check.
 """
 
 from __future__ import annotations
@@ -24,10 +27,19 @@ from hubcore.backend.uplink.from_backend import Act, Order, Release
 from hubcore.backend.uplink.from_hub import ActResult, OrderResult, Result
 from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
-from hubcore.errors import HubError
+from hubcore.errors import HubError, TrustError
+from hubcore.ports.clock import Clock
+from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.policies import PolicyWorker
 
 log = structlog.get_logger()
+
+RELEASES = Rate(burst=60, per_second=1.0)
+"""Each release that is done leaves a record: a backend makes no more of them than these."""
+
+
+async def _no_certificate(_document: bytes) -> None:
+    raise TrustError("this hub takes no certificate over its uplink")
 
 
 async def _no_devices(order: Act) -> ActResult:
@@ -51,6 +63,8 @@ class Orders:
     """Returns the digest of the policy in force, for every Hello."""
     stand: Callable[[Order], Awaitable[OrderResult]]
     """Takes an order for a door, or its end; judges a repeated id, and bounds its own waits."""
+    take_certificate: Callable[[bytes], Awaitable[None]] = _no_certificate
+    """Puts a newer certificate in force. Raises HubError."""
     act: Callable[[Act], Awaitable[ActResult]] = _no_devices
     """Judges a repeated id, expiry and pace, and bounds its own waits. Raises HubError."""
 
@@ -62,28 +76,32 @@ class OrderWorkers:
         self,
         *,
         orders: Orders,
+        clock: Clock,
         pace: Pace,
         answer: Callable[[Result | OrderResult | ActResult], object],
         counters: Counter[str],
     ) -> None:
         """`answer` hands an answer to the uplink, which may lose it."""
         self._orders = orders
+        self._clock = clock
         self._pace = pace
+        self._release_pace = Bucket(RELEASES)
         self._answer = answer
         self._counters = counters
         self._releases: asyncio.Queue[Release] = asyncio.Queue(pace.releases_waiting)
         self._orders_for_doors: asyncio.Queue[Order] = asyncio.Queue(pace.orders_waiting)
         self._acts: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
         self._stops: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
+        self._certificates: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
         """Let a release wait for its turn, or answer BUSY."""
-        try:
+        if not self._releases.full() and self._release_pace.take(self._clock.monotonic()):
             self._releases.put_nowait(order)
-        except asyncio.QueueFull:
-            self._counters["releases_busy"] += 1
-            why = "too many releases at once"
-            self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
+            return
+        self._counters["releases_busy"] += 1
+        why = "too many releases at once"
+        self._answer(Result(order.id, ReleaseOutcome.BUSY, why))
 
     def take_order(self, order: Order) -> None:
         """Let an order for a door wait for its turn, or answer BUSY."""
@@ -115,9 +133,16 @@ class OrderWorkers:
                 waiting.append(queue.get_nowait())
         return waiting
 
+    def take_certificate(self, document: bytes) -> None:
+        """Let a certificate wait for its turn, in place of the one that waits."""
+        if self._certificates.full():
+            self._certificates.get_nowait()
+        self._certificates.put_nowait(document)
+
     async def run(self) -> None:
         """Carry out orders until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_at_certificates())
             group.create_task(self._carry_out_orders())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
@@ -156,3 +181,17 @@ class OrderWorkers:
                 log.warning("act_failed", why=str(error))
                 result = ActResult(order.id, (), sentence(str(error)))
             self._answer(result)
+
+    async def _look_at_certificates(self) -> None:
+        pause_seconds = self._pace.refused_seconds
+        while True:
+            document = await self._certificates.get()
+            try:
+                await self._orders.take_certificate(document)
+            except HubError as error:
+                self._counters["certificates_refused"] += 1
+                log.warning("certificate_refused", why=str(error))
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
+            else:
+                pause_seconds = self._pace.refused_seconds

@@ -4,7 +4,9 @@ Laws:
 1. Of the policies that wait, only the newest is looked at. One that comes while pieces of an
    earlier one are awaited takes its place; what is staged of the same is not asked for again.
 2. After a refused policy none is looked at for a while, for each look costs a signature check.
-3. Pieces wait for the disk, at most WAITING messages of them. What comes beyond, or while none is
+3. Where policies take each other's place, SUPERSEDED says how often another one is looked at: each
+   costs a signature check and a write to the disk, and no backend sets that pace.
+4. Pieces wait for the disk, at most WAITING messages of them. What comes beyond, or while none is
    awaited, is counted and forgotten.
 """
 
@@ -20,11 +22,13 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_hub import PiecesWanted, PolicyResult
 from hubcore.errors import HubError, LinkError
+from hubcore.timing.pace import Bucket, Rate
 
 log = structlog.get_logger()
 
 WAITING = 16
 """Messages of a quarter MiB at most."""
+SUPERSEDED = Rate(burst=16, per_second=1 / 30)
 
 
 class _NewerError(LinkError):
@@ -54,6 +58,7 @@ class PolicyWorker:
         self._counters = counters
         self._policies: asyncio.Queue[bytes] = asyncio.Queue(1)
         self._pieces: asyncio.Queue[Sequence[bytes]] = asyncio.Queue(WAITING)
+        self._superseded = Bucket(SUPERSEDED)
         self._awaited = False
 
     def take_policy(self, document: bytes) -> None:
@@ -80,6 +85,7 @@ class PolicyWorker:
             document = await self._policies.get()
             result = await self._judge(document)
             if result is None:
+                await self._rest_after_superseded()
                 continue
             self._say(result)
             if not result.refused:
@@ -87,6 +93,12 @@ class PolicyWorker:
                 continue
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
+
+    async def _rest_after_superseded(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._superseded.take(now):
+            self._counters["policies_too_often"] += 1
+            await asyncio.sleep(self._pace.refused_cap_seconds)
 
     # The carrier: see `hubd.policy.new.Carrier`.
 
@@ -107,6 +119,8 @@ class PolicyWorker:
                     pieces = await self._pieces.get()
             except TimeoutError:
                 self._counters["pieces_late"] += 1
+            while not self._pieces.empty():  # all that has come goes into one commit
+                pieces = (*pieces, *self._pieces.get_nowait())
         if not self._policies.empty():
             raise _NewerError("another policy has come")
         return pieces

@@ -42,6 +42,7 @@ from hubcore.backend.talk import (
     SendAgain,
     TakeAboutKeys,
     TakeAct,
+    TakeCertificate,
     TakeHeld,
     TakeOrder,
     TakePieces,
@@ -56,6 +57,7 @@ from hubcore.backend.uplink import codec, from_hub
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
@@ -63,6 +65,7 @@ from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.policies import PolicyWorker
+from hubd.backend.renewal import RenewalAsker
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
@@ -88,6 +91,7 @@ class Sync:
         chance: Callable[[int], bytes] = secrets.token_bytes,
         telemetry: TelemetryTable | None = None,
         backend_time: BackendTime | None = None,
+        certificate: CertificateInForce | None = None,
         rotation: KeyRotation | None = None,
     ) -> None:
         """`rotation` changes the hub's own key, where the uplink has one.
@@ -95,7 +99,7 @@ class Sync:
         `appended` is set after every append to the log, on the event loop.
 
         `heard` is called with each message of the backend that was in turn. `backend_time` learns
-        the backend's time.
+        the backend's time. `certificate` is renewed in time.
         """
         self._heard = heard
         self._uplink = uplink
@@ -130,11 +134,18 @@ class Sync:
             pace=pace,
             say=self._say,
         )
+        self._renewal = RenewalAsker(
+            certificate=certificate,
+            clock=clock,
+            again_seconds=pace.certificate_seconds,
+            say=self._say,
+        )
         self._rotation = rotation
         if rotation is not None:
             rotation.speaks(self._say)
         self._workers = OrderWorkers(
             orders=orders,
+            clock=clock,
             pace=pace,
             answer=self._say,
             counters=self._counters,
@@ -256,8 +267,9 @@ class Sync:
             return at.monotonic
         send_at = await self._sender.send()
         measure_at = self._telemetry.send()
+        renew_at = self._renewal.ask()
         look_at = self._talk.due(at.monotonic)
-        return _earlier(_earlier(send_at, measure_at), look_at)
+        return _earlier(_earlier(send_at, measure_at), _earlier(renew_at, look_at))
 
     async def _take_back(self) -> bool:
         """Let what the backend has lost wait again, one step; False while more is to be done."""
@@ -308,6 +320,8 @@ class Sync:
                     self._policies.take_policy(document)
                 case TakePieces(pieces):
                     self._policies.take_pieces(pieces)
+                case TakeCertificate(document):
+                    self._workers.take_certificate(document)
                 case TakeAboutKeys(about):
                     if self._rotation is not None:
                         self._rotation.heard(about)
@@ -321,6 +335,7 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+            self._renewal.rewind()
         if self._rotation is None:
             return
         match phase:

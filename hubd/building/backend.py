@@ -13,6 +13,7 @@ from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
 from hubd import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
+from hubd.adapters.keys.renewed import RenewedCertificate
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
@@ -23,6 +24,7 @@ from hubd.building.evidence import Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
 from hubd.policy.carried import CarriedIntake
+from hubd.policy.certificate import CertificateIntake
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
 
@@ -50,8 +52,25 @@ def make_policy_intake(
     )
 
 
+def make_certificate_intake(
+    config: Config, keys: HubKeys, tickets: TicketTable, evidence: Evidence
+) -> CertificateIntake:
+    """Make what takes a newer certificate."""
+    return CertificateIntake(
+        keys.in_force,
+        issuer=keys.issuer_key,
+        points=[point.number for door in config.doors for point in door.access_points],
+        keep=RenewedCertificate(config.hub.state_directory).write,
+        tickets=tickets,
+        log=evidence.log,
+        clock=evidence.clock,
+        tell=evidence.tell,
+    )
+
+
 def make_sync(
     config: Config,
+    keys: HubKeys,
     uplink: Uplink,
     key_pairs: KeyPairs | None,
     orders: Orders,
@@ -86,5 +105,6 @@ def make_sync(
         appended=evidence.appended,
         telemetry=devices.telemetry if config.devices or config.door_locks else None,
         heard=heard.heard,
+        certificate=keys.in_force,
         backend_time=evidence.backend_time,
     )

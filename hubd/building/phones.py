@@ -49,7 +49,7 @@ def make_phones(
 ) -> Phones:
     """Make the links of phones and the keys of the hub."""
     ring = EpochRing()
-    tickets = TicketTable(keys.certified.expires)
+    tickets = TicketTable(keys.in_force.certified.expires)
     strike_seconds: dict[int, float] = {}
     for number, point in points_of(config).items():
         strike_seconds[number] = point.strike_seconds
@@ -104,7 +104,7 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
     return HubSide(
         name=_name(config),
         identity_kid=SigningKey(keys.identity).verify_key.kid,
-        certificate=keys.certificate,
+        certificate=keys.in_force,
         issuer=keys.issuer_key,
         epochs=ring,
         tickets=tickets,

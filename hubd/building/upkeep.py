@@ -80,8 +80,7 @@ def make_self_check(
         clock_care=time,
         epochs=ring,
         sync=sync,
-        certificate_begins=keys.certified.not_before,
-        certificate_expires=keys.certified.expires,
+        certificate=keys.in_force,
         certificate_file=config.keys.certificate.place,
         backend_key_file=backend_key.place if backend_key else "",
     )

@@ -15,12 +15,13 @@ import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from hubcore.errors import HubError
-from hubd.cli.answers import NO_ANSWER, OK
+from hubd.cli.answers import NO_ANSWER, OK, fail, print_json
+from hubd.cli.client import NoAnswer
 from hubd.cli.text import clean
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ _WIRES = ("strike", "dps", "rex")
     show_default=True,
     help="How many seconds to wait for the operator.",
 )
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines."
+)
 @click.option("--root", type=click.Path(path_type=Path), default=Path("/"), hidden=True)
 def enroll(
     backend: str,
@@ -72,6 +76,7 @@ def enroll(
     sealed: bool | None,
     anew: bool,
     wait: float,
+    as_json: bool,
     root: Path,
 ) -> None:
     """Make this machine a hub, by the token that the operator of the backend at HOST:PORT gave.
@@ -96,8 +101,11 @@ def enroll(
         asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
         result = _run(enrolment, order, asking)
     except (HubError, OSError) as error:
-        _end(str(error))
-    _show(result, lines)
+        fail(NoAnswer("not-enrolled", str(error)), as_json)
+    if as_json:
+        print_json(_document(result, lines))
+    else:
+        _show(result, lines)
     sys.exit(OK)
 
 
@@ -163,6 +171,18 @@ def _tell_waiting(waiting: Waiting) -> None:
 
 def _tell_away(why: str) -> None:
     _say(f"no connection: {why}; trying again ...")
+
+
+def _document(result: Result, lines: dict[int, DoorLines]) -> dict[str, Any]:
+    """Return the result for machines."""
+    return {
+        "hub": result.hub,
+        "site": result.site,
+        "access_points": list(result.access_points),
+        "new": result.new,
+        "kept": None if result.kept is None else str(result.kept),
+        "unwired": [point for point in result.access_points if point not in lines],
+    }
 
 
 def _show(result: Result, lines: dict[int, DoorLines]) -> None:

@@ -8,6 +8,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 
 from hubcore.backend.enrolment.greeting import GREETING_BYTES_MAX, Greeting, prove_greeting
@@ -30,7 +31,7 @@ async def fetch_greeting(
             f"{where} said nothing within {seconds:g} s: is this the enrolment port of the backend?"
         ) from error
     except OSError as error:
-        why = error.strerror or str(error)
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise LinkError(
             f"{where} is not reachable: {why}. Does the backend run, and does the network lead "
             "there?"

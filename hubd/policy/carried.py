@@ -81,7 +81,11 @@ class CarriedIntake:
         self._writing = asyncio.Lock()
 
     def begin(self) -> None:
-        """Tell what this start found and does not believe."""
+        """Tell what this start found and does not believe; forget what the policy says itself.
+
+        A power cut may have come after the policy, and before its lists were removed.
+        """
+        self._carried.policy_in_force(self._policy_version())
         if self._why:
             self._tell(EventName.REVOCATION_REFUSED, {Fact.WHY: self._why})
 
@@ -115,14 +119,11 @@ class CarriedIntake:
 
     async def _tell_full(self, new: Revocations) -> None:
         is_news = new.version > self._policy_version() and self._carried.is_full
-        if not is_news or self._full_told or self._says_all_of(new):
+        if not is_news or self._full_told or self._carried.says_all_of(new):
             return
         self._full_told = True
         why = "no room for more revocations that phones carry: bring this hub its policy"
         self._tell(EventName.REVOCATION_REFUSED, {Fact.WHY: why})
-
-    def _says_all_of(self, new: Revocations) -> bool:
-        return any(one.names_all_of(new) for one in self._carried.lists)
 
     async def _write(self) -> None:
         try:

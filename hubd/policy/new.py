@@ -50,6 +50,8 @@ ASKED = 64
 """Pieces that a carrier is asked for at a time: at most 4 MiB."""
 PATIENCE = 3
 TICKETS_A_TURN = 64
+_COME_TIMES = 2
+"""So many times what was asked for may come, of whatever kind, until it is asked for again."""
 _BROUGHT_AT_ONCE = 16
 """Pieces of a document that are staged in one commit."""
 
@@ -164,12 +166,14 @@ class PolicyIntake:
                 )
 
     async def _take_brought(self, carrier: Carrier, most: int) -> int:
-        """Take what comes until all that was asked for is here, or nothing comes."""
+        """Take what comes until all that was asked for is here, nothing comes, or too much."""
         taken = 0
-        while taken < most:
+        come = 0
+        while taken < most and come < _COME_TIMES * most:
             pieces = await carrier.next()
             if not pieces:
                 break
+            come += len(pieces)
             taken += await self._store.take(pieces)
         return taken
 

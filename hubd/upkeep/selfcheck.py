@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
 from hubd.backend.sync import Sync
@@ -29,19 +30,17 @@ class SelfCheck:
         clock_care: ClockCare,
         epochs: EpochRing,
         sync: Sync | None,
-        certificate_begins: int,
-        certificate_expires: int,
+        certificate: CertificateInForce,
         certificate_file: str,
         backend_key_file: str,
     ) -> None:
-        """Times in Unix seconds; files as the installer knows them."""
+        """Files as the installer knows them."""
         self._problems = problems
         self._clock = clock
         self._clock_care = clock_care
         self._epochs = epochs
         self._sync = sync
-        self._certificate_begins = certificate_begins
-        self._certificate_expires = certificate_expires
+        self._certificate = certificate
         self._certificate_file = certificate_file
         self._backend_key_file = backend_key_file
 
@@ -68,8 +67,8 @@ class SelfCheck:
         return Seen(
             now=self._clock.wall(),
             epoch_is_ready=self._epochs.current is not None,
-            certificate_begins=self._certificate_begins,
-            certificate_expires=self._certificate_expires,
+            certificate_begins=self._certificate.certified.not_before,
+            certificate_expires=self._certificate.certified.expires,
             certificate_file=self._certificate_file,
             backend_key_file=self._backend_key_file,
             uplink=None if self._sync is None else self._sync.state,

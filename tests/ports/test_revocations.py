@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_a_damaged_file_is_an_error_and_nothing_of_it_counts(
     path.write_bytes(content)
     with pytest.raises(StoreError, match=str(path)):
         RevocationFile(path).found()
+
+
+def test_a_pipe_in_the_place_of_the_file_stops_no_start(tmp_path: Path) -> None:
+    path = tmp_path / "revocations.cbor"
+    os.mkfifo(path)
+    with pytest.raises(StoreError, match=str(path)):
+        RevocationFile(path).found()
+    writer = os.open(path, os.O_RDWR)  # somebody who never writes
+    try:
+        with pytest.raises(StoreError, match=str(path)):
+            RevocationFile(path).found()
+    finally:
+        os.close(writer)
 
 
 async def test_a_replacement_that_was_cut_off_changes_nothing(tmp_path: Path) -> None:

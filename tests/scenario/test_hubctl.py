@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -31,6 +32,7 @@ from hubd.cli.main import hubctl
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
+from tests.scenario.test_enrolment import bureau, enroll, promise
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,6 +82,11 @@ CASES: dict[Words, Case] = {
         says=("does not know where anybody is", "nothing was changed"),
         keys=("credential", "forgotten"),
     ),
+    ("enroll",): Case(
+        says=("enrolled already: hub hub-a of site acme",),
+        keys=("hub", "site", "access_points", "new", "kept", "unwired"),
+        more=("127.0.0.1:1", "--root", "{root}", "--token-file", "{root}/token"),
+    ),
     ("audit", "list"): Case(
         says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), schema=False
     ),
@@ -120,9 +127,16 @@ async def test_no_case_is_of_a_command_that_has_gone() -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A running stage with one door and a card reader there."""
+    """A running stage with one door and a card reader there, and the disk of an enrolled hub."""
     made = Stage(tmp_path_factory.mktemp("desk") / "site", [FRONT], person=False)
     add_reader(made.site, made.site.first_hub, "front", FRONT.access_point, next_key=True)
+    root = disk_of(made)
+    async with bureau(made.site.path.parent / "bureau") as enrolling:
+        token = promise(enrolling.desk)
+        status, said = await enroll(root, enrolling.port, token)
+        assert status == 0, said
+    (root / "token").touch(mode=0o600)
+    (root / "token").write_text(token)
     async with made as running:
         await running.start_readers()
         yield running
@@ -149,6 +163,11 @@ async def reader_proven(stage: Stage) -> None:
     await stage.until(proven, "the reader has proven itself")
 
 
+def disk_of(stage: Stage) -> Path:
+    """The disk of a machine that was enrolled beforehand."""
+    return stage.site.path.parent / "disk"
+
+
 async def start(
     stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE
 ) -> asyncio.subprocess.Process:
@@ -160,7 +179,7 @@ async def start(
         "hubd.cli.main",
         "--socket",
         socket,
-        *(word.format(audit=audit) for word in words),
+        *(word.format(audit=audit, root=disk_of(stage)) for word in words),
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )

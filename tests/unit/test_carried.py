@@ -143,3 +143,15 @@ def test_a_start_believes_what_is_signed_and_nothing_else() -> None:
     broken = FakeRevocationFile(failing=StoreError("unreadable"))
     assert find_carried(broken, proven).why == "unreadable"
     assert find_carried(FakeRevocationFile([signed("stolen")]), proven).why == ""
+
+
+async def test_a_start_forgets_what_the_policy_on_the_disk_says_itself() -> None:
+    """The power went after the policy, and before its lists were removed."""
+    hub = DeskHub(ISSUER)
+    hub.policy.number = 0
+    intake = hub.carried_intake()
+    await intake.take(proven(signed("old", version=7)))
+    await intake.take(proven(signed("new", version=9)))
+    hub.policy.number = 7
+    intake.begin()
+    assert [one.version for one in hub.carried.lists] == [9]

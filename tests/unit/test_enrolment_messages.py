@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import zmq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zmq.utils import z85
 
@@ -49,6 +49,7 @@ TOKEN = Token(trust_of(PUBLIC), bytes(range(10)))
 # The token.
 
 
+@settings(deadline=None)
 @given(tokens)
 def test_a_token_is_read_as_it_was_written_however_it_is_typed(token: Token) -> None:
     text = write_token(token)
@@ -58,6 +59,7 @@ def test_a_token_is_read_as_it_was_written_however_it_is_typed(token: Token) -> 
     assert read_token(text.replace("0", "o").replace("1", "l") + "\n") == token
 
 
+@settings(deadline=None)
 @given(tokens, st.integers(0, 39), st.integers(1, 31))
 def test_every_wrong_character_is_found_and_its_group_named(
     token: Token, place: int, by: int
@@ -69,6 +71,7 @@ def test_every_wrong_character_is_found_and_its_group_named(
         read_token("".join(typed))
 
 
+@settings(deadline=None)
 @given(tokens, st.integers(0, 7), st.permutations(range(5)).map(lambda order: order[:2]))
 def test_two_characters_of_a_group_that_changed_places_are_found(
     token: Token, group: int, places: list[int]
@@ -84,6 +87,7 @@ def test_two_characters_of_a_group_that_changed_places_are_found(
         read_token("".join(typed))
 
 
+@settings(deadline=None)
 @given(tokens, st.permutations(range(8)))
 def test_groups_in_another_order_are_no_token(token: Token, order: list[int]) -> None:
     groups = write_token(token).split("-")
@@ -93,6 +97,7 @@ def test_groups_in_another_order_are_no_token(token: Token, order: list[int]) ->
             read_token(typed)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_other_text_is_a_sentence_without_the_text(text: str) -> None:
     """token, law 4"""
@@ -132,6 +137,7 @@ def test_the_longest_greeting_fits() -> None:
     assert len(write_greeting(Greeting("a" * 32, PUBLIC, 65_535))) <= GREETING_BYTES_MAX
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_other_bytes_are_no_greeting(data: bytes) -> None:
     with pytest.raises(PeerError):
@@ -163,6 +169,7 @@ all_enrolled = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(all_enrolled)
 def test_an_answer_is_read_as_it_was_written(enrolled: Enrolled) -> None:
     data = messages.encode(enrolled)
@@ -195,6 +202,7 @@ def test_small_answers_are_read_as_they_were_written(message: Waiting | Refused)
         messages.decode_from_hub(messages.encode(message))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_other_bytes_are_one_error(data: bytes) -> None:
     """messages, law 2"""
@@ -203,6 +211,7 @@ def test_any_other_bytes_are_one_error(data: bytes) -> None:
             decode(data)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.integers(-5, 1 << 40), st.binary(max_size=64), st.text(max_size=8), st.none()),
@@ -236,6 +245,7 @@ def test_a_proof_is_for_one_curve_key_and_one_identity() -> None:
         read_identity(Ask(1, bytes(10), b"\xff", ask.proof, "hubd"), PUBLIC)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=80), st.binary(min_size=32, max_size=32))
 def test_a_fingerprint_is_five_groups_and_of_both_keys(identity: bytes, curve: bytes) -> None:
     shown = fingerprint(identity, curve)

@@ -43,6 +43,7 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
+    "hubd.enrolment.asking._SENTENCES": _partial("BUSY", "a hub that hears it asks again"),
     "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCKS_DEAD "
         "LOCKS_JAMMED LOCKS_REFUSE LOCKS_WEAK OUTBOX "
@@ -90,7 +91,7 @@ PARTIAL: Mapping[str, Partial] = {
     ),
     "hubd.doors.operations:self._tables": _partial(
         "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK COMMAND STATE READER ORDER BREAK PASSBACK "
-        "REVOCATION",
+        "REVOCATION CERTIFICATE",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(

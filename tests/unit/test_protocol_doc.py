@@ -46,6 +46,7 @@ from hubcore.phone import tickets as tickets_module
 from hubcore.phone.certificates import EPOCH as EPOCH_TYPE
 from hubcore.phone.certificates import HUB as HUB_TYPE
 from hubcore.phone.certificates import (
+    CertificateInForce,
     EpochCertificate,
     HubCertificate,
     issue_epoch_certificate,
@@ -497,7 +498,12 @@ def hub_side(e: Example, chance: Callable[[int], bytes]) -> HubSide:
     issuer = ec_key(e["issuer_scalar"]).verify_key
     tables = ring, TicketTable(e["now"] + 10**8), Budget(1, 1, 1)
     return HubSide(
-        HubName(e["site"], e["hub"]), identity, e["hub_certificate"], issuer, *tables, chance
+        HubName(e["site"], e["hub"]),
+        identity,
+        CertificateInForce.of(e["hub_certificate"], issuer),
+        issuer,
+        *tables,
+        chance,
     )
 
 

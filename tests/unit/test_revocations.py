@@ -156,6 +156,28 @@ def test_a_list_beyond_the_room_is_refused_and_nothing_is_forgotten() -> None:
     assert len(carried.lists) == 1
 
 
+# access.revocations, law 6
+def test_lists_of_the_newest_that_move_on_by_one_name_never_fill_the_room() -> None:
+    """The issuer's lists hold the newest NAMES_MAX: none of them names all of an earlier one."""
+    carried = CarriedRevocations()
+    last = NAMES_MAX + 5 * LISTS_MAX
+    for newest in range(NAMES_MAX, last + 1):
+        new = a_list(newest, range(newest - NAMES_MAX, newest))
+        assert carried.take(new, 0), newest
+    assert len(carried.lists) <= LISTS_MAX
+    assert all(carried.revoked(str(number), b"") for number in range(last))
+
+
+# access.revocations, law 5
+def test_what_several_lists_say_together_is_not_new() -> None:
+    carried = CarriedRevocations()
+    assert carried.take(a_list(1, [1, 3]), 0)
+    assert carried.take(a_list(2, [2, 4]), 0)
+    assert not carried.take(a_list(3, [1, 2]), 0)
+    assert carried.says_all_of(a_list(3, [1, 2]))
+    assert not carried.says_all_of(a_list(3, [1, 2, 5]))
+
+
 def test_an_old_list_says_nothing_new() -> None:
     carried = CarriedRevocations()
     assert not carried.take(a_list(5, [1]), 5)

@@ -21,6 +21,7 @@ from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import BODY_BYTES, Record, RecordKind, Value, facts
 from hubcore.evidence.timefloor import MARK_RECORDS, TimeFloor, from_records
+from hubcore.phone.certificates import CertificateInForce, HubCertificate
 from hubcore.phone.epochs import EpochRing
 from hubcore.phone.messages import Reason
 from hubcore.policy import document
@@ -45,6 +46,7 @@ from tests.pair import SITE, DeskHub, Phone, make_wallet
 from tests.threads import Scarce
 
 YEAR = 365 * 86_400
+HUB_KEY = site.make_key().verify_key
 
 
 class Desk:
@@ -87,6 +89,12 @@ class Desk:
         time_ms = int(1000 * (self.wall + ahead_seconds))
         self.backend_time.answered(time_ms, self.monotonic, self.monotonic)
 
+    def certificate(self) -> CertificateInForce:
+        """That of the hub: what it says of its days."""
+        ends = int(NOON) + YEAR
+        said = HubCertificate("acme", "hub-a", self.certificate_begins, ends, HUB_KEY, (1,))
+        return CertificateInForce(b"", said)
+
     def self_check(self) -> SelfCheck:
         """What looks after the hub, as everything stands now."""
         return SelfCheck(
@@ -95,8 +103,7 @@ class Desk:
             clock_care=self.time,
             epochs=self.epochs,
             sync=self.sync,
-            certificate_begins=self.certificate_begins,
-            certificate_expires=int(NOON) + YEAR,
+            certificate=self.certificate(),
             certificate_file=self.certificate_file,
             backend_key_file=self.backend_key_file,
         )

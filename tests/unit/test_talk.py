@@ -19,6 +19,7 @@ from hubcore.backend.talk import (
     Say,
     TakeAboutKeys,
     TakeAct,
+    TakeCertificate,
     TakeHeld,
     TakeOrder,
     TakePieces,
@@ -48,6 +49,7 @@ HALT = from_backend.Halt(Cause.FORK, 9, bytes(32), "why")
 ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_000)
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
+CERTIFICATE = from_backend.Certificate(b"certificate")
 ROTATE = from_backend.RotateKey(bytes(32))
 MESSAGES = (
     WELCOME,
@@ -62,8 +64,10 @@ MESSAGES = (
     ORDER,
     TAKEN,
     ROTATE,
+    CERTIFICATE,
 )
 
+TAKES = [TakeCertificate(b"certificate")]
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
 HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
@@ -74,7 +78,12 @@ REFUSES_ORDER = [Say(from_hub.OrderResult(bytes(16), OrderOutcome.REFUSED, HALTE
 
 TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
     UplinkPhase.DOWN: {},
-    UplinkPhase.GREETING: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
+    UplinkPhase.GREETING: {
+        WELCOME: SPEAKS,
+        ACKNOWLEDGE: RECEIPTS,
+        CERTIFICATE: TAKES,
+        HALT: HALTS,
+    },
     UplinkPhase.SPEAKING: {
         ACKNOWLEDGE: RECEIPTS,
         HELD: [TakeHeld((1, 2))],
@@ -83,12 +92,18 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ACT: [TakeAct(ACT)],
         POLICY: [TakePolicy(b"policy")],
         PIECES: [TakePieces((b"one", b"other"))],
+        CERTIFICATE: TAKES,
         PONG: [],
         HALT: HALTS,
         TAKEN: [TakeAboutKeys(TAKEN)],
         ROTATE: [TakeAboutKeys(ROTATE)],
     },
-    UplinkPhase.SILENT: {WELCOME: SPEAKS, ACKNOWLEDGE: RECEIPTS, HALT: HALTS},
+    UplinkPhase.SILENT: {
+        WELCOME: SPEAKS,
+        ACKNOWLEDGE: RECEIPTS,
+        CERTIFICATE: TAKES,
+        HALT: HALTS,
+    },
     UplinkPhase.HALTED: {
         WELCOME: SPEAKS,
         ACKNOWLEDGE: RECEIPTS,
@@ -97,6 +112,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ACT: REFUSES_ACT,
         POLICY: [TakePolicy(b"policy")],
         PIECES: [TakePieces((b"one", b"other"))],
+        CERTIFICATE: TAKES,
         HALT: [RefuseWaiting()],
     },
 }

@@ -19,6 +19,7 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
+    Certificate,
     Halt,
     Held,
     KeyTaken,
@@ -32,6 +33,7 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import (
     ActResult,
+    CertificateRequest,
     DeviceOutcome,
     Evidence,
     Hello,
@@ -46,6 +48,7 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import (
+    MAX_CERTIFICATE_BYTES,
     MAX_DEVICES,
     MAX_MESSAGE_BYTES,
     MAX_PIECE_BYTES,
@@ -89,6 +92,7 @@ FROM_HUB = [
     ),
     OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
     OrderResult(bytes(range(16)), OrderOutcome.BUSY, "too many orders"),
+    CertificateRequest(bytes(range(32)), 2**63 - 1),
     PiecesWanted((bytes(32),)),
     PiecesWanted(tuple(bytes([n]) * 32 for n in range(MAX_WANTED))),
     NewKey(bytes(range(32)), bytes(32)),
@@ -114,6 +118,8 @@ FROM_BACKEND = [
     Halt(Cause.GAP, 2**63 - 1, bytes(range(32)), "look at the hub"),
     Act(bytes(16), "operator-9", "light", Verb.ON, None, 1_795_305_600),
     Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
+    Certificate(b"\x00"),
+    Certificate(bytes(MAX_CERTIFICATE_BYTES)),
     KeyTaken(bytes(range(32)), 2, ""),
     KeyTaken(bytes(32), 1, "another hub has this key"),
     RotateKey(bytes(range(32))),
@@ -304,6 +310,17 @@ def test_the_known_bytes_of_an_order_for_a_door():
     assert encode(message).hex() == (
         "881750000102030405060708090a0b0c0d0e0f626f700202011a6b023080f6"
     )
+
+
+def test_the_known_bytes_of_a_certificate_and_of_asking_for_it():
+    assert encode(Certificate(b"\xd2")).hex() == "82181b41d2"
+    asked = CertificateRequest(bytes(range(32)), 1_795_305_600)
+    assert encode(asked).hex() == f"830c5820{bytes(range(32)).hex()}1a6b023080"
+
+
+def test_a_type_that_is_longer_than_needed_is_no_message():
+    with pytest.raises(FrameError):
+        decode_from_backend(b"\x82\x18\x10\x00")
 
 
 def test_the_known_bytes_of_a_release():

@@ -19,7 +19,11 @@ from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import HardwareError, PeerError, ProofError
-from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
+from hubcore.phone.certificates import (
+    CertificateInForce,
+    read_epoch_certificate,
+    read_hub_certificate,
+)
 from hubcore.phone.effects import Drop, Presented, Refused, Unseal
 from hubcore.phone.epochs import Epoch, EpochRing
 from hubcore.phone.framing import Flag, Inbound, Outbound, decode_frame
@@ -330,7 +334,7 @@ def _side(given: Json, chance: Chance) -> HubSide:
     return HubSide(
         name=HubName(given["site"], given["hub"]),
         identity_kid=hub.key.kid,
-        certificate=certificate,
+        certificate=CertificateInForce(certificate, hub),
         issuer=issuer,
         epochs=ring,
         tickets=tickets,

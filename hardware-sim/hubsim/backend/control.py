@@ -61,6 +61,7 @@ class Control:
             "rotate": self._rotate,
             "keep": self._keep,
             "accept": self._accept,
+            "certificate": self._certificate,
             **(more or {}),
         }
 
@@ -202,6 +203,7 @@ class Control:
         return {
             "hubs": {hub: self._about(hub) for hub in enrolled},
             "stopped": stopped,
+            "renewals": self._backend.renewals,
             "forks": forks,
         }
 
@@ -240,6 +242,10 @@ class Control:
     async def _accept(self, order: JsonObject) -> JsonObject:
         archive = self._backend.accept(str(order["hub"]))
         return {"old": str(archive)}
+
+    async def _certificate(self, order: JsonObject) -> JsonObject:
+        """Send a hub the newest certificate that lies here for it."""
+        return {"sent": self._backend.hand_certificate(str(order["hub"]))}
 
     def _keys(self, hub: object) -> tuple[str, ...]:
         keys = self._backend.gate.keys_of(str(hub))

@@ -14,6 +14,7 @@ from hubsim.backend.control import Control, Orders
 from hubsim.backend.router import Listening
 from hubsim.backend.server import Backend
 from hubsim.phone.wallet import write_private
+from hubsim.site.certificates import Certificates
 
 More = Callable[[Backend, asyncio.TaskGroup], Awaitable[Orders]]
 
@@ -24,6 +25,7 @@ async def serve_backend(
     version_of: Callable[[bytes], int] = lambda _document: 0,
     ready: Callable[[Backend], None] = lambda _backend: None,
     more: More | None = None,
+    certificates: Certificates | None = None,
     next_endpoint: str | None = None,
 ) -> None:
     """Serve the site in `directory` until cancelled; call `ready` when hubs and operators can come.
@@ -48,6 +50,7 @@ async def serve_backend(
         hubs=HubFiles(directory / "hubs"),
         directory=directory,
         version_of=version_of,
+        certificates=certificates,
         next_listening=next_listening,
     )
     if policy is not None:

@@ -41,6 +41,7 @@ from hubsim.backend.router import Listening, Router
 from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
 from hubsim.backend.speakers import Speakers, now_ms, shout
 from hubsim.site import offering
+from hubsim.site.certificates import Certificates
 from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.telemetry import TelemetryBoard
 
@@ -78,6 +79,7 @@ class Backend:
         directory: Path,
         version_of: Callable[[bytes], int] = lambda _document: 0,
         *,
+        certificates: Certificates | None = None,
         stale_seconds: float = STALE_SECONDS,
         open_seconds: float = OPEN_SECONDS,
         next_listening: Listening | None = None,
@@ -116,6 +118,9 @@ class Backend:
         )
         self._orders = Orders(self.speakers)
         self._version_of = version_of
+        self._certificates = certificates
+        self.renewals: dict[str, int] = {}
+        """By hub: the end of its certificate, when it wants a newer one that is not there."""
         self._policy: offering.OfferedPolicy | None = None
         self.drifted: set[str] = set()
         """Hubs with another policy of the version that is offered."""
@@ -213,8 +218,9 @@ class Backend:
         hub = received.hub
         message = received.message
         if isinstance(message, from_hub.Hello):
-            said_hello = HubConnection(received.route, received.key, message)
-            self.speakers.greet(hub, said_hello)
+            if self._may_speak(received):
+                said_hello = HubConnection(received.route, received.key, message)
+                self.speakers.greet(hub, said_hello)
             return
         connection = self.connections.get(hub)
         if connection is None or connection.route != received.route:
@@ -236,6 +242,8 @@ class Backend:
                 self.policy_results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
                 self.connections[hub] = dataclasses.replace(connection, hello=hello)
+            case from_hub.CertificateRequest(digest, expires):
+                self._renew(hub, digest, expires)
             case from_hub.PiecesWanted(names):
                 self._send_pieces(hub, names)
             case from_hub.NewKey() | from_hub.RetireKey():
@@ -243,6 +251,43 @@ class Backend:
             case from_hub.Ping(nonce):
                 pong = from_backend.Pong(nonce, now_ms())
                 self.speakers.send(hub, pong)
+
+    def _may_speak(self, received: Received) -> bool:
+        """Give a hub its newest certificate; a hub whose certificate has ended gets nothing else.
+
+        It is not welcomed: nothing is taken from it, and it gets no order, until it is renewed.
+        """
+        hub = received.hub
+        certificates = self._certificates
+        if certificates is None:
+            return True
+        if certificates.has_ended(hub):
+            self.ignored["hello of a hub that may only renew"] += 1
+            self.speakers.connections.pop(hub, None)
+            newest = certificates.of(hub)
+            self.renewals[hub] = newest.certified.expires if newest else 0
+            return False
+        newest = certificates.of(hub)
+        if newest is not None:
+            self._router.send(received.route, from_backend.Certificate(newest.document))
+        return True
+
+    def _renew(self, hub: str, digest: bytes, expires: int) -> None:
+        """Answer a hub that asks for a newer certificate; without one, an operator sees it."""
+        newer = self._certificates.asked(hub, digest) if self._certificates else None
+        if newer is None:
+            self.renewals[hub] = expires
+        else:
+            self.renewals.pop(hub, None)
+            self.speakers.send(hub, from_backend.Certificate(newer.document))
+
+    def hand_certificate(self, hub: str) -> bool:
+        """Send a hub its newest certificate; False when it is away, and gets it at its Hello."""
+        newest = self._certificates.of(hub) if self._certificates else None
+        if newest is None:
+            return False
+        self.renewals.pop(hub, None)
+        return self.speakers.send(hub, from_backend.Certificate(newest.document))
 
     def _take_key(self, received: Received, message: from_hub.NewKey | from_hub.RetireKey) -> None:
         """Change a hub's keys as it asks, and answer; say nothing when the disk refuses."""

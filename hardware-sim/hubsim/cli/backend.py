@@ -39,6 +39,7 @@ ACT_SECONDS = 180.0
     multiple=True,
     help="tcp://HOST:PORT as hubs reach it, told to new ones; by default the host they came to.",
 )
+@click.option("--renews", is_flag=True, help="Renew certificates with the issuer's key of SITE.")
 @click.pass_context
 def backend(
     context: click.Context,
@@ -46,6 +47,7 @@ def backend(
     listen_next: str | None,
     enrol_at: str | None,
     reached_at: tuple[str, ...],
+    renews: bool,
 ) -> None:
     """Serve the reference backend until interrupted.
 
@@ -55,6 +57,7 @@ def backend(
         return
     from hubsim.backend.serve import serve_backend
     from hubsim.enrolment.place import new_hubs_at
+    from hubsim.site.certificates import Certificates
 
     site = open_site(context.obj)
     where = listen or site.endpoint
@@ -64,10 +67,20 @@ def backend(
             endpoint=where,
             version_of=partial(_policy_version, site),
             ready=lambda _: click.echo(f"backend on {where}"),
+            certificates=Certificates(
+                backend=site.backend,
+                issuer=site.verifier,
+                renew=partial(renew, site) if renews else None,
+            ),
             next_endpoint=listen_next,
             more=None if enrol_at is None else new_hubs_at(site, where, enrol_at, reached_at),
         )
     )
+
+
+def renew(site: sites.Site, hub: str) -> None:
+    """Make a hub a newer certificate for the same key and doors."""
+    sites.certify(site, hub)
 
 
 def _policy_version(site: sites.Site, document: bytes) -> int:
@@ -92,6 +105,8 @@ def backend_hubs(path: Path) -> None:
             click.echo(
                 f"{hub}: came with a key that it has changed since: an older state, or a copy"
             )
+    for hub in answer["renewals"]:
+        click.echo(f"{hub}: wants a newer certificate: `hubsim backend renew {hub}`")
     for hub, stop in answer["stopped"].items():
         click.echo(f"{hub}: STOPPED ({stop['cause']}): {stop['why']}")
 

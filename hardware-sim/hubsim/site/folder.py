@@ -4,7 +4,7 @@
     SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub
                    beacon.key
     SITE/hubs/HUB/ the same for each further hub; of one that was enrolled certificate.cbor alone
-    SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
+    SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub certificates/HUB.cbor policy.cbor
     SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
 Laws:

@@ -21,6 +21,7 @@ from hubcore.phone import beacon
 from hubcore.phone.certificates import HubCertificate
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubsim.phone.wallet import write_private
+from hubsim.site.certificates import certificate_file, hand_to_hub
 from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem
 from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_of_git, write_public
 
@@ -151,7 +152,7 @@ def certify(
         points=sorted(points),
         validity=Validity.days(days),
     )
-    write_public(folder / "certificate.cbor", document)
+    _put_certificate(site, folder, hub, document)
     return site.certificate(hub)
 
 
@@ -178,7 +179,7 @@ def certify_new(
     )
     folder = site.hub if hub == site.first_hub else site.path / "hubs" / hub
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_public(folder / "certificate.cbor", document)
+    _put_certificate(site, folder, hub, document)
     return document
 
 
@@ -187,12 +188,19 @@ def end_hub(site: Site, hub: str) -> None:
     site.certificate(hub)
     file = site.hub_folder(hub) / "certificate.cbor"
     file.rename(file.with_name("certificate.ended.cbor"))
+    certificate_file(site.backend, hub).unlink(missing_ok=True)
 
 
 def check_new(site: Site, hub: str, points: Sequence[int]) -> None:
     """Raise ValueError for a name that hubd would refuse, or an access point in use."""
     _check_id("hub", hub)
     _check_free(site, hub, points)
+
+
+def _put_certificate(site: Site, folder: Path, hub: str, document: bytes) -> None:
+    """Put a certificate into the hub's folder, and where the backend finds it."""
+    write_public(folder / "certificate.cbor", document)
+    hand_to_hub(site.backend, hub, document)
 
 
 def _check_id(what: str, name: str) -> None:
@@ -233,7 +241,7 @@ def _make_hub(
         points=sorted(set(points)),
         validity=validity,
     )
-    write_public(folder / "certificate.cbor", certificate)
+    _put_certificate(site, folder, hub, certificate)
     if beacon_key is not None:
         write_private(folder / "beacon.key", beacon_key)
     public, secret = zmq.curve_keypair()

@@ -20,6 +20,7 @@ from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
     BackendMessage,
+    Certificate,
     Halt,
     Held,
     KeyTaken,
@@ -33,6 +34,7 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import (
     ActResult,
+    CertificateRequest,
     Evidence,
     Hello,
     HubMessage,
@@ -62,6 +64,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         ActResult,
         OrderResult,
         Telemetry,
+        CertificateRequest,
         PiecesWanted,
         NewKey,
         RetireKey,
@@ -78,6 +81,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Halt,
         Act,
         Order,
+        Certificate,
         Held,
         Pieces,
         KeyTaken,

@@ -14,6 +14,7 @@ from hubcore.backend.uplink.words import (
     KEY_BYTES,
     KEYS_MAX,
     MAX_ACKNOWLEDGED,
+    MAX_CERTIFICATE_BYTES,
     MAX_DETAIL_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_PIECE_BYTES,
@@ -265,6 +266,19 @@ class Order(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate(Message):
+    """Backend: the newest certificate of this hub; only its issuer's signature proves anything."""
+
+    TYPE: ClassVar[int] = 27
+    CEILING: ClassVar[int] = MAX_CERTIFICATE_BYTES + 64
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, MAX_CERTIFICATE_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class Pieces(Message):
     """Backend: pieces that the hub wants, in any order; each proves itself by its hash."""
 
@@ -337,4 +351,5 @@ BackendMessage = (
     | Pieces
     | KeyTaken
     | RotateKey
+    | Certificate
 )

@@ -251,6 +251,23 @@ class OrderResult(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateRequest(Message):
+    """Hub: my certificate ends at `expires` (Unix seconds); have I a newer one than this?
+
+    `digest` is the SHA-256 of the one in force.
+    """
+
+    TYPE: ClassVar[int] = 12
+    digest: bytes
+    expires: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("digest", self.digest, HASH_BYTES, HASH_BYTES)
+        check_uint("expires", self.expires)
+
+
+@dataclass(frozen=True, slots=True)
 class PiecesWanted(Message):
     """Hub: bring these pieces of the policy that was offered; `names` are their hashes."""
 
@@ -315,6 +332,7 @@ HubMessage = (
     | ActResult
     | OrderResult
     | Telemetry
+    | CertificateRequest
     | PiecesWanted
     | NewKey
     | RetireKey

@@ -23,6 +23,7 @@ MAX_RECORD_BYTES = BODY_BYTES
 MAX_SMALL_BYTES = 4096
 """The ceiling of every message that carries neither a policy nor a record."""
 MAX_ACKNOWLEDGED = 256
+MAX_CERTIFICATE_BYTES = 4096
 MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16

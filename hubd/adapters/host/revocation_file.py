@@ -29,12 +29,16 @@ class RevocationFile:
     def found(self) -> Sequence[bytes]:
         """Return the signed lists in the file, unproven. Raise StoreError."""
         try:
-            with self._path.open("rb") as file:
+            # O_NONBLOCK: a pipe that lies there must not stop the start
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            with os.fdopen(os.open(self._path, flags), "rb") as file:
                 data = file.read(FILE_BYTES_MAX + 1)
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise self._broken(error.strerror or str(error)) from error
+        if data is None:  # a pipe that somebody else writes to
+            raise self._broken("it is no file")
         if len(data) > FILE_BYTES_MAX:
             raise self._broken(f"it has over {FILE_BYTES_MAX} bytes")
         try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +24,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey, VerifyKey
-from hubcore.errors import ConfigError, PeerError
+from hubcore.errors import ConfigError, PeerError, TrustError
 from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
-from hubcore.phone.certificates import HubCertificate, read_hub_certificate
+from hubcore.phone.certificates import CertificateInForce, HubCertificate, read_hub_certificate
 from hubd.adapters.keys.readerkeys import (
     WANTED_CARD_KEY,
     WANTED_READER_KEY,
@@ -35,6 +36,7 @@ from hubd.adapters.keys.readerkeys import (
     checked_card_key,
     checked_reader_key,
 )
+from hubd.adapters.keys.renewed import RenewedCertificate
 from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.config.file import Config
 from hubd.config.keys import KeyFile
@@ -61,12 +63,14 @@ WANTED = {
 class HubKeys:
     """What the hub can prove and whom it believes.
 
-    `certified` and `issuer_key` are the parsed forms of the bytes.
+    `certified` and `issuer_key` are the parsed forms of the bytes. `in_force` is the certificate
+    that phones get: the installer's, or a newer one that came over the uplink.
     """
 
     identity: ec.EllipticCurvePrivateKey = field(repr=False)
     certificate: bytes
     certified: HubCertificate
+    in_force: CertificateInForce
     issuer: bytes
     issuer_key: VerifyKey
     uplink: UplinkKeys | None
@@ -101,11 +105,28 @@ def load_keys(config: Config) -> HubKeys:
         identity=identity,
         certificate=certificate,
         certified=certified,
+        in_force=_in_force(config, certificate, certified, issuer_key),
         issuer=issuer,
         issuer_key=issuer_key,
         uplink=_uplink(config),
         readers=_readers(config),
     )
+
+
+def _in_force(
+    config: Config, document: bytes, certified: HubCertificate, issuer: VerifyKey
+) -> CertificateInForce:
+    """Return the installer's certificate, or the newer one in the state directory.
+
+    The newer one proves itself, or it does not count. Whether it is valid now is not judged here.
+    """
+    in_force = CertificateInForce(document, certified)
+    renewed = RenewedCertificate(config.hub.state_directory).found()
+    points = [point.number for door in config.doors for point in door.access_points]
+    if renewed is not None:
+        with suppress(TrustError):
+            in_force.renew(renewed, in_force.newer(renewed, issuer, points))
+    return in_force
 
 
 def load_beacon(config: Config) -> Beacon | None:

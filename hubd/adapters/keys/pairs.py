@@ -23,6 +23,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -41,7 +42,7 @@ FOLDER = "uplink-keys"
 """Below the state directory."""
 PAIR_BYTES_MAX = 512
 ENTRIES_MAX = 64
-"""Names in the folder that are looked at."""
+"""Names of pairs in the folder that are looked at; others cost nothing."""
 
 _FORM = 1
 _NONCE_BYTES = 12
@@ -99,9 +100,8 @@ class PairFolder:
         with self._on_disk():
             self._folder.mkdir(mode=0o700, exist_ok=True)
             _sync(self._folder.parent)
-            for path in self._entries():
-                if path.name.endswith(_UNFINISHED):
-                    _remove(path)
+            for path in self._entries(lambda name: name.endswith(_UNFINISHED)):
+                _remove(path)
             if self._first_seen() is None:
                 first = cbor.encode([_FORM, self._configured.public, max(0, int(now))])
                 self._write(self._folder / "first", first, "first")
@@ -143,6 +143,8 @@ class PairFolder:
             unfinished = self._folder / f"current{_UNFINISHED}"
             _remove(unfinished)
             unfinished.symlink_to(self._next.name)
+            if not (self._folder / "current").is_symlink():
+                _remove(self._folder / "current")  # no hub has put it there
             unfinished.rename(self._folder / "current")
             _sync(self._folder)
             self._after_step("switched")
@@ -159,8 +161,9 @@ class PairFolder:
     def drop_old(self) -> None:
         """See `ports.keys.KeyPairs.drop_old`."""
         with self._on_disk():
-            for path in self._old():
-                self._drop(path)
+            while old := self._old():  # of very many, some at a time
+                for path in old:
+                    self._drop(path)
         self._read()
         self._check(not self._known.is_old_left)
 
@@ -217,18 +220,17 @@ class PairFolder:
             "another hub. The configured one is used, which the backend may not know any more"
         )
 
-    def _entries(self) -> list[Path]:
+    def _entries(self, wanted: Callable[[str], bool]) -> list[Path]:
+        """Return what lies there under a name that is wanted, the first ENTRIES_MAX of them."""
         try:
-            return sorted(self._folder.iterdir())[:ENTRIES_MAX]
+            with os.scandir(self._folder) as found:
+                names = (entry.name for entry in found if wanted(entry.name))
+                return [self._folder / name for name in nsmallest(ENTRIES_MAX, names)]
         except OSError:
             return []
 
     def _pairs(self) -> list[Path]:
-        return [
-            path
-            for path in self._entries()
-            if path.name.startswith("p-") and not path.name.endswith(_UNFINISHED)
-        ]
+        return self._entries(_is_of_pair)
 
     def _old(self) -> list[Path]:
         """Return the directories of pairs that are neither the current one nor the next."""
@@ -281,10 +283,11 @@ class PairFolder:
 
     def _drop(self, path: Path) -> None:
         """Remove a pair, its secret first."""
-        with suppress(FileNotFoundError):
-            (path / "pair").unlink()
-            _sync(path)
-            self._after_step("secret removed")
+        if path.is_dir() and not path.is_symlink():  # what a symlink names is not ours
+            with suppress(FileNotFoundError):
+                (path / "pair").unlink()
+                _sync(path)
+                self._after_step("secret removed")
         _remove(path)
         _sync(self._folder)
         self._after_step("pair removed")
@@ -307,6 +310,10 @@ class PairFolder:
                 f"uplink keys: {self._folder} cannot be written ({error.strerror or error}); "
                 f"look at: df -h {self._folder}; ls -ld {self._folder}"
             ) from error
+
+
+def _is_of_pair(name: str) -> bool:
+    return name.startswith("p-") and not name.endswith(_UNFINISHED)
 
 
 def _sealing_key(secret: bytes) -> bytes:

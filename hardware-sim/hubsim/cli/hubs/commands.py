@@ -1,4 +1,4 @@
-"""`hubsim backend enrol | enrolments | approve | refuse | end`: how hubs come and go.
+"""`hubsim backend enrol | enrolments | approve | renew | refuse | end`: how hubs come and go.
 
 Law: the issuer's key is read here, by the operator's command, and never by the backend that serves.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,31 @@ def approve(path: Path, hub: str, fingerprint: str | None, days: float) -> None:
     click.echo(f"hub {hub} is enrolled, access points {', '.join(map(str, entry['points']))}")
 
 
+@click.command("renew")
+@site_option()
+@click.argument("hub")
+@click.option(
+    "--access-point", "points", type=HUB_POINT, multiple=True, help="A door more; several times."
+)
+@click.option("--without", type=HUB_POINT, multiple=True, help="One less; several times.")
+@click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
+@click.pass_obj
+def renew(
+    path: Path, hub: str, points: tuple[int, ...], without: tuple[int, ...], days: float
+) -> None:
+    """Sign a newer certificate for HUB, and send it: it is in force there at once.
+
+    A door more needs a section [[doors]] in its configuration, too.
+    """
+    where = open_site(path)
+    made = sites.certify(where, hub, points, without, days)
+    is_sent = ask_backend(path, {"do": "certificate", "hub": hub})["sent"]
+    how = "sent" if is_sent else "it gets it when it comes"
+    served = ", ".join(map(str, made.access_points))
+    until = datetime.fromtimestamp(made.expires, UTC)
+    click.echo(f"hub {hub}: access points {served}, until {until:%Y-%m-%d %H:%M} UTC; {how}")
+
+
 @click.command("refuse")
 @site_option()
 @click.argument("hub")
@@ -160,4 +186,4 @@ def _state(entry: dict[str, Any], now: float) -> str:
     return f"its token waits for a machine, {hours:.0f} h more; {points}"
 
 
-OF_BACKEND = (enrol, enrolments, approve, refuse, end)
+OF_BACKEND = (enrol, enrolments, approve, renew, refuse, end)

@@ -1,0 +1,72 @@
+"""The use case of a newer certificate: proven, made durable, then in force, without a pause.
+
+Laws:
+1. It proves itself by the issuer's signature, for this hub, site and key, and its doors
+   (`hubcore.phone.certificates`). Who brought it proves nothing.
+2. It is durable before it is in force. Until then phones get the one before, and a power cut leaves
+   one of the two.
+3. The one in force again changes nothing and leaves no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+from hubcore.codec.cose import VerifyKey
+from hubcore.errors import AuditError
+from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.records import RecordKind
+from hubcore.phone.certificates import CertificateInForce
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import AuditLog
+from hubd.recording import record_now
+
+
+class CertificateIntake:
+    """Takes newer certificates; `keep` makes one durable, or raises StoreError."""
+
+    def __init__(
+        self,
+        in_force: CertificateInForce,
+        *,
+        issuer: VerifyKey,
+        points: Collection[int],
+        keep: Callable[[bytes], Awaitable[None]],
+        tickets: TicketTable,
+        log: AuditLog,
+        clock: Clock,
+        tell: Tell,
+    ) -> None:
+        """`points`: the access points where this hub has a door."""
+        self._in_force = in_force
+        self._issuer = issuer
+        self._points = points
+        self._keep = keep
+        self._tickets = tickets
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+
+    async def accept(self, document: bytes) -> None:
+        """Put a newer certificate in force.
+
+        Raise TrustError or StoreError: the one before stays in force then.
+        """
+        if document == self._in_force.document:
+            return
+        now = self._clock.wall()
+        new = self._in_force.newer(document, self._issuer, self._points, now)
+        await self._keep(document)
+        self._in_force.renew(document, new)
+        self._tickets.hub_lives_until(new.expires)
+        await self._record(new.expires)
+
+    async def _record(self, expires: int) -> None:
+        facts: Detail = {Fact.EXPIRES: expires}
+        self._tell(EventName.CERTIFICATE, facts)
+        record = record_now(self._clock, RecordKind.CERTIFICATE, facts)
+        try:
+            await self._log.append(record)
+        except AuditError as error:
+            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
