@@ -24,7 +24,7 @@ from nats.js import errors as refusals
 
 from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
-from hubgateway import chain, names
+from hubgateway.rules import chain, names
 
 ANSWER_SECONDS = 5.0
 WALK_MESSAGES_MAX = 256

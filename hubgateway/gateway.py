@@ -29,14 +29,14 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.words import MAX_PIECES, PROTOCOL
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
-from hubgateway import chain, names, policy, zap
-from hubgateway.chain import Stop
 from hubgateway.engine import Engine, complain
 from hubgateway.keeper import Keeper
-from hubgateway.lanes import Heard, Lane, Session
 from hubgateway.mirror import Mirror
-from hubgateway.pocket import Pocket, read_command
 from hubgateway.router import Router
+from hubgateway.rules import chain, names, policy, zap
+from hubgateway.rules.chain import Stop
+from hubgateway.rules.lanes import Heard, Lane, Session
+from hubgateway.rules.pocket import Pocket, read_command
 
 COMPLAIN_SECONDS = 10.0
 

@@ -15,8 +15,8 @@ from hubcore.backend.uplink.words import Cause
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, StoredRecord, facts
-from hubgateway import chain
 from hubgateway.engine import Engine, MovedOnError, complain
+from hubgateway.rules import chain
 
 TRIES = 2
 

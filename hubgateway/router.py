@@ -12,7 +12,7 @@ import zmq.asyncio
 
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.errors import ConfigError
-from hubgateway import zap
+from hubgateway.rules import zap
 
 BATCH_MESSAGES = 256
 SEND_QUEUE_MESSAGES = 256

@@ -23,7 +23,7 @@ from zmq.utils import z85
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.evidence.records import GENESIS, StoredRecord, chain_hash
-from hubgateway import chain, names
+from hubgateway.rules import chain, names
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 30.0

@@ -11,7 +11,7 @@ from nats.js import api
 
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import Cause
-from hubgateway import names
+from hubgateway.rules import names
 from tests.gateway.bench import Bench, make_chain, running, until
 
 pytestmark = pytest.mark.once
@@ -85,7 +85,8 @@ async def test_the_newest_session_counts_at_whichever_gateway(bench: Bench) -> N
     hub.records = make_chain(20)
     await hub.greet(first.endpoint)
     stale = await bench.hub("hub-1", enrolled=False)
-    stale.public, stale.secret = hub.public, hub.secret
+    stale.public = hub.public
+    stale.secret = hub.secret
     stale.boot_id = hub.boot_id
     await stale.greet(second.endpoint)
     await hub.greet(first.endpoint)

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import Protocol
 
-from hubgateway.names import Entry, Standing, read_entry
+from hubgateway.rules.names import Entry, Standing, read_entry
 
 KEY_PROPERTY = "X-Hub-Key"
 _KEY_BYTES = 32

@@ -14,7 +14,7 @@ from hubcore.backend.uplink.from_backend import NewPolicy
 from hubcore.backend.uplink.from_hub import Hello
 from hubcore.errors import FrameError
 from hubcore.policy import document
-from hubgateway.names import root_version
+from hubgateway.rules.names import root_version
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from hubcore.backend.uplink import from_hub
 from hubcore.evidence.records import StoredRecord
-from hubgateway.chain import BATCH_RECORDS_MAX
+from hubgateway.rules.chain import BATCH_RECORDS_MAX
 
 LANE_MESSAGES_MAX = 256
 
