@@ -31,6 +31,8 @@ pytestmark = pytest.mark.once
 HUB = "hub-1"
 ENDED_DAYS = 30 / DAY
 """Of a certificate that began a minute ago."""
+LAST_THIRD_DAYS = 90 / DAY
+"""Of one that began a minute ago and has 30 s left."""
 
 
 def anna(stage: Stage) -> Wallet:
@@ -137,6 +139,21 @@ async def dark_past_its_end(stage: Stage) -> None:
     await stage.until(all_came, "what waited goes up")
 
 
+async def renewed_by_itself(stage: Stage) -> None:
+    """A certificate in the last third of its life is renewed, when the backend may sign."""
+    renewed = stage.site.hub / "state" / RENEWED
+    await stage.stop("backend")
+    sites.certify(stage.site, HUB, days=LAST_THIRD_DAYS)
+    short = newest(stage)
+    where = ("--at", str(stage.path), "--listen", stage.endpoint)
+    await stage.start("backend", "backend", *where, "--enrol", "tcp://127.0.0.1:*", "--renews")
+    await stage.until(lambda: newest(stage) != short, "the hub has asked, and the backend signed")
+    await stage.until(lambda: renewed.read_bytes() == newest(stage), "the hub has taken it")
+    certified = stage.site.certificate(HUB)
+    assert certified.expires - certified.not_before == sites.HUB_DAYS * DAY
+    await stage.until(lambda: is_connected(stage), "the hub is welcome")
+
+
 async def replaced(stage: Stage) -> None:
     """A dead hub's place is taken by a new machine with an empty disk."""
     old_key = (stage.site.backend / "hubs" / f"{HUB}{KEY_SUFFIX}").read_text()
@@ -188,5 +205,6 @@ async def test_the_life_of_a_hub(tmp_path: Path) -> None:
         await opens(stage)
         await renewed_while_it_runs(stage)
         await dark_past_its_end(stage)
+        await renewed_by_itself(stage)
         await replaced(stage)
         await ended(stage)
