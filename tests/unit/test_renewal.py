@@ -307,7 +307,6 @@ async def test_a_flood_of_wrong_certificates_costs_one_look_a_pause() -> None:
         pace=Pace(refused_seconds=3600.0, refused_cap_seconds=3600.0),
         answer=lambda _: None,
         counters=counters,
-        clock=FakeClock(),
     )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(workers.run())
