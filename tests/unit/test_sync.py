@@ -24,7 +24,7 @@ from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreErro
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
-from hubd.backend.sender import TAKEN_BACK_AT_ONCE
+from hubd.backend.sender import SENT_AT_ONCE, TAKEN_BACK_AT_ONCE
 from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
@@ -799,8 +799,8 @@ async def test_the_outbox_knows_no_receipt_twice():
     assert (outbox.room(), outbox.due()) == (0, 10.0)
     outbox.rewind()
     assert (outbox.room(), outbox.due(), outbox.after) == (2, None, 0)
-    assert outbox.acknowledged(2)
-    assert not outbox.acknowledged(2)
+    assert outbox.acknowledged(2, 1.0)
+    assert not outbox.acknowledged(2, 4.0)
     outbox.sent(1, 5.0)
     waits = []
     for _ in range(4):
@@ -814,6 +814,35 @@ async def test_the_outbox_knows_no_receipt_twice():
     assert waits == [15.0, 35.0, 75.0, 115.0]
 
 
+async def test_the_doors_have_their_turn_while_many_records_go_up():
+    async with site() as here:
+        await here.log.fill(256)
+        here.link.connect()
+        await here.next()
+        here.welcome()
+        turns = 0
+        most = 0
+        while here.link.said.qsize() < 256:
+            before = here.link.said.qsize()
+            await asyncio.sleep(0)
+            most = max(most, here.link.said.qsize() - before)
+            turns += 1
+            assert turns < 1000
+        assert most <= SENT_AT_ONCE
+
+
+async def test_a_slow_line_that_brings_receipts_is_not_filled_with_repetitions():
+    outbox = Outbox(100, 10.0, 40.0, 100.0)
+    for number in range(1, 101):
+        outbox.sent(number, 0.0)
+    for number in range(1, 101):
+        now = 9.0 * number
+        assert not outbox.begin_again_if_overdue(now)
+        assert outbox.acknowledged(number, now)
+    outbox.sent(101, 901.0)
+    assert outbox.begin_again_if_overdue(911.0), "no receipt for 10 s"
+
+
 async def test_what_a_carrier_holds_makes_room_stays_unanswered_and_goes_again_later():
     outbox = Outbox(2, 10.0, 40.0, 100.0)
     outbox.sent(1, 0.0)
@@ -824,7 +853,7 @@ async def test_what_a_carrier_holds_makes_room_stays_unanswered_and_goes_again_l
     assert (outbox.room(), outbox.due()) == (1, 10.0)
     assert outbox.held(2, 6.0)
     assert (outbox.room(), outbox.due()) == (2, 105.0)
-    assert outbox.acknowledged(2), "held is no receipt"
+    assert outbox.acknowledged(2, 6.0), "held is no receipt"
     assert outbox.begin_again_if_overdue(105.0)
     assert (outbox.room(), outbox.after) == (1, 0)
 

@@ -173,7 +173,8 @@ class Control:
 
     async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
-        sent = self._backend.push_policy(document)
+        offered = await asyncio.to_thread(self._backend.look_at_policy, document)
+        sent = self._backend.push(offered)
         unfinished = self._directory / "policy.new"
         await asyncio.to_thread(unfinished.write_bytes, document)
         unfinished.replace(self._directory / "policy.cbor")
@@ -215,6 +216,7 @@ class Control:
             "came_with_retired_key": hub in self._backend.gate.came_with_retired,
             "records": len(self._backend.records(hub)),
             "policy_version": connection.hello.policy_version if connection else None,
+            "policy_drifted": hub in self._backend.drifted,
             "software": connection.hello.software if connection else None,
         }
 
