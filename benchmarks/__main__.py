@@ -24,8 +24,11 @@ from benchmarks import (
     lab,
     lab_figures,
     machine,
+    policies,
     pulse,
     readers,
+    records,
+    records_figures,
     start,
     table,
     zwave,
@@ -46,10 +49,14 @@ class Size:
 
     cpu: int
     decisions: int
+    policies: int
     air: int
     start: int
     disk: int
     records: int
+    log: int
+    verified: int
+    drained: int
     readers: int
     pulse: int
     zwave: int
@@ -61,10 +68,14 @@ class Size:
 WHOLE = Size(
     cpu=1500,
     decisions=2000,
+    policies=1_000_000,
     air=400,
     start=7,
     disk=25,
     records=25,
+    log=10_000_000,
+    verified=200_000,
+    drained=5000,
     readers=60,
     pulse=300,
     zwave=12,
@@ -75,10 +86,14 @@ WHOLE = Size(
 QUICK = Size(
     cpu=60,
     decisions=100,
+    policies=5000,
     air=20,
     start=1,
     disk=3,
     records=5,
+    log=20_000,
+    verified=5000,
+    drained=500,
     readers=3,
     pulse=5,
     zwave=1,
@@ -90,7 +105,18 @@ QUICK = Size(
 
 async def measure(size: Size, directory: Path) -> Table:
     """Measure every family, one after the other, each in a folder of its own."""
-    families = ("cpu", "plain", "disk", "air", "start", "readers", "pulse", "zwave")
+    families = (
+        "cpu",
+        "plain",
+        "disk",
+        "air",
+        "start",
+        "readers",
+        "pulse",
+        "zwave",
+        "policies",
+        "log",
+    )
     folders = {name: directory / name for name in families}
     for folder in folders.values():
         folder.mkdir()
@@ -126,13 +152,29 @@ async def measure(size: Size, directory: Path) -> Table:
         "decisions on 50 schedules",
         decisions.measure(size.decisions),
     )
+    of_log = await _announced(
+        f"a log of {size.log:,} records, and records to the backend",
+        records.measure(
+            directory=folders["log"],
+            length=size.log,
+            verified=size.verified,
+            rounds=size.start,
+            drained=size.drained,
+        ),
+    )
+    of_policies = await _announced(
+        "a large policy",
+        policies.measure(folders["policies"], size.policies),
+    )
     of_zwave = await _announced("Z-Wave", _zwave(folders["zwave"], size.zwave))
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.decision_figures(of_decisions),
+        *figures.policy_figures(of_policies),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
+        *records_figures.records_figures(of_log),
         *figures.reader_figures(of_readers),
         *figures.pulse_figures(of_pulse),
         *zwave_figures.zwave_figures(of_zwave),
@@ -141,9 +183,11 @@ async def measure(size: Size, directory: Path) -> Table:
     rounds = {
         "CPU": size.cpu,
         "decisions": size.decisions,
+        "policies": size.policies,
         "air": size.air,
         "start": size.start,
         "disk": size.disk * size.records,
+        "log": size.log,
         "readers": size.readers,
         "pulse": size.pulse,
         "zwave": size.zwave,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Pace:
     """The numbers of the talk: records, orders and seconds."""
 
-    window: int = 64
+    window: int = 256
     """So many records may be sent and not yet acknowledged."""
     releases_in_flight: int = 4
     """So many releases are carried out at the same time."""

@@ -61,6 +61,10 @@ class Assembly:
         """How many of the pieces that were asked for have not come."""
         return len(self._asked)
 
+    def name(self, table: Table, piece: int) -> bytes:
+        """Return the name of a piece of pages; zeros while the index has not told it."""
+        return self._growing[table].name_at(piece)
+
     def ask(self, most: int) -> Sequence[bytes]:
         """Return the names of at most so many pieces that are wanted now.
 
@@ -118,7 +122,7 @@ class _Growing:
         for _ in range(most - len(indexes)):
             if at < 0:
                 return
-            yield self._name_at(at), range(at, at + 1)
+            yield self.name_at(at), range(at, at + 1)
             at = self._states.find(_WANTED, at + 1)
 
     def take_index(self, places: range, name: bytes, names: bytes) -> None:
@@ -154,7 +158,8 @@ class _Growing:
         else:
             self._states[place] = _WANTED
 
-    def _name_at(self, place: int) -> bytes:
+    def name_at(self, place: int) -> bytes:
+        """Return the name of the piece at a place; zeros while it is not known."""
         return bytes(self._names[place * HASH_BYTES : (place + 1) * HASH_BYTES])
 
 

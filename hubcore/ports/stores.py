@@ -169,6 +169,12 @@ class PolicyFile(PolicyLookups, Protocol):
     def digest(self) -> bytes:
         """See `PolicyStore.digest`."""
 
+    def damaged(self) -> bool:
+        """Whether a look-up has met a page that is not the signed one, since the last policy.
+
+        A policy that is staged meanwhile wants each page that is not there as it was signed.
+        """
+
     async def stage(self, new: Root, again: bool = False) -> None:
         """See `PolicyStore.stage`; `again` allows the version that is in force already."""
 

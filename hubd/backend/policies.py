@@ -119,6 +119,8 @@ class PolicyWorker:
                     pieces = await self._pieces.get()
             except TimeoutError:
                 self._counters["pieces_late"] += 1
+            while not self._pieces.empty():  # all that has come goes into one commit
+                pieces = (*pieces, *self._pieces.get_nowait())
         if not self._policies.empty():
             raise _NewerError("another policy has come")
         return pieces

@@ -118,7 +118,6 @@ class RecordSender:
         durable = self._lost_after
         if durable is None:
             return True
-        self._receipts = {number for number in self._receipts if number <= durable.number}
         ended = await self._records.take_back(durable.number, TAKEN_BACK_AT_ONCE)
         self.oldest.begin_again()
         if ended and self._lost_after == durable:

@@ -17,6 +17,8 @@ from hubd.cli.text import clean, is_number, moment
 
 OFFSET_SHOWN_SECONDS = 2.0
 """A smaller difference of clocks comes from the way between them."""
+NEXT_KEY = 2
+"""The number of the backend's second pinned key."""
 MOMENTS = frozenset({"since", "last_welcome"})
 URGENCY = ("error", "", "warning", "info")
 """The severities, the most urgent first; a severity that this hubctl does not know counts as ""."""
@@ -128,7 +130,23 @@ def backend_text(backend: Any) -> str:
     if not backend["connected"] and backend.get("last_welcome") is not None:
         said.append(f"last welcome {moment(backend['last_welcome'])}")
     said += _clock_offset(backend.get("clock_offset_seconds"), backend.get("clock_within_seconds"))
-    return ", ".join(said)
+    return ", ".join(said + _place(backend))
+
+
+def _place(backend: Mapping[str, Any]) -> list[str]:
+    """Say where the uplink is, with which keys, and why another endpoint is of no use."""
+    said: list[str] = []
+    endpoint = clean(backend.get("endpoint") or "")
+    if endpoint:
+        said.append(f"endpoint {endpoint}")
+    if backend.get("server_key") == NEXT_KEY:
+        said.append("by the backend's next key")
+    if is_number(backend.get("key_since")):
+        said.append(f"own key since {moment(backend['key_since'])}")
+    for other, why in _mapping(backend.get("failures")).items():
+        if clean(other) != endpoint:
+            said.append(f"not at {clean(other)} ({clean(why)})")
+    return said
 
 
 def _clock_offset(offset: Any, within: Any) -> list[str]:

@@ -8,13 +8,14 @@ Laws:
 3. Nothing older than what the log knows is put in force, whatever the file holds.
 4. While a doubt stands nobody has a right to order anything from afar: neither to end an order for
    a door nor to command a device.
-5. While a doubt stands this hub says that it has no policy (version 0), so that the backend sends
-   its own again.
+5. While a doubt stands, or a page of the policy is damaged, this hub says that it has no policy
+   (version 0), so that the backend sends its own again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from hubcore.access.cards import Card
 from hubcore.access.revocations import CarriedRevocations
@@ -132,23 +133,39 @@ class ProvenPolicy:
 
     def version(self) -> int:
         """The version of the policy in force, 0 when none is, or none that is believed."""
-        if self._doubt is not None:
+        if self._is_asked_again:
             return 0
         return self._file.version()
+
+    @property
+    def _is_asked_again(self) -> bool:
+        return self._doubt is not None or self._file.damaged()
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Let the problem of a damaged page stand once a look-up has met it."""
+        try:
+            yield
+        except StoreError:
+            self._show()
+            raise
 
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """See `ports.stores.PolicyLookups.revoked`."""
         if self._carried.revoked(credential, grant_id):
             return True
-        return self._file.revoked(credential, grant_id)
+        with self._noticing():
+            return self._file.revoked(credential, grant_id)
 
     def disabled(self, credential: str) -> bool:
         """See `ports.stores.PolicyLookups.disabled`."""
-        return self._file.disabled(credential)
+        with self._noticing():
+            return self._file.disabled(credential)
 
     def needs_longer(self, credential: str) -> bool:
         """See `ports.stores.PolicyLookups.needs_longer`."""
-        return self._file.needs_longer(credential)
+        with self._noticing():
+            return self._file.needs_longer(credential)
 
     def schedule(self, number: int) -> Schedule | None:
         """See `ports.stores.PolicyLookups.schedule`."""
@@ -160,7 +177,8 @@ class ProvenPolicy:
 
     def card(self, digest: bytes) -> Card | None:
         """See `ports.stores.PolicyLookups.card`."""
-        return self._file.card(digest)
+        with self._noticing():
+            return self._file.card(digest)
 
     def operator(self, name: str) -> Operator | None:
         """See `ports.stores.PolicyLookups.operator`; None while the state is in doubt."""
@@ -179,18 +197,18 @@ class ProvenPolicy:
         return self._file.mode(access_point)
 
     def digest(self) -> bytes:
-        """See `PolicyStore.digest`; that of none while the state is in doubt."""
-        return NO_DIGEST if self._doubt is not None else self._file.digest()
+        """See `PolicyStore.digest`; that of none where it is asked for again."""
+        return NO_DIGEST if self._is_asked_again else self._file.digest()
 
     async def stage(self, new: Root) -> None:
-        """See `PolicyStore.stage`; while a doubt stands, the same version is taken once more."""
+        """See `PolicyStore.stage`; where it is asked for again, the same version is taken."""
         if new.version < self._least:
             raise RollbackError(
                 f"policy {new.version} is older than {self._least}: the audit log shows that "
                 f"{self._least} was in force here"
             )
         self._staged = new.version
-        await self._file.stage(new, again=self._doubt is not None)
+        await self._file.stage(new, again=self._is_asked_again)
 
     def wanted(self, most: int) -> Sequence[bytes]:
         """See `PolicyStore.wanted`."""
@@ -203,7 +221,7 @@ class ProvenPolicy:
     async def put_in_force(self) -> None:
         """See `PolicyStore.put_in_force`."""
         version = self._staged
-        await self._file.put_in_force(self._log.head(), again=self._doubt is not None)
+        await self._file.put_in_force(self._log.head(), again=self._is_asked_again)
         self._believe(version)
 
     def _believe(self, version: int) -> None:
@@ -245,6 +263,8 @@ class ProvenPolicy:
                 more=f" ({self._why})" if self._why else "",
             )
             self._health.set(found)
+        elif self._file.damaged():
+            self._health.set(problem(CheckId.POLICY_DAMAGED))
         elif self._edited:
             self._health.set(problem(CheckId.POLICY_EDITED))
         else:

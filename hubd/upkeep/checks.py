@@ -101,6 +101,7 @@ class Topic(StrEnum):
     TAIL_CUT = "tail_cut"
     TWO_HUBS = "two_hubs"
     UNIT = "unit"
+    UPLINK_KEY = "uplink_key"
     USES = "uses"
     ZWAVE = "zwave"
 
@@ -196,6 +197,7 @@ class CheckId(StrEnum):
     LOG_REPLACED = "log-replaced"
     OUTBOX_EDITED = "outbox-edited"
     PAIRED = "paired"
+    POLICY_DAMAGED = "policy-damaged"
     POLICY_EDITED = "policy-edited"
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
@@ -234,6 +236,7 @@ class CheckId(StrEnum):
     SYSTEMD_UNKNOWN = "systemd-unknown"
     TIME_SERVICE_NONE = "time-service-none"
     TWO_HUBS = "two-hubs"
+    UPLINK_KEY = "uplink-key"
     UNIT_MISSING = "unit-missing"
     USES_EDITED = "uses-edited"
     ZWAVE_MISSING = "zwave-missing"
@@ -1071,6 +1074,17 @@ CHECKS: Mapping[CheckId, Check] = {
             "and it must know this hub's; sudo /opt/hubd/bin/hubd --check-config shows both."
         ),
     ),
+    CheckId.UPLINK_KEY: Check(
+        topic=Topic.UPLINK_KEY,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The hub's own key for the backend is not as it ought to be: {why}.",
+        remedy=(
+            "The hub goes on with the key that it has: {key}. "
+            "If the backend does not know that one, enrol the hub there again. "
+            "If this stays after the next connection, see the journal: journalctl -u hubd."
+        ),
+    ),
     CheckId.TWO_HUBS: Check(
         topic=Topic.TWO_HUBS,
         class_=Class.EVIDENCE,
@@ -1225,6 +1239,20 @@ CHECKS: Mapping[CheckId, Check] = {
         remedy=(
             "They were made again from the records, so the count is right. "
             "Find out who writes to the state directory. This message goes away with a restart."
+        ),
+    ),
+    CheckId.POLICY_DAMAGED: Check(
+        topic=Topic.STATE,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause=(
+            "A page of policy.db is not the one that the issuer signed. "
+            "Whoever is looked up in it is denied."
+        ),
+        remedy=(
+            "The hub asks its backend for the page when it says Hello again: at its next "
+            "connection, or after `sudo systemctl restart hubd`. Then look at the disk: "
+            "`sudo dmesg --level err,warn`."
         ),
     ),
     CheckId.POLICY_EDITED: Check(

@@ -75,6 +75,14 @@ def _evidence(seen: Seen) -> Problem | None:
     return problem(CheckId.EVIDENCE_STUCK, waiting=uplink.waiting, waited=waited, why=why)
 
 
+def _uplink_key(seen: Seen) -> Problem | None:
+    """The hub cannot change its own key, or uses another one than it ought to."""
+    uplink = seen.uplink
+    if uplink is None or not uplink.key_trouble:
+        return None
+    return problem(CheckId.UPLINK_KEY, why=uplink.key_trouble, key=uplink.key)
+
+
 def _halt(cause: Cause, seen: Seen) -> Problem | None:
     """The backend takes no records of this hub."""
     uplink = seen.uplink
@@ -102,5 +110,6 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.GAP: partial(_halt, Cause.GAP),
     Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
+    Topic.UPLINK_KEY: _uplink_key,
 }
 """The topics that are judged each time. The others stand and end when somebody says so."""

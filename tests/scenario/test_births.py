@@ -5,15 +5,18 @@ another machine, ended. Real processes; a phone opens its door on the way.
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hubcore.access.grant import Access
 from hubd.adapters.keys.renewed import RENEWED
 from hubsim import site as sites
-from hubsim.enrolling import approve, enrolment_port, hand_over, start_enroll
+from hubsim.enrolling import enrolment_port, hand_over, start_enroll
 from hubsim.enrolment.desk import KEY_SUFFIX
+from hubsim.main import main
 from hubsim.phone import wallet as wallets
 from hubsim.phone.wallet import Wallet
 from hubsim.site import DAY, OPEN_AND_QUERY
@@ -49,6 +52,14 @@ async def is_connected(stage: Stage) -> bool:
     return bool(hubs[HUB]["connected"])
 
 
+async def operator(stage: Stage, *words: str) -> str:
+    """What an operator types at the backend; it must do its work. Return what it prints."""
+    command = ("backend", "--at", str(stage.path), *words)
+    result = await asyncio.to_thread(CliRunner().invoke, main, command)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
 def newest(stage: Stage) -> bytes:
     """The newest certificate of the hub."""
     return (stage.site.hub / "certificate.cbor").read_bytes()
@@ -61,8 +72,9 @@ async def told_kinds(stage: Stage) -> list[str]:
 async def renewed_while_it_runs(stage: Stage) -> None:
     """An operator adds a door to the certificate: in force without a restart, and durable."""
     renewed = stage.site.hub / "state" / RENEWED
-    sites.certify(stage.site, HUB, [7])
-    assert (await stage.backend("certificate", hub=HUB))["sent"]
+    said = await operator(stage, "renew", HUB, "--access-point", "7")
+    assert f"hub {HUB}: access points 1, 7, until 20" in said
+    assert said.endswith("; sent\n")
     await stage.until(
         lambda: renewed.exists() and renewed.read_bytes() == newest(stage), "it is durable"
     )
@@ -91,14 +103,14 @@ async def dark_past_its_end(stage: Stage) -> None:
         return HUB in (await stage.backend("hubs"))["renewals"]
 
     await stage.until(wants_renewal, "the hub has said Hello, and was not welcomed")
+    assert f"`hubsim backend renew {HUB}`" in await operator(stage, "hubs")
     before = len(await stage.records())
     await opens(stage)  # its phones go by the certificate that it has
     with pytest.raises(StageError):
         await release(stage)
     assert not await is_connected(stage)
     assert len(await stage.records()) == before, "nothing is taken from it"
-    sites.certify(stage.site, HUB)
-    await stage.backend("certificate", hub=HUB)
+    assert "it gets it when it comes" in await operator(stage, "renew", HUB)
     await stage.until(lambda: is_connected(stage), "the hub is welcome again")
     assert await release(stage) == "released"
     await at_rest(stage)
@@ -114,12 +126,9 @@ async def replaced(stage: Stage) -> None:
     old_key = (stage.site.backend / "hubs" / f"{HUB}{KEY_SUFFIX}").read_text()
     await stage.kill("hub")
     (stage.site.hub / "state").rename(stage.path / "state-of-the-dead")
-    names = {"1": "Front door"}
-    promised = await stage.backend(
-        "enrol", hub=HUB, names=names, time_zone="Europe/Berlin", replace=True
-    )
+    token = await operator(stage, "enrol", HUB, "--replace")
     disk = stage.path / "disk-2"
-    hubctl = await start_enroll(await enrolment_port(stage), promised["token"], disk)
+    hubctl = await start_enroll(await enrolment_port(stage), token, disk)
     async with asyncio.timeout(60):
         _, said = await asyncio.gather(_approve_what_asks(stage), hubctl.communicate())
     assert hubctl.returncode == 0, said
@@ -142,14 +151,15 @@ async def _approve_what_asks(stage: Stage) -> None:
         return bool(entries[HUB]["fingerprint"])
 
     await stage.until(asked, "the new machine asks")
-    entries = (await stage.backend("enrolments"))["enrolments"]
-    await approve(stage, HUB, entries[HUB]["fingerprint"])
+    said = await operator(stage, "enrolments")
+    waits = re.search(r"WAITS for approval, fingerprint ([0-9A-Z-]+)", said)
+    assert waits is not None, said
+    await operator(stage, "approve", HUB, "--fingerprint", waits[1])
 
 
 async def ended(stage: Stage) -> None:
     """A hub is ended for good."""
-    await stage.backend("end", hub=HUB)
-    sites.end_hub(stage.site, HUB)
+    await operator(stage, "end", HUB)
     assert (await stage.backend("hubs"))["hubs"] == {}
     with pytest.raises(StageError):
         await release(stage)

@@ -77,7 +77,13 @@ class ChangingHub:
         self.sync = Sync(
             uplink=self.link,
             records=self.log,
-            orders=Orders(_no_release, _no_policy, lambda: 0, _no_release),
+            orders=Orders(
+                release=_nothing,
+                accept_policy=_nothing,
+                policy_version=lambda: 0,
+                policy_digest=lambda: bytes(32),
+                stand=_nothing,
+            ),
             identity=Identity(HUB, "site", bytes(16), "0.1.0"),
             clock=clock,
             pace=Pace(
@@ -99,12 +105,8 @@ class ChangingHub:
         self.appended.set()
 
 
-async def _no_release(_order: object) -> object:
-    raise AssertionError("nobody orders a door here")
-
-
-async def _no_policy(_document: bytes) -> int:
-    raise AssertionError("nobody sends a policy here")
+async def _nothing(*_order: object) -> object:
+    raise AssertionError("nobody orders anything here")
 
 
 def enrolled(directory: Path, ours: Keys) -> HubFiles:

@@ -25,6 +25,7 @@ from click.testing import CliRunner, Result
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind, chain_hash, follows
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
+from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.cli.audit import audit
 from tests.crafted import hide_indexes_while
@@ -888,3 +889,36 @@ async def test_a_value_that_no_hubd_writes_is_not_even_read(tmp_path: Path) -> N
     sql(path, "UPDATE records SET body = zeroblob(N) WHERE number = 2".replace("N", longer))
     with pytest.raises(AuditError, match="too big"):
         await AuditStore.open(path)
+
+
+@pytest.mark.asyncio
+async def test_a_start_counts_the_newest_records_and_verify_finds_the_older_ones_that_are_missing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.db"
+    await filled(path, 50, acknowledged=50)
+    sql(path, "DELETE FROM records WHERE number = 30")
+    opened = open_log(path, checked=10, counted=20)
+    opened.connection.close()
+    os.close(opened.lock)
+    assert opened.head.number == 50
+    assert "record 30 is missing" in verify(path).output
+    sql(path, "DELETE FROM records WHERE number = 31")
+    with pytest.raises(AuditError, match="record 31 is missing: 50 is the last"):
+        open_log(path, checked=10, counted=20)
+
+
+@pytest.mark.asyncio
+async def test_what_is_taken_back_stays_taken_back_over_a_restart_in_the_midst_of_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.db"
+    await filled(path, 8, acknowledged=8)
+    async with await AuditStore.open(path) as store:
+        assert not await store.take_back(2, 4)
+    async with await AuditStore.open(path) as store:
+        assert (store.newest_acknowledged(), store.waiting(), store.mended) == (4, 4, 0)
+        assert await store.take_back(2, 4)
+    async with await AuditStore.open(path) as store:
+        assert (store.newest_acknowledged(), store.waiting(), store.mended) == (2, 6, 0)
+    assert verify(path).exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from benchmarks import figures, start, stats, table
 from benchmarks.air import AirRounds, Trip
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
+from benchmarks.policies import Applied, PolicyRounds
 from benchmarks.pulse import PulseRounds
 from benchmarks.readers import ReaderRounds
 from benchmarks.start import Memory, StartRounds
@@ -46,6 +48,41 @@ def test_a_figure_without_a_goal_is_neither_met_nor_not() -> None:
     figure = Figure("f", "f", 5)
     assert figure.met is None
     assert table.cells(figure) == ("f", "", "5", "", "")
+
+
+def test_a_large_policy_has_its_figures() -> None:
+    applied = Applied(
+        seconds=2.0,
+        cpu_seconds=1.0,
+        pieces=3000,
+        index_pieces=2,
+        bytes=115_000_000,
+        pause_seconds=0.004,
+    )
+    change = replace(applied, seconds=0.03, pieces=97, bytes=4_000_000, pause_seconds=0.019)
+    rounds = PolicyRounds(
+        rows=1_000_000,
+        whole=applied,
+        changes=[change, replace(change, seconds=9.0, pieces=98), change],
+        idle_pause_seconds=0.001,
+        card_ns=[30_000] * 100,
+        revoked_ns=[15_000] * 99 + [400_000],
+        small=Memory(70.0, 60.0),
+        large=Memory(73.0, 62.0),
+        start_small=1.0,
+        start_large=1.1,
+    )
+    rows = by_key(figures.policy_figures(rounds))
+    assert {key: row.value for key, row in rows.items()} == {
+        "policy_look_up_p99": 30.0,
+        "policy_memory": 73.0,
+        "policy_start": 1.1,
+        "policy_row": 1.0,
+        "policy_change": 30.0,
+        "policy_change_pieces": 98,
+        "policy_pause": 19.0,
+    }
+    assert all(row.met in (True, None) for row in rows.values())
 
 
 def by_key(rows: list[Figure]) -> dict[str, Figure]:

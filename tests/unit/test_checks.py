@@ -173,6 +173,7 @@ WRONG = {
     Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
     Topic.TAIL_CUT: replace(WELL, uplink=replace(UPLINK, halt="tail_cut", known="9:ab")),
     Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
+    Topic.UPLINK_KEY: replace(WELL, uplink=replace(UPLINK, key_trouble="the disk is full")),
 }
 
 

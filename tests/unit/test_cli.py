@@ -227,6 +227,19 @@ async def test_status_for_people(tmp_path: Path) -> None:
             {"connected": True, "since": "\x1b[2J", "clock_offset_seconds": 0.4},
             "connected since \\x1b[2J",
         ),
+        (
+            {
+                "connected": True,
+                "since": 1_800_000_000.0,
+                "endpoint": "tcp://two:1",
+                "server_key": 2,
+                "key_since": 1_799_999_000.0,
+                "failures": {"tcp://one:1": "not reachable\x1b", "tcp://two:1": "long ago"},
+            },
+            "connected since 2027-01-15T08:00:00.000Z, endpoint tcp://two:1, by the backend's "
+            "next key, own key since 2027-01-15T07:43:20.000Z, not at tcp://one:1 "
+            "(not reachable\\x1b)",
+        ),
         ("none of this hubctl's", "none of this hubctl's"),
     ],
 )

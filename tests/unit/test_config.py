@@ -146,6 +146,11 @@ def test_the_config_cannot_be_changed() -> None:
         ("[hub]", '[radio]\nadapter = "hci0"\n[hub]', 'key radio.adapter: expected "default" or an adapter\'s address such as "00:1A:7D:DA:71:13", found \'hci0\''),
         ("[hub]", '[backend]\nendpoint = "udp://x:1"\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found \'udp://x:1\''),
         ("[hub]", '[backend]\nendpoint = "tcp://x:65536"\n[hub]', "key backend.endpoint: expected a port of 1 to 65535, found 'tcp://x:65536'"),
+        ("[hub]", '[backend]\nendpoint = "tcp://x:1"\nendpoints = ["tcp://y:1"]\n[hub]', "key backend.endpoint: expected endpoint or endpoints, found both"),
+        ("[hub]", '[backend]\nendpoints = []\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found nothing'),
+        ("[hub]", '[backend]\nendpoints = ["tcp://y:1", "tcp://y:1"]\n[hub]', "key backend.endpoints: expected each endpoint once, found one of them twice"),
+        ("[hub]", '[backend]\nendpoints = ["tcp://y:1", "tcp://y:0"]\n[hub]', "key backend.endpoints: expected a port of 1 to 65535, found 'tcp://y:0'"),
+        ("[hub]", '[backend]\nendpoint = "tcp://x:1"\nkey_days = -1\n[hub]', "key backend.key_days: expected 0 to 3650, found -1"),
         ("[hub]", '[backend]\nendpoint = "tcp://x:1"\n[hub]', "key keys.curve_secret: expected a path or credential:NAME, because [backend] is there, found nothing"),
         ("[hub]", f'[api]\nsocket = "/{"s" * 107}"\n[hub]', f"key api.socket: expected a path of at most 107 bytes, found 108 bytes (/{'s' * 107})"),
         ("Europe/Berlin", "Europe", 'key hub.time_zone: expected an IANA time zone that this machine knows, such as "Europe/Berlin" (package tzdata), found \'Europe\''),
@@ -396,7 +401,21 @@ def test_an_endpoint_that_a_machine_can_have(host: str) -> None:
     )
     found = _parse(text).backend
     assert found is not None
-    assert found.endpoint == f"tcp://{host}:4505"
+    assert found.places == (f"tcp://{host}:4505",)
+    assert found.key_days == 90
+
+
+def test_several_endpoints_keep_their_order() -> None:
+    curve = 'issuer = "credential:issuer"\ncurve_secret = "a"\nbackend_public = "b"'
+    listed = ", ".join(f'"tcp://{host}:4505"' for host in "dacb")
+    text = f"[backend]\nendpoints = [{listed}]\n{SMALL}".replace(
+        'issuer = "credential:issuer"', curve
+    )
+    found = _parse(text).backend
+    assert found is not None
+    assert found.places == tuple(f"tcp://{host}:4505" for host in "dacb")
+    with pytest.raises(ConfigError, match="a list of 1 to 4 endpoints"):
+        _parse(text.replace("endpoints = [", 'endpoints = ["tcp://e:1", '))
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,25 @@ def test_a_replaced_machine_is_revoked_before_the_new_one_is_known(backend: Back
     assert backend.archived == ["hub-a"], "again changes nothing"
 
 
+def test_both_keys_of_a_hub_that_changes_its_own_are_revoked(backend: Backend) -> None:
+    """desk, law 3"""
+    old = Machine()
+    token = backend.token()
+    backend.hear(old, token)
+    backend.desk.approve("hub-a", old.certificate(10))
+    changed = Machine().curve
+    file = backend.path / "hubs" / "hub-a.curve.pub"
+    file.write_text(f"{old.curve}\n{changed}\n")
+    backend.desk.approve("hub-a", old.certificate(10))
+    assert set(backend.gate.keys_of("hub-a")) == {old.curve, changed}, "its change goes on"
+    new = Machine()
+    backend.hear(new, backend.token(replaces=True))
+    backend.desk.approve("hub-a", new.certificate(10))
+    assert backend.gate.is_revoked(old.curve)
+    assert backend.gate.is_revoked(changed)
+    assert backend.gate.keys_of("hub-a") == (new.curve,)
+
+
 def test_a_hub_that_has_ended_is_not_known_and_may_begin_again(backend: Backend) -> None:
     machine = Machine()
     token = backend.token()
@@ -312,3 +331,22 @@ def test_a_power_cut_at_each_write_leaves_one_key_known(tmp_path: Path, after: b
         assert backend.desk.book.entries["hub-a"].certificate
         cut_at += 1
     assert writes >= 4
+
+
+def test_a_disk_that_is_full_ends_no_backend_and_the_machine_asks_again(backend: Backend) -> None:
+    token = backend.token()
+    machine = Machine()
+
+    def full(_path: Path, _text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    backend.write = full
+    answer = backend.hear(machine, token)
+    assert isinstance(answer, Refused)
+    assert answer.cause is RefusedCause.BUSY
+    other = Machine()
+    backend.write = write_durably
+    assert isinstance(backend.hear(machine, token), Waiting)
+    used = backend.hear(other, token)
+    assert isinstance(used, Refused)
+    assert used.cause is RefusedCause.USED

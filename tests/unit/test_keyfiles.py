@@ -115,6 +115,40 @@ def test_the_right_keys_are_read(site: Site) -> None:
     assert z85.encode(keys.uplink.secret) == CURVE_SECRET
     assert z85.encode(keys.uplink.public) == CURVE_PUBLIC
     assert z85.encode(keys.uplink.backend) == BACKEND_PUBLIC
+    assert keys.uplink.backends == (keys.uplink.backend,)
+
+
+def test_the_backends_next_key_stands_on_a_second_line(site: Site) -> None:
+    following = zmq.curve_keypair()[0]
+    site.write("backend_public", BACKEND_PUBLIC + b"\n" + following + b"\n", 0o644)
+    keys = site.load().uplink
+    assert keys is not None
+    assert [zmq.utils.z85.encode(key) for key in keys.backends] == [BACKEND_PUBLIC, following]
+
+
+def test_the_same_key_twice_is_one(site: Site) -> None:
+    site.write("backend_public", BACKEND_PUBLIC + b"\n" + BACKEND_PUBLIC, 0o644)
+    keys = site.load().uplink
+    assert keys is not None
+    assert len(keys.backends) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([BACKEND_PUBLIC] * 3, "found 3 of them"),
+        ([BACKEND_PUBLIC, b"short"], "40 characters of Z85"),
+        ([BACKEND_PUBLIC, CURVE_PUBLIC], "found this hub's own public key"),
+    ],
+)
+def test_wrong_pinned_keys_are_refused(site: Site, lines: list[bytes], said: str) -> None:
+    site.write("backend_public", b"\n".join(lines), 0o644)
+    assert said in site.refused("backend_public")
+
+
+def test_the_hub_has_one_secret(site: Site) -> None:
+    site.write("curve_secret", CURVE_SECRET + b"\n" + CURVE_SECRET)
+    assert "found 2 of them" in site.refused("curve_secret")
 
 
 def test_a_newer_certificate_in_the_state_directory_counts_if_it_proves_itself(site: Site) -> None:

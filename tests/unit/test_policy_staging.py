@@ -1,14 +1,18 @@
-"""A policy that comes in pieces, on real files: killed at every commit, resumed, or thrown away."""
+"""A policy that comes in pieces, on real files: killed at every commit, resumed, or overtaken."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hubcore.access.words import Mode
 from hubcore.errors import RollbackError, StoreError
@@ -39,6 +43,8 @@ def root_of(new: Issued) -> Root:
 OLD = issued(1, 0, 6000)
 NEW = issued(2, 1, 6060, Mode.LOCKDOWN)
 OTHER = issued(2, 40, 6090)
+LATER = issued(3, 1, 6061)
+"""It has all of NEW, and one name more."""
 
 
 async def open_store(path: Path) -> PolicyDatabase:
@@ -118,7 +124,23 @@ async def test_a_kill_at_every_commit_leaves_the_old_policy_and_resumes_where_it
             await store.stage(root_of(NEW))
 
 
-async def test_what_is_staged_is_thrown_away_when_another_root_comes(tmp_path: Path) -> None:
+async def test_what_is_staged_stays_for_another_root_that_has_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, OLD)
+        await store.stage(root_of(NEW))
+        await fetch(store, NEW)
+        await store.stage(root_of(LATER))
+        of_later = LATER.pieces.keys() - NEW.pieces.keys()
+        index = 1
+        assert await fetch(store, LATER) == len(of_later) <= index + 1
+        await store.put_in_force(HEAD)
+        assert (store.version(), store.mode(1)) == (3, Mode.NORMAL)
+        assert store.revoked(f"credential-{6060:021}", b"")
+        assert not store.revoked(f"credential-{0:021}", b"")
+
+
+async def test_what_is_staged_and_another_root_has_not_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "policy.db"
     async with await open_store(path) as store:
         await put(store, OLD)
@@ -133,6 +155,62 @@ async def test_what_is_staged_is_thrown_away_when_another_root_comes(tmp_path: P
     with closing(sqlite3.connect(path)) as connection:
         query = "SELECT (SELECT count(*) FROM staged) + (SELECT count(*) FROM staged_twigs)"
         assert connection.execute(query).fetchone() == (0,)
+
+
+async def test_garbage_that_is_staged_stops_no_policy(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, OLD)
+        await store.stage(root_of(NEW))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        places = (-5, -(1 << 63), 0, 1, 7, 1 << 19, 3 << 20, 9 << 20, 1 << 60, (1 << 63) - 1)
+        connection.executemany(
+            "INSERT OR REPLACE INTO staged_twigs VALUES (?, zeroblob(100000), -1)",
+            [(place,) for place in places],
+        )
+    async with await open_store(path) as store:
+        await put(store, NEW)
+        assert state(store) == IN_FORCE[2]
+    async with await open_store(path) as store:
+        assert state(store) == IN_FORCE[2]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40), st.booleans()), max_size=12))
+def test_roots_in_any_order_however_far_each_comes(
+    tmp_path: Path, events: list[tuple[int, int, bool]]
+) -> None:
+    """Each event: a root comes, so many of its pieces, and perhaps the power goes."""
+    roots = [OLD, NEW, LATER, issued(4, 0, 3), issued(5, 5000, 11_000)]
+    ends = [(0, 6000), (1, 6060), (1, 6061), (0, 3), (5000, 11_000)]
+
+    async def run(path: Path) -> None:
+        store = await open_store(path)
+        in_force = -1
+        for number, most, cut in events:
+            if number <= in_force:
+                continue
+            await store.stage(root_of(roots[number]))
+            left = most
+            while left > 0 and (names := store.wanted(min(left, 3))):
+                left -= await store.take([roots[number].pieces[name] for name in names])
+            if not store.wanted(1):
+                await store.put_in_force(HEAD)
+                in_force = number
+            if cut:
+                await store.aclose()
+                store = await open_store(path)
+            assert store.version() == in_force + 1
+            first, last = ends[in_force] if in_force >= 0 else (0, 0)
+            for name in (0, 1, 3, 5000, 6000, 6059, 6060, 10_999, 11_000):
+                is_revoked = store.revoked(f"credential-{name:021}", b"")
+                assert is_revoked is (first <= name < last), name
+        await store.aclose()
+
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        asyncio.run(run(Path(folder) / "policy.db"))
 
 
 async def test_two_roots_of_one_version_have_two_digests(tmp_path: Path) -> None:
@@ -219,3 +297,30 @@ async def test_hashes_that_were_staged_and_then_changed_are_asked_for_again(
     async with await open_store(path) as store:
         assert await put(store, NEW) == whole
         assert state(store) == IN_FORCE[2]
+
+
+async def test_a_damaged_page_comes_again_with_the_same_policy_and_no_other_does(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, OLD)
+        await put(store, NEW)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE pages SET bytes = x'83404040' WHERE place < 2")
+    async with await open_store(path) as store:
+        broken = []
+        for number in range(1, 6060):
+            try:
+                assert store.revoked(f"credential-{number:021}", b"")
+            except StoreError:
+                broken.append(number)
+        assert 0 < len(broken) < 200
+        assert store.damaged()
+        await store.stage(root_of(NEW), again=True)
+        assert await fetch(store, NEW) == 2  # the index, and the piece with that page
+        await store.put_in_force(HEAD, again=True)
+        assert not store.damaged()
+        assert all(store.revoked(f"credential-{number:021}", b"") for number in broken)
+    async with await open_store(path) as store:
+        assert all(store.revoked(f"credential-{number:021}", b"") for number in broken)

@@ -468,3 +468,21 @@ async def test_a_log_of_one_life_with_the_journal_of_another_is_asked_itself(
     async with started(mixed) as hub:
         assert hub.policy.doubt is Doubt.POLICY_OLDER
         assert await hub.knock() is Reason.LOCKED
+
+
+# proven, law 5
+async def test_a_damaged_page_denies_is_told_and_comes_again(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with started(state) as hub:
+        await hub.send(2)
+    sql(state / "policy.db", "UPDATE pages SET bytes = x'83404040'")
+    async with started(state) as hub:
+        assert (hub.policy.version(), hub.problem()) == (2, None)
+        assert await hub.knock() is Reason.FAULT
+        problem = hub.problem()
+        assert problem is not None
+        assert (problem[0], "page of policy.db" in problem[1]) == (Severity.ERROR, True)
+        assert (hub.policy.version(), hub.policy.digest()) == (0, bytes(32))
+        await hub.send(2)
+        assert (hub.policy.version(), hub.problem()) == (2, None)
+        assert await hub.knock() is Reason.REVOKED

@@ -36,6 +36,7 @@ from hubcore.errors import FrameError, PeerError
 from hubcore.phone.certificates import read_hub_certificate
 from hubcore.timing.pace import Bucket, Rate
 from hubsim.backend.admission.zap import Gate
+from hubsim.backend.speakers import shout
 from hubsim.durable import write_durably
 from hubsim.enrolment.book import Book, Entry, Write, new_entry
 
@@ -110,7 +111,11 @@ class Desk:
         except PeerError:
             return Refused(RefusedCause.PROOF, "")
         if not entry.identity:
-            entry = self.book.bind(entry, ask.identity, curve)
+            try:
+                entry = self.book.bind(entry, ask.identity, curve)
+            except OSError as error:
+                shout(f"hub {entry.hub} asks with its token, which cannot be written: {error}")
+                return Refused(RefusedCause.BUSY, "the backend cannot write to its disk")
         if entry.identity != ask.identity.hex() or entry.curve != curve:
             return Refused(RefusedCause.USED, "")
         if not entry.certificate:

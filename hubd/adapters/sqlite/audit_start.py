@@ -1,7 +1,9 @@
 """What is checked and mended when the audit log is opened.
 
 Laws:
-1. The newest records have their chain checked, no number may be missing, and the marks must agree.
+1. The newest records have their chain checked, no number may be missing among the newest
+   COUNTED_AT_START, the first is record 1, and the marks must agree. So a start takes as long with
+   ten million records as with a hundred thousand; `hubctl audit verify` checks all.
 2. An outbox that lost records is made up for: they wait for the backend again.
 3. The table of uses is held against the records, and made again where it does not fit.
 4. Where the disk has no room for what SQLite needs, the reserve is given up.
@@ -32,6 +34,9 @@ from hubd.adapters.sqlite.tables.uses import mend_uses
 CHECKED_AT_START = 1000
 """How many of the newest records have their chain checked; `hubctl audit verify` checks all."""
 
+COUNTED_AT_START = 100_000
+"""How many of the newest records are counted: one that is missing among them is noticed."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedLog:
@@ -52,8 +57,10 @@ class OpenedLog:
     uses_mended: int
 
 
-def open_log(path: Path) -> OpenedLog:
-    """Open, or make, the log; check its newest records. Raise AuditError."""
+def open_log(
+    path: Path, checked: int = CHECKED_AT_START, counted: int = COUNTED_AT_START
+) -> OpenedLog:
+    """Open, or make, the log; check and count its newest records. Raise AuditError."""
     AUDIT.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
@@ -61,8 +68,8 @@ def open_log(path: Path) -> OpenedLog:
         connection = _open_with_reserve(path)
         undo.callback(connection.close)
         with AUDIT.errors(path):
-            head, waiting, acknowledged = _check(connection, path)
-            uses_mended = mend_uses(connection, head.number - CHECKED_AT_START)
+            head, waiting, acknowledged = _check(connection, path, checked, counted)
+            uses_mended = mend_uses(connection, head.number - checked)
         mended = _mend_outbox(connection)
         _take_room(connection, path)
         undo.pop_all()
@@ -109,29 +116,31 @@ def _mend_outbox(connection: sqlite3.Connection) -> int:
     return max(0, mended)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> tuple[Head, int, int]:
+def _check(
+    connection: sqlite3.Connection, path: Path, checked: int, counted: int
+) -> tuple[Head, int, int]:
     """Check records and marks. Raise AuditError.
 
     Return the head, the size of the outbox and the highest acknowledged number.
     """
     try:
-        head = _check_chain(connection)
-        _check_count(connection, head)
+        head = _check_chain(connection, checked)
+        _check_count(connection, head, counted)
         acknowledged = _check_acknowledged(connection)
         return head, _check_outbox(connection, head), acknowledged
     except AuditError as error:
         raise AUDIT.broken(path, str(error)) from error
 
 
-def _check_chain(connection: sqlite3.Connection) -> Head:
+def _check_chain(connection: sqlite3.Connection, checked: int) -> Head:
     """Check the chain of the newest records; return its head."""
     newest_first = connection.execute(
         "SELECT number, at_ms, body, hash FROM records ORDER BY number DESC LIMIT ?",
-        (CHECKED_AT_START + 1,),
+        (checked + 1,),
     ).fetchall()
     rows = newest_first[::-1]
     start = None
-    if len(rows) > CHECKED_AT_START:
+    if len(rows) > checked:
         number, _, _, hash_ = rows.pop(0)
         start = Head(number, hash_)
     walk = Walk(start=start)
@@ -140,25 +149,31 @@ def _check_chain(connection: sqlite3.Connection) -> Head:
     return walk.finish()
 
 
-def _check_count(connection: sqlite3.Connection, head: Head) -> None:
-    """Check that there are as many records as the newest one's number says."""
-    (count,) = connection.execute("SELECT count(*) FROM records NOT INDEXED").fetchone()
-    if count > head.number:
-        raise AuditError(
-            f"record {head.number} is the last, but there are {count}: "
-            "some have no place in the chain"
-        )
-    if count < head.number:
-        missing = _first_missing(connection)
+def _check_count(connection: sqlite3.Connection, head: Head, counted: int) -> None:
+    """Check that the newest records are as many as their numbers say, and that the first is 1."""
+    lowest = connection.execute(
+        "SELECT number FROM records NOT INDEXED ORDER BY number LIMIT 1"
+    ).fetchone()
+    if lowest is not None and lowest[0] < 1:
+        raise AuditError(f"record {lowest[0]} has no place in the chain")
+    if lowest is not None and lowest[0] > 1:
+        raise AuditError(f"record 1 is missing: {lowest[0]} is the first")
+    before = max(0, head.number - counted)
+    (count,) = connection.execute(
+        "SELECT count(*) FROM records NOT INDEXED WHERE number > ?", (before,)
+    ).fetchone()
+    if count < head.number - before:
+        missing = _first_missing(connection, before)
         raise AuditError(f"record {missing} is missing: {head.number} is the last")
 
 
-def _first_missing(connection: sqlite3.Connection) -> int:
-    """Return the lowest number from 1 on that no record has."""
+def _first_missing(connection: sqlite3.Connection, before: int) -> int:
+    """Return the lowest number above `before` that no record has."""
     row = connection.execute(
-        "SELECT min(number) FROM "
-        "(SELECT 1 AS number UNION ALL SELECT number + 1 FROM records NOT INDEXED) AS wanted "
-        "WHERE number NOT IN (SELECT number FROM records NOT INDEXED)"
+        "SELECT min(number) FROM (SELECT ? + 1 AS number UNION ALL "
+        "SELECT number + 1 FROM records NOT INDEXED WHERE number > ?) AS wanted "
+        "WHERE number NOT IN (SELECT number FROM records NOT INDEXED WHERE number > ?)",
+        (before, before, before),
     ).fetchone()
     return int(row[0])
 

@@ -8,7 +8,9 @@ Laws:
    is not asked for again.
 2. Lookups are point lookups in one standing snapshot. It moves from the old policy to the new in a
    single step on the event loop: between two awaits a caller sees one policy.
-3. Staging writes the pages that changed, never on the event loop, a few pieces in a commit.
+3. Staging writes the pages that changed, never on the event loop, a few pieces in a commit. These
+   commits do not wait for the disk: a power cut may lose the newest, which are asked for again. The
+   one that puts in force waits for it, and for all before it.
 4. At the start only what the issuer's signature proves is believed: see `policy_proof`. A page is
    held against its signed hash at each look-up.
 5. With each policy, and when asked, the head of the audit log is noted: see `evidence.statecheck`.
@@ -46,6 +48,7 @@ from hubd.adapters.sqlite.policy_rows import (
     decode_schedule,
     fits,
     in_force,
+    not_synced,
     note,
     put_in_force,
     stage,
@@ -88,6 +91,7 @@ class PolicyDatabase:
         self._digest = opened.digest
         self._shelves = opened.shelves
         self._staged: Staged | None = None
+        self._damaged = False
         self._unfolded_bytes = 0
         self._schedules = ScheduleCache()
         self.found = opened.found
@@ -150,6 +154,10 @@ class PolicyDatabase:
         """The digest of the policy in force; `NO_DIGEST` when there is none that is proven."""
         return self._digest if self._proven else NO_DIGEST
 
+    def damaged(self) -> bool:
+        """Whether a look-up has met a page that is not the signed one, since the last policy."""
+        return self._damaged
+
     def revoked(self, credential: str, grant_id: bytes) -> bool:
         """Whether the credential or this one grant is revoked."""
         if self._listed(Table.CREDENTIALS, credential.encode()):
@@ -190,6 +198,7 @@ class PolicyDatabase:
             try:
                 return read(pages.find(self._reader, shelf, table, identity))
             except (FrameError, ValueError) as error:
+                self._damaged = True
                 raise POLICY.broken(self._path, str(error)) from error
 
     def schedule(self, number: int) -> Schedule | None:
@@ -260,15 +269,20 @@ class PolicyDatabase:
                 f"policy {new.version} is for the site {new.site!r}, this hub is of {self._site!r}"
             )
         staged: list[Staged] = []
+        mending = self._damaged
 
         def begin() -> None:
-            here = stage(
-                self._connection,
-                new,
-                least=self._least(again),
-                fresh=not self._proven,
-            )
-            staged.append(Staged(new, _assembly(new, here, self._shelves)))
+            with not_synced(self._connection):
+                here = stage(
+                    self._connection,
+                    new,
+                    least=self._least(again),
+                    fresh=not self._proven,
+                )
+            shelves = self._shelves
+            if mending:
+                shelves = pages.without_damaged(self._connection, shelves)
+            staged.append(Staged(new, _assembly(new, here, shelves), shelves))
 
         self._staged = None
         await self._written(begin, f"policy {new.version}", lambda: None)
@@ -294,8 +308,8 @@ class PolicyDatabase:
             found = [staged.assembly.take(piece) for piece in pieces]
             arrived = [one for places in found if places for one in places]
             if arrived:
-                with transaction(self._connection):
-                    pages.stage(self._connection, self._shelves, arrived)
+                with not_synced(self._connection), transaction(self._connection):
+                    pages.stage(self._connection, staged.shelves, arrived)
             taken = sum(places is not None for places in found)
 
         self._staged = None  # so that an error, or a caller who goes, leaves nothing half known
@@ -326,6 +340,7 @@ class PolicyDatabase:
                 head,
                 least=self._least(again),
                 before=self._shelves,
+                name=staged.assembly.name,
                 fresh=not self._proven,
             )
             made.append(shelves)
@@ -335,6 +350,7 @@ class PolicyDatabase:
             self._shelves = made[0]
             self._digest = new.head.digest
             self._schedules.clear()
+            self._damaged = False
 
         self._staged = None
         await self._written(write, f"policy {new.version}", seen)
@@ -462,10 +478,11 @@ class PolicyDatabase:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A policy that is staged, and what of it is here."""
+    """A policy that is staged, what of it is here, and what in force it may keep."""
 
     root: Root
     assembly: Assembly
+    shelves: Shelves
 
 
 def _assembly(new: Root, staged: Mapping[int, bytes], shelves: Shelves) -> Assembly:

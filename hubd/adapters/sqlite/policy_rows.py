@@ -21,7 +21,7 @@ from hubcore.policy import rows
 from hubcore.policy.root import Root
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.tables import pages
-from hubd.adapters.sqlite.tables.pages import Shelves
+from hubd.adapters.sqlite.tables.pages import NameOf, Shelves
 
 TABLES = (
     "meta",
@@ -56,6 +56,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
                 connection.execute("ROLLBACK")
 
 
+@contextlib.contextmanager
+def not_synced(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let the commits of the block not wait for the disk; a later one that does waits for them."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
+
+
 def stage(
     connection: sqlite3.Connection, new: Root, least: int, fresh: bool
 ) -> Mapping[int, bytes]:
@@ -68,7 +78,7 @@ def stage(
         _refuse_below(least, new)
         if fresh and not _is_staged(connection, new):
             make_tables(connection)
-        return pages.begin_staging(connection, new.head.document)
+        return pages.begin_staging(connection, new.head.document, new.trees)
 
 
 def _is_staged(connection: sqlite3.Connection, new: Root) -> bool:
@@ -83,6 +93,7 @@ def put_in_force(
     *,
     least: int,
     before: Shelves,
+    name: NameOf,
     fresh: bool,
 ) -> Shelves:
     """Commit the staged policy in one transaction; return its pages.
@@ -93,7 +104,7 @@ def put_in_force(
     with transaction(connection):
         _refuse_below(least, new)
         try:
-            shelves = pages.put_in_force(connection, new.trees, before)
+            shelves = pages.put_in_force(connection, new.trees, before, name)
         except FrameError as error:
             raise StoreError(f"policy {new.version} is not whole in the file: {error}") from error
         if fresh:

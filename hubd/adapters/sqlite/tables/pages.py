@@ -14,8 +14,8 @@ Laws:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from hubcore.errors import FrameError
 from hubcore.policy.assembly import Arrived
@@ -23,7 +23,6 @@ from hubcore.policy.page import Page, key_of
 from hubcore.policy.tree import (
     BITS_MAX,
     HASH_BYTES,
-    PIECE_BITS,
     Table,
     Tree,
     Trees,
@@ -32,6 +31,8 @@ from hubcore.policy.tree import (
     hash_page,
 )
 
+NameOf = Callable[[Table, int], bytes]
+"""Returns the name of a piece, by its table and its number."""
 Twig = tuple[int, bytes, int]
 """A row: the place of a piece, the hashes of its pages, their slots."""
 
@@ -84,12 +85,10 @@ def find(
     """
     key = key_of(identity)
     page = shelf.tree.page_of(key)
-    place = page_place(table, page, shelf.slots[page])
-    found = connection.execute("SELECT bytes FROM pages WHERE place = ?", (place,)).fetchone()
-    match found:
-        case (bytes(data),) if hash_page(data) == shelf.hash(page):
-            return Page.read(data).find(key)
-    raise FrameError(f"page {page} of {table.name} is not the one that was signed")
+    data = _page(connection, shelf, table, page)
+    if data is None:
+        raise FrameError(f"page {page} of {table.name} is not the one that was signed")
+    return Page.read(data).find(key)
 
 
 def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:
@@ -104,6 +103,35 @@ def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:
         rows = connection.execute(query, (first, first + tree.pieces))
         shelves[table] = _shelf(tree, table, _checked(rows), None)
     return shelves
+
+
+def without_damaged(connection: sqlite3.Connection, shelves: Shelves) -> Shelves:
+    """Return the shelves without the hashes of pages that are not there as they were signed.
+
+    It reads all pages. May raise sqlite3.Error.
+    """
+    return {table: _without_damaged(connection, shelf, table) for table, shelf in shelves.items()}
+
+
+def _without_damaged(connection: sqlite3.Connection, shelf: Shelf, table: Table) -> Shelf:
+    hashes = bytearray(shelf.hashes)
+    names = bytearray(shelf.names)
+    for page in range(shelf.tree.pages):
+        if _page(connection, shelf, table, page) is None:
+            piece = page // shelf.tree.pages_a_piece
+            hashes[page * HASH_BYTES : (page + 1) * HASH_BYTES] = bytes(HASH_BYTES)
+            names[piece * HASH_BYTES : (piece + 1) * HASH_BYTES] = bytes(HASH_BYTES)
+    return replace(shelf, hashes=bytes(hashes), names=bytes(names))
+
+
+def _page(connection: sqlite3.Connection, shelf: Shelf, table: Table, page: int) -> bytes | None:
+    """Return a page in force, None when it is not the one that was signed."""
+    place = page_place(table, page, shelf.slots[page])
+    found = connection.execute("SELECT bytes FROM pages WHERE place = ?", (place,)).fetchone()
+    match found:
+        case (bytes(data),) if hash_page(data) == shelf.hash(page):
+            return data
+    return None
 
 
 def _checked(rows: Iterable[Sequence[object]]) -> Iterator[Twig]:
@@ -173,29 +201,53 @@ def _stage_one(
     return piece_place(one.table, one.piece), one.hashes, mask
 
 
-def begin_staging(connection: sqlite3.Connection, document: bytes) -> Mapping[int, bytes]:
-    """Stage the policy with this root; return the names of its pieces that were staged before.
+def begin_staging(
+    connection: sqlite3.Connection, document: bytes, trees: Trees
+) -> Mapping[int, bytes]:
+    """Stage the policy with this root; return the names of the pieces that were staged before.
 
-    What was staged for another root is thrown away.
+    Those of another root stay: the new one may have them, too. `put_in_force` drops the others.
     """
     row = connection.execute("SELECT document FROM staged").fetchone()
-    if row == (document,):
-        rows = connection.execute("SELECT place, hashes FROM staged_twigs")
-        return {
-            place: hash_node(hashes)
-            for place, hashes in rows
-            if type(hashes) is bytes and len(hashes) <= HASH_BYTES << PIECE_BITS
-        }
-    connection.execute("DELETE FROM staged_twigs")
-    connection.execute("INSERT OR REPLACE INTO staged VALUES (1, ?)", (document,))
-    return {}
+    if row != (document,):
+        connection.execute("INSERT OR REPLACE INTO staged VALUES (1, ?)", (document,))
+    _drop_beyond(connection, "staged_twigs", trees)
+    rows = connection.execute("SELECT place, hashes FROM staged_twigs")
+    return {place: hash_node(hashes) for place, hashes in rows}
 
 
-def put_in_force(connection: sqlite3.Connection, trees: Trees, before: Shelves) -> Shelves:
+def _drop_beyond(connection: sqlite3.Connection, twigs: str, trees: Trees) -> None:
+    """Drop the rows of pieces that these trees cannot have."""
+    delete = f"DELETE FROM {twigs} WHERE place BETWEEN ? AND ?"  # noqa: S608 - own name
+    end = -(1 << 63)
+    for table in Table:
+        first = piece_place(table, 0)
+        connection.execute(delete, (end, first - 1))
+        end = first + (trees[table].pieces if table in trees else 0)
+    connection.execute(delete, (end, (1 << 63) - 1))
+
+
+def _drop_unwanted(connection: sqlite3.Connection, trees: Trees, name: NameOf) -> None:
+    """Drop what is staged and is no piece of these trees: it came for another root."""
+    _drop_beyond(connection, "staged_twigs", trees)
+    rows = connection.execute("SELECT place, hashes FROM staged_twigs")
+    unwanted = [
+        (place,)
+        for place, hashes in rows
+        if hash_node(hashes) != name(Table(place >> BITS_MAX), place & (1 << BITS_MAX) - 1)
+    ]
+    connection.executemany("DELETE FROM staged_twigs WHERE place = ?", unwanted)
+
+
+def put_in_force(
+    connection: sqlite3.Connection, trees: Trees, before: Shelves, name: NameOf
+) -> Shelves:
     """Make what is staged count, over what was in force before.
 
-    Raise FrameError when it is not the whole of these trees: the caller rolls back.
+    `name` returns the signed name of each piece. Raise FrameError when it is not the whole of
+    these trees: the caller rolls back.
     """
+    _drop_unwanted(connection, trees, name)
     shelves = {}
     for table, tree in trees.items():
         first = piece_place(table, 0)
@@ -203,13 +255,7 @@ def put_in_force(connection: sqlite3.Connection, trees: Trees, before: Shelves) 
         query = "SELECT place, hashes, slots FROM staged_twigs WHERE place >= ? AND place < ?"
         rows = connection.execute(query, (first, end))
         shelves[table] = _shelf(tree, table, _checked(rows), before.get(table))
-    for table in Table:
-        first = piece_place(table, 0)
-        end = first + (trees[table].pieces if table in trees else 0)
-        connection.execute(
-            "DELETE FROM twigs WHERE place >= ? AND place < ?",
-            (end, piece_place(table, 0) + (1 << BITS_MAX)),
-        )
+    _drop_beyond(connection, "twigs", trees)
     connection.execute("INSERT OR REPLACE INTO twigs SELECT * FROM staged_twigs")
     connection.execute("DELETE FROM staged_twigs")
     connection.execute("DELETE FROM staged")

@@ -1,0 +1,235 @@
+"""Many records: how a long log starts, and how fast records come to the backend.
+
+Laws:
+1. A long log and a short one are opened in turns, in this process.
+2. Bare round trips and records take turns, each with a far end in a process of its own, over CURVE
+   on loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from benchmarks import disk, processes
+from benchmarks.far_end import public_of
+from hubcore.access.precedence import DoorOrder
+from hubcore.backend.pace import Pace
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.evidence.records import GENESIS, Record, RecordKind, chain_hash
+from hubd.adapters.curve.uplink import CurveUplink
+from hubd.adapters.host.clock import SystemClock
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.backend.identity import Identity
+from hubd.backend.orders import Orders
+from hubd.backend.policies import PolicyWorker
+from hubd.backend.sync import Sync
+from hubd.cli import evidence
+
+SHORT = 1000
+"""The records of the short log."""
+WAITING = 1000
+"""Records of a long log that the backend does not have."""
+LISTED = 20
+OPENED = 5
+"""How often each log is opened."""
+ROUND_TRIPS = 500
+TOGETHER = 500
+"""Appends at once, below the log's own ceiling."""
+DRAIN_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class RecordsRounds:
+    """Seconds of each opening and each drained record, bytes of memory, and the log's length."""
+
+    length: int
+    long_open: list[float] = field(default_factory=list)
+    short_open: list[float] = field(default_factory=list)
+    verify_per_million: float = 0.0
+    list_newest: float = 0.0
+    grown_bytes: int = 0
+    """How much larger this process is after the long log was opened and read."""
+    round_trip: list[float] = field(default_factory=list)
+    drained: list[float] = field(default_factory=list)
+
+
+async def measure(
+    directory: Path, length: int, verified: int, rounds: int, drained: int
+) -> RecordsRounds:
+    """Measure a log of `length`, and the verification of one of `verified` records.
+
+    In each of `rounds`, bring up `drained` records.
+    """
+    result = RecordsRounds(length)
+    long_log = directory / "long" / "audit.db"
+    short_log = directory / "short" / "audit.db"
+    await _make(short_log, SHORT)
+    await _make(long_log, length)
+    verified_log = directory / "verified" / "audit.db"
+    await _make(verified_log, verified)
+    before = _resident_bytes()
+    for _ in range(OPENED):
+        result.short_open.append(await _open(short_log))
+        result.long_open.append(await _open(long_log))
+    result.grown_bytes = _resident_bytes() - before
+    with closing(evidence.open_log(long_log)) as reader:
+        began = time.perf_counter()
+        list(evidence.newest(reader, LISTED))
+        result.list_newest = time.perf_counter() - began
+    with closing(evidence.open_log(verified_log)) as reader:
+        began = time.perf_counter()
+        evidence.verify_chain(reader, None)
+        result.verify_per_million = (time.perf_counter() - began) * 1_000_000 / verified
+    await _bring_up(directory, result, rounds, drained)
+    return result
+
+
+async def _make(path: Path, length: int) -> None:
+    """Write a log of so many unlocks that ends as a log of a running hub does."""
+    path.parent.mkdir(parents=True)
+    async with await AuditStore.open(path):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", _rows(length))
+        known = max(1, length - WAITING)
+        connection.execute(
+            "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ?",
+            (known,),
+        )
+        connection.execute(
+            "INSERT INTO outbox SELECT number FROM records WHERE number > ?", (known,)
+        )
+        connection.commit()
+    async with await AuditStore.open(path) as store:
+        await store.append(Record(RecordKind.STARTED, 0, 0, {}))
+
+
+def _rows(length: int) -> Iterator[tuple[int, int, bytes, bytes]]:
+    digest = GENESIS
+    record = disk.record(0)
+    body = record.encode()
+    for number in range(1, length + 1):
+        digest = chain_hash(digest, number, body)
+        yield number, record.at_ms, body, digest
+
+
+async def _open(path: Path) -> float:
+    """Return the seconds from closed to the first record that goes up and the hub's own look."""
+    began = time.perf_counter()
+    async with await AuditStore.open(path) as store:
+        await store.unacknowledged(0, Pace().window)
+        store.newest_about_state()
+        store.newest_about_orders()
+        return time.perf_counter() - began
+
+
+def _resident_bytes() -> int:
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+# Records to the backend, beside bare round trips.
+
+
+async def _bring_up(directory: Path, result: RecordsRounds, rounds: int, drained: int) -> None:
+    public, secret = zmq.curve_keypair()
+    own_public, own_secret = zmq.curve_keypair()
+    folder = directory / "backend"
+    folder.mkdir()
+    log = directory / "far_end.log"
+    own = UplinkKeys(z85.decode(own_secret), z85.decode(own_public), z85.decode(public))
+    far = ("benchmarks.far_end",)
+    async with (
+        processes.running(log, *far, "echo", secret.decode()) as echo,
+        processes.running(
+            log, *far, "backend", secret.decode(), own_public.decode(), str(folder)
+        ) as backend,
+        await AuditStore.open(directory / "drained.db") as store,
+    ):
+        echo_endpoint = await _endpoint(echo)
+        backend_endpoint = await _endpoint(backend)
+        for _ in range(rounds):
+            trips = await asyncio.to_thread(_round_trips, echo_endpoint, secret.decode())
+            result.round_trip.append(trips)
+            result.drained.append(await _drain(store, backend_endpoint, own, drained))
+
+
+async def _endpoint(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(processes.START_SECONDS):
+        return (await process.stdout.readline()).decode().strip()
+
+
+def _round_trips(endpoint: str, secret: str) -> float:
+    """Return the seconds of one round trip of a record's size."""
+    own_public, own_secret = zmq.curve_keypair()
+    message = bytes(disk.RECORD_BYTES)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.curve_serverkey = z85.encode(public_of(secret))
+        dealer.curve_publickey = own_public
+        dealer.curve_secretkey = own_secret
+        dealer.linger = 0
+        dealer.connect(endpoint)
+        dealer.send(message)
+        dealer.recv()
+        began = time.perf_counter()
+        for _ in range(ROUND_TRIPS):
+            dealer.send(message)
+            dealer.recv()
+        return (time.perf_counter() - began) / ROUND_TRIPS
+
+
+async def _drain(store: AuditStore, endpoint: str, keys: UplinkKeys, count: int) -> float:
+    """Return the seconds of a record from durable here to known as durable at the backend."""
+    for start in range(0, count, TOGETHER):
+        await asyncio.gather(
+            *(store.append(disk.record(index)) for index in range(start, start + TOGETHER))
+        )
+    count = store.waiting()
+    sync = Sync(
+        uplink=CurveUplink(endpoint, keys),
+        records=store,
+        orders=Orders(_release, _accept, lambda: 0, lambda: bytes(32), _stand),
+        identity=Identity("hub-1", "site", bytes(16), "bench"),
+        clock=SystemClock(lambda: 0.0),
+        pace=Pace(),
+        appended=asyncio.Event(),
+    )
+    running = asyncio.create_task(sync.run())
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while store.waiting() == count:  # noqa: ASYNC110 - the log tells nobody
+                await asyncio.sleep(0.001)
+            began = time.perf_counter()
+            left = store.waiting()
+            while store.waiting():  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            return (time.perf_counter() - began) / left
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _release(order: from_backend.Release) -> from_hub.Result:
+    raise NotImplementedError(order)
+
+
+async def _accept(_document: bytes, _worker: PolicyWorker) -> int:
+    return 0
+
+
+async def _stand(order: from_backend.Order) -> from_hub.OrderResult:
+    raise NotImplementedError(order, DoorOrder)
