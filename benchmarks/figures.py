@@ -42,6 +42,7 @@ POLICY_MEMORY_GOAL_MB = 80.0
 CHANGE_GOAL_MS = 50.0
 CHANGE_PIECES_GOAL = 100.0
 PAUSE_GOAL_MS = 20.0
+REVOCATION_GOAL_SECONDS = 1.0
 
 
 def cpu_figures(rounds: CpuRounds, plain: CpuMedians | None) -> list[Figure]:
@@ -414,6 +415,14 @@ def policy_figures(rounds: PolicyRounds) -> list[Figure]:
             value=max(change.pieces for change in changes),
             goal=CHANGE_PIECES_GOAL,
             beside=f"of {whole.pieces:,}; and {changes[0].index_pieces} of the index",
+        ),
+        Figure(
+            key="policy_revocation",
+            name="a revocation: the backend's order → the hub decides by it, the longest",
+            value=max(rounds.revocations),
+            unit="s",
+            goal=REVOCATION_GOAL_SECONDS,
+            beside=f"p50 {p50(rounds.revocations) * 1e3:.0f} ms; real processes, a small policy",
         ),
         Figure(
             key="policy_pause",

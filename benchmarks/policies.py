@@ -37,6 +37,7 @@ from hubcore.policy.tree import names_of
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim.site import Site
+from hubsim.stage import ask
 
 CHANGES = 100
 """New cards and new revocations together."""
@@ -46,6 +47,8 @@ AT_ONCE = 16
 """Pieces in one commit."""
 ASKED = 64
 LOOKUPS = 10_000
+REVOCATIONS = 9
+REVOCATION_SECONDS = 20.0
 BEAT_SECONDS = 0.001
 PIN_SHARE = 2
 """One card of so many has a PIN."""
@@ -79,6 +82,8 @@ class PolicyRounds:
     large: Memory
     start_small: float
     start_large: float
+    revocations: list[float]
+    """Seconds from the backend's order until the hub decides by it, each."""
 
 
 async def measure(directory: Path, rows: int) -> PolicyRounds:
@@ -87,12 +92,12 @@ async def measure(directory: Path, rows: int) -> PolicyRounds:
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
     async with processes.radio(log) as transport, processes.backend(site, endpoint, log):
-        start_small, small = await _hub(site, transport, log)
+        start_small, small, revocations = await _hub(site, transport, log, REVOCATIONS)
     await _child(log, "make", str(site.path), str(rows))
     said = await _child(log, "apply", str(site.path), str(site.hub / "state"))
     await asyncio.to_thread(os.sync)
     async with processes.radio(log) as transport:
-        start_large, large = await _hub(site, transport, log)
+        start_large, large, _ = await _hub(site, transport, log, 0)
     return PolicyRounds(
         rows=rows,
         whole=Applied(**said["whole"]),
@@ -104,15 +109,34 @@ async def measure(directory: Path, rows: int) -> PolicyRounds:
         large=large,
         start_small=start_small,
         start_large=start_large,
+        revocations=revocations,
     )
 
 
-async def _hub(site: Site, transport: str, log: Path) -> tuple[float, Memory]:
-    """Run the hub; return how long its start took, and its memory when it is idle."""
+async def _hub(
+    site: Site, transport: str, log: Path, revocations: int
+) -> tuple[float, Memory, list[float]]:
+    """Run the hub; return how long its start took, its memory when it is idle, and revocations."""
     async with processes.hub(site, transport, log) as hub:
         ready_ns = await hub.note("ready")
         await asyncio.sleep(IDLE_SECONDS)
-        return (ready_ns - hub.began_ns) / 1e9, memory_of(hub.process.pid)
+        memory = memory_of(hub.process.pid)
+        took = [await _revocation(site) for _ in range(revocations)]
+        return (ready_ns - hub.began_ns) / 1e9, memory, took
+
+
+async def _revocation(site: Site) -> float:
+    """Revoke somebody; return the seconds from the backend's order until it counts at the hub."""
+    new = site.revoke(secrets.token_hex(8))
+    order: dict[str, object] = {"do": "policy", "path": str(site.path / "policy.cbor")}
+    began = time.perf_counter()
+    await ask(site.backend / "backend.sock", order)
+    async with asyncio.timeout(REVOCATION_SECONDS):
+        while True:
+            answer = await ask(site.hub / "hubd.sock", {"id": 1, "call": "status"})
+            if answer["result"]["policy_version"] == new.version:
+                return time.perf_counter() - began
+            await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _child(log: Path, *arguments: str) -> dict[str, Any]:

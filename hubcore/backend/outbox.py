@@ -4,7 +4,8 @@ Laws:
 1. Records go in order.
 2. At most `width` are sent and unanswered in one round.
 3. A round without progress in time begins again with one record and twice the patience. So a
-   backend that never acknowledges does not fill a paid line.
+   backend that never acknowledges does not fill a paid line. Progress is a receipt: a slow line
+   that brings some is not filled with repetitions.
 4. Any receipt restores both.
 5. A receipt for a number that was never sent, or was answered before, counts as nothing.
 6. A record that a carrier holds makes room in the window and goes again later: after
@@ -36,6 +37,8 @@ class Outbox:
         self._patience = patience_seconds
         self._patience_cap = patience_cap_seconds
         self._unanswered: dict[int, float] = {}
+        self._progress_at = 0.0
+        """When the last receipt came."""
         self.after = 0
         """The highest number sent in this round."""
 
@@ -58,11 +61,12 @@ class Outbox:
         self._unanswered[number] = now
         self._held.pop(number, None)
 
-    def acknowledged(self, number: int) -> bool:
+    def acknowledged(self, number: int, now: float) -> bool:
         """Take one receipt; tell whether it answers a record that was waiting for it."""
         self._held.pop(number, None)
         if self._unanswered.pop(number, None) is None:
             return False
+        self._progress_at = now
         self._restore()
         return True
 
@@ -81,7 +85,8 @@ class Outbox:
 
     def due(self) -> float | None:
         """When the round is overdue, None with nothing in flight."""
-        overdue = [at + self._patience for at in self._in_flight()]
+        waits_since = [max(at, self._progress_at) for at in self._in_flight()]
+        overdue = [at + self._patience for at in waits_since]
         overdue += [at + self._held_seconds for at in self._held.values()]
         return min(overdue, default=None)
 

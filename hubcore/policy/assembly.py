@@ -82,20 +82,28 @@ class Assembly:
         An index belongs nowhere: []. Return None for what was not asked for, or has come before.
         Raise SignatureError for what the issuer signed, though it is no part of such a tree.
         """
-        name = hash_node(piece)
-        if name in self._asked:
-            for place in self._asked.pop(name):
-                place.growing.take_index(place.pieces, name, piece)
-            return []
+        taken = self._take_pages(piece)
+        return self._take_index(piece) if taken is None else taken
+
+    def _take_pages(self, piece: bytes) -> Sequence[Arrived] | None:
         try:
             pages = split_piece(piece)
         except FrameError:
             return None
         hashes = hashes_of(pages)
-        places = self._asked.pop(hash_node(hashes), ())
-        if not places:
+        places = self._asked.pop(hash_node(hashes), None)
+        if places is None:
             return None
         return [place.growing.take_pages(place.pieces, hashes, pages) for place in places]
+
+    def _take_index(self, piece: bytes) -> Sequence[Arrived] | None:
+        name = hash_node(piece)
+        places = self._asked.pop(name, None)
+        if places is None:
+            return None
+        for place in places:
+            place.growing.take_index(place.pieces, name, piece)
+        return []
 
 
 class _Growing:

@@ -74,8 +74,9 @@ class RecordSender:
 
     def acknowledged(self, numbers: Iterable[int]) -> None:
         """Take receipts; one for a record that does not wait for it is only counted."""
+        now = self._clock.monotonic()
         for number in numbers:
-            if self._outbox.acknowledged(number):
+            if self._outbox.acknowledged(number, now):
                 self._receipts.add(number)
             else:
                 self._counters["acknowledged_unasked"] += 1

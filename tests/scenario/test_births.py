@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from hubcore.access.grant import Access
 from hubd.adapters.keys.renewed import RENEWED
+from hubd.start.checkconfig import page
 from hubsim import site as sites
 from hubsim.enrolling import enrolment_port, hand_over, start_enroll
 from hubsim.enrolment.desk import KEY_SUFFIX
@@ -29,6 +31,8 @@ pytestmark = pytest.mark.once
 HUB = "hub-1"
 ENDED_DAYS = 30 / DAY
 """Of a certificate that began a minute ago."""
+LAST_THIRD_DAYS = 90 / DAY
+"""Of one that began a minute ago and has 30 s left."""
 
 
 def anna(stage: Stage) -> Wallet:
@@ -60,6 +64,19 @@ async def operator(stage: Stage, *words: str) -> str:
     return result.stdout
 
 
+async def checked(stage: Stage) -> str:
+    """What `hubd --check-config` says of the hub's certificate."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hubd", "--check-config", "--json"),
+        *("--config", str(stage.config)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    found = page.decode(said.decode())
+    (certificate,) = [finding.text for finding in found if finding.about == "certificate"]
+    return certificate
+
+
 def newest(stage: Stage) -> bytes:
     """The newest certificate of the hub."""
     return (stage.site.hub / "certificate.cbor").read_bytes()
@@ -89,6 +106,7 @@ async def renewed_while_it_runs(stage: Stage) -> None:
     assert renewed.read_bytes() == newest(stage)
     await opens(stage)
     assert (await told_kinds(stage)).count("certificate") == 1, "the same again is no news"
+    assert (await checked(stage)).startswith("access points 1, 7, until 20")
 
 
 async def dark_past_its_end(stage: Stage) -> None:
@@ -119,6 +137,21 @@ async def dark_past_its_end(stage: Stage) -> None:
         return len(await stage.records()) > before
 
     await stage.until(all_came, "what waited goes up")
+
+
+async def renewed_by_itself(stage: Stage) -> None:
+    """A certificate in the last third of its life is renewed, when the backend may sign."""
+    renewed = stage.site.hub / "state" / RENEWED
+    await stage.stop("backend")
+    sites.certify(stage.site, HUB, days=LAST_THIRD_DAYS)
+    short = newest(stage)
+    where = ("--at", str(stage.path), "--listen", stage.endpoint)
+    await stage.start("backend", "backend", *where, "--enrol", "tcp://127.0.0.1:*", "--renews")
+    await stage.until(lambda: newest(stage) != short, "the hub has asked, and the backend signed")
+    await stage.until(lambda: renewed.read_bytes() == newest(stage), "the hub has taken it")
+    certified = stage.site.certificate(HUB)
+    assert certified.expires - certified.not_before == sites.HUB_DAYS * DAY
+    await stage.until(lambda: is_connected(stage), "the hub is welcome")
 
 
 async def replaced(stage: Stage) -> None:
@@ -172,5 +205,6 @@ async def test_the_life_of_a_hub(tmp_path: Path) -> None:
         await opens(stage)
         await renewed_while_it_runs(stage)
         await dark_past_its_end(stage)
+        await renewed_by_itself(stage)
         await replaced(stage)
         await ended(stage)

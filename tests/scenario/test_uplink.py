@@ -34,6 +34,8 @@ from hubcore.backend.uplink.words import (
 )
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import StoredRecord
+from hubcore.policy import document as policies
+from hubcore.policy.policy import Policy
 from hubd.adapters.curve.timings import Backoff, Timings
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
@@ -43,6 +45,7 @@ from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
 from hubsim.backend.serve import serve_backend
 from hubsim.backend.server import Backend
+from hubsim.site import make_key
 from tests.fakes.audit import FakeAudit
 from tests.fakes.uplink import FakeUplinkListener
 
@@ -443,6 +446,22 @@ async def test_a_policy_reaches_the_hub_now_or_with_its_hello(tmp_path):
             )
             assert hub.version == 3
             assert backend.push_policy(b"\x03") == 0
+
+
+async def test_a_hub_with_another_policy_of_the_same_version_is_told_of(tmp_path):
+    ours = Keys()
+    theirs = Keys()
+    issuer = make_key()
+    backend = Backend(
+        "tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path, lambda _: 1
+    )
+    backend.push_policy(policies.issue(Policy("site", 1, 0), issuer))
+    async with serving(backend):
+        hub = Hub(backend.endpoint, ours, backend.public)  # its policy 1 has no digest
+        async with running(hub.sync.run()):
+            await backend.wait_for(lambda b: "hub-1" in b.connections)
+            assert backend.drifted == {"hub-1"}
+            assert backend.policy_results == {}
 
 
 class Impostor:

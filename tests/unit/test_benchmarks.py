@@ -71,6 +71,7 @@ def test_a_large_policy_has_its_figures() -> None:
         large=Memory(73.0, 62.0),
         start_small=1.0,
         start_large=1.1,
+        revocations=[0.02, 0.9, 0.01],
     )
     rows = by_key(figures.policy_figures(rounds))
     assert {key: row.value for key, row in rows.items()} == {
@@ -81,6 +82,7 @@ def test_a_large_policy_has_its_figures() -> None:
         "policy_change": 30.0,
         "policy_change_pieces": 98,
         "policy_pause": 19.0,
+        "policy_revocation": 0.9,
     }
     assert all(row.met in (True, None) for row in rows.values())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import zmq
 from hypothesis import given, settings
@@ -117,6 +120,21 @@ def test_no_repr_shows_the_secret() -> None:
 def test_a_digest_and_a_trust_are_those_of_one_value() -> None:
     assert digest_of(b"a") != digest_of(b"b")
     assert trust_of(bytes(32)) == trust_of(bytes(32)) != trust_of(b"\x01" + bytes(31))
+
+
+def test_the_known_values_of_an_enrolment_are_those_of_the_page() -> None:
+    key = bytes(range(32))
+    token = Token(trust_of(key), bytes(range(10)))
+    values = {
+        "trust": token.trust.hex(),
+        "token": write_token(token),
+        "greeting": write_greeting(Greeting("acme", key, 4507)).hex(),
+        "Waiting": messages.encode(Waiting("acme", "hub-a")).hex(),
+        "fingerprint": fingerprint(b"\xa0", key),
+    }
+    page = (Path(__file__).parents[2] / "docs" / "uplink.md").read_text()
+    found = dict(re.findall(r"^    (\w+) {3,}([0-9a-zA-Z-]{19,})", page, re.M))
+    assert found == values
 
 
 # The greeting.

@@ -799,8 +799,8 @@ async def test_the_outbox_knows_no_receipt_twice():
     assert (outbox.room(), outbox.due()) == (0, 10.0)
     outbox.rewind()
     assert (outbox.room(), outbox.due(), outbox.after) == (2, None, 0)
-    assert outbox.acknowledged(2)
-    assert not outbox.acknowledged(2)
+    assert outbox.acknowledged(2, 1.0)
+    assert not outbox.acknowledged(2, 4.0)
     outbox.sent(1, 5.0)
     waits = []
     for _ in range(4):
@@ -814,6 +814,18 @@ async def test_the_outbox_knows_no_receipt_twice():
     assert waits == [15.0, 35.0, 75.0, 115.0]
 
 
+async def test_a_slow_line_that_brings_receipts_is_not_filled_with_repetitions():
+    outbox = Outbox(100, 10.0, 40.0, 100.0)
+    for number in range(1, 101):
+        outbox.sent(number, 0.0)
+    for number in range(1, 101):
+        now = 9.0 * number
+        assert not outbox.begin_again_if_overdue(now)
+        assert outbox.acknowledged(number, now)
+    outbox.sent(101, 901.0)
+    assert outbox.begin_again_if_overdue(911.0), "no receipt for 10 s"
+
+
 async def test_what_a_carrier_holds_makes_room_stays_unanswered_and_goes_again_later():
     outbox = Outbox(2, 10.0, 40.0, 100.0)
     outbox.sent(1, 0.0)
@@ -824,7 +836,7 @@ async def test_what_a_carrier_holds_makes_room_stays_unanswered_and_goes_again_l
     assert (outbox.room(), outbox.due()) == (1, 10.0)
     assert outbox.held(2, 6.0)
     assert (outbox.room(), outbox.due()) == (2, 105.0)
-    assert outbox.acknowledged(2), "held is no receipt"
+    assert outbox.acknowledged(2, 6.0), "held is no receipt"
     assert outbox.begin_again_if_overdue(105.0)
     assert (outbox.room(), outbox.after) == (1, 0)
 

@@ -215,6 +215,7 @@ class Control:
             "came_with_retired_key": hub in self._backend.gate.came_with_retired,
             "records": len(self._backend.records(hub)),
             "policy_version": connection.hello.policy_version if connection else None,
+            "policy_drifted": hub in self._backend.drifted,
             "software": connection.hello.software if connection else None,
         }
 

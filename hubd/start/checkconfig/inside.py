@@ -41,7 +41,7 @@ def without_keys(config: Config, world: World) -> Iterator[Finding]:
 
 def _certificate(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
     """Yield what a technician compares with the order: which access points, until when."""
-    certified = keys.certified
+    certified = keys.in_force.certified
     problem = certificate_problem(
         begins=certified.not_before,
         expires=certified.expires,
