@@ -94,6 +94,16 @@ def test_no_piece_is_longer_than_its_ceiling(width: int) -> None:
     grown = grow([(bytes([n, m]), bytes([n]) * width) for n in range(20) for m in range(100)])
     assert grown is not None
     assert max(map(len, grown.pieces.values())) <= PIECE_BYTES
+    for piece in grown.pieces.values():
+        for page in _pages_of(piece):
+            assert len(page) <= 8 * 1024 or len(list(Page.read(page).all())) == 1
+
+
+def _pages_of(piece: bytes) -> tuple[bytes, ...]:
+    try:
+        return split_piece(piece)
+    except FrameError:  # a piece of an index
+        return ()
 
 
 def test_rows_that_no_tree_can_hold_are_told_at_the_issuer_s() -> None:

@@ -162,3 +162,48 @@ async def test_without_a_backend_the_commands_say_so(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "site")
     for arguments in (("hubs",), ("keep", "hub-1", "00"), ("accept", "hub-1")):
         assert "no backend runs" in await command(stage, *arguments)
+
+
+async def all_acknowledged(stage: Stage) -> bool:
+    return bool((await stage.hub("status"))["records"]["waiting"] == 0)
+
+
+@pytest.mark.parametrize("older", [True, False], ids=["an older copy", "nothing"])
+async def test_a_backend_that_comes_back_with_less_gets_the_records_again(
+    tmp_path: Path, older: bool
+) -> None:
+    async with Stage(tmp_path / "site") as stage:
+        await stage.until(lambda: all_acknowledged(stage), "all is acknowledged")
+        await stage.stop("backend")
+        records = stage.site.backend / "records"
+        copy = tmp_path / "copy"
+        shutil.copytree(records, copy)
+        await stage.start_backend()
+
+        async def released() -> bool:
+            with contextlib.suppress(StageError):
+                answer = await stage.backend("release", hub="hub-1", access_point=1)
+                return bool(answer["outcome"] == "released")
+            return False
+
+        await stage.until(released, "a release is done")
+        await stage.until(lambda: all_acknowledged(stage), "all is acknowledged")
+        before = await stage.records()
+        await stage.kill("backend")
+        shutil.rmtree(records)
+        if older:
+            shutil.copytree(copy, records)
+        await stage.start_backend()
+
+        async def mended() -> bool:
+            with contextlib.suppress(StageError):
+                told = await stage.records()
+                return len(told) > len(before) and await all_acknowledged(stage)
+            return False
+
+        await stage.until(mended, "the backend has all again")
+        after = await stage.records()
+        assert after[: len(before)] == before
+        assert "break" in [record["kind"] for record in after[len(before) :]]
+        log = (stage.path / "backend.log").read_text()
+        assert "were acknowledged and are not here" in log

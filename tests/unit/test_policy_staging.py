@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
 from hubcore.policy.root import Root
 from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.adapters.sqlite.tables import pages
 from hubsim.site import make_key
 
 SITE = "site-1"
@@ -232,6 +234,24 @@ async def test_pieces_that_nobody_asked_for_change_nothing(tmp_path: Path) -> No
         assert store.wanted(1)
         assert await store.take([b"", bytes(64), *OTHER.pieces.values()]) == 0
         assert await fetch(store, NEW) == len(NEW.pieces.keys() - OLD.pieces.keys())
+
+
+# tables.pages, law 2
+async def test_in_memory_are_flat_hashes_alone(tmp_path: Path) -> None:
+    path = tmp_path / "policy.db"
+    new = issued(1, 0, 30_000)
+    async with await open_store(path) as store:
+        await put(store, new)
+    tree = next(iter(root_of(new).trees.values()))
+    with closing(sqlite3.connect(path)) as connection:
+        tracemalloc.start()
+        try:
+            shelves = pages.load(connection, root_of(new).trees)
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert len(shelves) == 1
+    assert held < 40 * tree.pages + 20_000
 
 
 # tables.pages, law 3

@@ -291,6 +291,7 @@ async def test_a_flood_of_wrong_certificates_costs_one_look_a_pause() -> None:
     counters: Counter[str] = Counter()
     workers = OrderWorkers(
         orders=orders,
+        clock=FakeClock(),
         pace=Pace(refused_seconds=3600.0, refused_cap_seconds=3600.0),
         answer=lambda _: None,
         counters=counters,

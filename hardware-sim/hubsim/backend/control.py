@@ -173,7 +173,8 @@ class Control:
 
     async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
-        sent = self._backend.push_policy(document)
+        offered = await asyncio.to_thread(self._backend.look_at_policy, document)
+        sent = self._backend.push(offered)
         unfinished = self._directory / "policy.new"
         await asyncio.to_thread(unfinished.write_bytes, document)
         unfinished.replace(self._directory / "policy.cbor")

@@ -438,7 +438,17 @@ class Backend:
 
         Raise FrameError for a document that no message can carry, and what `version_of` raises.
         """
-        policy = offering.offer(document, self._version_of)
+        return self.push(self.look_at_policy(document))
+
+    def look_at_policy(self, document: bytes) -> offering.OfferedPolicy:
+        """Make an offer of a document, in any thread: a large one takes seconds.
+
+        Raise what `push_policy` raises.
+        """
+        return offering.offer(document, self._version_of)
+
+    def push(self, policy: offering.OfferedPolicy) -> int:
+        """Make this the policy for every hub; return to how many hubs it was sent now."""
         self._policy = policy
         behind = [
             hub
