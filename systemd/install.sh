@@ -29,6 +29,7 @@ hubd.tmpfiles:/usr/lib/tmpfiles.d/hubd.conf
 70-hubd.rules:/usr/lib/udev/rules.d/70-hubd.rules
 bluez-main.conf:/usr/lib/hubd/bluez-main.conf
 sealed-keys.conf:/usr/lib/hubd/sealed-keys.conf
+time-service.conf:/usr/lib/hubd/time-service.conf
 readers.conf:/usr/lib/hubd/readers.conf
 bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
 hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path

@@ -24,6 +24,7 @@ EVERY = {
     "usr/lib/hubd/bluez-main.conf",
     "usr/lib/hubd/readers.conf",
     "usr/lib/hubd/sealed-keys.conf",
+    "usr/lib/hubd/time-service.conf",
     "usr/lib/systemd/system/bluetooth.service.d/hubd.conf",
     "usr/lib/systemd/system/hubd-bluez.path",
     "usr/lib/systemd/system/hubd-bluez.service",
