@@ -9,10 +9,11 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,10 @@ from benchmarks.far_end import public_of
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.evidence.carried_orders import write_orders
+from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import GENESIS, Record, RecordKind, chain_hash
+from hubcore.evidence.statecheck import LoggedState, carried_facts
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
@@ -45,6 +49,10 @@ OPENED = 5
 ROUND_TRIPS = 500
 TOGETHER = 500
 """Appends at once, below the log's own ceiling."""
+UNLOCKS = 30
+PAUSE_SECONDS = 0.005
+FEW_LEFT = 50
+"""With so few left the records of unlocks would be all that goes up."""
 DRAIN_SECONDS = 120.0
 
 
@@ -61,6 +69,8 @@ class RecordsRounds:
     """How much larger this process is after the long log was opened and read."""
     round_trip: list[float] = field(default_factory=list)
     drained: list[float] = field(default_factory=list)
+    append_alone: list[float] = field(default_factory=list)
+    append_draining: list[float] = field(default_factory=list)
 
 
 async def measure(
@@ -100,6 +110,7 @@ async def _make(path: Path, length: int) -> None:
     async with await AuditStore.open(path):
         pass
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", _rows(length))
         known = max(1, length - WAITING)
@@ -112,7 +123,8 @@ async def _make(path: Path, length: int) -> None:
         )
         connection.commit()
     async with await AuditStore.open(path) as store:
-        await store.append(Record(RecordKind.STARTED, 0, 0, {}))
+        carried: Detail = {**carried_facts(LoggedState()), Fact.ORDERS: write_orders([])}
+        await store.append(Record.at(RecordKind.STARTED, 0, 0, carried))
 
 
 def _rows(length: int) -> Iterator[tuple[int, int, bytes, bytes]]:
@@ -164,7 +176,16 @@ async def _bring_up(directory: Path, result: RecordsRounds, rounds: int, drained
         for _ in range(rounds):
             trips = await asyncio.to_thread(_round_trips, echo_endpoint, secret.decode())
             result.round_trip.append(trips)
-            result.drained.append(await _drain(store, backend_endpoint, own, drained))
+            await _fill(store, drained)
+            async with _going_up(store, backend_endpoint, own):
+                result.drained.append(await _drained(store))
+            result.append_alone += await _unlocks(store, lambda count: count < UNLOCKS)
+            await _fill(store, drained)
+            async with _going_up(store, backend_endpoint, own):
+                result.append_draining += await _unlocks(
+                    store, lambda _count: store.waiting() > FEW_LEFT
+                )
+                await _drained(store)
 
 
 async def _endpoint(process: asyncio.subprocess.Process) -> str:
@@ -192,35 +213,56 @@ def _round_trips(endpoint: str, secret: str) -> float:
         return (time.perf_counter() - began) / ROUND_TRIPS
 
 
-async def _drain(store: AuditStore, endpoint: str, keys: UplinkKeys, count: int) -> float:
-    """Return the seconds of a record from durable here to known as durable at the backend."""
+async def _fill(store: AuditStore, count: int) -> None:
+    """Let so many records wait."""
     for start in range(0, count, TOGETHER):
         await asyncio.gather(
             *(store.append(disk.record(index)) for index in range(start, start + TOGETHER))
         )
-    count = store.waiting()
+
+
+@asynccontextmanager
+async def _going_up(store: AuditStore, endpoint: str, keys: UplinkKeys) -> AsyncIterator[None]:
+    """A hub's talk, once the first records have gone up."""
     sync = Sync(
         uplink=CurveUplink(endpoint, keys),
         records=store,
         orders=Orders(_release, _accept, lambda: 0, lambda: bytes(32), _stand),
-        identity=Identity("hub-1", "site", bytes(16), "bench"),
+        identity=Identity("hub-1", "site", secrets.token_bytes(16), "bench"),
         clock=SystemClock(lambda: 0.0),
         pace=Pace(),
         appended=asyncio.Event(),
     )
+    waiting = store.waiting()
     running = asyncio.create_task(sync.run())
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            while store.waiting() == count:  # noqa: ASYNC110 - the log tells nobody
+            while store.waiting() == waiting:  # noqa: ASYNC110 - the log tells nobody
                 await asyncio.sleep(0.001)
-            began = time.perf_counter()
-            left = store.waiting()
-            while store.waiting():  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
-            return (time.perf_counter() - began) / left
+            yield
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def _drained(store: AuditStore) -> float:
+    """Wait until nothing waits; return the seconds of a record."""
+    left = store.waiting()
+    began = time.perf_counter()
+    while store.waiting():  # noqa: ASYNC110 - the log tells nobody
+        await asyncio.sleep(0.001)
+    return (time.perf_counter() - began) / max(1, left)
+
+
+async def _unlocks(store: AuditStore, go_on: Callable[[int], bool]) -> list[float]:
+    """Return the seconds until each record was durable, one after the other with pauses."""
+    took: list[float] = []
+    while go_on(len(took)):
+        began = time.perf_counter()
+        await store.append(disk.record(len(took)))
+        took.append(time.perf_counter() - began)
+        await asyncio.sleep(PAUSE_SECONDS)
+    return took
 
 
 async def _release(order: from_backend.Release) -> from_hub.Result:

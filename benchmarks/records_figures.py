@@ -19,6 +19,8 @@ def records_figures(rounds: RecordsRounds) -> list[Figure]:
     trip = p50(rounds.round_trip)
     long_ms = p50(rounds.long_open) * 1e3
     short_ms = p50(rounds.short_open) * 1e3
+    draining_ms = p50(rounds.append_draining) * 1e3
+    alone_ms = p50(rounds.append_alone) * 1e3
     return [
         Figure(
             key="record_to_backend",
@@ -26,6 +28,12 @@ def records_figures(rounds: RecordsRounds) -> list[Figure]:
             value=ratio_of_rounds(rounds.drained, rounds.round_trip),
             goal=DRAIN_GOAL,
             beside=f"{1 / drained:,.0f} records/s, {1 / trip:,.0f} round trips/s",
+        ),
+        Figure(
+            key="append_draining",
+            name="a record durable while thousands go up / while none does, p50",
+            value=p50(rounds.append_draining) / p50(rounds.append_alone),
+            beside=f"{draining_ms:.1f} ms / {alone_ms:.1f} ms",
         ),
         Figure(
             key="long_log_open",

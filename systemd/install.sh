@@ -29,6 +29,7 @@ hubd.tmpfiles:/usr/lib/tmpfiles.d/hubd.conf
 70-hubd.rules:/usr/lib/udev/rules.d/70-hubd.rules
 bluez-main.conf:/usr/lib/hubd/bluez-main.conf
 sealed-keys.conf:/usr/lib/hubd/sealed-keys.conf
+time-service.conf:/usr/lib/hubd/time-service.conf
 readers.conf:/usr/lib/hubd/readers.conf
 bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
 hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path
@@ -91,7 +92,7 @@ in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/d
 # The commit of this tree: from its own repository (not from one around it), or as `git archive` wrote it here.
 commit() {
     if [ -e "$here/../.git" ] && id=$(in_git rev-parse --short=12 HEAD); then
-        edited=$(in_git status --porcelain -- hubcore drivers hubd setup.cfg pyproject.toml systemd config)
+        edited=$(in_git status --porcelain -- hubcore drivers hubd hubgateway setup.cfg pyproject.toml systemd config)
         printf 'g%s%s' "$id" "${edited:+.edited}"
         return
     fi
@@ -138,7 +139,7 @@ put_environment() {
     say "making $place"
     # Install from a copy: so nothing that an earlier build left in the tree is installed, and the tree stays as it is.
     mkdir "$work/hubd"
-    (cd "$here/.." && cp -R hubcore drivers hubd setup.cfg pyproject.toml README.md "$work/hubd")
+    (cd "$here/.." && cp -R hubcore drivers hubd hubgateway setup.cfg pyproject.toml README.md "$work/hubd")
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubd/__init__.py"
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"

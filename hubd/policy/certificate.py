@@ -6,6 +6,8 @@ Laws:
 2. It is durable before it is in force. Until then phones get the one before, and a power cut leaves
    one of the two.
 3. The one in force again changes nothing and leaves no record.
+4. Two that begin in one second could take each other's place for ever: CHANGES says how often one
+   may. What comes beyond is refused, and the backend brings it again.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 
 from hubcore.codec.cose import VerifyKey
-from hubcore.errors import AuditError
+from hubcore.errors import AuditError, TrustError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
+from hubcore.timing.pace import Bucket, Rate
 from hubd.recording import record_now
+
+CHANGES = Rate(burst=16, per_second=1 / 600)
 
 
 class CertificateIntake:
@@ -47,6 +52,7 @@ class CertificateIntake:
         self._log = log
         self._clock = clock
         self._tell = tell
+        self._changes = Bucket(CHANGES)
 
     async def accept(self, document: bytes) -> None:
         """Put a newer certificate in force.
@@ -57,6 +63,8 @@ class CertificateIntake:
             return
         now = self._clock.wall()
         new = self._in_force.newer(document, self._issuer, self._points, now)
+        if not self._changes.take(self._clock.monotonic()):
+            raise TrustError("certificate: too many newer ones came lately; it may come again")
         await self._keep(document)
         self._in_force.renew(document, new)
         self._tickets.hub_lives_until(new.expires)

@@ -4,6 +4,7 @@ they do not.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -17,6 +18,13 @@ from tests.lab.unitfile import DROP_IN, edit, journal_says, put_back, tells, unt
 from tests.lab.unlocking import unlock
 
 EXPOSURE_MAX = 1.5
+ASK_STATUS = """
+import socket
+api = socket.socket(socket.AF_UNIX)
+api.connect("/run/hubd/hubd.sock")
+api.sendall(b'{"id": 1, "call": "status", "args": {}}\\n')
+print(api.makefile().readline())
+"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -39,6 +47,26 @@ async def test_the_exposure_of_the_running_unit(
     assert re.search(r"^Seccomp:\s+2$", status, re.M), status
     assert re.search(r"^CapBnd:\s+0+$", status, re.M), status
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
+
+
+async def test_the_kernels_word_on_the_clock_reaches_a_hub_with_the_drop_in_for_it(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], afterwards: None
+) -> None:
+    async def clock() -> dict[str, object]:
+        await unlock(air, phones[0])
+        said = (await guest.run("/opt/hubd/bin/python", "-c", ASK_STATUS)).out
+        found: dict[str, object] = json.loads(said)["result"]["clock"]
+        return found
+
+    assert (await clock())["synchronised"] is None
+    await guest.run("install", "-D", "-m", "644", "/usr/lib/hubd/time-service.conf", DROP_IN)
+    await guest.run("systemctl", "daemon-reload")
+    await guest.run("systemctl", "restart", "hubd")
+    await hub.start()
+    said = await clock()
+    assert said["synchronised"] in (True, False)
+    status = (await guest.run("cat", f"/proc/{await hub.pid()}/status")).out
+    assert re.search(r"^CapBnd:\s+0+$", status, re.M), "nobody here sets the clock"
 
 
 async def test_the_backend_is_reached_by_its_name(

@@ -36,12 +36,13 @@ def fake(_folder: Path) -> Bench:
 
 
 def real(folder: Path) -> Bench:
-    path = folder / "revocations.cbor"
+    state = folder / "state"
+    state.mkdir()
+    path = state / "revocations.cbor"
 
     def spoil() -> None:
-        path.unlink(missing_ok=True)
-        path.mkdir()
-        (path / "in the way").touch()
+        state.rename(folder / "away")
+        state.touch()
 
     return Bench(RevocationFile(path), lambda: RevocationFile(path), spoil)
 

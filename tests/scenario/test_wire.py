@@ -226,6 +226,56 @@ async def test_six_hundred_megabytes_in_parts_cost_the_hub_a_few(raw: Raw) -> No
         assert peak_mib(process.pid) - before < 32
 
 
+# The end of a connection.
+
+
+@contextlib.asynccontextmanager
+async def tcp_pair() -> AsyncIterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a TCP connection, the hub's first."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ours = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
+        ours.setblocking(False)
+        theirs.settimeout(5)
+        try:
+            yield ours, theirs
+        finally:
+            ours.close()
+            theirs.close()
+
+
+async def test_a_process_that_dies_leaves_nothing_to_arrive_later() -> None:  # wire, law 5
+    async with tcp_pair() as (ours, theirs), Wire(ours, QUICK):
+        ours.close()  # as the kernel does it
+        with pytest.raises(ConnectionResetError):
+            theirs.recv(1)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_only_of_a_lost_connection_nothing_arrives_any_more(lost: bool) -> None:  # law 5
+    async with tcp_pair() as (ours, theirs):
+        async with Wire(ours, QUICK) as wire:
+            carrying = asyncio.create_task(wire.carry())
+            near = socket.socket(socket.AF_UNIX)
+            near.setblocking(False)
+            name = wire.address.removeprefix("ipc://")
+            await asyncio.get_running_loop().sock_connect(near, name)
+            near.send(b"x")
+            assert await asyncio.to_thread(theirs.recv, 1) == b"x"
+            if lost:
+                near.close()  # libzmq gives up, as when heartbeats are missing
+            else:
+                carrying.cancel()
+            await asyncio.wait([carrying])
+            await asyncio.sleep(0)
+            near.close()
+        if lost:
+            with pytest.raises(ConnectionResetError):
+                theirs.recv(1)
+        else:
+            assert theirs.recv(1) == b""
+
+
 # Finding the backend.
 
 

@@ -24,6 +24,7 @@ EVERY = {
     "usr/lib/hubd/bluez-main.conf",
     "usr/lib/hubd/readers.conf",
     "usr/lib/hubd/sealed-keys.conf",
+    "usr/lib/hubd/time-service.conf",
     "usr/lib/systemd/system/bluetooth.service.d/hubd.conf",
     "usr/lib/systemd/system/hubd-bluez.path",
     "usr/lib/systemd/system/hubd-bluez.service",
@@ -418,7 +419,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def _clone(folder: Path, git: bool = True) -> Path:
     """Return a copy of the tree, committed when `git`."""
-    for name in ("systemd", "config", ".ci", "hubcore", "drivers", "hubd"):
+    for name in ("systemd", "config", ".ci", "hubcore", "drivers", "hubd", "hubgateway"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)

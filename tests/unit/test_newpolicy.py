@@ -464,12 +464,13 @@ async def test_a_refused_policy_is_not_kept_however_often_it_comes(
 async def test_a_policy_that_the_disk_refuses_is_not_kept(tmp_path: Path) -> None:
     async with taker(tmp_path) as (new, store):
         store._connection.execute("DROP TABLE staged_twigs")
+        document = large(2, 20_000)
         gc.disable()
         tracemalloc.start()
         try:
             for _ in range(4):
                 with pytest.raises(StoreError):
-                    await new.accept(large(2, 20_000))
+                    await new.accept(bytes(bytearray(document)))
             await let_go(MIB)
         finally:
             tracemalloc.stop()

@@ -47,6 +47,7 @@ BUILD_PARTS = (
     "hubcore",
     "drivers",
     "hubd",
+    "hubgateway",
     "hardware-sim",
 )
 PLACES = {

@@ -21,7 +21,7 @@ from hubcore.phone.tickets import TicketTable
 from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
 from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.renewal import LOOK_SECONDS, RenewalAsker
-from hubd.policy.certificate import CertificateIntake
+from hubd.policy.certificate import CHANGES, CertificateIntake
 from hubsim.site.certificates import Certificates, certificate_file, hand_to_hub
 from hubsim.site.documents import DAY, Validity, certify_hub, make_key
 from tests.fakes.audit import FakeAudit
@@ -167,6 +167,18 @@ async def test_what_is_refused_leaves_nothing() -> None:
     assert (taker.kept, taker.audit.stored, taker.told) == ([], [], [])
 
 
+# policy.certificate, law 4
+async def test_two_that_begin_in_one_second_do_not_take_each_others_place_for_ever() -> None:
+    taker = Taker()
+    pair = [signed(begins=NOON), signed(begins=NOON, points=(1, 2, 3))]
+    for number in range(int(CHANGES.burst)):
+        await taker.intake.accept(pair[number % 2])
+    with pytest.raises(TrustError, match="lately"):
+        await taker.intake.accept(pair[0])
+    await taker.intake.accept(pair[1])  # the one in force costs nothing
+    assert len(taker.kept) == len(taker.audit.stored) == CHANGES.burst
+
+
 async def test_the_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
     """renewed, law 1"""
     file = RenewedCertificate(tmp_path)
@@ -291,6 +303,7 @@ async def test_a_flood_of_wrong_certificates_costs_one_look_a_pause() -> None:
     counters: Counter[str] = Counter()
     workers = OrderWorkers(
         orders=orders,
+        clock=FakeClock(),
         pace=Pace(refused_seconds=3600.0, refused_cap_seconds=3600.0),
         answer=lambda _: None,
         counters=counters,

@@ -24,7 +24,7 @@ from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreErro
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
-from hubd.backend.sender import TAKEN_BACK_AT_ONCE
+from hubd.backend.sender import SENT_AT_ONCE, TAKEN_BACK_AT_ONCE
 from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
@@ -812,6 +812,23 @@ async def test_the_outbox_knows_no_receipt_twice():
         assert outbox.room() == 1
         outbox.sent(1, due)
     assert waits == [15.0, 35.0, 75.0, 115.0]
+
+
+async def test_the_doors_have_their_turn_while_many_records_go_up():
+    async with site() as here:
+        await here.log.fill(256)
+        here.link.connect()
+        await here.next()
+        here.welcome()
+        turns = 0
+        most = 0
+        while here.link.said.qsize() < 256:
+            before = here.link.said.qsize()
+            await asyncio.sleep(0)
+            most = max(most, here.link.said.qsize() - before)
+            turns += 1
+            assert turns < 1000
+        assert most <= SENT_AT_ONCE
 
 
 async def test_a_slow_line_that_brings_receipts_is_not_filled_with_repetitions():

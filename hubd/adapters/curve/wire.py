@@ -16,6 +16,10 @@ Laws:
 4. Nobody but this process can take libzmq's place at the unix socket, and no other user can reach
    it. It is a file in a directory of mode 0700; both are gone as soon as libzmq has joined, or with
    the wire.
+5. Of a connection that is lost, nothing arrives any more: the kernel forgets what it could not
+   send, and says so to the backend. Otherwise old bytes would come when the network is there
+   again, and the backend would take them for another machine's. A hub that leaves by itself sends
+   the rest.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import asyncio
 import os
 import shutil
 import socket
+import struct
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -83,7 +88,13 @@ class Wire:
 
         Raise LinkError.
         """
+        self.ended: str | None = None
+        """What the backend did to end the connection, a sentence without its subject.
+
+        "" when libzmq ended it, None while it lasts.
+        """
         self._backend = backend
+        _forget_unsent(backend, True)
         self._limits = limits
         self._join_seconds = join_seconds
         under = under or folder_of_sockets()
@@ -105,11 +116,6 @@ class Wire:
             self._close()
             raise
         self.inbound = InboundFrames(limits.frame_bytes)
-        self.ended: str | None = None
-        """What the backend did to end the connection, a sentence without its subject.
-
-        "" when libzmq ended it, None while it lasts.
-        """
         self._joined = False
         self._room = asyncio.Event()
 
@@ -166,6 +172,8 @@ class Wire:
                     partial(self._carry_outbound, near, to_far),
                 )
             finally:
+                if self.ended is None:
+                    _forget_unsent(self._backend, False)
                 to_far.transport.abort()
         finally:
             to_near.close()  # what the backend said last still reaches libzmq
@@ -231,6 +239,11 @@ class Wire:
             far.write(data)
             await far.drain()
         return ""
+
+
+def _forget_unsent(connection: socket.socket, forget: bool) -> None:
+    """Say whether the kernel forgets at the end, also of this process, what it has not sent."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", forget, 0))
 
 
 def _listen(listening: socket.socket, path: Path) -> None:

@@ -7,7 +7,6 @@ Laws:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hubcore.access.revocations import BYTES_MAX, LISTS_MAX
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError, StoreError
+from hubd.adapters.smallfile import read_small, replace_small
 from hubd.threads import run_in_thread
 
 FILE_BYTES_MAX = 16 + LISTS_MAX * (BYTES_MAX + 3)
@@ -29,16 +29,11 @@ class RevocationFile:
     def found(self) -> Sequence[bytes]:
         """Return the signed lists in the file, unproven. Raise StoreError."""
         try:
-            # O_NONBLOCK: a pipe that lies there must not stop the start
-            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-            with os.fdopen(os.open(self._path, flags), "rb") as file:
-                data = file.read(FILE_BYTES_MAX + 1)
+            data = read_small(self._path, FILE_BYTES_MAX)
         except FileNotFoundError:
             return ()
         except OSError as error:
             raise self._broken(error.strerror or str(error)) from error
-        if data is None:  # a pipe that somebody else writes to
-            raise self._broken("it is no file")
         if len(data) > FILE_BYTES_MAX:
             raise self._broken(f"it has over {FILE_BYTES_MAX} bytes")
         try:
@@ -50,24 +45,9 @@ class RevocationFile:
         """Replace what is kept. Raise StoreError."""
         data = cbor.encode(list(documents))
         try:
-            await run_in_thread("revocations", lambda: self._replace(data))
+            await run_in_thread("revocations", lambda: replace_small(self._path, data))
         except OSError as error:
             raise self._broken(error.strerror or str(error)) from error
-
-    def _replace(self, data: bytes) -> None:
-        new = self._path.with_name(self._path.name + ".new")
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
     def _broken(self, why: str) -> StoreError:
         return StoreError(f"the revocations that phones carried, {self._path}: {why}")

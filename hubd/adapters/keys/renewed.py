@@ -7,11 +7,11 @@ Laws:
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from hubcore.backend.uplink.words import MAX_CERTIFICATE_BYTES
 from hubcore.errors import StoreError
+from hubd.adapters.smallfile import read_small, replace_small
 from hubd.threads import run_in_thread
 
 RENEWED = "certificate.cbor"
@@ -27,8 +27,7 @@ class RenewedCertificate:
     def found(self) -> bytes | None:
         """Return what the file holds, unproven; None when there is none that can be read."""
         try:
-            with self._path.open("rb") as file:
-                data = file.read(MAX_CERTIFICATE_BYTES + 1)
+            data = read_small(self._path, MAX_CERTIFICATE_BYTES)
         except OSError:
             return None
         return data if len(data) <= MAX_CERTIFICATE_BYTES else None
@@ -36,22 +35,7 @@ class RenewedCertificate:
     async def write(self, document: bytes) -> None:
         """Replace what is kept; durable on return. Raise StoreError."""
         try:
-            await run_in_thread("certificate", lambda: self._replace(document))
+            await run_in_thread("certificate", lambda: replace_small(self._path, document))
         except OSError as error:
             why = error.strerror or str(error)
             raise StoreError(f"the newer certificate, {self._path}: {why}") from error
-
-    def _replace(self, document: bytes) -> None:
-        new = self._path.with_name(f"{RENEWED}.new")
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(document)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

@@ -177,12 +177,12 @@ async def test_a_flood_of_sound_messages_sets_no_pace_for_records_log_or_strikes
     await met(desk, hostile)
     before = await desk.settled()
     lines = desk.hub.log_lines()
-    flood = [one for number in range(300) for one in samples(number)]
+    flood = [one for number in range(200) for one in samples(number)]
     chance = random.Random(7)
     chance.shuffle(flood)
     await hostile.say(*[one for one in flood if not isinstance(one, from_backend.Halt)])
     await hostile.in_step()
-    await hostile.until_heard(lambda _: len(hostile.results()) >= 300)
+    await hostile.until_heard(lambda _: len(hostile.results()) >= 200)
     after = await desk.settled()
     done = {one.id for one in hostile.results() if one.outcome is ReleaseOutcome.RELEASED}
     assert after["strikes"] <= len(done)

@@ -1,0 +1,275 @@
+"""NATS JetStream, as the gateway uses it: records, results, and buckets mirrored here.
+
+Laws:
+1. `append` returns only when the engine has acknowledged; with `sync_interval: always` that is its
+   disk (config/nats.conf).
+2. A record goes in only after the very message that was the hub's newest. The engine's window of
+   duplicates decides nothing.
+3. After every reconnection `generation` is another one: what was known of the engine is read again.
+4. What the engine refuses is a StoreError with the engine's cause; what it does not answer a
+   LinkError.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+from nats.js import errors as refusals
+
+from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.rules import chain, names
+
+ANSWER_SECONDS = 5.0
+WALK_MESSAGES_MAX = 256
+"""So many messages of a hub are looked at to find an older record."""
+AFTER = "Nats-Expected-Last-Subject-Sequence"
+_WRONG_LAST = 10071
+COMMANDS_KEPT_SECONDS = 30 * 86_400
+
+Listener = Callable[[Msg], Awaitable[None]]
+
+
+class MovedOnError(StoreError):
+    """Somebody else has written to this hub's chain meanwhile."""
+
+
+class Engine:
+    """A connection to the engine at `servers`; `credentials` is a file, "" for none."""
+
+    def __init__(self, servers: Sequence[str], credentials: str, replicas: int) -> None:
+        self._servers = list(servers)
+        self._credentials = credentials
+        self._replicas = replicas
+        self._client = Client()
+        self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
+        self.generation = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the engine is connected."""
+        return self._client.is_connected
+
+    async def connect(self) -> None:
+        """Connect, and make what is missing. Raise ConfigError for what must be mended by hand."""
+        try:
+            await self._client.connect(
+                servers=self._servers,
+                user_credentials=self._credentials or None,
+                name="hubgateway",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=1,
+                connect_timeout=int(ANSWER_SECONDS),
+                error_cb=self._on_error,
+                disconnected_cb=self._on_lost,
+                reconnected_cb=self._on_back,
+            )
+            await self._make_streams()
+            await self._make_buckets()
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise LinkError(f"the engine at {' '.join(self._servers)}: {_words(error)}") from error
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    async def _make_streams(self) -> None:
+        for name, branch, kept in (
+            (names.RECORDS_STREAM, names.RECORDS, None),
+            (names.COMMANDS_STREAM, names.COMMANDS, COMMANDS_KEPT_SECONDS),
+            (names.RESULTS_STREAM, names.RESULTS, COMMANDS_KEPT_SECONDS),
+        ):
+            try:
+                found = await self._js.stream_info(name)
+            except refusals.NotFoundError:
+                config = api.StreamConfig(
+                    name=name,
+                    subjects=[f"{branch}.*"],
+                    retention=api.RetentionPolicy.LIMITS,
+                    storage=api.StorageType.FILE,
+                    discard=api.DiscardPolicy.OLD if kept else api.DiscardPolicy.NEW,
+                    max_age=kept or 0,
+                    num_replicas=self._replicas,
+                    deny_delete=kept is None,
+                )
+                await self._js.add_stream(config)
+            else:
+                if kept is None:
+                    _check_records(found.config)
+
+    async def _make_buckets(self) -> None:
+        for bucket in (
+            names.KEYS_BUCKET,
+            names.SESSIONS_BUCKET,
+            names.STOPS_BUCKET,
+            names.POLICY_BUCKET,
+        ):
+            try:
+                await self._js.key_value(bucket)
+            except refusals.BucketNotFoundError:
+                await self._js.create_key_value(
+                    api.KeyValueConfig(bucket=bucket, replicas=self._replicas)
+                )
+
+    # Records.
+
+    async def known(self, hub: str, down_to: int | None = None) -> chain.Known:
+        """Read what is held of a hub: its newest message.
+
+        With `down_to` older ones, too, until a record before that number is known.
+        Raise StoreError, LinkError.
+        """
+        subject = names.subject(names.RECORDS, hub)
+        try:
+            message = await self._js.get_last_msg(names.RECORDS_STREAM, subject)
+        except refusals.NotFoundError:
+            return chain.Known()
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+        place = message.seq or 0
+        records = chain.read_batch(message.data or b"")
+        newest = records[-1]
+        hashes = {one.number: one.hash for one in records}
+        for _ in range(WALK_MESSAGES_MAX):
+            before = int((message.headers or {}).get(AFTER, "0"))
+            if down_to is None or min(hashes) < max(down_to, 2) or not before:
+                break
+            message = await self._message(before)
+            hashes.update({one.number: one.hash for one in chain.read_batch(message.data or b"")})
+        return chain.Known(Head(newest.number, newest.hash), place, hashes)
+
+    async def _message(self, place: int) -> api.RawStreamMsg:
+        try:
+            return await self._js.get_msg(names.RECORDS_STREAM, seq=place)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+
+    async def append(self, hub: str, known: chain.Known, records: list[StoredRecord]) -> int:
+        """Keep records as the successors of what is known; return where they lie.
+
+        Raise MovedOnError when the chain has moved on, StoreError, LinkError.
+        """
+        try:
+            kept = await self._js.publish(
+                names.subject(names.RECORDS, hub),
+                chain.write_batch(records),
+                timeout=ANSWER_SECONDS,
+                headers={AFTER: str(known.place)},
+            )
+        except refusals.APIError as error:
+            if error.err_code == _WRONG_LAST:
+                raise MovedOnError(f"the chain of {hub} has moved on") from error
+            raise _trouble(error) from error
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+        return kept.seq
+
+    # Buckets, results.
+
+    async def put(self, bucket: str, key: str, value: bytes) -> int:
+        """Write a value; return its revision. Raise StoreError, LinkError."""
+        try:
+            table = await self._js.key_value(bucket)
+            return await table.put(key, value)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+
+    async def get(self, bucket: str, key: str) -> bytes | None:
+        """Read a value, None when there is none. Raise StoreError, LinkError."""
+        try:
+            table = await self._js.key_value(bucket)
+            return (await table.get(key)).value
+        except refusals.KeyNotFoundError:
+            return None
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+
+    async def snapshot(self, bucket: str, wanted: str = ">") -> dict[str, bytes]:
+        """Read the values of a bucket whose keys fit. Raise StoreError, LinkError."""
+        found: dict[str, bytes] = {}
+        try:
+            table = await self._js.key_value(bucket)
+            watcher = await table.watch(wanted, ignore_deletes=True)
+            try:
+                while True:
+                    entry = await watcher.updates(timeout=ANSWER_SECONDS)  # type: ignore[no-untyped-call]
+                    if entry is None:
+                        return found
+                    found[entry.key] = entry.value or b""
+            finally:
+                await watcher.stop()  # type: ignore[no-untyped-call]
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+
+    async def listen(self, subject: str, listener: Listener) -> None:
+        """Hear what is published on a subject from now on, also after a reconnection."""
+        await self._client.subscribe(subject, cb=listener)
+
+    async def tell(self, subject: str, data: bytes) -> None:
+        """Publish without an answer; lost when the engine is away."""
+        if not self._client.is_connected:
+            return
+        try:
+            await self._client.publish(subject, data)
+        except nats.errors.Error as error:
+            raise _trouble(error) from error
+
+    async def keep_result(self, hub: str, data: bytes) -> None:
+        """Keep a hub's answer. Raise StoreError, LinkError."""
+        try:
+            await self._js.publish(names.subject(names.RESULTS, hub), data, timeout=ANSWER_SECONDS)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _trouble(error) from error
+
+    # What the connection tells.
+
+    async def _on_error(self, error: Exception) -> None:
+        if not isinstance(error, nats.errors.Error | OSError | TimeoutError):
+            complain(f"engine: {_words(error)}")
+
+    async def _on_lost(self) -> None:
+        self.generation += 1
+        complain("engine: the connection is lost; nothing is acknowledged until it is back")
+
+    async def _on_back(self) -> None:
+        self.generation += 1
+        complain("engine: connected again")
+
+
+def _check_records(config: api.StreamConfig) -> None:
+    """Raise ConfigError for a stream that may lose what it has acknowledged."""
+    right = (
+        config.retention == api.RetentionPolicy.LIMITS
+        and config.discard == api.DiscardPolicy.NEW
+        and config.storage == api.StorageType.FILE
+        and not config.max_age
+        and (config.max_msgs_per_subject or -1) < 0
+    )
+    if not right:
+        raise ConfigError(
+            f"hubgateway: the stream {names.RECORDS_STREAM} may drop records: it must have "
+            "retention limits, storage file, discard new, no max_age and no max_msgs_per_subject"
+        )
+
+
+def _trouble(error: Exception) -> StoreError | LinkError:
+    if isinstance(error, refusals.APIError):
+        return StoreError(f"the engine refuses: {_words(error)}")
+    return LinkError(f"the engine does not answer: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, refusals.APIError) and error.description:
+        return f"{error.description} ({error.err_code})"
+    return str(error) or type(error).__name__
+
+
+def complain(text: str) -> None:
+    """Tell people."""
+    print(f"hubgateway: {text}", file=sys.stderr, flush=True)  # noqa: T201

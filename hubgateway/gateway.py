@@ -1,0 +1,286 @@
+"""The gateway: hubs speak CurveZMQ to it, the engine keeps what they say.
+
+How it works: what a hub says goes into the hub's lane, and one task a lane does it in order. A
+Hello makes a session. Records that came together go to the engine in one message, and are
+acknowledged when the engine has acknowledged that. Nothing here outlives the process.
+
+Laws:
+1. A hub's newest session counts, at whichever gateway it is: its revision in the engine is the
+   highest. An older one is heard no more.
+2. Who speaks is who the handshake proved. Id and key are looked up again on every message.
+3. A stopped hub gets no order and no acknowledgement until somebody deletes its stop.
+4. What the engine did not take is not acknowledged, and people are told. The hub keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import zmq
+from nats.aio.msg import Msg
+
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.words import MAX_PIECES, PROTOCOL
+from hubcore.errors import FrameError, LinkError, StoreError
+from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.engine import Engine, complain
+from hubgateway.keeper import Keeper
+from hubgateway.mirror import Mirror
+from hubgateway.router import Router
+from hubgateway.rules import chain, names, policy, zap
+from hubgateway.rules.chain import Stop
+from hubgateway.rules.lanes import Heard, Lane, Session
+from hubgateway.rules.pocket import Pocket, read_command
+
+COMPLAIN_SECONDS = 10.0
+
+
+class Gateway:
+    """Serve hubs at `endpoint` with the Curve secret key `secret` (Z85)."""
+
+    def __init__(self, endpoint: str, secret: bytes, engine: Engine) -> None:
+        self.endpoint = endpoint
+        self.name = secrets.token_hex(4)
+        self.ignored: Counter[str] = Counter()
+        self.sessions: dict[str, Session] = {}
+        self._engine = engine
+        self._keeper = Keeper(engine)
+        self._keys = Mirror(engine, names.KEYS_BUCKET)
+        self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
+        self._roots = Mirror(engine, names.POLICY_BUCKET, self._on_policy_changed, "root.*")
+        self._router = Router(secret, self._keys)
+        self._pocket = Pocket()
+        self._lanes: dict[str, Lane] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._complained_at = -COMPLAIN_SECONDS
+
+    async def serve(self, ready: Callable[[str], None]) -> None:
+        """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
+        await self._engine.listen(names.subject(names.COMMANDS, "*"), self._on_command)
+        await self._engine.listen(names.subject(names.MOVED, "*"), self._on_moved)
+        mirrors = (self._keys, self._stops, self._roots)
+        for mirror in mirrors:
+            await mirror.start()
+        with self._router.bound(self.endpoint) as endpoint:
+            async with asyncio.TaskGroup() as self._group:
+                for mirror in mirrors:
+                    self._group.create_task(mirror.run())
+                self._group.create_task(self._router.answer_handshakes())
+                self._group.create_task(self._receive())
+                ready(endpoint)
+
+    # What hubs say.
+
+    async def _receive(self) -> None:
+        while True:
+            for frames in await self._router.receive():
+                self._open(frames)
+            await asyncio.sleep(0)
+
+    def _open(self, frames: list[zmq.Frame]) -> None:
+        """Put a message into its hub's lane; ignore what must be."""
+        if len(frames) != 2:
+            self.ignored["parts"] += 1
+            return
+        route, data = frames
+        hub = str(data.get("User-Id"))
+        key = str(data.get(zap.KEY_PROPERTY))
+        if not zap.holds(self._keys, hub, key):
+            self.ignored["key"] += 1
+            return
+        try:
+            message = codec.decode_from_hub(data.bytes)
+        except FrameError:
+            self.ignored["undecodable"] += 1
+            return
+        self._into_lane(hub, Heard(route.bytes, key, message))
+
+    def _into_lane(self, hub: str, heard: Heard) -> None:
+        lane = self._lanes.setdefault(hub, Lane())
+        if not lane.put(heard):
+            self.ignored["lane full"] += 1
+            return
+        if not lane.runs and self._group is not None:
+            lane.runs = True
+            self._group.create_task(self._run(hub, lane))
+
+    async def _run(self, hub: str, lane: Lane) -> None:
+        try:
+            while lane.waiting:
+                await self._do_next(hub, lane)
+        finally:
+            lane.runs = False
+            if not lane.waiting:
+                self._lanes.pop(hub, None)
+
+    async def _do_next(self, hub: str, lane: Lane) -> None:
+        try:
+            heard = lane.waiting.popleft()
+            if isinstance(heard.message, from_hub.Hello):
+                await self._greet(hub, heard, heard.message)
+                return
+            session = self.sessions.get(hub)
+            if session is None or session.route != heard.route:
+                self.ignored["no hello"] += 1
+                return
+            if not isinstance(heard.message, from_hub.Evidence):
+                await self._take(hub, session, heard)
+                return
+            records = lane.take_records(heard)
+            await self._keep(hub, session, records)
+        except (StoreError, LinkError) as error:
+            self._complain(
+                f"hub {hub}: {error}; nothing is acknowledged, the hub keeps its records"
+            )
+
+    def _complain(self, text: str) -> None:
+        """Tell people, at a pace that no hub sets."""
+        now = time.monotonic()
+        if now - self._complained_at >= COMPLAIN_SECONDS:
+            self._complained_at = now
+            complain(text)
+
+    async def _greet(self, hub: str, heard: Heard, hello: from_hub.Hello) -> None:
+        if hello.hub != hub or hello.protocol != PROTOCOL:
+            self.ignored["hello of another hub or protocol"] += 1
+            return
+        head, broken = await self._keeper.compare(hub, hello)
+        before = self.sessions.get(hub)
+        if before is not None and before.route == heard.route:
+            revision = before.revision
+        else:
+            said = f"{self.name} {hello.boot_id.hex()}"
+            revision = await self._engine.put(names.SESSIONS_BUCKET, hub, said.encode("ascii"))
+        stop = self._stop_of(hub)
+        if stop is None and broken is not None:
+            stop = broken
+            await self._keep_stop(hub, broken)
+        session = Session(heard.route, heard.key, hello, revision, halted=stop is not None)
+        self.sessions[hub] = session
+        await self._engine.tell(names.subject(names.MOVED, hub), str(revision).encode("ascii"))
+        if stop is None:
+            self._welcome(session, head)
+        else:
+            self._halt(session, stop, head)
+        self._offer(session)
+        if stop is None:
+            for command in self._pocket.alive(hub, time.time()):
+                self._router.send(session.route, command)
+
+    async def _take(self, hub: str, session: Session, heard: Heard) -> None:
+        message = heard.message
+        match message:
+            case from_hub.Ping(nonce):
+                self._router.send(session.route, from_backend.Pong(nonce, _now_ms()))
+            case from_hub.Telemetry():
+                subject = names.subject(names.TELEMETRY, hub)
+                await self._engine.tell(subject, codec.encode(message))
+            case from_hub.PiecesWanted(wanted):
+                await self._send_pieces(session, wanted)
+            case from_hub.PolicyResult():
+                hello = replace(session.hello, policy_version=message.version)
+                self.sessions[hub] = replace(session, hello=hello)
+                await self._engine.keep_result(hub, codec.encode(message))
+            case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
+                await self._engine.keep_result(hub, codec.encode(message))
+            case _:
+                self.ignored["not done here"] += 1
+
+    async def _keep(self, hub: str, session: Session, records: list[StoredRecord]) -> None:
+        if session.halted:
+            self.ignored["evidence of a stopped hub"] += len(records)
+            return
+        kept = await self._keeper.take(hub, records)
+        for alarm in kept.alarms:
+            complain(alarm)
+        if kept.numbers:
+            self._router.send(session.route, from_backend.Acknowledge(kept.numbers))
+        if kept.lost:
+            self._welcome(session, (await self._keeper.known(hub)).head)
+        if kept.stop is not None:
+            await self._keep_stop(hub, kept.stop)
+
+    async def _send_pieces(self, session: Session, wanted: tuple[bytes, ...]) -> None:
+        found = []
+        for name in wanted:
+            piece = await self._engine.get(names.POLICY_BUCKET, names.piece_key(name))
+            if piece:
+                found.append(piece)
+        for start in range(0, len(found), MAX_PIECES):
+            pieces = from_backend.Pieces(tuple(found[start : start + MAX_PIECES]))
+            self._router.send(session.route, pieces)
+
+    # Welcome, stops, policy.
+
+    def _welcome(self, session: Session, head: Head) -> None:
+        welcome = from_backend.Welcome(_now_ms(), head.number, head.hash)
+        self._router.send(session.route, welcome)
+
+    def _halt(self, session: Session, stop: Stop, head: Head) -> None:
+        detail = sentence(stop.detail)
+        halt = from_backend.Halt(stop.cause, head.number, head.hash, detail)
+        self._router.send(session.route, halt)
+
+    def _stop_of(self, hub: str) -> Stop | None:
+        value = self._stops.values.get(hub)
+        return None if value is None else chain.read_stop(value)
+
+    async def _keep_stop(self, hub: str, stop: Stop) -> None:
+        """Stop a hub, wherever it speaks, until somebody deletes the stop."""
+        complain(f"hub {hub}: {stop.cause.name}: {stop.detail}; it is stopped until decided")
+        await self._engine.put(names.STOPS_BUCKET, hub, chain.write_stop(stop))
+
+    def _on_stop_changed(self, hub: str, value: bytes | None) -> None:
+        session = self.sessions.get(hub)
+        if session is None or session.halted is (value is not None):
+            return
+        # Its own Hello again tells what is held now, and whether it may go on.
+        self.sessions[hub] = replace(session, halted=value is not None)
+        heard = Heard(session.route, session.key, session.hello)
+        self._into_lane(hub, heard)
+
+    def _on_policy_changed(self, _key: str, _value: bytes | None) -> None:
+        for session in self.sessions.values():
+            self._offer(session)
+
+    def _offer(self, session: Session) -> None:
+        offer = policy.newest(self._roots.values)
+        if offer is not None and policy.is_due(offer, session.hello):
+            self._router.send(session.route, offer.message)
+
+    # What the engine says.
+
+    async def _on_command(self, message: Msg) -> None:
+        hub = message.subject.rpartition(".")[2]
+        command = read_command(message.data)
+        if command is None:
+            self.ignored["command"] += 1
+            return
+        if command.expires_at <= time.time():
+            self.ignored["late command"] += 1
+            return
+        session = self.sessions.get(hub)
+        if session is None:
+            self._pocket.keep(hub, command)
+        elif not session.halted and zap.holds(self._keys, hub, session.key):
+            self._router.send(session.route, command)
+
+    async def _on_moved(self, message: Msg) -> None:
+        hub = message.subject.rpartition(".")[2]
+        session = self.sessions.get(hub)
+        told = message.data
+        if session is None or not told.isdigit() or len(told) > 19:
+            return
+        if int(told) > session.revision:
+            del self.sessions[hub]
+            self._keeper.leave(hub)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

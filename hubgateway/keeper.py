@@ -1,0 +1,149 @@
+"""Takes a hub's records into the engine.
+
+Laws:
+1. A number is acknowledged only after the engine has acknowledged the record, or held it before.
+2. What is known of a chain is read again after each reconnection, and after each failure.
+3. A chain that is shorter than it was known to be is told to people: the engine has lost records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubcore.backend.uplink.from_hub import Hello
+from hubcore.backend.uplink.words import Cause
+from hubcore.errors import AuditError
+from hubcore.evidence.facts import Fact
+from hubcore.evidence.records import Head, StoredRecord, facts
+from hubgateway.engine import Engine, MovedOnError, complain
+from hubgateway.rules import chain
+
+TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The numbers to acknowledge, why the hub is to be stopped, and whether records were lost."""
+
+    numbers: tuple[int, ...]
+    stop: chain.Stop | None = None
+    alarms: tuple[str, ...] = ()
+    lost: bool = False
+
+
+class Keeper:
+    """The chains of the hubs that speak here."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[str, tuple[int, chain.Known]] = {}
+        self._early: dict[str, tuple[int, int]] = {}
+        self._highest: dict[str, int] = {}
+
+    async def known(self, hub: str, down_to: int | None = None) -> chain.Known:
+        """Return what is held of a hub. Raise StoreError, LinkError."""
+        generation = self._engine.generation
+        cached = self._known.get(hub)
+        if cached is not None and cached[0] == generation:
+            known = cached[1]
+            if down_to is None or known.oldest < max(down_to, 2):
+                return known
+        known = await self._engine.known(hub, down_to)
+        self._known[hub] = (generation, known)
+        return known
+
+    def forget(self, hub: str) -> None:
+        """Read the hub's chain again the next time."""
+        self._known.pop(hub, None)
+
+    def leave(self, hub: str) -> None:
+        """The hub speaks elsewhere now."""
+        self.forget(hub)
+        self._early.pop(hub, None)
+        self._highest.pop(hub, None)
+
+    async def compare(self, hub: str, told: Hello) -> tuple[Head, chain.Stop | None]:
+        """Return the newest record held and why the hub is to be stopped. Raise as `known`."""
+        self.forget(hub)
+        known = await self.known(hub)
+        if known.holds(Head(told.last_record, told.head_hash)) is None:
+            known = await self.known(hub, told.last_record)
+        self._note_loss(hub, known)
+        return known.head, chain.compare(known, told)
+
+    async def take(self, hub: str, records: list[StoredRecord]) -> Kept:
+        """Keep records durably. Raise StoreError, LinkError when that is not sure."""
+        lost = False
+        for _ in range(TRIES):
+            known = await self.known(hub)
+            judged = chain.judge(known, records)
+            if judged.older:
+                known = await self.known(hub, min(judged.older))
+                judged = chain.judge(known, records)
+            try:
+                return await self._add(hub, known, judged, lost)
+            except MovedOnError:
+                self.forget(hub)
+                lost = self._note_loss(hub, await self.known(hub)) or lost
+            except BaseException:
+                self.forget(hub)
+                raise
+        return Kept((), lost=lost)
+
+    async def _add(self, hub: str, known: chain.Known, judged: chain.Judged, lost: bool) -> Kept:
+        if judged.new:
+            place = await self._engine.append(hub, known, judged.new)
+            generation, _ = self._known[hub]
+            self._known[hub] = (generation, chain.added(known, judged.new, place))
+            self._highest[hub] = judged.new[-1].number
+        said = [duress(hub, record) for record in judged.new]
+        return Kept(
+            numbers=(*judged.repeated, *(record.number for record in judged.new)),
+            stop=self._break(hub, judged),
+            alarms=tuple(one for one in said if one),
+            lost=lost,
+        )
+
+    def _break(self, hub: str, judged: chain.Judged) -> chain.Stop | None:
+        if judged.fork:
+            return chain.Stop(Cause.FORK, f"{judged.fork}; its evidence is no longer one story")
+        if not judged.early:
+            return None
+        number = min(record.number for record in judged.early)
+        head = self._known[hub][1].head.number
+        before = self._early.get(hub)
+        self._early[hub] = (number, head)
+        if before != (number, head):
+            return None
+        return chain.Stop(
+            Cause.GAP,
+            f"record {number} comes again, but never {head + 1}, which follows the newest held",
+        )
+
+    def _note_loss(self, hub: str, known: chain.Known) -> bool:
+        highest = self._highest.get(hub, 0)
+        self._highest[hub] = known.head.number
+        if known.head.number >= highest:
+            return False
+        complain(
+            f"hub {hub}: the engine held its records up to {highest}, and holds them up to "
+            f"{known.head.number} now: it has lost what it acknowledged"
+        )
+        return True
+
+
+def duress(hub: str, record: StoredRecord) -> str:
+    """Return the sentence of a silent alarm, "" for a record that is none or cannot be read.
+
+    docs/uplink.md, "A silent alarm".
+    """
+    try:
+        said = facts(record.body)
+    except AuditError:
+        return ""
+    if said.get(Fact.DURESS) is not True:
+        return ""
+    return (
+        f"DURESS: {said.get(Fact.ASKER)!r} at access point {said.get(Fact.POINT)!r} of hub {hub} "
+        f"(record {record.number}): send help, and call nobody there"
+    )

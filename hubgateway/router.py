@@ -1,0 +1,102 @@
+"""The gateway's socket for hubs: a CurveZMQ ROUTER with its own ZAP handler."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import cast
+
+import zmq
+import zmq.asyncio
+
+from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.errors import ConfigError
+from hubgateway.rules import zap
+
+BATCH_MESSAGES = 256
+SEND_QUEUE_MESSAGES = 256
+HEARTBEAT_MS = 5_000
+HEARTBEAT_TIMEOUT_MS = 15_000
+HANDSHAKE_MS = 15_000
+BACKLOG = 1_024
+_ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+_ZAP_DOMAIN = b"hub"
+
+
+class Router:
+    """The socket. `secret` is the Curve secret key in Z85; `directory` says who may connect."""
+
+    def __init__(self, secret: bytes, directory: zap.Directory) -> None:
+        self._secret = secret
+        self._directory = directory
+        self._router: zmq.asyncio.Socket | None = None
+        self._zap: zmq.asyncio.Socket | None = None
+
+    @contextlib.contextmanager
+    def bound(self, endpoint: str) -> Iterator[str]:
+        """Bind and yield the endpoint, with its true port. Raise ConfigError."""
+        with contextlib.ExitStack() as stack:
+            context = stack.enter_context(zmq.asyncio.Context())
+            context.setsockopt(zmq.MAX_SOCKETS, 16)
+            zap_socket = stack.enter_context(context.socket(zmq.REP))
+            router = stack.enter_context(context.socket(zmq.ROUTER))
+            stack.callback(self._forget)
+            zap_socket.bind(_ZAP_ENDPOINT)
+            for option, value in self._options().items():
+                router.setsockopt(option, value)
+            router.setsockopt(zmq.IPV6, int("[" in endpoint or "*" in endpoint))
+            try:
+                router.bind(endpoint)
+            except zmq.ZMQError as error:
+                raise ConfigError(
+                    f"hubgateway: cannot listen on {endpoint}: {error}; is the port in use?"
+                ) from error
+            self._zap = zap_socket
+            self._router = router
+            yield router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    def _options(self) -> dict[int, int | bytes]:
+        return {
+            zmq.LINGER: 0,
+            zmq.BACKLOG: BACKLOG,
+            zmq.CURVE_SERVER: 1,
+            zmq.CURVE_SECRETKEY: self._secret,
+            zmq.ZAP_DOMAIN: _ZAP_DOMAIN,
+            zmq.ZAP_ENFORCE_DOMAIN: 1,
+            zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
+            zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
+            zmq.HEARTBEAT_TIMEOUT: HEARTBEAT_TIMEOUT_MS,
+            zmq.ROUTER_MANDATORY: 1,
+            zmq.SNDHWM: SEND_QUEUE_MESSAGES,
+            zmq.RCVHWM: BATCH_MESSAGES,
+            zmq.MAXMSGSIZE: from_hub.Evidence.CEILING,
+        }
+
+    def _forget(self) -> None:
+        self._router = None
+        self._zap = None
+
+    async def answer_handshakes(self) -> None:
+        """Answer ZAP requests until cancelled."""
+        assert self._zap is not None  # noqa: S101
+        while True:
+            request = await self._zap.recv_multipart()
+            await self._zap.send_multipart(zap.answer(self._directory, request))
+
+    async def receive(self) -> list[list[zmq.Frame]]:
+        """Wait for a message; return it with all that have come, at most BATCH_MESSAGES."""
+        assert self._router is not None  # noqa: S101
+        batch = [await self._router.recv_multipart(copy=False)]
+        with contextlib.suppress(zmq.Again):
+            while len(batch) < BATCH_MESSAGES:
+                batch.append(await self._router.recv_multipart(zmq.DONTWAIT, copy=False))
+        return batch
+
+    def send(self, route: bytes, message: from_backend.BackendMessage) -> bool:
+        """Hand a message over to a connection; False when it is closed or its queue is full."""
+        if self._router is None:
+            return False
+        parts = [route, codec.encode(message)]
+        sending = cast("asyncio.Future[object]", self._router.send_multipart(parts, zmq.DONTWAIT))
+        return sending.exception() is None

@@ -1,0 +1,77 @@
+"""What the gateway calls things in the engine: streams, subjects, buckets and their values.
+
+Laws:
+1. docs/backend.md promises these names to other programs.
+2. A hub's id is one token of a subject, so it has no dot.
+3. A value that cannot be read admits nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+RECORDS_STREAM = "HUB_RECORDS"
+COMMANDS_STREAM = "HUB_COMMANDS"
+RESULTS_STREAM = "HUB_RESULTS"
+RECORDS = "hub.records"
+COMMANDS = "hub.commands"
+RESULTS = "hub.results"
+TELEMETRY = "hub.telemetry"
+MOVED = "hub.moved"
+KEYS_BUCKET = "hub_keys"
+SESSIONS_BUCKET = "hub_sessions"
+STOPS_BUCKET = "hub_stops"
+POLICY_BUCKET = "hub_policy"
+
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+KEY = re.compile(r"[0-9a-f]{64}")
+_ROOT = re.compile(r"root\.([1-9][0-9]{0,18})")
+
+
+class Standing(Enum):
+    """What the directory says of a key."""
+
+    ENROLLED = "enrolled"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the directory."""
+
+    standing: Standing
+    hub: str
+
+
+def subject(branch: str, hub: str) -> str:
+    """Return the subject of one hub."""
+    return f"{branch}.{hub}"
+
+
+def read_entry(value: bytes) -> Entry | None:
+    """Read `enrolled HUB` or `revoked HUB`; None for anything else."""
+    words = value.decode("ascii", "replace").split()
+    if len(words) != 2 or not HUB_ID.fullmatch(words[1]):
+        return None
+    try:
+        return Entry(Standing(words[0]), words[1])
+    except ValueError:
+        return None
+
+
+def root_key(version: int) -> str:
+    """Return the key under which the root of a policy lies."""
+    return f"root.{version}"
+
+
+def root_version(key: str) -> int | None:
+    """Return the version that a key of the policy's bucket names; None for other keys."""
+    named = _ROOT.fullmatch(key)
+    return int(named[1]) if named else None
+
+
+def piece_key(name: bytes) -> str:
+    """Return the key under which a piece of a policy lies."""
+    return f"piece.{name.hex()}"

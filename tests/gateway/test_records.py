@@ -1,0 +1,208 @@
+"""Records through real gateways into a real engine: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from nats.js import api
+
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.words import Cause
+from hubgateway.rules import names
+from tests.gateway.bench import Bench, make_chain, running, until
+
+pytestmark = pytest.mark.once
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with running(tmp_path) as one:
+        yield one
+
+
+async def test_records_are_kept_once_and_acknowledged(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    welcome = await hub.greet(gate.endpoint)
+    assert isinstance(welcome, from_backend.Welcome)
+    assert welcome.durable == 0
+    hub.records = make_chain(200)
+    await hub.send_until_durable(gate.endpoint)
+    await hub.send(hub.records[150:180])
+    hub.acknowledged.clear()
+    while not {r.number for r in hub.records[150:180]} <= hub.acknowledged:
+        await hub.hear()
+    assert await bench.stored("hub-1") == hub.records
+    again = await hub.greet(gate.endpoint)
+    assert isinstance(again, from_backend.Welcome)
+    assert (again.durable, again.durable_hash) == (200, hub.records[-1].hash)
+
+
+async def test_a_killed_gateway_and_a_killed_engine_lose_nothing(bench: Bench) -> None:
+    first = await bench.gate()
+    second = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(first.endpoint)
+    hub.records = make_chain(300)
+    await hub.send(hub.records[:64])
+    await hub.hear_a(from_backend.Acknowledge)
+    await first.kill()
+    await hub.greet(second.endpoint)
+    await hub.send(hub.records[64:128])
+    await hub.hear_a(from_backend.Acknowledge)
+    await bench.server.kill()
+    await hub.send(hub.records[100:164])
+    await bench.server.start()
+    await hub.send_until_durable(second.endpoint)
+    await bench.reconnect()
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_the_window_of_duplicates_decides_nothing(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    info = await bench.js.stream_info(names.RECORDS_STREAM)
+    info.config.duplicate_window = 0.1
+    await bench.js.update_stream(info.config)
+    await hub.greet(gate.endpoint)
+    hub.records = make_chain(64)
+    await hub.send_until_durable(gate.endpoint)
+    await gate.kill()
+    await gate.start()
+    hub.acknowledged.clear()
+    await hub.greet(gate.endpoint)
+    await hub.send_until_durable(gate.endpoint)
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_the_newest_session_counts_at_whichever_gateway(bench: Bench) -> None:
+    first = await bench.gate()
+    second = await bench.gate()
+    hub = await bench.hub()
+    hub.records = make_chain(20)
+    await hub.greet(first.endpoint)
+    stale = await bench.hub("hub-1", enrolled=False)
+    stale.public = hub.public
+    stale.secret = hub.secret
+    stale.boot_id = hub.boot_id
+    await stale.greet(second.endpoint)
+    await hub.greet(first.endpoint)
+    await hub.send_until_durable(first.endpoint)
+    await stale.send(hub.records)
+    await stale.say(from_hub.Ping(bytes(8)))
+    with pytest.raises(TimeoutError):
+        await stale.hear(1.0)
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_a_fork_stops_the_hub_until_somebody_decides(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    hub.records = make_chain(10)
+    await hub.send_until_durable(gate.endpoint)
+    other = make_chain(3, hub.records[6], word="other")
+    await hub.send(other)
+    halt = await hub.hear_a(from_backend.Halt)
+    assert isinstance(halt, from_backend.Halt)
+    assert (halt.cause, halt.number) == (Cause.FORK, 10)
+    assert await bench.stored("hub-1") == hub.records
+    await gate.kill()
+    await gate.start()
+    assert isinstance(await hub.greet(gate.endpoint), from_backend.Halt)
+    stops = await bench.js.key_value(names.STOPS_BUCKET)
+    await stops.delete("hub-1")
+    assert isinstance(await hub.hear_a(from_backend.Welcome), from_backend.Welcome)
+
+
+async def test_a_gap_and_a_cut_tail_are_told(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    hub.records = make_chain(90)
+    await hub.send(hub.records[5:6])
+    await hub.say(from_hub.Ping(bytes(8)))
+    await hub.hear_a(from_backend.Pong)
+    await hub.send(hub.records[5:6])
+    halt = await hub.hear_a(from_backend.Halt)
+    assert isinstance(halt, from_backend.Halt)
+    assert halt.cause is Cause.GAP
+    other = await bench.hub("hub-2")
+    other.records = make_chain(150)
+    await other.greet(gate.endpoint)
+    await other.send_until_durable(gate.endpoint)
+    other.records = other.records[:3]
+    cut = await other.greet(gate.endpoint)
+    assert isinstance(cut, from_backend.Halt)
+    assert (cut.cause, cut.number) == (Cause.TAIL_CUT, 150)
+
+
+async def test_keys_unknown_then_enrolled_then_revoked_then_restored(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub(enrolled=False)
+    hub.connect(gate.endpoint)
+    await hub.say(hub.hello())
+    with pytest.raises(TimeoutError):
+        await hub.hear(1.0)
+    await bench.put(names.KEYS_BUCKET, hub.key, "enrolled hub-1")
+    await hub.hear_a(from_backend.Welcome)  # 300: it came again by itself
+    hub.records = make_chain(10)
+    await bench.put(names.KEYS_BUCKET, hub.key, "revoked hub-1")
+    await bench.put(names.KEYS_BUCKET, "0" * 64, "enrolled hub-9")
+    other = await bench.hub("hub-2")
+    await other.greet(gate.endpoint)  # the gateway has heard of the revocation by now
+    await hub.send(hub.records)
+    with pytest.raises(TimeoutError):
+        await hub.hear(1.0)
+    assert await bench.stored("hub-1") == []
+    await bench.put(names.KEYS_BUCKET, hub.key, "enrolled hub-1")
+    await hub.greet(gate.endpoint)
+    await hub.send_until_durable(gate.endpoint)
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_a_full_engine_is_not_silent(bench: Bench) -> None:
+    config = api.StreamConfig(
+        name=names.RECORDS_STREAM,
+        subjects=[f"{names.RECORDS}.*"],
+        discard=api.DiscardPolicy.NEW,
+        max_bytes=20_000,
+        storage=api.StorageType.FILE,
+    )
+    await bench.js.add_stream(config)
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    hub.records = make_chain(640)
+    sent = 0
+    while "maximum bytes exceeded" not in gate.log:
+        await hub.send(hub.records[sent : sent + 64])
+        sent += 64
+        try:
+            await hub.hear(2.0)
+        except TimeoutError:
+            break
+    await until(lambda: "nothing is acknowledged" in gate.log)
+    durable = await bench.stored("hub-1")
+    assert {record.number for record in durable} == hub.acknowledged
+    info = await bench.js.stream_info(names.RECORDS_STREAM)
+    info.config.max_bytes = 10_000_000
+    await bench.js.update_stream(info.config)
+    await hub.send_until_durable(gate.endpoint)
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_a_stream_that_may_drop_records_refuses_the_start(bench: Bench) -> None:
+    await bench.js.add_stream(
+        api.StreamConfig(
+            name=names.RECORDS_STREAM,
+            subjects=[f"{names.RECORDS}.*"],
+            discard=api.DiscardPolicy.OLD,
+        )
+    )
+    with pytest.raises(AssertionError, match="may drop records"):
+        await bench.gate()
+    assert await bench.gates[0].end() == 78
