@@ -25,7 +25,10 @@ from benchmarks.far_end import public_of
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.evidence.carried_orders import write_orders
+from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import GENESIS, Record, RecordKind, chain_hash
+from hubcore.evidence.statecheck import LoggedState, carried_facts
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
@@ -120,7 +123,8 @@ async def _make(path: Path, length: int) -> None:
         )
         connection.commit()
     async with await AuditStore.open(path) as store:
-        await store.append(Record(RecordKind.STARTED, 0, 0, {}))
+        carried: Detail = {**carried_facts(LoggedState()), Fact.ORDERS: write_orders([])}
+        await store.append(Record.at(RecordKind.STARTED, 0, 0, carried))
 
 
 def _rows(length: int) -> Iterator[tuple[int, int, bytes, bytes]]:

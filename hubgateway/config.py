@@ -7,6 +7,7 @@ Laws:
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -19,6 +20,7 @@ from msgspec import Meta
 from hubcore.errors import ConfigError
 
 _ENDPOINT = r"\Atcp://(\[[0-9A-Fa-f:.%*]+\]|[A-Za-z0-9._*-]{1,253}):([0-9]{1,5}|\*)\Z"
+_CREDENTIAL = "credential:"
 _SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 
 
@@ -47,8 +49,15 @@ def load(path: Path) -> Config:
 
 
 def secret_key(config: Config, config_file: Path) -> bytes:
-    """Return the Curve secret key in Z85. A relative path is beside the file. Raise ConfigError."""
-    path = config_file.parent / config.curve_secret
+    """Return the Curve secret key in Z85. Raise ConfigError.
+
+    A relative path is beside the file. `credential:NAME` is what systemd hands over.
+    """
+    named = config.curve_secret.removeprefix(_CREDENTIAL)
+    if named == config.curve_secret:
+        path = config_file.parent / named
+    else:
+        path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / named
     try:
         mode = path.stat().st_mode
         key = path.read_bytes().strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import tracemalloc
@@ -344,3 +345,17 @@ async def test_a_damaged_page_comes_again_with_the_same_policy_and_no_other_does
         assert all(store.revoked(f"credential-{number:021}", b"") for number in broken)
     async with await open_store(path) as store:
         assert all(store.revoked(f"credential-{number:021}", b"") for number in broken)
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+async def test_a_pipe_beside_the_file_stops_no_start_for_ever(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        await put(store, OLD)
+    beside = tmp_path / f"policy.db{suffix}"
+    os.mkfifo(beside)
+    with pytest.raises(StoreError, match=f"rm -r {beside}"):
+        await open_store(path)
+    beside.unlink()
+    async with await open_store(path) as store:
+        assert state(store) == IN_FORCE[1]

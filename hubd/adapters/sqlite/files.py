@@ -17,6 +17,8 @@ _DIRECTORY_FORBIDDEN = 0o022
 """Nobody else may write the directory."""
 _FILE_FORBIDDEN = 0o037
 """Nobody else may write the file; the group may read it."""
+_BESIDE = ("-journal", "-wal", "-shm")
+"""What SQLite writes beside a database."""
 
 
 def make_file(path: Path, kind: ErrorSentences) -> None:
@@ -49,6 +51,15 @@ def make_file(path: Path, kind: ErrorSentences) -> None:
             remedy="chmod 600",
             kind=kind,
         )
+        _check_beside(path, kind)
+
+
+def _check_beside(path: Path, kind: ErrorSentences) -> None:
+    """Refuse what SQLite would open beside the file and is none: at a pipe it waits for ever."""
+    for suffix in _BESIDE:
+        beside = path.with_name(path.name + suffix)
+        if os.path.lexists(beside) and not stat.S_ISREG(beside.lstat().st_mode):
+            raise kind.says(beside, f"it is no regular file: remove it with `rm -r {beside}`")
 
 
 def _check_rights(

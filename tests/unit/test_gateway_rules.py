@@ -1,0 +1,180 @@
+"""What hubgateway goes by: chains in the engine, keys, lanes, commands that expire."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import zmq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.words import Cause
+from hubcore.errors import ConfigError, StoreError
+from hubcore.evidence.records import Head, StoredRecord, chain_hash
+from hubgateway.config import load, secret_key
+from hubgateway.rules import chain, names, policy, zap
+from hubgateway.rules.lanes import LANE_MESSAGES_MAX, Heard, Lane
+from hubgateway.rules.pocket import Pocket
+
+ROOT = Path(__file__).parents[2]
+
+
+def _chain(count: int) -> list[StoredRecord]:
+    found = []
+    before = Head()
+    for number in range(1, count + 1):
+        body = f"record {number}".encode()
+        before = Head(number, chain_hash(before.hash, number, body))
+        found.append(StoredRecord(number, body, before.hash))
+    return found
+
+
+RECORDS = _chain(40)
+
+
+@given(st.lists(st.integers(0, 39), max_size=120))
+def test_in_any_order_what_is_stored_is_the_chain(order: list[int]) -> None:
+    known = chain.Known()
+    stored: list[StoredRecord] = []
+    acknowledged: set[int] = set()
+    for start in range(0, len(order), 7):
+        judged = chain.judge(known, [RECORDS[index] for index in order[start : start + 7]])
+        assert not judged.fork
+        if judged.new:
+            stored += judged.new
+            known = chain.added(known, judged.new, place=len(stored))
+        acknowledged.update(judged.repeated, (record.number for record in judged.new))
+    assert stored == RECORDS[: len(stored)]
+    assert acknowledged <= {record.number for record in stored}
+
+
+@pytest.mark.parametrize("index", [0, 5, 9, 10])
+def test_another_record_is_a_fork_and_nothing_of_it_is_new(index: int) -> None:
+    known = chain.added(chain.Known(), RECORDS[:10], place=1)
+    other = StoredRecord(index + 1, b"other", bytes(32))
+    judged = chain.judge(known, [other, *RECORDS[10:]])
+    assert judged.fork
+    assert judged.new == []
+    assert judged.repeated == []
+
+
+def test_what_was_not_compared_is_not_acknowledged() -> None:
+    known = chain.Known(Head(10, RECORDS[9].hash), 3, {10: RECORDS[9].hash})
+    judged = chain.judge(known, RECORDS[:3])
+    assert judged.older == [1, 2, 3]
+    assert judged.repeated == []
+
+
+def test_a_message_of_the_engine_is_read_back_and_others_are_refused() -> None:
+    assert chain.read_batch(chain.write_batch(RECORDS)) == RECORDS
+    for data in (b"", b"\x80", b"\x81\x01", chain.write_batch([RECORDS[0], RECORDS[2]])):
+        with pytest.raises(StoreError):
+            chain.read_batch(data)
+
+
+def test_a_stop_is_read_back_and_one_that_cannot_be_read_stops_too() -> None:
+    stop = chain.Stop(Cause.GAP, "record 3 is missing")
+    assert chain.read_stop(chain.write_stop(stop)) == stop
+    assert chain.read_stop(b"\xff").cause is Cause.FORK
+
+
+class Keys:
+    """The directory."""
+
+    def __init__(self, fresh: bool, **values: str) -> None:
+        self.fresh = fresh
+        self.values = {key: value.encode() for key, value in values.items()}
+
+
+KEY = bytes([0xAB] * 32)
+
+
+@pytest.mark.parametrize(
+    ("keys", "status"),
+    [
+        (Keys(True, **{KEY.hex(): "enrolled hub-1"}), b"200"),
+        (Keys(True, **{KEY.hex(): "revoked hub-1"}), b"400"),
+        (Keys(True), b"300"),
+        (Keys(False, **{KEY.hex(): "enrolled hub-1"}), b"300"),
+        (Keys(False, **{KEY.hex(): "revoked hub-1"}), b"300"),
+        (Keys(True, **{KEY.hex(): "enrolled hub.1"}), b"300"),
+        (Keys(True, **{KEY.hex(): "friend hub-1"}), b"300"),
+    ],
+)
+def test_only_an_enrolled_key_comes_in(keys: Keys, status: bytes) -> None:
+    request = [b"1.0", b"7", b"hub", b"127.0.0.1", b"", b"CURVE", KEY]
+    assert zap.answer(keys, request)[2] == status
+    assert zap.holds(keys, "hub-1", KEY.hex()) is (status == b"200")
+    assert not zap.holds(keys, "hub-2", KEY.hex())
+    assert zap.answer(keys, [*request[:5], b"NULL"])[2] == b"400"
+
+
+def test_a_lane_has_a_ceiling_and_takes_records_of_one_connection_together() -> None:
+    lane = Lane()
+    said = [from_hub.Evidence(one.number, one.body, one.hash) for one in RECORDS]
+    heard = [Heard(b"a", "key", one) for one in said[:3]] + [Heard(b"b", "key", said[3])]
+    assert all(lane.put(one) for one in heard)
+    assert lane.take_records(lane.waiting.popleft()) == RECORDS[:3]
+    assert len(lane.waiting) == 1
+    while lane.put(heard[0]):
+        pass
+    assert len(lane.waiting) == LANE_MESSAGES_MAX
+
+
+def test_a_command_is_forgotten_when_it_expires_or_when_there_are_too_many() -> None:
+    pocket = Pocket(ceiling=2)
+    made = [from_backend.Release(bytes([n] * 16), 1, 100 + n, None, "x") for n in range(3)]
+    for one in made:
+        pocket.keep("hub-1", one)
+    assert pocket.alive("hub-1", now=100) == made[1:]
+    assert pocket.alive("hub-2", now=100) == []
+    assert pocket.alive("hub-1", now=101) == made[2:]
+
+
+def test_the_highest_version_is_offered_to_whom_has_a_lower_one() -> None:
+    values = {"root.9": b"nine", "root.10": b"ten", "root.x": b"", "piece.00": b"p"}
+    offer = policy.newest(values)
+    assert offer is not None
+    assert (offer.version, offer.message.document) == (10, b"ten")
+    assert names.root_version("root.010") is None
+
+
+def test_the_configuration_is_checked(tmp_path: Path) -> None:
+    file = tmp_path / "hubgateway.toml"
+    file.write_text((ROOT / "config" / "hubgateway.toml").read_text())
+    assert load(file).replicas == 1
+    right = 'listen = "tcp://*:7011"\ncurve_secret = "key"\nservers = ["nats://a:4222"]\n'
+    file.write_text(right)
+    key = tmp_path / "key"
+    key.write_bytes(zmq.curve_keypair()[1])
+    key.chmod(0o604)
+    with pytest.raises(ConfigError, match="others may use it"):
+        secret_key(load(file), file)
+    key.chmod(0o600)
+    assert secret_key(load(file), file) == key.read_bytes()
+    key.write_bytes(b"no key")
+    with pytest.raises(ConfigError, match="no Curve key"):
+        secret_key(load(file), file)
+    for wrong in (right + "extra = 1\n", right.replace("nats://", "http://"), "["):
+        file.write_text(wrong)
+        with pytest.raises(ConfigError):
+            load(file)
+
+
+@pytest.mark.once
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_understands_each_line_of_the_unit(tmp_path: Path) -> None:
+    text = (ROOT / "systemd" / "hubgateway.service").read_text()
+    unit = tmp_path / "hubgateway.service"
+    unit.write_text(text.replace("/opt/hubgateway/bin/hubgateway", "/bin/true"))
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--recursive-errors=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "hubgateway.service" not in said.stderr, said.stderr
