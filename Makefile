@@ -67,7 +67,8 @@ $(VENV)-salt/ready: setup.cfg pyproject.toml .ci/salt .ci/prerequisites .ci/pip
 	.ci/prerequisites $(PYTHON)
 	.ci/salt $(PYTHON) $(SALT)
 	$(PYTHON) -m venv $(VENV)-salt
-	.ci/pip $(VENV)-salt/bin/python install -q --find-links $(SALT) -e '.[salt]'
+	.ci/pip $(VENV)-salt/bin/python install -q -e '.[salt]'
+	.ci/pip $(VENV)-salt/bin/python install -q --no-deps --find-links $(SALT) 'salt ==3007.10'
 	@touch $@
 
 # The tests on each Python that setup.cfg promises and this machine has. It says which are missing.
