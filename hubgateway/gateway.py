@@ -269,7 +269,8 @@ class Gateway:
         if session is None:
             self._pocket.keep(hub, command)
         elif not session.halted and zap.holds(self._keys, hub, session.key):
-            self._router.send(session.route, command)
+            if not self._router.send(session.route, command):
+                self._pocket.keep(hub, command)
 
     async def _on_moved(self, message: Msg) -> None:
         hub = message.subject.rpartition(".")[2]
