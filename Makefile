@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -56,6 +56,18 @@ $(VENV)-openzwave/ready: setup.cfg pyproject.toml hardware-sim/setup.cfg .ci/ope
 	.ci/openzwave $(PYTHON) $(OPENZWAVE)
 	$(PYTHON) -m venv $(VENV)-openzwave
 	.ci/pip $(VENV)-openzwave/bin/python install -q --find-links $(OPENZWAVE) -e '.[dev,openzwave]' -e ./hardware-sim
+	@touch $@
+
+# The Salt module before a running hub, by the real salt-call. It builds a wheel once, into a cache outside the tree.
+SALT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hubd-salt-3007.10
+salt: $(VENV)/ready $(VENV)-salt/ready
+	HUBD_SALT_CALL=$(VENV)-salt/bin/salt-call $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/salt
+
+$(VENV)-salt/ready: setup.cfg pyproject.toml .ci/salt .ci/prerequisites .ci/pip
+	.ci/prerequisites $(PYTHON)
+	.ci/salt $(PYTHON) $(SALT)
+	$(PYTHON) -m venv $(VENV)-salt
+	.ci/pip $(VENV)-salt/bin/python install -q --find-links $(SALT) -e '.[salt]'
 	@touch $@
 
 # The tests on each Python that setup.cfg promises and this machine has. It says which are missing.
