@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -94,6 +94,11 @@ bench: $(VENV)/ready
 
 bench-quick: $(VENV)/ready
 	$(BIN)/python -m benchmarks --quick
+
+# A fleet of hubs on one hubgateway, before a real NATS server. HUBS=200 for fewer.
+HUBS ?= 2000
+bench-fleet: $(VENV)/ready
+	$(BIN)/python -m benchmarks.fleet --hubs $(HUBS)
 
 # As root, after `make lab`: the figures of the hub in its guest.
 bench-lab: $(VENV)/ready

@@ -268,8 +268,11 @@ class Gateway:
         session = self.sessions.get(hub)
         if session is None:
             self._pocket.keep(hub, command)
-        elif not session.halted and zap.holds(self._keys, hub, session.key):
-            self._router.send(session.route, command)
+            return
+        if session.halted or not zap.holds(self._keys, hub, session.key):
+            self.ignored["command for a stopped hub"] += 1
+        elif not self._router.send(session.route, command):
+            self._pocket.keep(hub, command)
 
     async def _on_moved(self, message: Msg) -> None:
         hub = message.subject.rpartition(".")[2]

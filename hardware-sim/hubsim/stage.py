@@ -128,7 +128,7 @@ class Stage:
         await self.start("readers", "reader", "--at", str(self.path))
 
     async def start_hub(self) -> None:
-        """Start the hub; wait until it is on air, holds its strikes and was welcomed."""
+        """Start the hub; wait until it is on air, holds its strikes, and was welcomed or halted."""
         person = "--person" if self._person else "--nobody"
         at = ("--at", str(self.path))
         await self.start("hub", "hub", *at, "--radio", self.transport, person)
@@ -143,8 +143,9 @@ class Stage:
         except OSError:
             return False
         radio = status["radio"]
-        welcomed = status["backend"]["last_welcome"] is not None
-        if "backend" in self._processes and not welcomed:
+        backend = status["backend"]
+        answered = backend["last_welcome"] is not None or backend["halt"] is not None
+        if "backend" in self._processes and not answered:
             return False
         return bool(status["ready"] and radio["on_air"] and radio["epoch_key"])
 

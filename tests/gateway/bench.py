@@ -27,6 +27,7 @@ from hubgateway.rules import chain, names
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 30.0
+SOCKETS_MAX = 10_000
 ENGINE = str(Path(sysconfig.get_path("scripts")) / "nats-server")
 
 
@@ -318,6 +319,7 @@ async def running(folder: Path, extra: str = "") -> AsyncIterator[Bench]:
     public, secret = zmq.curve_keypair()
     client = await nats.connect(server.url, max_reconnect_attempts=-1, error_cb=_quiet)
     context = zmq.asyncio.Context()
+    context.set(zmq.MAX_SOCKETS, SOCKETS_MAX)
     bench = Bench(folder, server, public, secret, context, client)
     try:
         yield bench

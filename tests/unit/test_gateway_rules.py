@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import Cause
+from hubcore.codec import cbor
 from hubcore.errors import ConfigError, StoreError
 from hubcore.evidence.records import Head, StoredRecord, chain_hash
 from hubgateway.config import load, secret_key
+from hubgateway.keeper import duress
 from hubgateway.rules import chain, names, policy, zap
 from hubgateway.rules.lanes import LANE_MESSAGES_MAX, Heard, Lane
 from hubgateway.rules.pocket import Pocket
@@ -178,3 +180,11 @@ def test_systemd_understands_each_line_of_the_unit(tmp_path: Path) -> None:
         check=False,
     )
     assert "hubgateway.service" not in said.stderr, said.stderr
+
+
+def test_a_record_under_duress_is_an_alarm_and_no_other_is() -> None:
+    body = cbor.encode(
+        cbor.in_order({"kind": "access", "at": 1, "mono": 1, "duress": True, "point": 3})
+    )
+    assert duress("hub-1", StoredRecord(7, body, bytes(32))).startswith("DURESS: ")
+    assert duress("hub-1", RECORDS[0]) == ""
