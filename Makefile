@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -109,12 +109,23 @@ bench-lab: $(VENV)/ready
 # ~/.cache). Two guests run at a time. Then the cases that measure run alone; `make lab-soak` runs those longer.
 # BLUEZ=5.82 (or 5.87, newest) uses that BlueZ, built once from Debian's source package.
 BLUEZ ?=
-lab: zwave-modules $(VENV)/ready
+lab: lab-side-by-side lab-alone
+
+lab-side-by-side: lab-ready
+	$(LAB) -n 3 --dist worksteal -m "not alone"
+
+lab-alone: lab-ready
+	$(LAB) -m alone
+
+# The cases that failed last time, once more, with nothing beside them.
+lab-again: lab-ready
+	$(LAB) --last-failed --last-failed-no-failures none
+
+LAB = HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v tests/lab
+lab-ready: zwave-modules $(VENV)/ready
 	hardware-sim/lab/check.sh --install
 	hardware-sim/lab/kernel.sh
 	$(if $(BLUEZ),hardware-sim/lab/bluez.sh $(BLUEZ))
-	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -n 3 --dist worksteal -m "not alone" tests/lab
-	HUBD_LAB=1 HUBD_LAB_BLUEZ=$(BLUEZ) $(BIN)/python -m pytest -v -m alone tests/lab
 
 # Some two hours, once for each release: an hour of storms, ten idle minutes, 500 visits, 200 power cuts. Its figures
 # replace those of an earlier run in benchmarks/lab-soak.json.

@@ -91,7 +91,7 @@ class LabHub:
         wait = (PYTHON, "-IS", "-c", _WAIT, str(START_SECONDS))
         waited = await self.guest.run(*wait, seconds=START_SECONDS * 2, check=False)
         if waited.status:
-            raise LabError(f"hubd is not ready:\n{await self.journal()}")
+            raise LabError(f"hubd is not ready:\n{await self.story(120)}")
 
     async def pid(self) -> int:
         """Return the daemon's process id, 0 when it does not run."""
