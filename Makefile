@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo test test-own test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall clean
+.PHONY: demo test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -20,6 +20,10 @@ test: test-own test-zwave test-oracle
 
 test-own: tools $(VENV)/ready
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
+
+# The tests that failed last time, once more, one after the other.
+test-again: tools $(VENV)/ready
+	$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
 
 # The real Z-Wave service in front of simulated nodes; once, with one Python.
 test-zwave: zwave-modules $(VENV)/ready

@@ -16,7 +16,7 @@ from hubcore.access.grant import Access
 from hubcore.access.words import Action
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
-from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubcore.phone.certificates import CertificateInForce, HubCertificate, issue_hub_certificate
 from hubcore.phone.framing import MTU_MIN, Flag, control_frame, decode_frame
 from hubcore.phone.messages import GET_EPOCH, EpochAnswer, Reason, decode_to_phone
 from hubsim import site
@@ -188,7 +188,8 @@ async def test_a_hub_at_another_door_is_passed_by(hub: DeskHub) -> None:
         SITE, "hub-2", int(NOON) - DAY, int(NOON) + DAY, here.identity.verify_key, (3,)
     )
     certificate = issue_hub_certificate(hub.issuer, points, here.identity.cose_key)
-    here.side = dataclasses.replace(here.side, certificate=certificate)
+    in_force = CertificateInForce.of(certificate, hub.issuer.verify_key)
+    here.side = dataclasses.replace(here.side, certificate=in_force)
     wallet = make_wallet(hub.issuer, access=(Access(3, OPEN_AND_QUERY, ()),))
     street = {"A": elsewhere, "B": here}
     tried: list[str] = []

@@ -295,6 +295,29 @@ def test_in_ci_the_oldest_the_newest_and_that_of_venv_stand_for_the_rest(
     assert f"ran -s test VENV=.venv PYTHON=python{own}" in done.stdout
 
 
+def test_in_ci_what_failed_beside_others_has_to_pass_once_more(tmp_path: Path) -> None:
+    _promise(tmp_path, "3.97", "3.98")
+    again = _pythons(tmp_path, "python3.97", CI="true")
+    assert again.returncode == 1
+    own = "VENV=.venv-3.98 PYTHON=python3.98"
+    fewer = 'HUBD_FUZZ=0.5 TESTS=-m "not once"'
+    assert again.stdout.splitlines()[2:] == [
+        "== tests on Python 3.98",
+        f"ran -s test-own {fewer} {own}",
+        "== those that failed on Python 3.98, once more",
+        f"ran -s test-again {fewer} {own}",
+        "== they failed on Python 3.98",
+    ]
+    make = tmp_path / "bin" / "make"
+    make.write_text(make.read_text().replace("*3.98*", "*-own*3.98*"))
+    assert _pythons(tmp_path, "python3.97", CI="true").returncode == 0
+    assert _pythons(tmp_path, "python3.97").returncode == 1
+    make.write_text(make.read_text().replace("*-own*3.98*", '*"test VENV"*'))
+    done = _pythons(tmp_path, "python3.97", CI="true")
+    assert done.returncode == 0
+    assert "ran -s test-again test-zwave test-oracle VENV=.venv" in done.stdout
+
+
 def test_ci_runs_the_tests_on_more_than_one_python() -> None:
     assert "\nmake test-pythons\n" in (ROOT / ".ci/run").read_text()
     assert ".ci/pythons $(PYTHON)" in (ROOT / "Makefile").read_text()
