@@ -361,6 +361,10 @@ async def test_a_key_revoked_while_connected_is_told_in_words_and_restored(tmp_p
 # Real processes, killed while the key changes.
 
 
+CHANGED_SECONDS = 60.0 + RotationPace().try_seconds
+"""A try with the new key fails while the backend is dead, and the next one comes after a pause."""
+
+
 class Changing:
     """A stage whose hub is to change its key, and what lies on both sides."""
 
@@ -409,7 +413,7 @@ class Changing:
         else:
             await self.stage.start_hub()
         what = f"one key is left ({victim} killed at: {moment})"
-        await self.stage.until(lambda: self.is_over(before), what)
+        await self.stage.until(lambda: self.is_over(before), what, CHANGED_SECONDS)
 
 
 async def at_desk(stage: Stage, command: str, *words: str) -> str:
