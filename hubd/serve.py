@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
+from hubcore.codec.cose import SigningKey
 from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
@@ -20,7 +21,8 @@ from hubcore.policy import document as policies
 from hubd import __version__
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
-from hubd.adapters.keys.keyfiles import load_keys
+from hubd.adapters.keys.keyfiles import HubKeys, load_keys
+from hubd.adapters.sqlite.retention import Retention
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now
@@ -50,7 +52,8 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     site = config.hub.site
     prove = partial(policies.prove, issuer=keys.issuer_key, site=site)
     async with AsyncExitStack() as stack:
-        stores = await open_stores(config.hub.state_directory, site, prove, stack)
+        retention = _retention(config, keys)
+        stores = await open_stores(config.hub.state_directory, site, prove, stack, retention)
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)
@@ -61,6 +64,15 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             raise (unguarded_in(group) or group) from None
         finally:
             await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
+
+
+def _retention(config: Config, keys: HubKeys) -> Retention:
+    return Retention(
+        budget_bytes=config.hub.records_mib << 20,
+        hub=config.hub.id,
+        site=config.hub.site,
+        key=SigningKey(keys.identity),
+    )
 
 
 async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:

@@ -140,6 +140,9 @@ class FakeAudit:
     def head(self) -> Head:
         return Head(self.stored[-1].number, self.stored[-1].hash) if self.stored else Head()
 
+    def gone(self) -> int:
+        return 0
+
     def uses(self) -> Sequence[Use]:
         table = UseTable()
         for stored in self.stored:
