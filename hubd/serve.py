@@ -21,12 +21,11 @@ from hubcore.policy import document as policies
 from hubd import __version__
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
-from hubd.adapters.keys.keyfiles import HubKeys, load_keys
-from hubd.adapters.sqlite.retention import Retention
+from hubd.adapters.keys.keyfiles import load_keys
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now
-from hubd.stores import open_stores
+from hubd.stores import make_retention, open_stores
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.standing import READY_PARTS
 from hubd.wiring.parts import MakeParts, RunPart
@@ -52,7 +51,12 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     site = config.hub.site
     prove = partial(policies.prove, issuer=keys.issuer_key, site=site)
     async with AsyncExitStack() as stack:
-        retention = _retention(config, keys)
+        retention = make_retention(
+            budget_bytes=config.hub.records_mib << 20,
+            hub=config.hub.id,
+            site=site,
+            key=SigningKey(keys.identity),
+        )
         stores = await open_stores(config.hub.state_directory, site, prove, stack, retention)
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
@@ -64,15 +68,6 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
             raise (unguarded_in(group) or group) from None
         finally:
             await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
-
-
-def _retention(config: Config, keys: HubKeys) -> Retention:
-    return Retention(
-        budget_bytes=config.hub.records_mib << 20,
-        hub=config.hub.id,
-        site=config.hub.site,
-        key=SigningKey(keys.identity),
-    )
 
 
 async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:

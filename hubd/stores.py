@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, TrustError
 from hubcore.evidence.carried_orders import CarriedOrder, believed
 from hubcore.evidence.records import Record
@@ -26,7 +27,7 @@ from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.policy_proof import PolicyFound
-from hubd.adapters.sqlite.retention import Retention
+from hubd.adapters.sqlite.tables.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Stores:
     found: FoundState
     told: LoggedState
     orders: tuple[CarriedOrder, ...] = ()
+
+
+def make_retention(budget_bytes: int, hub: str, site: str, key: SigningKey) -> Retention:
+    """Return the rule by which records go. `key` is the hub's identity, which signs for them."""
+    return Retention(budget_bytes=budget_bytes, hub=hub, site=site, key=key)
 
 
 async def open_stores(

@@ -34,7 +34,7 @@ JOURNAL_LOW_BYTES = 8 * MIB
 """The write-ahead log is folded in at some 4 MiB, and cut to 5."""
 JOURNAL_SHORT_BYTES = 64 * MIB
 HELD_SHARE = 0.8
-"""At an unlock a second the rest of the usual budget lasts for three days more."""
+"""At an unlock a second the rest of the usual budget lasts for five days more."""
 
 
 def is_low(state: DiskState) -> bool:
@@ -103,17 +103,15 @@ class DiskWatch:
         self._show_journal(state)
 
     def _show_records(self, room: RecordsRoom) -> None:
-        fields = {
-            "mebibytes": room.held_bytes / MIB,
-            "budget": room.budget_bytes / MIB,
-            "log": self._log_file,
-        }
+        held = room.held_bytes / MIB
+        budget = room.budget_bytes / MIB
+        log = self._log_file
         if room.stopped_by:
             self._health.set(problem(CheckId.RECORDS_STAY, why=room.stopped_by))
-        elif room.budget_bytes and room.held_bytes > room.budget_bytes:
-            self._health.set(problem(CheckId.RECORDS_OVER, **fields))
-        elif room.budget_bytes and room.held_bytes >= HELD_SHARE * room.budget_bytes:
-            self._health.set(problem(CheckId.RECORDS_HELD, **fields))
+        elif held > budget:
+            self._health.set(problem(CheckId.RECORDS_OVER, mebibytes=held, budget=budget, log=log))
+        elif budget and held >= HELD_SHARE * budget:
+            self._health.set(problem(CheckId.RECORDS_HELD, mebibytes=held, budget=budget, log=log))
         else:
             self._health.clear(Topic.RECORDS)
 

@@ -129,7 +129,7 @@ def test_the_config_cannot_be_changed() -> None:
         ('id = "hub-1"', 'id = "hub\\n"', "key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found 'hub\\n'"),
         ('id = "hub-1"', f'id = "{"x" * 33}"', f"key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found '{'x' * 33}'"),
         ("[hub]", "[hubb]", "key hubb: expected one of hub, keys, doors, protocol, readers, radio, backend, devices, relay_boards, zwave, openzwave, api, log, found this unknown key"),
-        ('site = "site-1"', 'site = "s"\ncolour = 1', "key hub.colour: expected one of id, site, time_zone, state_directory, found this unknown key"),
+        ('site = "site-1"', 'site = "s"\ncolour = 1', "key hub.colour: expected one of id, site, time_zone, state_directory, records_mib, found this unknown key"),
         ("[hub]", "[log]\nlevel = 3\n[hub]", 'key log.level: expected "debug", "info", "warning" or "error", found 3'),
         ("[hub]", "[protocol]\nrsa_bits = 1024\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found 1024"),
         ("[hub]", "[protocol]\nrsa_bits = true\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found true"),

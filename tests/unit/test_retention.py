@@ -40,8 +40,8 @@ from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.audit_writer import PAUSE_SECONDS
-from hubd.adapters.sqlite.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.records import acknowledge, insert_records
+from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import change_uses
 from hubd.cli.audit import audit
 
@@ -86,7 +86,7 @@ def started(n: int, version: int) -> Record:
 
 async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(PAUSE_SECONDS / 5)
 
 

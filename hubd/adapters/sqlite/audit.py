@@ -36,8 +36,8 @@ from hubd.adapters.sqlite.audit_writer import (
     Writer,
 )
 from hubd.adapters.sqlite.database import AUDIT
-from hubd.adapters.sqlite.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.records import ABOUT_ORDERS, ABOUT_STATE
+from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import standing_uses
 from hubd.threads import run_in_thread
 

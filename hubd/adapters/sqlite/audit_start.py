@@ -24,7 +24,6 @@ from hubcore.evidence.records import Head, StoredRecord, Walk, agrees
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import no_room
-from hubd.adapters.sqlite.retention import Retention, find_checkpoint
 from hubd.adapters.sqlite.room import (
     WARM_BYTES,
     WARM_BYTES_MIN,
@@ -32,6 +31,7 @@ from hubd.adapters.sqlite.room import (
     keep_reserve,
     warm,
 )
+from hubd.adapters.sqlite.tables.retention import Retention, find_checkpoint
 from hubd.adapters.sqlite.tables.uses import mend_uses
 
 CHECKED_AT_START = 1000

@@ -31,7 +31,6 @@ from hubcore.evidence.uses import UseChange
 from hubcore.ports.stores import RecordsRoom
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import primary_code
-from hubd.adapters.sqlite.retention import Remover
 from hubd.adapters.sqlite.room import keep_reserve
 from hubd.adapters.sqlite.tables.records import (
     RecordRow,
@@ -40,6 +39,7 @@ from hubd.adapters.sqlite.tables.records import (
     insert_records,
     take_back,
 )
+from hubd.adapters.sqlite.tables.retention import Remover
 from hubd.adapters.sqlite.tables.uses import Numbered, change_uses
 
 BATCH_LIMIT = 256
