@@ -164,6 +164,8 @@ def test_the_config_cannot_be_changed() -> None:
         ("gpiochip0", "/etc/passwd", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found '/etc/passwd'"),
         ("gpiochip0", "a chip", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found 'a chip'"),
         ("gpiochip0", "", "key strike.chip of door 'front': expected a GPIO chip as gpiodetect (apt install gpiod) shows it: a name such as \"gpiochip0\", a label, or a path in /dev, found ''"),
+        ('site = "site-1"', 'site = "s"\nrecords_mib = 63', "key hub.records_mib: expected 64 to 1048576, found 63"),
+        ('site = "site-1"', 'site = "s"\nrecords_mib = 1048577', "key hub.records_mib: expected 64 to 1048576, found 1048577"),
         ("strike =", "strike_seconds = 0.1\nstrike =", "key strike_seconds of door 'front': expected 0.2 to 30, found 0.1"),
         ("strike =", "strike_seconds = 20\nstrike =", "key strike_cap_seconds of door 'front': expected at least strike_seconds, which is 20, found 10"),
         ("strike =", "pre_alarm_seconds = 60\nstrike =", "key pre_alarm_seconds of door 'front': expected less than held_open_seconds, 60, found 60"),

@@ -39,7 +39,7 @@ from hubcore.evidence.uses import Use, UseTable, read_change
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
-from hubd.adapters.sqlite.audit_writer import PAUSE_SECONDS
+from hubd.adapters.sqlite.audit_writer import BATCH_LIMIT, PAUSE_SECONDS, Append, Writer
 from hubd.adapters.sqlite.tables.records import acknowledge, insert_records
 from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import change_uses
@@ -512,6 +512,45 @@ async def test_a_log_of_which_records_went_is_not_opened_without_the_hubs_key(
     await pruned(path)
     with pytest.raises(AuditError, match="no key to check it with"):
         await AuditStore.open(path)
+
+
+class Eager(Remover):
+    """Always has something to remove, and notes when its turn comes."""
+
+    def __init__(self, turns: list[str]) -> None:
+        super().__init__(ALL, Checkpoint())
+        self.turns = turns
+
+    def has_work(self) -> bool:
+        return self.turns[-1:] != ["step"]
+
+    def step(self, connection: sqlite3.Connection) -> None:
+        self.turns.append("step")
+
+
+@pytest.mark.asyncio
+async def test_no_step_runs_while_records_wait_for_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    opened = open_log(path)
+    os.close(opened.lock)
+    turns: list[str] = []
+    writer = Writer(
+        path=path,
+        connection=opened.connection,
+        head=opened.head,
+        waiting=0,
+        acknowledged=0,
+        remover=Eager(turns),
+        deliver=lambda batch: turns.append("commit") if batch.results else None,
+    )
+    loop = asyncio.get_running_loop()
+    for n in range(3 * BATCH_LIMIT):
+        writer.put(Append(door(n).encode(), START_MS + n, loop.create_future()))
+    writer.start()
+    await until(lambda: "step" in turns)
+    writer.put(None)
+    await asyncio.to_thread(writer.join)
+    assert turns == ["commit", "commit", "commit", "step"]
 
 
 def test_a_step_is_bounded(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from hubd.adapters.sqlite.tables.checkpoint import (
     put_in_place,
 )
 
-STEP_RECORDS = 256
-"""Records that go in one commit; with the longest records 1 MiB."""
+STEP_RECORDS = 64
+"""Records that go in one commit: a millisecond of work, and 256 KiB of the longest records."""
 
 KEPT_RECORDS = 20_000
 """More than any look back at a start: 16,384 for the floor of time, 10,000 for operations and
