@@ -40,7 +40,7 @@ from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.audit_writer import BATCH_LIMIT, PAUSE_SECONDS, Append, Writer
-from hubd.adapters.sqlite.tables.records import acknowledge, insert_records
+from hubd.adapters.sqlite.tables.records import acknowledge, insert_records, take_back
 from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import change_uses
 from hubd.cli.audit import audit
@@ -178,6 +178,7 @@ EVENTS = st.lists(
         st.tuples(st.just("give"), st.integers(1, 6), st.integers(1, 2)),
         st.tuples(st.just("state"), st.integers(1, 9)),
         st.tuples(st.just("acknowledge"), st.integers(1, 8)),
+        st.tuples(st.just("restore"), st.integers(1, 8)),
         st.tuples(st.just("prune")),
         st.tuples(st.just("crash")),
     ),
@@ -225,6 +226,13 @@ class Model:
                     self.connection.execute("BEGIN")
                     acknowledge(self.connection, numbers)
                     self.connection.execute("COMMIT")
+            case ("restore", int(lost)):
+                gone = self.remover.checkpoint.head
+                after = max(gone.number, self.acknowledged - lost)
+                self.connection.execute("BEGIN")
+                take_back(self.connection, after, gone)
+                self.connection.execute("COMMIT")
+                self.acknowledged = after
             case ("prune",):
                 self.remover.look(self.connection, self.head, self.acknowledged)
                 if self.remover.has_work():

@@ -260,8 +260,9 @@ class Writer:
         for job in gathered.taken_back:
             waiting += take_back(connection, job.after, gone)
             newest_acknowledged = min(newest_acknowledged, job.after)
-            self._remover.taking_back = not job.is_last
         connection.execute("COMMIT")
+        for job in gathered.taken_back:
+            self._remover.taking_back = not job.is_last
         self._head = gathered.head
         self._waiting = waiting
         self._acknowledged = newest_acknowledged
