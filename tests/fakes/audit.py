@@ -120,7 +120,8 @@ class FakeAudit:
         if self.failing:
             raise self.failing
         self.steps.append(min(limit, self.newest_acknowledged() - after))
-        newest_first = sorted((n for n in self.acknowledged if n > after), reverse=True)
+        end = max(after, self.went)
+        newest_first = sorted((n for n in self.acknowledged if n > end), reverse=True)
         self.acknowledged.difference_update(newest_first[:limit])
         return len(newest_first) <= limit
 
