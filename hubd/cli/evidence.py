@@ -163,7 +163,8 @@ def verify_chain(
     check_schema(connection)
     checkpoint, uses = _checkpoint(connection, certified)
     gone = checkpoint.head
-    acknowledged = _acknowledged(connection)
+    marked = _acknowledged(connection)
+    acknowledged = marked if marked.number else gone
     known = [head for head in (acknowledged, noted) if head and head.number]
     for head in known:
         if head.number == gone.number:
@@ -188,7 +189,7 @@ def verify_chain(
         is_signed=bool(gone.number) and certified is not None,
         first_ms=first_ms,
         last_ms=last_ms,
-        waiting=_check_outbox(connection, head, acknowledged if acknowledged.number else gone),
+        waiting=_check_outbox(connection, head, acknowledged),
         acknowledged=acknowledged.number,
     )
 

@@ -227,10 +227,10 @@ class Model:
                     acknowledge(self.connection, numbers)
                     self.connection.execute("COMMIT")
             case ("restore", int(lost)):
-                gone = self.remover.checkpoint.head
-                after = max(gone.number, self.acknowledged - lost)
+                gone = self.remover.checkpoint.head.number
+                after = max(gone, self.acknowledged - lost)
                 self.connection.execute("BEGIN")
-                take_back(self.connection, after, gone)
+                take_back(self.connection, after)
                 self.connection.execute("COMMIT")
                 self.acknowledged = after
             case ("prune",):
@@ -378,6 +378,7 @@ async def test_a_forged_or_edited_checkpoint_is_broken_evidence(tmp_path: Path, 
         ("UPDATE checkpoint_uses SET expires = expires + 1 WHERE use = 1", "uses beside"),
         ("DELETE FROM records WHERE number = 11", "record 11 is missing"),
         ("DELETE FROM records", "record 11 is missing"),
+        ("DELETE FROM records;DELETE FROM outbox", "record 11 is missing"),
     ],
 )
 async def test_what_does_not_fit_the_checkpoint_is_broken_evidence(
@@ -385,7 +386,7 @@ async def test_what_does_not_fit_the_checkpoint_is_broken_evidence(
 ) -> None:
     path = tmp_path / "audit.db"
     await pruned(path)
-    sql(path, (statement, ()))
+    sql(path, *((one, ()) for one in statement.split(";")))
     with pytest.raises(AuditError, match=says):
         await AuditStore.open(path, ALL)
     result = run(path)
@@ -562,10 +563,16 @@ async def test_no_step_runs_while_records_wait_for_the_disk(tmp_path: Path) -> N
     assert turns == ["commit", "commit", "commit", "step"]
 
 
-def test_a_step_is_bounded(tmp_path: Path) -> None:
+def test_a_step_is_bounded_and_there_is_none_within_the_budget(tmp_path: Path) -> None:
     connection = filled_by_hand(tmp_path / "audit.db", [door(n) for n in range(20)], 20)
     remover = Remover(ALL, Checkpoint())
     (hash_,) = connection.execute("SELECT hash FROM records WHERE number = 20").fetchone()
+    roomy = Remover(replace(ALL, budget_bytes=1 << 20), Checkpoint())
+    used = roomy.look(connection, Head(20, hash_), 20).used_bytes
+    exact = Remover(replace(ALL, budget_bytes=used), Checkpoint())
+    exact.look(connection, Head(20, hash_), 20)
+    assert not roomy.has_work()
+    assert not exact.has_work()
     for steps in range(1, 7):
         remover.look(connection, Head(20, hash_), 20)
         assert remover.has_work()

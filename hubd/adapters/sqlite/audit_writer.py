@@ -256,9 +256,8 @@ class Writer:
         if gathered.acknowledged:
             waiting -= acknowledge(connection, gathered.acknowledged)
             newest_acknowledged = max(newest_acknowledged, *gathered.acknowledged)
-        gone = self._remover.checkpoint.head
         for job in gathered.taken_back:
-            waiting += take_back(connection, job.after, gone)
+            waiting += take_back(connection, job.after)
             newest_acknowledged = min(newest_acknowledged, job.after)
         connection.execute("COMMIT")
         for job in gathered.taken_back:

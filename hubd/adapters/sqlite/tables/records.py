@@ -69,10 +69,10 @@ def acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
     return deleted
 
 
-def take_back(connection: sqlite3.Connection, after: int, gone: Head) -> int:
+def take_back(connection: sqlite3.Connection, after: int) -> int:
     """Let all records above `after` wait, and lower the mark to it; return how many wait anew.
 
-    `gone` is the newest record that went; a mark below it would name nothing.
+    There is no mark when that record has gone: the checkpoint says as much.
     """
     added = connection.execute(
         "INSERT OR IGNORE INTO outbox SELECT number FROM records WHERE number > ?", (after,)
@@ -82,8 +82,4 @@ def take_back(connection: sqlite3.Connection, after: int, gone: Head) -> int:
         "INSERT OR IGNORE INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ?",
         (after,),
     )
-    if gone.number and after <= gone.number:
-        connection.execute(
-            "INSERT OR REPLACE INTO acknowledged VALUES (1, ?, ?)", (gone.number, gone.hash)
-        )
     return added
