@@ -158,6 +158,10 @@ class Gateway:
         if hello.hub != hub or hello.protocol != PROTOCOL:
             self.ignored["hello of another hub or protocol"] += 1
             return
+        if not self._documents.may_speak(hub, heard.route, time.time()):
+            self.ignored["hello of a hub that may only renew"] += 1
+            self.sessions.pop(hub, None)
+            return
         head, broken = await self._keeper.compare(hub, hello)
         before = self.sessions.get(hub)
         if before is not None and before.route == heard.route:
@@ -198,6 +202,8 @@ class Gateway:
                 await self._engine.keep_result(hub, codec.encode(message))
             case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
                 await self._engine.keep_result(hub, codec.encode(message))
+            case from_hub.CertificateRequest():
+                await self._documents.renew(hub, session, message)
             case from_hub.NewKey() | from_hub.RetireKey():
                 await self._change_keys(hub, session, message)
             case _:

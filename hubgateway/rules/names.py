@@ -19,13 +19,22 @@ RECORDS = "hub.records"
 COMMANDS = "hub.commands"
 RESULTS = "hub.results"
 TELEMETRY = "hub.telemetry"
+RENEWALS = "hub.renewals"
 MOVED = "hub.moved"
 KEYS_BUCKET = "hub_keys"
 SESSIONS_BUCKET = "hub_sessions"
 STOPS_BUCKET = "hub_stops"
 POLICY_BUCKET = "hub_policy"
 RINGS_BUCKET = "hub_keyrings"
-BUCKETS = (KEYS_BUCKET, RINGS_BUCKET, SESSIONS_BUCKET, STOPS_BUCKET, POLICY_BUCKET)
+CERTIFICATES_BUCKET = "hub_certificates"
+BUCKETS = (
+    KEYS_BUCKET,
+    RINGS_BUCKET,
+    SESSIONS_BUCKET,
+    STOPS_BUCKET,
+    POLICY_BUCKET,
+    CERTIFICATES_BUCKET,
+)
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 KEY = re.compile(r"[0-9a-f]{64}")
