@@ -1,0 +1,66 @@
+"""A real hubd with a door in front of real gateways and a real engine."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hubcore.access.cards import Card
+from hubcore.access.grant import Access
+from hubcore.backend.uplink.words import ReleaseOutcome
+from hubcore.evidence.facts import Fact, RecordKind
+from hubcore.evidence.records import Head, facts, follows
+from tests.gateway.bench import Bench, running
+from tests.gateway.desk import HUB, GatewayStage
+
+pytestmark = pytest.mark.once
+
+CARDS = 2_000
+RELEASES = 4
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with running(tmp_path) as one:
+        yield one
+
+
+async def test_a_door_goes_on_when_its_gateway_is_killed(bench: Bench, tmp_path: Path) -> None:
+    for _ in range(2):
+        await bench.gate()
+    async with GatewayStage(tmp_path / "site", bench) as stage:
+        await stage.welcomed()
+        await stage.offer(stage.site.policy())
+        first = await stage.release()
+        assert first.outcome is ReleaseOutcome.RELEASED, first.detail
+        cards = [
+            Card(secrets.token_bytes(16), secrets.token_hex(8), 0, 1 << 40, (Access(1, 1, ()),))
+            for _ in range(CARDS)
+        ]
+        await stage.offer(stage.site.change(cards={card.digest: card for card in cards}))
+        orders = [stage.order() for _ in range(RELEASES)]
+        for order in orders:
+            await stage.publish(order)
+        await bench.gates[0].kill()
+        for order in orders:
+            assert (await stage.result(order)).outcome is ReleaseOutcome.RELEASED
+        await stage.offer(stage.site.change())
+        newest = await stage.drained()
+        stored = await bench.stored(HUB)
+        # Lost 0, twice 0: one story from record 1 to the hub's newest.
+        assert [record.number for record in stored] == list(range(1, newest + 1))
+        before = Head()
+        for record in stored:
+            follows(before, record)
+            before = Head(record.number, record.hash)
+        said = [facts(record.body) for record in stored]
+        done = Counter(one[Fact.OP] for one in said if one["kind"] == RecordKind.REMOTE)
+        assert len(done) == 1 + RELEASES
+        assert set(done.values()) == {1}  # each release was done once
+        kinds = Counter(one["kind"] for one in said)
+        assert kinds[RecordKind.POLICY] == 3
