@@ -114,6 +114,10 @@ class NoDisk:
     def head(self) -> Head:
         return Head(self._last, bytes(32))
 
+    def gone(self) -> int:
+        """See `AuditLog.gone`."""
+        return 0
+
     def uses(self) -> Sequence[Use]:
         return []
 

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
+from hubcore.codec.cose import SigningKey
 from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
@@ -24,7 +25,7 @@ from hubd.adapters.keys.keyfiles import load_keys
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now
-from hubd.stores import open_stores
+from hubd.stores import make_retention, open_stores
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.standing import READY_PARTS
 from hubd.wiring.parts import MakeParts, RunPart
@@ -50,7 +51,13 @@ async def serve(config: Config, make_parts: MakeParts, notifier: Notifier | None
     site = config.hub.site
     prove = partial(policies.prove, issuer=keys.issuer_key, site=site)
     async with AsyncExitStack() as stack:
-        stores = await open_stores(config.hub.state_directory, site, prove, stack)
+        retention = make_retention(
+            budget_bytes=config.hub.records_mib << 20,
+            hub=config.hub.id,
+            site=site,
+            key=SigningKey(keys.identity),
+        )
+        stores = await open_stores(config.hub.state_directory, site, prove, stack, retention)
         hub = build(config, keys, stores, make_parts)
         hub.api.bind()
         stack.callback(hub.api.close)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, TrustError
 from hubcore.evidence.carried_orders import CarriedOrder, believed
 from hubcore.evidence.records import Record
@@ -26,6 +27,7 @@ from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.policy_proof import PolicyFound
+from hubd.adapters.sqlite.tables.retention import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,28 @@ class Stores:
     orders: tuple[CarriedOrder, ...] = ()
 
 
+def make_retention(budget_bytes: int, hub: str, site: str, key: SigningKey) -> Retention:
+    """Return the rule by which records go. `key` is the hub's identity, which signs for them."""
+    return Retention(budget_bytes=budget_bytes, hub=hub, site=site, key=key)
+
+
 async def open_stores(
-    state: Path, site: str, prove: Callable[[bytes], Proven], stack: AsyncExitStack
+    state: Path,
+    site: str,
+    prove: Callable[[bytes], Proven],
+    stack: AsyncExitStack,
+    retention: Retention | None = None,
 ) -> Stores:
     """Open the stores in the directory `state`, or make them; `stack` closes them.
 
-    `prove` verifies a signed policy. Raise StoreError or ConfigError.
+    `prove` verifies a signed policy. Without `retention` no record ever goes. Raise
+    StoreError or ConfigError.
     """
     audit_path = state / "audit.db"
     policy_path = state / "policy.db"
     log_removed = AUDIT.removed(audit_path)
     policy_removed = POLICY.removed(policy_path)
-    audit = await AuditStore.open(audit_path)
+    audit = await AuditStore.open(audit_path, retention)
     await stack.enter_async_context(audit)
     try:
         policy = await PolicyDatabase.open(policy_path, site, prove)

@@ -366,7 +366,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
         {Fact.READER, Fact.WHAT, Fact.STANDS, Fact.COUNT, Fact.VOUCHED_BY},
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
-    RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH}),
+    RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH, Fact.LOST}),
     RecordKind.CERTIFICATE: frozenset({Fact.EXPIRES}),
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),

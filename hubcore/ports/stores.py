@@ -39,8 +39,8 @@ class AuditLog(Protocol):
     async def take_back(self, after: int, limit: int) -> bool:
         """Let at most `limit` records above `after`, the newest that do not wait, wait again.
 
-        Durable on return, with the mark of the newest acknowledged record; True when that was the
-        last step. Raise AuditError.
+        Records that have gone do not come back. Durable on return, with the mark of the newest
+        acknowledged record; True when that was the last step. Raise AuditError.
         """
 
     def newest_acknowledged(self) -> int:
@@ -49,7 +49,8 @@ class AuditLog(Protocol):
     def holds(self, head: Head) -> bool:
         """Whether the chain holds this head; every chain holds the one before record 1.
 
-        Raise AuditError when the disk cannot be read.
+        So it does for a record that has gone: the checkpoint stands for it. Raise
+        AuditError when the disk cannot be read.
         """
 
     def waiting(self) -> int:
@@ -60,6 +61,9 @@ class AuditLog(Protocol):
 
     def head(self) -> Head:
         """The head of the chain: number and hash of the newest durable record."""
+
+    def gone(self) -> int:
+        """The number of the newest record that went (`evidence.checkpoint`), 0 for none."""
 
     def uses(self) -> Sequence[Use]:
         """The uses of grants that durable records spent and did not give back (`evidence.uses`).
@@ -80,6 +84,21 @@ class DiskState:
     size_bytes: int
     journal_bytes: int
     holders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsRoom:
+    """What the records take, in bytes, of a budget; 0: there is none.
+
+    `held_bytes` is what records take that must not go, for the backend does not have them.
+    `gone` is the newest record that went. `stopped_by` says why no record goes any more, in words.
+    """
+
+    budget_bytes: int = 0
+    used_bytes: int = 0
+    held_bytes: int = 0
+    gone: int = 0
+    stopped_by: str = ""
 
 
 class PolicyLookups(Protocol):

@@ -17,6 +17,8 @@ from hubcore.ports.stores import AuditLog
 RESTORED = "restored"
 """The cause of a break that no Halt tells: the backend came back with an older copy."""
 
+_NOTHING: Detail = {}
+
 
 class BreakRecorder:
     """Records each cause of a Halt, once in the daemon's life."""
@@ -35,14 +37,19 @@ class BreakRecorder:
         self._recorded.add(halt.cause)
 
     async def record_loss(self, durable: Head) -> None:
-        """Record that the backend has lost what it once held after `durable`. Raise StoreError."""
-        await self._append(RESTORED, durable)
+        """Record that the backend has lost what it once held after `durable`.
 
-    async def _append(self, cause: str, known: Head) -> None:
+        What has gone here cannot be sent again: the record says how many. Raise StoreError.
+        """
+        gone = max(0, self._records.gone() - durable.number)
+        await self._append(RESTORED, durable, {Fact.LOST: gone} if gone else {})
+
+    async def _append(self, cause: str, known: Head, more: Detail = _NOTHING) -> None:
         detail: Detail = {
             Fact.CAUSE: cause,
             Fact.KNOWN: known.number,
             Fact.KNOWN_HASH: known.hash,
+            **more,
         }
         wall = self._clock.wall()
         monotonic = self._clock.monotonic()

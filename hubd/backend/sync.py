@@ -351,6 +351,7 @@ class Sync:
             "backend_restored",
             holds=durable.number,
             acknowledged=self._records.newest_acknowledged(),
+            gone=self._records.gone(),
         )
         self._counters["restored"] += 1
         self._sender.send_again(durable)

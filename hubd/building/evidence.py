@@ -80,7 +80,7 @@ def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
     apart = partial(contradiction.facts, clock)
     log = _make_log(audit, floor, apart, appended, problems)
     look = partial(state_disk.look, audit.path)
-    disk = DiskWatch(look, health, audit.path)
+    disk = DiskWatch(look, health, audit.path, records=audit.room)
     refusals = Refusals(
         log=log,
         clock=clock,

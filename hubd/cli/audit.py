@@ -19,8 +19,10 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from hubcore.errors import AuditError, StoreError
+from hubcore.codec import cbor, cose
+from hubcore.errors import AuditError, PeerError, StoreError
 from hubcore.evidence.records import Head, facts
+from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubcore.timing.moment import show_ms
 from hubd.cli.evidence import Verified, is_unreadable, newest, open_log, verify_chain
 from hubd.cli.text import clean, document
@@ -28,6 +30,7 @@ from hubd.cli.text import clean, document
 BROKEN = 1
 UNREADABLE = 2
 LAST_MAX = 1_000_000
+KEY_FILE_BYTES_MAX = 8192
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -71,12 +74,28 @@ def audit() -> None:
     help="A head noted earlier; the chain must still hold that record.",
 )
 @click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="The hub's certificate: checks who signed the checkpoint. Needs --issuer.",
+)
+@click.option(
+    "--issuer",
+    type=click.Path(path_type=Path),
+    help="The site issuer's public key, which proves the certificate.",
+)
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
     help="Print JSON with a schema number, for machines.",
 )
-def verify(path: Path, head: Head | None, as_json: bool) -> None:
+def verify(
+    path: Path,
+    head: Head | None,
+    certificate: Path | None,
+    issuer: Path | None,
+    as_json: bool,
+) -> None:
     """Check every record's place and hash; find an edited, removed or reordered record.
 
     A chain alone does not show that its end was cut off, nor that it was hashed again as a whole.
@@ -84,10 +103,38 @@ def verify(path: Path, head: Head | None, as_json: bool) -> None:
     The marks beside the records (what waits for the backend, what it acknowledged) show it too,
     unless they were edited with the records. Note the head that this prints where nobody on the hub
     can change it.
+
+    Where the oldest records have gone, a checkpoint that the hub signed stands for them. The chain
+    goes on from it. Its signature is checked with the hub's certificate and the issuer's key.
     """
+    if (certificate is None) != (issuer is None):
+        raise click.UsageError("--certificate and --issuer go together")
+    certified = None
+    if certificate is not None and issuer is not None:
+        certified = _certified(certificate, issuer, as_json)
     with _reading(path, as_json) as connection:
-        verified = verify_chain(connection, head)
-    click.echo(_as_document(path, verified) if as_json else _as_page(path, verified))
+        verified = verify_chain(connection, head, certified)
+    if as_json:
+        click.echo(_as_document(path, verified))
+        return
+    click.echo(_as_page(path, verified))
+    if head is not None and head.number < verified.gone.number:
+        click.echo(f"Not checked: the head that you gave, for record {head.number} has gone.")
+
+
+def _certified(certificate: Path, issuer: Path, as_json: bool) -> HubCertificate:
+    """Read whose signature the checkpoint must have, or end with a sentence."""
+    try:
+        key = cose.read_key(cbor.decode(_read_file(issuer)))
+        return read_hub_certificate(_read_file(certificate), key)
+    except (OSError, PeerError) as error:
+        _unreadable(f"the hub's certificate cannot be read: {clean(str(error))}", as_json)
+
+
+def _read_file(path: Path) -> bytes:
+    """Read a small file. Raise OSError."""
+    with path.open("rb") as file:
+        return file.read(KEY_FILE_BYTES_MAX)
 
 
 def _as_document(path: Path, verified: Verified) -> str:
@@ -97,6 +144,8 @@ def _as_document(path: Path, verified: Verified) -> str:
         first=_moment(verified.first_ms),
         last=_moment(verified.last_ms),
         head=str(verified.head),
+        checkpoint=str(verified.gone) if verified.gone.number else None,
+        checkpoint_signed=verified.is_signed,
         waiting=verified.waiting,
         acknowledged=verified.acknowledged,
         holds=True,
@@ -108,13 +157,30 @@ def _as_page(path: Path, verified: Verified) -> str:
     if verified.first_ms is not None:
         span = f", from {_moment(verified.first_ms)} to {_moment(verified.last_ms)}"
     lines = [
-        f"{clean(str(path))}: {verified.head.number} records{span}",
+        f"{clean(str(path))}: {verified.head.number - verified.gone.number} records{span}",
         f"head {verified.head}",
         f"not acknowledged by the backend: {verified.waiting}; "
         f"highest acknowledged: {verified.acknowledged}",
+        *_about_checkpoint(verified),
         "The chain holds.",
     ]
     return "\n".join(lines)
+
+
+def _about_checkpoint(verified: Verified) -> list[str]:
+    """Say what stands for the records that have gone, and what was not checked of it."""
+    if not verified.gone.number:
+        return []
+    lines = [
+        f"records 1 to {verified.gone.number} have gone, once the backend had them; "
+        f"the chain goes on from the checkpoint {verified.gone}"
+    ]
+    if verified.is_signed:
+        return [*lines, "The hub signed the checkpoint."]
+    return [
+        *lines,
+        "Not checked: who signed the checkpoint. Give --certificate and --issuer.",
+    ]
 
 
 def _moment(at_ms: int | None) -> str | None:

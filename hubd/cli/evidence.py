@@ -20,10 +20,12 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import Head, Record, StoredRecord, Walk
-from hubcore.evidence.uses import SAYS_USE, UseTable, read_change
+from hubcore.evidence.checkpoint import Checkpoint, hash_uses, prove, read_unproven
+from hubcore.evidence.records import Head, Record, StoredRecord, Walk, agrees
+from hubcore.evidence.uses import SAYS_USE, Use, UseTable, read_change
+from hubcore.phone.certificates import HubCertificate
 
-SCHEMA_KNOWN = 3
+SCHEMA_KNOWN = 4
 """The newest schema that this version can read."""
 APPLICATION_ID = 0x68756241
 """The mark of an audit log in the file's header."""
@@ -39,6 +41,13 @@ COLUMNS = {
 USES_SINCE = 3
 """The first schema with the table of uses."""
 USES_COLUMNS = ["grant_id", "use", "op", "expires", "number"]
+
+CHECKPOINT_SINCE = 4
+"""The first schema with a checkpoint."""
+CHECKPOINT_COLUMNS = {
+    "checkpoint": ["only_row", "document"],
+    "checkpoint_uses": USES_COLUMNS,
+}
 
 USES_READ = 1 << 17
 """More uses than a hub ever counts."""
@@ -76,10 +85,14 @@ class Verified:
     """A chain that holds.
 
     `first_ms` and `last_ms`: the times of its ends. `waiting`: how many records wait for the
-    backend. `acknowledged`: the highest number that the backend has acknowledged.
+    backend. `acknowledged`: the highest number that the backend has acknowledged. `gone`: the
+    newest record that went, which the checkpoint names; `is_signed` tells whether its signature was
+    checked.
     """
 
     head: Head
+    gone: Head
+    is_signed: bool
     first_ms: int | None
     last_ms: int | None
     waiting: int
@@ -139,14 +152,25 @@ def is_unreadable(error: sqlite3.Error) -> bool:
     return primary in _UNREADABLE
 
 
-def verify_chain(connection: sqlite3.Connection, noted: Head | None) -> Verified:
-    """Check every record; `noted` is a head that the chain must still hold. Raise AuditError."""
+def verify_chain(
+    connection: sqlite3.Connection, noted: Head | None, certified: HubCertificate | None = None
+) -> Verified:
+    """Check every record, from the checkpoint on where there is one.
+
+    `noted` is a head that the chain must still hold. `certified` tells whose signature the
+    checkpoint must have. Raise AuditError.
+    """
     check_schema(connection)
+    checkpoint, uses = _checkpoint(connection, certified)
+    gone = checkpoint.head
     acknowledged = _acknowledged(connection)
-    walk = Walk([head for head in (acknowledged, noted) if head and head.number])
+    known = [head for head in (acknowledged, noted) if head and head.number]
+    for head in known:
+        if head.number == gone.number:
+            agrees(head, StoredRecord(gone.number, b"", gone.hash))
+    walk = Walk(known, gone)
     first_ms: int | None = None
     last_ms: int | None = None
-    uses = UseTable()
     for row in _rows(connection, "ORDER BY number"):
         walk.take(StoredRecord(row.number, row.body, row.hash), row.at_ms)
         if first_ms is None:
@@ -154,15 +178,50 @@ def verify_chain(connection: sqlite3.Connection, noted: Head | None) -> Verified
         last_ms = row.at_ms
         _take_use(uses, row.body)
     head = walk.finish()
+    if gone.number and head == gone:
+        raise AuditError(f"record {gone.number + 1} is missing: none comes after the checkpoint")
     if "uses" in _tables_of(connection):
         _check_uses(connection, uses)
     return Verified(
         head=head,
+        gone=gone,
+        is_signed=bool(gone.number) and certified is not None,
         first_ms=first_ms,
         last_ms=last_ms,
-        waiting=_check_outbox(connection, head, acknowledged),
+        waiting=_check_outbox(connection, head, acknowledged if acknowledged.number else gone),
         acknowledged=acknowledged.number,
     )
+
+
+def _checkpoint(
+    connection: sqlite3.Connection, certified: HubCertificate | None
+) -> tuple[Checkpoint, UseTable]:
+    """Return the checkpoint, and the uses that stood there. Raise AuditError."""
+    if "checkpoint" not in _tables_of(connection):
+        return Checkpoint(), UseTable()
+    documents = connection.execute("SELECT document FROM checkpoint LIMIT 2").fetchall()
+    if len(documents) > 1:
+        raise AuditError("there are two checkpoints")
+    checkpoint = Checkpoint()
+    if documents and certified is None:
+        checkpoint = read_unproven(documents[0][0])
+    elif documents and certified is not None:
+        checkpoint = prove(documents[0][0], certified.hub, certified.site, certified.key)
+    query = (
+        "SELECT grant_id, use, op, expires, number FROM checkpoint_uses "
+        "ORDER BY grant_id, use LIMIT ?"
+    )
+    rows = connection.execute(query, (USES_READ + 1,)).fetchall()
+    if len(rows) > USES_READ or not all(map(_is_use, rows)) or hash_uses(rows) != checkpoint.uses:
+        raise AuditError("the uses beside the checkpoint are not those that it was signed for")
+    return checkpoint, UseTable(Use(*row[:4]) for row in rows)
+
+
+def _is_use(row: tuple[object, ...]) -> bool:
+    match row:
+        case (bytes(), int(), bytes(), int(), int()):
+            return True
+    return False
 
 
 def newest(connection: sqlite3.Connection, count: int) -> Iterator[Row]:
@@ -197,7 +256,12 @@ def check_schema(connection: sqlite3.Connection) -> None:
 def _tables_of(connection: sqlite3.Connection) -> dict[str, list[str]]:
     """Return the tables of the file's schema, and their columns."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return {**COLUMNS, "uses": USES_COLUMNS} if version >= USES_SINCE else COLUMNS
+    found = dict(COLUMNS)
+    if version >= USES_SINCE:
+        found["uses"] = USES_COLUMNS
+    if version >= CHECKPOINT_SINCE:
+        found.update(CHECKPOINT_COLUMNS)
+    return found
 
 
 def _take_use(uses: UseTable, body: bytes) -> None:

@@ -16,6 +16,12 @@ from hubd.config.section import Id, Section
 SOCKET_PATH_BYTES_MAX = 107
 """What `sun_path` of unix(7) holds beside its closing zero."""
 
+RECORDS_MIB = range(64, (1 << 20) + 1)
+"""The least holds the records that a start looks at, and the most is 1 TiB."""
+RECORDS_MIB_DEFAULT = 1024
+"""72 hours without a backend at an unlock a second are some 120 MiB: two records each of 220 bytes.
+This is eight times as much, some 5,000,000 records, and leaves most of a card of 8 GB free."""
+
 Aead = Literal["A256GCM", "A192GCM", "A128GCM"]
 
 
@@ -32,6 +38,15 @@ class Hub(Section, frozen=True):
         Path,
         Meta(description="a directory"),
     ] = Path("/var/lib/hubd")
+    records_mib: Annotated[
+        int,
+        Meta(
+            ge=RECORDS_MIB.start,
+            le=RECORDS_MIB[-1],
+            description=f"{RECORDS_MIB.start} to {RECORDS_MIB[-1]}",
+        ),
+    ] = RECORDS_MIB_DEFAULT
+    """The budget of audit.db: above it, the oldest records go that the backend has durably."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -51,6 +51,10 @@ class ForwardingLog:
         """See `ports.stores.AuditLog.head`."""
         return self._inner.head()
 
+    def gone(self) -> int:
+        """See `ports.stores.AuditLog.gone`."""
+        return self._inner.gone()
+
     def uses(self) -> Sequence[Use]:
         """See `ports.stores.AuditLog.uses`."""
         return self._inner.uses()

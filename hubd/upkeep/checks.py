@@ -95,6 +95,7 @@ class Topic(StrEnum):
     READER_NOT_PROVEN = "reader-not-proven"
     READER_POWER = "reader-power"
     READER_TAMPER = "reader-tamper"
+    RECORDS = "records"
     RELAY_STRIKES = "relay_strikes"
     STATE = "state"
     STRIKES = "strikes"
@@ -221,6 +222,9 @@ class CheckId(StrEnum):
     READER_NOT_PROVEN = "reader-not-proven"
     READER_NO_POWER = "reader-no-power"
     READER_TAMPERED = "reader-tampered"
+    RECORDS_HELD = "records-held"
+    RECORDS_OVER = "records-over"
+    RECORDS_STAY = "records-stay"
     RELAY_STRIKES_DOWN = "relay-strikes-down"
     RTC_FLAT = "rtc-flat"
     RTC_NONE = "rtc-none"
@@ -327,6 +331,15 @@ _SENT_AGAIN = (
     "This ends when the backend has sent the policy; the hub has asked for it."
 )
 _OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
+_HELD = (
+    "{mebibytes:.0f} MiB of records are not at the backend, so they stay: "
+    "their budget in {log} is {budget:.0f} MiB."
+)
+_HELD_REMEDY = (
+    "Doors still open, and nothing is removed. "
+    "Bring the backend back: hubctl status says what keeps it away. "
+    "Or give the records more room: records_mib in hubd.toml, then: sudo systemctl restart hubd."
+)
 _NO_RECORDS = "Doors still open for phones, but remote orders are refused and no record goes up."
 
 CHECKS: Mapping[CheckId, Check] = {
@@ -1214,6 +1227,30 @@ CHECKS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause=_JOURNAL,
         remedy=_JOURNAL_FIND,
+    ),
+    CheckId.RECORDS_HELD: Check(
+        topic=Topic.RECORDS,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause=_HELD,
+        remedy=_HELD_REMEDY,
+    ),
+    CheckId.RECORDS_OVER: Check(
+        topic=Topic.RECORDS,
+        class_=Class.BACKEND,
+        severity=Severity.ERROR,
+        cause=_HELD,
+        remedy=_HELD_REMEDY,
+    ),
+    CheckId.RECORDS_STAY: Check(
+        topic=Topic.RECORDS,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The records are above their budget, and the oldest do not hold: {why}.",
+        remedy=(
+            "Nothing is removed, so that it can be looked at: sudo hubctl audit verify. "
+            "Compare with the backend's records."
+        ),
     ),
     CheckId.OUTBOX_EDITED: Check(
         topic=Topic.OUTBOX,

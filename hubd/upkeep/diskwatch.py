@@ -6,7 +6,9 @@ Laws:
    and door events wait.
 3. A write-ahead log that cannot be folded in, because somebody reads without an end, is a problem
    above JOURNAL_LOW_BYTES, and counts as a short disk above JOURNAL_SHORT_BYTES.
-4. Nothing waits for a disk that does not answer a look: neither the next look nor the stop. While
+4. Records have a budget. From HELD_SHARE of it on, taken by records that must not go because the
+   backend does not have them, a problem stands; above all of it a graver one.
+5. Nothing waits for a disk that does not answer a look: neither the next look nor the stop. While
    it does not answer, no second look begins.
 """
 
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hubcore.errors import HardwareError
-from hubcore.ports.stores import DiskState
+from hubcore.ports.stores import DiskState, RecordsRoom
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.health import Health
 
@@ -31,6 +33,8 @@ SHORT_SHARE = 32
 JOURNAL_LOW_BYTES = 8 * MIB
 """The write-ahead log is folded in at some 4 MiB, and cut to 5."""
 JOURNAL_SHORT_BYTES = 64 * MIB
+HELD_SHARE = 0.8
+"""At an unlock a second the rest of the usual budget lasts for five days more."""
 
 
 def is_low(state: DiskState) -> bool:
@@ -53,17 +57,19 @@ class DiskWatch:
         health: Health,
         log_file: Path,
         look_seconds: float = LOOK_SECONDS,
+        records: Callable[[], RecordsRoom] = RecordsRoom,
     ) -> None:
         """`log_file` is the audit log.
 
         `look` begins a look. It takes the bytes of write-ahead log above which it names who has the
         log open. Its future gives the state or raises OSError. It raises HardwareError when it
-        cannot begin.
+        cannot begin. `records` returns what the records take, and waits for nothing.
         """
         self._look = look
         self._health = health
         self._log_file = log_file
         self._look_seconds = look_seconds
+        self._records = records
         self._looking: asyncio.Future[DiskState] | None = None
         """The look that is under way."""
         self._short = False
@@ -80,6 +86,7 @@ class DiskWatch:
 
     async def look(self) -> None:
         """Look once, for at most `look_seconds`, and let stand what is wrong."""
+        self._show_records(self._records())
         try:
             if self._looking is None:
                 self._looking = self._look(JOURNAL_LOW_BYTES)
@@ -94,6 +101,19 @@ class DiskWatch:
         self._short = is_short(state)
         self._show_space(state)
         self._show_journal(state)
+
+    def _show_records(self, room: RecordsRoom) -> None:
+        held = room.held_bytes / MIB
+        budget = room.budget_bytes / MIB
+        log = self._log_file
+        if room.stopped_by:
+            self._health.set(problem(CheckId.RECORDS_STAY, why=room.stopped_by))
+        elif held > budget:
+            self._health.set(problem(CheckId.RECORDS_OVER, mebibytes=held, budget=budget, log=log))
+        elif budget and held >= HELD_SHARE * budget:
+            self._health.set(problem(CheckId.RECORDS_HELD, mebibytes=held, budget=budget, log=log))
+        else:
+            self._health.clear(Topic.RECORDS)
 
     def _show_space(self, state: DiskState) -> None:
         if not is_low(state):

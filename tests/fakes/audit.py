@@ -25,6 +25,7 @@ class FakeAudit:
     `commit_seconds`: a record is durable so long after it came.
     `on_taken` is called with each record that comes, `on_durable` once it is durable.
     `steps` has how many records each `take_back` was for.
+    `went` is the newest record that went, as far as anybody is told.
     `disk`: clear it to make `acknowledge` wait.
     """
 
@@ -33,6 +34,7 @@ class FakeAudit:
         self.acknowledged: set[int] = set()
         self.receipts: list[int] = []
         self.steps: list[int] = []
+        self.went = 0
         self.failing: StoreError | None = None
         self.commit_seconds = commit_seconds
         self.on_taken: Hook = _nothing
@@ -118,7 +120,8 @@ class FakeAudit:
         if self.failing:
             raise self.failing
         self.steps.append(min(limit, self.newest_acknowledged() - after))
-        newest_first = sorted((n for n in self.acknowledged if n > after), reverse=True)
+        end = max(after, self.went)
+        newest_first = sorted((n for n in self.acknowledged if n > end), reverse=True)
         self.acknowledged.difference_update(newest_first[:limit])
         return len(newest_first) <= limit
 
@@ -139,6 +142,9 @@ class FakeAudit:
 
     def head(self) -> Head:
         return Head(self.stored[-1].number, self.stored[-1].hash) if self.stored else Head()
+
+    def gone(self) -> int:
+        return self.went
 
     def uses(self) -> Sequence[Use]:
         table = UseTable()

@@ -209,6 +209,11 @@ class Hub:
             if isinstance(said, kind):
                 return said
 
+    async def hear_durable(self, count: int) -> None:
+        """Listen until so many records are acknowledged."""
+        while len(self.acknowledged) < count:
+            await self.hear()
+
     def hello(self) -> from_hub.Hello:
         newest = self.records[-1] if self.records else None
         return from_hub.Hello(

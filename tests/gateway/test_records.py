@@ -48,7 +48,7 @@ async def test_a_killed_gateway_and_a_killed_engine_lose_nothing(bench: Bench) -
     await hub.greet(first.endpoint)
     hub.records = make_chain(300)
     await hub.send(hub.records[:64])
-    await hub.hear_a(from_backend.Acknowledge)
+    await hub.hear_durable(64)
     await first.kill()
     await hub.greet(second.endpoint)
     await hub.send(hub.records[64:128])

@@ -70,6 +70,20 @@ async def test_a_backend_with_an_older_copy_of_its_records_gets_the_rest_again(
         assert here.backend.decisions.stops() == {}
 
 
+async def test_what_the_backend_lost_and_the_hub_removed_is_told_as_a_gap(tmp_path):
+    async with place(tmp_path) as here:
+        machine = await filled(here, 6)
+    cut(tmp_path, 1)
+    machine.log.went = 4
+    here.backend = here.make(here.backend.endpoint)
+    async with serving(here.backend), running(machine.sync.run()):
+        await until(lambda: causes(machine) == ["restored", "gap"])
+        assert [r.number for r in here.backend.records("hub-1")] == [1]
+        assert machine.log.waiting() > 0
+    told = [Record.decode(stored.body) for stored in machine.log.stored]
+    assert [one.detail["lost"] for one in told if "lost" in one.detail] == [3]
+
+
 async def test_a_backend_that_begins_again_with_nothing_gets_all_records_again(tmp_path):
     async with place(tmp_path) as here:
         machine = await filled(here, 150)

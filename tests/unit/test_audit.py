@@ -522,7 +522,7 @@ def newer(path: Path) -> None:
         (garbage, "damaged or no database .*move the file aside"),
         (malformed, "damaged or no database"),
         (foreign, "not of this kind"),
-        (newer, r"written by a newer hubd \(schema 99, known here up to 3\)"),
+        (newer, r"written by a newer hubd \(schema 99, known here up to 4\)"),
     ],
 )
 async def test_a_file_that_cannot_serve_is_named_with_its_remedy_and_left_alone(
@@ -743,6 +743,8 @@ async def test_verify_says_the_same_to_machines(tmp_path: Path) -> None:
         "records": 8,
         "first": "2026-09-21T14:13:20.000Z",
         "last": "2026-09-21T14:13:20.007Z",
+        "checkpoint": None,
+        "checkpoint_signed": False,
         "waiting": 3,
         "acknowledged": 5,
         "holds": True,

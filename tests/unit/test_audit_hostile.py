@@ -82,6 +82,34 @@ def test_no_kind_of_value_makes_a_traceback_or_reaches_the_terminal(
         judged(run(command, path))
 
 
+WITH_CHECKPOINT = (
+    *TABLES,
+    "CREATE TABLE uses (grant_id, use, op, expires, number)",
+    "CREATE TABLE checkpoint (only_row, document)",
+    "CREATE TABLE checkpoint_uses (grant_id, use, op, expires, number)",
+    "PRAGMA user_version = 4",
+)
+
+
+@given(VALUES, st.tuples(VALUES, VALUES, VALUES, VALUES, VALUES), st.booleans())
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_checkpoint_makes_a_traceback_or_reaches_the_terminal(
+    tmp_path: Path, document: object, use: tuple[object, ...], has_use: bool
+) -> None:
+    path = crafted(
+        tmp_path / "audit.db",
+        ("INSERT INTO checkpoint VALUES (1, ?)", (document,)),
+        ("INSERT INTO checkpoint_uses SELECT ?, ?, ?, ?, ? WHERE ?", (*use, has_use)),
+        tables=WITH_CHECKPOINT,
+    )
+    result = run("verify", path)
+    judged(result)
+    assert result.exit_code == BROKEN
+    judged(run("list", path))
+
+
 RIGHT = ("INSERT INTO records VALUES (1, 1, ?, ?)", (BODY, HASH))
 WRONG = {
     "number": (

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.evidence.records import Record, RecordKind
-from hubcore.ports.stores import DiskState
+from hubcore.ports.stores import DiskState, RecordsRoom
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.upkeep.checks import Severity, Topic
@@ -30,7 +30,8 @@ class Watched:
     def __init__(self, log: Path = LOG) -> None:
         self.state: DiskState | OSError = DiskState(GIB, 8 * GIB, 0)
         self.health = Health(FakeClock(), {}, ())
-        self.watch = DiskWatch(self._look, self.health, log)
+        self.records = RecordsRoom()
+        self.watch = DiskWatch(self._look, self.health, log, records=lambda: self.records)
 
     def _look(self, _name_above: int) -> asyncio.Future[DiskState]:
         looked: asyncio.Future[DiskState] = asyncio.get_running_loop().create_future()
@@ -75,6 +76,28 @@ async def test_what_is_seen_stands_and_goes(
     assert watched.watch.room() is room
     assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == {}
     assert watched.watch.room()
+
+
+@pytest.mark.parametrize(
+    ("room", "severity"),
+    [
+        (RecordsRoom(), None),
+        (RecordsRoom(100 * MIB, 100 * MIB, 79 * MIB), None),
+        (RecordsRoom(100 * MIB, 90 * MIB, 80 * MIB), Severity.WARNING),
+        (RecordsRoom(100 * MIB, 100 * MIB, 100 * MIB), Severity.WARNING),
+        (RecordsRoom(100 * MIB, 102 * MIB, 101 * MIB), Severity.ERROR),
+        (RecordsRoom(100 * MIB, 102 * MIB, 0, 5, "record 6 was edited"), Severity.ERROR),
+    ],
+)
+async def test_records_that_must_stay_are_a_problem_before_they_fill_their_budget(
+    room: RecordsRoom, severity: Severity | None
+) -> None:
+    watched = Watched()
+    watched.records = room
+    expected = {} if severity is None else {Topic.RECORDS: severity}
+    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == expected
+    watched.records = RecordsRoom()
+    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == {}
 
 
 async def test_who_holds_the_log_is_named_with_what_to_do() -> None:

@@ -207,6 +207,14 @@ ROOMS: dict[str, Room] = {
     "hubd.cli": _room(
         "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors", "click rich msgspec"
     ),
+    **dict.fromkeys(
+        ("hubd.cli.audit", "hubd.cli.evidence"),
+        _room(
+            "hubd.cli hubd.output hubcore.evidence hubcore.timing hubcore.errors "
+            "hubcore.codec hubcore.phone.certificates",
+            "click",
+        ),
+    ),
     "hubd.cli.enroll": _room(
         "hubd.cli hubd.output hubd.enrolment hubcore.backend.enrolment hubcore.errors",
         "click",

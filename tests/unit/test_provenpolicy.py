@@ -20,7 +20,8 @@ from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
-from hubd.adapters.sqlite.audit import _ABOUT_STATE, AuditStore
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.tables.records import ABOUT_STATE
 from hubd.evidence.reporting import ReportingLog
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import open_stores
@@ -413,9 +414,7 @@ async def test_the_newest_word_on_the_state_is_found_among_others_that_look_like
         assert found is not None
         assert (found.kind, found.detail["version"]) == (RecordKind.POLICY, 7)
     with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
-        plan = " ".join(
-            str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {_ABOUT_STATE}")
-        )
+        plan = " ".join(str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {ABOUT_STATE}"))
     assert "INDEX" not in plan
     assert "TEMP B-TREE" not in plan  # read from the newest back, to the first that says it
 

@@ -916,6 +916,23 @@ async def test_a_backend_that_lost_records_gets_them_again_and_that_is_recorded_
         assert len(here.log.stored) == 6, "it is told once"
 
 
+async def test_a_loss_that_cannot_be_mended_says_how_many_records_are_gone():
+    async with site() as here:
+        await here.log.fill(5)
+        await here.log.acknowledge([1, 2, 3, 4, 5])
+        here.log.went = 4
+        here.link.connect()
+        await here.next()
+        here.welcome(durable=1)
+        await here.numbers(1)
+        told = Record.decode(here.log.stored[5].body)
+        assert (told.detail["cause"], told.detail["known"], told.detail["lost"]) == (
+            "restored",
+            1,
+            3,
+        )
+
+
 async def test_a_backend_that_came_back_empty_gets_everything_again_a_step_at_a_time():
     count = 2 * TAKEN_BACK_AT_ONCE + 1
     async with site(window=8) as here:

@@ -20,12 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from hubcore.codec import cbor
 from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.carried_orders import is_about_orders
-from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
+from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubcore.evidence.uses import Use, read_change
+from hubcore.ports.stores import RecordsRoom
 from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
 from hubd.adapters.sqlite.audit_writer import (
     Acknowledge,
@@ -36,6 +36,8 @@ from hubd.adapters.sqlite.audit_writer import (
     Writer,
 )
 from hubd.adapters.sqlite.database import AUDIT
+from hubd.adapters.sqlite.tables.records import ABOUT_ORDERS, ABOUT_STATE
+from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import standing_uses
 from hubd.threads import run_in_thread
 
@@ -46,43 +48,21 @@ CLOSE_SECONDS = 2.0
 """How long a close waits for the disk, in all."""
 
 
-def _bytes_of(kind: RecordKind) -> str:
-    """Return, as SQL, the bytes that every record of a kind holds."""
-    held = cbor.encode("kind") + cbor.encode(str(kind))
-    return f"instr(body, x'{held.hex()}') > 0"
-
-
-def _newest_of(*kinds: RecordKind) -> str:
-    """Return, as SQL, the search for the records of some kinds, the newest first."""
-    return (
-        "SELECT number, body, hash FROM records NOT INDEXED WHERE "  # noqa: S608 - own bytes
-        + " OR ".join(map(_bytes_of, kinds))
-        + " ORDER BY number DESC"
-    )
-
-
-_ABOUT_ORDERS = _newest_of(RecordKind.ORDER, RecordKind.STARTED)
-_ABOUT_STATE = _newest_of(RecordKind.POLICY, RecordKind.STATE, RecordKind.STARTED)
-"""Bodies that hold `kind` and then `policy`, `state` or `started` in CBOR, the newest first.
-
-No index is asked: it may have been edited, or be of another copy of the file. Each start of hubd
-writes such a record, so the reading ends there.
-"""
-
-
 class AuditStore:
     """`ports.stores.AuditLog` on one SQLite file.
 
     Open with `await AuditStore.open(path)`, end with `aclose`.
     """
 
-    def __init__(self, path: Path, opened: OpenedLog) -> None:
+    def __init__(self, path: Path, opened: OpenedLog, retention: Retention | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._lock = opened.lock
         self.path = path
         self._head = opened.head
         self._waiting = opened.waiting
         self._acknowledged = opened.acknowledged
+        self._checkpoint = opened.checkpoint
+        self._room = RecordsRoom()
         self._pending = 0
         self._closed = False
         self._reading = threading.Lock()
@@ -93,6 +73,7 @@ class AuditStore:
             head=opened.head,
             waiting=opened.waiting,
             acknowledged=opened.acknowledged,
+            remover=Remover(retention, opened.checkpoint),
             deliver=self._delivered,
         )
         self._writer.start()
@@ -105,16 +86,17 @@ class AuditStore:
         """Rows of uses that did not fit the records, and were made again."""
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, retention: Retention | None = None) -> Self:
         """Open, or make, the log; check its newest records.
 
-        Raise AuditError when the file cannot serve as evidence.
+        None: no record ever goes, and a log of which some went is not opened. Raise AuditError when
+        the file cannot serve as evidence.
         """
         with contextlib.ExitStack() as undo:
-            opened = await asyncio.to_thread(open_log, path)
+            opened = await asyncio.to_thread(open_log, path, retention=retention)
             undo.callback(os.close, opened.lock)
             undo.callback(opened.connection.close)
-            store = cls(path, opened)
+            store = cls(path, opened, retention)
             undo.pop_all()
             return store
 
@@ -181,13 +163,14 @@ class AuditStore:
     async def take_back(self, after: int, limit: int) -> bool:
         """Let at most `limit` acknowledged records above `after` wait again, the newest first.
 
-        Durable on return; True when no more are to be taken back.
+        Durable on return; True when no more are to be taken back. What has gone is not.
         """
-        low = max(after, self._acknowledged - limit)
+        end = max(after, self._checkpoint.head.number)
+        low = max(end, self._acknowledged - limit)
         done: asyncio.Future[None] = self._loop.create_future()
-        self._submit(TakeBack(low, done))
+        self._submit(TakeBack(low, low == end, done))
         await done
-        return low == after
+        return low == end
 
     def newest_acknowledged(self) -> int:
         """The highest number that the backend has acknowledged, 0 for none."""
@@ -226,6 +209,14 @@ class AuditStore:
         """The number of the newest durable record, 0 when there is none."""
         return self._head.number
 
+    def gone(self) -> int:
+        """The number of the newest record that went, 0 for none."""
+        return self._checkpoint.head.number
+
+    def room(self) -> RecordsRoom:
+        """What the records take of their budget."""
+        return self._room
+
     def head(self) -> Head:
         """The head of the chain: number and hash of the newest durable record."""
         return self._head
@@ -236,8 +227,12 @@ class AuditStore:
             return standing_uses(self._reader)
 
     def holds(self, noted: Head) -> bool:
-        """Tell whether the chain holds this head; every chain holds the one before record 1."""
-        if noted == Head():
+        """Tell whether the chain holds this head; every chain holds the one before record 1.
+
+        For a record that has gone the signed checkpoint stands, and it is believed.
+        """
+        gone = self._checkpoint.head
+        if noted in (Head(), gone) or noted.number < gone.number:
             return True
         query = "SELECT number, body, hash FROM records WHERE number = ?"
         found = self._read(query, (noted.number,))
@@ -248,12 +243,12 @@ class AuditStore:
 
         `statecheck.is_about_state` knows which do.
         """
-        found = self._newest(_ABOUT_STATE, is_about_state)
+        found = self._newest(ABOUT_STATE, is_about_state) or self._checkpoint.state
         return None if found is None else Record.decode(found.body)
 
     def newest_about_orders(self) -> StoredRecord | None:
         """Return the newest record that carries the orders that stand, None when there is none."""
-        return self._newest(_ABOUT_ORDERS, is_about_orders)
+        return self._newest(ABOUT_ORDERS, is_about_orders) or self._checkpoint.orders
 
     def _newest(self, query: str, is_wanted: Callable[[Record], bool]) -> StoredRecord | None:
         with self._reading, AUDIT.errors(self.path):
@@ -289,6 +284,8 @@ class AuditStore:
         self._head = batch.head
         self._waiting = batch.waiting
         self._acknowledged = batch.acknowledged
+        self._checkpoint = batch.checkpoint
+        self._room = batch.room
         self._pending -= len(batch.results)
         for done, result in batch.results:
             if done.done():  # cancelled: the record stands, nobody asks for its number

@@ -2,7 +2,8 @@
 
 Laws:
 1. The newest records have their chain checked, no number may be missing among the newest
-   COUNTED_AT_START, the first is record 1, and the marks must agree. So a start takes as long with
+   COUNTED_AT_START, the first is record 1, or the one after a proven checkpoint, and the marks must
+   agree. So a start takes as long with
    ten million records as with a hundred thousand; `hubctl audit verify` checks all.
 2. An outbox that lost records is made up for: they wait for the backend again.
 3. The table of uses is held against the records, and made again where it does not fit.
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.errors import AuditError
+from hubcore.evidence.checkpoint import Checkpoint
 from hubcore.evidence.records import Head, StoredRecord, Walk, agrees
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.database import AUDIT
@@ -29,6 +31,7 @@ from hubd.adapters.sqlite.room import (
     keep_reserve,
     warm,
 )
+from hubd.adapters.sqlite.tables.retention import Retention, find_checkpoint
 from hubd.adapters.sqlite.tables.uses import mend_uses
 
 CHECKED_AT_START = 1000
@@ -55,12 +58,19 @@ class OpenedLog:
     acknowledged: int
     mended: int
     uses_mended: int
+    checkpoint: Checkpoint
 
 
 def open_log(
-    path: Path, checked: int = CHECKED_AT_START, counted: int = COUNTED_AT_START
+    path: Path,
+    checked: int = CHECKED_AT_START,
+    counted: int = COUNTED_AT_START,
+    retention: Retention | None = None,
 ) -> OpenedLog:
-    """Open, or make, the log; check and count its newest records. Raise AuditError."""
+    """Open, or make, the log; check and count its newest records.
+
+    `retention` proves its checkpoint. Raise AuditError.
+    """
     AUDIT.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
@@ -68,8 +78,10 @@ def open_log(
         connection = _open_with_reserve(path)
         undo.callback(connection.close)
         with AUDIT.errors(path):
-            head, waiting, acknowledged = _check(connection, path, checked, counted)
-            uses_mended = mend_uses(connection, head.number - checked)
+            checkpoint = _find_checkpoint(connection, path, retention)
+            gone = checkpoint.head
+            head, waiting, acknowledged = _check(connection, path, checked, counted, gone)
+            uses_mended = mend_uses(connection, head.number - checked, gone.number)
         mended = _mend_outbox(connection)
         _take_room(connection, path)
         undo.pop_all()
@@ -81,7 +93,17 @@ def open_log(
         acknowledged=acknowledged,
         mended=mended,
         uses_mended=uses_mended,
+        checkpoint=checkpoint,
     )
+
+
+def _find_checkpoint(
+    connection: sqlite3.Connection, path: Path, retention: Retention | None
+) -> Checkpoint:
+    try:
+        return find_checkpoint(connection, retention)
+    except AuditError as error:
+        raise AUDIT.broken(path, str(error)) from error
 
 
 def _open_with_reserve(path: Path) -> sqlite3.Connection:
@@ -117,29 +139,29 @@ def _mend_outbox(connection: sqlite3.Connection) -> int:
 
 
 def _check(
-    connection: sqlite3.Connection, path: Path, checked: int, counted: int
+    connection: sqlite3.Connection, path: Path, checked: int, counted: int, gone: Head
 ) -> tuple[Head, int, int]:
-    """Check records and marks. Raise AuditError.
+    """Check records and marks; the records up to `gone` have gone. Raise AuditError.
 
     Return the head, the size of the outbox and the highest acknowledged number.
     """
     try:
-        head = _check_chain(connection, checked)
-        _check_count(connection, head, counted)
-        acknowledged = _check_acknowledged(connection)
+        head = _check_chain(connection, checked, gone)
+        _check_count(connection, head, counted, gone)
+        acknowledged = _check_acknowledged(connection, gone)
         return head, _check_outbox(connection, head), acknowledged
     except AuditError as error:
         raise AUDIT.broken(path, str(error)) from error
 
 
-def _check_chain(connection: sqlite3.Connection, checked: int) -> Head:
+def _check_chain(connection: sqlite3.Connection, checked: int, gone: Head) -> Head:
     """Check the chain of the newest records; return its head."""
     newest_first = connection.execute(
         "SELECT number, at_ms, body, hash FROM records ORDER BY number DESC LIMIT ?",
         (checked + 1,),
     ).fetchall()
     rows = newest_first[::-1]
-    start = None
+    start = gone
     if len(rows) > checked:
         number, _, _, hash_ = rows.pop(0)
         start = Head(number, hash_)
@@ -149,16 +171,21 @@ def _check_chain(connection: sqlite3.Connection, checked: int) -> Head:
     return walk.finish()
 
 
-def _check_count(connection: sqlite3.Connection, head: Head, counted: int) -> None:
-    """Check that the newest records are as many as their numbers say, and that the first is 1."""
+def _check_count(connection: sqlite3.Connection, head: Head, counted: int, gone: Head) -> None:
+    """Check that the newest records are as many as their numbers say, and which is the first."""
+    first = gone.number + 1
     lowest = connection.execute(
         "SELECT number FROM records NOT INDEXED ORDER BY number LIMIT 1"
     ).fetchone()
     if lowest is not None and lowest[0] < 1:
         raise AuditError(f"record {lowest[0]} has no place in the chain")
-    if lowest is not None and lowest[0] > 1:
-        raise AuditError(f"record 1 is missing: {lowest[0]} is the first")
-    before = max(0, head.number - counted)
+    if lowest is None and gone.number:
+        raise AuditError(f"record {first} is missing: no record comes after the checkpoint")
+    if lowest is not None and lowest[0] > first:
+        raise AuditError(f"record {first} is missing: {lowest[0]} is the first")
+    if lowest is not None and lowest[0] < first:
+        raise AuditError(f"record {lowest[0]} is here, though the checkpoint stands for it")
+    before = max(gone.number, head.number - counted)
     (count,) = connection.execute(
         "SELECT count(*) FROM records NOT INDEXED WHERE number > ?", (before,)
     ).fetchone()
@@ -178,15 +205,17 @@ def _first_missing(connection: sqlite3.Connection, before: int) -> int:
     return int(row[0])
 
 
-def _check_acknowledged(connection: sqlite3.Connection) -> int:
+def _check_acknowledged(connection: sqlite3.Connection, gone: Head) -> int:
     """Check that the highest acknowledged record is still the one that the mark names.
 
-    Return its number, 0 when there is none.
+    Return its number, or that of the newest that went.
     """
     mark = connection.execute("SELECT number, hash FROM acknowledged").fetchone()
     if mark is None:
-        return 0
+        return gone.number
     acknowledged = Head(*mark)
+    if acknowledged == gone:
+        return gone.number
     row = connection.execute(
         "SELECT number, body, hash FROM records WHERE number = ?", (acknowledged.number,)
     ).fetchone()

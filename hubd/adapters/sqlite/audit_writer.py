@@ -7,6 +7,8 @@ Laws:
 3. Nothing of a failed commit stays: the connection is dropped with it.
 4. When the disk is full the write-ahead log is folded and used again from its beginning, and the
    commit is tried once more.
+5. The oldest records go (`retention`) in a pause alone, when nothing has come for PAUSE_SECONDS:
+   one bounded step, then another look for what has come.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from hubcore.errors import AuditError
+from hubcore.evidence.checkpoint import Checkpoint
 from hubcore.evidence.records import Head, chain_hash
 from hubcore.evidence.uses import UseChange
+from hubcore.ports.stores import RecordsRoom
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import primary_code
 from hubd.adapters.sqlite.room import keep_reserve
@@ -35,6 +39,7 @@ from hubd.adapters.sqlite.tables.records import (
     insert_records,
     take_back,
 )
+from hubd.adapters.sqlite.tables.retention import Remover
 from hubd.adapters.sqlite.tables.uses import Numbered, change_uses
 
 BATCH_LIMIT = 256
@@ -43,7 +48,11 @@ BATCH_LIMIT = 256
 IDLE_SECONDS = 1.0
 """Nothing must have come for so long before the write-ahead log is folded into the file."""
 
-CHECKPOINT_COMMITS = 64
+PAUSE_SECONDS = 0.05
+"""Nothing must have come for so long before the oldest records go: what belongs to a release comes
+sooner."""
+
+FOLD_COMMITS = 64
 """After so many commits the write-ahead log is folded into the file at the next idle moment."""
 
 
@@ -67,9 +76,10 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
-    """All records above this one wait for the backend again."""
+    """All records above this one wait for the backend again; `is_last`: no more will follow."""
 
     after: int
+    is_last: bool
     done: asyncio.Future[None]
 
 
@@ -88,6 +98,8 @@ class BatchResult:
     head: Head
     waiting: int
     acknowledged: int
+    checkpoint: Checkpoint
+    room: RecordsRoom
 
 
 class Writer:
@@ -100,6 +112,7 @@ class Writer:
         head: Head,
         waiting: int,
         acknowledged: int,
+        remover: Remover,
         deliver: Callable[[BatchResult], None],
     ) -> None:
         self._path = path
@@ -108,6 +121,7 @@ class Writer:
         self._head = head
         self._waiting = waiting
         self._acknowledged = acknowledged
+        self._remover = remover
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0
@@ -130,21 +144,46 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        self._look()
         going = True
         while going:
-            wants_checkpoint = self._commits >= CHECKPOINT_COMMITS
             try:
-                first = self._jobs.get(timeout=IDLE_SECONDS if wants_checkpoint else None)
+                first = self._jobs.get(timeout=self._patience())
             except queue.Empty:
-                self._checkpoint()
+                self._use_pause()
                 continue
             batch: list[Job] = []
             going = self._collect(first, batch)
             if batch:
                 result = self._write(batch)
                 self._deliver(result)
-        self._checkpoint()
+        self._fold()
         self._drop_connection()
+
+    def _patience(self) -> float | None:
+        """Return how long nothing must come before there is something else to do."""
+        if self._remover.has_work():
+            return PAUSE_SECONDS
+        return IDLE_SECONDS if self._commits >= FOLD_COMMITS else None
+
+    def _use_pause(self) -> None:
+        if not self._remover.has_work():
+            self._fold()
+            return
+        try:
+            self._remover.step(self._ready())
+            self._commits += 1
+        except (AuditError, sqlite3.Error, OSError):  # it shows in the next commit
+            self._drop_connection()
+            self._remover.failed()
+        self._look()
+        self._deliver(self._result([]))
+
+    def _look(self) -> None:
+        """Measure what the records take. A disk that cannot be read shows in the next commit."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._remover.look(self._connection, self._head, self._acknowledged)
 
     def _collect(self, job: Job | None, batch: list[Job]) -> bool:
         """Take all that is pending, up to the ceiling; False when the end was asked for."""
@@ -169,12 +208,21 @@ class Writer:
         except Exception as error:  # a caller must never wait for a thread that died
             return self._failed(batch, f"{AUDIT.name}: {error!r}", error)
         self._commits += 1
+        self._remover.committed()
+        self._look()
         waiters = [job.done for job in batch]
         results = list(zip(waiters, numbers, strict=True))
         return self._result(results)
 
     def _result(self, results: Sequence[_Answer]) -> BatchResult:
-        return BatchResult(results, self._head, self._waiting, self._acknowledged)
+        return BatchResult(
+            results=results,
+            head=self._head,
+            waiting=self._waiting,
+            acknowledged=self._acknowledged,
+            checkpoint=self._remover.checkpoint,
+            room=self._remover.room(),
+        )
 
     def _committed(self, batch: Sequence[Job]) -> list[int | None]:
         """Write the batch; on a full disk once more, with the write-ahead log begun again."""
@@ -208,10 +256,13 @@ class Writer:
         if gathered.acknowledged:
             waiting -= acknowledge(connection, gathered.acknowledged)
             newest_acknowledged = max(newest_acknowledged, *gathered.acknowledged)
-        for after in gathered.taken_back:
-            waiting += take_back(connection, after)
-            newest_acknowledged = min(newest_acknowledged, after)
+        gone = self._remover.checkpoint.head
+        for job in gathered.taken_back:
+            waiting += take_back(connection, job.after, gone)
+            newest_acknowledged = min(newest_acknowledged, job.after)
         connection.execute("COMMIT")
+        for job in gathered.taken_back:
+            self._remover.taking_back = not job.is_last
         self._head = gathered.head
         self._waiting = waiting
         self._acknowledged = newest_acknowledged
@@ -259,7 +310,7 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
-    def _checkpoint(self) -> None:
+    def _fold(self) -> None:
         """Fold the write-ahead log into the file.
 
         What is committed is durable without it, so a failure waits.
@@ -279,7 +330,7 @@ class _Gathered:
     rows: list[RecordRow] = field(default_factory=list)
     numbers: list[int | None] = field(default_factory=list)
     acknowledged: list[int] = field(default_factory=list)
-    taken_back: list[int] = field(default_factory=list)
+    taken_back: list[TakeBack] = field(default_factory=list)
     changes: list[Numbered] = field(default_factory=list)
 
 
@@ -299,7 +350,7 @@ def _gather(batch: Sequence[Job], head: Head) -> _Gathered:
             case Acknowledge(numbers):
                 found.acknowledged.extend(numbers)
                 found.numbers.append(None)
-            case TakeBack(after):
-                found.taken_back.append(after)
+            case TakeBack():
+                found.taken_back.append(job)
                 found.numbers.append(None)
     return found

@@ -8,10 +8,35 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from hubcore.evidence.records import Head
+from hubcore.codec import cbor
+from hubcore.evidence.records import Head, RecordKind
 
 RecordRow = tuple[int, int, bytes, bytes]
 """number, at_ms, body, hash."""
+
+
+def _bytes_of(kind: RecordKind) -> str:
+    """Return, as SQL, the bytes that every record of a kind holds."""
+    held = cbor.encode("kind") + cbor.encode(str(kind))
+    return f"instr(body, x'{held.hex()}') > 0"
+
+
+def _newest_of(*kinds: RecordKind) -> str:
+    """Return, as SQL, the search for the records of some kinds, the newest first."""
+    return (
+        "SELECT number, body, hash FROM records NOT INDEXED WHERE "  # noqa: S608 - own bytes
+        + " OR ".join(map(_bytes_of, kinds))
+        + " ORDER BY number DESC"
+    )
+
+
+ABOUT_ORDERS = _newest_of(RecordKind.ORDER, RecordKind.STARTED)
+ABOUT_STATE = _newest_of(RecordKind.POLICY, RecordKind.STATE, RecordKind.STARTED)
+"""Bodies that hold `kind` and then `policy`, `state` or `started` in CBOR, the newest first.
+
+No index is asked: it may have been edited, or be of another copy of the file. Each start of hubd
+writes such a record, so the reading ends there.
+"""
 
 
 def head_of(connection: sqlite3.Connection) -> Head:
@@ -44,8 +69,11 @@ def acknowledge(connection: sqlite3.Connection, numbers: Sequence[int]) -> int:
     return deleted
 
 
-def take_back(connection: sqlite3.Connection, after: int) -> int:
-    """Let all records above `after` wait, and lower the mark to it; return how many wait anew."""
+def take_back(connection: sqlite3.Connection, after: int, gone: Head) -> int:
+    """Let all records above `after` wait, and lower the mark to it; return how many wait anew.
+
+    `gone` is the newest record that went; a mark below it would name nothing.
+    """
     added = connection.execute(
         "INSERT OR IGNORE INTO outbox SELECT number FROM records WHERE number > ?", (after,)
     ).rowcount
@@ -54,4 +82,8 @@ def take_back(connection: sqlite3.Connection, after: int) -> int:
         "INSERT OR IGNORE INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ?",
         (after,),
     )
+    if gone.number and after <= gone.number:
+        connection.execute(
+            "INSERT OR REPLACE INTO acknowledged VALUES (1, ?, ?)", (gone.number, gone.hash)
+        )
     return added

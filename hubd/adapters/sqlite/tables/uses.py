@@ -3,7 +3,8 @@
 Laws:
 1. A row is written, or removed, in the transaction of the record that says so.
 2. A start believes no row: each must be what the record says that it names, and the newest records
-   must lead to just these rows. If not, all the rows are made again from all the records.
+   must lead to just these rows. If not, all the rows are made again from all the records. For
+   records that have gone, the uses beside the proven checkpoint say it.
 3. What a start does not see: a row that was removed, when its record is not one of the newest.
    `hubctl audit verify` compares the table with every record.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record
@@ -31,10 +33,30 @@ Numbered = tuple[int, UseChange]
 _Rows = Mapping[UseKey, tuple[Use, int]]
 """The uses, each with the number of its record."""
 
-_SPEND = "INSERT OR REPLACE INTO uses (grant_id, use, op, expires, number) VALUES (?, ?, ?, ?, ?)"
-_GIVE_BACK = "DELETE FROM uses WHERE grant_id = ? AND use = ? AND op = ?"
-_FORGET = "DELETE FROM uses WHERE expires < ?"
-_WHOLE = "SELECT grant_id, use, op, expires, number FROM uses"
+
+@dataclass(frozen=True, slots=True)
+class UsesSql:
+    """The statements that change a table of uses."""
+
+    spend: str
+    give_back: str
+    forget: str
+    whole: str
+
+    @classmethod
+    def of(cls, table: str) -> UsesSql:
+        """Return those of a table of this module's."""
+        columns = "grant_id, use, op, expires, number"
+        return cls(
+            spend=f"INSERT OR REPLACE INTO {table} ({columns}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - own name
+            give_back=f"DELETE FROM {table} WHERE grant_id = ? AND use = ? AND op = ?",  # noqa: S608 - own name
+            forget=f"DELETE FROM {table} WHERE expires < ?",  # noqa: S608 - own name
+            whole=f"SELECT {columns} FROM {table}",  # noqa: S608 - own name
+        )
+
+
+OF_NOW = UsesSql.of("uses")
+OF_CHECKPOINT = UsesSql.of("checkpoint_uses")
 _NAMED = "SELECT uses.number, body FROM uses LEFT JOIN records USING (number)"
 _NEWEST = "SELECT number, body FROM records WHERE number > ? ORDER BY number"
 _ALL = (
@@ -43,17 +65,19 @@ _ALL = (
 )
 
 
-def change_uses(connection: sqlite3.Connection, changes: Iterable[Numbered]) -> None:
+def change_uses(
+    connection: sqlite3.Connection, changes: Iterable[Numbered], sql: UsesSql = OF_NOW
+) -> None:
     """Do what records say, in their order; within their transaction."""
     for number, change in changes:
         match change:
             case Spent(use, forget_before):
                 if forget_before is not None:
-                    connection.execute(_FORGET, (forget_before,))
+                    connection.execute(sql.forget, (forget_before,))
                 row = (use.grant, use.number, use.op, use.expires, number)
-                connection.execute(_SPEND, row)
+                connection.execute(sql.spend, row)
             case GivenBack(grant, use_number, op):
-                connection.execute(_GIVE_BACK, (grant, use_number, op))
+                connection.execute(sql.give_back, (grant, use_number, op))
 
 
 def standing_uses(connection: sqlite3.Connection) -> Sequence[Use]:
@@ -62,39 +86,47 @@ def standing_uses(connection: sqlite3.Connection) -> Sequence[Use]:
     return [use for use, _ in rows.values()]
 
 
-def mend_uses(connection: sqlite3.Connection, newest_after: int) -> int:
+def mend_uses(connection: sqlite3.Connection, newest_after: int, gone: int = 0) -> int:
     """Hold the table against the records; return how many rows were wrong or missing.
 
-    The records above `newest_after` must lead to these rows. Their chain has been checked. Raise
-    sqlite3.Error when the rows are wrong and cannot be written.
+    The records above `newest_after` must lead to these rows. Their chain has been checked. The
+    records up to `gone` have gone; the uses beside their checkpoint are proven. Raise sqlite3.Error
+    when the rows are wrong and cannot be written.
     """
     rows = _read(connection)
-    if _are_as_named(connection, rows) and _follow(connection, rows, newest_after):
+    base = _read(connection, OF_CHECKPOINT)
+    if _are_as_named(connection, rows, base, gone) and _follow(
+        connection, rows, max(newest_after, gone)
+    ):
         return 0
-    said = _said_by(connection)
+    said = _said_by(connection, base)
     wrong = {key for key in rows.keys() | said.keys() if rows.get(key) != said.get(key)}
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("DELETE FROM uses")
     connection.executemany(
-        _SPEND,
+        OF_NOW.spend,
         [(use.grant, use.number, use.op, use.expires, number) for use, number in said.values()],
     )
     connection.execute("COMMIT")
     return len(wrong)
 
 
-def _read(connection: sqlite3.Connection) -> _Rows:
+def _read(connection: sqlite3.Connection, sql: UsesSql = OF_NOW) -> _Rows:
     rows: dict[UseKey, tuple[Use, int]] = {}
-    for grant, use_number, op, expires, number in connection.execute(_WHOLE):
+    for grant, use_number, op, expires, number in connection.execute(sql.whole):
         use = Use(grant, use_number, op, expires)
         rows[use.key] = (use, number)
     return rows
 
 
-def _are_as_named(connection: sqlite3.Connection, rows: _Rows) -> bool:
-    """Tell whether each row is what the record says that it names."""
+def _are_as_named(connection: sqlite3.Connection, rows: _Rows, base: _Rows, gone: int) -> bool:
+    """Tell whether each row is what the record says that it names, or the checkpoint for it."""
     said = dict(_changes(connection.execute(_NAMED)))
     for use, number in rows.values():
+        if number <= gone:
+            if base.get(use.key) != (use, number):
+                return False
+            continue
         change = said.get(number)
         if not isinstance(change, Spent) or change.use != use:
             return False
@@ -110,10 +142,10 @@ def _follow(connection: sqlite3.Connection, rows: _Rows, newest_after: int) -> b
     return table.standing() == {key: use for key, (use, _) in rows.items()}
 
 
-def _said_by(connection: sqlite3.Connection) -> _Rows:
-    """Return the rows that all the records lead to."""
-    table = UseTable()
-    numbers: dict[UseKey, int] = {}
+def _said_by(connection: sqlite3.Connection, base: _Rows) -> _Rows:
+    """Return the rows that all the records lead to, from those of the checkpoint on."""
+    table = UseTable(use for use, _ in base.values())
+    numbers = {key: number for key, (_, number) in base.items()}
     for number, change in _changes(connection.execute(_ALL)):
         table.take(change)
         if isinstance(change, Spent):
