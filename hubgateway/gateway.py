@@ -237,7 +237,8 @@ class Gateway:
         if kept.numbers:
             self._router.send(session.route, from_backend.Acknowledge(kept.numbers))
         if kept.lost:
-            self._welcome(session, (await self._keeper.known(hub)).head)
+            # Only a Welcome mends it, and only a Hello brings one: the hub says it after a silence.
+            self.sessions.pop(hub, None)
         if kept.stop is not None:
             await self._keep_stop(hub, kept.stop)
 

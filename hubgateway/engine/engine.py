@@ -12,7 +12,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
 import nats.errors
@@ -27,8 +27,6 @@ from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
 from hubgateway.engine.trouble import ANSWER_SECONDS, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
 
-WALK_MESSAGES_MAX = 256
-"""So many messages of a hub are looked at to find an older record."""
 COMMANDS_KEPT_SECONDS = 30 * 86_400
 
 Listener = Callable[[Msg], Awaitable[None]]
@@ -104,12 +102,8 @@ class Engine:
 
     # Records.
 
-    async def known(self, hub: str, down_to: int | None = None) -> chain.Known:
-        """Read what is held of a hub: its newest message.
-
-        With `down_to` older ones, too, until a record before that number is known.
-        Raise StoreError, LinkError.
-        """
+    async def known(self, hub: str) -> chain.Known:
+        """Read what is held of a hub: its newest message. Raise StoreError, LinkError."""
         subject = names.subject(names.RECORDS, hub)
         try:
             message = await self._js.get_last_msg(names.RECORDS_STREAM, subject)
@@ -117,21 +111,52 @@ class Engine:
             return chain.Known()
         except (TimeoutError, nats.errors.Error) as error:
             raise trouble(error) from error
-        place = message.seq or 0
         records = chain.read_batch(message.data or b"")
         newest = records[-1]
         hashes = {one.number: one.hash for one in records}
-        for _ in range(WALK_MESSAGES_MAX):
-            before = int((message.headers or {}).get(AFTER, "0"))
-            if down_to is None or min(hashes) < max(down_to, 2) or not before:
-                break
-            message = await self._message(before)
-            hashes.update({one.number: one.hash for one in chain.read_batch(message.data or b"")})
-        return chain.Known(Head(newest.number, newest.hash), place, hashes)
+        return chain.Known(Head(newest.number, newest.hash), message.seq or 0, hashes)
 
-    async def _message(self, place: int) -> api.RawStreamMsg:
+    async def look_back(self, hub: str, numbers: Iterable[int], place: int) -> dict[int, bytes]:
+        """Return the hashes of these records, and of others, as far as they lie before `place`.
+
+        `place` is that of the hub's newest message. Raise StoreError, LinkError.
+        """
+        found: dict[int, bytes] = {}
+        low = 1
+        for number in sorted(numbers):
+            if number not in found:
+                batch, at = await self._find(hub, number, low, place)
+                found.update({one.number: one.hash for one in batch})
+                low = max(low, at)
+        return found
+
+    async def _find(
+        self, hub: str, number: int, low: int, high: int
+    ) -> tuple[list[StoredRecord], int]:
+        """Find the message that holds a record, and its place; none when it is not there.
+
+        Both a hub's numbers and the engine's places only rise, so half of them are left out at a
+        time. The very next message is looked at first: records are asked for in order.
+        """
+        middle = low
+        while low <= high:
+            message = await self._next(hub, middle)
+            records = chain.read_batch(message.data or b"")
+            at = message.seq or middle
+            if records[0].number <= number <= records[-1].number:
+                return records, at
+            if number < records[0].number:
+                high = middle - 1
+            else:
+                low = at + 1
+            middle = (low + high) // 2
+        return [], low
+
+    async def _next(self, hub: str, place: int) -> api.RawStreamMsg:
+        """Return the hub's first message at this place or behind it."""
+        subject = names.subject(names.RECORDS, hub)
         try:
-            return await self._js.get_msg(names.RECORDS_STREAM, seq=place)
+            return await self._js.get_msg(names.RECORDS_STREAM, place, subject, next=True)
         except (TimeoutError, nats.errors.Error) as error:
             raise trouble(error) from error
 

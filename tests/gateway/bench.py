@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -74,6 +75,19 @@ class Server:
                     writer.close()
                     return
                 await asyncio.sleep(0.02)
+
+    async def copy_to(self, folder: Path) -> None:
+        """Copy the store as it lies on the disk after a kill; go on."""
+        await self.kill()
+        shutil.copytree(self.folder / "store", folder)
+        await self.start()
+
+    async def restore(self, folder: Path) -> None:
+        """Go on with an older copy of the store."""
+        await self.kill()
+        shutil.rmtree(self.folder / "store")
+        shutil.copytree(folder, self.folder / "store")
+        await self.start()
 
     async def kill(self) -> None:
         if self.process is not None and self.process.returncode is None:

@@ -99,3 +99,38 @@ async def test_a_hub_changes_its_key_and_comes_with_it_to_every_gateway(
         copy.secret = secret
         copy.connect(bench.gates[1].endpoint)
         await until(lambda: "comes with a key that it has no more" in bench.gates[1].log)
+
+
+async def test_an_engine_restored_from_an_older_copy_is_mended_by_the_hub(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate = await bench.gate()
+    async with GatewayStage(tmp_path / "site", bench) as stage:
+        await stage.welcomed()
+        await stage.offer(stage.site.policy())
+        old = await stage.drained()
+        await bench.server.copy_to(tmp_path / "copy")
+        await stage.offer(stage.site.change())
+        await stage.offer(stage.site.change())
+        assert await stage.drained() > old
+        await gate.kill()
+        await bench.server.restore(tmp_path / "copy")
+        await gate.start()
+        await bench.reconnect()
+        await stage.offer(stage.site.change())
+        before = await stage.drained()
+
+        async def is_mended() -> bool:
+            stored = await bench.stored(HUB)
+            return bool(stored) and stored[-1].number >= before
+
+        await stage.until(is_mended, "the engine has all records again")
+        await stage.drained()
+        stored = await bench.stored(HUB)
+        assert [record.number for record in stored] == list(range(1, len(stored) + 1))
+        said = [facts(record.body) for record in stored]
+        breaks = [one for one in said if one["kind"] == RecordKind.BREAK]
+        assert len(breaks) == 1
+        assert "restored" in breaks[0].values()
+        assert "it has lost the others" in gate.log
+        assert "until decided" not in gate.log
