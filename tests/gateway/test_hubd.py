@@ -53,10 +53,17 @@ async def test_a_door_goes_on_when_its_gateway_is_killed(bench: Bench, tmp_path:
         for order in orders:
             assert (await stage.result(order)).outcome is ReleaseOutcome.RELEASED
         await stage.offer(stage.site.change())
+
+        async def all_is_recorded() -> bool:
+            said = [facts(record.body) for record in await bench.stored(HUB)]
+            return [one["kind"] for one in said].count(RecordKind.POLICY) == 3
+
+        await stage.until(all_is_recorded, "the records of three policies have come")
         newest = await stage.drained()
         stored = await bench.stored(HUB)
-        # Lost 0, twice 0: one story from record 1 to the hub's newest.
-        assert [record.number for record in stored] == list(range(1, newest + 1))
+        # Lost 0, twice 0: one story from record 1 to the hub's newest, or further.
+        assert [record.number for record in stored] == list(range(1, len(stored) + 1))
+        assert len(stored) >= newest
         before = Head()
         for record in stored:
             follows(before, record)
@@ -65,8 +72,6 @@ async def test_a_door_goes_on_when_its_gateway_is_killed(bench: Bench, tmp_path:
         done = Counter(one[Fact.OP] for one in said if one["kind"] == RecordKind.REMOTE)
         assert len(done) == 1 + RELEASES
         assert set(done.values()) == {1}  # each release was done once
-        kinds = Counter(one["kind"] for one in said)
-        assert kinds[RecordKind.POLICY] == 3
 
 
 async def test_a_hub_changes_its_key_and_comes_with_it_to_every_gateway(
@@ -92,7 +97,8 @@ async def test_a_hub_changes_its_key_and_comes_with_it_to_every_gateway(
         await stage.offer(stage.site.policy())  # by the other gateway, to the new key
         newest = await stage.drained()
         stored = await bench.stored(HUB)
-        assert [record.number for record in stored] == list(range(1, newest + 1))
+        assert [record.number for record in stored] == list(range(1, len(stored) + 1))
+        assert len(stored) >= newest
         copy = await bench.hub(HUB, enrolled=False)
         secret = (stage.site.hub / "curve.secret").read_bytes().strip()
         copy.public = zmq.curve_public(secret)
