@@ -65,7 +65,7 @@ class Buckets:
             table = await self._js.key_value(bucket)
             watcher = await table.watch(wanted, inactive_threshold=UNREAD_SECONDS)
             try:
-                return await _read_all(watcher)
+                return await read_all(watcher)
             finally:
                 await watcher.stop()  # type: ignore[no-untyped-call]
         except (TimeoutError, nats.errors.Error) as error:
@@ -107,7 +107,7 @@ def _subject(bucket: str, key: str) -> str:
     return f"$KV.{bucket}.{key}"
 
 
-async def _read_all(watcher: KeyValue.KeyWatcher) -> dict[str, bytes]:
+async def read_all(watcher: KeyValue.KeyWatcher) -> dict[str, bytes]:
     """Read to the entry that has none behind it.
 
     The watcher's own mark of the end is no sign: it may come before the first entry.
