@@ -15,7 +15,8 @@ from hubcore.backend.uplink.words import Cause
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, StoredRecord, facts
-from hubgateway.engine import Engine, MovedOnError, complain
+from hubgateway.engine.engine import Engine
+from hubgateway.engine.trouble import MovedOnError, complain
 from hubgateway.rules import chain
 
 TRIES = 2

@@ -13,7 +13,9 @@ from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.policy import document as policies
 from hubcore.policy.policy import Policy
 from hubcore.policy.tree import PIECE_BYTES
+from hubgateway.engine.buckets import Buckets
 from hubgateway.rules import names
+from hubgateway.rules.keyring import Ring, read_ring
 from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.stage import Stage
 from tests.gateway.bench import WAIT_SECONDS, Bench, until
@@ -47,6 +49,16 @@ class GatewayStage(Stage):
         """The keys that the hub was made with, in hexadecimal digits."""
         text = (self.site.backend / "hubs" / f"{HUB}.curve.pub").read_text()
         return [z85.decode(key.encode()).hex() for key in text.split()]
+
+    async def standing(self, key: str) -> str:
+        """What the engine says of a key."""
+        value, _ = await Buckets(self.bench.js).at(names.KEYS_BUCKET, key)
+        return (value or b"").decode()
+
+    async def ring(self) -> Ring:
+        """The hub's ring of keys."""
+        value, _ = await Buckets(self.bench.js).at(names.RINGS_BUCKET, HUB)
+        return read_ring(value)
 
     async def welcomed(self) -> None:
         """Wait until a gateway has welcomed the hub."""

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import zmq
 
 from hubcore.access.cards import Card
 from hubcore.access.grant import Access
+from hubcore.backend.uplink import codec, from_backend
 from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.evidence.facts import Fact, RecordKind
 from hubcore.evidence.records import Head, facts, follows
-from tests.gateway.bench import Bench, running
+from hubgateway.rules import names
+from tests.gateway.bench import Bench, running, until
 from tests.gateway.desk import HUB, GatewayStage
 
 pytestmark = pytest.mark.once
@@ -64,3 +67,35 @@ async def test_a_door_goes_on_when_its_gateway_is_killed(bench: Bench, tmp_path:
         assert set(done.values()) == {1}  # each release was done once
         kinds = Counter(one["kind"] for one in said)
         assert kinds[RecordKind.POLICY] == 3
+
+
+async def test_a_hub_changes_its_key_and_comes_with_it_to_every_gateway(
+    bench: Bench, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        await bench.gate()
+    async with GatewayStage(tmp_path / "site", bench) as stage:
+        await stage.welcomed()
+        (old,) = stage.enrolled()
+        rotate = codec.encode(from_backend.RotateKey(bytes.fromhex(old)))
+        await bench.js.publish(names.subject(names.COMMANDS, HUB), rotate)
+
+        async def is_over() -> bool:
+            return (await stage.ring()).retired == (old,)
+
+        await stage.until(is_over, "one key is left")
+        (new,) = (await stage.ring()).held
+        assert await stage.standing(new) == f"enrolled {HUB}"
+        assert await stage.standing(old) == f"retired {HUB}"
+        await stage.drained()
+        await bench.gates[0].kill()
+        await stage.offer(stage.site.policy())  # by the other gateway, to the new key
+        newest = await stage.drained()
+        stored = await bench.stored(HUB)
+        assert [record.number for record in stored] == list(range(1, newest + 1))
+        copy = await bench.hub(HUB, enrolled=False)
+        secret = (stage.site.hub / "curve.secret").read_bytes().strip()
+        copy.public = zmq.curve_public(secret)
+        copy.secret = secret
+        copy.connect(bench.gates[1].endpoint)
+        await until(lambda: "comes with a key that it has no more" in bench.gates[1].log)

@@ -1,4 +1,4 @@
-"""NATS JetStream, as the gateway uses it: records, results, and buckets mirrored here.
+"""NATS JetStream, as the gateway uses it: streams of records, results and commands.
 
 Laws:
 1. `append` returns only when the engine has acknowledged; with `sync_interval: always` that is its
@@ -12,7 +12,6 @@ Laws:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 import nats
@@ -22,22 +21,17 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js import errors as refusals
 
-from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
+from hubgateway.engine.trouble import ANSWER_SECONDS, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
 
-ANSWER_SECONDS = 5.0
 WALK_MESSAGES_MAX = 256
 """So many messages of a hub are looked at to find an older record."""
-AFTER = "Nats-Expected-Last-Subject-Sequence"
-_WRONG_LAST = 10071
 COMMANDS_KEPT_SECONDS = 30 * 86_400
 
 Listener = Callable[[Msg], Awaitable[None]]
-
-
-class MovedOnError(StoreError):
-    """Somebody else has written to this hub's chain meanwhile."""
 
 
 class Engine:
@@ -49,6 +43,7 @@ class Engine:
         self._replicas = replicas
         self._client = Client()
         self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
+        self.buckets = Buckets(self._js)
         self.generation = 0
 
     @property
@@ -73,7 +68,7 @@ class Engine:
             await self._make_streams()
             await self._make_buckets()
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise LinkError(f"the engine at {' '.join(self._servers)}: {_words(error)}") from error
+            raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
 
     async def close(self) -> None:
         """Close the connection."""
@@ -104,18 +99,8 @@ class Engine:
                     _check_records(found.config)
 
     async def _make_buckets(self) -> None:
-        for bucket in (
-            names.KEYS_BUCKET,
-            names.SESSIONS_BUCKET,
-            names.STOPS_BUCKET,
-            names.POLICY_BUCKET,
-        ):
-            try:
-                await self._js.key_value(bucket)
-            except refusals.BucketNotFoundError:
-                await self._js.create_key_value(
-                    api.KeyValueConfig(bucket=bucket, replicas=self._replicas)
-                )
+        for bucket in names.BUCKETS:
+            await self.buckets.make(bucket, self._replicas)
 
     # Records.
 
@@ -131,7 +116,7 @@ class Engine:
         except refusals.NotFoundError:
             return chain.Known()
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         place = message.seq or 0
         records = chain.read_batch(message.data or b"")
         newest = records[-1]
@@ -148,7 +133,7 @@ class Engine:
         try:
             return await self._js.get_msg(names.RECORDS_STREAM, seq=place)
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     async def append(self, hub: str, known: chain.Known, records: list[StoredRecord]) -> int:
         """Keep records as the successors of what is known; return where they lie.
@@ -163,49 +148,14 @@ class Engine:
                 headers={AFTER: str(known.place)},
             )
         except refusals.APIError as error:
-            if error.err_code == _WRONG_LAST:
+            if error.err_code in WRONG_LAST:
                 raise MovedOnError(f"the chain of {hub} has moved on") from error
-            raise _trouble(error) from error
+            raise trouble(error) from error
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return kept.seq
 
-    # Buckets, results.
-
-    async def put(self, bucket: str, key: str, value: bytes) -> int:
-        """Write a value; return its revision. Raise StoreError, LinkError."""
-        try:
-            table = await self._js.key_value(bucket)
-            return await table.put(key, value)
-        except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
-
-    async def get(self, bucket: str, key: str) -> bytes | None:
-        """Read a value, None when there is none. Raise StoreError, LinkError."""
-        try:
-            table = await self._js.key_value(bucket)
-            return (await table.get(key)).value
-        except refusals.KeyNotFoundError:
-            return None
-        except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
-
-    async def snapshot(self, bucket: str, wanted: str = ">") -> dict[str, bytes]:
-        """Read the values of a bucket whose keys fit. Raise StoreError, LinkError."""
-        found: dict[str, bytes] = {}
-        try:
-            table = await self._js.key_value(bucket)
-            watcher = await table.watch(wanted, ignore_deletes=True)
-            try:
-                while True:
-                    entry = await watcher.updates(timeout=ANSWER_SECONDS)  # type: ignore[no-untyped-call]
-                    if entry is None:
-                        return found
-                    found[entry.key] = entry.value or b""
-            finally:
-                await watcher.stop()  # type: ignore[no-untyped-call]
-        except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+    # What is published.
 
     async def listen(self, subject: str, listener: Listener) -> None:
         """Hear what is published on a subject from now on, also after a reconnection."""
@@ -218,20 +168,20 @@ class Engine:
         try:
             await self._client.publish(subject, data)
         except nats.errors.Error as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     async def keep_result(self, hub: str, data: bytes) -> None:
         """Keep a hub's answer. Raise StoreError, LinkError."""
         try:
             await self._js.publish(names.subject(names.RESULTS, hub), data, timeout=ANSWER_SECONDS)
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     # What the connection tells.
 
     async def _on_error(self, error: Exception) -> None:
         if not isinstance(error, nats.errors.Error | OSError | TimeoutError):
-            complain(f"engine: {_words(error)}")
+            complain(f"engine: {words(error)}")
 
     async def _on_lost(self) -> None:
         self.generation += 1
@@ -256,20 +206,3 @@ def _check_records(config: api.StreamConfig) -> None:
             f"hubgateway: the stream {names.RECORDS_STREAM} may drop records: it must have "
             "retention limits, storage file, discard new, no max_age and no max_msgs_per_subject"
         )
-
-
-def _trouble(error: Exception) -> StoreError | LinkError:
-    if isinstance(error, refusals.APIError):
-        return StoreError(f"the engine refuses: {_words(error)}")
-    return LinkError(f"the engine does not answer: {_words(error)}")
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, refusals.APIError) and error.description:
-        return f"{error.description} ({error.err_code})"
-    return str(error) or type(error).__name__
-
-
-def complain(text: str) -> None:
-    """Tell people."""
-    print(f"hubgateway: {text}", file=sys.stderr, flush=True)  # noqa: T201
