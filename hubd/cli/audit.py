@@ -140,7 +140,7 @@ def _read_file(path: Path) -> bytes:
 def _as_document(path: Path, verified: Verified) -> str:
     return document(
         file=clean(str(path)),
-        records=verified.head.number,
+        records=verified.head.number - verified.gone.number,
         first=_moment(verified.first_ms),
         last=_moment(verified.last_ms),
         head=str(verified.head),

@@ -428,6 +428,7 @@ async def test_verify_checks_who_signed_and_says_what_it_did_not_check(tmp_path:
     assert (result.exit_code, "The hub signed the checkpoint." in result.output) == (0, True)
     told = json.loads(run(path, "--json").output)
     assert told["checkpoint"].startswith("10:")
+    assert (told["records"], told["head"].split(":")[0]) == (2, "12")
     assert (told["checkpoint_signed"], told["holds"]) == (False, True)
     old = f"3:{'00' * 32}"
     assert "Not checked: the head that you gave" in run(path, "--head", old).output
