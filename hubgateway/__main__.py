@@ -17,7 +17,8 @@ import zmq
 
 from hubcore.errors import ConfigError, LinkError
 from hubgateway.config import Config, load, secret_key
-from hubgateway.engine import Engine, complain
+from hubgateway.engine.engine import Engine
+from hubgateway.engine.trouble import complain
 from hubgateway.gateway import Gateway
 
 EX_CONFIG = 78

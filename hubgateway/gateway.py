@@ -23,20 +23,25 @@ from dataclasses import replace
 
 import zmq
 from nats.aio.msg import Msg
+from zmq.utils import z85
 
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
-from hubcore.backend.uplink.words import MAX_PIECES, PROTOCOL
+from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
-from hubgateway.engine import Engine, complain
+from hubgateway.documents import Documents
+from hubgateway.engine.engine import Engine
+from hubgateway.engine.mirror import Mirror
+from hubgateway.engine.trouble import complain
 from hubgateway.keeper import Keeper
-from hubgateway.mirror import Mirror
+from hubgateway.keychanges import KeyChanges
+from hubgateway.orders import Orders
 from hubgateway.router import Router
-from hubgateway.rules import chain, names, policy, zap
+from hubgateway.rules import chain, names, zap
 from hubgateway.rules.chain import Stop
+from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.lanes import Heard, Lane, Session
-from hubgateway.rules.pocket import Pocket, read_command
 
 COMPLAIN_SECONDS = 10.0
 
@@ -51,20 +56,23 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self._engine = engine
         self._keeper = Keeper(engine)
-        self._keys = Mirror(engine, names.KEYS_BUCKET)
+        self._key_index = KeyIndex()
+        self._keys = Mirror(engine, names.KEYS_BUCKET, self._key_index.changed)
         self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
-        self._roots = Mirror(engine, names.POLICY_BUCKET, self._on_policy_changed, "root.*")
-        self._router = Router(secret, self._keys)
-        self._pocket = Pocket()
+        self._router = Router(secret, self._keys, self._on_retired)
+        self._documents = Documents(engine, self._router.send, self.sessions)
+        own = (z85.decode(secret), z85.decode(zmq.curve_public(secret)))
+        self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
+        self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
         self._lanes: dict[str, Lane] = {}
         self._group: asyncio.TaskGroup | None = None
         self._complained_at = -COMPLAIN_SECONDS
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
-        await self._engine.listen(names.subject(names.COMMANDS, "*"), self._on_command)
+        await self._engine.listen(names.subject(names.COMMANDS, "*"), self._orders.hear)
         await self._engine.listen(names.subject(names.MOVED, "*"), self._on_moved)
-        mirrors = (self._keys, self._stops, self._roots)
+        mirrors = (self._keys, self._stops, *self._documents.mirrors)
         for mirror in mirrors:
             await mirror.start()
         with self._router.bound(self.endpoint) as endpoint:
@@ -150,13 +158,19 @@ class Gateway:
         if hello.hub != hub or hello.protocol != PROTOCOL:
             self.ignored["hello of another hub or protocol"] += 1
             return
+        if not self._documents.may_speak(hub, heard.route, time.time()):
+            self.ignored["hello of a hub that may only renew"] += 1
+            self.sessions.pop(hub, None)
+            return
         head, broken = await self._keeper.compare(hub, hello)
         before = self.sessions.get(hub)
         if before is not None and before.route == heard.route:
             revision = before.revision
         else:
             said = f"{self.name} {hello.boot_id.hex()}"
-            revision = await self._engine.put(names.SESSIONS_BUCKET, hub, said.encode("ascii"))
+            revision = await self._engine.buckets.put(
+                names.SESSIONS_BUCKET, hub, said.encode("ascii")
+            )
         stop = self._stop_of(hub)
         if stop is None and broken is not None:
             stop = broken
@@ -168,10 +182,9 @@ class Gateway:
             self._welcome(session, head)
         else:
             self._halt(session, stop, head)
-        self._offer(session)
+        self._documents.offer(session)
         if stop is None:
-            for command in self._pocket.alive(hub, time.time()):
-                self._router.send(session.route, command)
+            self._orders.catch_up(hub, session)
 
     async def _take(self, hub: str, session: Session, heard: Heard) -> None:
         message = heard.message
@@ -182,15 +195,37 @@ class Gateway:
                 subject = names.subject(names.TELEMETRY, hub)
                 await self._engine.tell(subject, codec.encode(message))
             case from_hub.PiecesWanted(wanted):
-                await self._send_pieces(session, wanted)
+                await self._documents.send_pieces(session, wanted)
             case from_hub.PolicyResult():
                 hello = replace(session.hello, policy_version=message.version)
                 self.sessions[hub] = replace(session, hello=hello)
                 await self._engine.keep_result(hub, codec.encode(message))
             case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
                 await self._engine.keep_result(hub, codec.encode(message))
+            case from_hub.CertificateRequest():
+                await self._documents.renew(hub, session, message)
+            case from_hub.NewKey() | from_hub.RetireKey():
+                await self._change_keys(hub, session, message)
             case _:
                 self.ignored["not done here"] += 1
+
+    async def _change_keys(
+        self, hub: str, session: Session, message: from_hub.NewKey | from_hub.RetireKey
+    ) -> None:
+        now = time.monotonic()
+        taken = await self._key_changes.answer(hub, session.key, message, now)
+        if taken is None:
+            self.ignored["change of keys"] += 1
+            return
+        if taken.refused:
+            self._complain(f"hub {hub}: its new key is refused: {taken.refused}")
+        self._router.send(session.route, taken)
+
+    def _on_retired(self, hub: str) -> None:
+        self._complain(
+            f"hub {hub}: somebody comes with a key that it has no more: an older state of this "
+            "hub, or a copy"
+        )
 
     async def _keep(self, hub: str, session: Session, records: list[StoredRecord]) -> None:
         if session.halted:
@@ -202,21 +237,12 @@ class Gateway:
         if kept.numbers:
             self._router.send(session.route, from_backend.Acknowledge(kept.numbers))
         if kept.lost:
-            self._welcome(session, (await self._keeper.known(hub)).head)
+            # Only a Welcome mends it, and only a Hello brings one: the hub says it after a silence.
+            self.sessions.pop(hub, None)
         if kept.stop is not None:
             await self._keep_stop(hub, kept.stop)
 
-    async def _send_pieces(self, session: Session, wanted: tuple[bytes, ...]) -> None:
-        found = []
-        for name in wanted:
-            piece = await self._engine.get(names.POLICY_BUCKET, names.piece_key(name))
-            if piece:
-                found.append(piece)
-        for start in range(0, len(found), MAX_PIECES):
-            pieces = from_backend.Pieces(tuple(found[start : start + MAX_PIECES]))
-            self._router.send(session.route, pieces)
-
-    # Welcome, stops, policy.
+    # Welcome, stops.
 
     def _welcome(self, session: Session, head: Head) -> None:
         welcome = from_backend.Welcome(_now_ms(), head.number, head.hash)
@@ -234,7 +260,7 @@ class Gateway:
     async def _keep_stop(self, hub: str, stop: Stop) -> None:
         """Stop a hub, wherever it speaks, until somebody deletes the stop."""
         complain(f"hub {hub}: {stop.cause.name}: {stop.detail}; it is stopped until decided")
-        await self._engine.put(names.STOPS_BUCKET, hub, chain.write_stop(stop))
+        await self._engine.buckets.put(names.STOPS_BUCKET, hub, chain.write_stop(stop))
 
     def _on_stop_changed(self, hub: str, value: bytes | None) -> None:
         session = self.sessions.get(hub)
@@ -245,34 +271,7 @@ class Gateway:
         heard = Heard(session.route, session.key, session.hello)
         self._into_lane(hub, heard)
 
-    def _on_policy_changed(self, _key: str, _value: bytes | None) -> None:
-        for session in self.sessions.values():
-            self._offer(session)
-
-    def _offer(self, session: Session) -> None:
-        offer = policy.newest(self._roots.values)
-        if offer is not None and policy.is_due(offer, session.hello):
-            self._router.send(session.route, offer.message)
-
     # What the engine says.
-
-    async def _on_command(self, message: Msg) -> None:
-        hub = message.subject.rpartition(".")[2]
-        command = read_command(message.data)
-        if command is None:
-            self.ignored["command"] += 1
-            return
-        if command.expires_at <= time.time():
-            self.ignored["late command"] += 1
-            return
-        session = self.sessions.get(hub)
-        if session is None:
-            self._pocket.keep(hub, command)
-            return
-        if session.halted or not zap.holds(self._keys, hub, session.key):
-            self.ignored["command for a stopped hub"] += 1
-        elif not self._router.send(session.route, command):
-            self._pocket.keep(hub, command)
 
     async def _on_moved(self, message: Msg) -> None:
         hub = message.subject.rpartition(".")[2]

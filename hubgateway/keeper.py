@@ -4,10 +4,13 @@ Laws:
 1. A number is acknowledged only after the engine has acknowledged the record, or held it before.
 2. What is known of a chain is read again after each reconnection, and after each failure.
 3. A chain that is shorter than it was known to be is told to people: the engine has lost records.
+   The hub hears of it by the Welcome to its next Hello. It is not stopped: it has them still.
+4. A record that is held already is acknowledged again, however old it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hubcore.backend.uplink.from_hub import Hello
@@ -15,7 +18,8 @@ from hubcore.backend.uplink.words import Cause
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, StoredRecord, facts
-from hubgateway.engine import Engine, MovedOnError, complain
+from hubgateway.engine.engine import Engine
+from hubgateway.engine.trouble import MovedOnError, complain
 from hubgateway.rules import chain
 
 TRIES = 2
@@ -39,18 +43,22 @@ class Keeper:
         self._known: dict[str, tuple[int, chain.Known]] = {}
         self._early: dict[str, tuple[int, int]] = {}
         self._highest: dict[str, int] = {}
+        self._told: dict[str, int] = {}
 
-    async def known(self, hub: str, down_to: int | None = None) -> chain.Known:
+    async def known(self, hub: str) -> chain.Known:
         """Return what is held of a hub. Raise StoreError, LinkError."""
         generation = self._engine.generation
         cached = self._known.get(hub)
         if cached is not None and cached[0] == generation:
-            known = cached[1]
-            if down_to is None or known.oldest < max(down_to, 2):
-                return known
-        known = await self._engine.known(hub, down_to)
+            return cached[1]
+        known = await self._engine.known(hub)
         self._known[hub] = (generation, known)
         return known
+
+    async def _look_back(self, hub: str, known: chain.Known, numbers: Iterable[int]) -> chain.Known:
+        """Return what is known with the hashes of older records, too."""
+        older = await self._engine.look_back(hub, numbers, known.place)
+        return chain.Known(known.head, known.place, {**older, **known.hashes})
 
     def forget(self, hub: str) -> None:
         """Read the hub's chain again the next time."""
@@ -66,31 +74,33 @@ class Keeper:
         """Return the newest record held and why the hub is to be stopped. Raise as `known`."""
         self.forget(hub)
         known = await self.known(hub)
-        if known.holds(Head(told.last_record, told.head_hash)) is None:
-            known = await self.known(hub, told.last_record)
-        self._note_loss(hub, known)
+        head = Head(told.last_record, told.head_hash)
+        if known.holds(head) is None:
+            known = await self._look_back(hub, known, [head.number])
+        if not self._note_loss(hub, known):
+            self._note_loss_by(hub, told, known)
         return known.head, chain.compare(known, told)
 
     async def take(self, hub: str, records: list[StoredRecord]) -> Kept:
         """Keep records durably. Raise StoreError, LinkError when that is not sure."""
-        lost = False
         for _ in range(TRIES):
             known = await self.known(hub)
+            if self._note_loss(hub, known):
+                return Kept((), lost=True)
             judged = chain.judge(known, records)
             if judged.older:
-                known = await self.known(hub, min(judged.older))
+                known = await self._look_back(hub, known, judged.older)
                 judged = chain.judge(known, records)
             try:
-                return await self._add(hub, known, judged, lost)
+                return await self._add(hub, known, judged)
             except MovedOnError:
                 self.forget(hub)
-                lost = self._note_loss(hub, await self.known(hub)) or lost
             except BaseException:
                 self.forget(hub)
                 raise
-        return Kept((), lost=lost)
+        return Kept(())
 
-    async def _add(self, hub: str, known: chain.Known, judged: chain.Judged, lost: bool) -> Kept:
+    async def _add(self, hub: str, known: chain.Known, judged: chain.Judged) -> Kept:
         if judged.new:
             place = await self._engine.append(hub, known, judged.new)
             generation, _ = self._known[hub]
@@ -101,7 +111,6 @@ class Keeper:
             numbers=(*judged.repeated, *(record.number for record in judged.new)),
             stop=self._break(hub, judged),
             alarms=tuple(one for one in said if one),
-            lost=lost,
         )
 
     def _break(self, hub: str, judged: chain.Judged) -> chain.Stop | None:
@@ -127,9 +136,21 @@ class Keeper:
             return False
         complain(
             f"hub {hub}: the engine held its records up to {highest}, and holds them up to "
-            f"{known.head.number} now: it has lost what it acknowledged"
+            f"{known.head.number} now: it has lost what it acknowledged, or somebody purged it"
         )
         return True
+
+    def _note_loss_by(self, hub: str, told: Hello, known: chain.Known) -> None:
+        """Tell, once for each connection to the engine, what a Hello shows to be lost."""
+        acknowledged = told.last_record - told.waiting
+        generation = self._engine.generation
+        if acknowledged <= known.head.number or self._told.get(hub) == generation:
+            return
+        self._told[hub] = generation
+        complain(
+            f"hub {hub}: its records up to {acknowledged} were acknowledged, and the engine holds "
+            f"them up to {known.head.number}: it has lost the others, or somebody purged them"
+        )
 
 
 def duress(hub: str, record: StoredRecord) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import zmq
@@ -25,11 +25,17 @@ _ZAP_DOMAIN = b"hub"
 
 
 class Router:
-    """The socket. `secret` is the Curve secret key in Z85; `directory` says who may connect."""
+    """The socket. `secret` is the Curve secret key in Z85; `directory` says who may connect.
 
-    def __init__(self, secret: bytes, directory: zap.Directory) -> None:
+    `on_retired` hears which hub's retired key somebody comes with.
+    """
+
+    def __init__(
+        self, secret: bytes, directory: zap.Directory, on_retired: Callable[[str], None]
+    ) -> None:
         self._secret = secret
         self._directory = directory
+        self._on_retired = on_retired
         self._router: zmq.asyncio.Socket | None = None
         self._zap: zmq.asyncio.Socket | None = None
 
@@ -83,6 +89,9 @@ class Router:
         while True:
             request = await self._zap.recv_multipart()
             await self._zap.send_multipart(zap.answer(self._directory, request))
+            hub = zap.hub_of_retired(self._directory, request)
+            if hub is not None:
+                self._on_retired(hub)
 
     async def receive(self) -> list[list[zmq.Frame]]:
         """Wait for a message; return it with all that have come, at most BATCH_MESSAGES."""

@@ -42,11 +42,6 @@ class Known:
             return None if head.number <= self.head.number else False
         return held == head.hash
 
-    @property
-    def oldest(self) -> int:
-        """The lowest number whose hash is known."""
-        return min(self.hashes, default=self.head.number + 1)
-
 
 @dataclass(frozen=True, slots=True)
 class Stop:

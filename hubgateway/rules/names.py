@@ -19,11 +19,22 @@ RECORDS = "hub.records"
 COMMANDS = "hub.commands"
 RESULTS = "hub.results"
 TELEMETRY = "hub.telemetry"
+RENEWALS = "hub.renewals"
 MOVED = "hub.moved"
 KEYS_BUCKET = "hub_keys"
 SESSIONS_BUCKET = "hub_sessions"
 STOPS_BUCKET = "hub_stops"
 POLICY_BUCKET = "hub_policy"
+RINGS_BUCKET = "hub_keyrings"
+CERTIFICATES_BUCKET = "hub_certificates"
+BUCKETS = (
+    KEYS_BUCKET,
+    RINGS_BUCKET,
+    SESSIONS_BUCKET,
+    STOPS_BUCKET,
+    POLICY_BUCKET,
+    CERTIFICATES_BUCKET,
+)
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 KEY = re.compile(r"[0-9a-f]{64}")
@@ -35,6 +46,8 @@ class Standing(Enum):
 
     ENROLLED = "enrolled"
     REVOKED = "revoked"
+    RETIRED = "retired"
+    """The hub has another one by now: whoever comes with it has an older state of it, or a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +63,13 @@ def subject(branch: str, hub: str) -> str:
     return f"{branch}.{hub}"
 
 
+def write_entry(entry: Entry) -> bytes:
+    """Return a row of the directory as it lies in the engine."""
+    return f"{entry.standing.value} {entry.hub}".encode("ascii")
+
+
 def read_entry(value: bytes) -> Entry | None:
-    """Read `enrolled HUB` or `revoked HUB`; None for anything else."""
+    """Read `enrolled HUB`, `revoked HUB` or `retired HUB`; None for anything else."""
     words = value.decode("ascii", "replace").split()
     if len(words) != 2 or not HUB_ID.fullmatch(words[1]):
         return None

@@ -33,7 +33,7 @@ class Pocket:
         return [command for name, command in self._kept if name == hub]
 
 
-def read_command(data: bytes) -> Command | None:
+def read_command(data: bytes) -> Command | from_backend.RotateKey | None:
     """Read what somebody orders; None for what no backend may say here."""
     try:
         said = codec.decode_from_backend(data)
@@ -41,5 +41,7 @@ def read_command(data: bytes) -> Command | None:
         return None
     match said:
         case from_backend.Release() | from_backend.Act() | from_backend.Order():
+            return said
+        case from_backend.RotateKey():
             return said
     return None

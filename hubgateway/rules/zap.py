@@ -3,7 +3,7 @@
 Laws:
 1. 200 is only for an enrolled key.
 2. 400 is only for a revoked one: it ends a client's own retrying for good.
-3. An unknown key, or a directory that is away, is 300: the hub comes again.
+3. An unknown key, a retired one, or a directory that is away, is 300: the hub comes again.
 """
 
 from __future__ import annotations
@@ -52,12 +52,21 @@ def answer(directory: Directory, request: list[bytes]) -> list[bytes]:
         return [version, sequence, _DENIED, b"CURVE only", b"", b""]
     key = credentials[0].hex()
     entry = entry_of(directory, key)
-    if entry is None:
+    if entry is None or entry.standing is Standing.RETIRED:
         return [version, sequence, _COME_AGAIN, b"", b"", b""]
     if entry.standing is Standing.REVOKED:
         return [version, sequence, _DENIED, b"", b"", b""]
     hub = entry.hub.encode("ascii")
     return [version, sequence, _OK, b"", hub, _property(KEY_PROPERTY, key.encode("ascii"))]
+
+
+def hub_of_retired(directory: Directory, request: list[bytes]) -> str | None:
+    """Return whose retired key a ZAP request comes with, None for any other key."""
+    key = request[6] if len(request) == 7 else b""
+    entry = entry_of(directory, key.hex()) if len(key) == _KEY_BYTES else None
+    if entry is None or entry.standing is not Standing.RETIRED:
+        return None
+    return entry.hub
 
 
 def _property(name: str, value: bytes) -> bytes:

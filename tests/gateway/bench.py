@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -74,6 +76,19 @@ class Server:
                     writer.close()
                     return
                 await asyncio.sleep(0.02)
+
+    async def copy_to(self, folder: Path) -> None:
+        """Copy the store as it lies on the disk after a kill; go on."""
+        await self.kill()
+        shutil.copytree(self.folder / "store", folder)
+        await self.start()
+
+    async def restore(self, folder: Path) -> None:
+        """Go on with an older copy of the store."""
+        await self.kill()
+        shutil.rmtree(self.folder / "store")
+        shutil.copytree(folder, self.folder / "store")
+        await self.start()
 
     async def kill(self) -> None:
         if self.process is not None and self.process.returncode is None:
@@ -209,6 +224,11 @@ class Hub:
             if isinstance(said, kind):
                 return said
 
+    async def hear_durable(self, count: int) -> None:
+        """Listen until so many records are acknowledged."""
+        while len(self.acknowledged) < count:
+            await self.hear()
+
     def hello(self) -> from_hub.Hello:
         newest = self.records[-1] if self.records else None
         return from_hub.Hello(
@@ -224,11 +244,11 @@ class Hub:
             waiting=0,
         )
 
-    async def greet(self, endpoint: str) -> from_backend.BackendMessage:
-        """Connect and say Hello until there is an answer; return it."""
+    async def greet(self, endpoint: str, tries: int = 20) -> from_backend.BackendMessage:
+        """Connect and say Hello until there is an answer; return it. Raise TimeoutError."""
         self.heard.clear()
         self.connect(endpoint)
-        for _ in range(20):
+        for _ in range(tries):
             await self.say(self.hello())
             with contextlib.suppress(TimeoutError):
                 while True:
@@ -241,8 +261,13 @@ class Hub:
         for one in records:
             await self.say(from_hub.Evidence(one.number, one.body, one.hash))
 
-    async def send_until_durable(self, endpoint: str, each_seconds: float = 2.0) -> None:
-        """Send what is not acknowledged, again and again, 64 at a time, as a hub does."""
+    async def send_until_durable(self, *endpoints: str, each_seconds: float = 2.0) -> None:
+        """Send what is not acknowledged, again and again, 64 at a time, as a hub does.
+
+        After a silence it goes to the next of the endpoints.
+        """
+        places = itertools.cycle((*endpoints[1:], endpoints[0]))
+        tries = 20 if len(endpoints) == 1 else 1
         async with asyncio.timeout(3 * WAIT_SECONDS):
             while waiting := [r for r in self.records if r.number not in self.acknowledged][:64]:
                 with contextlib.suppress(zmq.Again):
@@ -253,7 +278,7 @@ class Hub:
                         await self.hear(each_seconds)
                 except TimeoutError:
                     with contextlib.suppress(TimeoutError):
-                        await self.greet(endpoint)
+                        await self.greet(next(places), tries)
 
 
 @dataclass

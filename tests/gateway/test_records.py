@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -48,7 +49,7 @@ async def test_a_killed_gateway_and_a_killed_engine_lose_nothing(bench: Bench) -
     await hub.greet(first.endpoint)
     hub.records = make_chain(300)
     await hub.send(hub.records[:64])
-    await hub.hear_a(from_backend.Acknowledge)
+    await hub.hear_durable(64)
     await first.kill()
     await hub.greet(second.endpoint)
     await hub.send(hub.records[64:128])
@@ -208,3 +209,79 @@ async def test_a_stream_that_may_drop_records_refuses_the_start(bench: Bench) ->
     process = bench.gates[0].process
     assert process is not None
     assert await process.wait() == 78  # nobody signals it: it has ended by itself
+
+
+async def test_an_old_record_is_acknowledged_again_however_old_it_is(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    other = await bench.hub("hub-2")
+    for one in (hub, other):
+        await one.greet(gate.endpoint)
+        one.records = make_chain(300)
+    for number in range(300):  # a message of the engine for each
+        for one in (hub, other):
+            await one.send([one.records[number]])
+            await one.hear_a(from_backend.Acknowledge)
+    await gate.kill()
+    await gate.start()
+    await hub.greet(gate.endpoint)
+    for old in ([1, 2, 3], [298, 7, 150], [300]):
+        hub.acknowledged.clear()
+        await hub.send([hub.records[number - 1] for number in old])
+        while not set(old) <= hub.acknowledged:
+            await hub.hear()
+    await hub.send(make_chain(2, word="other")[1:])
+    halt = await hub.hear_a(from_backend.Halt)
+    assert isinstance(halt, from_backend.Halt)
+    assert halt.cause is Cause.FORK
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_a_fork_is_accepted_by_the_documented_step(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    hub.records = make_chain(10)
+    await hub.send_until_durable(gate.endpoint)
+    hub.records = make_chain(12, word="other")
+    assert isinstance(await hub.greet(gate.endpoint), from_backend.Halt | from_backend.Welcome)
+    await hub.send(hub.records[10:])
+    await hub.hear_a(from_backend.Halt)
+    await bench.js.purge_stream(names.RECORDS_STREAM, subject=names.subject(names.RECORDS, "hub-1"))
+    stops = await bench.js.key_value(names.STOPS_BUCKET)
+    await stops.delete("hub-1")
+    welcome = await hub.hear_a(from_backend.Welcome)
+    assert isinstance(welcome, from_backend.Welcome)
+    assert (welcome.durable, welcome.durable_hash) == (0, bytes(32))
+    hub.acknowledged.clear()
+    await hub.send_until_durable(gate.endpoint)
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_a_connected_hub_is_not_stopped_for_what_the_engine_has_lost(
+    bench: Bench, tmp_path: Path
+) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    hub.records = make_chain(40)
+    await hub.send_until_durable(gate.endpoint)
+    await bench.server.copy_to(tmp_path / "copy")
+    hub.records = make_chain(80)
+    await hub.send_until_durable(gate.endpoint)
+    await bench.server.restore(tmp_path / "copy")
+    await bench.reconnect()
+    hub.records = make_chain(82)
+    while "it has lost what it acknowledged" not in gate.log:
+        await hub.send(hub.records[80:])
+        await asyncio.sleep(0.1)
+    for _ in range(3):  # as often as it likes: it is no gap
+        await hub.send(hub.records[80:])
+    await hub.say(hub.hello())
+    welcome = await hub.hear_a(from_backend.Welcome)
+    assert isinstance(welcome, from_backend.Welcome)
+    assert welcome.durable == 40
+    assert not any(isinstance(said, from_backend.Halt) for said in hub.heard)
+    hub.acknowledged = set(range(1, 41))
+    await hub.send_until_durable(gate.endpoint)
+    assert await bench.stored("hub-1") == hub.records

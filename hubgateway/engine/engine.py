@@ -1,4 +1,4 @@
-"""NATS JetStream, as the gateway uses it: records, results, and buckets mirrored here.
+"""NATS JetStream, as the gateway uses it: streams of records, results and commands.
 
 Laws:
 1. `append` returns only when the engine has acknowledged; with `sync_interval: always` that is its
@@ -12,8 +12,7 @@ Laws:
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
 import nats.errors
@@ -22,22 +21,15 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js import errors as refusals
 
-from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
+from hubgateway.engine.trouble import ANSWER_SECONDS, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
 
-ANSWER_SECONDS = 5.0
-WALK_MESSAGES_MAX = 256
-"""So many messages of a hub are looked at to find an older record."""
-AFTER = "Nats-Expected-Last-Subject-Sequence"
-_WRONG_LAST = 10071
 COMMANDS_KEPT_SECONDS = 30 * 86_400
 
 Listener = Callable[[Msg], Awaitable[None]]
-
-
-class MovedOnError(StoreError):
-    """Somebody else has written to this hub's chain meanwhile."""
 
 
 class Engine:
@@ -49,6 +41,7 @@ class Engine:
         self._replicas = replicas
         self._client = Client()
         self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
+        self.buckets = Buckets(self._js)
         self.generation = 0
 
     @property
@@ -73,7 +66,7 @@ class Engine:
             await self._make_streams()
             await self._make_buckets()
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise LinkError(f"the engine at {' '.join(self._servers)}: {_words(error)}") from error
+            raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
 
     async def close(self) -> None:
         """Close the connection."""
@@ -104,51 +97,68 @@ class Engine:
                     _check_records(found.config)
 
     async def _make_buckets(self) -> None:
-        for bucket in (
-            names.KEYS_BUCKET,
-            names.SESSIONS_BUCKET,
-            names.STOPS_BUCKET,
-            names.POLICY_BUCKET,
-        ):
-            try:
-                await self._js.key_value(bucket)
-            except refusals.BucketNotFoundError:
-                await self._js.create_key_value(
-                    api.KeyValueConfig(bucket=bucket, replicas=self._replicas)
-                )
+        for bucket in names.BUCKETS:
+            await self.buckets.make(bucket, self._replicas)
 
     # Records.
 
-    async def known(self, hub: str, down_to: int | None = None) -> chain.Known:
-        """Read what is held of a hub: its newest message.
-
-        With `down_to` older ones, too, until a record before that number is known.
-        Raise StoreError, LinkError.
-        """
+    async def known(self, hub: str) -> chain.Known:
+        """Read what is held of a hub: its newest message. Raise StoreError, LinkError."""
         subject = names.subject(names.RECORDS, hub)
         try:
             message = await self._js.get_last_msg(names.RECORDS_STREAM, subject)
         except refusals.NotFoundError:
             return chain.Known()
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
-        place = message.seq or 0
+            raise trouble(error) from error
         records = chain.read_batch(message.data or b"")
         newest = records[-1]
         hashes = {one.number: one.hash for one in records}
-        for _ in range(WALK_MESSAGES_MAX):
-            before = int((message.headers or {}).get(AFTER, "0"))
-            if down_to is None or min(hashes) < max(down_to, 2) or not before:
-                break
-            message = await self._message(before)
-            hashes.update({one.number: one.hash for one in chain.read_batch(message.data or b"")})
-        return chain.Known(Head(newest.number, newest.hash), place, hashes)
+        return chain.Known(Head(newest.number, newest.hash), message.seq or 0, hashes)
 
-    async def _message(self, place: int) -> api.RawStreamMsg:
+    async def look_back(self, hub: str, numbers: Iterable[int], place: int) -> dict[int, bytes]:
+        """Return the hashes of these records, and of others, as far as they lie before `place`.
+
+        `place` is that of the hub's newest message. Raise StoreError, LinkError.
+        """
+        found: dict[int, bytes] = {}
+        low = 1
+        for number in sorted(numbers):
+            if number not in found:
+                batch, at = await self._find(hub, number, low, place)
+                found.update({one.number: one.hash for one in batch})
+                low = max(low, at)
+        return found
+
+    async def _find(
+        self, hub: str, number: int, low: int, high: int
+    ) -> tuple[list[StoredRecord], int]:
+        """Find the message that holds a record, and its place; none when it is not there.
+
+        Both a hub's numbers and the engine's places only rise, so half of them are left out at a
+        time. The very next message is looked at first: records are asked for in order.
+        """
+        middle = low
+        while low <= high:
+            message = await self._next(hub, middle)
+            records = chain.read_batch(message.data or b"")
+            at = message.seq or middle
+            if records[0].number <= number <= records[-1].number:
+                return records, at
+            if number < records[0].number:
+                high = middle - 1
+            else:
+                low = at + 1
+            middle = (low + high) // 2
+        return [], low
+
+    async def _next(self, hub: str, place: int) -> api.RawStreamMsg:
+        """Return the hub's first message at this place or behind it."""
+        subject = names.subject(names.RECORDS, hub)
         try:
-            return await self._js.get_msg(names.RECORDS_STREAM, seq=place)
+            return await self._js.get_msg(names.RECORDS_STREAM, place, subject, next=True)
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     async def append(self, hub: str, known: chain.Known, records: list[StoredRecord]) -> int:
         """Keep records as the successors of what is known; return where they lie.
@@ -163,49 +173,14 @@ class Engine:
                 headers={AFTER: str(known.place)},
             )
         except refusals.APIError as error:
-            if error.err_code == _WRONG_LAST:
+            if error.err_code in WRONG_LAST:
                 raise MovedOnError(f"the chain of {hub} has moved on") from error
-            raise _trouble(error) from error
+            raise trouble(error) from error
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return kept.seq
 
-    # Buckets, results.
-
-    async def put(self, bucket: str, key: str, value: bytes) -> int:
-        """Write a value; return its revision. Raise StoreError, LinkError."""
-        try:
-            table = await self._js.key_value(bucket)
-            return await table.put(key, value)
-        except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
-
-    async def get(self, bucket: str, key: str) -> bytes | None:
-        """Read a value, None when there is none. Raise StoreError, LinkError."""
-        try:
-            table = await self._js.key_value(bucket)
-            return (await table.get(key)).value
-        except refusals.KeyNotFoundError:
-            return None
-        except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
-
-    async def snapshot(self, bucket: str, wanted: str = ">") -> dict[str, bytes]:
-        """Read the values of a bucket whose keys fit. Raise StoreError, LinkError."""
-        found: dict[str, bytes] = {}
-        try:
-            table = await self._js.key_value(bucket)
-            watcher = await table.watch(wanted, ignore_deletes=True)
-            try:
-                while True:
-                    entry = await watcher.updates(timeout=ANSWER_SECONDS)  # type: ignore[no-untyped-call]
-                    if entry is None:
-                        return found
-                    found[entry.key] = entry.value or b""
-            finally:
-                await watcher.stop()  # type: ignore[no-untyped-call]
-        except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+    # What is published.
 
     async def listen(self, subject: str, listener: Listener) -> None:
         """Hear what is published on a subject from now on, also after a reconnection."""
@@ -218,20 +193,20 @@ class Engine:
         try:
             await self._client.publish(subject, data)
         except nats.errors.Error as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     async def keep_result(self, hub: str, data: bytes) -> None:
         """Keep a hub's answer. Raise StoreError, LinkError."""
         try:
             await self._js.publish(names.subject(names.RESULTS, hub), data, timeout=ANSWER_SECONDS)
         except (TimeoutError, nats.errors.Error) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     # What the connection tells.
 
     async def _on_error(self, error: Exception) -> None:
         if not isinstance(error, nats.errors.Error | OSError | TimeoutError):
-            complain(f"engine: {_words(error)}")
+            complain(f"engine: {words(error)}")
 
     async def _on_lost(self) -> None:
         self.generation += 1
@@ -256,20 +231,3 @@ def _check_records(config: api.StreamConfig) -> None:
             f"hubgateway: the stream {names.RECORDS_STREAM} may drop records: it must have "
             "retention limits, storage file, discard new, no max_age and no max_msgs_per_subject"
         )
-
-
-def _trouble(error: Exception) -> StoreError | LinkError:
-    if isinstance(error, refusals.APIError):
-        return StoreError(f"the engine refuses: {_words(error)}")
-    return LinkError(f"the engine does not answer: {_words(error)}")
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, refusals.APIError) and error.description:
-        return f"{error.description} ({error.err_code})"
-    return str(error) or type(error).__name__
-
-
-def complain(text: str) -> None:
-    """Tell people."""
-    print(f"hubgateway: {text}", file=sys.stderr, flush=True)  # noqa: T201

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 from nats.aio.msg import Msg
 
 from hubcore.errors import LinkError, StoreError
-from hubgateway.engine import Engine, complain
+from hubgateway.engine.buckets import GONE, OPERATION
+from hubgateway.engine.engine import Engine
+from hubgateway.engine.trouble import complain
 
 READ_AGAIN_SECONDS = 30.0
 RETRY_SECONDS = 0.5
-_GONE = ("DEL", "PURGE")
 
 Changed = Callable[[str, bytes | None], None]
 
@@ -79,7 +80,7 @@ class Mirror:
     async def _read(self) -> None:
         generation = self._engine.generation
         self._heard.clear()
-        found = await self._engine.snapshot(self._bucket, self._wanted)
+        found = await self._engine.buckets.snapshot(self._bucket, self._wanted)
         for key, value in self._heard.items():
             if value is None:
                 found.pop(key, None)
@@ -94,8 +95,8 @@ class Mirror:
 
     async def _on_change(self, message: Msg) -> None:
         key = message.subject.split(".", 2)[2]
-        operation = (message.headers or {}).get("KV-Operation", "")
-        value = None if operation in _GONE else message.data
+        operation = (message.headers or {}).get(OPERATION, "")
+        value = None if operation in GONE else message.data
         self._heard[key] = value
         if value is None:
             self._values.pop(key, None)

@@ -1,0 +1,97 @@
+"""What the engine has for hubs to fetch: policies and their pieces, and their certificates.
+
+Laws:
+1. A policy is offered at each Hello that tells an older one, and to connected hubs when it changes.
+2. A piece that the engine has not is left out.
+3. A hub gets its newest certificate before each Welcome, and when there is a new one.
+4. A hub whose newest certificate has ended gets that alone: it may only renew.
+5. What a hub asks for and the engine has not, somebody is told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hubcore.backend.uplink import codec, from_backend
+from hubcore.backend.uplink.from_hub import CertificateRequest
+from hubcore.backend.uplink.words import MAX_PIECES
+from hubcore.errors import LinkError
+from hubgateway.engine.engine import Engine
+from hubgateway.engine.mirror import Mirror
+from hubgateway.engine.trouble import complain
+from hubgateway.rules import certificates, names, policy
+from hubgateway.rules.lanes import Session
+
+Send = Callable[[bytes, from_backend.BackendMessage], bool]
+"""Hand a message over to a connection, named by its route."""
+
+
+class Documents:
+    """`sessions` are those of the gateway, by hub."""
+
+    def __init__(self, engine: Engine, send: Send, sessions: Mapping[str, Session]) -> None:
+        self._engine = engine
+        self._send = send
+        self._sessions = sessions
+        self._roots = Mirror(engine, names.POLICY_BUCKET, self._on_policy_changed, "root.*")
+        self._certificates = Mirror(engine, names.CERTIFICATES_BUCKET, self._on_new_certificate)
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """To be started and run."""
+        return (self._roots, self._certificates)
+
+    def offer(self, session: Session) -> None:
+        """Offer a hub the newest policy, unless it has that."""
+        offer = policy.newest(self._roots.values)
+        if offer is not None and policy.is_due(offer, session.hello):
+            self._send(session.route, offer.message)
+
+    async def send_pieces(self, session: Session, wanted: tuple[bytes, ...]) -> None:
+        """Send the pieces that a hub asks for. Raise StoreError, LinkError."""
+        found = []
+        for name in wanted:
+            piece = await self._engine.buckets.get(names.POLICY_BUCKET, names.piece_key(name))
+            if piece:
+                found.append(piece)
+        for start in range(0, len(found), MAX_PIECES):
+            pieces = from_backend.Pieces(tuple(found[start : start + MAX_PIECES]))
+            self._send(session.route, pieces)
+
+    def _on_policy_changed(self, _key: str, _value: bytes | None) -> None:
+        for session in self._sessions.values():
+            self.offer(session)
+
+    def may_speak(self, hub: str, route: bytes, now: float) -> bool:
+        """Give a hub its newest certificate; False when that has ended at `now`, Unix seconds.
+
+        Raise LinkError while it is not known which is the newest.
+        """
+        if not self._certificates.fresh:
+            raise LinkError("the bucket of certificates was not read since the engine is back")
+        document = self._certificates.values.get(hub)
+        message = certificates.message_of(document)
+        if document is None or message is None:
+            return True
+        self._send(route, message)
+        return not certificates.has_ended(document, now)
+
+    async def renew(self, hub: str, session: Session, asked: CertificateRequest) -> None:
+        """Answer with another certificate than the hub has, or let somebody know that it wants one.
+
+        Raise StoreError.
+        """
+        document = self._certificates.values.get(hub)
+        message = certificates.message_of(document)
+        if document is not None and message and certificates.is_other(document, asked.digest):
+            self._send(session.route, message)
+        else:
+            await self._engine.tell(names.subject(names.RENEWALS, hub), codec.encode(asked))
+
+    def _on_new_certificate(self, hub: str, document: bytes | None) -> None:
+        session = self._sessions.get(hub)
+        message = certificates.message_of(document)
+        if document is not None and message is None:
+            complain(f"hub {hub}: what the engine has as its certificate is too long, or empty")
+        if session is not None and message is not None:
+            self._send(session.route, message)
