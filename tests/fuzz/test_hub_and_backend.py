@@ -21,7 +21,7 @@ from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.evidence.records import GENESIS, StoredRecord
 from hubsim.backend.evidence import Evidence
 from tests.fakes.audit import FakeAudit
-from tests.fuzz.common import effort
+from tests.fuzz.common import HARDER, effort
 from tests.unit.test_sync import Site
 
 REACHED: Counter[str] = Counter()
@@ -256,4 +256,5 @@ def _try(events: list[str]) -> None:
 
 def test_nothing_is_lost_between_hub_and_backend_in_any_order() -> None:
     _try()
-    assert min(REACHED["whole"], REACHED["restored"], REACHED["repeated"]) >= 1, REACHED
+    fewest = int(4 * min(1.0, HARDER))
+    assert min(REACHED["whole"], REACHED["restored"], REACHED["repeated"]) >= fewest > 0, REACHED
