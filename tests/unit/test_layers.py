@@ -166,7 +166,7 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
-    "hubd.upkeep.checks": _room("hubcore", "", PURE),
+    "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.status": _room(
         "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.orders hubd.config hubcore",
