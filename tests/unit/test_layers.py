@@ -74,6 +74,11 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.backend.enrolment.ofsite": _room(
+        "hubcore.backend.enrolment hubcore.codec hubcore.errors hubcore.phone.certificates",
+        "",
+        PURE,
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
