@@ -26,9 +26,9 @@ import pytest
 import pytest_asyncio
 
 from hubcore.evidence.records import Record, RecordKind
+from hubctl.main import hubctl
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.cli.main import hubctl
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
@@ -176,7 +176,7 @@ async def start(
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "hubd.cli.main",
+        "hubctl.main",
         "--socket",
         socket,
         *(word.format(audit=audit, root=disk_of(stage)) for word in words),
