@@ -1,4 +1,4 @@
-"""One machine or two, over all orders of Hellos, Probes and answers that come as late as they like."""
+"""One machine or two, over all orders of Hellos, Probes and answers, however late they come."""
 
 from __future__ import annotations
 
