@@ -16,13 +16,14 @@ from zmq.utils import z85
 
 from hubcore.backend.enrolment.greeting import GREETING_BYTES_MAX, Greeting, write_greeting
 from hubcore.backend.enrolment.messages import Enrolled, FromBackend
+from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.backend.enrolment.token import Token, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
 from hubd.config.file import load
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
-from hubsim.enrolment.desk import Desk, OfSite
+from hubsim.enrolment.desk import Desk
 from hubsim.enrolment.port import EnrolmentPort
 from hubsim.site.documents import certify_hub, make_key
 
@@ -134,7 +135,7 @@ async def run(*words: str, text: str = "") -> tuple[int, str]:
 
 async def enroll(root: Path, port: int, token: str, *more: str) -> tuple[int, str]:
     """Type `hubctl enroll` at the machine with this disk."""
-    words = ("-m", "hubd.cli.main", "enroll", f"127.0.0.1:{port}", "--root", str(root), "--plain")
+    words = ("-m", "hubctl.main", "enroll", f"127.0.0.1:{port}", "--root", str(root), "--plain")
     return await run(*words, *more, text=token + "\n")
 
 

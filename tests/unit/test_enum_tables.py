@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -20,12 +21,14 @@ from types import ModuleType
 import pytest
 
 from hubcore.evidence.facts import Fact
-from hubd.cli.page import STYLES
-from hubd.cli.show import URGENCY
+from hubctl.page import STYLES
+from hubctl.show import URGENCY
 from hubd.upkeep.checks import Severity
 
 pytestmark = pytest.mark.once
 
+PARTS_OF_CHECKS = re.compile(r"hubd\.upkeep\.checks\.[a-z]+\.ROWS")
+"""The files of a table that is complete as a whole, hubd.upkeep.checks.CHECKS."""
 ROOT = Path(__file__).parents[2]
 TOPS = ("hubcore", "drivers", "hubd", "hubsim")
 
@@ -290,7 +293,11 @@ def _holder(function: ast.AST, display: ast.AST) -> str:
 
 def test_every_table_over_an_enum_is_complete_or_says_why_not() -> None:
     tables = attributes()
-    found = {name: left_out for name, table in tables.items() if (left_out := missing(table))}
+    found = {
+        name: left_out
+        for name, table in tables.items()
+        if not PARTS_OF_CHECKS.fullmatch(name) and (left_out := missing(table))
+    }
     found |= {name: left_out for name, left_out in displays() if left_out}
     assert found == {name: partial.missing for name, partial in PARTIAL.items()}
     assert all(partial.why for partial in PARTIAL.values())

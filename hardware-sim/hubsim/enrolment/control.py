@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hubcore.backend.enrolment.messages import DOORS_MAX, NAME_BYTES_MAX
-from hubsim.enrolment.book import Entry
+from hubcore.backend.enrolment.promise import Promise
 from hubsim.enrolment.desk import Desk
 
 JsonObject = dict[str, Any]
@@ -80,7 +80,7 @@ def _names(said: Any) -> dict[int, str]:
     return names
 
 
-def _about(entry: Entry) -> JsonObject:
+def _about(entry: Promise) -> JsonObject:
     return {
         "points": list(entry.points),
         "names": dict(entry.names),

@@ -1,0 +1,119 @@
+"""The checks of the uplink, and of what a backend says about this hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hubcore.backend.uplink.words import Cause
+from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+
+_NO_RECORDS = "Doors still open for phones, but remote orders are refused and no record goes up."
+
+ROWS: Mapping[CheckId, Check] = {
+    CheckId.BACKEND_AWAY: Check(
+        topic=Topic.BACKEND,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The backend cannot be reached: {why}",
+        remedy=(
+            "Meanwhile the hub decides by itself and keeps its records. "
+            "Check the network and [backend] endpoint. "
+            "If it is about a key: the backend's own public key must be the one in {file}, "
+            "and it must know this hub's; sudo /opt/hubd/bin/hubd --check-config shows both."
+        ),
+    ),
+    CheckId.UPLINK_KEY: Check(
+        topic=Topic.UPLINK_KEY,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The hub's own key for the backend is not as it ought to be: {why}.",
+        remedy=(
+            "The hub goes on with the key that it has: {key}. "
+            "If the backend does not know that one, enrol the hub there again. "
+            "If this stays after the next connection, see the journal: journalctl -u hubd."
+        ),
+    ),
+    CheckId.TWO_HUBS: Check(
+        topic=Topic.TWO_HUBS,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause=(
+            "Two machines speak to the backend as this hub: one is a copy, "
+            "with its keys and its id. {held}"
+        ),
+        remedy=(
+            "Doors still open for phones, but remote orders are refused. "
+            "Decide on the backend's machine which one stays: "
+            "hubsim backend --at SITE keep HUB BOOT. Give the other one an id and keys of its own."
+        ),
+    ),
+    CheckId.FORK: Check(
+        topic=Topic.FORK,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause=(
+            "The backend holds records of this hub that differ from those here: "
+            "the state directory was replaced, restored from a copy, or changed. {held}"
+        ),
+        remedy=(
+            f"{_NO_RECORDS} "
+            "Keep the old state directory if there is one: it is evidence. "
+            "Check: sudo hubctl audit verify. "
+            "If the state was replaced on purpose, on the backend's machine: "
+            "hubsim backend --at SITE accept HUB. "
+            "It keeps the old records under a name of their own."
+        ),
+    ),
+    CheckId.GAP: Check(
+        topic=Topic.GAP,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause=(
+            "The backend waits for a record of this hub that does not come. "
+            "It was lost among those that wait here, or at the backend. {held}"
+        ),
+        remedy=(
+            f"{_NO_RECORDS} Check: sudo hubctl audit verify. "
+            "To go on after the gap, on the backend's machine: hubsim backend --at SITE accept HUB."
+        ),
+    ),
+    CheckId.TAIL_CUT: Check(
+        topic=Topic.TAIL_CUT,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause=(
+            "The backend holds newer records of this hub than there are here: "
+            "the newest were deleted, or an older copy of the disk was put back. {held}"
+        ),
+        remedy=(
+            f"{_NO_RECORDS} "
+            "The records that are missing here are at the backend. "
+            "Check: sudo hubctl audit verify. "
+            "If an older copy was put back on purpose, on the backend's machine: "
+            "hubsim backend --at SITE accept HUB. "
+            "It keeps the old records under a name of their own."
+        ),
+    ),
+    CheckId.EVIDENCE_STUCK: Check(
+        topic=Topic.EVIDENCE,
+        class_=Class.BACKEND,
+        severity=Severity.ERROR,
+        cause=(
+            "The oldest of {waiting} records has waited {waited:.0f} s for the backend's receipt: "
+            "{why}."
+        ),
+        remedy=(
+            "The hub keeps them and decides by itself. "
+            "Check the backend: is its disk full, does it report a fork? "
+            "Then check here: sudo hubctl audit verify."
+        ),
+    ),
+}
+
+CHECK_OF_HALT: Mapping[Cause, CheckId] = {
+    Cause.TWO_HUBS: CheckId.TWO_HUBS,
+    Cause.FORK: CheckId.FORK,
+    Cause.GAP: CheckId.GAP,
+    Cause.TAIL_CUT: CheckId.TAIL_CUT,
+}
+"""What stands after a Halt."""

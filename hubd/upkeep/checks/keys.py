@@ -1,0 +1,197 @@
+"""The checks of the hub's key files, of the unit that hands them over, and of the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hubcore.phone.certificates import CertificateState
+from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+
+_RENEW = (
+    "have the issuer renew it for the same key: a backend sends it, and it is in force at once "
+    "(at a desk: hubsim backend renew). Without a backend put it into {file}, "
+    "then: sudo systemctl restart hubd. A new file is not read before."
+)
+_RENEW_SENTENCE = f"H{_RENEW[1:]}"
+
+ROWS: Mapping[CheckId, Check] = {
+    CheckId.KEY_NOT_IN_UNIT: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="hubd.service hands over no credential {name}",
+        remedy="type: sudo systemctl edit hubd, add LoadCredential={name}:hubd.{name}",
+    ),
+    CheckId.KEY_MISSING: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: there is no such file",
+        remedy="{how}",
+    ),
+    CheckId.KEY_IS_A_FOLDER: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: expected {wanted}, found a folder in its place",
+        remedy="type: sudo mv {file} {file}.aside",
+    ),
+    CheckId.KEY_NOT_A_FILE: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: expected {wanted}, found something that is no regular file",
+        remedy="type: ls -l {file}",
+    ),
+    CheckId.KEY_TOO_LARGE: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: expected {wanted}, found {size} bytes, which systemd does not hand over",
+        remedy="put the right file there",
+    ),
+    CheckId.KEY_NOT_SEALED: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: found plain in {folder}, but hubd.service expects it sealed",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEALED_FOR_ANOTHER: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: it was sealed under another name, {other!r}",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEAL_ENDED: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: its seal has expired (--not-after)",
+        remedy="{how}",
+    ),
+    CheckId.KEY_SEALED_ELSEWHERE: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause=(
+            "{file}: this machine cannot open it: "
+            "it was sealed on another machine (this disk or file comes from there), "
+            "the TPM or /var/lib/systemd/credential.secret was replaced, or the file is damaged"
+        ),
+        remedy="{how} (systemd-creds: {said})",
+    ),
+    CheckId.KEY_DAMAGED: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: it is damaged, or is not a sealed key at all",
+        remedy="{how} (systemd-creds: {said})",
+    ),
+    CheckId.KEY_NOT_OPENED: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: systemd-creds cannot open it: {said}",
+        remedy="{how}",
+    ),
+    CheckId.KEY_UNKNOWN: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: could not find out whether it can be opened: {said}",
+        remedy="see: systemd-creds --version",
+    ),
+    CheckId.KEY_NOT_ROOTS: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: it belongs to user {user}, who may replace it",
+        remedy="type: sudo chown root:root {file}",
+    ),
+    CheckId.KEY_WRITABLE: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: others may write it (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_READABLE: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: a private key that others may read (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_UNREADABLE: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{file}: not even its owner may read it (mode {mode:03o})",
+        remedy="type: sudo chmod 600 {file}",
+    ),
+    CheckId.KEY_STORE_NOT_ROOTS: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="{folder}: users other than root can put files there (user {user}, mode {mode:03o})",
+        remedy="type: sudo chown root:root {folder} && sudo chmod 700 {folder}",
+    ),
+    CheckId.KEY_PLAIN_LEFT: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.WARNING,
+        cause="{file}: the plain key is still there beside the sealed one",
+        remedy="type: sudo rm {file}",
+    ),
+    CheckId.KEYS_NOT_HANDED_OVER: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="systemd could not hand over the keys or run the check (status {status}): {said}",
+        remedy="see: journalctl -e",
+    ),
+    CheckId.UNIT_MISSING: Check(
+        topic=Topic.UNIT,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="hubd.service is not installed ({said})",
+        remedy="type: make install",
+    ),
+    CheckId.SYSTEMD_UNKNOWN: Check(
+        topic=Topic.UNIT,
+        class_=Class.MACHINE,
+        severity=Severity.ERROR,
+        cause="systemd, which hands over the keys, does not answer: {said}",
+        remedy="see: systemctl status",
+    ),
+    CheckId.CERTIFICATE_ENDED: Check(
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.ERROR,
+        cause="The hub's certificate ended on {ends}: phones refuse it.",
+        remedy=_RENEW_SENTENCE,
+    ),
+    CheckId.CERTIFICATE_NOT_YET: Check(
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.ERROR,
+        cause="The hub's certificate begins on {begins}: phones refuse it until then.",
+        remedy=f"Check this machine's clock: timedatectl. If it is right, {_RENEW}",
+    ),
+    CheckId.CERTIFICATE_ENDING: Check(
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.WARNING,
+        cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
+        remedy=_RENEW_SENTENCE,
+    ),
+}
+
+CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {
+    CertificateState.NOT_YET: CheckId.CERTIFICATE_NOT_YET,
+    CertificateState.VALID: None,
+    CertificateState.ENDING: CheckId.CERTIFICATE_ENDING,
+    CertificateState.ENDED: CheckId.CERTIFICATE_ENDED,
+}
