@@ -215,7 +215,9 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.loading": _room(
-        "hubd.adapters.local hubd.adapters.host.peer hubd.policy hubcore", "", WORLDLY
+        "hubd.adapters.local hubd.adapters.host.peer hubd.policy hubd.threads hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.calls": _room(
         "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
