@@ -7,7 +7,7 @@ Laws:
 3. Records that come while a commit runs share the next one: one alone waits for no other.
 4. A commit that fails fails its whole batch and leaves nothing behind. The next append tries again.
 5. A caller that goes away takes nothing with it: its record is written all the same.
-6. The newest records that wait are in memory (`audit_recent`): while they go up as they come, no
+6. The newest records that wait are in memory (`evidence.recent`): while they go up as they come, no
    thread reads the disk beside the one that writes.
 """
 
@@ -24,11 +24,11 @@ from typing import Self
 
 from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.carried_orders import is_about_orders
+from hubcore.evidence.recent import RecentRecords
 from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubcore.evidence.uses import Use, read_change
 from hubcore.ports.stores import RecordsRoom
-from hubd.adapters.sqlite.audit_recent import RecentRecords
 from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
 from hubd.adapters.sqlite.audit_writer import (
     Acknowledge,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubcore.evidence.recent import RECENT, RecentRecords
 from hubcore.evidence.records import StoredRecord
-from hubd.adapters.sqlite.audit_recent import RECENT, RecentRecords
 
 EVENTS = st.lists(
     st.one_of(
