@@ -28,6 +28,8 @@ from hubsim.backend.seats import BOOT_DIGITS, HubConnection, Seats
 
 LOOKS_A_SPAN = 5
 """How often a replaced connection is looked at before it counts as open."""
+_PROBE = from_backend.Pong(bytes(NONCE_BYTES), 0)
+"""Tries a connection: it means nothing to a hub that sent no Ping."""
 _DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
 
 
@@ -127,6 +129,11 @@ class Speakers:
             del self.connections[hub]
         return sent is Sent.HANDED_OVER
 
+    def is_connected(self, hub: str) -> bool:
+        """Tell whether a hub is there now: a connection that closed is known by sending alone."""
+        self.send(hub, _PROBE)
+        return hub in self.connections
+
     def drop_key(self, public_key: str) -> None:
         """Forget the connections that came with a key."""
         for hub, connection in list(self.connections.items()):
@@ -152,12 +159,8 @@ class Speakers:
                     self._stop_two(old.hub, self.seats.boots(old.hub))
 
     def _is_open(self, hub: str, route: bytes) -> bool:
-        """Tell whether a connection is open as far as is known.
-
-        The Pong that tries it means nothing to a hub that sent no Ping.
-        """
-        probe = from_backend.Pong(bytes(NONCE_BYTES), now_ms())
-        if self._router.send(route, probe) is Sent.CLOSED:
+        """Tell whether a connection is open as far as is known."""
+        if self._router.send(route, _PROBE) is Sent.CLOSED:
             self.seats.closed(hub, route)
             return False
         return True
