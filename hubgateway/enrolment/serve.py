@@ -32,7 +32,9 @@ async def serve_new_hubs(place: Place, engine: Engine, group: asyncio.TaskGroup)
         clock=time.time,
         monotonic=time.monotonic,
     )
-    port = EnrolmentPort(place.host, place.port, place.secret, place.of_site.site, desk.answer)
+    port = EnrolmentPort(
+        place.host, place.port, place.secret, place.of_site.site, desk.answer, complain
+    )
     await mirror.start()
     is_open = asyncio.Event()
     group.create_task(mirror.run())

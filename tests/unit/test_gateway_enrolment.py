@@ -25,8 +25,16 @@ from hubcore.backend.enrolment.messages import (
     prove_keys,
 )
 from hubcore.backend.enrolment.ofsite import OfSite
-from hubcore.backend.enrolment.promise import ASKS, read_promise, write_promise
-from hubcore.backend.enrolment.token import SECRET_BYTES, TOKEN_SECONDS, read_token
+from hubcore.backend.enrolment.promise import ASKS, promise_of, read_promise, write_promise
+from hubcore.backend.enrolment.token import (
+    SECRET_BYTES,
+    TOKEN_SECONDS,
+    TRUST_BYTES,
+    Token,
+    digest_of,
+    read_token,
+    write_token,
+)
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import LinkError
@@ -34,7 +42,7 @@ from hubgateway.enrolment.desk import Desk
 from hubgateway.issuer.office import NoError, Office, Validity
 from hubgateway.rules.names import CERTIFICATES_BUCKET, KEYS_BUCKET, PROMISES_BUCKET, STOPS_BUCKET
 from hubgateway.rules.promises import Promises
-from hubsim.site.documents import make_key
+from hubsim.site.documents import certify_hub, make_key
 from tests.fakes.table import FakeTable, Stepped, Steps
 
 HUB = "hub-a"
@@ -58,6 +66,10 @@ class Machine:
         self.identity: SigningKey = make_key()
         self.curve = z85.decode(zmq.curve_keypair()[0])
 
+    def certificate(self) -> bytes:
+        key = self.identity.verify_key
+        return certify_hub(ISSUER, site="acme", hub=HUB, key=key, points=(10,))
+
     def asks(self, token: str, version: int = messages.VERSION) -> bytes:
         secret = read_token(token).secret
         identity = cbor.encode(self.identity.cose_key)
@@ -65,7 +77,8 @@ class Machine:
         return messages.encode(Ask(version, secret, identity, proof, "hubd"))
 
 
-ONE, OTHER = Machine(), Machine()
+ONE = Machine()
+OTHER = Machine()
 
 
 class FakeArchive:
@@ -149,7 +162,9 @@ async def hear(table: FakeTable, machine: Machine, said: str) -> FromBackend | N
 def test_two_machines_at_two_gateways_never_share_a_token(order: list[int]) -> None:
     async def play() -> None:
         table = FakeTable()
-        said = await token(table)
+        promise = promise_of(HUB, digest_of(SECRET), NOON, DOORS, "Europe/Berlin", False)
+        table.put(PROMISES_BUCKET, HUB, write_promise(promise))
+        said = write_token(Token(bytes(TRUST_BYTES), SECRET))
         steps = Steps(order)
         heard: dict[int, FromBackend | None] = {}
 
@@ -165,7 +180,9 @@ def test_two_machines_at_two_gateways_never_share_a_token(order: list[int]) -> N
         first = next(who for who, what in heard.items() if isinstance(what, Waiting))
         bound = read_promise(table.rows[PROMISES_BUCKET, HUB][0] or b"")
         assert bound.curve == (ONE, OTHER)[first].curve.hex()
-        await office(table).approve(bound, VALID)
+        document = (ONE, OTHER)[first].certificate()
+        approved = replace(bound, certificate=document.hex())
+        table.put(PROMISES_BUCKET, HUB, write_promise(approved))
         assert isinstance(await hear(table, (ONE, OTHER)[first], said), Enrolled)
         late = await hear(table, (ONE, OTHER)[1 - first], said)
         assert late == Refused(RefusedCause.USED, "")

@@ -17,6 +17,7 @@ from hubgateway.enrolment.port import EnrolmentPort
 from hubsim.backend.control import Orders
 from hubsim.backend.serve import More
 from hubsim.backend.server import Backend
+from hubsim.backend.speakers import shout
 from hubsim.durable import OWNER_ALONE, write_durably
 from hubsim.enrolment.control import EnrolmentOrders
 from hubsim.enrolment.desk import Desk
@@ -85,7 +86,7 @@ def port_of(desk: Desk, place: EnrolmentPlace, secret: bytes) -> EnrolmentPort:
     async def answer(data: bytes, curve: bytes) -> FromBackend | None:
         return desk.answer(data, z85.encode(curve).decode("ascii"))
 
-    return EnrolmentPort(place.host, place.port, secret, place.of_site.site, answer)
+    return EnrolmentPort(place.host, place.port, secret, place.of_site.site, answer, shout)
 
 
 def _enrolment_key(path: Path) -> bytes:
