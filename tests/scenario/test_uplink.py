@@ -484,8 +484,13 @@ class Impostor:
 
 
 async def hears(dealer: zmq.asyncio.Socket) -> from_backend.BackendMessage:
+    """Return the next message; a Probe is answered, as a hub answers it."""
     async with asyncio.timeout(5):
-        return codec.decode_from_backend(await dealer.recv())
+        while isinstance(
+            said := codec.decode_from_backend(await dealer.recv()), from_backend.Probe
+        ):
+            await dealer.send(codec.encode(from_hub.Alive(said.nonce)))
+        return said
 
 
 def evidence(stored: StoredRecord) -> bytes:
