@@ -576,7 +576,7 @@ async def test_too_large_from_a_hub_costs_the_backend_only_that_session(tmp_path
                     await dealer.send(hello)  # may be lost with the session that ends; so again
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(0.2):
-                            await dealer.recv()
+                            await hears(dealer)
         hub = Hub(backend.endpoint, ours, backend.public)
         await hub.add(1)
         async with running(hub.sync.run()):

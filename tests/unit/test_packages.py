@@ -30,8 +30,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hubd import __version__
-from hubd.cli.answers import DISTRIBUTION
+from hubcore.version import __version__
+from hubctl.answers import DISTRIBUTION
 from hubsim.cli.sentences import INSTALLED_BY, sentence
 
 pytestmark = pytest.mark.once
@@ -47,7 +47,9 @@ BUILD_PARTS = (
     "hubcore",
     "drivers",
     "hubd",
+    "hubctl",
     "hubgateway",
+    "hubterm",
     "hardware-sim",
 )
 PLACES = {
