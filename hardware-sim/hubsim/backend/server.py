@@ -67,8 +67,9 @@ class Backend:
     characters) to its id; each handshake looks it up, so add a hub to enrol it. ZAP answers 300
     (come again) for an unknown key or an OSError from the mapping, 400 for a revoked key.
     `directory` holds `records/<hub>.db`, `revoked` and `decisions.json`. `version_of` reads the
-    version out of a policy document. `hubsim.backend.speakers` explains `probe_seconds`. `next_listening`: where the backend also listens, with its next key, while it
-    changes its own; its first endpoint is `endpoint`, the second `next_endpoint`.
+    version out of a policy document. `probe_seconds`: see `hubsim.backend.speakers`.
+    `next_listening`: where the backend also listens, with its next key, while it changes its own;
+    its first endpoint is `endpoint`, the second `next_endpoint`.
     """
 
     def __init__(
