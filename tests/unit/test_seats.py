@@ -84,7 +84,8 @@ def test_two_machines_are_known_by_their_first_answers(steps: Steps, running_cop
 def test_who_answers_while_the_other_is_silent_counts_and_orders_know_of_the_other() -> None:
     here = Desk()
     network = here.network
-    first, second = network.machine(), network.machine()
+    first = network.machine()
+    second = network.machine()
     old = network.connect(first)
     network.settle()
     new = network.connect(second)
