@@ -13,7 +13,7 @@ import pytest
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.outbox import HELD_MAX, Outbox
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_hub import Evidence, Hello, OrderResult, Ping, PolicyResult, Result
 from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
@@ -401,9 +401,7 @@ async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
         assert here.sync.state.counters["out_of_turn"] == 3
 
 
-@pytest.mark.parametrize(
-    "said", [codec.encode(from_backend.Welcome(1, 0, bytes(32))), b"\xff", b""]
-)
+@pytest.mark.parametrize("said", [codec.encode(from_hub.Ping(bytes(8))), b"\xff", b""])
 async def test_what_is_out_of_turn_or_no_message_wakes_nobody(said: bytes) -> None:
     async with site() as here:
         await here.up()
