@@ -933,6 +933,40 @@ async def test_a_backend_that_lost_records_gets_them_again_and_that_is_recorded_
         assert len(here.log.stored) == 6, "it is told once"
 
 
+async def test_a_connected_hub_mends_a_backend_that_has_lost_records_at_once():
+    async with site() as here:
+        await here.log.fill(5)
+        await here.up()
+        await here.numbers(5)
+        here.hear(from_backend.Acknowledge((1, 2, 3, 4, 5)))
+        await here.quiet()
+        here.welcome(durable=3)
+        hello = await here.next()
+        assert isinstance(hello, Hello)
+        assert hello.last_record == 5
+        here.welcome(durable=3)
+        assert await here.numbers(3) == [4, 5, 6]
+        told = Record.decode(here.log.stored[5].body)
+        assert (told.kind, told.detail["cause"], told.detail["known"]) == ("break", "restored", 3)
+
+
+async def test_a_backend_that_says_each_time_that_it_has_lost_more_fills_no_log():
+    """Talk, law 10: not even the first of its Welcomes costs a record; the one after a Hello does."""
+    async with site(silent_seconds=1e6, ping_seconds=1e6, measure_seconds=1e6) as here:
+        await here.log.fill(5)
+        await here.up()
+        await here.numbers(5)
+        here.hear(from_backend.Acknowledge((1, 2, 3, 4, 5)))
+        await here.quiet()
+        for durable in (4, 3, 2, 1):
+            here.welcome(durable=durable)
+            await here.settle()
+            here.later(10.0)
+        said = [await here.next() for _ in range(here.link.said.qsize())]
+        assert sum(isinstance(message, Hello) for message in said) == 1
+        assert len(here.log.stored) == 6
+
+
 async def test_a_loss_that_cannot_be_mended_says_how_many_records_are_gone():
     async with site() as here:
         await here.log.fill(5)
