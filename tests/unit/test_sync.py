@@ -951,7 +951,7 @@ async def test_a_connected_hub_mends_a_backend_that_has_lost_records_at_once():
 
 
 async def test_a_backend_that_says_each_time_that_it_has_lost_more_fills_no_log():
-    """Talk, law 10: not even the first of its Welcomes costs a record; the one after a Hello does."""
+    """Talk, law 10: of its Welcomes, the one after a Hello alone costs a record."""
     async with site(silent_seconds=1e6, ping_seconds=1e6, measure_seconds=1e6) as here:
         await here.log.fill(5)
         await here.up()
