@@ -238,7 +238,9 @@ class Gateway:
         if kept.numbers:
             self._router.send(session.route, from_backend.Acknowledge(kept.numbers))
         if kept.lost:
-            # Only a Welcome mends it, and only a Hello brings one: the hub says it after a silence.
+            # A Welcome out of turn: the hub says Hello at once, and that makes a new session.
+            known = await self._keeper.known(hub)
+            self._welcome(session, known.head)
             self.sessions.pop(hub, None)
         if kept.stop is not None:
             await self._keep_stop(hub, kept.stop)

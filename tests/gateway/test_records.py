@@ -277,10 +277,11 @@ async def test_a_connected_hub_is_not_stopped_for_what_the_engine_has_lost(
         await asyncio.sleep(0.1)
     for _ in range(3):  # as often as it likes: it is no gap
         await hub.send(hub.records[80:])
-    await hub.say(hub.hello())
     welcome = await hub.hear_a(from_backend.Welcome)
     assert isinstance(welcome, from_backend.Welcome)
-    assert welcome.durable == 40
+    assert welcome.durable == 40, "it is told before it says Hello"
+    await hub.say(hub.hello())
+    assert await hub.hear_a(from_backend.Welcome)
     assert not any(isinstance(said, from_backend.Halt) for said in hub.heard)
     hub.acknowledged = set(range(1, 41))
     await hub.send_until_durable(gate.endpoint)
