@@ -701,6 +701,9 @@ async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_pa
             os.kill(pid, signal.SIGCONT)
             await until(lambda: hub.log.waiting() == 0, 8)
             assert speaking(hub)
+        async with asyncio.timeout(5):
+            while (await ask(tmp_path, {"do": "hubs"}))["hubs"]["hub-1"]["connected"]:  # type: ignore[index,call-overload]  # noqa: ASYNC110 - the backend is another process
+                await asyncio.sleep(0.05)
 
 
 FEW = 4
