@@ -20,7 +20,7 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_backend import Release
 from hubcore.backend.uplink.from_hub import Result
