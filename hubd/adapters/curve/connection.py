@@ -13,11 +13,11 @@ from contextlib import suppress
 import zmq
 import zmq.asyncio
 
-from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, SEALED_BYTES
 from hubd.adapters.curve.reasons import handshake_failure
 from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Wire
-from hubd.adapters.curve.zmtp import SEALED_BYTES, HandshakeProgress
+from hubd.adapters.curve.zmtp import HandshakeProgress
 from hubd.adapters.keys.uplinkkeys import OwnPair
 
 SEND_QUEUE_MESSAGES = 128
