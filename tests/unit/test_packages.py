@@ -31,7 +31,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hubcore.version import __version__
-from hubctl.answers import DISTRIBUTION
+from hubctl.watch import DISTRIBUTION
 from hubsim.cli.sentences import INSTALLED_BY, sentence
 
 pytestmark = pytest.mark.once
@@ -425,7 +425,7 @@ def test_a_library_that_is_missing_is_named_with_a_file_that_installs_it() -> No
 
 
 PARTS = {
-    ".": ("hubcore", "drivers", "hubd", "hubgateway"),
+    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm"),
     "hardware-sim": ("hubsim",),
 }
 """The folder of each distribution, and what it brings."""
