@@ -215,7 +215,9 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.loading": _room(
-        "hubd.adapters.local hubd.adapters.host.peer hubd.policy hubcore", "", WORLDLY
+        "hubd.adapters.local hubd.adapters.host.peer hubd.policy hubd.threads hubcore",
+        "",
+        WORLDLY,
     ),
     "hubd.calls": _room(
         "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
@@ -262,7 +264,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.policy": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.pocket": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
-    "hubsim": _room("hubsim hubd drivers hubcore"),
+    "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""
 PACKAGES = frozenset(
