@@ -28,6 +28,8 @@ INTERRUPTED = 130
 STATUS_OF_CODE = {
     "usage": USAGE,
     "unreadable": UNREADABLE,
+    "no-policy": UNREADABLE,
+    "pieces-missing": UNREADABLE,
     "down": NO_ANSWER,
     "busy": TRY_AGAIN,
     "timeout": TRY_AGAIN,

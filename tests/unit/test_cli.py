@@ -433,7 +433,7 @@ async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> 
             assert (result.exit_code, result.stdout) == (NO_ANSWER, "")
             document = json.loads(result.stderr)
             assert (result.exit_code, document["schema"], document["error"]["code"]) == (
-                2,
+                NO_ANSWER,
                 1,
                 "down",
             )
