@@ -144,7 +144,7 @@ async def test_another_issuers_policy_is_refused(hub: Hub, stick: Path) -> None:
     write_policy_folder(policies.issue(Policy(SITE, 9, 0), site.make_key()), stick)
     result = await hub.load(stick, "--json")
     assert result.exit_code == NO
-    assert json.loads(result.stdout)["error"]["code"] == "policy-refused"
+    assert json.loads(result.stderr)["error"]["code"] == "policy-refused"
     assert hub.version == 0
 
 
