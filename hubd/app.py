@@ -107,7 +107,15 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             take_certificate=make_certificate_intake(config, keys, phones.tickets, evidence).accept,
         )
         sync = make_sync(
-            config, keys, parts.uplink, parts.key_pairs, orders, devices, heard, evidence
+            config=config,
+            keys=keys,
+            uplink=parts.uplink,
+            key_pairs=parts.key_pairs,
+            orders=orders,
+            unlock=doors.unlock,
+            devices=devices,
+            heard=heard,
+            evidence=evidence,
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, policy, doors, devices, phones, sync, time, evidence)

@@ -11,9 +11,8 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
@@ -50,8 +49,13 @@ class RecordSender:
         pace: Pace,
         say: Callable[[from_hub.HubMessage], bool],
         counters: Counter[str],
+        doors_first: Callable[[], Awaitable[None]],
     ) -> None:
-        """`say` hands a message to the uplink; False when the uplink takes none for now."""
+        """`say` hands a message to the uplink; False when the uplink takes none for now.
+
+        `doors_first` gives the doors their turn.
+        """
+        self._doors_first = doors_first
         self._records = records
         self._clock = clock
         self._retry_seconds = pace.retry_seconds
@@ -177,7 +181,7 @@ class RecordSender:
                 return False
             self._outbox.sent(stored.number, self._clock.monotonic())
             if sent % SENT_AT_ONCE == 0:
-                await asyncio.sleep(0)  # the doors have their turn
+                await self._doors_first()
         return True
 
     async def _next(self, room: int) -> Sequence[StoredRecord]:

@@ -9,7 +9,8 @@ Laws:
 3. After a Halt no record goes up and no order begins until a Welcome, also when the uplink ends
    meanwhile. Orders that still wait when the Halt comes are refused for good. Policies prove
    themselves, and are taken all the same.
-4. A slow or refused order never holds up a record.
+4. A slow or refused order never holds up a record. A door that is being opened does, for not long
+   (`Unlock.at_rest`), after each few records and before each look at the log.
 5. Whatever the backend sends costs at most a named ceiling, and never ends the daemon.
 6. The uplink may lose any message. Records go again. A release that is asked again is answered
    again. Every Hello has the policy's version.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, assert_never
 
@@ -76,6 +77,10 @@ log = structlog.get_logger()
 _ORDERS = (TakeRelease, TakeOrder, TakeAct)
 
 
+async def _at_rest() -> None:
+    """Wait for no door."""
+
+
 class Sync:
     """The talk of one hub, and the listener of its uplink. Call `run` once."""
 
@@ -95,8 +100,11 @@ class Sync:
         backend_time: BackendTime | None = None,
         certificate: CertificateInForce | None = None,
         rotation: KeyRotation | None = None,
+        doors_at_rest: Callable[[], Awaitable[None]] = _at_rest,
     ) -> None:
         """`rotation` changes the hub's own key, where the uplink has one.
+
+        `doors_at_rest` waits, not for long, until no door is being opened.
 
         `appended` is set after every append to the log, on the event loop.
 
@@ -120,6 +128,7 @@ class Sync:
             pace=pace,
             say=self._say,
             counters=self._counters,
+            doors_first=self._doors_first,
         )
         self._talk = Talk(
             pace=pace,
@@ -142,6 +151,7 @@ class Sync:
             again_seconds=pace.certificate_seconds,
             say=self._say,
         )
+        self._doors_at_rest = doors_at_rest
         self._rotation = rotation
         if rotation is not None:
             rotation.speaks(self._say)
@@ -293,7 +303,12 @@ class Sync:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        await asyncio.sleep(0)  # a door that waited for the same record has its turn first
+        await self._doors_first()
+
+    async def _doors_first(self) -> None:
+        """Give the doors their turn: also one that waits for the record that woke this task."""
+        await asyncio.sleep(0)
+        await self._doors_at_rest()
 
     # The effects: the one place that performs them, and the one that speaks.
 

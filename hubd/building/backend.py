@@ -74,6 +74,7 @@ def make_sync(
     uplink: Uplink,
     key_pairs: KeyPairs | None,
     orders: Orders,
+    unlock: Unlock,
     devices: Devices,
     heard: LastHeard,
     evidence: Evidence,
@@ -107,4 +108,5 @@ def make_sync(
         heard=heard.heard,
         certificate=keys.in_force,
         backend_time=evidence.backend_time,
+        doors_at_rest=unlock.at_rest,
     )

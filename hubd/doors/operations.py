@@ -53,6 +53,11 @@ class Operations:
         at_work = self._at_work.pop(operation.key)
         at_work.set_result(None)
 
+    async def at_rest(self, within_seconds: float) -> None:
+        """Return once none of those at work now is, or after so many seconds."""
+        if self._at_work:
+            await asyncio.wait(list(self._at_work.values()), timeout=within_seconds)
+
     async def outcome(self, operation: Operation) -> ClaimOutcome | None:
         """Return what became of an operation that was asked before; wait while it is at work.
 

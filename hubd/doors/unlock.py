@@ -48,6 +48,9 @@ LATE_SECONDS = 2.0
 RECORD_SECONDS = 1.5
 """How long anybody waits for a record; a phone at most until LATE_SECONDS."""
 RECORD_SECONDS_MIN = 0.5
+REST_SECONDS = 0.05
+"""How long anything waits for doors that are being opened: several unlocks, and one turn of a peer
+that asks without end."""
 """A phone whose turn for RSA came late waits so long all the same."""
 
 _NOT_OF_A_REPEAT = (
@@ -125,6 +128,13 @@ class Unlock:
             return from_hub.Result(order.id, ReleaseOutcome.RELEASED, "ok")
         sentence = why.replace("-", " ")
         return from_hub.Result(order.id, ORDER_OUTCOMES[why], sentence)
+
+    async def at_rest(self) -> None:
+        """Return once no operation is at work; after REST_SECONDS at the latest.
+
+        What can wait asks this first, so that a door does not wait for it.
+        """
+        await self._operations.at_rest(REST_SECONDS)
 
     async def enforce(self) -> None:
         """End the releases of doors that a new policy has locked."""

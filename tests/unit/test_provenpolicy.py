@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,14 +15,20 @@ import pytest
 from hubcore.access.words import Mode
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Value
-from hubcore.evidence.statecheck import Doubt, LoggedState, read_logged_state
+from hubcore.evidence.statecheck import (
+    Doubt,
+    LoggedState,
+    carried_facts,
+    is_about_state,
+    read_logged_state,
+)
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.messages import Reason
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.adapters.sqlite.tables.records import ABOUT_STATE
+from hubd.adapters.sqlite.tables.records import ABOUT_STATE, newest
 from hubd.evidence.reporting import ReportingLog
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import open_stores
@@ -414,9 +421,36 @@ async def test_the_newest_word_on_the_state_is_found_among_others_that_look_like
         assert found is not None
         assert (found.kind, found.detail["version"]) == (RecordKind.POLICY, 7)
     with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
-        plan = " ".join(str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {ABOUT_STATE}"))
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {ABOUT_STATE}", (1 << 62,))
+        plan = " ".join(map(str, rows))
     assert "INDEX" not in plan
     assert "TEMP B-TREE" not in plan  # read from the newest back, to the first that says it
+
+
+@pytest.mark.parametrize("records", [20, 2000])
+async def test_the_search_for_it_reads_no_further_however_long_the_log_is(
+    tmp_path: Path, records: int
+) -> None:
+    """What a start reads of a log that ends as each start lets it end."""
+    async with await AuditStore.open(tmp_path / "audit.db") as audit:
+        await audit.append(Record(RecordKind.POLICY, 1, 1, {"version": 7, "tickets_dropped": 0}))
+        for _ in range(records // 20):
+            access = (Record(RecordKind.ACCESS, n, n, {"asker": "somebody"}) for n in range(20))
+            await asyncio.gather(*map(audit.append, access))
+        await audit.append(Record(RecordKind.STARTED, 2, 2, carried_facts(LoggedState(7))))
+    with closing(sqlite3.connect(tmp_path / "audit.db")) as connection:
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        connection.set_progress_handler(step, 1)
+        found = newest(connection, ABOUT_STATE, is_about_state)
+    assert found is not None
+    assert found.number == records + 2
+    assert steps < 200
 
 
 async def test_each_start_carries_on_what_was_said_before_it(tmp_path: Path, state: Path) -> None:

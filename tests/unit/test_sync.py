@@ -8,6 +8,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
@@ -67,6 +68,9 @@ class Site:
         )
         identity = Identity("hub-1", "site-1", bytes(16), "0.1.0")
         self.appended = asyncio.Event()
+        self.doors_rest = asyncio.Event()
+        self.doors_rest.set()
+        self.sent_when_doors_rested: list[int] = []
         self.sync = Sync(
             uplink=self.link,
             records=self.log,
@@ -76,7 +80,12 @@ class Site:
             pace=Pace(**pace),  # type: ignore[arg-type]
             appended=self.appended,
             telemetry=self.telemetry,
+            doors_at_rest=self.at_rest,
         )
+
+    async def at_rest(self) -> None:
+        self.sent_when_doors_rested.append(self.sync.state.counters.get("sent", 0))
+        await self.doors_rest.wait()
 
     async def act(self, order: from_backend.Act) -> from_hub.ActResult:
         self.begun.put_nowait(order)
@@ -734,6 +743,26 @@ async def test_whoever_waited_for_a_record_has_its_turn_before_it_goes_up():
         await here.settle()
         assert at_its_turn == [before]
         assert here.sync.state.counters["sent"] == before + 1
+
+
+async def test_no_record_goes_up_while_a_door_is_being_opened():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        await here.settle()
+        here.doors_rest.clear()
+        await here.append()
+        await here.quiet()
+        here.doors_rest.set()
+        assert await here.numbers(1) == [1]
+
+
+async def test_a_long_queue_gives_the_doors_their_turn_after_a_few_records():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.log.fill(100)
+        await here.up()
+        await here.numbers(100)
+        turns = here.sent_when_doors_rested
+        assert max(after - before for before, after in pairwise(turns)) == SENT_AT_ONCE
 
 
 async def test_an_order_alone_asks_nothing_of_the_log():

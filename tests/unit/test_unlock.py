@@ -236,6 +236,29 @@ async def test_who_waits_too_long_or_leaves_meanwhile_moves_nothing(
     assert [record.kind for record in hub.records()] == [RecordKind.ACCESS, RecordKind.FAULT]
 
 
+async def test_what_can_wait_waits_until_a_door_is_opened_and_not_for_long(
+    hub: DeskHub, grant: Grant
+) -> None:
+    await hub.unlock.at_rest()
+    hub.log.hold()
+    claim = proof(hub, grant, bytes(8))
+    opening = asyncio.ensure_future(hub.unlock.present(claim, lambda: True))
+    waiting = asyncio.ensure_future(hub.unlock.at_rest())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    hub.log.step()
+    assert (await opening).allowed
+    await waiting
+    claim = proof(hub, grant, bytes([1] * 8))
+    opening = asyncio.ensure_future(hub.unlock.present(claim, lambda: True))
+    await asyncio.sleep(0)
+    await hub.unlock.at_rest()
+    assert not opening.done(), "a disk that hangs holds up nothing else"
+    hub.log.step()
+    await opening
+
+
 async def test_what_was_not_done_is_not_an_answer(hub: DeskHub, grant: Grant) -> None:
     """The link broke just before the strike: the same operation, asked again, is decided again, and
     then moves.

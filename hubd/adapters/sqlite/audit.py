@@ -40,7 +40,7 @@ from hubd.adapters.sqlite.audit_writer import (
     Written,
 )
 from hubd.adapters.sqlite.database import AUDIT
-from hubd.adapters.sqlite.tables.records import ABOUT_ORDERS, ABOUT_STATE
+from hubd.adapters.sqlite.tables.records import ABOUT_ORDERS, ABOUT_STATE, newest
 from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import standing_uses
 from hubd.threads import run_in_thread
@@ -260,13 +260,7 @@ class AuditStore:
 
     def _newest(self, query: str, is_wanted: Callable[[Record], bool]) -> StoredRecord | None:
         with self._reading, AUDIT.errors(self.path):
-            for row in self._reader.execute(query):
-                stored = StoredRecord(*row)
-                # a record of another kind may hold the bytes that are looked for
-                with contextlib.suppress(AuditError):
-                    if is_wanted(Record.decode(stored.body)):
-                        return stored
-        return None
+            return newest(self._reader, query, is_wanted)
 
     def _read(self, query: str, arguments: tuple[int, ...]) -> list[StoredRecord]:
         with self._reading, AUDIT.errors(self.path):

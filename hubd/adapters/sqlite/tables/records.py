@@ -5,14 +5,17 @@ Law: each function is a part of a transaction that its caller begins and ends.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hubcore.codec import cbor
-from hubcore.evidence.records import Head, RecordKind
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 
 RecordRow = tuple[int, int, bytes, bytes]
 """number, at_ms, body, hash."""
+_NUMBER_MAX = (1 << 63) - 1
 
 
 def _bytes_of(kind: RecordKind) -> str:
@@ -22,21 +25,39 @@ def _bytes_of(kind: RecordKind) -> str:
 
 
 def _newest_of(*kinds: RecordKind) -> str:
-    """Return, as SQL, the search for the records of some kinds, the newest first."""
+    """Return, as SQL, the search for the newest record of some kinds, up to a number.
+
+    For one row alone: sqlite3 looks for the next one before it gives a row, through all of the log.
+    """
     return (
-        "SELECT number, body, hash FROM records NOT INDEXED WHERE "  # noqa: S608 - own bytes
+        "SELECT number, body, hash FROM records NOT INDEXED WHERE number <= ? AND ("  # noqa: S608 - own bytes
         + " OR ".join(map(_bytes_of, kinds))
-        + " ORDER BY number DESC"
+        + ") ORDER BY number DESC LIMIT 1"
     )
 
 
 ABOUT_ORDERS = _newest_of(RecordKind.ORDER, RecordKind.STARTED)
 ABOUT_STATE = _newest_of(RecordKind.POLICY, RecordKind.STATE, RecordKind.STARTED)
-"""Bodies that hold `kind` and then `policy`, `state` or `started` in CBOR, the newest first.
+"""Bodies that hold `kind` and then `policy`, `state` or `started` in CBOR.
 
 No index is asked: it may have been edited, or be of another copy of the file. Each start of hubd
 writes such a record, so the reading ends there.
 """
+
+
+def newest(
+    connection: sqlite3.Connection, query: str, is_wanted: Callable[[Record], bool]
+) -> StoredRecord | None:
+    """Return the newest record that is wanted, of those that a search finds; None for none."""
+    last = _NUMBER_MAX
+    while row := connection.execute(query, (last,)).fetchone():
+        stored = StoredRecord(*row)
+        # a record of another kind may hold the bytes that are looked for
+        with contextlib.suppress(AuditError):
+            if is_wanted(Record.decode(stored.body)):
+                return stored
+        last = stored.number - 1
+    return None
 
 
 def head_of(connection: sqlite3.Connection) -> Head:
