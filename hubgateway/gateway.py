@@ -5,8 +5,8 @@ Hello makes a session. Records that came together go to the engine in one messag
 acknowledged when the engine has acknowledged that. Nothing here outlives the process.
 
 Laws:
-1. A hub's newest session counts, at whichever gateway it is: its revision in the engine is the
-   highest. An older one is heard no more.
+1. One connection of a hub counts, at whichever gateway it is (`rules.presence`). What is said on
+   another one is not heard, and two machines stop their hub.
 2. Who speaks is who the handshake proved. Id and key are looked up again on every message.
 3. A stopped hub gets no order and no acknowledgement until somebody deletes its stop.
 4. What the engine did not take is not acknowledged, and people are told. The hub keeps it.
@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 import zmq
 from nats.aio.msg import Msg
@@ -30,6 +31,8 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
+from hubcore.timing.lines import LinePace
+from hubcore.timing.pace import Rate
 from hubgateway.documents import Documents
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.mirror import Mirror
@@ -38,12 +41,14 @@ from hubgateway.keeper import Keeper
 from hubgateway.keychanges import KeyChanges
 from hubgateway.orders import Orders
 from hubgateway.router import Router
-from hubgateway.rules import chain, names, zap
+from hubgateway.rules import chain, names, presence, zap
 from hubgateway.rules.chain import Stop
 from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.lanes import Heard, Lane, Session
 
-COMPLAIN_SECONDS = 10.0
+COMPLAINTS = Rate(burst=20, per_second=0.2)
+"""Of all hubs: when the engine is away, each of them has the same to tell."""
+PROBE_SECONDS = 10.0
 
 
 class Gateway:
@@ -56,6 +61,8 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self._engine = engine
         self._keeper = Keeper(engine)
+        self._known = presence.Presence(self.name.encode("ascii"), secrets.token_bytes)
+        self._known_in = engine.generation
         self._key_index = KeyIndex()
         self._keys = Mirror(engine, names.KEYS_BUCKET, self._key_index.changed)
         self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
@@ -66,12 +73,12 @@ class Gateway:
         self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
         self._lanes: dict[str, Lane] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._complained_at = -COMPLAIN_SECONDS
+        self._lines = LinePace(whole=COMPLAINTS)
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
         await self._engine.listen(names.subject(names.COMMANDS, "*"), self._orders.hear)
-        await self._engine.listen(names.subject(names.MOVED, "*"), self._on_moved)
+        await self._engine.listen(names.subject(names.LIVES, "*"), self._on_life)
         mirrors = (self._keys, self._stops, *self._documents.mirrors)
         for mirror in mirrors:
             await mirror.start()
@@ -82,6 +89,7 @@ class Gateway:
                 self._group.create_task(self._router.answer_handshakes())
                 self._group.create_task(self._router.watch())
                 self._group.create_task(self._receive())
+                self._group.create_task(self._probe_again())
                 ready(endpoint)
 
     # What hubs say.
@@ -134,6 +142,10 @@ class Gateway:
             if isinstance(heard.message, from_hub.Hello):
                 await self._greet(hub, heard, heard.message)
                 return
+            if isinstance(heard.message, from_hub.Alive):
+                effects = self._presence.alive(hub, heard.route, heard.message.nonce)
+                await self._perform(hub, effects)
+                return
             session = self.sessions.get(hub)
             if session is None or session.route != heard.route:
                 self.ignored["no hello"] += 1
@@ -144,16 +156,13 @@ class Gateway:
             records = lane.take_records(heard)
             await self._keep(hub, session, records)
         except (StoreError, LinkError) as error:
-            self._complain(
-                f"hub {hub}: {error}; nothing is acknowledged, the hub keeps its records"
-            )
+            self._complain(hub, f"{error}; nothing is acknowledged, the hub keeps its records")
 
-    def _complain(self, text: str) -> None:
-        """Tell people, at a pace that no hub sets."""
-        now = time.monotonic()
-        if now - self._complained_at >= COMPLAIN_SECONDS:
-            self._complained_at = now
-            complain(text)
+    def _complain(self, hub: str, text: str) -> None:
+        """Tell people what is wrong with a hub, at a pace that no hub sets."""
+        line = self._lines.line(hub, f"hub {hub}: {text}", time.monotonic())
+        if line is not None:
+            complain(line)
 
     async def _greet(self, hub: str, heard: Heard, hello: from_hub.Hello) -> None:
         if hello.hub != hub or hello.protocol != PROTOCOL:
@@ -163,29 +172,77 @@ class Gateway:
             self.ignored["hello of a hub that may only renew"] += 1
             self.sessions.pop(hub, None)
             return
+        if self._presence.is_new(hub, heard.route, hello.boot_id):
+            said = f"{self.name} {hello.boot_id.hex()}".encode("ascii")
+            began = await self._engine.buckets.put(names.SESSIONS_BUCKET, hub, said)
+            effects = self._presence.begin(hub, heard, hello.boot_id, began)
+            await self._perform(hub, effects)
+            return
+        self._presence.again(hub, heard)
+        turn = self._presence.counts(hub, heard.route)
+        if turn is not None:
+            await self._seat(hub, heard, turn)
+            return
+        stop = self._stop_of(hub)
+        if stop is not None:
+            self._halt(heard.route, stop, (await self._keeper.known(hub)).head)
+        await self._perform(hub, self._presence.probes(hub))
+
+    async def _seat(self, hub: str, heard: Heard, turn: int) -> None:
+        """Let a connection that counts speak, or say why its hub is stopped."""
+        hello = heard.message
+        assert isinstance(hello, from_hub.Hello)  # noqa: S101
         head, broken = await self._keeper.compare(hub, hello)
-        before = self.sessions.get(hub)
-        if before is not None and before.route == heard.route:
-            revision = before.revision
-        else:
-            said = f"{self.name} {hello.boot_id.hex()}"
-            revision = await self._engine.buckets.put(
-                names.SESSIONS_BUCKET, hub, said.encode("ascii")
-            )
         stop = self._stop_of(hub)
         if stop is None and broken is not None:
             stop = broken
             await self._keep_stop(hub, broken)
-        session = Session(heard.route, heard.key, hello, revision, halted=stop is not None)
+        session = Session(heard.route, heard.key, hello, turn, halted=stop is not None)
         self.sessions[hub] = session
-        await self._engine.tell(names.subject(names.MOVED, hub), str(revision).encode("ascii"))
         if stop is None:
             self._welcome(session, head)
         else:
-            self._halt(session, stop, head)
+            self._halt(session.route, stop, head)
         self._documents.offer(session)
         if stop is None:
             self._orders.catch_up(hub, session)
+
+    # Who is there.
+
+    @property
+    def _presence(self) -> presence.Presence:
+        """What is known of who is there, since the engine is connected. See presence, law 5."""
+        if self._known_in != self._engine.generation:
+            self._known_in = self._engine.generation
+            self._known.forget_all()
+        return self._known
+
+    async def _perform(self, hub: str, effects: presence.Effects) -> None:
+        for effect in effects:
+            match effect:
+                case presence.SayProbe(route, nonce):
+                    if not self._router.send(route, from_backend.Probe(nonce)):
+                        self._presence.closed(hub, route)
+                case presence.TellLife(life):
+                    subject = names.subject(names.LIVES, hub)
+                    await self._engine.tell(subject, presence.write_life(life))
+                case presence.Counts(heard, turn):
+                    await self._seat(hub, heard, turn)
+                case presence.Moved():
+                    self.sessions.pop(hub, None)
+                    self._keeper.leave(hub)
+                case presence.TwoMachines(boots):
+                    if self._stop_of(hub) is None:
+                        await self._keep_stop(hub, chain.two_machines(boots))
+                case _:
+                    assert_never(effect)
+
+    async def _probe_again(self) -> None:
+        """Say Probe again, now and then, to connections that have not answered."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            for hub in self._presence.unsettled():
+                await self._perform(hub, self._presence.probes(hub))
 
     async def _take(self, hub: str, session: Session, heard: Heard) -> None:
         message = heard.message
@@ -219,13 +276,13 @@ class Gateway:
             self.ignored["change of keys"] += 1
             return
         if taken.refused:
-            self._complain(f"hub {hub}: its new key is refused: {taken.refused}")
+            self._complain(hub, f"its new key is refused: {taken.refused}")
         self._router.send(session.route, taken)
 
     def _on_retired(self, hub: str) -> None:
         self._complain(
-            f"hub {hub}: somebody comes with a key that it has no more: an older state of this "
-            "hub, or a copy"
+            hub,
+            "somebody comes with a key that it has no more: an older state of this hub, or a copy",
         )
 
     async def _keep(self, hub: str, session: Session, records: list[StoredRecord]) -> None:
@@ -251,10 +308,10 @@ class Gateway:
         welcome = from_backend.Welcome(_now_ms(), head.number, head.hash)
         self._router.send(session.route, welcome)
 
-    def _halt(self, session: Session, stop: Stop, head: Head) -> None:
+    def _halt(self, route: bytes, stop: Stop, head: Head) -> None:
         detail = sentence(stop.detail)
         halt = from_backend.Halt(stop.cause, head.number, head.hash, detail)
-        self._router.send(session.route, halt)
+        self._router.send(route, halt)
 
     def _stop_of(self, hub: str) -> Stop | None:
         value = self._stops.values.get(hub)
@@ -267,24 +324,27 @@ class Gateway:
 
     def _on_stop_changed(self, hub: str, value: bytes | None) -> None:
         session = self.sessions.get(hub)
-        if session is None or session.halted is (value is not None):
-            return
-        # Its own Hello again tells what is held now, and whether it may go on.
-        self.sessions[hub] = replace(session, halted=value is not None)
-        heard = Heard(session.route, session.key, session.hello)
-        self._into_lane(hub, heard)
+        if session is not None and session.halted is not (value is not None):
+            self.sessions[hub] = replace(session, halted=value is not None)
+        # Each Hello again tells what is held now, and whether the hub may go on.
+        hellos = self._presence.heard_on(hub)
+        if value is None:
+            self._presence.forget(hub)
+        for heard in hellos:
+            self._into_lane(hub, heard)
 
     # What the engine says.
 
-    async def _on_moved(self, message: Msg) -> None:
+    async def _on_life(self, message: Msg) -> None:
         hub = message.subject.rpartition(".")[2]
-        session = self.sessions.get(hub)
-        told = message.data
-        if session is None or not told.isdigit() or len(told) > 19:
+        life = presence.read_life(message.data)
+        if life is None:
+            self.ignored["life"] += 1
             return
-        if int(told) > session.revision:
-            del self.sessions[hub]
-            self._keeper.leave(hub)
+        try:
+            await self._perform(hub, self._presence.heard(hub, life))
+        except (StoreError, LinkError) as error:
+            self._complain(hub, str(error))
 
 
 def _now_ms() -> int:

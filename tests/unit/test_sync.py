@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -30,6 +31,7 @@ from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.uplink import FakeUplink
+from tests.vectors.cases_wire import SIDES, bytes_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -718,6 +720,35 @@ async def test_records_of_before_the_start_wait_since_the_start():
         assert here.sync.state.unacknowledged_seconds is None
 
 
+async def test_whoever_waited_for_a_record_has_its_turn_before_it_goes_up():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        await here.settle()
+        before = here.sync.state.counters["sent"]
+        await here.log.append(Record(RecordKind.DOOR, 1000, 0, {}))
+        at_its_turn: list[int] = []
+        here.appended.set()
+        asyncio.get_running_loop().call_soon(
+            lambda: at_its_turn.append(here.sync.state.counters["sent"])
+        )
+        await here.settle()
+        assert at_its_turn == [before]
+        assert here.sync.state.counters["sent"] == before + 1
+
+
+async def test_an_order_alone_asks_nothing_of_the_log():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        await here.settle()
+        here.log.failing = StoreError("nobody may ask")
+        here.hear(RELEASE)
+        await here.settle()
+        assert "store_errors" not in here.sync.state.counters
+        here.hear(from_backend.Acknowledge((1,)))
+        await here.settle()
+        assert here.sync.state.counters["store_errors"] > 0, "other messages do"
+
+
 async def test_while_receipts_come_the_oldest_is_looked_for_once_a_second():
     async with site(silent_seconds=1e6, ping_seconds=1e6, acknowledge_seconds=1e6) as here:
         await here.up()
@@ -1134,3 +1165,21 @@ async def test_telemetry_keeps_its_pace_and_goes_again_on_a_new_uplink():
         here.later(6.0)
         again = await here.next()
         assert isinstance(again, from_hub.Telemetry)
+
+
+async def test_of_the_files_of_messages_a_hub_ignores_what_is_none_and_speaks_on() -> None:
+    side = next(side for side in SIDES if (side.talk, side.said_by) == ("uplink", "backend"))
+    entries = json.loads(side.path.read_text("ascii"))["messages"]
+    wrong = [bytes_of(entry) for entry in entries if entry["verdict"] == "invalid"]
+    right = [bytes_of(entry) for entry in entries if entry["verdict"] == "valid"]
+    async with site() as here:
+        await here.up()
+        for data in wrong:
+            here.link.say(data)
+        assert here.sync.state.counters["undecodable"] == len(wrong)
+        await here.log.fill(1)
+        here.appended.set()
+        assert await here.numbers(1) == [1]
+        for data in right:
+            here.link.say(data)
+        assert here.sync.state.counters["undecodable"] == len(wrong)
