@@ -72,10 +72,12 @@ async def end(process: Process) -> None:
 
 
 async def first_line(process: Process) -> str:
-    """Return the first line that a process prints. Raise TimeoutError."""
+    """Return the first line that a process prints. Raise TimeoutError, or that it ended."""
     assert process.stdout is not None
     async with asyncio.timeout(START_SECONDS):
         line = await process.stdout.readline()
+    if not line:
+        raise RuntimeError("a process of the bench ended before it said anything: see its log")
     return line.decode().strip()
 
 

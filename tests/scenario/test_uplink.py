@@ -48,6 +48,7 @@ from hubsim.backend.server import Backend
 from hubsim.site import make_key
 from tests.fakes.audit import FakeAudit
 from tests.fakes.uplink import FakeUplinkListener
+from tests.vectors.cases_wire import SIDES, bytes_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -491,6 +492,36 @@ async def hears(dealer: zmq.asyncio.Socket) -> from_backend.BackendMessage:
         ):
             await dealer.send(codec.encode(from_hub.Alive(said.nonce)))
         return said
+
+
+async def test_the_backend_ignores_what_is_no_message_and_reads_all_that_are(tmp_path):
+    """The files of `tests/vectors/wire`, as a hub's machine with the right key may say them."""
+    path = next(side.path for side in SIDES if (side.talk, side.said_by) == ("uplink", "hub"))
+    entries = json.loads(path.read_text())["messages"]
+    ours = Keys()
+    theirs = Keys()
+    async with (
+        serving(
+            Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+        ) as backend,
+        Impostor(backend.endpoint, ours, theirs).open() as dealer,
+    ):
+        right = [bytes_of(entry) for entry in entries if entry["verdict"] == "valid"]
+        wrong = [bytes_of(entry) for entry in entries if entry["verdict"] == "invalid"]
+        await dealer.send(right[0])
+        assert isinstance(await hears(dealer), from_backend.Welcome)
+        for data in wrong:
+            await dealer.send(data)
+        ping = from_hub.Ping(b"a nonce.")
+        await dealer.send(codec.encode(ping))
+        pong = await hears(dealer)
+        assert isinstance(pong, from_backend.Pong)
+        assert pong.nonce == ping.nonce
+        assert backend.ignored == {"undecodable": len(wrong)}
+        for data in (*right, wrong[0]):
+            await dealer.send(data)
+        await backend.wait_for(lambda b: b.ignored["undecodable"] > len(wrong))
+        assert backend.ignored["undecodable"] == len(wrong) + 1
 
 
 def evidence(stored: StoredRecord) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -30,6 +31,7 @@ from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.uplink import FakeUplink
+from tests.vectors.cases_wire import SIDES, bytes_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -1134,3 +1136,21 @@ async def test_telemetry_keeps_its_pace_and_goes_again_on_a_new_uplink():
         here.later(6.0)
         again = await here.next()
         assert isinstance(again, from_hub.Telemetry)
+
+
+async def test_of_the_files_of_messages_a_hub_ignores_what_is_none_and_speaks_on() -> None:
+    side = next(side for side in SIDES if (side.talk, side.said_by) == ("uplink", "backend"))
+    entries = json.loads(side.path.read_text("ascii"))["messages"]
+    wrong = [bytes_of(entry) for entry in entries if entry["verdict"] == "invalid"]
+    right = [bytes_of(entry) for entry in entries if entry["verdict"] == "valid"]
+    async with site() as here:
+        await here.up()
+        for data in wrong:
+            here.link.say(data)
+        assert here.sync.state.counters["undecodable"] == len(wrong)
+        await here.log.fill(1)
+        here.appended.set()
+        assert await here.numbers(1) == [1]
+        for data in right:
+            here.link.say(data)
+        assert here.sync.state.counters["undecodable"] == len(wrong)

@@ -13,11 +13,12 @@ from contextlib import suppress
 import zmq
 import zmq.asyncio
 
-from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, SEALED_BYTES
 from hubd.adapters.curve.reasons import handshake_failure
+from hubd.adapters.curve.sending import Sending
 from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Wire
-from hubd.adapters.curve.zmtp import SEALED_BYTES, HandshakeProgress
+from hubd.adapters.curve.zmtp import HandshakeProgress
 from hubd.adapters.keys.uplinkkeys import OwnPair
 
 SEND_QUEUE_MESSAGES = 128
@@ -66,6 +67,7 @@ class Connection:
             for option, value in _options(own, server_key, timings).items():
                 self.socket.setsockopt(option, value)
             self._monitor = self.socket.get_monitor_socket(_EVENTS)
+            self.sending = Sending(self.socket)
         except BaseException:
             self.socket.close(0)
             raise
