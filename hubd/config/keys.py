@@ -71,7 +71,8 @@ class Keys(Section, frozen=True):
     """The files of the hub's keys.
 
     `identity`: PEM (PKCS#8). `certificate` and `issuer`: raw CBOR. `beacon`: 16 raw bytes.
-    `curve_secret` and `backend_public`: Z85 text. `card_key`: 32 raw bytes.
+    `curve_secret` and `backend_public`: Z85 text. `card_key`: 32 raw bytes. `tls_key`,
+    `tls_certificate` and `tls_authority`: PEM, all three or none.
     """
 
     identity: Key
@@ -81,6 +82,9 @@ class Keys(Section, frozen=True):
     backend_public: Key | None = None
     beacon: Key | None = None
     card_key: Key | None = None
+    tls_key: Key | None = None
+    tls_certificate: Key | None = None
+    tls_authority: Key | None = None
 
     def check_has(self, name: str, because: str) -> None:
         """Raise WrongValueError when a key is not given that the section `because` needs."""

@@ -31,8 +31,8 @@ Write = Callable[[Path, str], None]
 class Entry:
     """What a hub was promised; `names` are those of its doors, by access point.
 
-    `digest`, `identity` (COSE_Key) and `certificate` are hexadecimal, `curve` is Z85. They are ""
-    until they are known.
+    `digest`, `identity` (COSE_Key), `tls_key` (SubjectPublicKeyInfo) and the certificates are
+    hexadecimal, `curve` is Z85. They are "" until they are known.
     """
 
     hub: str
@@ -43,7 +43,9 @@ class Entry:
     replaces: bool = False
     identity: str = ""
     curve: str = ""
+    tls_key: str = ""
     certificate: str = ""
+    tls_certificate: str = ""
     refused: bool = False
 
     @property
@@ -56,7 +58,9 @@ class Entry:
         """Of the keys that asked, "" when none did."""
         if not self.identity:
             return ""
-        return fingerprint(bytes.fromhex(self.identity), z85.decode(self.curve))
+        return fingerprint(
+            bytes.fromhex(self.identity), z85.decode(self.curve), bytes.fromhex(self.tls_key)
+        )
 
 
 class Book:
@@ -88,15 +92,20 @@ class Book:
                 return None if is_over else entry
         return None
 
-    def bind(self, entry: Entry, identity: bytes, curve: str) -> Entry:
+    def bind(self, entry: Entry, identity: bytes, curve: str, tls_key: bytes) -> Entry:
         """Let a token be that of these keys from now on."""
-        bound = replace(entry, identity=identity.hex(), curve=curve)
+        bound = replace(entry, identity=identity.hex(), curve=curve, tls_key=tls_key.hex())
         self.promise(bound)
         return bound
 
-    def approve(self, hub: str, certificate: bytes) -> Entry:
-        """Note the certificate of a hub. Raise KeyError."""
-        approved = replace(self._entries[hub], certificate=certificate.hex(), refused=False)
+    def approve(self, hub: str, certificate: bytes, tls_certificate: bytes) -> Entry:
+        """Note the certificates of a hub. Raise KeyError."""
+        approved = replace(
+            self._entries[hub],
+            certificate=certificate.hex(),
+            tls_certificate=tls_certificate.hex(),
+            refused=False,
+        )
         self.promise(approved)
         return approved
 

@@ -53,7 +53,8 @@ class EnrolmentOrders:
 
     async def _approve(self, order: JsonObject) -> JsonObject:
         certificate = bytes.fromhex(order["certificate"])
-        self._desk.approve(str(order["hub"]), certificate)
+        tls_certificate = bytes.fromhex(order["tls_certificate"])
+        self._desk.approve(str(order["hub"]), certificate, tls_certificate)
         return {}
 
     async def _refuse(self, order: JsonObject) -> JsonObject:
@@ -85,6 +86,7 @@ def _about(entry: Entry) -> JsonObject:
         "points": list(entry.points),
         "names": dict(entry.names),
         "identity": entry.identity,
+        "tls_key": entry.tls_key,
         "fingerprint": entry.fingerprint,
         "approved": bool(entry.certificate),
         "refused": entry.refused,

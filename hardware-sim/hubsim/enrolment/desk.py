@@ -27,12 +27,13 @@ from hubcore.backend.enrolment.messages import (
     Refused,
     RefusedCause,
     Waiting,
-    read_identity,
+    read_keys,
 )
 from hubcore.backend.enrolment.token import SECRET_BYTES, Token, digest_of, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import VerifyKey, read_key
-from hubcore.errors import FrameError, PeerError
+from hubcore.codec.tls import TlsName, TlsRole, read_certificate
+from hubcore.errors import FrameError, PeerError, TrustError
 from hubcore.phone.certificates import read_hub_certificate
 from hubcore.timing.pace import Bucket, Rate
 from hubsim.backend.admission.zap import Gate
@@ -46,10 +47,11 @@ KEY_SUFFIX = ".curve.pub"
 
 @dataclass(frozen=True, slots=True)
 class OfSite:
-    """What every hub of the site is told. `endpoints` are in order."""
+    """What every hub of the site is told. `endpoints` are in order, `tls_authority` is DER."""
 
     site: str
     issuer: bytes
+    tls_authority: bytes
     endpoints: tuple[str, ...]
     server_keys: tuple[bytes, ...]
     beacon: bytes = b""
@@ -107,16 +109,17 @@ class Desk:
         if entry.refused:
             return Refused(RefusedCause.REFUSED, "")
         try:
-            read_identity(ask, z85.decode(curve))
+            keys = read_keys(ask, z85.decode(curve))
         except PeerError:
             return Refused(RefusedCause.PROOF, "")
         if not entry.identity:
             try:
-                entry = self.book.bind(entry, ask.identity, curve)
+                entry = self.book.bind(entry, ask.identity, curve, keys.tls_key)
             except OSError as error:
                 shout(f"hub {entry.hub} asks with its token, which cannot be written: {error}")
                 return Refused(RefusedCause.BUSY, "the backend cannot write to its disk")
-        if entry.identity != ask.identity.hex() or entry.curve != curve:
+        asked = (ask.identity.hex(), curve, keys.tls_key.hex())
+        if asked != (entry.identity, entry.curve, entry.tls_key):
             return Refused(RefusedCause.USED, "")
         if not entry.certificate:
             return Waiting(self.of_site.site, entry.hub)
@@ -130,6 +133,8 @@ class Desk:
             time_zone=entry.time_zone,
             certificate=bytes.fromhex(entry.certificate),
             issuer=of_site.issuer,
+            tls_certificate=bytes.fromhex(entry.tls_certificate),
+            tls_authority=of_site.tls_authority,
             endpoints=of_site.endpoints,
             server_keys=of_site.server_keys,
             beacon=of_site.beacon,
@@ -150,8 +155,8 @@ class Desk:
         self.book.promise(entry)
         return write_token(Token(self._trust, secret))
 
-    def approve(self, hub: str, certificate: bytes) -> None:
-        """Take a hub in with its certificate. Raise ValueError. It may be done again."""
+    def approve(self, hub: str, certificate: bytes, tls_certificate: bytes) -> None:
+        """Take a hub in with its certificates. Raise ValueError. It may be done again."""
         entry = self.book.entries.get(hub)
         if entry is None or not entry.identity:
             raise ValueError(f"no machine has asked with the token of hub {hub} yet")
@@ -166,9 +171,19 @@ class Desk:
             raise ValueError(f"this certificate is not for the keys that hub {hub} asked with")
         if not set(entry.points) <= set(proven.access_points):
             raise ValueError(f"this certificate has not all access points of hub {hub}")
+        self._check_tls(entry, tls_certificate)
         if not entry.certificate:  # later on the hub may have changed its key by itself
             self._take_in(hub, entry.curve)
-        self.book.approve(hub, certificate)
+        self.book.approve(hub, certificate, tls_certificate)
+
+    def _check_tls(self, entry: Entry, document: bytes) -> None:
+        name = TlsName(self.of_site.site, TlsRole.HUB, entry.hub)
+        try:
+            proven = read_certificate(document, self.of_site.tls_authority, name)
+        except TrustError as error:
+            raise ValueError(f"hub {entry.hub}: {error}") from error
+        if proven.key.hex() != entry.tls_key:
+            raise ValueError(f"this TLS certificate is not for the key that {entry.hub} asked with")
 
     def _take_in(self, hub: str, curve: str) -> None:
         """Know a hub by this key alone."""
