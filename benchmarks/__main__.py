@@ -25,6 +25,7 @@ from benchmarks import (
     lab_figures,
     machine,
     policies,
+    policies_figures,
     pulse,
     readers,
     records,
@@ -170,7 +171,7 @@ async def measure(size: Size, directory: Path) -> Table:
     rows = [
         *figures.cpu_figures(of_cpu, without),
         *figures.decision_figures(of_decisions),
-        *figures.policy_figures(of_policies),
+        *policies_figures.policy_figures(of_policies),
         *figures.air_figures(of_air),
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),

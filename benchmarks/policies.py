@@ -5,8 +5,9 @@ Laws:
    the pauses of one are not those of the other.
 2. The pieces are brought as a backend brings them; the carrier costs nothing here. The file is a
    real one.
-3. A pause is how much later than asked the event loop came round, while all that went on. Beside
-   it stands that of a loop with nothing to do, for as long.
+3. A pause is how much later than asked the event loop came round, while all that went on, less the
+   time for which it was ready and other programs had the cores (`beats`). Beside it stand the whole
+   pause and that of a loop with nothing to do, for as long.
 4. The time of a look-up is the thread's CPU. That of a change is the clock's: the disk is in it.
 5. The hub whose memory is looked at is a process as a desk runs it. It has the policy in its file.
 """
@@ -20,14 +21,14 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
+from benchmarks.beats import BEAT_SECONDS, beating
 from benchmarks.start import IDLE_SECONDS, Memory, memory_of
 from hubcore.access.cards import DIGEST_BYTES, Card
 from hubcore.access.grant import Access
@@ -49,7 +50,6 @@ ASKED = 64
 LOOKUPS = 10_000
 REVOCATIONS = 9
 REVOCATION_SECONDS = 20.0
-BEAT_SECONDS = 0.001
 PIN_SHARE = 2
 """One card of so many has a PIN."""
 _NOT_BEFORE = 1_790_000_000
@@ -58,7 +58,7 @@ _EXPIRES = 1_890_000_000
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one policy took: seconds, pieces of pages and of the index, bytes, the longest pause."""
+    """What one policy took: seconds, pieces of pages and of the index, bytes, longest pauses."""
 
     seconds: float
     cpu_seconds: float
@@ -66,6 +66,8 @@ class Applied:
     index_pieces: int
     bytes: int
     pause_seconds: float
+    """Without the time in which other programs had the cores."""
+    whole_pause_seconds: float
 
 
 @dataclass(slots=True)
@@ -194,7 +196,7 @@ async def _apply(path: Path, state: Path) -> None:
     async with await PolicyDatabase.open(state / "policy.db", site.name, prove) as store:
         put = partial(_put, store, path, prove, head)
         whole = await put(0)
-        async with _beating() as idle:
+        async with beating() as idle:
             await asyncio.sleep(whole.seconds)
         changes = [await put(number) for number in range(1, 1 + ROUNDS)]
         asked = json.loads((path / "asked.json").read_text())
@@ -206,7 +208,7 @@ async def _apply(path: Path, state: Path) -> None:
     said = {
         "whole": asdict(whole),
         "changes": [asdict(change) for change in changes],
-        "idle_pause_seconds": max(idle),
+        "idle_pause_seconds": max(idle.whole),
         "card_ns": card_ns,
         "revoked_ns": revoked_ns,
     }
@@ -232,7 +234,7 @@ async def _put(
     """Put a policy in force as a hub does; return what it took."""
     brought = policies.split((path / f"{number}.cbor").read_bytes())
     taken: list[bytes] = []
-    async with _beating() as pauses:
+    async with beating() as pauses:
         began = time.perf_counter()
         cpu = time.process_time()
         proven = await asyncio.to_thread(prove, brought.root)
@@ -252,7 +254,8 @@ async def _put(
         pieces=len(taken) - index,
         index_pieces=index,
         bytes=len(brought.root) + sum(map(len, taken)),
-        pause_seconds=max(pauses),
+        pause_seconds=max(pauses.own),
+        whole_pause_seconds=max(pauses.whole),
     )
 
 
@@ -264,25 +267,6 @@ def _is_index(piece: bytes) -> bool:
 def _parts(names: Sequence[bytes], pieces: Mapping[bytes, bytes]) -> list[list[bytes]]:
     found = [pieces[name] for name in names]
     return [found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE)]
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[list[float]]:
-    """Note by how much later than asked the loop comes round, inside the block."""
-    pauses: list[float] = [0.0]
-
-    async def beat() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(BEAT_SECONDS)
-            pauses.append(time.perf_counter() - before - BEAT_SECONDS)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield pauses
-    finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
 
 
 def main() -> None:

@@ -31,11 +31,13 @@ from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.loading import PolicyCalls
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
 from hubd.policy.carried import CarriedIntake
+from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
@@ -65,6 +67,7 @@ class Hub:
     refusals: Refusals
     policy: ProvenPolicy
     carried: CarriedIntake
+    loads: PolicyLoads
     doors: DoorWatch
     keeper: DoorKeeper
     orders: BackendOrders
@@ -88,11 +91,12 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
     phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
     readers = make_readers(config, keys, parts, policy, doors.unlock, evidence)
+    intake = make_policy_intake(
+        config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
+    )
+    loads = PolicyLoads(intake.accept, evidence.tell)
     sync = None
     if parts.uplink is not None:
-        intake = make_policy_intake(
-            config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
-        )
         orders = Orders(
             release=doors.unlock.release,
             accept_policy=intake.accept,
@@ -107,7 +111,10 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
-    calls = LocalCalls(status, time, policy, doors.passback, readers)
+    calls = (
+        *LocalCalls(status, time, policy, doors.passback, readers).table(),
+        *PolicyCalls(loads).table(),
+    )
     return Hub(
         parts=parts,
         runs={**parts.runs, **movers.runs},
@@ -122,6 +129,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         refusals=evidence.refusals,
         policy=policy,
         carried=phones.carried,
+        loads=loads,
         doors=doors.watch,
         keeper=doors.keeper,
         orders=doors.orders,
@@ -130,5 +138,5 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         epochs=phones.epochs,
         readers=readers,
         sync=sync,
-        api=LocalApi(config.api.socket, calls.table(), evidence.tail),
+        api=LocalApi(config.api.socket, calls, evidence.tail),
     )

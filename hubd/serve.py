@@ -157,6 +157,7 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         hub.devices.faults.run(),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
+        hub.loads.run(),
         hub.log.mend(hub.clock),
         hub.disk.run(),
         tell_left_out(),

@@ -70,6 +70,8 @@ class EventName(StrEnum):
     PART = "part"
     PASSBACK = "passback"
     POLICY = "policy"
+    POLICY_REFUSED = "policy_refused"
+    """A policy that somebody at the hub wanted to load."""
     POLICY_UNREADABLE = "policy_unreadable"
     PROBLEM = "problem"
     READER = "reader"
@@ -154,6 +156,7 @@ class Fact(StrEnum):
     SUMMED = "summed"
     TARGET = "target"
     TICKETS_DROPPED = "tickets_dropped"
+    UID = "uid"
     UNTIL = "until"
     UP = "up"
     VERB = "verb"
@@ -266,6 +269,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.SUMMED: _TEXT,
     Fact.TARGET: FactType((int, str)),  # a group's number, or a device's id
     Fact.TICKETS_DROPPED: _NUMBER,
+    Fact.UID: _NUMBER,  # the user of this machine who brought a policy; the backend has none
     Fact.UNTIL: _NUMBER_OR_NONE,  # Unix seconds
     Fact.UP: _YES_OR_NO,
     Fact.VERB: _NUMBER,
@@ -339,7 +343,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
     ),
     RecordKind.DOOR: frozenset({Fact.DOOR, Fact.WHAT, Fact.COUNT, Fact.STATE}),
-    RecordKind.POLICY: frozenset({Fact.VERSION, Fact.ISSUED, Fact.TICKETS_DROPPED}),
+    RecordKind.POLICY: frozenset({Fact.VERSION, Fact.ISSUED, Fact.TICKETS_DROPPED, Fact.UID}),
     RecordKind.FAULT: frozenset(
         {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.COUNT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
     ),
@@ -407,6 +411,7 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.PART: EventType(frozenset({Fact.PART, Fact.UP, Fact.WHY})),
     EventName.PASSBACK: EventType(RECORD_FACTS[RecordKind.PASSBACK]),
     EventName.POLICY: EventType(RECORD_FACTS[RecordKind.POLICY]),
+    EventName.POLICY_REFUSED: EventType(frozenset({Fact.UID, Fact.WHY}), is_fault=True),
     EventName.POLICY_UNREADABLE: EventType(_WHY, is_fault=True),
     EventName.PROBLEM: EventType(
         frozenset({Fact.PROBLEM, Fact.STANDS, Fact.SEVERITY, Fact.WHAT, Fact.REMEDY}),

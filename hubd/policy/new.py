@@ -13,6 +13,8 @@ Laws:
    staged.
 6. Each decision looks the policy up anew. So a ticket of a revoked grant opens nothing, whenever it
    is dropped, and tickets are looked through in short turns.
+7. Several carriers may come at once: one of them has the turn (`hubd.policy.turn`). Who waited
+   while another brought the very same policy is answered that it is in force.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from hubcore.errors import (
     StoreError,
     TrustError,
 )
-from hubcore.evidence.facts import Detail, EventName, Fact, Tell
+from hubcore.evidence.facts import EventName, Fact, Tell, Value
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.document import Proven
@@ -40,6 +42,7 @@ from hubcore.policy.root import Root, RootHead
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.unlock import Unlock
+from hubd.policy.turn import LostTurn, Turn, Turns
 from hubd.recording import record_now
 from hubd.threads import Start, run_in_thread, start_thread
 
@@ -114,23 +117,45 @@ class PolicyIntake:
         self._unlock = unlock
         self._in_force = in_force
         self._start = start
+        self._turns = Turns()
 
-    async def accept(self, document: bytes, carrier: Carrier | None = None) -> int:
+    async def accept(
+        self, document: bytes, carrier: Carrier | None = None, uid: int | None = None
+    ) -> int:
         """Put a policy in force and return its version; the carrier brings what is not there yet.
 
-        Raise TrustError, StoreError, LinkError from the carrier, or HardwareError when the machine
-        gives no thread; the old policy stays in force then.
+        `uid`: the user of this machine who brings it, None for the backend. Raise TrustError,
+        StoreError, LinkError from the carrier, or HardwareError when the machine gives no thread;
+        the old policy stays in force then.
         """
         offered = await self._read(document)
-        await self._store.stage(offered.root)
-        await self._take_along(offered.pieces)
-        await self._fetch(carrier or NoCarrier())
-        await self._store.put_in_force()
+        if not await self._bring_in_turn(offered, carrier or NoCarrier()):
+            return self._store.version()
         await self._unlock.enforce()
         dropped = await self._drop_tickets()
         await self._in_force(offered.root.version)
-        await self._record(offered.root.head, dropped)
+        await self._record(offered.root.head, dropped, uid)
         return self._store.version()
+
+    async def _bring_in_turn(self, offered: Offered, carrier: Carrier) -> bool:
+        """Put a policy in force when its turn comes; False when another carrier did meanwhile."""
+        again = False
+        while True:
+            async with self._turns.of(offered.root.version, again) as turn:
+                if self._store.digest() == offered.root.head.digest:
+                    return False
+                try:
+                    await self._bring(offered, carrier, turn)
+                except LostTurn:
+                    again = True
+                else:
+                    return True
+
+    async def _bring(self, offered: Offered, carrier: Carrier, turn: Turn) -> None:
+        await self._store.stage(offered.root)
+        await self._take_along(offered.pieces)
+        await self._fetch(carrier, turn)
+        await self._store.put_in_force()
 
     async def _read(self, document: bytes) -> Offered:
         """Read a document in a thread, and raise its refusal here."""
@@ -152,25 +177,25 @@ class PolicyIntake:
             for start in range(0, len(pieces), _BROUGHT_AT_ONCE):
                 taken += await self._store.take(pieces[start : start + _BROUGHT_AT_ONCE])
 
-    async def _fetch(self, carrier: Carrier) -> None:
+    async def _fetch(self, carrier: Carrier, turn: Turn) -> None:
         """Have the carrier bring what is wanted."""
         fruitless = 0
         while names := self._store.wanted(ASKED):
             carrier.ask(names)
-            taken = await self._take_brought(carrier, len(names))
+            taken = await self._take_brought(carrier, turn, len(names))
             fruitless = 0 if taken else fruitless + 1
             if fruitless == PATIENCE:
                 raise LinkError(
                     f"the policy's pieces did not come, though asked for {PATIENCE} times: "
-                    "look at the backend"
+                    "look at who brings them"
                 )
 
-    async def _take_brought(self, carrier: Carrier, most: int) -> int:
+    async def _take_brought(self, carrier: Carrier, turn: Turn, most: int) -> int:
         """Take what comes until all that was asked for is here, nothing comes, or too much."""
         taken = 0
         come = 0
         while taken < most and come < _COME_TIMES * most:
-            pieces = await carrier.next()
+            pieces = await turn.unless_lost(carrier.next)
             if not pieces:
                 break
             come += len(pieces)
@@ -194,12 +219,14 @@ class PolicyIntake:
         except StoreError:
             return True
 
-    async def _record(self, new: RootHead, dropped: int) -> None:
-        facts: Detail = {
+    async def _record(self, new: RootHead, dropped: int, uid: int | None) -> None:
+        facts: dict[Fact, Value] = {
             Fact.VERSION: new.version,
             Fact.ISSUED: new.issued_at,
             Fact.TICKETS_DROPPED: dropped,
         }
+        if uid is not None:
+            facts[Fact.UID] = uid
         self._tell(EventName.POLICY, facts)
         record = record_now(self._clock, RecordKind.POLICY, facts)
         try:

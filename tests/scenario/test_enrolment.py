@@ -16,13 +16,14 @@ from zmq.utils import z85
 
 from hubcore.backend.enrolment.greeting import GREETING_BYTES_MAX, Greeting, write_greeting
 from hubcore.backend.enrolment.messages import Enrolled, FromBackend
+from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.backend.enrolment.token import Token, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
 from hubd.config.file import load
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
-from hubsim.enrolment.desk import Desk, OfSite
+from hubsim.enrolment.desk import Desk
 from hubsim.enrolment.port import EnrolmentPort
 from hubsim.site.documents import certify_hub, make_key
 

@@ -19,6 +19,7 @@ from hubcore.backend.enrolment.messages import (
     Waiting,
     prove_keys,
 )
+from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.backend.enrolment.token import TOKEN_SECONDS, read_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
@@ -26,7 +27,7 @@ from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
 from hubsim.durable import write_durably
 from hubsim.enrolment.book import Write
-from hubsim.enrolment.desk import ASKS, Desk, OfSite
+from hubsim.enrolment.desk import ASKS, Desk
 from hubsim.site.documents import certify_hub, make_key
 
 ISSUER = make_key()

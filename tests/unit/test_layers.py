@@ -74,6 +74,11 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.backend.enrolment.ofsite": _room(
+        "hubcore.backend.enrolment hubcore.codec hubcore.errors hubcore.phone.certificates",
+        "",
+        PURE,
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
@@ -223,6 +228,9 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
+    "hubd.loading": _room(
+        "hubd.adapters.local hubd.adapters.host.peer hubd.policy hubcore", "", WORLDLY
+    ),
     "hubd.calls": _room(
         "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
         "",
@@ -231,8 +239,8 @@ ROOMS: dict[str, Room] = {
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.backend hubd.building hubd.calls "
-        "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones hubd.policy "
-        "hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.config.file hubd.doors hubd.evidence hubd.loading hubd.orders hubd.phones "
+        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "

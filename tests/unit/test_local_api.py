@@ -48,6 +48,7 @@ from hubd.adapters.local.tail import BEATS_MISSED_MAX
 pytestmark = pytest.mark.asyncio
 
 Args = Mapping[str, Any]
+BODY_BYTES = 4 * LINE_BYTES_MAX
 
 
 class Daemon:
@@ -56,6 +57,7 @@ class Daemon:
     def __init__(self) -> None:
         self.fail: Exception | None = None
         self.writes: list[PeerProcess] = []
+        self.bodies: list[bytes] = []
         self.answer: object = {"hub": "hub-1"}
 
     async def status(self, args: Args, caller: PeerProcess) -> object:
@@ -66,6 +68,10 @@ class Daemon:
     async def echo(self, args: Args, caller: PeerProcess) -> object:
         return {"args": dict(args), "uid": caller.uid, "pid": caller.pid}
 
+    async def load(self, args: Args, caller: PeerProcess) -> object:
+        self.bodies.append(args["body"])
+        return len(args["body"])
+
     async def change(self, args: Args, caller: PeerProcess) -> object:
         self.writes.append(caller)
         return "changed"
@@ -75,6 +81,7 @@ class Daemon:
             Call("status", self.status),
             Call("echo", self.echo),
             Call("change", self.change, writes=True),
+            Call("load", self.load, writes=True, body_bytes_max=BODY_BYTES),
         )
 
 
@@ -195,7 +202,7 @@ async def test_an_unknown_call_is_told_what_there_is(hub: Hub) -> None:
     async with hub.running():
         error = (await (await hub.client()).answer("open " * 3000))["error"]
         assert error["code"] == "unknown-call"
-        assert error["message"].endswith("there are change, echo, status, tail")
+        assert error["message"].endswith("there are change, echo, load, status, tail")
         assert len(error["message"]) < 300
 
 
@@ -207,6 +214,51 @@ async def test_a_line_that_is_too_long_ends_the_client_and_no_other(hub: Hub) ->
         assert (await client.line())["error"]["code"] == "too-long"
         assert await client.closed()
         assert "result" in await other.answer("status")
+
+
+def request(call: str, body: int, call_id: int = 1) -> bytes:
+    return json.dumps({"id": call_id, "call": call, "body": body}).encode() + b"\n"
+
+
+async def test_bytes_behind_a_request_come_whole_and_the_next_request_after_them(hub: Hub) -> None:
+    body = os.urandom(BODY_BYTES - 1) + b"\n"
+    async with hub.running():
+        client = await hub.client()
+        client.say(request("load", len(body)) + body + request("status", 0, 2))
+        assert await client.line() == {"id": 1, "result": len(body)}
+        assert await client.line() == {"id": 2, "result": {"hub": "hub-1"}}
+        assert await client.answer("load") == {"id": 1, "result": 0}
+        assert hub.daemon.bodies == [body, b""]
+
+
+# hubd.adapters.local.calls, law 3
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [("load", BODY_BYTES + 1), ("status", 1), ("tail", 1), ("nothing", 1), ("load", 1 << 53)],
+)
+async def test_bytes_that_no_call_takes_end_the_client_unread(
+    hub: Hub, call: str, body: int
+) -> None:
+    async with hub.running():
+        client = await hub.client()
+        client.say(request(call, body))
+        assert (await client.line())["error"]["code"] == "too-long"
+        assert await client.closed()
+        assert hub.daemon.bodies == []
+
+
+async def test_bytes_that_do_not_come_end_the_client_alone(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "hubd.sock", waits=Waits(stall=0.01))
+    async with hub.running():
+        late = await hub.client()
+        late.say(request("load", 100) + b"x")
+        cut = await hub.client()
+        cut.say(request("load", 100) + b"x")
+        cut.writer.write_eof()
+        assert await late.closed()
+        assert await cut.closed()
+        assert "result" in await (await hub.client()).answer("status")
+        assert hub.daemon.bodies == []
 
 
 async def test_a_handler_that_fails_fails_alone(hub: Hub) -> None:
@@ -286,6 +338,16 @@ async def test_another_user_may_read_but_not_change(hub: Hub) -> None:
             "message": "change changes something: only root may; use sudo",
         }
         assert hub.daemon.writes == []
+
+
+@as_root
+async def test_bytes_of_another_user_are_not_read(hub: Hub) -> None:
+    async with hub.running():
+        client = await as_user(hub, 65534)
+        client.say(request("load", 1))
+        assert (await client.line())["error"]["code"] == "too-long"
+        assert await client.closed()
+        assert hub.daemon.bodies == []
 
 
 class Turns:

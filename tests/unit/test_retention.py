@@ -39,9 +39,9 @@ from hubcore.evidence.uses import Use, UseTable, read_change
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
-from hubd.adapters.sqlite.audit_writer import BATCH_LIMIT, PAUSE_SECONDS, Append, Writer
+from hubd.adapters.sqlite.audit_writer import BATCH_LIMIT, Append, Writer
 from hubd.adapters.sqlite.tables.records import acknowledge, insert_records, take_back
-from hubd.adapters.sqlite.tables.retention import Remover, Retention
+from hubd.adapters.sqlite.tables.retention import PAUSE_SECONDS, Remover, Retention
 from hubd.adapters.sqlite.tables.uses import change_uses
 from hubd.cli.audit import audit
 
@@ -561,6 +561,42 @@ async def test_no_step_runs_while_records_wait_for_the_disk(tmp_path: Path) -> N
     writer.put(None)
     await asyncio.to_thread(writer.join)
     assert turns == ["commit", "commit", "commit", "step"]
+
+
+PRESSED = replace(ALL, step=8, pause_seconds=3600.0, slack_bytes=0)
+"""A log that is always pressed, and for which no pause is long enough."""
+
+
+@pytest.mark.asyncio
+async def test_under_a_load_without_a_pause_the_log_does_not_grow(tmp_path: Path) -> None:
+    async with await AuditStore.open(tmp_path / "audit.db", PRESSED) as store:
+        for n in range(0, 400, 4):
+            appends = [store.append(door(n + more)) for more in range(4)]
+            await store.acknowledge(await asyncio.gather(*appends))
+            assert store.last() - store.gone() <= 2 * len(appends) + PRESSED.kept
+        assert store.last() == 400
+
+
+@pytest.mark.asyncio
+async def test_a_pressed_log_loses_two_records_for_each_that_comes(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path, replace(ALL, budget_bytes=1 << 30)) as store:
+        numbers = await asyncio.gather(*(store.append(door(n)) for n in range(200)))
+        await store.acknowledge(numbers)
+    async with await AuditStore.open(path, PRESSED) as store:
+        await asyncio.gather(*(store.append(door(n)) for n in range(200, 280)))
+        assert store.gone() >= 2 * 80 - PRESSED.step
+    assert run(path).exit_code == 0
+
+
+@pytest.mark.asyncio
+async def test_within_its_slack_a_log_waits_for_a_pause(tmp_path: Path) -> None:
+    roomy = replace(PRESSED, slack_bytes=1 << 20)
+    async with await AuditStore.open(tmp_path / "audit.db", roomy) as store:
+        await store.acknowledge([await store.append(door(n)) for n in range(20)])
+        await store.append(door(20))
+        assert store.room().used_bytes > roomy.budget_bytes
+        assert store.gone() == 0
 
 
 def test_a_step_is_bounded_and_there_is_none_within_the_budget(tmp_path: Path) -> None:

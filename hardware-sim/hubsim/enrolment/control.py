@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hubcore.backend.enrolment.messages import DOORS_MAX, NAME_BYTES_MAX
-from hubsim.enrolment.book import Entry
+from hubcore.backend.enrolment.promise import Promise, Signed
 from hubsim.enrolment.desk import Desk
 
 JsonObject = dict[str, Any]
@@ -54,7 +54,7 @@ class EnrolmentOrders:
     async def _approve(self, order: JsonObject) -> JsonObject:
         certificate = bytes.fromhex(order["certificate"])
         tls_certificate = bytes.fromhex(order["tls_certificate"])
-        self._desk.approve(str(order["hub"]), certificate, tls_certificate)
+        self._desk.approve(str(order["hub"]), Signed(certificate, tls_certificate))
         return {}
 
     async def _refuse(self, order: JsonObject) -> JsonObject:
@@ -81,7 +81,7 @@ def _names(said: Any) -> dict[int, str]:
     return names
 
 
-def _about(entry: Entry) -> JsonObject:
+def _about(entry: Promise) -> JsonObject:
     return {
         "points": list(entry.points),
         "names": dict(entry.names),

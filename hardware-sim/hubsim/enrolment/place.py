@@ -12,12 +12,13 @@ import zmq
 from zmq.utils import z85
 
 from hubcore.backend.enrolment.messages import ANY_HOST
+from hubcore.backend.enrolment.ofsite import OfSite
 from hubsim.backend.control import Orders
 from hubsim.backend.serve import More
 from hubsim.backend.server import Backend
 from hubsim.durable import OWNER_ALONE, write_durably
 from hubsim.enrolment.control import EnrolmentOrders
-from hubsim.enrolment.desk import Desk, OfSite
+from hubsim.enrolment.desk import Desk
 from hubsim.enrolment.port import EnrolmentPort
 from hubsim.site.authority import authority_document
 from hubsim.site.folder import Site

@@ -51,14 +51,6 @@ def _put(path: Path, document: bytes) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class HubDocuments:
-    """What a hub is certified by: for phones by the issuer, for TLS by the authority."""
-
-    certificate: bytes
-    tls_certificate: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Certificates:
     """Those below `backend`, proven by `issuer`. `renew` makes a newer one; None: nobody here."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import zmq
 
+from hubcore.backend.enrolment.promise import Signed
 from hubcore.codec import cbor
 from hubcore.codec.cose import VerifyKey
 from hubcore.codec.tls import TlsName, TlsRole, der_of, pem_of, read_certificate
@@ -24,7 +25,6 @@ from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubsim.phone.wallet import write_private
 from hubsim.site.authority import certify_tls, make_authority, open_authority, public_of
 from hubsim.site.certificates import (
-    HubDocuments,
     certificate_file,
     hand_to_hub,
     hand_tls_to_hub,
@@ -180,7 +180,7 @@ def certify_new(
     tls_key: bytes,
     points: Sequence[int],
     days: float = HUB_DAYS,
-) -> HubDocuments:
+) -> Signed:
     """Return the certificates of a hub that enrols with these keys; they are the hub's from now on.
 
     `tls_key` is a SubjectPublicKeyInfo. Raise ValueError for a name or an access point in use.
@@ -202,7 +202,7 @@ def certify_new(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _put_certificate(site, folder, hub, document)
     _put_tls(site, folder, hub, tls_document)
-    return HubDocuments(document, tls_document)
+    return Signed(document, tls_document)
 
 
 def end_hub(site: Site, hub: str) -> None:

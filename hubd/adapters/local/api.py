@@ -4,7 +4,8 @@ A client writes `{"id": 1, "call": "status", "args": {...}}` and reads `{"id": 1
 `{"id": 1, "error": {"code": ..., "message": ...}}`. The call `tail` is answered by `"tailing"` and
 then by `{"id": 1, "event": {...}}` lines until the client closes, with `{"id": 1, "lost": n}` where
 it was too slow, and with `{"id": 1, "beat": n}` now and then. The client answers a beat with an
-empty line.
+empty line. A request with `"body": n` is followed by n bytes as they are, for a call that takes
+them.
 
 Laws:
 1. Whoever can connect may read: the socket has mode 0660. `calls` says who may change something.

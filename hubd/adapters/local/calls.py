@@ -3,6 +3,7 @@
 Laws:
 1. A call that changes something needs uid 0 or the daemon's own uid, and is logged with its caller.
 2. A handler that fails is answered and logged. It ends nothing else.
+3. Bytes that follow a request are read only for a call that takes so many, from who may make it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ Handler = Callable[[Mapping[str, Any], PeerProcess], Awaitable[object]]
 
 HubError is answered by its sentence.
 """
+BODY = "body"
+"""The argument that holds the bytes behind the request, for a call that takes some."""
 
 
 class CallRefused(HubError):
@@ -41,11 +44,17 @@ class CallRefused(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the API. `writes`: it changes something, so not everybody may."""
+    """One call of the API.
+
+    `writes`: it changes something, so not everybody may. `body_bytes_max` is how many bytes may
+    follow its request. `goes_on`: it is a part of an act whose begin was logged.
+    """
 
     name: str
     handler: Handler
     writes: bool = False
+    body_bytes_max: int = 0
+    goes_on: bool = False
 
 
 class CallTable:
@@ -65,7 +74,18 @@ class CallTable:
         if is_double or TAIL in self._calls:
             raise ValueError("two calls of one name")
 
-    async def perform(self, request: Request, caller: PeerProcess) -> bytes:
+    def refused_body(self, request: Request, caller: PeerProcess) -> bytes | None:
+        """Return the line that refuses the bytes behind a request; None when they may come."""
+        call = self._calls.get(request.call)
+        most = 0
+        if call is not None and (not call.writes or _is_writer(caller)):
+            most = call.body_bytes_max
+        if request.body <= most:
+            return None
+        sentence = f"{request.body} bytes follow this request, and it may have {most}"
+        return error_line(request.id, "too-long", sentence)
+
+    async def perform(self, request: Request, caller: PeerProcess, body: bytes = b"") -> bytes:
         """Run one call; return the line that answers it, whatever happens in the handler."""
         call = self._calls.get(request.call)
         if call is None:
@@ -76,7 +96,8 @@ class CallTable:
         if call.writes and not self._may_write(call, caller):
             sentence = f"{call.name} changes something: only root may; use sudo"
             return error_line(request.id, "not-allowed", sentence)
-        answer = await self._answer(call, request, caller)
+        args = {**request.args, BODY: body} if call.body_bytes_max else request.args
+        answer = await self._answer(call, request.id, args, caller)
         length = len(answer) - len(b"\n")
         if length > ANSWER_BYTES_MAX:
             sentence = f"the answer has {length} bytes; ask for less"
@@ -85,26 +106,33 @@ class CallTable:
 
     def _may_write(self, call: Call, caller: PeerProcess) -> bool:
         who = asdict(caller)
-        if caller.uid not in (0, os.geteuid()):
+        if not _is_writer(caller):
             self._sparse_log.report("write_call_refused", call=call.name, **who)
             return False
-        self._log.info("write_call", call=call.name, **who)
+        if not call.goes_on:
+            self._log.info("write_call", call=call.name, **who)
         return True
 
-    async def _answer(self, call: Call, request: Request, caller: PeerProcess) -> bytes:
+    async def _answer(
+        self, call: Call, call_id: int, args: Mapping[str, Any], caller: PeerProcess
+    ) -> bytes:
         try:
             async with asyncio.timeout(self._handler_seconds):
-                result = await call.handler(request.args, caller)
-            return result_line(request.id, result)
+                result = await call.handler(args, caller)
+            return result_line(call_id, result)
         except TimeoutError:
             sentence = f"{call.name} took longer than {self._handler_seconds:g} s"
-            return error_line(request.id, "timeout", sentence)
+            return error_line(call_id, "timeout", sentence)
         except CallRefused as error:
-            return error_line(request.id, error.code, str(error))
+            return error_line(call_id, error.code, str(error))
         except HubError as error:
             code = type(error).__name__.removesuffix("Error").lower()
-            return error_line(request.id, code, str(error))
+            return error_line(call_id, code, str(error))
         except Exception as error:  # a bug in a handler is this call's failure, not the daemon's
             self._sparse_log.report(f"call_failed {call.name}", exc_info=error)
             sentence = f"{call.name} failed inside hubd; see journalctl -u hubd"
-            return error_line(request.id, "internal", sentence)
+            return error_line(call_id, "internal", sentence)
+
+
+def _is_writer(caller: PeerProcess) -> bool:
+    return caller.uid in (0, os.geteuid())

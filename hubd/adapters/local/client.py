@@ -98,17 +98,26 @@ class ClientServer:
         self._places.served(place)
 
     async def _answer(self, line: bytes, client: Client, stream: ClientStream) -> None:
-        """Answer one request. Raise GoneError when a tail has ended, and with it the client."""
+        """Answer one request.
+
+        Raise GoneError when a tail has ended, and with it the client, and when bytes follow that
+        nobody reads.
+        """
         try:
             request = msgspec.json.decode(line, type=Request)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             sentence = f"this is no request: {error}"[:ECHO_CHARS_MAX]
             await stream.write(error_line(None, "bad-request", sentence))
             return
+        refused = self._calls.refused_body(request, client.caller)
+        if refused is not None:
+            await stream.write(refused)
+            raise GoneError
         if request.call == TAIL:
             await self._send_events(request.id, client.place, stream)
             raise GoneError
-        answer = await self._calls.perform(request, client.caller)
+        body = await stream.body(request.body)
+        answer = await self._calls.perform(request, client.caller, body)
         await stream.write(answer)
 
     async def _send_events(self, call_id: int, place: Place, stream: ClientStream) -> None:

@@ -18,11 +18,15 @@ Plain = str | int | float | bool | None
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    """One request; `args` is a flat object."""
+    """One request; `args` is a flat object.
+
+    `body`: so many bytes follow the line. Only a call that takes them may have some.
+    """
 
     id: Annotated[int, msgspec.Meta(ge=0, le=CALL_ID_MAX)]
     call: str
     args: dict[str, Plain] = {}
+    body: Annotated[int, msgspec.Meta(ge=0, le=CALL_ID_MAX)] = 0
 
 
 def result_line(call_id: int, result: object) -> bytes:

@@ -63,6 +63,16 @@ class ClientStream:
             return b""
         return line if line.endswith(b"\n") else b""
 
+    async def body(self, length: int) -> bytes:
+        """Return the bytes behind a request. Raise GoneError when they do not come in time."""
+        if not length:
+            return b""
+        try:
+            async with asyncio.timeout(self._waits.stall):
+                return await self._reader.readexactly(length)
+        except (TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+            raise GoneError from error
+
     async def received(self) -> bool:
         """Read and drop what the client sends next; False when it has closed."""
         return bool(await self._reader.read(LINE_BYTES_MAX))

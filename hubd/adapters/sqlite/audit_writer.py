@@ -7,8 +7,8 @@ Laws:
 3. Nothing of a failed commit stays: the connection is dropped with it.
 4. When the disk is full the write-ahead log is folded and used again from its beginning, and the
    commit is tried once more.
-5. The oldest records go (`retention`) in a pause alone, when nothing has come for PAUSE_SECONDS:
-   one bounded step, then another look for what has come.
+5. The oldest records go (`retention`) in a pause, when nothing has come for a while: one bounded
+   step, then another look for what has come. A log that is pressed waits for no pause.
 """
 
 from __future__ import annotations
@@ -47,10 +47,6 @@ BATCH_LIMIT = 256
 
 IDLE_SECONDS = 1.0
 """Nothing must have come for so long before the write-ahead log is folded into the file."""
-
-PAUSE_SECONDS = 0.05
-"""Nothing must have come for so long before the oldest records go: what belongs to a release comes
-sooner."""
 
 FOLD_COMMITS = 64
 """After so many commits the write-ahead log is folded into the file at the next idle moment."""
@@ -157,19 +153,25 @@ class Writer:
             if batch:
                 result = self._write(batch)
                 self._deliver(result)
+            if self._remover.pressed():
+                self._remove_oldest()
         self._fold()
         self._drop_connection()
 
     def _patience(self) -> float | None:
         """Return how long nothing must come before there is something else to do."""
         if self._remover.has_work():
-            return PAUSE_SECONDS
+            return self._remover.pause_seconds()
         return IDLE_SECONDS if self._commits >= FOLD_COMMITS else None
 
     def _use_pause(self) -> None:
-        if not self._remover.has_work():
+        if self._remover.has_work():
+            self._remove_oldest()
+        else:
             self._fold()
-            return
+
+    def _remove_oldest(self) -> None:
+        """Remove one step of the oldest records."""
         try:
             self._remover.step(self._ready())
             self._commits += 1
@@ -187,9 +189,10 @@ class Writer:
 
     def _collect(self, job: Job | None, batch: list[Job]) -> bool:
         """Take all that is pending, up to the ceiling; False when the end was asked for."""
+        most = self._remover.pressed() or BATCH_LIMIT
         while job is not None:
             batch.append(job)
-            if len(batch) == BATCH_LIMIT:
+            if len(batch) == most:
                 return True
             try:
                 job = self._jobs.get_nowait()

@@ -68,7 +68,7 @@ CLOSE_SECONDS = 1.0
 What was not committed by then is not in force at the next start.
 """
 FOLD_BYTES = 4 << 20
-"""After so many bytes of staged pieces the write-ahead log is folded into the file."""
+"""After so many bytes of staged pages the write-ahead log is folded into the file."""
 
 
 class PolicyDatabase:
@@ -285,7 +285,7 @@ class PolicyDatabase:
             staged.append(Staged(new, _assembly(new, here, shelves), shelves))
 
         self._staged = None
-        await self._written(begin, f"policy {new.version}", lambda: None)
+        await self._written(begin, f"policy {new.version}", lambda: None, fold=False)
         self._staged = staged[0]
 
     def wanted(self, most: int) -> Sequence[bytes]:
@@ -302,20 +302,21 @@ class PolicyDatabase:
         if staged is None:
             return 0
         taken = 0
+        written_bytes = 0
 
         def write() -> None:
-            nonlocal taken
+            nonlocal taken, written_bytes
             found = [staged.assembly.take(piece) for piece in pieces]
             arrived = [one for places in found if places for one in places]
             if arrived:
                 with not_synced(self._connection), transaction(self._connection):
-                    pages.stage(self._connection, staged.shelves, arrived)
+                    written_bytes = pages.stage(self._connection, staged.shelves, arrived)
             taken = sum(places is not None for places in found)
 
         self._staged = None  # so that an error, or a caller who goes, leaves nothing half known
         await self._written(write, f"policy {staged.root.version}", lambda: None, fold=False)
         self._staged = staged
-        self._unfolded_bytes += sum(map(len, pieces))
+        self._unfolded_bytes += written_bytes
         if self._unfolded_bytes > FOLD_BYTES:
             self._unfolded_bytes = 0
             self._fold("PASSIVE", self._folded)

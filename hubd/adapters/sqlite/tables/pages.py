@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from hubcore.errors import FrameError
 from hubcore.policy.assembly import Arrived
@@ -35,6 +36,8 @@ NameOf = Callable[[Table, int], bytes]
 """Returns the name of a piece, by its table and its number."""
 Twig = tuple[int, bytes, int]
 """A row: the place of a piece, the hashes of its pages, their slots."""
+_SPREAD = [bytes(mask >> at & 1 for at in range(8)) for mask in range(256)]
+"""The slots of eight pages, a byte for each, by the bits of a row."""
 
 
 def piece_place(table: Table, piece: int) -> int:
@@ -101,8 +104,12 @@ def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:
         query = "SELECT place, hashes, slots FROM twigs WHERE place >= ? AND place < ?"
         first = piece_place(table, 0)
         rows = connection.execute(query, (first, first + tree.pieces))
-        shelves[table] = _shelf(tree, table, _checked(rows), None)
+        shelves[table] = _shelf(tree, table, _checked(rows), None, _hashed)
     return shelves
+
+
+def _hashed(_piece: int, hashes: bytes) -> bytes:
+    return hash_node(hashes)
 
 
 def without_damaged(connection: sqlite3.Connection, shelves: Shelves) -> Shelves:
@@ -143,8 +150,17 @@ def _checked(rows: Iterable[Sequence[object]]) -> Iterator[Twig]:
                 raise FrameError("hashes of pages that are none")
 
 
-def _shelf(tree: Tree, table: Table, twigs: Iterable[Twig], before: Shelf | None) -> Shelf:
-    """Make the shelf of a tree from rows, over what was there before. Raise FrameError."""
+def _shelf(
+    tree: Tree,
+    table: Table,
+    twigs: Iterable[Twig],
+    before: Shelf | None,
+    name: Callable[[int, bytes], bytes],
+) -> Shelf:
+    """Make the shelf of a tree from rows, over what was there before.
+
+    `name` returns the name of a piece, by its number and the hashes of its pages. Raise FrameError.
+    """
     size = tree.pages_a_piece
     if before is None or before.tree.bits != tree.bits:
         before = Shelf(
@@ -161,15 +177,19 @@ def _shelf(tree: Tree, table: Table, twigs: Iterable[Twig], before: Shelf | None
         if len(of_piece) != size * HASH_BYTES or not 0 <= piece < tree.pieces:
             raise FrameError("hashes of pages that are not of their tree")
         hashes[piece * size * HASH_BYTES : (piece + 1) * size * HASH_BYTES] = of_piece
-        slots[piece * size : (piece + 1) * size] = bytes(mask >> at & 1 for at in range(size))
-        names[piece * HASH_BYTES : (piece + 1) * HASH_BYTES] = hash_node(of_piece)
+        spread = _SPREAD[mask & 0xFF] + _SPREAD[mask >> 8 & 0xFF]
+        slots[piece * size : (piece + 1) * size] = spread[:size]
+        names[piece * HASH_BYTES : (piece + 1) * HASH_BYTES] = name(piece, of_piece)
     if hash_of(bytes(names)) != tree.hash:
         raise FrameError(f"the hashes of {table.name} do not lead to the signed one")
     return Shelf(tree, bytes(hashes), bytes(slots), bytes(names))
 
 
-def stage(connection: sqlite3.Connection, shelves: Shelves, arrived: Sequence[Arrived]) -> None:
-    """Write pieces that have come, each page to the slot that is not in force."""
+def stage(connection: sqlite3.Connection, shelves: Shelves, arrived: Sequence[Arrived]) -> int:
+    """Write pieces that have come, each page to the slot that is not in force.
+
+    Return the bytes of the pages that were written.
+    """
     pages: list[tuple[int, bytes]] = []
     twigs: list[Twig] = []
     for one in arrived:
@@ -180,6 +200,7 @@ def stage(connection: sqlite3.Connection, shelves: Shelves, arrived: Sequence[Ar
     connection.executemany(
         "INSERT OR REPLACE INTO staged_twigs (place, hashes, slots) VALUES (?, ?, ?)", twigs
     )
+    return sum(len(data) for _, data in pages)
 
 
 def _stage_one(
@@ -239,6 +260,11 @@ def _drop_unwanted(connection: sqlite3.Connection, trees: Trees, name: NameOf) -
     connection.executemany("DELETE FROM staged_twigs WHERE place = ?", unwanted)
 
 
+def _named(name: NameOf, table: Table, piece: int, _hashes: bytes) -> bytes:
+    """Return the signed name of a piece: `_drop_unwanted` held its hashes against it."""
+    return name(table, piece)
+
+
 def put_in_force(
     connection: sqlite3.Connection, trees: Trees, before: Shelves, name: NameOf
 ) -> Shelves:
@@ -254,7 +280,8 @@ def put_in_force(
         end = first + tree.pieces
         query = "SELECT place, hashes, slots FROM staged_twigs WHERE place >= ? AND place < ?"
         rows = connection.execute(query, (first, end))
-        shelves[table] = _shelf(tree, table, _checked(rows), before.get(table))
+        named = partial(_named, name, table)
+        shelves[table] = _shelf(tree, table, _checked(rows), before.get(table), named)
     _drop_beyond(connection, "twigs", trees)
     connection.execute("INSERT OR REPLACE INTO twigs SELECT * FROM staged_twigs")
     connection.execute("DELETE FROM staged_twigs")

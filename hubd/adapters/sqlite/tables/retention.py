@@ -3,10 +3,13 @@
 Laws:
 1. A record goes only if the backend has it durably, and all before it went.
 2. A checkpoint that stands for it is durable first: it comes in the transaction of the removal.
-3. A step removes at most STEP_RECORDS. The writer takes one only in a pause, so a release waits for
-   one step at most.
-4. The newest KEPT_RECORDS stay whatever the budget says: a start asks them what it remembers.
-5. Where the chain of the oldest records does not hold, nothing goes.
+3. A step removes at most STEP_RECORDS. The writer takes one in a pause, so a release waits for one
+   step at most.
+4. At SLACK_BYTES above the budget the log is pressed: no pause is waited for. A step follows each
+   commit, and a commit takes at most half as many records as a step removes. So a pressed log has
+   ever fewer records, whatever comes.
+5. The newest KEPT_RECORDS stay whatever the budget says: a start asks them what it remembers.
+6. Where the chain of the oldest records does not hold, nothing goes.
 """
 
 from __future__ import annotations
@@ -29,6 +32,12 @@ from hubd.adapters.sqlite.tables.checkpoint import (
 STEP_RECORDS = 64
 """Records that go in one commit: a millisecond of work, and 256 KiB of the longest records."""
 
+PAUSE_SECONDS = 0.05
+"""Nothing must have come for so long before the oldest records go: what belongs to a release comes
+sooner."""
+
+SLACK_BYTES = 4 << 20
+
 KEPT_RECORDS = 20_000
 """More than any look back at a start: 16,384 for the floor of time, 10,000 for operations and
 alarms."""
@@ -44,6 +53,8 @@ class Retention:
     key: SigningKey
     kept: int = KEPT_RECORDS
     step: int = STEP_RECORDS
+    pause_seconds: float = PAUSE_SECONDS
+    slack_bytes: int = SLACK_BYTES
 
 
 def find_checkpoint(connection: sqlite3.Connection, retention: Retention | None) -> Checkpoint:
@@ -113,6 +124,19 @@ class Remover:
             and self._used_bytes > self._retention.budget_bytes
             and self._may_go > self.checkpoint.head.number
         )
+
+    def pause_seconds(self) -> float:
+        """Return for how long nothing must have come before a step is taken."""
+        return PAUSE_SECONDS if self._retention is None else self._retention.pause_seconds
+
+    def pressed(self) -> int:
+        """Return how many jobs the next commit may have, as the log is pressed; 0: it is not."""
+        retention = self._retention
+        if retention is None or not self.has_work():
+            return 0
+        if self._used_bytes <= retention.budget_bytes + retention.slack_bytes:
+            return 0
+        return max(1, retention.step // 2)
 
     def step(self, connection: sqlite3.Connection) -> None:
         """Remove one step. Raise sqlite3.Error, with nothing removed."""
