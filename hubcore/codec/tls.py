@@ -31,7 +31,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from hubcore.codec.cose import PublicKey, SigningKey
 from hubcore.errors import ProofError, RollbackError, SignatureError, TrustError
 
-CERTIFICATE_BYTES_MAX = 4096
+CERTIFICATE_BYTES_MAX = 2048
 REQUEST_BYTES_MAX = 1024
 _UNREADABLE = (
     ValueError,

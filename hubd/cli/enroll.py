@@ -101,10 +101,9 @@ def enroll(
         order = Order(host=host, port=port, token=token, lines=lines, anew=anew)
         places = Places(root)
         sealer = choose_sealer(places, sealed, Sealer())
-        _say(_how_kept(sealer))
         enrolment = Enrolment(places, sealer)
         asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
-        result = _run(enrolment, order, asking)
+        result = _run(enrolment, order, asking, _how_kept(sealer))
     except (HubError, OSError) as error:
         fail(NoAnswer("not-enrolled", str(error)), as_json)
     if as_json:
@@ -114,12 +113,13 @@ def enroll(
     sys.exit(OK)
 
 
-def _run(enrolment: Enrolment, order: Order, asking: Asking) -> Result:
+def _run(enrolment: Enrolment, order: Order, asking: Asking, kept: str) -> Result:
     """Do what is left to do. Raise HubError or OSError."""
     standing = enrolment.standing(order)
     if standing is not None:
         return standing
     keys = enrolment.own_keys(order)
+    _say(kept)
     _say(f"fingerprint of this machine: {keys.fingerprint}")
     _say("The operator sees the same one, or somebody else has the token.")
     enrolled = asyncio.run(enrolment.answer(order, keys, asking))

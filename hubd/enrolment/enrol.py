@@ -9,9 +9,9 @@ Laws:
 4. A hub that is enrolled stays as it is, unless it is told to enrol anew. Until the new answer is
    durable, its old keys stay in force.
 5. The answer is removed last: as long as it is there, the command is not done.
-6. Keys that wait and an answer that lies here belong to one token. With another token nothing of
-   them is used: an answer is refused by name, unless it is to be given up (`anew`), and new keys are
-   made. So no two hubs at a backend have one key.
+6. Keys that wait, and an answer that lies here, belong to one token. With another token none of
+   them is used: new keys are made, and the answer is refused by name unless it is to be given up
+   (`anew`). So no two hubs at a backend have one key.
 """
 
 from __future__ import annotations

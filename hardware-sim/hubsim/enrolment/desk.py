@@ -75,12 +75,12 @@ class Desk:
         if not self._asks.take(self._monotonic()):
             self.left_out += 1
             return Refused(RefusedCause.BUSY, "many ask at once")
+        if messages.version_asked(data) not in (None, messages.VERSION):
+            return Refused(RefusedCause.VERSION, "")
         try:
             ask = messages.decode_from_hub(data)
         except FrameError:
             return None
-        if ask.version != messages.VERSION:
-            return Refused(RefusedCause.VERSION, "")
         entry = self.book.entry_of(digest_of(ask.secret))
         key = z85.decode(curve)
         turn = judge(entry, ask, key, self._clock())

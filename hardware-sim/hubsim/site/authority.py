@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import TlsName, der_of, public_der, read_authority
+from hubcore.codec.tls import TlsName, der_of, pem_of, public_der, read_authority
 from hubsim.phone.wallet import write_private
 from hubsim.site.documents import Validity, make_key, pem, read_ec_key
 
@@ -40,8 +40,8 @@ class Authority:
     document: bytes
 
 
-def make_authority(path: Path, site: str) -> None:
-    """Make the authority of a new site in its folder."""
+def new_authority(site: str) -> Authority:
+    """Return a new authority for a site."""
     key = make_key()
     private = _private(key)
     validity = Validity.days(AUTHORITY_DAYS)
@@ -58,8 +58,14 @@ def make_authority(path: Path, site: str) -> None:
         )
         .sign(private, hashes.SHA256())
     )
-    write_private(path / _KEY, pem(key))
-    (path / _CERTIFICATE).write_bytes(certificate.public_bytes(Encoding.PEM))
+    return Authority(key, certificate.public_bytes(Encoding.DER))
+
+
+def make_authority(path: Path, site: str) -> None:
+    """Make the authority of a new site in its folder."""
+    made = new_authority(site)
+    write_private(path / _KEY, pem(made.key))
+    (path / _CERTIFICATE).write_bytes(pem_of(made.document))
 
 
 def authority_document(path: Path) -> bytes:

@@ -26,8 +26,8 @@ from hubsim.phone.wallet import write_private
 from hubsim.site.authority import certify_tls, make_authority, open_authority, public_of
 from hubsim.site.certificates import (
     certificate_file,
-    hand_to_hub,
     hand_tls_to_hub,
+    hand_to_hub,
     tls_file,
 )
 from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem

@@ -44,6 +44,9 @@ FINGERPRINT_CHARACTERS = 20
 VERSION = 2
 
 _ARRAY_HEAD = 0x80
+_ARRAY = _ARRAY_HEAD >> 5
+_ONE_BYTE_MORE = 24
+"""A whole number below it is one byte (RFC 8949, section 3)."""
 _PROVES = "hubd enrolment 2"
 
 
@@ -226,6 +229,12 @@ def encode(message: FromHub | FromBackend) -> bytes:
 def decode_from_hub(data: bytes) -> FromHub:
     """Read what a hub says, in the backend. Raise FrameError."""
     return _decode(data, FROM_HUB)
+
+
+def version_asked(data: bytes) -> int | None:
+    """Return the version of a hub's question, whatever else is in it; None for other bytes."""
+    is_ask = len(data) > 2 and data[0] >> 5 == _ARRAY and data[1] == Ask.TYPE
+    return data[2] if is_ask and data[2] < _ONE_BYTE_MORE else None
 
 
 def decode_from_backend(data: bytes) -> FromBackend:

@@ -24,9 +24,7 @@ _TLS_BYTES_MAX = 2 * MAX_CERTIFICATE_BYTES
 class RenewedCertificate:
     """The file `name` in `state`, of at most `most` bytes."""
 
-    def __init__(
-        self, state: Path, name: str = RENEWED, most: int = MAX_CERTIFICATE_BYTES
-    ) -> None:
+    def __init__(self, state: Path, name: str = RENEWED, most: int = MAX_CERTIFICATE_BYTES) -> None:
         self._path = state / name
         self._most = most
 

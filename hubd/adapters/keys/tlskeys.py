@@ -16,9 +16,7 @@ from hubcore.codec.tls import TlsInForce, TlsName, der_of, public_der, read_cert
 from hubcore.errors import ConfigError, TrustError
 
 WANTED_TLS_KEY = "the hub's TLS key: an EC P-256 private key, PEM (PKCS#8), without a passphrase"
-WANTED_TLS_CERTIFICATE = (
-    "the hub's TLS certificate, one in PEM, signed by the site's TLS authority"
-)
+WANTED_TLS_CERTIFICATE = "the hub's TLS certificate, one in PEM, signed by the site's TLS authority"
 WANTED_TLS_AUTHORITY = "the certificate of the site's TLS authority, one in PEM"
 
 

@@ -110,7 +110,7 @@ def approve(path: Path, hub: str, fingerprint: str | None, days: float) -> None:
         entry["points"],
         days,
     )
-    order = {
+    order: dict[str, object] = {
         "do": "approve",
         "hub": hub,
         "certificate": made.certificate.hex(),
