@@ -29,6 +29,7 @@ from hubcore.evidence.carried_orders import write_orders
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import GENESIS, Record, RecordKind, chain_hash
 from hubcore.evidence.statecheck import LoggedState, carried_facts
+from hubctl import evidence
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
@@ -37,7 +38,6 @@ from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
 from hubd.backend.policies import PolicyWorker
 from hubd.backend.sync import Sync
-from hubd.cli import evidence
 
 SHORT = 1000
 """The records of the short log."""

@@ -2,7 +2,7 @@
 
 Exit status (sysexits.h): 0 stopped, 78 the configuration is refused, 73 the state directory is,
 69 a strike may be driven and no guard can end it. Output that nobody reads changes no exit status,
-see `hubd.output`. `--check-config` starts nothing, see `hubd.start.checkconfig`.
+see `hubterm.output`. `--check-config` starts nothing, see `hubd.start.checkconfig`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 
 from hubcore.errors import ConfigError, StoreError, UnguardedError
-from hubd import __version__
+from hubcore.version import __version__
 from hubd.adapters.host.linepace import LinePace
 from hubd.adapters.host.log import set_up
 from hubd.adapters.host.systemd import Notifier
 from hubd.config.file import load
-from hubd.output import as_tool, complain, prepare
 from hubd.serve import serve
 from hubd.start import checkconfig
 from hubd.wiring.hardware import real_parts
 from hubd.wiring.parts import MakeParts
+from hubterm.output import as_tool, complain, prepare
 
 EX_CONFIG = 78
 EX_CANTCREAT = 73

@@ -113,7 +113,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
     calls = (
         *LocalCalls(status, time, policy, doors.passback, readers).table(),
-        *PolicyCalls(loads).table(),
+        *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
     )
     return Hub(
         parts=parts,

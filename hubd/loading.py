@@ -7,16 +7,21 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError
 from hubcore.policy.document import MAX_BYTES
 from hubcore.policy.tree import PIECE_BYTES
+from hubcore.ports.clock import Clock
+from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import BODY, Call, CallRefused
 from hubd.policy.load import HANDFUL, LoadState, PolicyLoads
+from hubd.policy.proven import ProvenPolicy
+from hubd.threads import run_in_thread
 
 Arguments = Mapping[str, Any]
 _PIECE_HEAD_BYTES = 5
@@ -25,13 +30,26 @@ _PIECE_HEAD_BYTES = 5
 class PolicyCalls:
     """A method for each call."""
 
-    def __init__(self, loads: PolicyLoads) -> None:
+    def __init__(
+        self,
+        loads: PolicyLoads,
+        policy: ProvenPolicy,
+        contents: Callable[[], PolicyContents | None],
+        clock: Clock,
+    ) -> None:
+        """`contents` counts what the policy on the disk holds, in a thread; raises StoreError."""
         self._loads = loads
+        self._policy = policy
+        self._contents = contents
+        self._clock = clock
+        self._counting = asyncio.Lock()
+        self._counted: PolicyContents | None = None
 
     def table(self) -> tuple[Call, ...]:
         """Return the calls by name."""
         handful_bytes = HANDFUL * (PIECE_BYTES + _PIECE_HEAD_BYTES)
         return (
+            Call("policy", self.show),
             Call("policy-offer", self.offer, writes=True, body_bytes_max=MAX_BYTES),
             Call(
                 "policy-bring",
@@ -41,6 +59,34 @@ class PolicyCalls:
                 goes_on=True,
             ),
         )
+
+    async def show(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer which policy is in force and what it holds.
+
+        Version 0: none is, or none that the hub believes. The digest is that of its root.
+        """
+        version = self._policy.version()
+        if not version:
+            return {"version": 0}
+        counted = await self._count(self._policy.digest())
+        if counted is None:
+            raise CallRefused("policy-changes", "Another policy comes into force: ask again.")
+        return {
+            "version": counted.version,
+            "digest": counted.digest.hex(),
+            "issued": counted.issued_at,
+            "age_seconds": max(0, round(self._clock.wall()) - counted.issued_at),
+            "rows": {table.name.lower(): rows for table, rows in counted.rows.items()},
+        }
+
+    async def _count(self, digest: bytes) -> PolicyContents | None:
+        """Count once for each policy; None when the one on the disk is another."""
+        async with self._counting:
+            known = self._counted
+            if known is None or known.digest != digest:
+                known = await run_in_thread("policy-counter", self._contents)
+                self._counted = known
+        return known if known is not None and known.digest == digest else None
 
     async def offer(self, arguments: Arguments, caller: PeerProcess) -> object:
         """Take the root of a policy, which is the body; answer how its load stands."""

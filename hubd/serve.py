@@ -18,7 +18,7 @@ from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
 from hubcore.policy import document as policies
-from hubd import __version__
+from hubcore.version import __version__
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
 from hubd.adapters.keys.keyfiles import load_keys

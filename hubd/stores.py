@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import ConfigError, TrustError
+from hubcore.errors import ConfigError, FrameError, TrustError
 from hubcore.evidence.carried_orders import CarriedOrder, believed
 from hubcore.evidence.records import Record
 from hubcore.evidence.statecheck import (
@@ -21,12 +22,14 @@ from hubcore.evidence.statecheck import (
     read_logged_state,
 )
 from hubcore.policy.document import Proven
+from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.revocation_file import RevocationFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.policy_proof import PolicyFound
+from hubd.adapters.sqlite.tables.contents import count
 from hubd.adapters.sqlite.tables.retention import Retention
 
 
@@ -40,10 +43,24 @@ class Stores:
 
     audit: AuditStore
     policy: PolicyDatabase
+    policy_contents: Callable[[], PolicyContents | None]
+    """Reads for long: it is for a thread. Raises StoreError."""
     revocations: RevocationFile
     found: FoundState
     told: LoggedState
     orders: tuple[CarriedOrder, ...] = ()
+
+
+def read_policy_contents(path: Path) -> PolicyContents | None:
+    """Count what the policy in a file holds, None when there is none: in a thread.
+
+    Raise StoreError for a file that cannot be read.
+    """
+    with closing(POLICY.reader(path)) as connection, POLICY.errors(path):
+        try:
+            return count(connection)
+        except FrameError as error:
+            raise POLICY.broken(path, str(error)) from error
 
 
 def make_retention(budget_bytes: int, hub: str, site: str, key: SigningKey) -> Retention:
@@ -87,6 +104,7 @@ async def open_stores(
     return Stores(
         audit=audit,
         policy=policy,
+        policy_contents=partial(read_policy_contents, policy_path),
         revocations=RevocationFile(state / "revocations.cbor"),
         found=found,
         told=told,

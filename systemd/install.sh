@@ -92,7 +92,7 @@ in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/d
 # The commit of this tree: from its own repository (not from one around it), or as `git archive` wrote it here.
 commit() {
     if [ -e "$here/../.git" ] && id=$(in_git rev-parse --short=12 HEAD); then
-        edited=$(in_git status --porcelain -- hubcore drivers hubd hubgateway setup.cfg pyproject.toml systemd config)
+        edited=$(in_git status --porcelain -- hubcore drivers hubd hubctl hubgateway hubterm setup.cfg pyproject.toml systemd config)
         printf 'g%s%s' "$id" "${edited:+.edited}"
         return
     fi
@@ -104,7 +104,7 @@ commit() {
 }
 
 # The version that a package states; nothing if it states none.
-version_of() { sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$1/__init__.py" 2>/dev/null || true; }
+version_of() { sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$1/hubcore/version.py" 2>/dev/null || true; }
 
 # Only what put_environment made may be replaced or removed.
 is_ours() { [ ! -L "$1" ] && [ -f "$1/pyvenv.cfg" ] && [ -f "$1/bin/hubd" ]; }
@@ -139,14 +139,14 @@ put_environment() {
     say "making $place"
     # Install from a copy: so nothing that an earlier build left in the tree is installed, and the tree stays as it is.
     mkdir "$work/hubd"
-    (cd "$here/.." && cp -R hubcore drivers hubd hubgateway setup.cfg pyproject.toml README.md "$work/hubd")
-    sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubd/__init__.py"
+    (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubgateway hubterm setup.cfg pyproject.toml README.md "$work/hubd")
+    sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubcore/version.py"
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"
     extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
     [ -z "$extras" ] || printf '%s\n' "$extras" >"$made/extras"
     "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd${extras:+[$extras]}"
-    version=$(version_of "$made"/lib/python3*/site-packages/hubd)
+    version=$(version_of "$made"/lib/python3*/site-packages)
     rm -f "$made"/lib/python*/site-packages/hubd_access_hub-*.dist-info/direct_url.json
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
@@ -263,7 +263,7 @@ case ${1:-install} in
     install)
         needs_systemd
         before=$(state_of_hubd)
-        was=$(version_of "$dest$prefix"/lib/python3*/site-packages/hubd)
+        was=$(version_of "$dest$prefix"/lib/python3*/site-packages)
         put_environment
         put_files
         [ -n "$dest" ] || activate

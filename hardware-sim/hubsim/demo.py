@@ -449,7 +449,7 @@ def _aead_of_first_ticket(wallet: Wallet) -> Aead:
 
 def _verify_evidence(stage: Stage) -> None:
     audit = stage.site.hub / "state" / "audit.db"
-    hubctl = (sys.executable, "-m", "hubd.cli.main")
+    hubctl = (sys.executable, "-m", "hubctl.main")
     verify = subprocess.run(
         [*hubctl, "audit", "verify", "--file", str(audit)],
         capture_output=True,

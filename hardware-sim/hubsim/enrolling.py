@@ -74,7 +74,7 @@ async def start_enroll(
     port: int, token: str, disk: Path, more: Sequence[str] = ()
 ) -> asyncio.subprocess.Process:
     """Start `hubctl enroll` for the machine that has this disk; its token comes by its input."""
-    command = (sys.executable, "-m", "hubd.cli.main", "enroll", f"127.0.0.1:{port}")
+    command = (sys.executable, "-m", "hubctl.main", "enroll", f"127.0.0.1:{port}")
     process = await asyncio.create_subprocess_exec(
         *command,
         *("--root", str(disk), "--plain", "--token-file", "-", *more),

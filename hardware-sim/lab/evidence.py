@@ -119,7 +119,7 @@ def _verify(audit: Path, known: Head) -> subprocess.CompletedProcess[str]:
     argv = [
         sys.executable,
         "-c",
-        "from hubd.cli.main import hubctl; hubctl()",
+        "from hubctl.main import hubctl; hubctl()",
         "audit",
         "verify",
         "--file",

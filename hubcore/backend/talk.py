@@ -18,6 +18,7 @@ Laws:
 8. A Welcome names the newest record that the backend has durably. If this hub's log has less, or
    another record there, that counts as a Halt: no record goes up. If the backend has less than it
    once acknowledged, it has lost records, and they go again.
+9. A Probe is answered at once, in each phase in which the uplink is up.
 """
 
 from __future__ import annotations
@@ -43,11 +44,19 @@ from hubcore.backend.uplink.from_backend import (
     Order,
     Pieces,
     Pong,
+    Probe,
     Release,
     RotateKey,
     Welcome,
 )
-from hubcore.backend.uplink.from_hub import ActResult, HubMessage, OrderResult, Ping, Result
+from hubcore.backend.uplink.from_hub import (
+    ActResult,
+    Alive,
+    HubMessage,
+    OrderResult,
+    Ping,
+    Result,
+)
 from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause, OrderOutcome, ReleaseOutcome
 from hubcore.evidence.records import Head
 
@@ -456,6 +465,9 @@ class Talk:
     def _on_pieces(self, message: Pieces, _at: Moment) -> Effects:
         return [TakePieces(message.pieces)]
 
+    def _on_probe(self, message: Probe, _at: Moment) -> Effects:
+        return [Say(Alive(message.nonce))]
+
     def _on_pong(self, message: Pong, at: Moment) -> Effects:
         if self._ping is not None and self._ping.nonce == message.nonce:
             self._backend_time.answered(message.time_ms, self._ping.at, at.monotonic)
@@ -479,6 +491,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Acknowledge: Talk._on_acknowledge,
         Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
+        Probe: Talk._on_probe,
     },
     UplinkPhase.SPEAKING: {
         Acknowledge: Talk._on_acknowledge,
@@ -491,6 +504,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Pieces: Talk._on_pieces,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
+        Probe: Talk._on_probe,
         KeyTaken: Talk._on_about_keys,
         RotateKey: Talk._on_about_keys,
     },
@@ -499,6 +513,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Acknowledge: Talk._on_acknowledge,
         Certificate: Talk._on_certificate,
         Halt: Talk._on_halt,
+        Probe: Talk._on_probe,
     },
     UplinkPhase.HALTED: {
         Welcome: Talk._on_welcome,
@@ -510,5 +525,6 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Certificate: Talk._on_certificate,
         Pieces: Talk._on_pieces,
         Halt: Talk._on_halt,
+        Probe: Talk._on_probe,
     },
 }

@@ -21,6 +21,8 @@ from hubcore.errors import FrameError
 KEY_BYTES = 16
 PAGE_BYTES = 64 * 1024
 """Of the largest page; the usual one has some 4 KiB."""
+PAGE_BEGIN_BYTES = 4
+"""So much of a page says how many rows it has."""
 _END_BYTES = 2
 _ROWS_MAX = PAGE_BYTES // (KEY_BYTES + _END_BYTES)
 
@@ -51,6 +53,18 @@ def write_page(rows: Sequence[Row]) -> bytes:
 def page_bytes(rows: int, row_bytes: int) -> int:
     """Return at most how many bytes a page of so many rows with so many bytes has."""
     return 16 + rows * (KEY_BYTES + _END_BYTES) + row_bytes
+
+
+def rows_in(begin: bytes) -> int:
+    """Return how many rows a page has that begins like this. Raise FrameError."""
+    width = {0x58: 1, 0x59: 2}.get(begin[1] if len(begin) > 1 else 0, 0)
+    if width:
+        keys = int.from_bytes(begin[2 : 2 + width], "big")
+    else:
+        keys = begin[1] - 0x40 if len(begin) > 1 else -1
+    if begin[:1] != b"\x83" or len(begin) < 2 + width or keys % KEY_BYTES or keys < 0:
+        raise FrameError("a page is [keys, ends, rows]")
+    return keys // KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.uses import Use
 from hubcore.policy.policy import Operator, PointRules
 from hubcore.policy.root import Root
+from hubcore.policy.tree import Table
 
 
 class AuditLog(Protocol):
@@ -99,6 +100,16 @@ class RecordsRoom:
     held_bytes: int = 0
     gone: int = 0
     stopped_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyContents:
+    """How much a policy holds; `rows` by large table, `issued_at` in Unix seconds."""
+
+    version: int
+    digest: bytes
+    issued_at: int
+    rows: Mapping[Table, int]
 
 
 class PolicyLookups(Protocol):

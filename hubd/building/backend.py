@@ -11,7 +11,7 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
 from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
-from hubd import __version__
+from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.keys.renewed import RenewedCertificate
 from hubd.backend.heard import LastHeard

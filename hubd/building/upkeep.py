@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hubcore.phone.epochs import EpochRing
-from hubd import __version__
+from hubcore.version import __version__
 from hubd.adapters.host import kerneltime
 from hubd.adapters.host.clock import set_by_timesyncd
 from hubd.adapters.keys.keyfiles import HubKeys

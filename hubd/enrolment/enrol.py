@@ -40,7 +40,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, pem_of, public_der, read_certificate
 from hubcore.errors import ConfigError, FrameError, PeerError, TrustError
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
-from hubd import __version__
+from hubcore.version import __version__
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.keyfiles import SERVER_KEYS_MAX
 from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of

@@ -28,8 +28,8 @@ import msgspec
 from msgspec import Struct
 
 from hubcore.errors import ConfigError, HardwareError
-from hubd.output import as_tool, complain, prepare
 from hubd.wiring.securing import Securing
+from hubterm.output import as_tool, complain, prepare
 
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78

@@ -13,7 +13,7 @@ from zmq.utils import z85
 from hubcore.errors import StoreError
 from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
-from hubd import BUILD_TIME
+from hubcore.version import BUILD_TIME
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.keys.pairs import FOLDER, PairFolder

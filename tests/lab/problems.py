@@ -10,7 +10,7 @@ from collections.abc import Callable
 from lab.hub import LabHub
 
 PATIENCE_SECONDS = 30.0
-HUBCTL = ("/opt/hubd/bin/python", "-c", "from hubd.cli.main import main; main()")
+HUBCTL = ("/opt/hubd/bin/python", "-c", "from hubctl.main import main; main()")
 
 Problem = dict[str, str]
 

@@ -35,7 +35,7 @@ AS_PIP = r"""#!/bin/sh
 case "$*" in
     "-m venv --without-pip "*)
         cp -a /opt/hubd/. "$4"
-        sed -i 's/^\(__version__ = ".*\)"/\1.2"/' "$4"/lib/python3*/site-packages/hubd/__init__.py
+        sed -i 's/^\(__version__ = ".*\)"/\1.2"/' "$4"/lib/python3*/site-packages/hubcore/version.py
         cd "$4"/lib/python3*/site-packages
         sed -i 's/^\(Version: .*\)/\1.2/' hubd_access_hub-*.dist-info/METADATA
         ;;

@@ -44,7 +44,7 @@ async def _verify(guest: Guest) -> str:
 
     Raise LabError when it does not hold.
     """
-    ctl = "from hubd.cli.main import main; main()"
+    ctl = "from hubctl.main import main; main()"
     argv = (
         "/opt/hubd/bin/python",
         "-c",

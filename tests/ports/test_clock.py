@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from hubcore.ports.clock import Clock, ClockState
-from hubd import BUILD_TIME
+from hubcore.version import BUILD_TIME
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
 from tests.fakes.clock import FakeClock
 

@@ -33,7 +33,7 @@ from hubcore.phone.messages import Reason
 from hubcore.policy import document
 from hubcore.policy.document import MAX_BYTES
 from hubcore.policy.policy import Policy
-from hubd import BUILD_TIME
+from hubcore.version import BUILD_TIME
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubsim import site as sites
 from hubsim.backend.server import Backend
@@ -81,7 +81,7 @@ def hubd(config: Path, *prefix: str) -> subprocess.CompletedProcess[str]:
 
 
 def hubctl(socket: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hubd.cli.main", "--socket", str(socket), *arguments]
+    command = [sys.executable, "-m", "hubctl.main", "--socket", str(socket), *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=START_SECONDS, check=False
     )

@@ -111,7 +111,7 @@ async def fell(stage: Stage, driven: Level) -> float:
 
 def verify_evidence(stage: Stage) -> None:
     audit = stage.site.hub / "state" / "audit.db"
-    command = [sys.executable, "-m", "hubd.cli.main", "audit", "verify", "--file", str(audit)]
+    command = [sys.executable, "-m", "hubctl.main", "audit", "verify", "--file", str(audit)]
     verify = subprocess.run(command, capture_output=True, text=True, check=False)
     assert verify.returncode == 0, verify.stdout + verify.stderr
 

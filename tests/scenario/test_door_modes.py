@@ -218,7 +218,7 @@ async def hubctl(stage: Stage, *words: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "hubd.cli.main",
+        "hubctl.main",
         "--socket",
         socket,
         *words,

@@ -137,7 +137,7 @@ async def run(*words: str, text: str = "") -> tuple[int, str]:
 
 async def enroll(root: Path, port: int, token: str, *more: str) -> tuple[int, str]:
     """Type `hubctl enroll` at the machine with this disk."""
-    words = ("-m", "hubd.cli.main", "enroll", f"127.0.0.1:{port}", "--root", str(root), "--plain")
+    words = ("-m", "hubctl.main", "enroll", f"127.0.0.1:{port}", "--root", str(root), "--plain")
     return await run(*words, *more, text=token + "\n")
 
 

@@ -26,9 +26,10 @@ import pytest
 import pytest_asyncio
 
 from hubcore.evidence.records import Record, RecordKind
+from hubctl.main import hubctl
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.cli.main import hubctl
+from hubd.enrolment.__main__ import enroll as enrolment_program
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
@@ -105,7 +106,8 @@ def leaves(command: click.Command, at: Words = ()) -> Iterator[tuple[Words, clic
         yield from leaves(inner, (*at, name))
 
 
-LEAVES = dict(leaves(hubctl))
+LEAVES = {**dict(leaves(hubctl)), ("enroll",): enrolment_program}
+"""Every command; in place of one that gives way to a program, that program."""
 every_command = pytest.mark.parametrize("words", LEAVES, ids=" ".join)
 
 
@@ -176,7 +178,7 @@ async def start(
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "hubd.cli.main",
+        "hubctl.main",
         "--socket",
         socket,
         *(word.format(audit=audit, root=disk_of(stage)) for word in words),

@@ -253,7 +253,7 @@ async def test_an_install_command_gives_a_new_reader_its_key(stage: Stage) -> No
     await asyncio.sleep(1.0)
     assert stage.strike("front").rises == rises
     socket = stage.site.hub / "hubd.sock"
-    hubctl = (sys.executable, "-m", "hubd.cli.main", "reader", "install", "back")
+    hubctl = (sys.executable, "-m", "hubctl.main", "reader", "install", "back")
     done = await asyncio.create_subprocess_exec(
         *hubctl, "--socket", str(socket), stdout=asyncio.subprocess.PIPE
     )

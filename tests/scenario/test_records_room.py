@@ -58,7 +58,7 @@ def first_record(stage: Stage) -> int:
 def verify(stage: Stage) -> subprocess.CompletedProcess[str]:
     hub = stage.site.hub
     argv = [
-        *(sys.executable, "-m", "hubd.cli.main", "audit", "verify"),
+        *(sys.executable, "-m", "hubctl.main", "audit", "verify"),
         *("--file", str(hub / "state" / "audit.db")),
         *("--certificate", str(hub / "certificate.cbor"), "--issuer", str(hub / "issuer.cbor")),
     ]

@@ -26,7 +26,7 @@ def hubctl(stage: Stage, *command: str) -> subprocess.CompletedProcess[str]:
     argv = [
         sys.executable,
         "-m",
-        "hubd.cli.main",
+        "hubctl.main",
         "--socket",
         str(stage.site.hub / "hubd.sock"),
         *command,

@@ -24,10 +24,10 @@ from click.testing import CliRunner, Result
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind, chain_hash, follows
+from hubctl.commands.audit import audit
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.database import AUDIT
-from hubd.cli.audit import audit
 from tests.crafted import hide_indexes_while
 
 ROOT = Path(__file__).parents[2]
@@ -814,7 +814,7 @@ def test_verify_reads_a_log_in_a_place_where_nothing_can_be_written(tmp_path: Pa
     ):
         pytest.skip("this machine lets no test mount a read-only directory of its own")
     (tmp_path / "check.py").write_text(
-        "import sys; from hubd.cli.audit import audit; audit(sys.argv[1:])"
+        "import sys; from hubctl.commands.audit import audit; audit(sys.argv[1:])"
     )
     run = subprocess.run(
         [*prefix, sys.executable, str(tmp_path / "check.py"), "verify", "--file", str(path)],

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from hubcore.codec import cbor
 from hubcore.evidence.records import chain_hash
-from hubd.cli.audit import BROKEN, UNREADABLE, audit
-from hubd.cli.evidence import APPLICATION_ID
+from hubctl.commands.audit import BROKEN, UNREADABLE, audit
+from hubctl.evidence import APPLICATION_ID
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 TABLES = (
@@ -185,7 +185,7 @@ def test_who_may_not_read_is_told_to_use_sudo(tmp_path: Path, mode: int) -> None
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
     script = (
-        "import os, shutil, sys\nfrom hubd.cli.audit import audit\nos.setgid(4711); "
+        "import os, shutil, sys\nfrom hubctl.commands.audit import audit\nos.setgid(4711); "
         "os.setuid(4711)\n"
         "audit(['verify', '--file', sys.argv[1]])\n"
     )
@@ -217,7 +217,7 @@ def test_a_column_that_is_computed_is_not_even_read(
     numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
     fill = f"{numbers} INSERT INTO {table} ({FILLED[table]}) SELECT i FROM n"  # noqa: S608 - own names
     path = crafted(tmp_path / "audit.db", (fill, ()), tables=tables)
-    argv = [sys.executable, "-m", "hubd.cli.main", "audit", command, "--file", str(path)]
+    argv = [sys.executable, "-m", "hubctl.main", "audit", command, "--file", str(path)]
     ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == BROKEN
     assert f"the columns of {table} are not those of an audit log" in ended.stderr

@@ -15,8 +15,8 @@ import click
 import pytest
 
 from hubcore.backend.talk import UplinkPhase
+from hubctl.main import hubctl
 from hubd.backend.state import UplinkState
-from hubd.cli.main import hubctl
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,

@@ -26,17 +26,17 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubd import __version__
+from hubcore.version import __version__
+from hubctl.client import HubClient, NoAnswer
+from hubctl.main import hubctl
+from hubctl.page import Page
+from hubctl.show import backend_text, clock_text, doors_table, event_line, status_page
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.event_tail import EventTail
-from hubd.cli.client import HubClient, NoAnswer
-from hubd.cli.main import hubctl
-from hubd.cli.page import Page
-from hubd.cli.show import backend_text, clock_text, doors_table, event_line, status_page
-from hubd.cli.text import clean, clean_json
 from hubd.upkeep.checks import CHECKS, CheckId
+from hubterm.text import clean, clean_json
 
 pytestmark = pytest.mark.asyncio
 
@@ -124,7 +124,7 @@ class Hub:
         self, *arguments: str, stdout: int = asyncio.subprocess.PIPE, size: Mapping[str, str] = WIDE
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hubd.cli.main", "--socket", str(self.path), *arguments,
+            sys.executable, "-m", "hubctl.main", "--socket", str(self.path), *arguments,
             stdout=stdout, stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "TERM": "xterm", **size},
         )  # fmt: skip
@@ -562,11 +562,27 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
     assert "audit" in result.stdout
     assert "verify" in CliRunner().invoke(hubctl, ["audit", "--help"]).stdout
     code = (
-        "import sys, hubd.cli.main; sys.exit('hubd.cli.audit' in sys.modules or "
+        "import sys, hubctl.main; sys.exit('hubctl.commands.audit' in sys.modules or "
         "'rich.console' in sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await process.wait() == 0
+
+
+async def test_enroll_runs_hubds_own_program_and_no_other(tmp_path: Path) -> None:
+    planted = tmp_path / "hubd" / "enrolment"
+    planted.mkdir(parents=True)
+    for folder in (planted, planted.parent):
+        (folder / "__init__.py").write_text("print('planted')")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "hubctl.main", "enroll", "--help"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await process.communicate()
+    assert process.returncode == 0
+    assert shown.startswith(b"Usage: hubctl enroll [OPTIONS] HOST:PORT")
 
 
 async def test_whatever_the_daemon_tells_has_a_page() -> None:

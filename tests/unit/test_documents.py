@@ -102,7 +102,7 @@ def messages() -> list[str]:
 def sources() -> Iterator[str]:
     """What may say something to a person."""
     yield (ROOT / ".ci" / "pip").read_text()
-    for room in ("hubd", "drivers"):
+    for room in ("hubd", "hubctl", "drivers"):
         for file in (ROOT / room).rglob("*.py"):
             yield file.read_text()
 
@@ -170,10 +170,18 @@ def test_the_picture_shows_the_steps_of_the_demo() -> None:
 
 def test_the_house_is_drawn_as_it_is() -> None:
     text = (ROOT / "docs" / "start-here.md").read_text(encoding="utf-8")
-    files = set(re.findall(r"(?<![\w/])(?:hubcore|hubd|drivers|hardware-sim)/[\w/]+\.py", text))
+    files = set(
+        re.findall(
+            r"(?<![\w/])(?:hubcore|hubd|hubctl|hubterm|drivers|hardware-sim)/[\w/]+\.py", text
+        )
+    )
     assert len(files) >= 15
     assert sorted(name for name in files if not (ROOT / name).is_file()) == []
-    rooms = set(re.findall(r"^\| `((?:hubcore|hubd|drivers|hardware-sim)/[\w/]*)`", text, re.M))
+    rooms = set(
+        re.findall(
+            r"^\| `((?:hubcore|hubd|hubctl|hubterm|drivers|hardware-sim)/[\w/]*)`", text, re.M
+        )
+    )
     assert sorted(name for name in rooms if not (ROOT / name).is_dir()) == []
     subjects = {
         folder.name for folder in (ROOT / "hubcore").iterdir() if (folder / "__init__.py").is_file()

@@ -26,8 +26,8 @@ from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.ports.doors import Mover
+from hubctl.client import HubClient
 from hubd.adapters.keys.keyfiles import HubKeys
-from hubd.cli.client import HubClient
 from hubd.config.file import Config, load
 from hubd.config.movers import ZwaveLock
 from hubd.serve import serve

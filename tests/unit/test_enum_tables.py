@@ -21,8 +21,8 @@ from types import ModuleType
 import pytest
 
 from hubcore.evidence.facts import Fact
-from hubd.cli.page import STYLES
-from hubd.cli.show import URGENCY
+from hubctl.page import STYLES
+from hubctl.show import URGENCY
 from hubd.upkeep.checks import Severity
 
 pytestmark = pytest.mark.once

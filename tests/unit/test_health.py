@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.ports.clock import ClockState
-from hubd import BUILD_TIME
+from hubcore.version import BUILD_TIME
 from hubd.adapters.host import log
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.host.systemd import Notifier

@@ -12,13 +12,14 @@ import click
 import pytest
 
 from hubcore.access.words import Action
+from hubctl import answers, main, watch
+from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
+from hubctl.commands import audit
 from hubd.adapters.local import api as local_api
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
-from hubd.cli import answers, audit, main, watch
-from hubd.cli.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
-from hubd.output import EX_IOERR, EX_SOFTWARE
+from hubterm.output import EX_IOERR, EX_SOFTWARE
 
 pytestmark = pytest.mark.once
 

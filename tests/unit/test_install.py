@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from hubd import __version__
+from hubcore.version import __version__
 from hubd.backend.identity import Identity
 
 pytestmark = pytest.mark.once
@@ -51,7 +51,7 @@ case "$*" in
         mkdir -p "$packages"
         for word; do
             word=${word%%[[]*}
-            [ ! -f "$word/hubd/__init__.py" ] || cp -R "$word/hubd" "$packages"
+            [ ! -f "$word/hubcore/version.py" ] || cp -R "$word/hubcore" "$packages"
         done
         ;;
     *sys.base_prefix*) echo /usr ;;
@@ -400,7 +400,7 @@ class Machine:
     @property
     def version(self) -> str:
         """Return what the installed hubd says of itself."""
-        package = self.folder / "opt/hubd/lib/python3.11/site-packages/hubd/__init__.py"
+        package = self.folder / "opt/hubd/lib/python3.11/site-packages/hubcore/version.py"
         (version,) = re.findall(r'__version__ = "(.*)"', package.read_text())
         return version
 
@@ -419,7 +419,8 @@ def machine(tmp_path: Path) -> Machine:
 
 def _clone(folder: Path, git: bool = True) -> Path:
     """Return a copy of the tree, committed when `git`."""
-    for name in ("systemd", "config", ".ci", "hubcore", "drivers", "hubd", "hubgateway"):
+    packages = ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm")
+    for name in ("systemd", "config", ".ci", *packages):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
@@ -584,7 +585,7 @@ def _installed_version(tree: Path, image: Path, tmp_path: Path) -> str:
     python = _command(tmp_path / "bin", "python", PYTHON)
     done = _install("install", tree, DESTDIR=str(image), PYTHON=str(python))
     assert done.returncode == 0, done.stderr
-    package = image / "opt/hubd/lib/python3.11/site-packages/hubd/__init__.py"
+    package = image / "opt/hubd/lib/python3.11/site-packages/hubcore/version.py"
     (version,) = re.findall(r'__version__ = "(.*)"', package.read_text())
     assert f"hubd: {version} is installed" in done.stdout
     return str(version)

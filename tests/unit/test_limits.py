@@ -171,7 +171,7 @@ WAYS = (
     ),
     Way(
         "an answer of the local socket, before hubctl gives up",
-        "hubd.cli.client.ANSWER_SECONDS",
+        "hubctl.client.ANSWER_SECONDS",
         (("hubd.adapters.local.calls.HANDLER_SECONDS",),),
     ),
     Way(

@@ -459,7 +459,7 @@ async def test_root_is_answered_by_its_own_socket_while_another_user_floods(tmp_
         own = hub.path.with_name("s" + ROOT_SUFFIX)
         assert stat.S_IMODE(own.stat().st_mode) == 0o600
         ask = (
-            "import sys; from hubd.cli.client import *; "
+            "import sys; from hubctl.client import *; "
             "print(HubClient(Path(sys.argv[1])).call('echo')['uid'])"
         )
         hubctl = await asyncio.create_subprocess_exec(

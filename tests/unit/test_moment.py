@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.timing.moment import show_ms, show_seconds
+from hubctl.show import event_line, status_page
 from hubd.adapters.host import log
-from hubd.cli.show import event_line, status_page
 
 FORM = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 

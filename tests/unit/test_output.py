@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 
 SECONDS = 30
 HUBD = "hubd"
-HUBCTL = "hubd.cli.main"
+HUBCTL = "hubctl.main"
 SECURE = "hubd.start.secure"
 LOOK = (
     (HUBD, "--version"), (HUBD, "--help"), (SECURE, "--help"),
@@ -100,7 +100,7 @@ def test_a_reader_that_has_gone_ends_a_tool_as_it_ends_every_tool(
 
 def test_so_does_one_that_goes_in_the_middle(evidence: Path) -> None:
     script = (
-        f"{sys.executable} -m hubd.cli.main audit list --last 50 --file audit.db | head "
+        f"{sys.executable} -m hubctl.main audit list --last 50 --file audit.db | head "
         f"-1; echo ${{PIPESTATUS[0]}}"
     )
     done = subprocess.run(
@@ -155,7 +155,7 @@ def test_every_strike_is_tried_though_nobody_hears_of_the_first(
     assert shell(redirection, (SECURE, "--config", "hubd.toml"), tmp_path).returncode == 69
 
 
-PREPARED = "import os, sys; from hubd.output import as_tool, prepare; prepare(); "
+PREPARED = "import os, sys; from hubterm.output import as_tool, prepare; prepare(); "
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
@@ -214,7 +214,12 @@ def test_sigpipe_is_ignored_again_after_a_tool() -> None:
 
 
 def test_every_program_prepares_its_streams() -> None:
-    """A new entry point must keep the laws of `hubd.output` too."""
+    """A new entry point must keep the laws of `hubterm.output` too."""
     root = Path(__file__).parents[2]
-    for place in ("hubd/__main__.py", "hubd/start/secure.py", "hubd/cli/main.py"):
+    for place in (
+        "hubd/__main__.py",
+        "hubd/start/secure.py",
+        "hubd/enrolment/__main__.py",
+        "hubctl/main.py",
+    ):
         assert "    prepare()\n" in (root / place).read_text(), place

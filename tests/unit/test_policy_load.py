@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -18,10 +18,13 @@ from hubcore.evidence.records import RecordKind
 from hubcore.policy import document as policies
 from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
+from hubcore.policy.tree import Table
+from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import CallRefused
 from hubd.loading import PolicyCalls
 from hubd.policy.load import HANDFUL, PolicyLoads
+from hubd.policy.proven import ProvenPolicy
 from hubsim import site
 from tests.pair import SITE, DeskHub
 
@@ -50,7 +53,15 @@ class Hub:
             silent_seconds=silent_seconds,
             state_seconds=5.0,
         )
-        self.calls = PolicyCalls(self.loads)
+        self.counts = 0
+        policy = cast(ProvenPolicy, self.desk.policy)
+        self.calls = PolicyCalls(self.loads, policy, self.contents, self.desk.clock)
+
+    def contents(self) -> PolicyContents | None:
+        self.counts += 1
+        policy = self.desk.policy
+        rows = {Table.CREDENTIALS: len(policy.credentials)}
+        return PolicyContents(policy.version(), policy.digest(), 0, rows)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Hub]:
@@ -177,6 +188,19 @@ async def test_what_is_no_handful_of_a_load_is_refused_and_the_load_goes_on(
             await hub.calls.bring(arguments, TECHNICIAN)
         end = await hub.load(OTHER)
         assert end["phase"] == "in_force"
+
+
+@pytest.mark.asyncio
+async def test_what_the_policy_holds_is_counted_once_for_each_policy() -> None:
+    async with Hub().running() as hub:
+        await hub.load(OTHER)
+        for _ in range(3):
+            shown: Any = await hub.calls.show({}, TECHNICIAN)
+        assert (shown["version"], shown["rows"]) == (3, {"credentials": 3_000})
+        assert shown["age_seconds"] == round(hub.desk.clock.wall())
+        assert hub.counts == 1
+        hub.desk.policy.number = 0
+        assert await hub.calls.show({}, TECHNICIAN) == {"version": 0}
 
 
 @pytest.mark.asyncio

@@ -18,16 +18,19 @@ import pytest
 from hubcore.access.words import Mode
 from hubcore.calendar.schedule import ALWAYS as ALL_DAY
 from hubcore.calendar.schedule import Rule, Schedule
-from hubcore.errors import RollbackError, StoreError, TrustError
+from hubcore.errors import FrameError, RollbackError, StoreError, TrustError
 from hubcore.evidence.records import Head
 from hubcore.evidence.statecheck import OnDisk
 from hubcore.policy import document as policies
+from hubcore.policy.page import PAGE_BEGIN_BYTES, key_of, rows_in, write_page
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubcore.policy.root import Root, RootHead
+from hubcore.policy.tree import Table
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.room import warm
+from hubd.stores import read_policy_contents
 from hubsim.site import make_key
 from tests.crafted import fill_under_another_schema
 from tests.policies import bring, proven, put_file
@@ -646,3 +649,35 @@ async def test_a_schema_that_was_changed_is_refused(tmp_path: Path, statement: s
     sql(path, statement)
     with pytest.raises(StoreError, match=r"its schema was changed: (gone|more|modes|filler)"):
         await open_store(path)
+
+
+async def test_the_rows_of_the_policy_in_force_are_counted_without_a_look_at_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "policy.db"
+    async with await open_store(path) as store:
+        assert read_policy_contents(path) is None
+        for version, many in ((1, 700), (2, 650), (3, 40_000)):
+            names = [f"credential-{number:05}" for number in range(many)]
+            new = policy(version, *names, disabled=frozenset(names[:3]))
+            await put(store, new)
+            counted = read_policy_contents(path)
+            assert counted is not None
+            assert (counted.version, counted.digest) == (version, store.digest())
+            assert counted.issued_at == new.issued_at
+            assert {table: rows for table, rows in counted.rows.items() if rows} == {
+                Table.CREDENTIALS: many,
+                Table.DISABLED: 3,
+            }
+
+
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 100, 3000])
+def test_a_page_says_at_its_begin_how_many_rows_it_has(rows: int) -> None:
+    keyed = sorted((key_of(str(number).encode()), b"") for number in range(rows))
+    assert rows_in(write_page(keyed)[:PAGE_BEGIN_BYTES]) == rows
+
+
+@pytest.mark.parametrize("begin", ["", "83", "8358", "835811", "8250", "8341", "8300", "8399"])
+def test_what_begins_as_no_page_has_no_rows(begin: str) -> None:
+    with pytest.raises(FrameError):
+        rows_in(bytes.fromhex(begin))

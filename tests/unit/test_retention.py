@@ -37,13 +37,13 @@ from hubcore.evidence.records import (
 from hubcore.evidence.statecheck import read_logged_state
 from hubcore.evidence.uses import Use, UseTable, read_change
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
+from hubctl.commands.audit import audit
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.audit_writer import BATCH_LIMIT, Append, Writer
 from hubd.adapters.sqlite.tables.records import acknowledge, insert_records, take_back
 from hubd.adapters.sqlite.tables.retention import PAUSE_SECONDS, Remover, Retention
 from hubd.adapters.sqlite.tables.uses import change_uses
-from hubd.cli.audit import audit
 
 KEY = SigningKey(ec.derive_private_key(7, ec.SECP256R1()))
 OTHER_KEY = SigningKey(ec.derive_private_key(8, ec.SECP256R1()))

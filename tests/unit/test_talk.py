@@ -32,7 +32,7 @@ from hubcore.backend.talk import (
 )
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.from_backend import BackendMessage
-from hubcore.backend.uplink.from_hub import ActResult, Ping, Result
+from hubcore.backend.uplink.from_hub import ActResult, Alive, Ping, Result
 from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
 
@@ -50,6 +50,7 @@ ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
 CERTIFICATE = from_backend.Certificate(b"certificate")
+PROBE = from_backend.Probe(NONCE)
 ROTATE = from_backend.RotateKey(bytes(32))
 MESSAGES = (
     WELCOME,
@@ -65,12 +66,14 @@ MESSAGES = (
     TAKEN,
     ROTATE,
     CERTIFICATE,
+    PROBE,
 )
 
 TAKES = [TakeCertificate(b"certificate")]
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
 HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
+ANSWERS = [Say(Alive(NONCE))]
 RECEIPTS = [TakeReceipts((1, 2))]
 REFUSES_ACT = [Say(ActResult(bytes(16), (), HALTED))]
 REFUSES = [Say(Result(bytes(16), ReleaseOutcome.REFUSED, HALTED))]
@@ -83,6 +86,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ACKNOWLEDGE: RECEIPTS,
         CERTIFICATE: TAKES,
         HALT: HALTS,
+        PROBE: ANSWERS,
     },
     UplinkPhase.SPEAKING: {
         ACKNOWLEDGE: RECEIPTS,
@@ -95,6 +99,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         CERTIFICATE: TAKES,
         PONG: [],
         HALT: HALTS,
+        PROBE: ANSWERS,
         TAKEN: [TakeAboutKeys(TAKEN)],
         ROTATE: [TakeAboutKeys(ROTATE)],
     },
@@ -103,6 +108,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         ACKNOWLEDGE: RECEIPTS,
         CERTIFICATE: TAKES,
         HALT: HALTS,
+        PROBE: ANSWERS,
     },
     UplinkPhase.HALTED: {
         WELCOME: SPEAKS,
@@ -114,6 +120,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         PIECES: [TakePieces((b"one", b"other"))],
         CERTIFICATE: TAKES,
         HALT: [RefuseWaiting()],
+        PROBE: ANSWERS,
     },
 }
 

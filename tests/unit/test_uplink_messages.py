@@ -27,12 +27,14 @@ from hubcore.backend.uplink.from_backend import (
     Order,
     Pieces,
     Pong,
+    Probe,
     Release,
     RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
     ActResult,
+    Alive,
     CertificateRequest,
     DeviceOutcome,
     Evidence,
@@ -97,6 +99,7 @@ FROM_HUB = [
     PiecesWanted(tuple(bytes([n]) * 32 for n in range(MAX_WANTED))),
     NewKey(bytes(range(32)), bytes(32)),
     RetireKey(bytes(range(32))),
+    Alive(bytes(range(8))),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123, 0, bytes(32)),
@@ -123,6 +126,7 @@ FROM_BACKEND = [
     KeyTaken(bytes(range(32)), 2, ""),
     KeyTaken(bytes(32), 1, "another hub has this key"),
     RotateKey(bytes(range(32))),
+    Probe(bytes(range(8))),
 ]
 WRONG_FROM_HUB = {
     "empty": b"",

@@ -30,8 +30,8 @@ from hubcore.evidence.uses import (
     read_change,
 )
 from hubcore.ports.clock import ClockState
+from hubctl.commands.audit import audit
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.cli.audit import audit
 from hubd.doors.uses import USES_KEPT_MAX, Allowance, Uses
 from hubsim import site
 from tests.fakes.audit import FakeAudit

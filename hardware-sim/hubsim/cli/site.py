@@ -312,6 +312,33 @@ def site_revoke(path: Path, phone: str) -> None:
     click.echo(f"policy {new.version} revokes {credential}; {hand_to_backend(where)}")
 
 
+@site.command("carry")
+@site_option()
+@click.argument("where", metavar="PATH", type=click.Path(path_type=Path))
+@click.option("--file", "as_file", is_flag=True, help="Write one file instead of a folder.")
+@click.pass_obj
+def site_carry(path: Path, where: Path, as_file: bool) -> None:
+    """Write the newest policy to PATH, for a hub that no backend reaches.
+
+    PATH becomes a folder with a file for each piece. Written again, it gets what is new. Any hub of
+    the site takes it: hubctl policy load PATH
+    """
+    from hubsim.site.carrying import write_policy_file, write_policy_folder
+
+    document = (open_site(path).path / "policy.cbor").read_bytes()
+    try:
+        if as_file:
+            write_policy_file(document, where)
+            click.echo(f"the policy is in {where}")
+        else:
+            carried = write_policy_folder(document, where)
+            pieces = counted(carried.pieces, "piece")
+            click.echo(f"the policy is in {where}: {pieces}, {carried.new} of them new")
+    except OSError as error:
+        raise click.FileError(str(where), error.strerror) from error
+    click.echo(f"at the hub: sudo hubctl policy load {where.name}")
+
+
 def hand_to_backend(where: sites.Site) -> str:
     """Give the newest policy to the backend; return what came of it, for a person."""
     from hubsim.stage import ask

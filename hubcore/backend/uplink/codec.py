@@ -28,12 +28,14 @@ from hubcore.backend.uplink.from_backend import (
     Order,
     Pieces,
     Pong,
+    Probe,
     Release,
     RotateKey,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
     ActResult,
+    Alive,
     CertificateRequest,
     Evidence,
     Hello,
@@ -68,6 +70,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         PiecesWanted,
         NewKey,
         RetireKey,
+        Alive,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
@@ -86,6 +89,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Pieces,
         KeyTaken,
         RotateKey,
+        Probe,
     )
 }
 

@@ -338,6 +338,18 @@ class RotateKey(Message):
         check_bytes("key", self.key, KEY_BYTES, KEY_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Probe(Message):
+    """Backend: is anybody there, on this connection? An Alive with this nonce says so."""
+
+    TYPE: ClassVar[int] = 29
+    nonce: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("nonce", self.nonce, NONCE_BYTES, NONCE_BYTES)
+
+
 BackendMessage = (
     Welcome
     | Acknowledge
@@ -352,4 +364,5 @@ BackendMessage = (
     | KeyTaken
     | RotateKey
     | Certificate
+    | Probe
 )

@@ -139,6 +139,18 @@ class Ping(Message):
         check_bytes("nonce", self.nonce, NONCE_BYTES, NONCE_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Alive(Message):
+    """Hub: I have heard the Probe with this nonce, on this connection."""
+
+    TYPE: ClassVar[int] = 13
+    nonce: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("nonce", self.nonce, NONCE_BYTES, NONCE_BYTES)
+
+
 class DeviceOutcome(NamedTuple):
     """What became of a command to one device."""
 
@@ -336,4 +348,5 @@ HubMessage = (
     | PiecesWanted
     | NewKey
     | RetireKey
+    | Alive
 )

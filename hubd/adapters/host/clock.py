@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hubcore.ports.clock import ClockState
-from hubd import BUILD_TIME
+from hubcore.version import BUILD_TIME
 
 BEHIND_SECONDS = 300.0
 """How far the wall clock may lie behind what is proven: what a correction by NTP may take back."""

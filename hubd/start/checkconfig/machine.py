@@ -15,7 +15,7 @@ from pathlib import Path
 from hubcore.errors import StoreError
 from hubcore.ports.clock import KernelTime
 from hubcore.timing.moment import show_seconds
-from hubd import BUILD_TIME
+from hubcore.version import BUILD_TIME
 from hubd.adapters.sqlite.database import AUDIT, POLICY, DatabaseKind
 from hubd.config.file import Config
 from hubd.upkeep.checks import CheckId

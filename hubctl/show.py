@@ -1,7 +1,7 @@
 """How hubctl words what the daemon says: the status page, the table of doors, a line for an event.
 
 Laws:
-1. Every text of the daemon is cleaned (`hubd.cli.text`).
+1. Every text of the daemon is cleaned (`hubterm.text`).
 2. The most urgent problem comes first.
 3. A fact that the daemon does not tell is shown as `-`.
 4. Every moment has the form of `hubcore.timing.moment`.
@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hubd.cli.page import Page, TextTable, Trouble
-from hubd.cli.text import clean, is_number, moment
+from hubctl.page import Page, TextTable, Trouble
+from hubterm.text import clean, is_number, moment
 
 OFFSET_SHOWN_SECONDS = 2.0
 """A smaller difference of clocks comes from the way between them."""

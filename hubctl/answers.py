@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hubd import __version__
-from hubd.cli.client import HubClient, NoAnswer
-from hubd.cli.text import clean, document
+from hubcore.version import __version__
+from hubctl.client import HubClient, NoAnswer
+from hubterm.text import clean, document
 
 DISTRIBUTION = "hubd-access-hub"
 OK = 0

@@ -24,8 +24,8 @@ from hubcore.errors import AuditError, PeerError, StoreError
 from hubcore.evidence.records import Head, facts
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubcore.timing.moment import show_ms
-from hubd.cli.evidence import Verified, is_unreadable, newest, open_log, verify_chain
-from hubd.cli.text import clean, document
+from hubctl.evidence import Verified, is_unreadable, newest, open_log, verify_chain
+from hubterm.text import clean, document
 
 BROKEN = 1
 UNREADABLE = 2

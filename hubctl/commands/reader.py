@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from hubd.cli.answers import ask_or_end, print_json
-from hubd.cli.client import DEFAULT_SOCKET
-from hubd.cli.text import clean
+from hubctl.answers import ask_or_end, print_json
+from hubctl.client import DEFAULT_SOCKET
+from hubterm.text import clean
 
 
 def _remember(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

@@ -73,6 +73,11 @@ def document(**facts: Any) -> str:
     return clean_json(encoded.decode())
 
 
+def error_document(code: str, message: str) -> str:
+    """Return the document that says why there is no answer."""
+    return document(error={"code": code, "message": message})
+
+
 def moment(value: Any) -> str:
     """Return a Unix time in seconds in the one form of moments; anything else cleaned."""
     if is_number(value):

@@ -1,9 +1,10 @@
-"""`hubctl enroll`: makes this machine a hub of a site, by one token.
+"""The program behind `hubctl enroll`: makes this machine a hub of a site, by one token.
 
 Laws:
 1. The token comes from a file, from standard input or from a prompt: never from the command line,
    where `ps` shows it.
 2. Whatever ends it, the same command again goes on.
+3. It speaks as `hubctl`: the same documents and exit statuses (docs/hubctl.md).
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from hubcore.backend.enrolment.token import read_token
 from hubcore.errors import HubError
-from hubd.cli.answers import NO_ANSWER, OK, fail, print_json
-from hubd.cli.client import NoAnswer
-from hubd.cli.text import clean
+from hubd.enrolment.asking import Asking
+from hubd.enrolment.durable import Sealer
+from hubd.enrolment.enrol import Enrolment, Order
+from hubd.enrolment.places import Places, choose_sealer
+from hubd.enrolment.settings import DoorLines, Line
+from hubterm.output import as_tool, complain, prepare
+from hubterm.text import clean, document, error_document
 
 if TYPE_CHECKING:
     from hubcore.backend.enrolment.messages import Waiting
-    from hubd.enrolment.asking import Asking
-    from hubd.enrolment.durable import Sealer
-    from hubd.enrolment.enrol import Enrolment, Order, Result
-    from hubd.enrolment.settings import DoorLines, Line
+    from hubd.enrolment.enrol import Result
 
+NO_ANSWER = 2
 WAIT_SECONDS = 3600
 TOKEN_CHARACTERS_MAX = 1024
 _BACKEND = re.compile(
@@ -86,12 +90,6 @@ def enroll(
 
     Needs root. It may be typed again at any time: it goes on where it stopped.
     """
-    from hubcore.backend.enrolment.token import read_token
-    from hubd.enrolment.asking import Asking
-    from hubd.enrolment.durable import Sealer
-    from hubd.enrolment.enrol import Enrolment, Order
-    from hubd.enrolment.places import Places, choose_sealer
-
     if root == Path("/") and os.geteuid() != 0:
         _end("only root may enrol this machine: type sudo before the command")
     host, port = _host_and_port(backend)
@@ -105,12 +103,15 @@ def enroll(
         asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
         result = _run(enrolment, order, asking, _how_kept(sealer))
     except (HubError, OSError) as error:
-        fail(NoAnswer("not-enrolled", str(error)), as_json)
+        if as_json:
+            print(error_document("not-enrolled", str(error)))
+        else:
+            complain(str(error))
+        sys.exit(NO_ANSWER)
     if as_json:
-        print_json(_document(result, lines))
+        print(document(**_document(result, lines)))
     else:
         _show(result, lines)
-    sys.exit(OK)
 
 
 def _run(enrolment: Enrolment, order: Order, asking: Asking, kept: str) -> Result:
@@ -119,9 +120,9 @@ def _run(enrolment: Enrolment, order: Order, asking: Asking, kept: str) -> Resul
     if standing is not None:
         return standing
     keys = enrolment.own_keys(order)
-    _say(kept)
-    _say(f"fingerprint of this machine: {keys.fingerprint}")
-    _say("The operator sees the same one, or somebody else has the token.")
+    complain(kept)
+    complain(f"fingerprint of this machine: {keys.fingerprint}")
+    complain("The operator sees the same one, or somebody else has the token.")
     enrolled = asyncio.run(enrolment.answer(order, keys, asking))
     return enrolment.install(order, keys, enrolled)
 
@@ -143,7 +144,7 @@ def _token_text(path: Path | None) -> str:
     if path is not None and str(path) != "-":
         with path.open(encoding="ascii", errors="replace") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                _say(f"note: others may read {path}; remove it when this is done")
+                complain(f"note: others may read {path}; remove it when this is done")
             return file.read(TOKEN_CHARACTERS_MAX)
     if path is None and sys.stdin.isatty():
         text: str = click.prompt("token", type=str)
@@ -160,8 +161,6 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 def _wiring(said: dict[str, tuple[str, ...]]) -> dict[int, DoorLines]:
     """Read how the doors are wired, by access point."""
-    from hubd.enrolment.settings import DoorLines
-
     doors: dict[int, DoorLines] = {}
     for wire in _WIRES:
         for text in said[wire]:
@@ -171,8 +170,6 @@ def _wiring(said: dict[str, tuple[str, ...]]) -> dict[int, DoorLines]:
 
 
 def _line(wire: str, text: str) -> tuple[int, Line]:
-    from hubd.enrolment.settings import Line
-
     match = _WIRED.fullmatch(text)
     if match is None:
         _end(f"--{wire} {text!r}: expected POINT=CHIP:LINE, such as 10=gpiochip0:17")
@@ -180,14 +177,14 @@ def _line(wire: str, text: str) -> tuple[int, Line]:
 
 
 def _tell_waiting(waiting: Waiting) -> None:
-    _say(
+    complain(
         f"the backend of site {waiting.site} waits for its operator to approve "
         f"hub {waiting.hub} ..."
     )
 
 
 def _tell_away(why: str) -> None:
-    _say(f"no connection: {why}; trying again ...")
+    complain(f"no connection: {why}; trying again ...")
 
 
 def _document(result: Result, lines: dict[int, DoorLines]) -> dict[str, Any]:
@@ -223,10 +220,16 @@ def _show(result: Result, lines: dict[int, DoorLines]) -> None:
     )
 
 
-def _say(text: str) -> None:
-    print(clean(text), file=sys.stderr, flush=True)
-
-
 def _end(why: str) -> NoReturn:
-    print(clean(why), file=sys.stderr)
+    complain(why)
     sys.exit(NO_ANSWER)
+
+
+def main() -> None:
+    """Run the program, in any locale."""
+    prepare()
+    as_tool("hubctl", lambda: enroll(prog_name="hubctl enroll"))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,22 +18,22 @@ from typing import Any
 
 import click
 
-from hubd import __version__
-from hubd.cli.answers import OK, PROBLEM, ask_or_end, fail, judge, print_json
-from hubd.cli.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
-from hubd.cli.page import Page
-from hubd.cli.show import clock_text, devices_table, doors_table, event_line, status_page
-from hubd.cli.text import clean
-from hubd.cli.watch import WATCH_SECONDS, watch
-from hubd.output import as_tool, prepare, reader_gone
+from hubcore.version import __version__
+from hubctl.answers import OK, PROBLEM, ask_or_end, fail, judge, print_json
+from hubctl.client import DEFAULT_SOCKET, HubClient, NoAnswer, ReaderGone
+from hubctl.page import Page
+from hubctl.show import clock_text, devices_table, doors_table, event_line, status_page
+from hubctl.watch import WATCH_SECONDS, watch
+from hubterm.output import as_tool, prepare, reader_gone
+from hubterm.text import clean
 
 INTERRUPTED = 130
 """As a shell says it of a program that was ended by Ctrl-C."""
 
 _ELSEWHERE = {
-    "audit": "hubd.cli.audit",
-    "enroll": "hubd.cli.enroll",
-    "reader": "hubd.cli.reader",
+    "audit": "hubctl.commands.audit",
+    "enroll": "hubctl.commands.enroll",
+    "reader": "hubctl.commands.reader",
 }
 """What stands in a module of their own, loaded when they are asked for."""
 

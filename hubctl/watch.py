@@ -9,11 +9,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from hubd.cli.answers import NO_ANSWER, ask, error_document, judge, print_json
-from hubd.cli.client import NoAnswer
-from hubd.cli.page import Page
-from hubd.cli.show import status_page
-from hubd.cli.text import clean
+from hubctl.answers import NO_ANSWER, ask, error_document, judge, print_json
+from hubctl.client import NoAnswer
+from hubctl.page import Page
+from hubctl.show import status_page
+from hubterm.text import clean
 
 WATCH_SECONDS = 2.0
 

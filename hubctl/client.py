@@ -6,7 +6,7 @@ Laws:
 3. A tail answers each beat. It ends when nobody reads what it shows, also while the hub is quiet.
 4. Where others fill the socket, hubctl waits in the kernel's queue until the answer's time is over.
 5. Root comes in by its own socket, which no other user can fill.
-6. The daemon's words must be cleaned before they are shown (`hubd.cli.text`).
+6. The daemon's words must be cleaned before they are shown (`hubterm.text`).
 """
 
 from __future__ import annotations

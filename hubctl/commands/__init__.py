@@ -1,0 +1,1 @@
+"""The commands of hubctl, a file for each."""
