@@ -59,7 +59,7 @@ class Gateway:
         self._key_index = KeyIndex()
         self._keys = Mirror(engine, names.KEYS_BUCKET, self._key_index.changed)
         self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
-        self._router = Router(secret, self._keys, self._on_retired)
+        self._router = Router(secret, self._keys, self._on_retired, complain)
         self._documents = Documents(engine, self._router.send, self.sessions)
         own = (z85.decode(secret), z85.decode(zmq.curve_public(secret)))
         self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
@@ -80,6 +80,7 @@ class Gateway:
                 for mirror in mirrors:
                     self._group.create_task(mirror.run())
                 self._group.create_task(self._router.answer_handshakes())
+                self._group.create_task(self._router.watch())
                 self._group.create_task(self._receive())
                 ready(endpoint)
 

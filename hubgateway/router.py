@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 import zmq
 import zmq.asyncio
 
+from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.errors import ConfigError
+from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers
 from hubgateway.rules import zap
 
 BATCH_MESSAGES = 256
@@ -20,6 +22,8 @@ HEARTBEAT_MS = 5_000
 HEARTBEAT_TIMEOUT_MS = 15_000
 HANDSHAKE_MS = 15_000
 BACKLOG = 1_024
+UNREAD_BYTES_MAX = 4 << 20
+"""Of one connection: four times what a hub sends without an answer."""
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 _ZAP_DOMAIN = b"hub"
 
@@ -27,15 +31,24 @@ _ZAP_DOMAIN = b"hub"
 class Router:
     """The socket. `secret` is the Curve secret key in Z85; `directory` says who may connect.
 
-    `on_retired` hears which hub's retired key somebody comes with.
+    `on_retired` hears which hub's retired key somebody comes with, `on_ended` whose connection was
+    ended and why.
     """
 
     def __init__(
-        self, secret: bytes, directory: zap.Directory, on_retired: Callable[[str], None]
+        self,
+        secret: bytes,
+        directory: zap.Directory,
+        on_retired: Callable[[str], None],
+        tell: Tell,
+        limits: CallerLimits | None = None,
     ) -> None:
         self._secret = secret
         self._directory = directory
         self._on_retired = on_retired
+        self._tell = tell
+        self._limits = limits
+        self._watch: CallerWatch | None = None
         self._router: zmq.asyncio.Socket | None = None
         self._zap: zmq.asyncio.Socket | None = None
 
@@ -60,6 +73,8 @@ class Router:
                 ) from error
             self._zap = zap_socket
             self._router = router
+            limits = self._limits or CallerLimits(descriptors_for_callers(), UNREAD_BYTES_MAX)
+            self._watch = CallerWatch(router, limits, self._tell)
             yield router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
     def _options(self) -> dict[int, int | bytes]:
@@ -80,6 +95,7 @@ class Router:
         }
 
     def _forget(self) -> None:
+        self._watch = None
         self._router = None
         self._zap = None
 
@@ -93,13 +109,31 @@ class Router:
             if hub is not None:
                 self._on_retired(hub)
 
+    @property
+    def callers(self) -> int:
+        """How many connections there are."""
+        return 0 if self._watch is None else len(self._watch)
+
+    @property
+    def ended(self) -> Mapping[str, int]:
+        """How many connections were ended here, by why."""
+        return {} if self._watch is None else self._watch.ended
+
+    async def watch(self) -> None:
+        """End connections that cost too much, until cancelled."""
+        assert self._watch is not None  # noqa: S101
+        await self._watch.run()
+
     async def receive(self) -> list[list[zmq.Frame]]:
         """Wait for a message; return it with all that have come, at most BATCH_MESSAGES."""
         assert self._router is not None  # noqa: S101
+        assert self._watch is not None  # noqa: S101
         batch = [await self._router.recv_multipart(copy=False)]
         with contextlib.suppress(zmq.Again):
             while len(batch) < BATCH_MESSAGES:
                 batch.append(await self._router.recv_multipart(zmq.DONTWAIT, copy=False))
+        for frames in batch:
+            self._watch.proved(self._watch.handed_over(frames))
         return batch
 
     def send(self, route: bytes, message: from_backend.BackendMessage) -> bool:

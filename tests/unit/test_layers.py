@@ -264,7 +264,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.policy": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.pocket": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
-    "hubsim": _room("hubsim hubd drivers hubcore"),
+    "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""
 PACKAGES = frozenset(

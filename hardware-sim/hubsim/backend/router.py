@@ -12,8 +12,10 @@ from typing import cast
 import zmq
 import zmq.asyncio
 
+from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.errors import ConfigError
+from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers
 from hubsim.backend.admission.zap import Gate
 
 FROM_HUB_BYTES_MAX = from_hub.Evidence.CEILING
@@ -21,6 +23,8 @@ BATCH_MESSAGES = 256
 SEND_QUEUE_MESSAGES = 256
 HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_TIMEOUT_SECONDS = 15.0
+UNREAD_BYTES_MAX = 4 << 20
+"""Of one connection: four times what a hub sends without an answer."""
 
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 _ZAP_DOMAIN = b"hub"
@@ -43,10 +47,15 @@ class Listening:
 
 
 class Router:
-    """The socket; `gate` says who may connect."""
+    """The socket; `gate` says who may connect.
 
-    def __init__(self, gate: Gate) -> None:
+    `tell` tells people of a connection that was ended.
+    """
+
+    def __init__(self, gate: Gate, tell: Tell) -> None:
         self._gate = gate
+        self._tell = tell
+        self._watch: CallerWatch | None = None
         self._router: zmq.asyncio.Socket | None = None
         self._zap: zmq.asyncio.Socket | None = None
 
@@ -69,6 +78,8 @@ class Router:
             endpoints = [_bind(router, place) for place in places]
             self._zap = zap
             self._router = router
+            limits = CallerLimits(descriptors_for_callers(), UNREAD_BYTES_MAX)
+            self._watch = CallerWatch(router, limits, self._tell)
             yield tuple(endpoints)
 
     def _options(self, handshake_seconds: float) -> dict[int, int | bytes]:
@@ -87,6 +98,7 @@ class Router:
         }
 
     def _forget_sockets(self) -> None:
+        self._watch = None
         self._router = None
         self._zap = None
 
@@ -97,14 +109,22 @@ class Router:
             request = await self._zap.recv_multipart()
             await self._zap.send_multipart(self._gate.answer(request))
 
+    async def watch(self) -> None:
+        """End connections that cost too much, until cancelled."""
+        assert self._watch is not None
+        await self._watch.run()
+
     async def receive(self) -> list[list[zmq.Frame]]:
         """Wait for a message; return it with all that have come, at most BATCH_MESSAGES."""
         assert self._router is not None
+        assert self._watch is not None
         batch = [await self._router.recv_multipart(copy=False)]
         with contextlib.suppress(zmq.Again):
             while len(batch) < BATCH_MESSAGES:
                 more = await self._router.recv_multipart(zmq.DONTWAIT, copy=False)
                 batch.append(more)
+        for frames in batch:
+            self._watch.proved(self._watch.handed_over(frames))
         return batch
 
     def send(self, route: bytes, message: from_backend.BackendMessage) -> Sent:

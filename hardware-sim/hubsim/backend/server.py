@@ -105,7 +105,7 @@ class Backend:
         self._held: dict[tuple[str, str], bool] = {}
         """Whether a key is its hub's, as looked up for the messages that came together."""
         self.evidence = Evidence(directory / "records", self.ignored)
-        self._router = Router(self.gate)
+        self._router = Router(self.gate, shout)
         self.speakers = Speakers(
             router=self._router,
             decisions=Decisions(directory / "decisions.json"),
@@ -158,6 +158,7 @@ class Backend:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._router.answer_handshakes())
+                    group.create_task(self._router.watch())
                     group.create_task(self._receive())
                     group.create_task(self.speakers.look_for_two())
             finally:

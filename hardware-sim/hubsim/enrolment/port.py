@@ -4,7 +4,8 @@ Laws:
 1. The greeting's connection takes nothing and ends at once.
 2. The CURVE port lets every key in, because a new hub's is not known. It answers only what
    `Desk.answer` says, and what has a token.
-3. A message has a ceiling; a connection that asks too fast waits behind its own questions.
+3. A message has a ceiling, and so has what came and is no whole message: UNREAD_BYTES_MAX.
+4. CALLERS_MAX machines are connected at once. Who has no token makes room first.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ import zmq
 import zmq.asyncio
 from zmq.utils import z85
 
+from hubcore.backend.callers import CallerLimits
 from hubcore.backend.enrolment import messages
 from hubcore.backend.enrolment.greeting import Greeting, write_greeting
+from hubcore.backend.enrolment.messages import Enrolled, Waiting
 from hubcore.errors import ConfigError
+from hubgateway.callers import CallerWatch
 from hubsim.backend.admission.zap import KEY_PROPERTY, zap_property
+from hubsim.backend.speakers import shout
 from hubsim.enrolment.desk import Desk
 
 ASK_BYTES_MAX = messages.Ask.CEILING
@@ -30,6 +35,8 @@ HEARTBEAT_SECONDS = 5.0
 HEARTBEAT_TIMEOUT_SECONDS = 15.0
 QUEUE_MESSAGES = 16
 CLOSE_SECONDS = 5.0
+CALLERS_MAX = 256
+UNREAD_BYTES_MAX = 65_536
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 _KEY_BYTES = 32
 
@@ -53,6 +60,8 @@ class EnrolmentPort:
             async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 await _say(writer, said)
 
+            limits = CallerLimits(CALLERS_MAX, UNREAD_BYTES_MAX)
+            watch = CallerWatch(router, limits, shout)
             try:
                 server = await asyncio.start_server(greet, self._host or None, self.port)
             except OSError as error:
@@ -62,7 +71,8 @@ class EnrolmentPort:
             self.port = server.sockets[0].getsockname()[1]
             async with server, asyncio.TaskGroup() as group:
                 group.create_task(_answer_handshakes(zap))
-                group.create_task(self._answer(router))
+                group.create_task(watch.run())
+                group.create_task(self._answer(router, watch))
                 ready.set()
                 await server.serve_forever()
 
@@ -100,12 +110,15 @@ class EnrolmentPort:
             zmq.MAXMSGSIZE: ASK_BYTES_MAX,
         }
 
-    async def _answer(self, router: zmq.asyncio.Socket) -> None:
+    async def _answer(self, router: zmq.asyncio.Socket, watch: CallerWatch) -> None:
         while True:
             frames = await router.recv_multipart(copy=False)
+            caller = watch.handed_over(frames)
             if len(frames) == 2:
                 route, data = frames
                 answer = self._desk.answer(data.bytes, str(data.get(KEY_PROPERTY)))
+                if isinstance(answer, Waiting | Enrolled):
+                    watch.proved(caller)
                 if answer is not None:
                     parts = [route.bytes, messages.encode(answer)]
                     sending = router.send_multipart(parts, zmq.DONTWAIT)

@@ -84,6 +84,12 @@ class Process:
         assert line, self.log.read_text()[-3000:]
         return line.decode().strip()
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process is not None
+        return self._process.pid
+
     async def ask(self, **order: object) -> Any:
         """Give it a line; return the answer."""
         assert self._process is not None
