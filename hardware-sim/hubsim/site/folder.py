@@ -7,6 +7,7 @@
                    certificate.cbor and tls.pem
     SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
                    certificates/HUB.cbor certificates/HUB.der
+    SITE/bridges/NAME/ tls.key tls.pem authority.pem
     SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
 Laws:

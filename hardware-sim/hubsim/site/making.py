@@ -30,10 +30,18 @@ from hubsim.site.certificates import (
     hand_to_hub,
     tls_file,
 )
-from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem
+from hubsim.site.documents import (
+    HUB_DAYS,
+    Validity,
+    certify_hub,
+    make_key,
+    pem,
+    read_ec_key,
+)
 from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_of_git, write_public
 
 TLS_CERTIFICATE = "tls.pem"
+AUTHORITY = "authority.pem"
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 
 
@@ -282,6 +290,26 @@ def _make_hub(
     (site.backend / "hubs" / f"{hub}.curve.pub").write_bytes(public)
 
 
+def make_bridge(site: Site, bridge: str, days: float = HUB_DAYS) -> Path:
+    """Make a TLS key and certificate for a bridge; return their folder.
+
+    A bridge that is there already keeps its key. Raise ValueError for a name that is none.
+    """
+    _check_id("bridge", bridge)
+    folder = site.path / "bridges" / bridge
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_file = folder / "tls.key"
+    if not key_file.exists():
+        write_private(key_file, pem(make_key()))
+    name = TlsName(site.name, TlsRole.BRIDGE, bridge)
+    authority = open_authority(site.path)
+    key = public_of(read_ec_key(key_file))
+    document = certify_tls(authority, name, key, Validity.days(days))
+    write_public(folder / TLS_CERTIFICATE, pem_of(document))
+    write_public(folder / AUTHORITY, pem_of(authority.document))
+    return folder
+
+
 def _make_tls(site: Site, folder: Path, hub: str, validity: Validity) -> None:
     """Make a hub's TLS key and certificate."""
     key = make_key()
@@ -289,4 +317,4 @@ def _make_tls(site: Site, folder: Path, hub: str, validity: Validity) -> None:
     name = TlsName(site.name, TlsRole.HUB, hub)
     write_private(folder / "tls.key", pem(key))
     _put_tls(site, folder, hub, certify_tls(authority, name, public_of(key), validity))
-    write_public(folder / "authority.pem", pem_of(authority.document))
+    write_public(folder / AUTHORITY, pem_of(authority.document))
