@@ -30,6 +30,8 @@ from benchmarks import (
     readers,
     records,
     records_figures,
+    remote,
+    remote_figures,
     start,
     table,
     zwave,
@@ -58,6 +60,7 @@ class Size:
     log: int
     verified: int
     drained: int
+    remote: int
     readers: int
     pulse: int
     zwave: int
@@ -77,6 +80,7 @@ WHOLE = Size(
     log=10_000_000,
     verified=200_000,
     drained=5000,
+    remote=60,
     readers=60,
     pulse=300,
     zwave=12,
@@ -95,6 +99,7 @@ QUICK = Size(
     log=20_000,
     verified=5000,
     drained=500,
+    remote=3,
     readers=3,
     pulse=5,
     zwave=1,
@@ -117,6 +122,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "zwave",
         "policies",
         "log",
+        "remote",
     )
     folders = {name: directory / name for name in families}
     for folder in folders.values():
@@ -140,6 +146,10 @@ async def measure(size: Size, directory: Path) -> Table:
     of_air = await _announced(
         "last byte to strike, over the air",
         air.measure(folders["air"], size.air),
+    )
+    of_remote = await _announced(
+        "a release of the backend to strike",
+        remote.measure(folders["remote"], size.remote),
     )
     of_readers = await _announced(
         "card at a reader to strike",
@@ -176,11 +186,16 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.start_figures(of_start),
         *figures.disk_figures(of_disk),
         *records_figures.records_figures(of_log),
+        *remote_figures.remote_figures(of_remote),
         *figures.reader_figures(of_readers),
         *figures.pulse_figures(of_pulse),
         *zwave_figures.zwave_figures(of_zwave),
     ]
-    causes = [*figures.cpu_causes(of_cpu), *figures.air_causes(of_air)]
+    causes = [
+        *figures.cpu_causes(of_cpu),
+        *figures.air_causes(of_air),
+        *remote_figures.remote_causes(of_remote),
+    ]
     rounds = {
         "CPU": size.cpu,
         "decisions": size.decisions,
@@ -189,6 +204,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "start": size.start,
         "disk": size.disk * size.records,
         "log": size.log,
+        "remote": size.remote,
         "readers": size.readers,
         "pulse": size.pulse,
         "zwave": size.zwave,

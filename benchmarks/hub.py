@@ -1,7 +1,7 @@
 """The hub of a bench: what `hubsim hub` runs, with a radio and a door that note times.
 
-A note is one line to a pipe: `ready`, `frame` (a write came), `taken` (hubd had taken it),
-`release` or `driven`, and nanoseconds of CLOCK_MONOTONIC.
+A note is one line to a pipe: `ready`, `frame` (a write came), `taken` (hubd had taken it), `order`
+(a release of the backend came), `release` or `driven`, and nanoseconds of CLOCK_MONOTONIC.
 
 Laws:
 1. It is hubd's own `run` with the desk's own parts. The wrappers only note times and pass all on:
@@ -21,9 +21,11 @@ from pathlib import Path
 
 from drivers.lock.commands import Commands
 from drivers.strike.strike import Strike
+from hubcore.backend.uplink.from_backend import Release
 from hubcore.door.state import BoltState
 from hubcore.ports.doors import Mover
 from hubcore.ports.radio import LinkId, Radio, RadioListener
+from hubcore.ports.uplink import Uplink, UplinkListener
 from hubd.__main__ import run
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
@@ -31,6 +33,8 @@ from hubd.wiring.parts import MadeMovers, Parts, TellPart
 from hubsim.desk import desk_parts
 
 Note = Callable[[str, int], None]
+_RELEASE = bytes([Release.TYPE])
+"""The second byte of a release: its type stands first in the array."""
 
 
 class NotingListener:
@@ -69,6 +73,37 @@ class NotingRadio:
             ready(up)
 
         await self._radio.serve(NotingListener(listener, self._note), tell)
+
+
+class NotingOrders:
+    """`ports.uplink.UplinkListener` around another: notes when a release came in."""
+
+    def __init__(self, listener: UplinkListener, note: Note) -> None:
+        self._listener = listener
+        self._note = note
+        self.connected = listener.connected
+        self.disconnected = listener.disconnected
+
+    def received(self, message: bytes) -> None:
+        """See `ports.uplink.UplinkListener.received`."""
+        if message[1:2] == _RELEASE:
+            self._note("order", time.monotonic_ns())
+        self._listener.received(message)
+
+
+class NotingUplink:
+    """`ports.uplink.Uplink` around another: its listener notes when a release came in."""
+
+    def __init__(self, uplink: Uplink, note: Note) -> None:
+        self._uplink = uplink
+        self._note = note
+        self.send = uplink.send
+        self.place = uplink.place
+        self.leave = uplink.leave
+
+    async def serve(self, listener: UplinkListener) -> None:
+        """See `ports.uplink.Uplink.serve`."""
+        await self._uplink.serve(NotingOrders(listener, self._note))
 
 
 class NotingDoor:
@@ -122,7 +157,12 @@ def parts(
                 doors[name] = NotingDoor(door, note)
         return replace(movers, doors=doors)
 
-    return replace(made, radio=NotingRadio(made.radio, note), make_movers=movers_of)
+    return replace(
+        made,
+        radio=NotingRadio(made.radio, note),
+        uplink=None if made.uplink is None else NotingUplink(made.uplink, note),
+        make_movers=movers_of,
+    )
 
 
 def main() -> None:

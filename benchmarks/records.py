@@ -20,8 +20,7 @@ from pathlib import Path
 import zmq
 from zmq.utils import z85
 
-from benchmarks import disk, processes
-from benchmarks.far_end import public_of
+from benchmarks import disk, processes, trips
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink import from_backend, from_hub
@@ -163,19 +162,15 @@ async def _bring_up(directory: Path, result: RecordsRounds, rounds: int, drained
     folder.mkdir()
     log = directory / "far_end.log"
     own = UplinkKeys(z85.decode(own_secret), z85.decode(own_public), z85.decode(public))
-    far = ("benchmarks.far_end",)
+    far_end = ("benchmarks.far_end", "backend", secret.decode(), own_public.decode(), str(folder))
     async with (
-        processes.running(log, *far, "echo", secret.decode()) as echo,
-        processes.running(
-            log, *far, "backend", secret.decode(), own_public.decode(), str(folder)
-        ) as backend,
+        trips.echo(log) as echo,
+        processes.running(log, *far_end) as backend,
         await AuditStore.open(directory / "drained.db") as store,
     ):
-        echo_endpoint = await _endpoint(echo)
-        backend_endpoint = await _endpoint(backend)
+        backend_endpoint = await processes.first_line(backend)
         for _ in range(rounds):
-            trips = await asyncio.to_thread(_round_trips, echo_endpoint, secret.decode())
-            result.round_trip.append(trips)
+            result.round_trip.append(await asyncio.to_thread(echo.make, ROUND_TRIPS))
             await _fill(store, drained)
             async with _going_up(store, backend_endpoint, own):
                 result.drained.append(await _drained(store))
@@ -186,31 +181,6 @@ async def _bring_up(directory: Path, result: RecordsRounds, rounds: int, drained
                     store, lambda _count: store.waiting() > FEW_LEFT
                 )
                 await _drained(store)
-
-
-async def _endpoint(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    async with asyncio.timeout(processes.START_SECONDS):
-        return (await process.stdout.readline()).decode().strip()
-
-
-def _round_trips(endpoint: str, secret: str) -> float:
-    """Return the seconds of one round trip of a record's size."""
-    own_public, own_secret = zmq.curve_keypair()
-    message = bytes(disk.RECORD_BYTES)
-    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
-        dealer.curve_serverkey = z85.encode(public_of(secret))
-        dealer.curve_publickey = own_public
-        dealer.curve_secretkey = own_secret
-        dealer.linger = 0
-        dealer.connect(endpoint)
-        dealer.send(message)
-        dealer.recv()
-        began = time.perf_counter()
-        for _ in range(ROUND_TRIPS):
-            dealer.send(message)
-            dealer.recv()
-        return (time.perf_counter() - began) / ROUND_TRIPS
 
 
 async def _fill(store: AuditStore, count: int) -> None:

@@ -4,17 +4,22 @@ Laws:
 1. A record waits since it was appended, or since hubd started, whichever is later.
 2. Only the receipt of that record itself ends its wait.
 3. While the log cannot be read, the wait is counted since that began.
+4. While receipts come, the log is asked for the next one once in LOOK_SECONDS. What is told may be
+   as old as that.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import StoredRecord, facts
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
+
+LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class _Oldest:
 
     number: int | None
     since: float
+    answered: bool = False
+    """It waits no longer, and which one waits now has not been looked for."""
 
 
 class OldestWaiting:
@@ -34,6 +41,7 @@ class OldestWaiting:
         self._started = clock.monotonic()
         self._last_before_start = records.last()
         self._oldest: _Oldest | None = None
+        self._looked_at = -math.inf
 
     def seconds(self) -> float | None:
         """Return how long it has waited, None when no record is known to wait."""
@@ -44,27 +52,33 @@ class OldestWaiting:
     def acknowledged(self, numbers: Collection[int]) -> None:
         """The log has noted that the backend holds these records."""
         if self._oldest is not None and self._oldest.number in numbers:
-            self._oldest = None
+            self._oldest = replace(self._oldest, answered=True)
 
     def begin_again(self) -> None:
         """Records wait again that did not: another may be the oldest now."""
         self._oldest = None
 
-    async def find(self) -> None:
-        """Find the oldest record, unless it is known."""
+    async def find(self) -> float | None:
+        """Find the oldest record, unless it is known; return when to look again, None for never."""
         if self._records.waiting() == 0:
             self._oldest = None
-            return
+            return None
+        now = self._clock.monotonic()
         if self._oldest is not None and self._oldest.number is not None:
-            return
+            if not self._oldest.answered:
+                return None
+            if now < self._looked_at + LOOK_SECONDS:
+                return self._looked_at + LOOK_SECONDS
+        self._looked_at = now
         try:
             found = await self._records.unacknowledged(0, 1)
         except StoreError:  # whoever sends the records reports it
-            if self._oldest is None:
+            if self._oldest is None or self._oldest.answered:
                 self._oldest = _Oldest(None, self._clock.monotonic())
-            return
+            return None
         for stored in found:
             self._oldest = _Oldest(stored.number, self._waits_since(stored))
+        return None
 
     def _waits_since(self, stored: StoredRecord) -> float:
         if stored.number <= self._last_before_start:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -22,7 +22,7 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.talk import Comparison
 from hubcore.backend.uplink import from_hub
 from hubcore.errors import FrameError, StoreError
-from hubcore.evidence.records import Head
+from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubd.backend.oldest import OldestWaiting
@@ -31,6 +31,9 @@ log = structlog.get_logger()
 
 SENT_AT_ONCE = 16
 """Records that are handed over before the doors have their turn."""
+
+READ_AHEAD = 256
+"""Records in one look at the log: receipts make room for a few at a time."""
 
 TAKEN_BACK_AT_ONCE = 2000
 """Records in one step, so that a release never waits for long behind one."""
@@ -63,6 +66,9 @@ class RecordSender:
         self._lost_after: Head | None = None
         """The newest record that the backend still has, while those after it are taken back."""
         self._round = 0
+        self._ahead: Sequence[StoredRecord] = ()
+        """Records that were read and not sent yet, those after `self._ahead_of`."""
+        self._ahead_of = 0
         self._receipts: set[int] = set()
         """Numbers that the log does not have as acknowledged yet."""
         self.oldest = OldestWaiting(records, clock)
@@ -158,7 +164,7 @@ class RecordSender:
         if not room:
             return True
         round_ = self._round
-        records = await self._records.unacknowledged(self._outbox.after, room)
+        records = await self._next(room)
         for sent, stored in enumerate(records, start=1):
             if self._round != round_:
                 return True  # the uplink went meanwhile; the next round sends it
@@ -173,6 +179,17 @@ class RecordSender:
             if sent % SENT_AT_ONCE == 0:
                 await asyncio.sleep(0)  # the doors have their turn
         return True
+
+    async def _next(self, room: int) -> Sequence[StoredRecord]:
+        """Return at most so many records that go next. Raise StoreError."""
+        after = self._outbox.after
+        if self._ahead_of != after or not self._ahead:
+            self._ahead = ()
+            self._ahead = await self._records.unacknowledged(after, READ_AHEAD)
+        records = self._ahead[:room]
+        self._ahead = self._ahead[room:]
+        self._ahead_of = records[-1].number if records else after
+        return records
 
     def _stop_at(self, number: int, error: FrameError) -> None:
         self.stopped_by = f"record {number} cannot be sent, nor those after it: {error}"

@@ -256,20 +256,20 @@ class Sync:
     async def _turn(self) -> float | None:
         """Do what is due; return when something is due again, None when nothing is."""
         await self._sender.note_receipts()
-        await self._sender.oldest.find()
+        find_at = await self._sender.oldest.find()
         await self._breaks.record(self._talk.halt)
         at = self._now()
         effects = self._talk.look(at)
         self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
-            return self._talk.due(at.monotonic)
+            return _earliest(find_at, self._talk.due(at.monotonic))
         if not await self._take_back():
             return at.monotonic
         send_at = await self._sender.send()
         measure_at = self._telemetry.send()
         renew_at = self._renewal.ask()
         look_at = self._talk.due(at.monotonic)
-        return _earlier(_earlier(send_at, measure_at), _earlier(renew_at, look_at))
+        return _earliest(find_at, send_at, measure_at, renew_at, look_at)
 
     async def _take_back(self) -> bool:
         """Let what the backend has lost wait again, one step; False while more is to be done."""
@@ -380,10 +380,6 @@ class Sync:
         return Moment(monotonic=self._clock.monotonic(), wall=self._clock.wall())
 
 
-def _earlier(one: float | None, other: float | None) -> float | None:
-    """Return the earlier moment; None is never."""
-    if one is None:
-        return other
-    if other is None:
-        return one
-    return min(one, other)
+def _earliest(*moments: float | None) -> float | None:
+    """Return the earliest moment; None is never."""
+    return min((moment for moment in moments if moment is not None), default=None)

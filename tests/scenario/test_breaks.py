@@ -18,7 +18,7 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.talk import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_backend import Release
-from hubcore.backend.uplink.from_hub import Hello, Result
+from hubcore.backend.uplink.from_hub import Result
 from hubcore.backend.uplink.words import PROTOCOL, OrderOutcome, ReleaseOutcome
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
@@ -28,15 +28,14 @@ from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
 from hubsim.backend.control import MAX_LINE_BYTES, Control
-from hubsim.backend.seats import HubConnection, Seats
 from hubsim.backend.server import Backend
 from tests.fakes.audit import FakeAudit
+from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, running, serving, system_clock, until
 
 pytestmark = pytest.mark.asyncio
 
-STALE = 0.2
-OPEN = 1.0
+PROBE = 0.2
 
 
 class Machine:
@@ -117,8 +116,7 @@ class Place:
             self.theirs.secret_text,
             hubs,
             self.directory,
-            stale_seconds=STALE,
-            open_seconds=OPEN,
+            probe_seconds=PROBE,
         )
 
     def machine(self, boot: int, log: FakeAudit | None = None) -> Machine:
@@ -203,7 +201,7 @@ async def test_who_was_decided_against_is_refused_after_a_restart_of_the_backend
             again.keep("hub-1", "0202")
 
 
-async def test_a_copy_whose_records_differ_is_a_fork_first_and_then_two_hubs(tmp_path):
+async def test_a_copy_whose_records_differ_is_two_hubs_first_and_then_a_fork(tmp_path):
     async with place(tmp_path) as here:
         first = here.machine(1)
         second = here.machine(2)
@@ -212,19 +210,61 @@ async def test_a_copy_whose_records_differ_is_a_fork_first_and_then_two_hubs(tmp
         async with running(first.sync.run()):
             await until(lambda: first.log.waiting() == 0)
             async with running(second.sync.run()):
-                await until(lambda: second.halt == "fork")
-                with pytest.raises(ValueError, match="still open"):
-                    here.backend.accept("hub-1")
                 await until(lambda: first.halt == second.halt == "two_hubs")
                 with pytest.raises(ValueError, match="not stopped for a break"):
                     here.backend.accept("hub-1")
                 here.backend.keep("hub-1", "0202")
                 await until(lambda: second.halt == "fork")
-                await until(lambda: not here.backend.speakers.seats.replaced("hub-1"))
                 here.backend.accept("hub-1")
                 await until(lambda: second.speaks and second.log.waiting() == 0)
                 assert first.released == second.released == []
                 assert first.halt == "two_hubs"
+
+
+async def test_while_somebody_silent_may_be_there_nothing_is_accepted_and_no_order_goes_out(
+    tmp_path,
+):
+    async with place(tmp_path) as here:
+        before = here.machine(1)
+        await before.add(2)
+        async with running(before.sync.run()):
+            await until(lambda: before.log.waiting() == 0)
+        silent = CurveUplink(
+            here.backend.endpoint,
+            UplinkKeys(here.ours.secret, here.ours.public, key_from_text(here.backend.public)),
+            FAST,
+        )
+        hello = Identity("hub-1", "site", bytes([3] * 16), "0.1.0").hello(
+            policy_version=1, policy_digest=bytes(32), head=before.log.head(), waiting=0
+        )
+        heard = FakeUplinkListener()
+        after = here.machine(2)
+        await after.log.append(Record(RecordKind.STARTED, 99, 99, {}))
+        async with running(silent.serve(heard)):
+            await until(lambda: heard.ups > 0 and silent.send(codec.encode(hello)))
+            await until(lambda: bool(here.backend.speakers.seats.others("hub-1")))
+            assert "still open" in str(await here.opens())
+            async with running(after.sync.run()):
+                await until(lambda: after.halt == "fork")
+                with pytest.raises(ValueError, match="still open"):
+                    here.backend.accept("hub-1")
+        async with running(after.sync.run()):
+            await until(lambda: after.halt == "fork")
+            await until(lambda: accepted(here))
+            await until(lambda: after.speaks and after.log.waiting() == 0)
+        assert all(
+            isinstance(codec.decode_from_backend(one), SAID_TO_ALL) for one in heard.messages
+        )
+
+
+SAID_TO_ALL = (from_backend.Probe, from_backend.Halt)
+
+
+def accepted(here: Place) -> bool:
+    with contextlib.suppress(ValueError):
+        here.backend.accept("hub-1")
+        return True
+    return False
 
 
 async def test_a_hub_that_restarts_or_reconnects_is_one_hub(tmp_path):
@@ -332,43 +372,6 @@ async def test_records_that_come_late_for_a_moment_are_no_gap(tmp_path):
             store._db.execute("PRAGMA query_only = 0")
             await until(lambda: machine.log.waiting() == 0)
             assert here.backend.decisions.stops() == {}
-
-
-def connection(boot: int, route: int) -> HubConnection:
-    hello = Hello(2, "hub-1", "site", bytes([boot] * 16), "0", 0, bytes(32), 0, bytes(32), 0)
-    return HubConnection(bytes([route]), "key", hello)
-
-
-async def test_what_was_under_way_when_its_sender_ended_is_no_second_hub():
-    seats = Seats(5.0)
-    assert seats.greet("h", connection(1, 1), 0.0) == ()
-    assert seats.greet("h", connection(2, 2), 10.0) == ()
-    assert not seats.is_second_machine("h", b"\x01", 14.9)
-    assert seats.greet("h", connection(1, 1), 14.9) == (), "a Hello that was on its way"
-    assert seats.connection("h") == connection(2, 2)
-    assert seats.is_second_machine("h", b"\x01", 15.0)
-    assert seats.greet("h", connection(1, 1), 15.0) == (
-        bytes([2] * 16).hex(),
-        bytes([1] * 16).hex(),
-    )
-    assert not seats.is_second_machine("h", b"\x02", 99.0)
-    seats.closed("h", b"\x01")
-    assert not seats.is_second_machine("h", b"\x01", 99.0)
-
-
-async def test_a_boot_id_that_comes_back_is_a_second_hub_at_once():
-    seats = Seats(5.0)
-    seats.greet("h", connection(1, 1), 0.0)
-    seats.greet("h", connection(2, 2), 1.0)
-    assert seats.greet("h", connection(1, 3), 1.1) != ()
-
-
-async def test_one_boot_id_on_two_connections_is_two_hubs_only_when_both_speak():
-    """A machine copied while it ran has the boot id of its original."""
-    seats = Seats(5.0)
-    seats.greet("h", connection(1, 1), 0.0)
-    assert seats.greet("h", connection(1, 2), 60.0) == ()
-    assert seats.is_second_machine("h", b"\x01", 66.0)
 
 
 # The operator's socket.

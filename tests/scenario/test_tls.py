@@ -87,7 +87,10 @@ async def serving(party: Party) -> AsyncIterator[Server]:
 
 
 async def speak(server: Server, context: ssl.SSLContext, name: str) -> bytes:
-    """Say one line to whoever has that name; return what comes back. Raise ssl.SSLError or ConnectionError."""
+    """Say one line to whoever has that name; return what comes back.
+
+    Raise ssl.SSLError or ConnectionError.
+    """
     async with asyncio.timeout(PATIENCE_SECONDS):
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", server.port, ssl=context, server_hostname=name

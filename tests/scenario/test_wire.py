@@ -31,6 +31,7 @@ from hubd.adapters.curve.zmtp import FRAMES_A_TURN
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
+from tests.scenario.uplink_faults.relay import Relay
 from tests.threads import Scarce
 from tests.unit.test_zmtp import GREETING
 
@@ -274,6 +275,23 @@ async def test_only_of_a_lost_connection_nothing_arrives_any_more(lost: bool) ->
                 theirs.recv(1)
         else:
             assert theirs.recv(1) == b""
+
+
+async def test_what_piled_up_before_libzmq_lost_the_connection_never_arrives(raw: Raw) -> None:
+    """The wire still waits for room when libzmq ends it, so its end here is not seen."""  # law 5
+    once = replace(FAST, backoff_first_seconds=60.0, backoff_cap_seconds=60.0)
+    piece = bytes(MIB // 4)
+    raw.welcomes = False
+    async with raw.open(), Relay(raw.endpoint).open() as relay:
+        async with linked(relay.endpoint, raw.keys.public, timings=once) as (link, heard):
+            await route_of(raw, link, heard)
+            relay.reads.clear()
+            while link.send(piece):
+                pass  # until libzmq's queue is full: more than the machine's buffers take
+            await until(lambda: "was silent" in heard.why)
+        relay.reads.set()
+        await until(lambda: bool(relay.broken))
+        assert isinstance(relay.broken[0], ConnectionResetError)
 
 
 # Finding the backend.

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import figures, policies_figures, start, stats, table
+from benchmarks import figures, policies_figures, remote_figures, start, stats, table
 from benchmarks.air import AirRounds, Trip
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
 from benchmarks.policies import Applied, PolicyRounds
 from benchmarks.pulse import PulseRounds
 from benchmarks.readers import ReaderRounds
+from benchmarks.remote import RemoteRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
 
@@ -86,6 +87,23 @@ def test_a_large_policy_has_its_figures() -> None:
         "policy_revocation": 0.9,
     }
     assert all(row.met in (True, None) for row in rows.values())
+
+
+def test_a_release_from_afar_is_held_against_a_round_trip_and_a_commit() -> None:
+    rounds = RemoteRounds(
+        whole=[0.002, 0.002, 0.009],
+        to_hub=[0.0005] * 3,
+        to_mover=[0.001] * 3,
+        guard=[0.0002] * 3,
+        trip=[0.0005] * 3,
+        commit=[0.0005] * 3,
+    )
+    rows = by_key(remote_figures.remote_figures(rounds))
+    assert rows["remote_strike_p50"].value == pytest.approx(4.0)
+    assert rows["remote_strike_p50"].met is False
+    assert rows["remote_strike_bound"].value == pytest.approx(2.0)
+    (cause,) = remote_figures.remote_causes(rounds)
+    assert sum(cause.parts.values()) == pytest.approx(2000 + 500 + 1000 + 500 + 200)
 
 
 def by_key(rows: list[Figure]) -> dict[str, Figure]:

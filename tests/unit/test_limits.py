@@ -195,15 +195,6 @@ WAYS = (
         "hubd.upkeep.looks.EVIDENCE_SECONDS",
         (("Pace:halted_seconds",), ("Pace:welcome_seconds",)),
     ),
-    Way(
-        "a replaced connection whose machine is gone, before it is taken for a second hub",
-        "hubsim.backend.seats.OPEN_SECONDS",
-        (
-            ("hubsim.backend.router.HEARTBEAT_SECONDS",),
-            ("hubsim.backend.router.HEARTBEAT_TIMEOUT_SECONDS",),
-        ),
-        spare=2.0,
-    ),
 )
 
 

@@ -23,6 +23,7 @@ from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
+from hubd.backend.oldest import LOOK_SECONDS
 from hubd.backend.orders import Orders
 from hubd.backend.sender import SENT_AT_ONCE, TAKEN_BACK_AT_ONCE
 from hubd.backend.sync import Sync
@@ -717,6 +718,24 @@ async def test_records_of_before_the_start_wait_since_the_start():
             here.hear(from_backend.Acknowledge((number,)))
             await here.settle()
         assert here.sync.state.unacknowledged_seconds is None
+
+
+async def test_while_receipts_come_the_oldest_is_looked_for_once_a_second():
+    async with site(silent_seconds=1e6, ping_seconds=1e6, acknowledge_seconds=1e6) as here:
+        await here.up()
+        for _ in range(5):
+            await here.append()
+            here.later(100)
+        await here.settle()
+        told = []
+        for number in (1, 2, 3, 4):
+            here.hear(from_backend.Acknowledge((number,)))
+            await here.settle()
+            told.append(here.sync.state.unacknowledged_seconds)
+        assert told == [pytest.approx(500)] * 4, "no look yet"
+        here.later(LOOK_SECONDS)
+        await here.settle()
+        assert here.sync.state.unacknowledged_seconds == pytest.approx(100 + LOOK_SECONDS)
 
 
 async def test_records_that_cannot_be_read_wait_too():

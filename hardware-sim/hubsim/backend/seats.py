@@ -1,28 +1,30 @@
-"""Which connection and which boot speak as each hub.
+"""Which connection speaks as each hub, and whether two machines do (`hubcore.backend.lives`).
 
-A hub has one connection at a time and a new boot id at each start. So a start takes the seat of the
-one before, and the one before is never heard again. When it is, two machines have one hub's keys:
-- its connection, which the newer one has replaced, goes on speaking;
-- or it stays open for longer than a machine that is gone could keep it open;
-- or its boot id comes back on another connection.
-A message that was under way when its sender ended proves nothing; it is old within `STALE_SECONDS`.
+How it works: the first connection of a hub counts at once. Each later one says Hello and waits.
+Every connection that may be open then gets a Probe. Whoever answers is there, and counts from then
+on. A Hello that comes late, of a connection that its machine has left, is never answered for.
+
+Laws:
+1. A connection takes another one's place by an answer to a Probe that was said after the other's
+   Hello had come, and by nothing else.
+2. What a hub says on a connection that does not count is not heard.
+3. At most OTHERS_MAX connections of a hub are kept beside the one that counts; then the oldest is
+   forgotten, and may say Hello again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from hubcore.backend.lives import Lives
 from hubcore.backend.uplink.from_hub import Hello
+from hubcore.backend.uplink.words import NONCE_BYTES
 
-STALE_SECONDS = 5.0
-"""Within it, what a replaced connection says may have been under way."""
-OPEN_SECONDS = 25.0
-"""A replaced connection that is open for longer has somebody alive behind it.
-
-Heartbeats end others in 20 s.
-"""
-PAST_BOOTS_MAX = 64
-"""Boot ids that are remembered for each hub; then the oldest is forgotten."""
+OTHERS_MAX = 16
+NONCES_MAX = 8
+"""Of each connection: that so many Probes may be answered, however late."""
 BOOT_DIGITS = 8
 """Of a boot id, in hexadecimal digits, for a person to type."""
 
@@ -41,111 +43,137 @@ class HubConnection:
         return self.hello.boot_id.hex()
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """A connection of a hub that a newer one has replaced."""
+class Probed(NamedTuple):
+    """A Probe with this nonce is to go to this connection."""
 
-    hub: str
     route: bytes
+    nonce: bytes
 
 
 @dataclass(slots=True)
-class Seat:
-    """Who speaks as one hub; `replaced` has the seconds at which each route was replaced."""
+class _Place:
+    """One connection of a hub, the turn at which it began, and the Probes that it may answer."""
 
     connection: HubConnection
-    replaced: dict[bytes, float] = field(default_factory=dict)
-    past_boots: dict[bytes, None] = field(default_factory=dict)
+    began: int
+    turns: dict[bytes, int] = field(default_factory=dict)
+    """The newest turn when each was said, by nonce."""
+    answered: int = 0
+
+
+@dataclass(slots=True)
+class _Seat:
+    """Who speaks as one hub."""
+
+    counts: bytes
+    """The route of the connection that counts, and its turn."""
+    began: int = 1
+    places: dict[bytes, _Place] = field(default_factory=dict)
+    """By route, the one that began first at the front."""
+    lives: Lives = field(default_factory=Lives)
+    turn: int = 0
 
 
 class Seats:
-    """One seat a hub. Times are seconds of one monotonic clock, handed in."""
+    """One seat a hub. `chance` returns so many random bytes."""
 
-    def __init__(self, stale_seconds: float = STALE_SECONDS) -> None:
-        self._stale_seconds = stale_seconds
-        self._seats: dict[str, Seat] = {}
+    def __init__(self, chance: Callable[[int], bytes]) -> None:
+        self._chance = chance
+        self._seats: dict[str, _Seat] = {}
 
-    def greet(self, hub: str, connection: HubConnection, now: float) -> tuple[str, ...]:
-        """Seat a hub that has said Hello and return ().
+    def hello(self, hub: str, connection: HubConnection) -> bool:
+        """A hub has said Hello. Tell whether this connection counts."""
+        route = connection.route
+        seat = self._seats.setdefault(hub, _Seat(route))
+        place = seat.places.get(route)
+        if place is not None and place.connection.boot == connection.boot:
+            place.connection = connection
+        else:
+            seat.turn += 1
+            seat.places[route] = _Place(connection, seat.turn)
+            seat.lives.began(connection.hello.boot_id, route, seat.turn)
+            _forget_oldest(seat)
+        return seat.counts == route
 
-        Return the boots instead when two machines speak as it.
-        """
+    def alive(self, hub: str, route: bytes, nonce: bytes) -> HubConnection | None:
+        """A connection has answered a Probe. Return it if it takes the place of another one now."""
+        seat = self._seats.get(hub)
+        place = seat.places.get(route) if seat else None
+        turn = place.turns.get(nonce) if place else None
+        if seat is None or place is None or turn is None:
+            return None
+        place.answered = max(place.answered, turn)
+        seat.lives.answered(place.connection.hello.boot_id, route, turn)
+        if route == seat.counts or turn < seat.began:
+            return None
+        seat.counts = route
+        seat.began = place.began
+        return place.connection
+
+    def two(self, hub: str) -> tuple[str, ...]:
+        """Return the boot ids of two machines that speak as a hub, () while there may be one."""
+        seat = self._seats.get(hub)
+        return tuple(boot.hex() for boot in seat.lives.two()) if seat else ()
+
+    def probes(self, hub: str) -> list[Probed]:
+        """Return what tells who is there now; [] when nothing is open."""
         seat = self._seats.get(hub)
         if seat is None:
-            self._seats[hub] = Seat(connection)
-            return ()
-        before = seat.connection
-        if connection.route == before.route:
-            seat.connection = connection
-            return ()
-        if self._is_another_machine(seat, connection, now):
-            return (before.boot, connection.boot)
-        if connection.route in seat.replaced:
-            return ()
-        _replace(seat, connection, now)
-        return ()
+            return []
+        is_known = all(place.answered == seat.turn for place in seat.places.values())
+        if is_known and len(seat.places) == 1:
+            return []
+        return [
+            Probed(route, self._nonce(place, seat.turn)) for route, place in seat.places.items()
+        ]
 
-    def _is_another_machine(self, seat: Seat, connection: HubConnection, now: float) -> bool:
-        if connection.route in seat.replaced:
-            return self._is_stale(seat, connection.route, now)
-        return connection.hello.boot_id in seat.past_boots
+    def _nonce(self, place: _Place, turn: int) -> bytes:
+        """Return the nonce of this connection for this turn."""
+        for nonce, known in place.turns.items():
+            if known == turn:
+                return nonce
+        nonce = self._chance(NONCE_BYTES)
+        place.turns[nonce] = turn
+        while len(place.turns) > NONCES_MAX:
+            del place.turns[next(iter(place.turns))]
+        return nonce
 
-    def _is_stale(self, seat: Seat, route: bytes, now: float) -> bool:
-        """Tell whether nothing that was under way can come on a replaced connection any more."""
-        return now - seat.replaced[route] >= self._stale_seconds
-
-    def is_second_machine(self, hub: str, route: bytes, now: float) -> bool:
-        """Tell whether a message on this connection shows a second machine."""
-        seat = self._seats.get(hub)
-        if seat is None or route not in seat.replaced:
-            return False
-        return self._is_stale(seat, route, now)
-
-    def open_for(self, seconds: float, now: float) -> list[Replaced]:
-        """Return the connections replaced longer ago than that and not known to be closed."""
-        found = []
-        until = now - seconds
-        for hub, seat in self._seats.items():
-            for route, replaced_at in seat.replaced.items():
-                if replaced_at <= until:
-                    found.append(Replaced(hub, route))
-        return found
+    @property
+    def hubs(self) -> tuple[str, ...]:
+        """Every hub that has a seat."""
+        return tuple(self._seats)
 
     def connection(self, hub: str) -> HubConnection | None:
         """Return the connection that counts."""
         seat = self._seats.get(hub)
-        return seat.connection if seat else None
+        place = seat.places.get(seat.counts) if seat else None
+        return place.connection if place else None
 
-    def replaced(self, hub: str) -> tuple[bytes, ...]:
-        """Return the routes of replaced connections that are not known to be closed."""
+    def others(self, hub: str) -> tuple[HubConnection, ...]:
+        """Return the connections beside it that are not known to be closed."""
         seat = self._seats.get(hub)
-        return tuple(seat.replaced) if seat else ()
+        if seat is None:
+            return ()
+        places = seat.places.items()
+        return tuple(place.connection for route, place in places if route != seat.counts)
 
     def closed(self, hub: str, route: bytes) -> None:
         """This connection is closed."""
         seat = self._seats.get(hub)
         if seat is not None:
-            seat.replaced.pop(route, None)
+            seat.places.pop(route, None)
 
     def boots(self, hub: str) -> tuple[str, ...]:
-        """Return the boot ids seen of a hub, the one that counts first."""
+        """Return the boot ids seen of a hub, the one that began last first."""
         seat = self._seats.get(hub)
-        if seat is None:
-            return ()
-        past = (boot.hex() for boot in seat.past_boots)
-        return (seat.connection.boot, *past)
+        return tuple(boot.hex() for boot in seat.lives.boots) if seat else ()
 
     def forget(self, hub: str) -> None:
         """Begin again with whoever says Hello next."""
         self._seats.pop(hub, None)
 
 
-def _replace(seat: Seat, connection: HubConnection, now: float) -> None:
-    before = seat.connection
-    seat.replaced[before.route] = now
-    if connection.hello.boot_id != before.hello.boot_id:
-        seat.past_boots[before.hello.boot_id] = None
-        while len(seat.past_boots) > PAST_BOOTS_MAX:
-            oldest = next(iter(seat.past_boots))
-            del seat.past_boots[oldest]
-    seat.connection = connection
+def _forget_oldest(seat: _Seat) -> None:
+    others = [route for route in seat.places if route != seat.counts]
+    if len(others) > OTHERS_MAX:
+        del seat.places[others[0]]

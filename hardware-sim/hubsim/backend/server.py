@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
 from hubsim.backend.orders import Orders
 from hubsim.backend.router import Listening, Router
-from hubsim.backend.seats import OPEN_SECONDS, STALE_SECONDS, HubConnection, Seats
-from hubsim.backend.speakers import Speakers, now_ms, shout
+from hubsim.backend.seats import HubConnection, Seats
+from hubsim.backend.speakers import PROBE_SECONDS, Speakers, now_ms, shout
 from hubsim.site import offering
 from hubsim.site.certificates import Certificates
 from hubsim.site.folder import FIRST_OPERATOR
@@ -66,9 +67,9 @@ class Backend:
     characters) to its id; each handshake looks it up, so add a hub to enrol it. ZAP answers 300
     (come again) for an unknown key or an OSError from the mapping, 400 for a revoked key.
     `directory` holds `records/<hub>.db`, `revoked` and `decisions.json`. `version_of` reads the
-    version out of a policy document. `hubsim.backend.seats` explains `stale_seconds` and
-    `open_seconds`. `next_listening`: where the backend also listens, with its next key, while it
-    changes its own; its first endpoint is `endpoint`, the second `next_endpoint`.
+    version out of a policy document. `probe_seconds`: see `hubsim.backend.speakers`.
+    `next_listening`: where the backend also listens, with its next key, while it changes its own;
+    its first endpoint is `endpoint`, the second `next_endpoint`.
     """
 
     def __init__(
@@ -80,8 +81,7 @@ class Backend:
         version_of: Callable[[bytes], int] = lambda _document: 0,
         *,
         certificates: Certificates | None = None,
-        stale_seconds: float = STALE_SECONDS,
-        open_seconds: float = OPEN_SECONDS,
+        probe_seconds: float = PROBE_SECONDS,
         next_listening: Listening | None = None,
     ) -> None:
         key = _as_z85(secret)
@@ -109,12 +109,12 @@ class Backend:
         self.speakers = Speakers(
             router=self._router,
             decisions=Decisions(directory / "decisions.json"),
-            seats=Seats(stale_seconds),
+            seats=Seats(secrets.token_bytes),
             ignored=self.ignored,
             head_of=self.evidence.head,
             look=self.evidence.greet,
             greeted=self._offer_policy,
-            open_seconds=open_seconds,
+            probe_seconds=probe_seconds,
         )
         self._orders = Orders(self.speakers)
         self._version_of = version_of
@@ -223,10 +223,12 @@ class Backend:
                 said_hello = HubConnection(received.route, received.key, message)
                 self.speakers.greet(hub, said_hello)
             return
+        if isinstance(message, from_hub.Alive):
+            self.speakers.alive(hub, received.route, message.nonce)
+            return
         connection = self.connections.get(hub)
         if connection is None or connection.route != received.route:
             self.ignored["no hello"] += 1
-            self.speakers.heard_on_replaced(hub, received.route)
             return
         match message:
             case from_hub.Evidence() if self.decisions.stop(hub) is not None:

@@ -1,9 +1,9 @@
 """Who speaks as each hub: greets hubs, notices two machines with one hub's keys, stops hubs.
 
 Laws:
-1. Two machines that speak as one hub are noticed within `OPEN_SECONDS`, or as soon as the replaced
-   one speaks again. Both hear of it.
-2. While a replaced connection may still be open, no order goes out: nobody knows yet which machine
+1. Two machines that speak as one hub are known by their first answers to a Probe (`seats`), which
+   goes to both at the second Hello and then every PROBE_SECONDS. Both hear of it.
+2. While a second connection of a hub may be open, no order goes out: nobody knows yet which machine
    would carry it out.
 3. A stopped hub gets no order until somebody decides.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
-from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause
+from hubcore.backend.uplink.words import PROTOCOL, Cause
 from hubcore.errors import LinkError, StoreError
 from hubcore.evidence.records import GENESIS, StoredRecord
 from hubsim.backend.decisions import Decisions, Stop
@@ -26,8 +26,7 @@ from hubsim.backend.evidence import Greeted
 from hubsim.backend.router import Router, Sent
 from hubsim.backend.seats import BOOT_DIGITS, HubConnection, Seats
 
-LOOKS_A_SPAN = 5
-"""How often a replaced connection is looked at before it counts as open."""
+PROBE_SECONDS = 5.0
 _DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
 
 
@@ -47,7 +46,7 @@ class Speakers:
         head_of: Callable[[str], StoredRecord | None],
         look: Callable[[str, from_hub.Hello], Greeted],
         greeted: Callable[[str, from_hub.Hello], None],
-        open_seconds: float,
+        probe_seconds: float,
     ) -> None:
         self.connections: dict[str, HubConnection] = {}
         self.decisions = decisions
@@ -57,7 +56,7 @@ class Speakers:
         self._head_of = head_of
         self._look = look
         self._greeted = greeted
-        self._open_seconds = open_seconds
+        self._probe_seconds = probe_seconds
         self._while_stopped: dict[str, dict[str, HubConnection]] = {}
         """Of stopped hubs: the newest connection of each boot."""
 
@@ -73,28 +72,35 @@ class Speakers:
             self._ignored["hello of a machine decided against"] += 1
             self._say_decided_against(hub, connection)
             return
-        now = time.monotonic()
-        boots = self.seats.greet(hub, connection, now)
+        counts = self.seats.hello(hub, connection)
+        stop = self.decisions.stop(hub)
+        if stop is not None:
+            self._remember_while_stopped(hub, connection)
+            self._router.send(connection.route, self._halt(hub, stop))
+        if counts:
+            self._let_in(hub, connection)
+        self._probe(hub)
+
+    def alive(self, hub: str, route: bytes, nonce: bytes) -> None:
+        """Take the answer to a Probe."""
+        counts_now = self.seats.alive(hub, route, nonce)
+        boots = self.seats.two(hub)
         if boots:
             self._stop_two(hub, boots)
+        if counts_now is not None:
+            self._let_in(hub, counts_now)
+
+    def _let_in(self, hub: str, connection: HubConnection) -> None:
+        """Let a connection speak, and say Welcome unless the hub is stopped."""
         self.connections[hub] = connection
         try:
-            self._answer_hello(hub, connection)
+            self._compare(hub, connection.hello)
+            if self.decisions.stop(hub) is None:
+                self.send(hub, self._welcome(hub))
         except StoreError as error:
             shout(f"hub {hub}: {error}; it gets no Welcome")
             return
-        self._greeted(hub, hello)
-
-    def _answer_hello(self, hub: str, connection: HubConnection) -> None:
-        """Say Welcome or Halt. Raise StoreError when the hub's records cannot be read."""
-        if self.seats.connection(hub) == connection:
-            self._compare(hub, connection.hello)
-        stop = self.decisions.stop(hub)
-        if stop is None:
-            self.send(hub, self._welcome(hub))
-        else:
-            self._remember_while_stopped(hub, connection)
-            self.send(hub, self._halt(hub, stop))
+        self._greeted(hub, connection.hello)
 
     def _compare(self, hub: str, hello: from_hub.Hello) -> None:
         """Hold the records that a hub says it has against those held here."""
@@ -135,36 +141,23 @@ class Speakers:
 
     # Two machines.
 
-    def heard_on_replaced(self, hub: str, route: bytes) -> None:
-        """A connection that does not count has spoken."""
-        now = time.monotonic()
-        second = self.seats.is_second_machine(hub, route, now)
-        if second and self._is_open(hub, route):
-            self._stop_two(hub, self.seats.boots(hub))
-
     async def look_for_two(self) -> None:
-        """Look now and then whether a replaced connection is still open."""
+        """Ask now and then who is there, where that is not known."""
         while True:
-            await asyncio.sleep(self._open_seconds / LOOKS_A_SPAN)
-            now = time.monotonic()
-            for old in self.seats.open_for(self._open_seconds, now):
-                if self._is_open(old.hub, old.route):
-                    self._stop_two(old.hub, self.seats.boots(old.hub))
+            await asyncio.sleep(self._probe_seconds)
+            for hub in self.seats.hubs:
+                self._probe(hub)
 
-    def _is_open(self, hub: str, route: bytes) -> bool:
-        """Tell whether a connection is open as far as is known.
+    def _probe(self, hub: str) -> None:
+        """Ask on each connection whether somebody is there; note which are closed."""
+        for route, nonce in self.seats.probes(hub):
+            if self._router.send(route, from_backend.Probe(nonce)) is Sent.CLOSED:
+                self.seats.closed(hub, route)
 
-        The Pong that tries it means nothing to a hub that sent no Ping.
-        """
-        probe = from_backend.Pong(bytes(NONCE_BYTES), now_ms())
-        if self._router.send(route, probe) is Sent.CLOSED:
-            self.seats.closed(hub, route)
-            return False
-        return True
-
-    def _any_replaced_is_open(self, hub: str) -> bool:
-        routes = self.seats.replaced(hub)
-        return any(self._is_open(hub, route) for route in routes)
+    def _may_be_two(self, hub: str) -> bool:
+        """Tell whether a connection is open beside the one that counts, as far as is known."""
+        self._probe(hub)
+        return bool(self.seats.others(hub))
 
     def _stop_two(self, hub: str, boots: tuple[str, ...]) -> None:
         short = [boot[:BOOT_DIGITS] for boot in dict.fromkeys(boots)]
@@ -189,12 +182,11 @@ class Speakers:
             "decides"
         )
         halt = self._halt(hub, stop)
-        connection = self.seats.connection(hub)
-        if connection is not None:
+        counts = self.seats.connection(hub)
+        speaking = (*self.seats.others(hub), *((counts,) if counts else ()))
+        for connection in speaking:
             self._remember_while_stopped(hub, connection)
             self._router.send(connection.route, halt)
-        for route in self.seats.replaced(hub):
-            self._router.send(route, halt)
 
     def _remember_while_stopped(self, hub: str, connection: HubConnection) -> None:
         by_boot = self._while_stopped.setdefault(hub, {})
@@ -223,10 +215,10 @@ class Speakers:
                 f"backend: hub {hub} gets no order: {stop.detail}; decide with "
                 f"`hubsim backend {way}`"
             )
-        if self._any_replaced_is_open(hub):
+        if self._may_be_two(hub):
             raise LinkError(
                 f"backend: hub {hub} gets no order yet: it came back while its earlier connection "
-                "is still open; ask again in 20 s. If it stays so, two machines speak as this hub"
+                "is still open; ask again in 20 s"
             )
 
     def keep(self, hub: str, boot: str) -> str:
@@ -264,10 +256,10 @@ class Speakers:
         stop = self.decisions.stop(hub)
         if stop is None or stop.cause is Cause.TWO_HUBS:
             raise ValueError(f"hub {hub} is not stopped for a break in its records")
-        if self._any_replaced_is_open(hub):
+        if self._may_be_two(hub):
             raise ValueError(
-                f"an earlier connection of hub {hub} is still open: wait {self._open_seconds:g} s; "
-                "if two machines speak as this hub, that is to be decided first"
+                f"a second connection of hub {hub} is still open: try again in 20 s; if two "
+                "machines speak as this hub, that is to be decided first"
             )
 
     def go_on(self, hub: str) -> None:

@@ -290,6 +290,8 @@ class CurveUplink:
         losing = group.create_task(connection.lost())
         leaving = group.create_task(self._leaving.wait())
         await _first_of(carrying, reading, losing, leaving)
+        if losing.done():
+            wire.lost()
         reading.cancel()
         losing.cancel()
         leaving.cancel()

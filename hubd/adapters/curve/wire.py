@@ -17,9 +17,9 @@ Laws:
    it. It is a file in a directory of mode 0700; both are gone as soon as libzmq has joined, or with
    the wire.
 5. Of a connection that is lost, nothing arrives any more: the kernel forgets what it could not
-   send, and says so to the backend. Otherwise old bytes would come when the network is there
-   again, and the backend would take them for another machine's. A hub that leaves by itself sends
-   the rest.
+   send, and says so to the backend, so that it does not go on for minutes with what nobody waits
+   for. It is lost, too, when libzmq says so before its end here is seen. A hub that leaves by
+   itself sends the rest.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ class Wire:
             raise
         self.inbound = InboundFrames(limits.frame_bytes)
         self._joined = False
+        self._lost = False
         self._room = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -155,6 +156,10 @@ class Wire:
         self.inbound.handed_over(part_bytes)
         self._room.set()
 
+    def lost(self) -> None:
+        """libzmq has lost the connection: however `carry` ends now, the hub does not leave."""
+        self._lost = True
+
     async def carry(self) -> None:
         """Carry bytes both ways until one side ends; `ended` then says what the backend did."""
         try:
@@ -172,7 +177,7 @@ class Wire:
                     partial(self._carry_outbound, near, to_far),
                 )
             finally:
-                if self.ended is None:
+                if self.ended is None and not self._lost:
                     _forget_unsent(self._backend, False)
                 to_far.transport.abort()
         finally:

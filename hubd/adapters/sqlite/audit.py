@@ -7,6 +7,8 @@ Laws:
 3. Records that come while a commit runs share the next one: one alone waits for no other.
 4. A commit that fails fails its whole batch and leaves nothing behind. The next append tries again.
 5. A caller that goes away takes nothing with it: its record is written all the same.
+6. The newest records that wait are in memory (`evidence.recent`): while they go up as they come, no
+   thread reads the disk beside the one that writes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Self
 
 from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.carried_orders import is_about_orders
+from hubcore.evidence.recent import RecentRecords
 from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubcore.evidence.uses import Use, read_change
@@ -34,6 +37,7 @@ from hubd.adapters.sqlite.audit_writer import (
     Job,
     TakeBack,
     Writer,
+    Written,
 )
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.tables.records import ABOUT_ORDERS, ABOUT_STATE
@@ -63,6 +67,7 @@ class AuditStore:
         self._acknowledged = opened.acknowledged
         self._checkpoint = opened.checkpoint
         self._room = RecordsRoom()
+        self._recent = RecentRecords(opened.head.number)
         self._pending = 0
         self._closed = False
         self._reading = threading.Lock()
@@ -190,6 +195,9 @@ class AuditStore:
 
         A caller that is cancelled does not wait for the disk.
         """
+        recent = self._recent.after(after, limit, self._waiting)
+        if recent is not None:
+            return recent
         query = (
             "SELECT number, body, hash FROM outbox CROSS JOIN records USING (number) "
             "WHERE number > ? ORDER BY number LIMIT ?"
@@ -287,6 +295,8 @@ class AuditStore:
         self._checkpoint = batch.checkpoint
         self._room = batch.room
         self._pending -= len(batch.results)
+        if batch.written is not None:
+            self._note_recent(batch.written)
         for done, result in batch.results:
             if done.done():  # cancelled: the record stands, nobody asks for its number
                 continue
@@ -294,3 +304,10 @@ class AuditStore:
                 done.set_exception(result)
             else:
                 done.set_result(result)
+
+    def _note_recent(self, written: Written) -> None:
+        records = (StoredRecord(number, body, hash_) for number, _, body, hash_ in written.rows)
+        self._recent.appended(records)
+        self._recent.acknowledged(written.acknowledged)
+        if written.taken_back:
+            self._recent.taken_back(written.head.number)

@@ -86,11 +86,28 @@ _Answer = tuple[asyncio.Future[Any], int | AuditError | None]
 """The future of a caller, and its result."""
 
 
+@dataclass(slots=True)
+class Written:
+    """What a batch writes; `numbers` has one entry a job, `head` is the one after it."""
+
+    head: Head
+    rows: list[RecordRow] = field(default_factory=list)
+    numbers: list[int | None] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+    taken_back: list[TakeBack] = field(default_factory=list)
+    changes: list[Numbered] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What one batch came to: each future with its result or error, and the state on the disk."""
+    """What one batch came to: each future with its result or error, and the state on the disk.
+
+    `written` is None for a batch that failed, and for a step of retention. `room` is what was seen
+    after the commit before.
+    """
 
     results: Sequence[_Answer]
+    written: Written | None
     head: Head
     waiting: int
     acknowledged: int
@@ -153,6 +170,7 @@ class Writer:
             if batch:
                 result = self._write(batch)
                 self._deliver(result)
+                self._look()  # whoever waits for a record waits for no look
             if self._remover.pressed():
                 self._remove_oldest()
         self._fold()
@@ -179,7 +197,7 @@ class Writer:
             self._drop_connection()
             self._remover.failed()
         self._look()
-        self._deliver(self._result([]))
+        self._deliver(self._result([], None))
 
     def _look(self) -> None:
         """Measure what the records take. A disk that cannot be read shows in the next commit."""
@@ -202,7 +220,7 @@ class Writer:
 
     def _write(self, batch: Sequence[Job]) -> BatchResult:
         try:
-            numbers = self._committed(batch)
+            written = self._committed(batch)
         except AuditError as error:
             return self._failed(batch, str(error), error)
         except (sqlite3.Error, OSError) as error:
@@ -212,14 +230,14 @@ class Writer:
             return self._failed(batch, f"{AUDIT.name}: {error!r}", error)
         self._commits += 1
         self._remover.committed()
-        self._look()
         waiters = [job.done for job in batch]
-        results = list(zip(waiters, numbers, strict=True))
-        return self._result(results)
+        results = list(zip(waiters, written.numbers, strict=True))
+        return self._result(results, written)
 
-    def _result(self, results: Sequence[_Answer]) -> BatchResult:
+    def _result(self, results: Sequence[_Answer], written: Written | None) -> BatchResult:
         return BatchResult(
             results=results,
+            written=written,
             head=self._head,
             waiting=self._waiting,
             acknowledged=self._acknowledged,
@@ -227,7 +245,7 @@ class Writer:
             room=self._remover.room(),
         )
 
-    def _committed(self, batch: Sequence[Job]) -> list[int | None]:
+    def _committed(self, batch: Sequence[Job]) -> Written:
         """Write the batch; on a full disk once more, with the write-ahead log begun again."""
         try:
             return self._transaction(self._ready(), batch)
@@ -243,11 +261,8 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         batch: Sequence[Job],
-    ) -> list[int | None]:
-        """Write the batch in one commit; only then move the head.
-
-        Return the numbers of the appends.
-        """
+    ) -> Written:
+        """Write the batch in one commit; only then move the head."""
         gathered = _gather(batch, self._head)
         connection.execute("BEGIN IMMEDIATE")
         waiting = self._waiting
@@ -268,7 +283,7 @@ class Writer:
         self._head = gathered.head
         self._waiting = waiting
         self._acknowledged = newest_acknowledged
-        return gathered.numbers
+        return gathered
 
     def _ready(self) -> sqlite3.Connection:
         """Return the connection, opened again after a failure.
@@ -302,7 +317,7 @@ class Writer:
             error = AuditError(sentence)
             error.__cause__ = cause
             results.append((job.done, error))
-        return self._result(results)
+        return self._result(results, None)
 
     def _drop_connection(self) -> None:
         """Close the connection; SQLite rolls back what was not committed."""
@@ -324,21 +339,9 @@ class Writer:
                 keep_reserve(self._connection, self._path)
 
 
-@dataclass(slots=True)
-class _Gathered:
-    """What a batch writes; `numbers` has one entry a job."""
-
-    head: Head
-    rows: list[RecordRow] = field(default_factory=list)
-    numbers: list[int | None] = field(default_factory=list)
-    acknowledged: list[int] = field(default_factory=list)
-    taken_back: list[TakeBack] = field(default_factory=list)
-    changes: list[Numbered] = field(default_factory=list)
-
-
-def _gather(batch: Sequence[Job], head: Head) -> _Gathered:
+def _gather(batch: Sequence[Job], head: Head) -> Written:
     """Number and chain the batch's records after `head`, and sort its other jobs."""
-    found = _Gathered(head)
+    found = Written(head)
     for job in batch:
         match job:
             case Append(body, at_ms, _, change):

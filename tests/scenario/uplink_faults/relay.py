@@ -29,6 +29,11 @@ class Relay:
         self.carried = dict.fromkeys(Way, 0)
         self.cut_after: list[int] = []
         """Of each next connection: after so many bytes from the hub it is cut."""
+        self.reads = asyncio.Event()
+        """While it is not set, nothing is read from the hub, and its bytes pile up there."""
+        self.reads.set()
+        self.broken: list[OSError] = []
+        """How connections ended that were not closed."""
         self._lost: set[Way] = set()
         """Of the newest connection."""
         self._legs: list[asyncio.StreamWriter] = []
@@ -91,6 +96,11 @@ class Relay:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _read(self, source: asyncio.StreamReader, way: Way) -> bytes:
+        if way is Way.UP:
+            await self.reads.wait()
+        return await source.read(CHUNK_BYTES)
+
     async def _carrying(
         self,
         source: asyncio.StreamReader,
@@ -100,8 +110,8 @@ class Relay:
         cut_after: int | None,
     ) -> None:
         left = cut_after
-        with contextlib.suppress(OSError):
-            while data := await source.read(CHUNK_BYTES):
+        try:
+            while data := await self._read(source, way):
                 if way in lost:
                     continue
                 if left is not None:
@@ -112,5 +122,7 @@ class Relay:
                 await sink.drain()
                 if left == 0:
                     break
+        except OSError as error:
+            self.broken.append(error)
         if not lost:
             sink.transport.abort()
