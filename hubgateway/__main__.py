@@ -15,10 +15,12 @@ from pathlib import Path
 
 import zmq
 
-from hubcore.errors import ConfigError, LinkError
+from hubcore.errors import ConfigError, LinkError, StoreError
 from hubgateway.config import Config, load, secret_key
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.trouble import complain
+from hubgateway.enrolment.place import Place, place
+from hubgateway.enrolment.serve import serve_new_hubs
 from hubgateway.gateway import Gateway
 
 EX_CONFIG = 78
@@ -33,21 +35,34 @@ def main() -> None:
     options = parser.parse_args()
     try:
         config = load(options.config)
-        secret = secret_key(config, options.config)
+        secret = secret_key(config.curve_secret, options.config)
+        new_hubs = _new_hubs(config, options.config, secret)
         if options.check_config:
             public = zmq.curve_public(secret).decode("ascii")
             print(f"hubgateway: {options.config} is right; public key {public}")  # noqa: T201
+            if new_hubs is not None:
+                print(f"hubgateway: enrolment key {new_hubs.public}")  # noqa: T201
             return
-        asyncio.run(_serve(config, secret))
+        asyncio.run(_serve(config, secret, new_hubs))
     except ConfigError as error:
         complain(str(error).removeprefix("hubgateway: "))
         sys.exit(EX_CONFIG)
-    except LinkError as error:
+    except (LinkError, StoreError) as error:
         complain(str(error))
         sys.exit(EX_UNAVAILABLE)
 
 
-async def _serve(config: Config, secret: bytes) -> None:
+def _first(errors: BaseException) -> BaseException:
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return errors
+
+
+def _new_hubs(config: Config, file: Path, secret: bytes) -> Place | None:
+    return None if config.enrolment is None else place(config.enrolment, file, secret)
+
+
+async def _serve(config: Config, secret: bytes, new_hubs: Place | None) -> None:
     engine = Engine(config.servers, config.credentials, config.replicas)
     gateway = Gateway(config.listen, secret, engine)
     stopped = asyncio.Event()
@@ -58,14 +73,23 @@ async def _serve(config: Config, secret: bytes) -> None:
     try:
         await engine.connect()
         async with asyncio.TaskGroup() as group:
-            serving = group.create_task(gateway.serve(_ready))
+            serving = group.create_task(_serve_all(gateway, engine, new_hubs))
             group.create_task(_end(stopped, serving))
-    except* (ConfigError, LinkError) as errors:
-        refused.extend(errors.exceptions)
+    except* (ConfigError, LinkError, StoreError) as errors:
+        refused.append(_first(errors))
     finally:
         await engine.close()
     if refused:
         raise refused[0]
+
+
+async def _serve_all(gateway: Gateway, engine: Engine, new_hubs: Place | None) -> None:
+    """Serve hubs, and new ones where the configuration says so, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        if new_hubs is not None:
+            port = await serve_new_hubs(new_hubs, engine, group)
+            print(f"hubgateway: new hubs at port {port}", flush=True)  # noqa: T201
+        group.create_task(gateway.serve(_ready))
 
 
 async def _end(stopped: asyncio.Event, serving: asyncio.Task[None]) -> None:

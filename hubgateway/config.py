@@ -2,7 +2,7 @@
 
 Laws:
 1. A key that is unknown, missing or of the wrong type refuses the start.
-2. The secret key is in a file of its own, which not everybody may read.
+2. A secret is in a file of its own, which not everybody may read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import zmq
@@ -21,7 +21,28 @@ from hubcore.errors import ConfigError
 
 _ENDPOINT = r"\Atcp://(\[[0-9A-Fa-f:.%*]+\]|[A-Za-z0-9._*-]{1,253}):([0-9]{1,5}|\*)\Z"
 _CREDENTIAL = "credential:"
+_HUBS_REACH = r"\Atcp://(\*|\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}\Z"
+_Z85_KEY = r"\A[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z"
 _SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
+
+Servers = Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
+SiteName = Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where new hubs come, and what all hubs of the site are told."""
+
+    listen: Annotated[str, Meta(pattern=_ENDPOINT)]
+    secret: str
+    site: SiteName
+    issuer: str
+    tls_authority: str
+    endpoints: Annotated[
+        tuple[Annotated[str, Meta(pattern=_HUBS_REACH)], ...], Meta(min_length=1, max_length=4)
+    ]
+    next_server_key: Annotated[str, Meta(pattern=_Z85_KEY)] | None = None
+    beacon_key: str = ""
+    card_key: str = ""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,15 +50,41 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: Annotated[str, Meta(pattern=_ENDPOINT)]
     curve_secret: str
-    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
+    servers: Servers
+    credentials: str = ""
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    enrolment: Enrolment | None = None
+
+
+class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file of `hubissuer`."""
+
+    servers: Servers
+    site: SiteName
+    issuer_key: str
+    authority_key: str
+    tls_authority: str
+    enrolment_key: Annotated[str, Meta(pattern=_Z85_KEY)]
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
+_File = TypeVar("_File", Config, IssuerConfig)
+
+
 def load(path: Path) -> Config:
-    """Read the file. Raise ConfigError."""
+    """Read the gateway's file. Raise ConfigError."""
+    return _load(path, Config)
+
+
+def load_issuer(path: Path) -> IssuerConfig:
+    """Read the file of `hubissuer`. Raise ConfigError."""
+    return _load(path, IssuerConfig)
+
+
+def _load(path: Path, kind: type[_File]) -> _File:
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=Config)
+        config = msgspec.toml.decode(path.read_bytes(), type=kind)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"hubgateway: {path}: {error}") from error
     for server in config.servers:
@@ -48,27 +95,45 @@ def load(path: Path) -> Config:
     return config
 
 
-def secret_key(config: Config, config_file: Path) -> bytes:
-    """Return the Curve secret key in Z85. Raise ConfigError.
+def secret_key(named: str, config_file: Path, key: str = "curve_secret") -> bytes:
+    """Return a Curve secret key in Z85; `key` says it in the file. Raise ConfigError."""
+    secret = secret_file(named, config_file, key).strip()
+    try:
+        zmq.curve_public(secret)
+    except (ValueError, zmq.ZMQError, KeyError) as error:
+        raise ConfigError(
+            f"hubgateway: {key} {named}: it is no Curve key of 40 characters in Z85"
+        ) from error
+    return secret
+
+
+def secret_file(named: str, config_file: Path, key: str) -> bytes:
+    """Read a secret. Raise ConfigError.
 
     A relative path is beside the file. `credential:NAME` is what systemd hands over.
     """
-    named = config.curve_secret.removeprefix(_CREDENTIAL)
-    if named == config.curve_secret:
-        path = config_file.parent / named
-    else:
-        path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / named
+    path = place_of(named, config_file)
     try:
         mode = path.stat().st_mode
-        key = path.read_bytes().strip()
+        secret = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"hubgateway: curve_secret {path}: {error.strerror}") from error
+        raise ConfigError(f"hubgateway: {key} {path}: {error.strerror}") from error
     if stat.S_IMODE(mode) & stat.S_IRWXO:
-        raise ConfigError(f"hubgateway: curve_secret {path}: others may use it: chmod o= {path}")
+        raise ConfigError(f"hubgateway: {key} {path}: others may use it: chmod o= {path}")
+    return secret
+
+
+def public_file(path: Path, key: str) -> bytes:
+    """Read a file that is no secret. Raise ConfigError."""
     try:
-        zmq.curve_public(key)
-    except (ValueError, zmq.ZMQError, KeyError) as error:
-        raise ConfigError(
-            f"hubgateway: curve_secret {path}: it is no Curve key of 40 characters in Z85"
-        ) from error
-    return key
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"hubgateway: {key} {path}: {error.strerror}") from error
+
+
+def place_of(named: str, config_file: Path) -> Path:
+    """Return the file that the configuration names."""
+    credential = named.removeprefix(_CREDENTIAL)
+    if credential == named:
+        return config_file.parent / named
+    return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / credential

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from hubcore.backend.uplink.from_backend import KeyTaken
 from hubcore.backend.uplink.from_hub import NewKey, RetireKey
 from hubcore.errors import StoreError
 from hubcore.timing.budget import Budget
+from hubgateway.engine.buckets import Table
 from hubgateway.engine.trouble import MovedOnError
 from hubgateway.rules import keyring
 from hubgateway.rules.keyring import Ring
@@ -37,16 +37,6 @@ from hubgateway.rules.names import (
 TRIES = 4
 CHANGES_AT_ONCE = 8
 CHANGE_SECONDS = 60.0
-
-
-class Table(Protocol):
-    """Buckets of the engine, as `hubgateway.engine.buckets` has them."""
-
-    async def at(self, bucket: str, key: str) -> tuple[bytes | None, int]:
-        """Read a value and its revision."""
-
-    async def swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> int:
-        """Write a value after this revision. Raise MovedOnError when there is a newer one."""
 
 
 class KeyChanges:

@@ -13,7 +13,8 @@ from hubcore.backend.enrolment.promise import Signed
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import TlsName, TlsRole
-from hubsim.site.authority import certify_tls, new_authority, public_of
+from hubcore.codec.tlsauthority import begin_authority
+from hubsim.site.authority import certify_tls, public_of
 from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key
 
 
@@ -48,10 +49,13 @@ class NewHub:
 class Signer:
     """Issuer and authority of a site."""
 
-    def __init__(self, site: str = "acme") -> None:
+    def __init__(self, site: str = "acme", begins: int | None = None) -> None:
+        """`begins` is when the authority does, in Unix seconds; None: now."""
+        if begins is None:
+            begins = Validity.days(1).not_before
         self.site = site
         self.issuer = make_key()
-        self.authority = new_authority(site)
+        self.authority = begin_authority(site, make_key(), begins)
 
     def of_site(self, server_keys: tuple[bytes, ...] = (bytes(32),), beacon: bytes = b"") -> OfSite:
         """What all hubs of the site are told."""
@@ -64,15 +68,29 @@ class Signer:
             beacon=beacon,
         )
 
-    def sign(self, hub: str, identity: VerifyKey, tls_key: bytes, points: Sequence[int]) -> Signed:
+    def sign(
+        self,
+        hub: str,
+        identity: VerifyKey,
+        tls_key: bytes,
+        points: Sequence[int],
+        validity: Validity | None = None,
+    ) -> Signed:
         """Sign for a hub with these keys."""
         name = TlsName(self.site, TlsRole.HUB, hub)
-        validity = Validity.days(HUB_DAYS)
+        validity = validity or Validity.days(HUB_DAYS)
         return Signed(
             certify_hub(self.issuer, site=self.site, hub=hub, key=identity, points=points),
             certify_tls(self.authority, name, tls_key, validity),
         )
 
-    def sign_for(self, machine: NewHub, *points: int, hub: str = "hub-a") -> Signed:
+    def sign_for(
+        self,
+        machine: NewHub,
+        *points: int,
+        hub: str = "hub-a",
+        validity: Validity | None = None,
+    ) -> Signed:
         """Sign for a machine."""
-        return self.sign(hub, machine.identity.verify_key, public_of(machine.tls), points)
+        identity = machine.identity.verify_key
+        return self.sign(hub, identity, public_of(machine.tls), points, validity)

@@ -16,6 +16,7 @@ What is not verified: revocation. Who ends a hub must look it up by its name or 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +25,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -33,6 +34,7 @@ from hubcore.errors import ProofError, RollbackError, SignatureError, TrustError
 
 CERTIFICATE_BYTES_MAX = 2048
 REQUEST_BYTES_MAX = 1024
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,32}(?<!-)")
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -52,13 +54,27 @@ class TlsRole(StrEnum):
     BRIDGE = "bridge"
 
 
+def check_name(what: str, text: str) -> None:
+    """Raise TrustError for what is no label of a DNS name with small letters, or has over 32."""
+    if not _LABEL.fullmatch(text):
+        raise TrustError(
+            f"TLS: {text!r} is no {what}: 1 to 32 characters of a-z, 0-9 and -, none of them - at "
+            "an end"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class TlsName:
-    """Who somebody is; all of a-z, 0-9 and - (`hubd.config.section.Id`)."""
+    """Who somebody is."""
 
     site: str
     role: TlsRole
     id: str
+
+    def __post_init__(self) -> None:
+        """Raise TrustError for a text that is no name."""
+        check_name("site", self.site)
+        check_name("name", self.id)
 
     @property
     def uri(self) -> str:
@@ -84,6 +100,14 @@ class TlsCertificate:
 def public_der(key: PublicKey) -> bytes:
     """Return a public key as SubjectPublicKeyInfo (RFC 5280, 4.1)."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def read_public(key: bytes) -> ec.EllipticCurvePublicKey:
+    """Read a P-256 key from its SubjectPublicKeyInfo. Raise SignatureError."""
+    try:
+        return _p256(load_der_public_key(key))
+    except _UNREADABLE as error:
+        raise SignatureError("TLS: this is no public key") from error
 
 
 def der_of(text: bytes) -> bytes:
@@ -122,13 +146,14 @@ def read_authority(document: bytes) -> x509.Certificate:
 def read_certificate(document: bytes, authority: bytes, name: TlsName) -> TlsCertificate:
     """Prove and read the certificate of `name`. Raise SignatureError or TrustError.
 
-    It is proven at its own beginning: dates are not judged beside that.
+    It is proven at its own beginning, or the authority's: dates are not judged beside that.
     """
     root = read_authority(authority)
     certificate = _load(document)
     begins = certificate.not_valid_before_utc
+    proven_at = max(begins, root.not_valid_before_utc).replace(tzinfo=None)
     try:
-        policy = PolicyBuilder().store(Store([root])).time(begins.replace(tzinfo=None))
+        policy = PolicyBuilder().store(Store([root])).time(proven_at)
         policy.build_client_verifier().verify(certificate, [])
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (VerificationError, *_UNREADABLE) as error:

@@ -318,8 +318,8 @@ def check(enrolled: Enrolled, keys: OwnKeys) -> HubCertificate:
 
 
 def _check_tls(enrolled: Enrolled, keys: OwnKeys) -> None:
-    name = TlsName(enrolled.site, TlsRole.HUB, enrolled.hub)
     try:
+        name = TlsName(enrolled.site, TlsRole.HUB, enrolled.hub)
         certificate = read_certificate(enrolled.tls_certificate, enrolled.tls_authority, name)
     except TrustError as error:
         raise ConfigError(f"the backend sent no TLS certificate for this hub: {error}") from error

@@ -9,6 +9,8 @@ Laws:
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import nats.errors
 from nats.js import JetStreamContext, api
 from nats.js import errors as refusals
@@ -22,6 +24,19 @@ GONE = ("DEL", "PURGE")
 WRONG_LAST = (10071, 10164)
 UNREAD_SECONDS = 30.0
 """Then the engine forgets a reader that has gone."""
+
+
+class Table(Protocol):
+    """Buckets of an engine: what changes them safely asks for this much."""
+
+    async def at(self, bucket: str, key: str) -> tuple[bytes | None, int]:
+        """Read a value and its revision."""
+
+    async def swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> int:
+        """Write a value after this revision. Raise MovedOnError when there is a newer one."""
+
+    async def snapshot(self, bucket: str, wanted: str = ">") -> dict[str, bytes]:
+        """Read the values of a bucket whose keys fit."""
 
 
 class Buckets:

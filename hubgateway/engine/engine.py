@@ -23,6 +23,7 @@ from nats.js import errors as refusals
 
 from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
 from hubgateway.engine.trouble import ANSWER_SECONDS, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
@@ -42,21 +43,26 @@ class Engine:
         self._client = Client()
         self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
         self.buckets = Buckets(self._js)
+        self.archive = Archive(self._js)
         self.generation = 0
+        self._closing = False
 
     @property
     def is_up(self) -> bool:
         """Whether the engine is connected."""
         return self._client.is_connected
 
-    async def connect(self) -> None:
-        """Connect, and make what is missing. Raise ConfigError for what must be mended by hand."""
+    async def connect(self, retries: int = -1) -> None:
+        """Connect, and make what is missing. Raise ConfigError for what must be mended by hand.
+
+        `retries`: how often a lost connection is tried again, -1 for ever. Raise LinkError.
+        """
         try:
             await self._client.connect(
                 servers=self._servers,
                 user_credentials=self._credentials or None,
                 name="hubgateway",
-                max_reconnect_attempts=-1,
+                max_reconnect_attempts=retries,
                 reconnect_time_wait=1,
                 connect_timeout=int(ANSWER_SECONDS),
                 error_cb=self._on_error,
@@ -70,20 +76,22 @@ class Engine:
 
     async def close(self) -> None:
         """Close the connection."""
+        self._closing = True
         await self._client.close()
 
     async def _make_streams(self) -> None:
-        for name, branch, kept in (
-            (names.RECORDS_STREAM, names.RECORDS, None),
-            (names.COMMANDS_STREAM, names.COMMANDS, COMMANDS_KEPT_SECONDS),
-            (names.RESULTS_STREAM, names.RESULTS, COMMANDS_KEPT_SECONDS),
+        for name, subjects, kept in (
+            (names.RECORDS_STREAM, f"{names.RECORDS}.*", None),
+            (names.REPLACED_STREAM, f"{names.REPLACED}.*.*", None),
+            (names.COMMANDS_STREAM, f"{names.COMMANDS}.*", COMMANDS_KEPT_SECONDS),
+            (names.RESULTS_STREAM, f"{names.RESULTS}.*", COMMANDS_KEPT_SECONDS),
         ):
             try:
                 found = await self._js.stream_info(name)
             except refusals.NotFoundError:
                 config = api.StreamConfig(
                     name=name,
-                    subjects=[f"{branch}.*"],
+                    subjects=[subjects],
                     retention=api.RetentionPolicy.LIMITS,
                     storage=api.StorageType.FILE,
                     discard=api.DiscardPolicy.OLD if kept else api.DiscardPolicy.NEW,
@@ -94,7 +102,7 @@ class Engine:
                 await self._js.add_stream(config)
             else:
                 if kept is None:
-                    _check_records(found.config)
+                    _check_records(name, found.config)
 
     async def _make_buckets(self) -> None:
         for bucket in names.BUCKETS:
@@ -210,14 +218,15 @@ class Engine:
 
     async def _on_lost(self) -> None:
         self.generation += 1
-        complain("engine: the connection is lost; nothing is acknowledged until it is back")
+        if not self._closing:
+            complain("engine: the connection is lost; nothing is acknowledged until it is back")
 
     async def _on_back(self) -> None:
         self.generation += 1
         complain("engine: connected again")
 
 
-def _check_records(config: api.StreamConfig) -> None:
+def _check_records(name: str, config: api.StreamConfig) -> None:
     """Raise ConfigError for a stream that may lose what it has acknowledged."""
     right = (
         config.retention == api.RetentionPolicy.LIMITS
@@ -228,6 +237,6 @@ def _check_records(config: api.StreamConfig) -> None:
     )
     if not right:
         raise ConfigError(
-            f"hubgateway: the stream {names.RECORDS_STREAM} may drop records: it must have "
+            f"hubgateway: the stream {name} may drop records: it must have "
             "retention limits, storage file, discard new, no max_age and no max_msgs_per_subject"
         )

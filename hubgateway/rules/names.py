@@ -15,9 +15,11 @@ from enum import Enum
 RECORDS_STREAM = "HUB_RECORDS"
 COMMANDS_STREAM = "HUB_COMMANDS"
 RESULTS_STREAM = "HUB_RESULTS"
+REPLACED_STREAM = "HUB_REPLACED"
 RECORDS = "hub.records"
 COMMANDS = "hub.commands"
 RESULTS = "hub.results"
+REPLACED = "hub.replaced"
 TELEMETRY = "hub.telemetry"
 RENEWALS = "hub.renewals"
 MOVED = "hub.moved"
@@ -27,6 +29,8 @@ STOPS_BUCKET = "hub_stops"
 POLICY_BUCKET = "hub_policy"
 RINGS_BUCKET = "hub_keyrings"
 CERTIFICATES_BUCKET = "hub_certificates"
+TLS_BUCKET = "hub_tls_certificates"
+PROMISES_BUCKET = "hub_enrolments"
 BUCKETS = (
     KEYS_BUCKET,
     RINGS_BUCKET,
@@ -34,10 +38,13 @@ BUCKETS = (
     STOPS_BUCKET,
     POLICY_BUCKET,
     CERTIFICATES_BUCKET,
+    TLS_BUCKET,
+    PROMISES_BUCKET,
 )
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 KEY = re.compile(r"[0-9a-f]{64}")
+_KEY_BEGINS = 16
 _ROOT = re.compile(r"root\.([1-9][0-9]{0,18})")
 
 
@@ -61,6 +68,11 @@ class Entry:
 def subject(branch: str, hub: str) -> str:
     """Return the subject of one hub."""
     return f"{branch}.{hub}"
+
+
+def replaced(hub: str, key: str) -> str:
+    """Return the subject of the records before a hub's machine with this key."""
+    return f"{REPLACED}.{hub}.{key[:_KEY_BEGINS]}"
 
 
 def write_entry(entry: Entry) -> bytes:

@@ -57,7 +57,7 @@ def answer(directory: Directory, request: list[bytes]) -> list[bytes]:
     if entry.standing is Standing.REVOKED:
         return [version, sequence, _DENIED, b"", b"", b""]
     hub = entry.hub.encode("ascii")
-    return [version, sequence, _OK, b"", hub, _property(KEY_PROPERTY, key.encode("ascii"))]
+    return [version, sequence, _OK, b"", hub, zap_property(KEY_PROPERTY, key.encode("ascii"))]
 
 
 def hub_of_retired(directory: Directory, request: list[bytes]) -> str | None:
@@ -69,7 +69,7 @@ def hub_of_retired(directory: Directory, request: list[bytes]) -> str | None:
     return entry.hub
 
 
-def _property(name: str, value: bytes) -> bytes:
+def zap_property(name: str, value: bytes) -> bytes:
     """Return one property of ZMTP metadata (ZeroMQ RFC 23)."""
     raw_name = name.encode("ascii")
     return bytes([len(raw_name)]) + raw_name + struct.pack(">I", len(value)) + value

@@ -104,6 +104,7 @@ class Gate:
     server: str
     port: int
     secret: bytes
+    extra: str = ""
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -122,7 +123,7 @@ class Gate:
         config = self.folder / "hubgateway.toml"
         config.write_text(
             f'listen = "{self.endpoint}"\ncurve_secret = "curve.secret"\n'
-            f'servers = ["{self.server}"]\n'
+            f'servers = ["{self.server}"]\n{self.extra}'
         )
         return config
 
@@ -142,6 +143,8 @@ class Gate:
         assert self.process.stdout is not None
         async with asyncio.timeout(WAIT_SECONDS):
             line = await self.process.stdout.readline()
+            if b"new hubs at port" in line:
+                line = await self.process.stdout.readline()
         assert line.decode() == f"hubgateway: hubs at {self.endpoint}\n", self.log
 
     async def kill(self) -> None:
@@ -298,8 +301,9 @@ class Bench:
     def js(self) -> JetStreamContext:
         return self.client.jetstream()
 
-    async def gate(self) -> Gate:
+    async def gate(self, extra: str = "") -> Gate:
         made = Gate(
+            extra=extra,
             folder=self.folder / f"gate-{len(self.gates)}",
             server=self.server.url,
             port=free_port(),

@@ -34,7 +34,7 @@ from hubd.enrolment.places import OWN_KEYS
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
 from hubsim.enrolment.desk import Desk
-from hubsim.enrolment.port import EnrolmentPort
+from hubsim.enrolment.place import EnrolmentPlace, port_of
 from tests.newhub import NewHub, Signer
 
 pytestmark = pytest.mark.once
@@ -108,7 +108,7 @@ async def bureau(path: Path) -> AsyncIterator[Bureau]:
         clock=lambda: 1_000_000.0,
         monotonic=asyncio.get_running_loop().time,
     )
-    port = EnrolmentPort("127.0.0.1", 0, secret, desk)
+    port = port_of(desk, EnrolmentPlace("127.0.0.1", 0, SITE), secret)
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(port.serve(ready))

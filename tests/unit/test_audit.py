@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -493,6 +494,17 @@ async def test_a_link_or_directory_in_place_of_the_file_is_refused(tmp_path: Pat
     (tmp_path / "plain").write_bytes(b"")
     with pytest.raises(AuditError):
         await AuditStore.open(tmp_path / "plain" / "audit.db")
+
+
+async def test_what_is_no_lock_in_the_lock_s_place_is_told_with_what_to_do(tmp_path: Path) -> None:
+    lock = tmp_path / "hubd.lock"
+    for put in (lock.mkdir, partial(lock.symlink_to, lock), partial(os.mkfifo, lock)):
+        put()
+        with pytest.raises(AuditError, match=rf"hubd.lock: .* remove it with `rm -r {lock}`"):
+            await AuditStore.open(tmp_path / "audit.db")
+        lock.rmdir() if put == lock.mkdir else lock.unlink()
+    async with await AuditStore.open(tmp_path / "audit.db") as store:
+        assert await store.append(record(0)) == 1
 
 
 def garbage(path: Path) -> None:

@@ -17,14 +17,14 @@ from hubcore.backend.enrolment.messages import (
     RefusedCause,
     Waiting,
 )
-from hubcore.backend.enrolment.promise import Signed
+from hubcore.backend.enrolment.promise import ASKS, Signed
 from hubcore.backend.enrolment.token import TOKEN_SECONDS, read_token
 from hubcore.codec import cbor
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
 from hubsim.durable import write_durably
 from hubsim.enrolment.book import Write
-from hubsim.enrolment.desk import ASKS, Desk
+from hubsim.enrolment.desk import Desk
 from tests.newhub import NewHub, Signer
 
 SIGNER = Signer()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
@@ -15,95 +15,15 @@ from hubcore.backend.uplink.from_hub import NewKey, RetireKey
 from hubcore.codec.keyproof import proof_of
 from hubcore.errors import StoreError
 from hubd.adapters.keys.uplinkkeys import OwnPair, make_pair
-from hubgateway.engine.trouble import MovedOnError
 from hubgateway.keychanges import CHANGES_AT_ONCE, KeyChanges
 from hubgateway.rules import keyring, zap
 from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.keyring import RETIRED_MAX, Ring
 from hubgateway.rules.names import KEYS_BUCKET, RINGS_BUCKET
+from tests.fakes.table import FakeTable, Stepped, Steps
 
 HUB = "hub-1"
 GATEWAY, OLD, NEW, NEWER, STRANGER = (make_pair() for _ in range(5))
-
-
-class Steps:
-    """Lets each of several tasks do one step at the table when it is its turn."""
-
-    def __init__(self, order: Iterable[int]) -> None:
-        self._order = list(order)
-        self._waiting: dict[int, asyncio.Event] = {}
-
-    async def wait(self, who: int) -> None:
-        """Wait for one's turn."""
-        event = self._waiting.setdefault(who, asyncio.Event())
-        event.clear()
-        await event.wait()
-
-    async def run(self, tasks: dict[int, asyncio.Task[None]]) -> None:
-        """Give turns in the order, then to whoever is left, until all have ended."""
-        while not all(task.done() for task in tasks.values()):
-            for _ in range(3):
-                await asyncio.sleep(0)
-            waiting = [who for who, turn in self._waiting.items() if not turn.is_set()]
-            if not waiting:
-                continue
-            wanted = self._order.pop(0) if self._order else waiting[0]
-            self._waiting[wanted if wanted in waiting else waiting[0]].set()
-
-
-class FakeTable:
-    """The engine's buckets in memory."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], tuple[bytes | None, int]] = {}
-        self.revision = 0
-        self.writes = 0
-
-    def put(self, bucket: str, key: str, value: bytes | None) -> int:
-        self.revision += 1
-        self.rows[bucket, key] = (value, self.revision)
-        return self.revision
-
-    def enrolled(self, hub: str = HUB) -> set[str]:
-        wanted = f"enrolled {hub}".encode()
-        rows = self.rows.items()
-        return {key for (bucket, key), (row, _) in rows if bucket == KEYS_BUCKET and row == wanted}
-
-    def said_of(self, key: str) -> bytes | None:
-        return self.rows.get((KEYS_BUCKET, key), (None, 0))[0]
-
-    async def at(self, bucket: str, key: str) -> tuple[bytes | None, int]:
-        return self.rows.get((bucket, key), (None, 0))
-
-    async def swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> int:
-        if self.rows.get((bucket, key), (None, 0))[1] != revision:
-            raise MovedOnError(key)
-        self.writes += 1
-        return self.put(bucket, key, value)
-
-
-class Stepped:
-    """One gateway's way to the table: each access waits for its turn."""
-
-    def __init__(self, table: FakeTable, steps: Steps, who: int, dies_at: int = 1000) -> None:
-        self._table = table
-        self._steps = steps
-        self._who = who
-        self._left = dies_at
-
-    async def _turn(self) -> None:
-        await self._steps.wait(self._who)
-        self._left -= 1
-        if self._left < 0:
-            raise asyncio.CancelledError
-
-    async def at(self, bucket: str, key: str) -> tuple[bytes | None, int]:
-        await self._turn()
-        return await self._table.at(bucket, key)
-
-    async def swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> int:
-        await self._turn()
-        return await self._table.swap(bucket, key, value, revision)
 
 
 def digits(pair: OwnPair) -> str:
@@ -146,10 +66,10 @@ async def test_a_change_from_its_beginning_to_its_end() -> None:
     assert table.writes == 0  # the usual Hello writes nothing
     for _ in range(2):  # the same again is answered again
         assert await ask(table, new_key(NEW)) == KeyTaken(NEW.public, 2, "")
-        assert table.enrolled() == {digits(OLD), digits(NEW)}
+        assert table.enrolled(HUB) == {digits(OLD), digits(NEW)}
     for _ in range(2):
         assert await ask(table, RetireKey(OLD.public), NEW) == KeyTaken(NEW.public, 1, "")
-        assert table.enrolled() == {digits(NEW)}
+        assert table.enrolled(HUB) == {digits(NEW)}
     assert table.said_of(digits(OLD)) == b"retired hub-1"
     assert await ask(table, RetireKey(OLD.public)) is None
     taken = await ask(table, new_key(OLD, NEW), NEW)
@@ -161,7 +81,7 @@ async def test_a_third_key_takes_the_place_of_the_second() -> None:
     table = begun()
     await ask(table, new_key(NEW))
     assert await ask(table, new_key(NEWER)) == KeyTaken(NEWER.public, 2, "")
-    assert table.enrolled() == {digits(OLD), digits(NEWER)}
+    assert table.enrolled(HUB) == {digits(OLD), digits(NEWER)}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +117,7 @@ async def test_a_key_that_is_revoked_meanwhile_brings_no_other() -> None:
     own = (GATEWAY.secret, GATEWAY.public)
     keys = KeyChanges(Revoking(), own, table.enrolled)
     assert await keys.answer(HUB, digits(OLD), new_key(NEW), 0.0) is None
-    assert table.enrolled() == set()
+    assert table.enrolled(HUB) == set()
 
 
 async def test_a_ring_that_cannot_be_read_changes_nothing() -> None:
@@ -217,7 +137,7 @@ async def test_a_hub_changes_its_keys_at_a_pace_and_few_retired_ones_are_kept() 
         now += 1e6
         await keys.answer(HUB, digits(before), new_key(after, before), now)
         await keys.answer(HUB, digits(after), RetireKey(before.public), now)
-    assert table.enrolled() == {digits(pairs[-1])}
+    assert table.enrolled(HUB) == {digits(pairs[-1])}
     remembered = {key for (_, key), (row, _) in table.rows.items() if row == b"retired hub-1"}
     assert remembered == {digits(one) for one in pairs[-1 - RETIRED_MAX : -1]}
     said = [
@@ -293,7 +213,7 @@ async def _two_gateways(
         if taken is not None and not taken.refused:
             held = {digits(over), taken.key.hex()}
             assert len(held) == taken.keys
-            assert table.enrolled() == held
+            assert table.enrolled(HUB) == held
 
     tasks = {
         who: asyncio.create_task(one(who, over, message))
@@ -304,12 +224,12 @@ async def _two_gateways(
         if not task.cancelled():
             task.result()
     # Whoever is left comes again, and is known by this key alone.
-    left = [pair for pair in (OLD, NEW, NEWER) if digits(pair) in table.enrolled()]
+    left = [pair for pair in (OLD, NEW, NEWER) if digits(pair) in table.enrolled(HUB)]
     assert left
     taken = await ask(table, RetireKey(left[0].public), left[0])
     if taken is not None:
         assert taken == KeyTaken(left[0].public, 1, "")
-        assert table.enrolled() == {digits(left[0])}
+        assert table.enrolled(HUB) == {digits(left[0])}
     assert table.enrolled("hub-2") == {digits(STRANGER)}
 
 

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import zmq
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
+from zmq.utils import z85
 
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import Cause
 from hubcore.codec import cbor
 from hubcore.errors import ConfigError, StoreError
 from hubcore.evidence.records import Head, StoredRecord, chain_hash
-from hubgateway.config import load, secret_key
+from hubgateway.config import load, load_issuer, secret_file, secret_key
+from hubgateway.enrolment.place import place
+from hubgateway.issuer import keys
 from hubgateway.keeper import duress
 from hubgateway.rules import chain, names, policy, zap
 from hubgateway.rules.lanes import LANE_MESSAGES_MAX, Heard, Lane
 from hubgateway.rules.pocket import Pocket
+from hubsim.site.documents import make_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,16 +165,97 @@ def test_the_configuration_is_checked(tmp_path: Path) -> None:
     key.write_bytes(zmq.curve_keypair()[1])
     key.chmod(0o604)
     with pytest.raises(ConfigError, match="others may use it"):
-        secret_key(load(file), file)
+        secret_key(load(file).curve_secret, file)
     key.chmod(0o600)
-    assert secret_key(load(file), file) == key.read_bytes()
+    assert secret_key(load(file).curve_secret, file) == key.read_bytes()
     key.write_bytes(b"no key")
     with pytest.raises(ConfigError, match="no Curve key"):
-        secret_key(load(file), file)
+        secret_key(load(file).curve_secret, file)
     for wrong in (right + "extra = 1\n", right.replace("nats://", "http://"), "["):
         file.write_text(wrong)
         with pytest.raises(ConfigError):
             load(file)
+
+
+def _with_enrolment(folder: Path) -> Path:
+    """The shipped configuration, its section on new hubs in force, with files beside it."""
+    keys.begin(folder, "acme", "nats://127.0.0.1:4222", 0)
+    before, mark, section = (
+        (ROOT / "config" / "hubgateway.toml").read_text().partition("# [enrolment]")
+    )
+    assert mark
+    lines = [
+        line.removeprefix("# ")
+        for line in section.splitlines()
+        if re.match(r"# [a-z_]+ = ", line) and "next_server_key" not in line
+    ]
+    text = before + "[enrolment]\n" + "\n".join(lines)
+    text = text.replace("credential:curve_secret", keys.CURVE_SECRET)
+    text = text.replace("credential:enrolment_secret", keys.ENROLMENT_SECRET)
+    for name, size in (("beacon_key", 16), ("card_key", 32)):
+        text = text.replace(f"credential:{name}", name)
+        (folder / name).write_bytes(bytes(size))
+        (folder / name).chmod(0o600)
+    file = folder / "hubgateway.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_shipped_section_on_new_hubs_is_right_and_its_mistakes_are_named(
+    tmp_path: Path,
+) -> None:
+    file = _with_enrolment(tmp_path)
+    config = load(file)
+    assert config.enrolment is not None
+    secret = secret_key(config.curve_secret, file)
+    made = place(config.enrolment, file, secret)
+    assert (made.host, made.port) == ("", 7013)
+    assert made.of_site.endpoints == (
+        "tcp://gateway-1.example:7011",
+        "tcp://gateway-2.example:7011",
+    )
+    assert made.of_site.server_keys == (z85.decode(zmq.curve_public(secret)),)
+    with pytest.raises(ConfigError, match="for them alone"):
+        place(config.enrolment, file, made.secret)
+    (tmp_path / "card_key").write_bytes(bytes(31))
+    with pytest.raises(ConfigError, match="card_key: it has 31 bytes, not 32"):
+        place(config.enrolment, file, secret)
+    (tmp_path / keys.ISSUER).write_bytes(b"\xa0")
+    with pytest.raises(ConfigError, match="no public key of an issuer"):
+        place(config.enrolment, file, secret)
+    (tmp_path / keys.ISSUER).write_bytes(cbor.encode(make_key().cose_key))
+    (tmp_path / keys.AUTHORITY).write_bytes(b"no certificate")
+    with pytest.raises(ConfigError, match="tls_authority"):
+        place(config.enrolment, file, secret)
+    for old, new in (("7013", "x"), ('"tcp://gateway-1.example:7011", ', '"gateway-1", ')):
+        wrong = tmp_path / "wrong.toml"
+        wrong.write_text(file.read_text().replace(old, new))
+        with pytest.raises(ConfigError):
+            load(wrong)
+
+
+def test_the_files_of_a_new_site_are_read_and_never_written_over(tmp_path: Path) -> None:
+    public = keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222", 0)
+    config = load_issuer(tmp_path / keys.CONFIG)
+    assert (config.site, config.servers) == ("acme", ("nats://127.0.0.1:4222",))
+    file = tmp_path / keys.CONFIG
+    assert zmq.curve_public(secret_key(keys.CURVE_SECRET, file)).decode() == public
+    enrolment = zmq.curve_public(secret_key(keys.ENROLMENT_SECRET, file))
+    assert enrolment.decode() == config.enrolment_key
+    pem = secret_file(config.issuer_key, file, "issuer_key")
+    issuer = keys.read_key("issuer_key", pem, lambda: "")
+    assert cbor.encode(issuer.cose_key) == (tmp_path / keys.ISSUER).read_bytes()
+    locked = issuer.private.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
+    )
+    assert keys.read_key("issuer_key", locked, lambda: "word").cose_key == issuer.cose_key
+    for wrong in (locked, b"", pem[:60]):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            keys.read_key("issuer_key", wrong, lambda: "no")
+    with pytest.raises(ConfigError, match="there already"):
+        keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222", 0)
+    with pytest.raises(ConfigError, match="is no site"):
+        keys.begin(tmp_path / "other", 'a"', "nats://127.0.0.1:4222", 0)
 
 
 @pytest.mark.once

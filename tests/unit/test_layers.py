@@ -69,7 +69,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubcore.backend.enrolment": _room(
         "hubcore.backend.enrolment hubcore.backend.uplink.fields hubcore.backend.uplink.words "
-        "hubcore.codec hubcore.errors",
+        "hubcore.codec hubcore.errors hubcore.timing.pace",
         "",
         PURE,
     ),
@@ -253,6 +253,7 @@ ROOMS: dict[str, Room] = {
     "hubctl.commands.audit": _room("hubctl hubterm hubcore", "click"),
     "hubctl.evidence": _room("hubcore"),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
+    "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
@@ -263,8 +264,10 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.chain": _room("hubcore", "", PURE),
     "hubgateway.rules.policy": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.pocket": _room("hubcore", "", PURE),
+    "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
+    "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""
 PACKAGES = frozenset(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hubcore.backend.enrolment.messages import DOORS_MAX, NAME_BYTES_MAX
-from hubcore.backend.enrolment.promise import Promise, Signed
+from hubcore.backend.enrolment.promise import Promise, Signed, standing
 from hubsim.enrolment.desk import Desk
 
 JsonObject = dict[str, Any]
@@ -47,7 +47,7 @@ class EnrolmentOrders:
     async def _enrolments(self, _order: JsonObject) -> JsonObject:
         entries = self._desk.book.entries
         return {
-            "enrolments": {hub: _about(entry) for hub, entry in entries.items()},
+            "enrolments": {hub: self._about(entry) for hub, entry in entries.items()},
             "port": self._port,
         }
 
@@ -65,6 +65,15 @@ class EnrolmentOrders:
         self._desk.end(str(order["hub"]))
         return {}
 
+    def _about(self, entry: Promise) -> JsonObject:
+        return {
+            "points": list(entry.points),
+            "identity": entry.identity,
+            "tls_key": entry.tls_key,
+            "fingerprint": entry.fingerprint,
+            "standing": standing(entry, self._desk.now()),
+        }
+
 
 def _names(said: Any) -> dict[int, str]:
     """Read the doors. Raise ValueError."""
@@ -79,17 +88,3 @@ def _names(said: Any) -> dict[int, str]:
             raise ValueError(f"the name of access point {point} is no text of 1..{NAME_BYTES_MAX}")
         names[int(point)] = text
     return names
-
-
-def _about(entry: Promise) -> JsonObject:
-    return {
-        "points": list(entry.points),
-        "names": dict(entry.names),
-        "identity": entry.identity,
-        "tls_key": entry.tls_key,
-        "fingerprint": entry.fingerprint,
-        "approved": bool(entry.certificate),
-        "refused": entry.refused,
-        "replaces": entry.replaces,
-        "ends": entry.ends,
-    }

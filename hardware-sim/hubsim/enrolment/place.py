@@ -11,15 +11,16 @@ from pathlib import Path
 import zmq
 from zmq.utils import z85
 
-from hubcore.backend.enrolment.messages import ANY_HOST
+from hubcore.backend.enrolment.messages import ANY_HOST, FromBackend
 from hubcore.backend.enrolment.ofsite import OfSite
+from hubgateway.enrolment.port import EnrolmentPort
 from hubsim.backend.control import Orders
 from hubsim.backend.serve import More
 from hubsim.backend.server import Backend
+from hubsim.backend.speakers import shout
 from hubsim.durable import OWNER_ALONE, write_durably
 from hubsim.enrolment.control import EnrolmentOrders
 from hubsim.enrolment.desk import Desk
-from hubsim.enrolment.port import EnrolmentPort
 from hubsim.site.authority import authority_document
 from hubsim.site.folder import Site
 
@@ -74,11 +75,20 @@ async def open_enrolment(
         clock=time.time,
         monotonic=time.monotonic,
     )
-    port = EnrolmentPort(place.host, place.port, secret, desk)
+    port = port_of(desk, place, secret)
     is_ready = asyncio.Event()
     group.create_task(port.serve(is_ready))
     await is_ready.wait()
     return EnrolmentOrders(desk, port.port).orders()
+
+
+def port_of(desk: Desk, place: EnrolmentPlace, secret: bytes) -> EnrolmentPort:
+    """Return the port at which this desk answers; `secret` is the enrolment key in Z85."""
+
+    async def answer(data: bytes, curve: bytes) -> FromBackend | None:
+        return desk.answer(data, z85.encode(curve).decode("ascii"))
+
+    return EnrolmentPort(place.host, place.port, secret, place.of_site.site, answer, shout)
 
 
 def _enrolment_key(path: Path) -> bytes:

@@ -42,7 +42,7 @@ from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_o
 
 TLS_CERTIFICATE = "tls.pem"
 AUTHORITY = "authority.pem"
-_ID = re.compile(r"[a-z0-9-]{1,32}")
+_ID = re.compile(r"(?!-)[a-z0-9-]{1,32}(?<!-)")
 
 
 def init(
@@ -243,7 +243,10 @@ def _put_tls(site: Site, folder: Path, hub: str, document: bytes) -> None:
 
 def _check_id(what: str, name: str) -> None:
     if not _ID.fullmatch(name):
-        raise ValueError(f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -")
+        raise ValueError(
+            f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -, none of them - "
+            "at an end"
+        )
 
 
 def _check_free(site: Site, hub: str, points: Sequence[int]) -> None:

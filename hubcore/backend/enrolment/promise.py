@@ -11,7 +11,7 @@ Laws:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum, auto
 from math import isfinite
@@ -32,9 +32,16 @@ from hubcore.backend.enrolment.token import KEY_BYTES, TOKEN_SECONDS
 from hubcore.backend.uplink.fields import check_text, check_uint
 from hubcore.backend.uplink.words import MAX_TEXT_BYTES, UINT16_MAX
 from hubcore.errors import FrameError, PeerError
+from hubcore.timing.pace import Rate
 
+ASKS = Rate(burst=200, per_second=50)
+"""How many questions a backend looks at, from all machines together.
+
+In the 24 h of a token somebody can try 2^22 secrets of 2^80.
+"""
 PROMISE_BYTES_MAX = 32_768
 _DIGEST_BYTES = 32
+_HOUR_SECONDS = 3600
 _CERTIFICATE_BYTES_MAX = 4096
 _TLS_KEY_BYTES_MAX = 128
 
@@ -75,6 +82,11 @@ class Promise:
         return tuple(sorted(map(int, self.names)))
 
     @property
+    def names_by_point(self) -> dict[int, str]:
+        """What its doors are called, by access point."""
+        return {point: self.names[str(point)] for point in self.points}
+
+    @property
     def fingerprint(self) -> str:
         """Of the keys that asked, "" when none did."""
         if not self.identity:
@@ -95,6 +107,11 @@ class Promise:
             tls_key=read_keys(ask, curve).tls_key.hex(),
         )
 
+    @property
+    def signed(self) -> Signed:
+        """Its certificates."""
+        return Signed(bytes.fromhex(self.certificate), bytes.fromhex(self.tls_certificate))
+
     def approved(self, signed: Signed) -> Promise:
         """Return the promise once these are its certificates."""
         return replace(
@@ -103,6 +120,41 @@ class Promise:
             tls_certificate=signed.tls_certificate.hex(),
             refused=False,
         )
+
+
+def name_doors(points: Iterable[int], said: Iterable[str]) -> dict[int, str]:
+    """Return the doors by access point, called as `POINT=NAME` says. Raise ValueError."""
+    doors = {point: f"Door {point}" for point in points}
+    if not 1 <= len(doors) <= DOORS_MAX:
+        raise ValueError(f"a hub has 1 to {DOORS_MAX} access points")
+    for text in said:
+        point, equals, name = text.partition("=")
+        if not equals or not point.isdecimal() or int(point) not in doors:
+            raise ValueError(f"{text!r}: expected POINT=NAME of an access point here")
+        doors[int(point)] = name
+    try:
+        _check_names({str(point): name for point, name in doors.items()})
+    except FrameError as error:
+        raise ValueError(str(error)) from error
+    return doors
+
+
+def standing(promise: Promise, now: float) -> str:
+    """Return in words how far a promise is, for an operator; `now` in Unix seconds."""
+    points = f"access points {', '.join(map(str, promise.points))}"
+    if promise.refused:
+        return f"refused; {points}"
+    if promise.certificate:
+        return f"enrolled; {points}"
+    if promise.identity:
+        return f"WAITS for approval, fingerprint {promise.fingerprint}; {points}"
+    hours = max(0.0, (promise.ends - now) / _HOUR_SECONDS)
+    return f"its token waits for a machine, {hours:.0f} h more; {points}"
+
+
+def is_same_fingerprint(shown: str, said: str) -> bool:
+    """Compare a fingerprint with what a person typed of it."""
+    return said.replace("-", "").upper() == shown.replace("-", "")
 
 
 def promise_of(

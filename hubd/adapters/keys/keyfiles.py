@@ -340,8 +340,12 @@ def _tls(config: Config) -> TlsInForce | None:
     if files is None:
         return None
     key, certificate, authority = files
+    try:
+        name = TlsName(config.hub.site, TlsRole.HUB, config.hub.id)
+    except TrustError as error:
+        raise ConfigError(f"{certificate.place}: {error}") from error
     return checked_tls(
-        name=TlsName(config.hub.site, TlsRole.HUB, config.hub.id),
+        name=name,
         key=_private_key("tls_key", key),
         certificate=_read("tls_certificate", certificate),
         authority=_read("tls_authority", authority),

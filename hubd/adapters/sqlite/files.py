@@ -43,7 +43,7 @@ def make_file(path: Path, kind: ErrorSentences) -> None:
             _sync_directory(directory)
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise kind.says(path, "it is no regular file: name one in the configuration")
+            raise kind.says(path, f"it is no regular file: move it aside, `mv {path} {path}.aside`")
         _check_rights(
             path,
             status=status,
@@ -57,9 +57,13 @@ def make_file(path: Path, kind: ErrorSentences) -> None:
 def _check_beside(path: Path, kind: ErrorSentences) -> None:
     """Refuse what SQLite would open beside the file and is none: at a pipe it waits for ever."""
     for suffix in _BESIDE:
-        beside = path.with_name(path.name + suffix)
-        if os.path.lexists(beside) and not stat.S_ISREG(beside.lstat().st_mode):
-            raise kind.says(beside, f"it is no regular file: remove it with `rm -r {beside}`")
+        _check_regular(path.with_name(path.name + suffix), kind)
+
+
+def _check_regular(path: Path, kind: ErrorSentences) -> None:
+    """Refuse what lies under the name of a file that holds nothing of worth, and is none."""
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise kind.says(path, f"it is no regular file: remove it with `rm -r {path}`")
 
 
 def _check_rights(
@@ -84,6 +88,7 @@ def take_lock(lock: Path, database: Path, kind: ErrorSentences) -> int:
     Return its descriptor; closing that lets go.
     """
     with kind.errors(lock):
+        _check_regular(lock, kind)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         descriptor = os.open(lock, flags, 0o600)
         try:

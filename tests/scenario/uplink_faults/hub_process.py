@@ -15,6 +15,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.door.state import DoorState
-from hubcore.errors import SignatureError
+from hubcore.errors import SignatureError, StoreError
 from hubcore.evidence.facts import Detail, EventName
 from hubcore.evidence.records import RecordKind
 from hubcore.evidence.timefloor import from_records
@@ -231,6 +232,9 @@ async def obey(hub: Hub, order: Mapping[str, Any]) -> Any:
     match order["do"]:
         case "append":
             await hub.append(order["count"])
+        case "fill":
+            with suppress(StoreError):
+                await hub.append(order["count"])
         case "clock":
             hub.ahead_seconds = order["ahead"]
         case "present":

@@ -6,19 +6,16 @@ Law: the issuer's key is read here, by the operator's command, and never by the 
 from __future__ import annotations
 
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
+from hubcore.backend.enrolment.promise import is_same_fingerprint, name_doors
 from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
 from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, ask_backend, open_site, site_option
-
-HOUR_SECONDS = 3600
 
 
 @click.command("enrol")
@@ -53,12 +50,10 @@ def enrol(
     if not points:
         raise click.UsageError("say which access points it serves: --access-point N for each")
     sites.check_new(where, hub, points)
-    called = {point: f"Door {point}" for point in points}
-    for text in names:
-        point, equals, name = text.partition("=")
-        if not equals or not point.isdecimal() or int(point) not in called:
-            raise click.UsageError(f"--name {text!r}: expected POINT=NAME of an access point here")
-        called[int(point)] = name
+    try:
+        called = name_doors(points, names)
+    except ValueError as error:
+        raise click.UsageError(f"--name: {error}") from error
     order = {
         "do": "enrol",
         "hub": hub,
@@ -79,9 +74,8 @@ def enrol(
 @click.pass_obj
 def enrolments(path: Path) -> None:
     """Show the tokens, and which machines wait for approval with which fingerprint."""
-    now = time.time()
     for hub, entry in ask_backend(path, {"do": "enrolments"})["enrolments"].items():
-        click.echo(f"{hub}: {_state(entry, now)}")
+        click.echo(f"{hub}: {entry['standing']}")
 
 
 @click.command("approve")
@@ -178,19 +172,7 @@ def _is_the_same(fingerprint: str, said: str | None, hub: str) -> bool:
         if not sys.stdin.isatty():
             raise click.UsageError("say --fingerprint, as the machine shows it")
         return click.confirm("Does the machine show the same?")
-    return said.replace("-", "").upper() == fingerprint.replace("-", "")
-
-
-def _state(entry: dict[str, Any], now: float) -> str:
-    points = f"access points {', '.join(map(str, entry['points']))}"
-    if entry["refused"]:
-        return f"refused; {points}"
-    if entry["approved"]:
-        return f"enrolled; {points}"
-    if entry["fingerprint"]:
-        return f"WAITS for approval, fingerprint {entry['fingerprint']}; {points}"
-    hours = max(0.0, (entry["ends"] - now) / HOUR_SECONDS)
-    return f"its token waits for a machine, {hours:.0f} h more; {points}"
+    return is_same_fingerprint(fingerprint, said)
 
 
 OF_BACKEND = (enrol, enrolments, approve, renew, refuse, end)

@@ -1,9 +1,9 @@
-"""The backend's enrolment port: a greeting in clear for everybody, and CurveZMQ beside it.
+"""An enrolment port: a greeting in clear for everybody, and CurveZMQ beside it.
 
 Laws:
 1. The greeting's connection takes nothing and ends at once.
-2. The CURVE port lets every key in, because a new hub's is not known. It answers only what
-   `Desk.answer` says, and what has a token.
+2. The CURVE port lets every key in, because a new hub's is not known. It says only what the desk
+   answers, one question after the other.
 3. A message has a ceiling, and so has what came and is no whole message: UNREAD_BYTES_MAX.
 4. CALLERS_MAX machines are connected at once. Who has no token makes room first.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import cast
 
 import zmq
@@ -22,12 +22,10 @@ from zmq.utils import z85
 from hubcore.backend.callers import CallerLimits
 from hubcore.backend.enrolment import messages
 from hubcore.backend.enrolment.greeting import Greeting, write_greeting
-from hubcore.backend.enrolment.messages import Enrolled, Waiting
+from hubcore.backend.enrolment.messages import Enrolled, FromBackend, Waiting
 from hubcore.errors import ConfigError
-from hubgateway.callers import CallerWatch
-from hubsim.backend.admission.zap import KEY_PROPERTY, zap_property
-from hubsim.backend.speakers import shout
-from hubsim.enrolment.desk import Desk
+from hubgateway.callers import CallerWatch, Tell
+from hubgateway.rules.zap import KEY_PROPERTY, zap_property
 
 ASK_BYTES_MAX = messages.Ask.CEILING
 HANDSHAKE_SECONDS = 5.0
@@ -40,28 +38,44 @@ UNREAD_BYTES_MAX = 65_536
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"
 _KEY_BYTES = 32
 
+Answer = Callable[[bytes, bytes], Awaitable[FromBackend | None]]
+"""Answers one message of the machine with this CURVE key; None for nothing."""
+
 
 class EnrolmentPort:
-    """Serve `host`:`port` (0: any) and the port after it; `secret` is the enrolment key in Z85."""
+    """Serve `host`:`port` (0: any) and the port after it; `secret` is the enrolment key in Z85.
 
-    def __init__(self, host: str, port: int, secret: bytes, desk: Desk) -> None:
+    A machine is greeted in the name of `site`; `tell` tells people.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        secret: bytes,
+        site: str,
+        answer: Answer,
+        tell: Tell,
+    ) -> None:
         self._host = host
         self._secret = secret
         self._public = z85.decode(zmq.curve_public(secret))
-        self._desk = desk
+        self._site = site
+        self._answer = answer
+        self._tell = tell
         self.port = port
 
     async def serve(self, ready: asyncio.Event) -> None:
         """Serve until cancelled. Raise ConfigError when a port cannot be had."""
         with self._bound() as (zap, router, curve_port):
-            greeting = Greeting(self._desk.of_site.site, self._public, curve_port)
+            greeting = Greeting(self._site, self._public, curve_port)
             said = write_greeting(greeting)
 
             async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 await _say(writer, said)
 
             limits = CallerLimits(CALLERS_MAX, UNREAD_BYTES_MAX)
-            watch = CallerWatch(router, limits, shout)
+            watch = CallerWatch(router, limits, self._tell)
             try:
                 server = await asyncio.start_server(greet, self._host or None, self.port)
             except OSError as error:
@@ -72,7 +86,7 @@ class EnrolmentPort:
             async with server, asyncio.TaskGroup() as group:
                 group.create_task(_answer_handshakes(zap))
                 group.create_task(watch.run())
-                group.create_task(self._answer(router, watch))
+                group.create_task(self._listen(router, watch))
                 ready.set()
                 await server.serve_forever()
 
@@ -110,13 +124,14 @@ class EnrolmentPort:
             zmq.MAXMSGSIZE: ASK_BYTES_MAX,
         }
 
-    async def _answer(self, router: zmq.asyncio.Socket, watch: CallerWatch) -> None:
+    async def _listen(self, router: zmq.asyncio.Socket, watch: CallerWatch) -> None:
         while True:
             frames = await router.recv_multipart(copy=False)
             caller = watch.handed_over(frames)
             if len(frames) == 2:
                 route, data = frames
-                answer = self._desk.answer(data.bytes, str(data.get(KEY_PROPERTY)))
+                key = bytes.fromhex(str(data.get(KEY_PROPERTY)))
+                answer = await self._answer(data.bytes, key)
                 if isinstance(answer, Waiting | Enrolled):
                     watch.proved(caller)
                 if answer is not None:
@@ -140,7 +155,7 @@ async def _answer_handshakes(zap: zmq.asyncio.Socket) -> None:
     while True:
         version, sequence, *_, mechanism, key = await zap.recv_multipart()
         if mechanism == b"CURVE" and len(key) == _KEY_BYTES:
-            about = zap_property(KEY_PROPERTY, z85.encode(key))
+            about = zap_property(KEY_PROPERTY, key.hex().encode("ascii"))
             answer = [version, sequence, b"200", b"", b"", about]
         else:
             answer = [version, sequence, b"400", b"CURVE only", b"", b""]

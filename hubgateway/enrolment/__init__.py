@@ -1,0 +1,1 @@
+"""Where new hubs come: the port, and the desk that answers there."""

@@ -1,0 +1,302 @@
+"""What an operator decides about hubs, signed with the issuer's key and put into the engine.
+
+How it works: all that is known of hubs lies in the engine. Each step is written after the revision
+that was read, and in an order that lets the same command be given again after a power cut.
+
+Laws:
+1. The issuer's key signs here and is nowhere else. Gateways and engine never have it.
+2. A hub is known by one key. When a new machine takes its place, the old key is revoked first, then
+   the old machine's records are put aside, and only then the new key is known.
+3. A machine hears that it is a hub only when gateways know its key.
+4. An access point belongs to one hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hubcore.backend.enrolment.promise import Promise, Signed, promise_of, write_promise
+from hubcore.backend.enrolment.token import Token, digest_of, trust_of, write_token
+from hubcore.codec import cbor
+from hubcore.codec.cose import SigningKey, VerifyKey, read_key, write_key
+from hubcore.codec.tls import TlsName, TlsRole, check_name, read_certificate
+from hubcore.codec.tlsauthority import Authority, certify
+from hubcore.errors import PeerError, StoreError, TrustError
+from hubcore.phone.certificates import (
+    HubCertificate,
+    issue_hub_certificate,
+    read_hub_certificate,
+)
+from hubgateway.engine.buckets import Table
+from hubgateway.engine.trouble import MovedOnError
+from hubgateway.rules import names, promises
+from hubgateway.rules.keyindex import KeyIndex
+from hubgateway.rules.names import Entry, Standing, read_entry, write_entry
+
+
+class NoError(Exception):
+    """What an operator asked for cannot be done; it says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """A span of Unix seconds."""
+
+    not_before: int
+    expires: int
+
+
+class Archive(Protocol):
+    """Where the records of replaced machines go (`hubgateway.engine.archive`)."""
+
+    async def put_aside(self, hub: str, key: str) -> None:
+        """Move all records of a hub, whose next machine has this key."""
+
+
+class Office:
+    """`enrolment_key` is the public key of the gateways' enrolment port."""
+
+    def __init__(
+        self,
+        table: Table,
+        archive: Archive,
+        issuer: SigningKey,
+        authority: Authority,
+        site: str,
+        enrolment_key: bytes,
+    ) -> None:
+        self._table = table
+        self._archive = archive
+        self._issuer = issuer
+        self._authority = authority
+        self._site = site
+        self._enrolment_key = enrolment_key
+
+    # What is known.
+
+    async def promises(self) -> dict[str, Promise | None]:
+        """Return all promises by hub, None for one that cannot be read. Raise StoreError."""
+        rows = await self._table.snapshot(names.PROMISES_BUCKET)
+        return {hub: promises.read(hub, value) for hub, value in sorted(rows.items())}
+
+    async def hubs(self) -> dict[str, HubCertificate]:
+        """Return the newest certificate of each hub. Raise NoError for one that is not ours."""
+        rows = await self._table.snapshot(names.CERTIFICATES_BUCKET)
+        return {hub: self._read(hub, document) for hub, document in sorted(rows.items())}
+
+    async def certificate(self, hub: str) -> HubCertificate:
+        """Return the newest certificate of a hub. Raise NoError."""
+        document, _ = await self._table.at(names.CERTIFICATES_BUCKET, hub)
+        if document is None:
+            raise NoError(f"hub {hub} has no certificate in {names.CERTIFICATES_BUCKET}")
+        return self._read(hub, document)
+
+    async def asked(self, hub: str) -> Promise:
+        """Return the promise of a hub that somebody has asked with. Raise NoError."""
+        promise, _ = await self._promise(hub)
+        if promise is None or not promise.identity:
+            raise NoError(f"no machine has asked with the token of hub {hub} yet")
+        if promise.refused:
+            raise NoError(f"hub {hub} was refused: make it a new token")
+        return promise
+
+    # What is decided.
+
+    async def promise(
+        self,
+        hub: str,
+        doors: Mapping[int, str],
+        time_zone: str,
+        *,
+        replaces: bool,
+        secret: bytes,
+        now: float,
+    ) -> str:
+        """Promise a hub to whoever comes with this secret; return the token. Raise NoError."""
+        try:
+            check_name("hub", hub)
+        except TrustError as error:
+            raise NoError(str(error)) from error
+        await self._must_be_free(hub, doors)
+        if await self._keys_of(hub) and not replaces:
+            raise NoError(
+                f"hub {hub} is enrolled: choose another id, or replace its machine (--replace)"
+            )
+        made = promise_of(hub, digest_of(secret), now, doors, time_zone, replaces)
+        _, revision = await self._promise(hub)
+        await self._swap(names.PROMISES_BUCKET, hub, write_promise(made), revision)
+        return write_token(Token(trust_of(self._enrolment_key), secret))
+
+    async def approve(self, promise: Promise, validity: Validity) -> None:
+        """Take the machine in that asked with this promise. It may be done again. Raise NoError."""
+        hub = promise.hub
+        held, revision = await self._promise(hub)
+        if held != promise:
+            raise NoError(f"what was promised to hub {hub} has changed meanwhile: look again")
+        await self._must_be_free(hub, promise.names_by_point)
+        key = _key_of(promise)
+        signed = Signed(
+            certificate=self._sign(hub, key, promise.points, validity),
+            tls_certificate=self._sign_tls(hub, bytes.fromhex(promise.tls_key), validity),
+        )
+        if not promise.certificate:  # later on the hub may have changed its key by itself
+            await self._take_in(promise)
+        await self._put(names.CERTIFICATES_BUCKET, hub, signed.certificate)
+        await self._put(names.TLS_BUCKET, hub, signed.tls_certificate)
+        approved = write_promise(promise.approved(signed))
+        await self._swap(names.PROMISES_BUCKET, hub, approved, revision)
+
+    async def refuse(self, hub: str) -> None:
+        """Give the machine nothing that asks with the token of a hub. Raise NoError."""
+        promise, revision = await self._promise(hub)
+        if promise is None:
+            raise NoError(f"hub {hub} has no token")
+        refused = write_promise(replace(promise, refused=True))
+        await self._swap(names.PROMISES_BUCKET, hub, refused, revision)
+
+    async def renew(
+        self, hub: str, more: Sequence[int], without: Sequence[int], validity: Validity
+    ) -> HubCertificate:
+        """Sign newer certificates for the same keys. Raise NoError."""
+        served = await self.certificate(hub)
+        not_served = set(without) - set(served.access_points)
+        if not_served:
+            raise NoError(f"hub {hub} does not serve access point {min(not_served)}")
+        points = set(served.access_points) - set(without) | set(more)
+        if not points:
+            raise NoError(f"hub {hub} would serve no access point")
+        await self._must_be_free(hub, more)
+        document = self._sign(hub, served.key, sorted(points), validity)
+        await self._put(names.CERTIFICATES_BUCKET, hub, document)
+        tls_key = await self._tls_key(hub)
+        if tls_key is not None:
+            await self._put(names.TLS_BUCKET, hub, self._sign_tls(hub, tls_key, validity))
+        return self._read(hub, document)
+
+    async def end(self, hub: str) -> None:
+        """End a hub for good: its keys are revoked, its token is of no use. Raise NoError."""
+        keys = await self._keys_of(hub)
+        promise, revision = await self._promise(hub)
+        if not keys and promise is None:
+            raise NoError(f"no hub {hub} is enrolled")
+        for key in keys:
+            await self._revoke(hub, key)
+        if promise is not None:
+            await self._swap(names.PROMISES_BUCKET, hub, None, revision)
+        await self._put(names.CERTIFICATES_BUCKET, hub, None)
+        await self._put(names.TLS_BUCKET, hub, None)
+
+    # Steps.
+
+    async def _take_in(self, promise: Promise) -> None:
+        """Know a hub by the key that asked, and by no other."""
+        hub = promise.hub
+        keys = await self._keys_of(hub)
+        others = keys - {promise.curve}
+        if others and not promise.replaces:
+            raise NoError(f"hub {hub} is enrolled with another key: make a token with --replace")
+        for key in sorted(others):
+            await self._revoke(hub, key)
+        if promise.curve in keys:
+            return
+        value, revision = await self._table.at(names.KEYS_BUCKET, promise.curve)
+        if value is not None:
+            raise NoError(
+                f"the key of this machine was in use before: {value.decode('ascii', 'replace')}"
+            )
+        await self._archive.put_aside(hub, promise.curve)
+        _, stopped = await self._table.at(names.STOPS_BUCKET, hub)
+        if stopped:
+            await self._swap(names.STOPS_BUCKET, hub, None, stopped)
+        row = write_entry(Entry(Standing.ENROLLED, hub))
+        await self._swap(names.KEYS_BUCKET, promise.curve, row, revision)
+
+    async def _revoke(self, hub: str, key: str) -> None:
+        value, revision = await self._table.at(names.KEYS_BUCKET, key)
+        if value is not None and read_entry(value) == Entry(Standing.ENROLLED, hub):
+            row = write_entry(Entry(Standing.REVOKED, hub))
+            await self._swap(names.KEYS_BUCKET, key, row, revision)
+
+    async def _put(self, bucket: str, hub: str, document: bytes | None) -> None:
+        _, revision = await self._table.at(bucket, hub)
+        if document is not None or revision:
+            await self._swap(bucket, hub, document, revision)
+
+    async def _tls_key(self, hub: str) -> bytes | None:
+        """Return the TLS key of a hub, None for one without. Raise NoError."""
+        document, _ = await self._table.at(names.TLS_BUCKET, hub)
+        if document is None:
+            return None
+        try:
+            name = TlsName(self._site, TlsRole.HUB, hub)
+            return read_certificate(document, self._authority.document, name).key
+        except TrustError as error:
+            raise NoError(
+                f"what {names.TLS_BUCKET} has of hub {hub} is not of this authority: {error}"
+            ) from error
+
+    async def _swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> None:
+        try:
+            await self._table.swap(bucket, key, value, revision)
+        except MovedOnError as error:
+            raise NoError(f"somebody else decides about {key}, too: look again") from error
+
+    async def _promise(self, hub: str) -> tuple[Promise | None, int]:
+        value, revision = await self._table.at(names.PROMISES_BUCKET, hub)
+        promise = promises.read(hub, value)
+        if value is not None and promise is None:
+            raise StoreError(f"what {names.PROMISES_BUCKET} has of hub {hub} cannot be read")
+        return promise, revision
+
+    async def _keys_of(self, hub: str) -> frozenset[str]:
+        index = KeyIndex()
+        for key, value in (await self._table.snapshot(names.KEYS_BUCKET)).items():
+            index.changed(key, value)
+        return index.of(hub)
+
+    async def _must_be_free(self, hub: str, points: Mapping[int, str] | Sequence[int]) -> None:
+        for other, certificate in (await self.hubs()).items():
+            shared = set(points) & set(certificate.access_points)
+            if other != hub and shared:
+                point = min(shared)
+                raise NoError(
+                    f"access point {point} is {other}'s: choose another number, or first take it "
+                    f"away there: hubissuer renew {other} --without {point}"
+                )
+
+    def _read(self, hub: str, document: bytes) -> HubCertificate:
+        try:
+            certificate = read_hub_certificate(document, self._issuer.verify_key)
+        except PeerError as error:
+            raise NoError(
+                f"the certificate of hub {hub} in {names.CERTIFICATES_BUCKET} is not this "
+                f"issuer's: {error}"
+            ) from error
+        if (certificate.site, certificate.hub) != (self._site, hub):
+            raise NoError(f"the certificate of hub {hub} is of another site or hub")
+        return certificate
+
+    def _sign(self, hub: str, key: VerifyKey, points: Sequence[int], validity: Validity) -> bytes:
+        certificate = HubCertificate(
+            site=self._site,
+            hub=hub,
+            not_before=validity.not_before,
+            expires=validity.expires,
+            key=key,
+            access_points=tuple(points),
+        )
+        return issue_hub_certificate(self._issuer, certificate, write_key(key.public))
+
+    def _sign_tls(self, hub: str, key: bytes, validity: Validity) -> bytes:
+        name = TlsName(self._site, TlsRole.HUB, hub)
+        return certify(self._authority, name, key, validity.not_before, validity.expires)
+
+
+def _key_of(promise: Promise) -> VerifyKey:
+    """Return the identity of the machine that asked. Raise NoError."""
+    try:
+        return read_key(cbor.decode(bytes.fromhex(promise.identity)))
+    except PeerError as error:
+        raise NoError(f"the identity that hub {promise.hub} asked with cannot be read") from error
