@@ -1,6 +1,6 @@
 """`python -m benchmarks`: measure, print the table, write benchmarks/latest.json.
 
-With --lab it writes latest-lab.json.
+With --lab it writes latest-lab.json, with --offline latest-offline.json.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,8 @@ from benchmarks import (
     lab,
     lab_figures,
     machine,
+    offline,
+    offline_figures,
     policies,
     policies_figures,
     pulse,
@@ -42,6 +44,7 @@ from hubcore.errors import ConfigError
 
 LATEST = Path(__file__).with_name("latest.json")
 LATEST_LAB = Path(__file__).with_name("latest-lab.json")
+LATEST_OFFLINE = Path(__file__).with_name("latest-offline.json")
 SOAKED = Path(__file__).with_name("lab-soak.json")
 _T = TypeVar("_T")
 
@@ -67,6 +70,8 @@ class Size:
     lab: int
     falls: int
     boots: int
+    offline: int
+    unlocks: int
 
 
 WHOLE = Size(
@@ -87,6 +92,8 @@ WHOLE = Size(
     lab=50,
     falls=5,
     boots=5,
+    offline=259_200,
+    unlocks=60,
 )
 QUICK = Size(
     cpu=60,
@@ -106,7 +113,12 @@ QUICK = Size(
     lab=5,
     falls=1,
     boots=1,
+    offline=10_000,
+    unlocks=4,
 )
+
+
+Measure = Callable[[Size, Path], Coroutine[None, None, Table]]
 
 
 async def measure(size: Size, directory: Path) -> Table:
@@ -232,17 +244,38 @@ async def measure_lab(size: Size, directory: Path) -> Table:
     return Table({**machine.describe(), **of_lab.about}, rounds, rows, [])
 
 
+async def measure_offline(size: Size, directory: Path) -> Table:
+    """Measure the family of the hub that was offline for long."""
+    of_offline = await _announced(
+        f"{size.offline:,} records of a hub that was offline, on a log of {size.log:,}",
+        offline.measure(directory, size.log, size.offline, size.unlocks),
+    )
+    rows = offline_figures.offline_figures(of_offline)
+    rounds = {"log": size.log, "offline": size.offline, "unlocks": size.unlocks}
+    return Table(machine.describe(), rounds, rows, [])
+
+
 def _latest() -> list[Table]:
     """Return the latest tables; the lab's with the figures of the last long runs."""
     latest = table.from_json(json.loads(LATEST.read_text()))
     of_lab = table.from_json(json.loads(LATEST_LAB.read_text()))
     of_soak = lab_figures.soak_figures(json.loads(SOAKED.read_text()))
-    return [latest, replace(of_lab, figures=[*of_lab.figures, *of_soak])]
+    of_offline = table.from_json(json.loads(LATEST_OFFLINE.read_text()))
+    return [latest, of_offline, replace(of_lab, figures=[*of_lab.figures, *of_soak])]
 
 
 async def _announced(what: str, work: Awaitable[_T]) -> _T:
     print(f"measuring: {what} …", file=sys.stderr, flush=True)
     return await work
+
+
+def _family(options: argparse.Namespace) -> tuple[Measure, Path]:
+    """Return what is measured, and the file of the latest run."""
+    if options.lab:
+        return measure_lab, LATEST_LAB
+    if options.offline:
+        return measure_offline, LATEST_OFFLINE
+    return measure, LATEST
 
 
 def main() -> None:
@@ -257,6 +290,11 @@ def main() -> None:
         "--lab", action="store_true", help="the figures of the lab alone; as root, after `make lab`"
     )
     parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="a hub that was offline for 72 hours, on a log of ten million records, alone",
+    )
+    parser.add_argument(
         "--markdown", action="store_true", help="print the latest run's table as Markdown"
     )
     options = parser.parse_args()
@@ -264,13 +302,12 @@ def main() -> None:
         print("\n\n".join(map(table.markdown, _latest())))
         return
     size = QUICK if options.quick else WHOLE
-    measured = measure_lab if options.lab else measure
+    measured, file = _family(options)
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         result = asyncio.run(measured(size, Path(directory)))
     print(table.text(result))
     if options.quick:
         return
-    file = LATEST_LAB if options.lab else LATEST
     text = json.dumps(table.as_json(result), indent=1, ensure_ascii=False)
     file.write_text(text + "\n")
 

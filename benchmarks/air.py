@@ -137,8 +137,8 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
     log = directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
-    wallet = _phone(site, "phone")
-    stranger = _phone(site, "stranger")
+    wallet = wallet_of(site, "phone")
+    stranger = wallet_of(site, "stranger")
     async with (
         processes.radio(log) as transport,
         processes.backend(site, endpoint, log),
@@ -146,15 +146,15 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
         on_air(transport) as device,
     ):
         await hub.note("ready")
-        await _until_epoch_key(device, stranger)
+        await until_epoch_key(device, stranger)
         await hub.note("driven")
         await _first_opens(device, hub, wallet, result)
         for done in range(0, rounds, ROUNDS_A_LINK):
             await asyncio.sleep(REST_SECONDS)
             async with connect(device, MTU) as link:
-                phone = _Phone(
+                phone = Phone(
                     link=link,
-                    wallet=_phone(site, f"phone-{done}"),
+                    wallet=wallet_of(site, f"phone-{done}"),
                     hub=hub,
                     result=result,
                 )
@@ -168,7 +168,8 @@ async def measure(directory: Path, rounds: int) -> AirRounds:
     return result
 
 
-def _phone(site: Site, name: str) -> Wallet:
+def wallet_of(site: Site, name: str) -> Wallet:
+    """Return the wallet of a phone that has a grant from now on."""
     return wallets.load(site.grant(name, ACCESS))
 
 
@@ -195,7 +196,7 @@ async def _first_opens(
                 result.state_bytes = counted.last_bytes
 
 
-async def _until_epoch_key(device: Device, wallet: Wallet) -> None:
+async def until_epoch_key(device: Device, wallet: Wallet) -> None:
     """Wait until a phone is let in: the hub is busy until it has an RSA key and its strikes."""
     async with asyncio.timeout(processes.START_SECONDS):
         while True:
@@ -212,7 +213,7 @@ async def _until_allowed(session: Session) -> Report:
     return report
 
 
-class _Phone:
+class Phone:
     """Opens on one link and reads the hub's notes."""
 
     def __init__(

@@ -72,10 +72,12 @@ async def end(process: Process) -> None:
 
 
 async def first_line(process: Process) -> str:
-    """Return the first line that a process prints. Raise TimeoutError."""
+    """Return the first line that a process prints. Raise TimeoutError, or that it ended."""
     assert process.stdout is not None
     async with asyncio.timeout(START_SECONDS):
         line = await process.stdout.readline()
+    if not line:
+        raise RuntimeError("a process of the bench ended before it said anything: see its log")
     return line.decode().strip()
 
 
@@ -119,16 +121,18 @@ class HubProcess:
         self._notes = notes
         self.began_ns = began_ns
 
-    async def note(self, what: str) -> int:
+    async def note(self, what: str, within_seconds: float = START_SECONDS) -> int:
         """Return the time of the next note of that name; pass over others before it."""
-        notes = await self.notes_until(what)
+        notes = await self.notes_until(what, within_seconds)
         _, at = notes[-1]
         return at
 
-    async def notes_until(self, what: str) -> list[tuple[str, int]]:
+    async def notes_until(
+        self, what: str, within_seconds: float = START_SECONDS
+    ) -> list[tuple[str, int]]:
         """Return all notes up to and with the next one of that name."""
         found: list[tuple[str, int]] = []
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(within_seconds):
             while line := await self._notes.readline():
                 name, at = line.split()
                 found.append((name.decode(), int(at)))

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +19,13 @@ from pathlib import Path
 import zmq
 from zmq.utils import z85
 
-from benchmarks import disk, processes, trips
+from benchmarks import disk, longlog, processes, trips
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.evidence.carried_orders import write_orders
 from hubcore.evidence.facts import Detail, Fact
-from hubcore.evidence.records import GENESIS, Record, RecordKind, chain_hash
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.statecheck import LoggedState, carried_facts
 from hubctl import evidence
 from hubd.adapters.curve.uplink import CurveUplink
@@ -108,31 +107,10 @@ async def _make(path: Path, length: int) -> None:
     path.parent.mkdir(parents=True)
     async with await AuditStore.open(path):
         pass
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", _rows(length))
-        known = max(1, length - WAITING)
-        connection.execute(
-            "INSERT INTO acknowledged SELECT 1, number, hash FROM records WHERE number = ?",
-            (known,),
-        )
-        connection.execute(
-            "INSERT INTO outbox SELECT number FROM records WHERE number > ?", (known,)
-        )
-        connection.commit()
+    longlog.fill(path, length, WAITING)
     async with await AuditStore.open(path) as store:
         carried: Detail = {**carried_facts(LoggedState()), Fact.ORDERS: write_orders([])}
         await store.append(Record.at(RecordKind.STARTED, 0, 0, carried))
-
-
-def _rows(length: int) -> Iterator[tuple[int, int, bytes, bytes]]:
-    digest = GENESIS
-    record = disk.record(0)
-    body = record.encode()
-    for number in range(1, length + 1):
-        digest = chain_hash(digest, number, body)
-        yield number, record.at_ms, body, digest
 
 
 async def _open(path: Path) -> float:

@@ -42,6 +42,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     match call, answer:
         case "status", dict():
             return {**answer, "installed_version": _installed_version()}
+        case "policy", {"version": int()}:
+            return dict(answer)
         case "trust-clock", {"state": str()}:
             return dict(answer)
         case "accept-state", {"was": str() | None, "policy_version": int()}:

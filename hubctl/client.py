@@ -77,10 +77,16 @@ class HubClient:
 
     def call(self, name: str, **args: Any) -> Any:
         """Return the result of one call. Raise NoAnswer."""
+        return self.call_with(name, b"", **args)
+
+    def call_with(self, name: str, body: bytes, **args: Any) -> Any:
+        """Return the result of one call that brings bytes along. Raise NoAnswer."""
         request = {"id": self._next_id, "call": name, "args": args}
+        if body:
+            request["body"] = len(body)
         self._next_id += 1
         try:
-            self._send(msgspec.json.encode(request) + b"\n")
+            self._send(msgspec.json.encode(request) + b"\n" + body)
         except (BrokenPipeError, ConnectionResetError):
             pass  # a daemon that refuses a client says why before it closes: that is read next
         except OSError as error:

@@ -33,6 +33,7 @@ INTERRUPTED = 130
 _ELSEWHERE = {
     "audit": "hubctl.commands.audit",
     "enroll": "hubctl.commands.enroll",
+    "policy": "hubctl.commands.policy",
     "reader": "hubctl.commands.reader",
 }
 """What stands in a module of their own, loaded when they are asked for."""

@@ -5,8 +5,8 @@ Hello makes a session. Records that came together go to the engine in one messag
 acknowledged when the engine has acknowledged that. Nothing here outlives the process.
 
 Laws:
-1. A hub's newest session counts, at whichever gateway it is: its revision in the engine is the
-   highest. An older one is heard no more.
+1. One connection of a hub counts, at whichever gateway it is (`rules.presence`). What is said on
+   another one is not heard, and two machines stop their hub.
 2. Who speaks is who the handshake proved. Id and key are looked up again on every message.
 3. A stopped hub gets no order and no acknowledgement until somebody deletes its stop.
 4. What the engine did not take is not acknowledged, and people are told. The hub keeps it.
@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 import zmq
 from nats.aio.msg import Msg
@@ -38,12 +39,13 @@ from hubgateway.keeper import Keeper
 from hubgateway.keychanges import KeyChanges
 from hubgateway.orders import Orders
 from hubgateway.router import Router
-from hubgateway.rules import chain, names, zap
+from hubgateway.rules import chain, names, presence, zap
 from hubgateway.rules.chain import Stop
 from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.lanes import Heard, Lane, Session
 
 COMPLAIN_SECONDS = 10.0
+PROBE_SECONDS = 10.0
 
 
 class Gateway:
@@ -56,6 +58,8 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self._engine = engine
         self._keeper = Keeper(engine)
+        self._known = presence.Presence(self.name.encode("ascii"), secrets.token_bytes)
+        self._known_in = engine.generation
         self._key_index = KeyIndex()
         self._keys = Mirror(engine, names.KEYS_BUCKET, self._key_index.changed)
         self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
@@ -71,7 +75,7 @@ class Gateway:
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
         await self._engine.listen(names.subject(names.COMMANDS, "*"), self._orders.hear)
-        await self._engine.listen(names.subject(names.MOVED, "*"), self._on_moved)
+        await self._engine.listen(names.subject(names.LIVES, "*"), self._on_life)
         mirrors = (self._keys, self._stops, *self._documents.mirrors)
         for mirror in mirrors:
             await mirror.start()
@@ -82,6 +86,7 @@ class Gateway:
                 self._group.create_task(self._router.answer_handshakes())
                 self._group.create_task(self._router.watch())
                 self._group.create_task(self._receive())
+                self._group.create_task(self._probe_again())
                 ready(endpoint)
 
     # What hubs say.
@@ -134,6 +139,10 @@ class Gateway:
             if isinstance(heard.message, from_hub.Hello):
                 await self._greet(hub, heard, heard.message)
                 return
+            if isinstance(heard.message, from_hub.Alive):
+                effects = self._presence.alive(hub, heard.route, heard.message.nonce)
+                await self._perform(hub, effects)
+                return
             session = self.sessions.get(hub)
             if session is None or session.route != heard.route:
                 self.ignored["no hello"] += 1
@@ -163,29 +172,77 @@ class Gateway:
             self.ignored["hello of a hub that may only renew"] += 1
             self.sessions.pop(hub, None)
             return
+        if self._presence.is_new(hub, heard.route, hello.boot_id):
+            said = f"{self.name} {hello.boot_id.hex()}".encode("ascii")
+            began = await self._engine.buckets.put(names.SESSIONS_BUCKET, hub, said)
+            effects = self._presence.begin(hub, heard, hello.boot_id, began)
+            await self._perform(hub, effects)
+            return
+        self._presence.again(hub, heard)
+        turn = self._presence.counts(hub, heard.route)
+        if turn is not None:
+            await self._seat(hub, heard, turn)
+            return
+        stop = self._stop_of(hub)
+        if stop is not None:
+            self._halt(heard.route, stop, (await self._keeper.known(hub)).head)
+        await self._perform(hub, self._presence.probes(hub))
+
+    async def _seat(self, hub: str, heard: Heard, turn: int) -> None:
+        """Let a connection that counts speak, or say why its hub is stopped."""
+        hello = heard.message
+        assert isinstance(hello, from_hub.Hello)  # noqa: S101
         head, broken = await self._keeper.compare(hub, hello)
-        before = self.sessions.get(hub)
-        if before is not None and before.route == heard.route:
-            revision = before.revision
-        else:
-            said = f"{self.name} {hello.boot_id.hex()}"
-            revision = await self._engine.buckets.put(
-                names.SESSIONS_BUCKET, hub, said.encode("ascii")
-            )
         stop = self._stop_of(hub)
         if stop is None and broken is not None:
             stop = broken
             await self._keep_stop(hub, broken)
-        session = Session(heard.route, heard.key, hello, revision, halted=stop is not None)
+        session = Session(heard.route, heard.key, hello, turn, halted=stop is not None)
         self.sessions[hub] = session
-        await self._engine.tell(names.subject(names.MOVED, hub), str(revision).encode("ascii"))
         if stop is None:
             self._welcome(session, head)
         else:
-            self._halt(session, stop, head)
+            self._halt(session.route, stop, head)
         self._documents.offer(session)
         if stop is None:
             self._orders.catch_up(hub, session)
+
+    # Who is there.
+
+    @property
+    def _presence(self) -> presence.Presence:
+        """What is known of who is there, since the engine is connected. See presence, law 5."""
+        if self._known_in != self._engine.generation:
+            self._known_in = self._engine.generation
+            self._known.forget_all()
+        return self._known
+
+    async def _perform(self, hub: str, effects: presence.Effects) -> None:
+        for effect in effects:
+            match effect:
+                case presence.SayProbe(route, nonce):
+                    if not self._router.send(route, from_backend.Probe(nonce)):
+                        self._presence.closed(hub, route)
+                case presence.TellLife(life):
+                    subject = names.subject(names.LIVES, hub)
+                    await self._engine.tell(subject, presence.write_life(life))
+                case presence.Counts(heard, turn):
+                    await self._seat(hub, heard, turn)
+                case presence.Moved():
+                    self.sessions.pop(hub, None)
+                    self._keeper.leave(hub)
+                case presence.TwoMachines(boots):
+                    if self._stop_of(hub) is None:
+                        await self._keep_stop(hub, chain.two_machines(boots))
+                case _:
+                    assert_never(effect)
+
+    async def _probe_again(self) -> None:
+        """Say Probe again, now and then, to connections that have not answered."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            for hub in self._presence.unsettled():
+                await self._perform(hub, self._presence.probes(hub))
 
     async def _take(self, hub: str, session: Session, heard: Heard) -> None:
         message = heard.message
@@ -238,7 +295,9 @@ class Gateway:
         if kept.numbers:
             self._router.send(session.route, from_backend.Acknowledge(kept.numbers))
         if kept.lost:
-            # Only a Welcome mends it, and only a Hello brings one: the hub says it after a silence.
+            # A Welcome out of turn: the hub says Hello at once, and that makes a new session.
+            known = await self._keeper.known(hub)
+            self._welcome(session, known.head)
             self.sessions.pop(hub, None)
         if kept.stop is not None:
             await self._keep_stop(hub, kept.stop)
@@ -249,10 +308,10 @@ class Gateway:
         welcome = from_backend.Welcome(_now_ms(), head.number, head.hash)
         self._router.send(session.route, welcome)
 
-    def _halt(self, session: Session, stop: Stop, head: Head) -> None:
+    def _halt(self, route: bytes, stop: Stop, head: Head) -> None:
         detail = sentence(stop.detail)
         halt = from_backend.Halt(stop.cause, head.number, head.hash, detail)
-        self._router.send(session.route, halt)
+        self._router.send(route, halt)
 
     def _stop_of(self, hub: str) -> Stop | None:
         value = self._stops.values.get(hub)
@@ -265,24 +324,27 @@ class Gateway:
 
     def _on_stop_changed(self, hub: str, value: bytes | None) -> None:
         session = self.sessions.get(hub)
-        if session is None or session.halted is (value is not None):
-            return
-        # Its own Hello again tells what is held now, and whether it may go on.
-        self.sessions[hub] = replace(session, halted=value is not None)
-        heard = Heard(session.route, session.key, session.hello)
-        self._into_lane(hub, heard)
+        if session is not None and session.halted is not (value is not None):
+            self.sessions[hub] = replace(session, halted=value is not None)
+        # Each Hello again tells what is held now, and whether the hub may go on.
+        hellos = self._presence.heard_on(hub)
+        if value is None:
+            self._presence.forget(hub)
+        for heard in hellos:
+            self._into_lane(hub, heard)
 
     # What the engine says.
 
-    async def _on_moved(self, message: Msg) -> None:
+    async def _on_life(self, message: Msg) -> None:
         hub = message.subject.rpartition(".")[2]
-        session = self.sessions.get(hub)
-        told = message.data
-        if session is None or not told.isdigit() or len(told) > 19:
+        life = presence.read_life(message.data)
+        if life is None:
+            self.ignored["life"] += 1
             return
-        if int(told) > session.revision:
-            del self.sessions[hub]
-            self._keeper.leave(hub)
+        try:
+            await self._perform(hub, self._presence.heard(hub, life))
+        except (StoreError, LinkError) as error:
+            self._complain(f"hub {hub}: {error}")
 
 
 def _now_ms() -> int:

@@ -4,7 +4,7 @@ Laws:
 1. A number is acknowledged only after the engine has acknowledged the record, or held it before.
 2. What is known of a chain is read again after each reconnection, and after each failure.
 3. A chain that is shorter than it was known to be is told to people: the engine has lost records.
-   The hub hears of it by the Welcome to its next Hello. It is not stopped: it has them still.
+   The hub hears of it by a Welcome. It is not stopped: it has them still.
 4. A record that is held already is acknowledged again, however old it is.
 """
 

@@ -12,6 +12,7 @@ import zmq.asyncio
 
 from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.words import SEALED_BYTES
 from hubcore.errors import ConfigError
 from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers
 from hubgateway.rules import zap
@@ -91,7 +92,7 @@ class Router:
             zmq.ROUTER_MANDATORY: 1,
             zmq.SNDHWM: SEND_QUEUE_MESSAGES,
             zmq.RCVHWM: BATCH_MESSAGES,
-            zmq.MAXMSGSIZE: from_hub.Evidence.CEILING,
+            zmq.MAXMSGSIZE: from_hub.Evidence.CEILING + SEALED_BYTES,
         }
 
     def _forget(self) -> None:

@@ -85,6 +85,20 @@ def moment(value: Any) -> str:
     return clean(value)
 
 
+def age(seconds: Any) -> str:
+    """Return a span of seconds in its largest unit and the next; anything else cleaned."""
+    if not is_number(seconds):
+        return clean(seconds)
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{rest} s"
+
+
 def is_number(value: Any) -> bool:
     """Tell whether a value is a number; to Python, true is one."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -129,7 +129,11 @@ async def _run(path: Path, steps: Steps) -> int:
         _grant_phones(stage.site)
         _give_card(stage.site)
         steps.done("a site: keys of issuer and backend, and four phones with grants")
-        async with _network(modules, stage), stage:
+        async with contextlib.AsyncExitStack() as stack:
+            if modules is not None:
+                await stack.enter_async_context(_network(modules, stage))
+                steps.done("the Z-Wave service runs, with a simulated lock and shutter")
+            await stack.enter_async_context(stage)
             steps.done(
                 f"the hub is enrolled: one token, and {stage.fingerprint} seen on both sides"
             )
@@ -162,10 +166,8 @@ def _modules(steps: Steps) -> Path | None:
         return None
 
 
-def _network(modules: Path | None, stage: Stage) -> contextlib.AbstractAsyncContextManager[object]:
+def _network(modules: Path, stage: Stage) -> ZwaveNetwork:
     """Return a Z-Wave network without radio, reached where a desk's hub looks for it."""
-    if modules is None:
-        return contextlib.nullcontext()
     state = stage.site.hub / "state"
     state.mkdir(exist_ok=True, mode=0o700)
     return ZwaveNetwork(modules, state.absolute())

@@ -8,6 +8,7 @@ from hubsim.cli.backend import backend
 from hubsim.cli.cards import OF_SITE
 from hubsim.cli.demo import demo
 from hubsim.cli.hub import hub
+from hubsim.cli.hubs.asking import OF_RECORDS
 from hubsim.cli.hubs.commands import OF_BACKEND
 from hubsim.cli.phone import phone
 from hubsim.cli.radio import radio
@@ -25,7 +26,7 @@ def main() -> None:
 
 for command in (site, backend, radio, reader, hub, phone, demo, zwave):
     main.add_command(command)
-for command in OF_BACKEND:
+for command in (*OF_BACKEND, *OF_RECORDS):
     backend.add_command(command)
 for command in (*OF_SITE, *OF_RULES):
     site.add_command(command)

@@ -143,9 +143,7 @@ class Stage:
         except OSError:
             return False
         radio = status["radio"]
-        backend = status["backend"]
-        answered = backend["last_welcome"] is not None or backend["halt"] is not None
-        if "backend" in self._processes and not answered:
+        if "backend" in self._processes and not _is_answered(status["backend"]):
             return False
         return bool(status["ready"] and radio["on_air"] and radio["epoch_key"])
 
@@ -245,6 +243,10 @@ class Stage:
         if not file.exists():
             return "nothing"
         return file.read_text(errors="replace")[-TAIL_CHARACTERS:]
+
+
+def _is_answered(backend: dict[str, Any]) -> bool:
+    return backend["last_welcome"] is not None or backend["halt"] is not None
 
 
 async def ask(path: Path, request: dict[str, object], seconds: float = ANSWER_SECONDS) -> Any:

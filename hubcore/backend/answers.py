@@ -20,7 +20,6 @@ ORDER_OUTCOMES: Mapping[Denial, ReleaseOutcome] = {
     Denial.TIME_UNTRUSTED: ReleaseOutcome.REFUSED,
     Denial.FULL_PROOF_NEEDED: ReleaseOutcome.REFUSED,
     Denial.CREDENTIAL_DISABLED: ReleaseOutcome.REFUSED,
-    Denial.NO_ENTRY: ReleaseOutcome.REFUSED,
     Denial.OFFLINE_TOO_LONG: ReleaseOutcome.REFUSED,
     Denial.FACTOR_NEEDED: ReleaseOutcome.REFUSED,
     Denial.WRONG_PIN: ReleaseOutcome.REFUSED,

@@ -22,6 +22,7 @@ import click
 from hubcore.codec import cbor, cose
 from hubcore.errors import AuditError, PeerError, StoreError
 from hubcore.evidence.records import Head, facts
+from hubcore.evidence.show import plain, record_line
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubcore.timing.moment import show_ms
 from hubctl.evidence import Verified, is_unreadable, newest, open_log, verify_chain
@@ -218,7 +219,7 @@ def _record_as_json(number: int, said: dict[str, Any]) -> str:
     kind = said.pop("kind")
     at_ms = said.pop("at")
     mono_ms = said.pop("mono")
-    detail = {key: _plain(value) for key, value in said.items()}
+    detail = {key: plain(value) for key, value in said.items()}
     return json.dumps(
         {
             "number": number,
@@ -231,21 +232,10 @@ def _record_as_json(number: int, said: dict[str, Any]) -> str:
 
 
 def _record_as_line(number: int, said: dict[str, Any]) -> str:
-    """One line; text is quoted as JSON, so that no record can steer the terminal."""
-    kind = _escaped(said.pop("kind"))
-    moment = show_ms(said.pop("at"))
+    kind = said.pop("kind")
+    at_ms = said.pop("at")
     said.pop("mono")
-    pairs = [f"{_escaped(key)}={json.dumps(_plain(value))}" for key, value in said.items()]
-    return f"{number:>8}  {moment}  {kind:<8} {' '.join(pairs)}".rstrip()
-
-
-def _escaped(text: str) -> str:
-    """Return a text as JSON quotes it, without the quotes."""
-    return json.dumps(text)[1:-1]
-
-
-def _plain(value: object) -> object:
-    return value.hex() if isinstance(value, bytes) else value
+    return record_line(number, at_ms, kind, said)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ import structlog
 
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import Comparison
+from hubcore.backend.talk.effects import Comparison
 from hubcore.backend.uplink import from_hub
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head, StoredRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The use case that talks with the backend: it performs what `backend.talk` says.
 
-The talk decides (`hubcore/backend/talk.py`), the sender brings records up (`sender.py`), and the
+The talk decides (`hubcore/backend/talk/`), the sender brings records up (`sender.py`), and the
 workers carry out orders (`orders.py`). This file joins them to the uplink.
 
 Laws:
@@ -32,7 +32,7 @@ import structlog
 
 from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import (
+from hubcore.backend.talk.effects import (
     GiveUp,
     Greet,
     Moment,
@@ -49,10 +49,10 @@ from hubcore.backend.talk import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
-    Talk,
     TalkEffect,
     UplinkPhase,
 )
+from hubcore.backend.talk.talk import Talk
 from hubcore.backend.uplink import codec, from_hub
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError

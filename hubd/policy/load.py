@@ -87,6 +87,11 @@ class Load:
         now = self.state
         self._become(LoadState(now.number, LoadPhase.WANTED, now.round + 1, tuple(names)))
 
+    def ask_again(self) -> None:
+        """Have asked what is still wanted, for a tool that begins again."""
+        if self.state.phase is LoadPhase.WANTED and self._pieces.empty():
+            self._pieces.put_nowait(())
+
     async def next(self) -> Sequence[bytes]:
         """Return pieces that the tool has brought. Raise LinkError when it has gone."""
         try:
@@ -158,7 +163,10 @@ class PolicyLoads:
         """Take a root, and return how its load stands; None while another one is loaded."""
         load = self._load
         if load is not None and not load.state.ended:
-            return load.state if load.document == document else None
+            if load.document != document:
+                return None
+            load.ask_again()
+            return load.state
         self._number += 1
         self._load = Load(self._number, document, uid, self._silent_seconds)
         self._offered.put_nowait(self._load)

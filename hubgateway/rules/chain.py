@@ -24,6 +24,9 @@ from hubcore.evidence.records import Head, StoredRecord, follows
 BATCH_RECORDS_MAX = 64
 """Records in one message of the engine: a hub has no more unanswered."""
 
+_BOOT_DIGITS = 8
+"""Of a boot id, for a person to read."""
+
 
 @dataclass(slots=True)
 class Known:
@@ -165,6 +168,12 @@ def _record(frame: object) -> StoredRecord:
     if not isinstance(said, Evidence):
         raise FrameError("a message that is no record")
     return StoredRecord(said.number, said.body, said.hash)
+
+
+def two_machines(boots: tuple[bytes, ...]) -> Stop:
+    """Return the stop of a hub as which two machines speak, with these boot ids."""
+    began = " and ".join(boot.hex()[:_BOOT_DIGITS] for boot in boots)
+    return Stop(Cause.TWO_HUBS, f"two machines speak as this hub, of the boots {began}")
 
 
 def write_stop(stop: Stop) -> bytes:

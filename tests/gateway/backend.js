@@ -1,4 +1,5 @@
 // A small backend behind hubgateway, in JavaScript and without any library: docs/backend.md is all that it goes by.
+// messages.js beside it reads and writes the messages.
 //
 //   node backend.js HOST:PORT enrol|revoke HUB KEY      (a Curve public key, 64 hexadecimal digits)
 //   node backend.js HOST:PORT release HUB ACCESS-POINT BY [SECONDS]
@@ -8,44 +9,9 @@
 const crypto = require("node:crypto");
 const fs = require("node:fs");
 const net = require("node:net");
+const { SIDES, decode, encode, read } = require("./messages.js");
 
-// CBOR, as much of it as the messages need.
-function encode(value) {
-  if (value === null) return Buffer.from([0xf6]);
-  if (Number.isInteger(value)) return head(0, value);
-  if (Buffer.isBuffer(value)) return Buffer.concat([head(2, value.length), value]);
-  if (typeof value === "string") return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
-  return Buffer.concat([head(4, value.length), ...value.map(encode)]);
-}
-function head(major, count) {
-  const top = major << 5;
-  if (count < 24) return Buffer.from([top | count]);
-  if (count < 0x100) return Buffer.from([top | 24, count]);
-  const long = Buffer.alloc(count < 0x10000 ? 3 : 5);
-  long[0] = top | (count < 0x10000 ? 25 : 26);
-  if (count < 0x10000) long.writeUInt16BE(count, 1);
-  else long.writeUInt32BE(count, 1);
-  return long;
-}
-function decode(data) {
-  let at = 0;
-  function one() {
-    const first = data[at++];
-    const major = first >> 5;
-    let count = first & 31;
-    if (first === 0xf6) return null;
-    if (count >= 24) {
-      const width = { 24: 1, 25: 2, 26: 4 }[count];
-      count = data.readUIntBE(at, width);
-      at += width;
-    }
-    if (major === 0) return count;
-    if (major === 4) return Array.from({ length: count }, one);
-    const bytes = data.subarray(at, (at += count));
-    return major === 2 ? bytes : bytes.toString();
-  }
-  return one();
-}
+const FROM_HUB = SIDES["uplink hub"];
 
 // NATS, as much of its text protocol as a backend needs.
 class Nats {
@@ -107,8 +73,8 @@ async function release(nats, hub, accessPoint, by, seconds = "10") {
   const expires = Math.ceil(Date.now() / 1000) + Number(seconds);
   const answered = new Promise((resolve) => {
     nats.listen(`hub.results.${hub}`, (message) => {
-      const said = decode(message.data);
-      if (said[0] === 3 && id.equals(said[1])) resolve(said);
+      const { name, array } = read(FROM_HUB, message.data);
+      if (name === "Result" && id.equals(array[1])) resolve(array);
     });
   });
   await nats.ask(`hub.commands.${hub}`, encode([18, id, Number(accessPoint), expires, null, by]));
@@ -125,8 +91,9 @@ async function records(nats, hub) {
     if (answer.error) break;
     place = answer.message.seq;
     for (const frame of decode(Buffer.from(answer.message.data, "base64"))) {
-      const [type, found, body, hash] = decode(frame);
-      if (type !== 2 || found !== number + 1) throw new Error(`record ${number + 1} is missing`);
+      const { name, array } = read(FROM_HUB, frame);
+      const [, found, body, hash] = array;
+      if (name !== "Evidence" || found !== number + 1) throw new Error(`record ${number + 1} is missing`);
       if (!chainHash(before, found, body).equals(hash)) throw new Error(`record ${found} does not follow`);
       console.log(found, hash.toString("hex"));
       before = hash;

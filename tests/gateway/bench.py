@@ -150,6 +150,10 @@ class Gate:
     async def kill(self) -> None:
         await self.end(signal.SIGKILL)
 
+    def signalled(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
     async def end(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         if self.process.returncode is None:
@@ -201,9 +205,9 @@ class Hub:
         made.connect(endpoint)
         self._socket = made
 
-    def close(self) -> None:
+    def close(self, linger_ms: int = 0) -> None:
         if self._socket is not None:
-            self._socket.close()
+            self._socket.close(linger_ms)
             self._socket = None
 
     async def say(self, message: from_hub.HubMessage) -> None:
@@ -214,6 +218,9 @@ class Hub:
         assert self._socket is not None
         async with asyncio.timeout(seconds):
             said = codec.decode_from_backend(await self._socket.recv())
+            while isinstance(said, from_backend.Probe):
+                await self.say(from_hub.Alive(said.nonce))
+                said = codec.decode_from_backend(await self._socket.recv())
         self.heard.append(said)
         if isinstance(said, from_backend.Acknowledge):
             self.acknowledged.update(said.numbers)
@@ -318,6 +325,16 @@ class Bench:
         self.hubs.append(made)
         if enrolled:
             await self.put(names.KEYS_BUCKET, made.key, f"enrolled {name}")
+        return made
+
+    def like(self, hub: Hub, boot_id: bytes | None = None) -> Hub:
+        """Another connection with a hub's keys: its own, or a copy's with another boot id."""
+        made = Hub(self.context, hub.hub, self.public)
+        made.public = hub.public
+        made.secret = hub.secret
+        made.boot_id = boot_id or hub.boot_id
+        made.records = list(hub.records)
+        self.hubs.append(made)
         return made
 
     async def put(self, bucket: str, key: str, value: str | bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nats.js import api
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import Cause
 from hubgateway.rules import names
-from tests.gateway.bench import Bench, make_chain, running, until
+from tests.gateway.bench import WAIT_SECONDS, Bench, make_chain, running, until
 
 pytestmark = pytest.mark.once
 
@@ -79,24 +80,78 @@ async def test_the_window_of_duplicates_decides_nothing(bench: Bench) -> None:
     assert await bench.stored("hub-1") == hub.records
 
 
-async def test_the_newest_session_counts_at_whichever_gateway(bench: Bench) -> None:
+async def test_what_comes_on_a_connection_that_does_not_count_is_not_heard(bench: Bench) -> None:
     first = await bench.gate()
     second = await bench.gate()
     hub = await bench.hub()
     hub.records = make_chain(20)
     await hub.greet(first.endpoint)
-    stale = await bench.hub("hub-1", enrolled=False)
-    stale.public = hub.public
-    stale.secret = hub.secret
-    stale.boot_id = hub.boot_id
-    await stale.greet(second.endpoint)
+    again = bench.like(hub)  # the same machine, elsewhere; its old connection hangs half open
+    await again.greet(second.endpoint)
+    await hub.send(hub.records)
+    with pytest.raises(TimeoutError):
+        await again.hear(1.0)
+    assert await bench.stored("hub-1") == []
+    await again.send_until_durable(second.endpoint)
+    assert await bench.stored("hub-1") == again.records
+    assert "two machines" not in first.log + second.log
+
+
+@pytest.mark.parametrize("gates", [1, 2])
+async def test_two_machines_with_one_hubs_keys_are_told_of(bench: Bench, gates: int) -> None:
+    for _ in range(gates):
+        await bench.gate()
+    hub = await bench.hub()
+    copy = bench.like(hub, boot_id=bytes(16))
+    assert isinstance(await hub.greet(bench.gates[0].endpoint), from_backend.Welcome)
+    async with asyncio.TaskGroup() as group:
+        told = group.create_task(hub.hear_a(from_backend.Halt))
+        group.create_task(copy.greet(bench.gates[-1].endpoint))
+    halt = told.result()
+    assert isinstance(halt, from_backend.Halt)
+    assert halt.cause is Cause.TWO_HUBS
+    while not any(isinstance(said, from_backend.Halt) for said in copy.heard):
+        await copy.hear()
+    stops = await bench.js.key_value(names.STOPS_BUCKET)
+    said = ((await stops.get("hub-1")).value or b"").decode()
+    assert hub.boot_id.hex()[:8] in said
+    assert copy.boot_id.hex()[:8] in said
+    copy.close()
+    await stops.delete("hub-1")
+    assert isinstance(await hub.hear_a(from_backend.Welcome), from_backend.Welcome)
+    hub.records = make_chain(5)
+    await hub.send_until_durable(bench.gates[0].endpoint)
+    assert await bench.stored("hub-1") == hub.records
+
+
+async def test_a_hello_that_comes_late_is_compared_with_nothing(bench: Bench) -> None:
+    """A gateway stands still; its hub goes elsewhere, and writes records there."""
+    first = await bench.gate()
+    second = await bench.gate()
+    hub = await bench.hub()
+    hub.records = make_chain(3)
     await hub.greet(first.endpoint)
     await hub.send_until_durable(first.endpoint)
-    await stale.send(hub.records)
-    await stale.say(from_hub.Ping(bytes(8)))
-    with pytest.raises(TimeoutError):
-        await stale.hear(1.0)
+    first.signalled(signal.SIGSTOP)
+    old = bench.like(hub)
+    old.connect(second.endpoint)
+    second.signalled(signal.SIGSTOP)
+    await old.say(old.hello())
+    first.signalled(signal.SIGCONT)
+    old.close(linger_ms=5_000)
+    hub.records += make_chain(20, hub.records[-1])
+    await hub.greet(first.endpoint)
+    await hub.send_until_durable(first.endpoint)
+    sessions = await bench.js.key_value(names.SESSIONS_BUCKET)
+    before = (await sessions.get("hub-1")).revision
+    second.signalled(signal.SIGCONT)
+    async with asyncio.timeout(WAIT_SECONDS):  # until the late Hello is read
+        while (await sessions.get("hub-1")).revision == before:
+            continue
+    hub.records += make_chain(5, hub.records[-1])
+    await hub.send_until_durable(first.endpoint)
     assert await bench.stored("hub-1") == hub.records
+    assert "until decided" not in first.log + second.log
 
 
 async def test_a_fork_stops_the_hub_until_somebody_decides(bench: Bench) -> None:
@@ -277,10 +332,11 @@ async def test_a_connected_hub_is_not_stopped_for_what_the_engine_has_lost(
         await asyncio.sleep(0.1)
     for _ in range(3):  # as often as it likes: it is no gap
         await hub.send(hub.records[80:])
-    await hub.say(hub.hello())
     welcome = await hub.hear_a(from_backend.Welcome)
     assert isinstance(welcome, from_backend.Welcome)
-    assert welcome.durable == 40
+    assert welcome.durable == 40, "it is told before it says Hello"
+    await hub.say(hub.hello())
+    assert await hub.hear_a(from_backend.Welcome)
     assert not any(isinstance(said, from_backend.Halt) for said in hub.heard)
     hub.acknowledged = set(range(1, 41))
     await hub.send_until_durable(gate.endpoint)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_backend import Release
 from hubcore.backend.uplink.from_hub import Result

@@ -15,6 +15,7 @@ from zmq.utils import z85
 
 from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_hub
+from hubcore.backend.uplink.words import MAX_RECORD_BYTES
 from hubgateway.callers import CROWDED, FLOODED
 from hubgateway.router import Router
 from hubgateway.rules.names import Entry, Standing, write_entry
@@ -95,6 +96,27 @@ async def test_parts_without_an_end_cost_their_connection_alone() -> None:
         await honest.send(PING)
         (frames,) = await router.receive()
         assert bytes(frames[1]) == PING, "what came before the end of the other's message"
+
+
+async def test_the_longest_message_of_a_hub_passes_and_a_longer_one_does_not() -> None:
+    """The ceiling is for the sealed message. A record that never passes would stop its chain."""
+    keys = Keys()
+    hub = Keys()
+    longest = codec.encode(from_hub.Evidence((1 << 63) - 1, bytes(MAX_RECORD_BYTES), bytes(32)))
+    async with (
+        gateway_port(keys, hub, [], CallerLimits(20, MIB)) as (router, endpoint),
+        caller(endpoint, keys.public, hub) as honest,
+    ):
+        await honest.send(longest)
+        async with asyncio.timeout(GREETED_SECONDS):
+            (frames,) = await router.receive()
+        assert bytes(frames[1]) == longest
+        lost = honest.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        await honest.send(bytes(from_hub.Evidence.CEILING + 1))
+        async with asyncio.timeout(GREETED_SECONDS):
+            await lost.recv_multipart()
+        honest.disable_monitor()
+        lost.close(0)
 
 
 async def test_silent_connections_make_room_for_hubs_and_none_for_each_other() -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from bumble.device import Device
+from click.testing import CliRunner
 
 from hubcore.access.grant import Access
 from hubcore.errors import HubError
@@ -29,6 +30,7 @@ from hubcore.phone.messages import MESSAGE_BYTES_MAX, Reason, decode_challenge
 from hubd.doors.unlock import LATE_SECONDS as LATE_SECONDS_OF_A_REQUEST
 from hubsim.demo import show
 from hubsim.door.lines import Level
+from hubsim.main import main as hubsim
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.leaving import Leaving, Left
@@ -229,6 +231,29 @@ async def test_records_reach_a_backend_that_was_away_once(stage: Stage) -> None:
     times = Counter(record["number"] for record in await stage.records())
     assert set(times.values()) == {1}
     assert sorted(times) == list(range(1, max(times) + 1))
+
+
+async def test_an_operator_releases_a_door_and_reads_the_records_by_commands(stage: Stage) -> None:
+    async def typed(*words: str) -> tuple[int, str]:
+        command = ["backend", "--at", str(stage.path), *words]
+        done = await asyncio.to_thread(CliRunner().invoke, hubsim, command)
+        return done.exit_code, done.output
+
+    assert await typed("release", "hub-1", "1") == (0, "hub-1: released\n")
+    await at_rest(stage)
+    status, said = await typed("release", "hub-1", "99")
+    assert (status, said.startswith("hub-1: refused")) == (1, True)
+
+    async def all_acknowledged() -> bool:
+        return bool((await stage.hub("status"))["records"]["waiting"] == 0)
+
+    await stage.until(all_acknowledged, "every record is acknowledged")
+    _, newest = await typed("records", "hub-1", "--last", "3")
+    numbers = [int(line.split()[0]) for line in newest.splitlines()]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+    assert 'asker="operator-7" point=1 ' in newest
+    _, after = await typed("records", "hub-1", "--after", str(numbers[0]))
+    assert after.splitlines() == newest.splitlines()[1:]
 
 
 async def test_a_frozen_backend_delays_no_door(stage: Stage) -> None:

@@ -79,6 +79,15 @@ CASES: dict[Words, Case] = {
     ("reader", "change-key"): Case(
         says=("Reader front has proven itself with next_key.",), keys=("reader",), more=("front",)
     ),
+    ("policy", "show"): Case(
+        says=("version", "root", "signed", "cards"),
+        keys=("version", "digest", "issued", "age_seconds", "rows"),
+    ),
+    ("policy", "load"): Case(
+        says=("The hub has this policy already: version 1.",),
+        keys=("version", "already", "pieces"),
+        more=("{policy}",),
+    ),
     ("passback-reset",): Case(
         says=("does not know where anybody is", "nothing was changed"),
         keys=("credential", "forgotten"),
@@ -153,7 +162,11 @@ async def confirmed(stage: Stage) -> None:
     async def told() -> bool:
         return any("confirmed_by" in record["detail"] for record in await stage.records())
 
+    async def in_force() -> bool:
+        return bool((await stage.hub("status"))["policy_version"])
+
     await stage.until(told, "the backend has confirmed the clock")
+    await stage.until(in_force, "the policy is in force")
     await reader_proven(stage)
 
 
@@ -174,6 +187,7 @@ async def start(
     stage: Stage, *words: str, stdout: int = asyncio.subprocess.PIPE
 ) -> asyncio.subprocess.Process:
     audit = str(stage.site.hub / "state" / "audit.db")
+    policy = str(stage.site.path / "policy.cbor")
     socket = str((stage.site.hub / "hubd.sock").absolute())
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -181,7 +195,7 @@ async def start(
         "hubctl.main",
         "--socket",
         socket,
-        *(word.format(audit=audit, root=disk_of(stage)) for word in words),
+        *(word.format(audit=audit, root=disk_of(stage), policy=policy) for word in words),
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )

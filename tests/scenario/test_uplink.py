@@ -20,7 +20,7 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_backend import Release
 from hubcore.backend.uplink.from_hub import Result
@@ -48,6 +48,7 @@ from hubsim.backend.server import Backend
 from hubsim.site import make_key
 from tests.fakes.audit import FakeAudit
 from tests.fakes.uplink import FakeUplinkListener
+from tests.vectors.cases_wire import SIDES, bytes_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -493,6 +494,36 @@ async def hears(dealer: zmq.asyncio.Socket) -> from_backend.BackendMessage:
         return said
 
 
+async def test_the_backend_ignores_what_is_no_message_and_reads_all_that_are(tmp_path):
+    """The files of `tests/vectors/wire`, as a hub's machine with the right key may say them."""
+    path = next(side.path for side in SIDES if (side.talk, side.said_by) == ("uplink", "hub"))
+    entries = json.loads(path.read_text())["messages"]
+    ours = Keys()
+    theirs = Keys()
+    async with (
+        serving(
+            Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+        ) as backend,
+        Impostor(backend.endpoint, ours, theirs).open() as dealer,
+    ):
+        right = [bytes_of(entry) for entry in entries if entry["verdict"] == "valid"]
+        wrong = [bytes_of(entry) for entry in entries if entry["verdict"] == "invalid"]
+        await dealer.send(right[0])
+        assert isinstance(await hears(dealer), from_backend.Welcome)
+        for data in wrong:
+            await dealer.send(data)
+        ping = from_hub.Ping(b"a nonce.")
+        await dealer.send(codec.encode(ping))
+        pong = await hears(dealer)
+        assert isinstance(pong, from_backend.Pong)
+        assert pong.nonce == ping.nonce
+        assert backend.ignored == {"undecodable": len(wrong)}
+        for data in (*right, wrong[0]):
+            await dealer.send(data)
+        await backend.wait_for(lambda b: b.ignored["undecodable"] > len(wrong))
+        assert backend.ignored["undecodable"] == len(wrong) + 1
+
+
 def evidence(stored: StoredRecord) -> bytes:
     return codec.encode(from_hub.Evidence(stored.number, stored.body, stored.hash))
 
@@ -701,6 +732,9 @@ async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_pa
             os.kill(pid, signal.SIGCONT)
             await until(lambda: hub.log.waiting() == 0, 8)
             assert speaking(hub)
+        async with asyncio.timeout(5):
+            while (await ask(tmp_path, {"do": "hubs"}))["hubs"]["hub-1"]["connected"]:  # type: ignore[index,call-overload]  # noqa: ASYNC110 - the backend is another process
+                await asyncio.sleep(0.05)
 
 
 FEW = 4

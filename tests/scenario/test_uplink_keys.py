@@ -20,7 +20,7 @@ from zmq.utils import z85
 
 from hubcore.backend.pace import Pace
 from hubcore.backend.rotation import RotationPace
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.pairs import FOLDER, PairFolder
 from hubd.adapters.keys.uplinkkeys import OwnPair, UplinkKeys

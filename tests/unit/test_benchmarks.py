@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, policies_figures, remote_figures, start, stats, table
+from benchmarks import (
+    disk,
+    figures,
+    longlog,
+    offline_figures,
+    policies_figures,
+    remote_figures,
+    start,
+    stats,
+    table,
+)
 from benchmarks.air import AirRounds, Trip
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
+from benchmarks.offline import OfflineRounds
 from benchmarks.policies import Applied, PolicyRounds
 from benchmarks.pulse import PulseRounds
 from benchmarks.readers import ReaderRounds
 from benchmarks.remote import RemoteRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
+from hubcore.evidence.records import Head, StoredRecord
+from hubctl import evidence
+from hubd.adapters.sqlite.audit import AuditStore
 
 pytestmark = pytest.mark.once
 
@@ -104,6 +120,52 @@ def test_a_release_from_afar_is_held_against_a_round_trip_and_a_commit() -> None
     assert rows["remote_strike_bound"].value == pytest.approx(2.0)
     (cause,) = remote_figures.remote_causes(rounds)
     assert sum(cause.parts.values()) == pytest.approx(2000 + 500 + 1000 + 500 + 200)
+
+
+def test_a_hub_that_was_offline_has_its_figures() -> None:
+    rounds = OfflineRounds(
+        length=10_000_000,
+        waiting=259_200,
+        short_start=1.0,
+        first_start=9.0,
+        long_start=1.1,
+        short_mb=70.0,
+        long_mb=72.0,
+        draining_mb=[73.0, 75.0, 74.0],
+        quiet=[0.004] * 3,
+        draining=[0.006] * 3,
+        drained=250_000,
+        drain_seconds=50.0,
+        lost=1,
+        strange=2,
+        list_newest=0.002,
+        verify=100.0,
+    )
+    rows = by_key(offline_figures.offline_figures(rounds))
+    assert {key: row.value for key, row in rows.items()} == {
+        "offline_start": pytest.approx(1.1),
+        "offline_memory": pytest.approx(2.0),
+        "offline_list": pytest.approx(2.0),
+        "offline_verify": pytest.approx(10.0),
+        "offline_drain": pytest.approx(5000.0),
+        "offline_lost": 3,
+        "offline_unlock": pytest.approx(1.5),
+        "offline_grown": pytest.approx(3.0),
+    }
+    assert [key for key, row in rows.items() if row.met is False] == ["offline_lost"]
+
+
+@pytest.mark.asyncio
+async def test_a_long_log_is_a_hubs_own_and_the_backend_gets_its_newest(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    async with await AuditStore.open(path) as store:
+        await store.append(disk.record(0))
+    number, body, digest = longlog.fill(path, 50, 20)
+    async with await AuditStore.open(path) as store:
+        assert (store.last(), store.waiting(), store.newest_acknowledged()) == (50, 20, 30)
+        assert store.newest(31, 1) == [StoredRecord(number, body, digest)]
+    with closing(evidence.open_log(path)) as reader:
+        assert evidence.verify_chain(reader, Head(number, digest)).head.number == 50
 
 
 def by_key(rows: list[Figure]) -> dict[str, Figure]:

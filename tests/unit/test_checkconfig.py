@@ -389,6 +389,18 @@ def test_a_sealed_key_that_cannot_be_opened_is_told_with_its_cause_and_the_comma
     assert "hub: what the check says there" in page_, "and the rest is looked at"
 
 
+def test_a_machine_without_any_key_is_no_hub_yet_and_is_told_to_enrol(handed: Hub) -> None:
+    files = sorted(handed.store.iterdir())
+    for file in files:
+        file.rename(file.with_suffix(".aside"))
+    status, said = handed.check()
+    assert (status, said[0]) == (EX_CONFIG, "NOT right: 1 thing to mend")
+    assert said[1].startswith("wrong: keys: This machine is no hub yet: none of its keys is there.")
+    assert "sudo hubctl enroll HOST:PORT" in said[1]
+    (handed.store / "hubd.issuer").write_bytes(b"x")
+    assert any("key identity: " in line for line in handed.check()[1]), "one is there: told singly"
+
+
 def test_a_sealed_key_that_is_missing_is_never_to_be_put_down_plain(handed: Hub) -> None:
     handed.machine.unit = UNIT + SEALED
     (handed.store / "hubd.identity").unlink()

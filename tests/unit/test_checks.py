@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubctl.main import hubctl
 from hubd.backend.state import UplinkState
 from hubd.upkeep.checks import (

@@ -24,6 +24,7 @@ from hubcore.errors import ConfigError
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubd.adapters.keys.keyfiles import KEY_FILE_BYTES_MAX, HubKeys, load_beacon, load_keys
+from hubd.adapters.keys.renewed import RENEWED
 from hubd.config import file as config
 from hubd.config.file import Config
 
@@ -69,10 +70,11 @@ class Site:
         points: tuple[int, ...] = (1, 2),
         by: SigningKey | None = None,
         key: Any = None,
+        begins: int = 1_800_000_000,
     ) -> bytes:
         own = SigningKey(key or self.identity)
         certificate = HubCertificate(
-            "site-1", hub, 1_800_000_000, 1_830_000_000, own.verify_key, points
+            "site-1", hub, begins, begins + 30_000_000, own.verify_key, points
         )
         return issue_hub_certificate(by or self.issuer, certificate, own.cose_key)
 
@@ -88,8 +90,9 @@ class Site:
             text, self.directory / "hubd.toml", {"CREDENTIALS_DIRECTORY": str(self.directory)}
         )
 
-    def load(self) -> HubKeys:
-        return load_keys(self.config())
+    def load(self, state: Path | None = None) -> HubKeys:
+        where = f', state_directory = "{state}" }}' if state else " }"
+        return load_keys(self.config(TEXT.replace(" }", where, 1)))
 
     def refused(self, file: str) -> str:
         with pytest.raises(ConfigError) as caught:
@@ -325,6 +328,26 @@ def test_a_certificate_that_is_none_or_of_others(site: Site) -> None:
     )
     site.write("certificate", site.certificate(points=(1,)))
     assert "does not cover access point 2" in site.refused("certificate")
+
+
+def test_a_door_more_needs_only_the_newer_certificate_that_came_from_the_backend(
+    site: Site,
+) -> None:
+    site.write("certificate", site.certificate(points=(1,)))
+    newer = site.certificate(begins=1_800_000_001)
+    site.write(RENEWED, newer)
+    keys = site.load(state=site.directory)
+    assert (keys.in_force.document, keys.in_force.certified.access_points) == (newer, (1, 2))
+
+
+def test_a_door_that_no_certificate_covers_is_told_by_the_newest(site: Site) -> None:
+    site.write("certificate", site.certificate(points=(2,)))
+    site.write(RENEWED, site.certificate(points=(1, 3), begins=1_800_000_001))
+    with pytest.raises(ConfigError) as caught:
+        site.load(state=site.directory)
+    said = str(caught.value)
+    assert said.startswith(f"{site.directory / RENEWED}: this certificate does not cover ")
+    assert said.endswith(": hubsim backend renew hub-1 --access-point 2")
 
 
 @pytest.mark.parametrize("name", ["curve_secret", "backend_public"])

@@ -264,6 +264,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.chain": _room("hubcore", "", PURE),
     "hubgateway.rules.policy": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.pocket": _room("hubcore", "", PURE),
+    "hubgateway.rules.presence": _room("hubgateway.rules.lanes hubcore", "", PURE),
     "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),

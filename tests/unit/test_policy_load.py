@@ -85,7 +85,7 @@ class Hub:
     async def load(self, policy: Issued, junk: Sequence[bytes] = ()) -> Any:
         """Bring what is wanted until the end, and junk in between; return the last state."""
         state = await self.offer(policy)
-        brought = 0
+        brought = 0  # in the rounds after this offer
         while True:
             state = await self.bring(state)
             if state["phase"] in ("in_force", "refused"):
@@ -147,7 +147,16 @@ async def test_one_policy_is_loaded_at_a_time_and_the_same_one_goes_on() -> None
         with pytest.raises(CallRefused, match="Another policy is being loaded") as refused:
             await hub.offer(OTHER)
         assert refused.value.code == "load-busy"
-        assert await hub.offer(LARGE) == state
+        (name, *_) = [bytes.fromhex(name) for name in state["wanted"]]
+        again = await hub.offer(LARGE)
+        assert (again["load"], again["round"]) == (state["load"], state["round"])
+        after = await hub.bring(again)
+        assert (after["phase"], after["round"]) == ("wanted", state["round"] + 1)
+        await hub.bring(after, [LARGE.pieces[name]])
+        await hub.offer(LARGE)
+        after = await hub.bring(after)
+        assert name.hex() not in after["wanted"]
+        assert (await hub.load(LARGE))["phase"] == "in_force"
 
 
 # hubd.policy.load, law 3

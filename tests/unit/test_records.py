@@ -25,6 +25,7 @@ from hubcore.evidence.records import (
     facts,
     follows,
 )
+from hubcore.evidence.show import record_line
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 VALUES = INT64 | st.text(max_size=20) | st.binary(max_size=20) | st.booleans() | st.none()
@@ -256,3 +257,11 @@ def test_any_single_change_is_found(
     walk(original, (end,))
     with pytest.raises(AuditError, match=r"record -?[0-9]+"):
         walk(after, (end,), times)
+
+
+def test_a_record_in_one_line_cannot_steer_a_terminal() -> None:
+    detail = {"why\x1b": "a\n\x1b[2J", "op": b"\x01\xff", "point": 10}
+    line = record_line(7, 1_764_000_000_000, "\x1b]0;x", detail)
+    assert line.isprintable()
+    assert line.startswith("       7  2025-11-24T")
+    assert line.endswith('op="01ff" point=10')

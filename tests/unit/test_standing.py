@@ -15,7 +15,7 @@ import pytest
 
 from hubcore.access.words import HubName, Mode
 from hubcore.backend.backendtime import BackendTime
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink.words import Cause
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError

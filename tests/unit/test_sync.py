@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -13,7 +14,7 @@ import pytest
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.outbox import HELD_MAX, Outbox
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import UplinkPhase
+from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_hub import Evidence, Hello, OrderResult, Ping, PolicyResult, Result
 from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
@@ -30,6 +31,7 @@ from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.uplink import FakeUplink
+from tests.vectors.cases_wire import SIDES, bytes_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -401,9 +403,7 @@ async def test_nothing_is_obeyed_before_welcome_or_after_the_link_went():
         assert here.sync.state.counters["out_of_turn"] == 3
 
 
-@pytest.mark.parametrize(
-    "said", [codec.encode(from_backend.Welcome(1, 0, bytes(32))), b"\xff", b""]
-)
+@pytest.mark.parametrize("said", [codec.encode(from_hub.Ping(bytes(8))), b"\xff", b""])
 async def test_what_is_out_of_turn_or_no_message_wakes_nobody(said: bytes) -> None:
     async with site() as here:
         await here.up()
@@ -935,6 +935,40 @@ async def test_a_backend_that_lost_records_gets_them_again_and_that_is_recorded_
         assert len(here.log.stored) == 6, "it is told once"
 
 
+async def test_a_connected_hub_mends_a_backend_that_has_lost_records_at_once():
+    async with site() as here:
+        await here.log.fill(5)
+        await here.up()
+        await here.numbers(5)
+        here.hear(from_backend.Acknowledge((1, 2, 3, 4, 5)))
+        await here.quiet()
+        here.welcome(durable=3)
+        hello = await here.next()
+        assert isinstance(hello, Hello)
+        assert hello.last_record == 5
+        here.welcome(durable=3)
+        assert await here.numbers(3) == [4, 5, 6]
+        told = Record.decode(here.log.stored[5].body)
+        assert (told.kind, told.detail["cause"], told.detail["known"]) == ("break", "restored", 3)
+
+
+async def test_a_backend_that_says_each_time_that_it_has_lost_more_fills_no_log():
+    """Talk, law 10: of its Welcomes, the one after a Hello alone costs a record."""
+    async with site(silent_seconds=1e6, ping_seconds=1e6, measure_seconds=1e6) as here:
+        await here.log.fill(5)
+        await here.up()
+        await here.numbers(5)
+        here.hear(from_backend.Acknowledge((1, 2, 3, 4, 5)))
+        await here.quiet()
+        for durable in (4, 3, 2, 1):
+            here.welcome(durable=durable)
+            await here.settle()
+            here.later(10.0)
+        said = [await here.next() for _ in range(here.link.said.qsize())]
+        assert sum(isinstance(message, Hello) for message in said) == 1
+        assert len(here.log.stored) == 6
+
+
 async def test_a_loss_that_cannot_be_mended_says_how_many_records_are_gone():
     async with site() as here:
         await here.log.fill(5)
@@ -1102,3 +1136,21 @@ async def test_telemetry_keeps_its_pace_and_goes_again_on_a_new_uplink():
         here.later(6.0)
         again = await here.next()
         assert isinstance(again, from_hub.Telemetry)
+
+
+async def test_of_the_files_of_messages_a_hub_ignores_what_is_none_and_speaks_on() -> None:
+    side = next(side for side in SIDES if (side.talk, side.said_by) == ("uplink", "backend"))
+    entries = json.loads(side.path.read_text("ascii"))["messages"]
+    wrong = [bytes_of(entry) for entry in entries if entry["verdict"] == "invalid"]
+    right = [bytes_of(entry) for entry in entries if entry["verdict"] == "valid"]
+    async with site() as here:
+        await here.up()
+        for data in wrong:
+            here.link.say(data)
+        assert here.sync.state.counters["undecodable"] == len(wrong)
+        await here.log.fill(1)
+        here.appended.set()
+        assert await here.numbers(1) == [1]
+        for data in right:
+            here.link.say(data)
+        assert here.sync.state.counters["undecodable"] == len(wrong)

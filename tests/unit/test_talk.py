@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.backendtime import BackendTime, Offset
 from hubcore.backend.pace import Pace
-from hubcore.backend.talk import (
+from hubcore.backend.talk.effects import (
     Comparison,
     GiveUp,
     Greet,
@@ -17,6 +18,7 @@ from hubcore.backend.talk import (
     PhaseChanged,
     RefuseWaiting,
     Say,
+    SendAgain,
     TakeAboutKeys,
     TakeAct,
     TakeCertificate,
@@ -26,15 +28,16 @@ from hubcore.backend.talk import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
-    Talk,
     TalkEffect,
     UplinkPhase,
 )
+from hubcore.backend.talk.talk import Talk
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.from_backend import BackendMessage
 from hubcore.backend.uplink.from_hub import ActResult, Alive, Ping, Result
 from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
+from hubcore.evidence.records import Head
 
 NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
@@ -89,6 +92,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         PROBE: ANSWERS,
     },
     UplinkPhase.SPEAKING: {
+        WELCOME: [],
         ACKNOWLEDGE: RECEIPTS,
         HELD: [TakeHeld((1, 2))],
         RELEASE: [TakeRelease(RELEASE)],
@@ -131,6 +135,7 @@ class Play:
     def __init__(self, **pace: float) -> None:
         self.counters: Counter[str] = Counter()
         self.compared = Comparison.AGREES
+        self.on_compare: Callable[[Head], object] = lambda _durable: None
         self.now = 0.0
         self.talk = Talk(
             Pace(**pace),  # type: ignore[arg-type]
@@ -138,8 +143,12 @@ class Play:
             lambda _count: NONCE,
             self.counters,
             BackendTime(),
-            lambda _durable: self.compared,
+            self.compare,
         )
+
+    def compare(self, durable: Head) -> Comparison:
+        self.on_compare(durable)
+        return self.compared
 
     @property
     def at(self) -> Moment:
@@ -250,6 +259,56 @@ def test_a_quiet_backend_gets_one_ping_and_then_a_hello() -> None:
     assert silent.phase is UplinkPhase.SILENT
     assert play.talk.due(play.now) == play.now
     assert play.look() == [Greet()]
+
+
+@pytest.mark.parametrize("compared", Comparison)
+def test_a_welcome_out_of_turn_leads_to_a_hello_where_the_backend_has_other_records(
+    compared: Comparison,
+) -> None:  # talk, law 10
+    play = Play()
+    play.reach(UplinkPhase.SPEAKING)
+    play.compared = compared
+    effects = play.come(WELCOME)
+    if compared is Comparison.AGREES:
+        assert effects == []
+        assert play.talk.phase is UplinkPhase.SPEAKING
+        return
+    assert effects is not None
+    (change,) = effects
+    assert isinstance(change, PhaseChanged)
+    assert change.phase is UplinkPhase.GREETING
+    assert play.look() == [Greet()], "at once"
+    play.talk.greeted(play.now)
+    answered = play.come(WELCOME)
+    assert answered is not None
+    if compared is Comparison.LOST:
+        assert answered[-1] == SendAgain(Head(0, bytes(32)))
+    else:
+        assert play.talk.phase is UplinkPhase.HALTED
+
+
+def test_welcomes_out_of_turn_are_looked_at_at_a_pace() -> None:  # talk, law 10
+    play = Play(greet_again_seconds=60.0, retry_seconds=1.0, ping_seconds=1e6, silent_seconds=1e6)
+    play.reach(UplinkPhase.SPEAKING)
+    looks = []
+    play.on_compare = looks.append
+    for _ in range(10):
+        play.come(WELCOME)
+    assert len(looks) == 1
+    play.now += 1.0
+    play.compared = Comparison.LOST
+    play.come(WELCOME)
+    play.look()
+    play.talk.greeted(play.now)
+    play.come(WELCOME)
+    assert play.talk.phase is UplinkPhase.SPEAKING
+    for _ in range(10):
+        play.now += 5.9
+        assert play.come(WELCOME) == []
+    assert len(looks) == 3
+    assert play.counters["welcomes_too_often"] == 19
+    play.now += 1.1
+    assert play.come(WELCOME) != []
 
 
 def test_a_halt_outlasts_the_link_and_ends_with_a_welcome() -> None:  # talk, law 4

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubcore.backend.uplink.words import SEALED_BYTES
 from hubcore.errors import LinkError
 from hubd.adapters.curve.zmtp import (
     FRAMES_A_TURN,
     GREETING_BYTES,
     HELLO_BYTES,
-    SEALED_BYTES,
     HandshakeProgress,
     InboundFrames,
 )

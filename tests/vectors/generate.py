@@ -18,6 +18,7 @@ from tests.vectors import (
     cases_phone,
     cases_phone_link,
     cases_resume,
+    cases_wire,
 )
 from tests.vectors.form import FOLDER
 from tests.vectors.world import make_keys
@@ -31,6 +32,7 @@ PARTS = {
     "phone": cases_phone,
     "phone_link": cases_phone_link,
     "known": cases_known,
+    "wire": cases_wire,
 }
 
 

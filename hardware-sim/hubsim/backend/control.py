@@ -181,9 +181,14 @@ class Control:
         return {"sent": sent}
 
     async def _records(self, order: JsonObject) -> JsonObject:
-        """Return a page of the hub's records above `after`; `more` tells whether others follow."""
-        after = int(order.get("after", 0))
+        """Return a page of the hub's records above `after`; `more` tells whether others follow.
+
+        With `last` it begins so many before the newest.
+        """
         held = self._backend.records(str(order["hub"]))
+        after = int(order.get("after", 0))
+        if "last" in order and held:
+            after = held[-1].number - int(order["last"])
         wanted = [record for record in held if record.number > after]
         page = wanted[:RECORDS_A_PAGE]
         return {
@@ -209,9 +214,10 @@ class Control:
         }
 
     def _about(self, hub: str) -> JsonObject:
+        is_connected = self._backend.speakers.is_connected(hub)
         connection = self._backend.connections.get(hub)
         return {
-            "connected": connection is not None,
+            "connected": is_connected,
             "keys": len(self._backend.gate.keys_of(hub)),
             "came_with_retired_key": hub in self._backend.gate.came_with_retired,
             "records": len(self._backend.records(hub)),

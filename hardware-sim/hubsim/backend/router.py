@@ -14,11 +14,12 @@ import zmq.asyncio
 
 from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.words import SEALED_BYTES
 from hubcore.errors import ConfigError
 from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers
 from hubsim.backend.admission.zap import Gate
 
-FROM_HUB_BYTES_MAX = from_hub.Evidence.CEILING
+FROM_HUB_BYTES_MAX = from_hub.Evidence.CEILING + SEALED_BYTES
 BATCH_MESSAGES = 256
 SEND_QUEUE_MESSAGES = 256
 HEARTBEAT_SECONDS = 5.0

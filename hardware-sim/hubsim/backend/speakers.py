@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
-from hubcore.backend.uplink.words import PROTOCOL, Cause
+from hubcore.backend.uplink.words import NONCE_BYTES, PROTOCOL, Cause
 from hubcore.errors import LinkError, StoreError
 from hubcore.evidence.records import GENESIS, StoredRecord
 from hubsim.backend.decisions import Decisions, Stop
@@ -27,6 +27,8 @@ from hubsim.backend.router import Router, Sent
 from hubsim.backend.seats import BOOT_DIGITS, HubConnection, Seats
 
 PROBE_SECONDS = 5.0
+_NOTHING = from_backend.Pong(bytes(NONCE_BYTES), 0)
+"""Means nothing to a hub that sent no Ping."""
 _DECIDED_AGAINST = "another machine stays this hub; give this one an id and keys of its own"
 
 
@@ -132,6 +134,11 @@ class Speakers:
         if sent is Sent.CLOSED:
             del self.connections[hub]
         return sent is Sent.HANDED_OVER
+
+    def is_connected(self, hub: str) -> bool:
+        """Tell whether a hub is there now: a connection that closed is known by sending alone."""
+        self.send(hub, _NOTHING)
+        return hub in self.connections
 
     def drop_key(self, public_key: str) -> None:
         """Forget the connections that came with a key."""

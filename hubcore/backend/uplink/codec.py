@@ -10,7 +10,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -94,12 +94,20 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
 }
 
 
+_NAMES: Mapping[type[HubMessage | BackendMessage], Sequence[str]] = {
+    kind: [field.name for field in fields(kind)]
+    for kind in (*FROM_HUB.values(), *FROM_BACKEND.values())
+}
+"""The fields of each message, in their order."""
+
+
 def encode(message: HubMessage | BackendMessage) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
     values: list[Any] = [message.TYPE]
-    for field in fields(message):
-        values.append(_plain(getattr(message, field.name)))
-    return cbor.encode(values)
+    for name in _NAMES[type(message)]:
+        value = getattr(message, name)
+        values.append(value if type(value) is bytes else _plain(value))
+    return cbor.encode_flat(values)  # no message has a map
 
 
 def _plain(value: Any) -> Any:

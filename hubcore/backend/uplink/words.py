@@ -20,6 +20,9 @@ MAX_PIECES = 4
 MAX_MESSAGE_BYTES = MAX_POLICY_BYTES + 64
 """The largest message of all, NewPolicy; a transport refuses what is longer."""
 MAX_RECORD_BYTES = BODY_BYTES
+SEALED_BYTES = 33
+"""What CURVE adds to a part of a message: name 8, nonce 8, authenticator 16, flags 1 (RFC 26). A
+socket's ceiling is for the sealed part."""
 MAX_SMALL_BYTES = 4096
 """The ceiling of every message that carries neither a policy nor a record."""
 MAX_ACKNOWLEDGED = 256

@@ -22,7 +22,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import zmq
 import zmq.asyncio
@@ -94,7 +94,7 @@ class CurveUplink:
         self._dialers = [self._dialer(endpoint, resolve, start) for endpoint in self._endpoints]
         self._tries = Tries(len(self._endpoints), len(self._server_keys))
         self._backoff = Backoff(self._timings, random.SystemRandom().random)
-        self._up: zmq.asyncio.Socket | None = None
+        self._up: Connection | None = None
         self._leave: _Leave | None = None
         self._leaving = asyncio.Event()
         self._failures: dict[str, str] = {}
@@ -138,9 +138,7 @@ class CurveUplink:
         """
         if self._up is None or len(message) > MAX_MESSAGE_BYTES:
             return False
-        # done already, by DONTWAIT
-        sent = cast("asyncio.Future[object]", self._up.send(message, zmq.DONTWAIT))
-        return sent.exception() is None
+        return self._up.send_now(message)
 
     async def serve(self, listener: UplinkListener) -> None:
         """Connect, and connect again, until cancelled.
@@ -282,7 +280,7 @@ class CurveUplink:
         """Pass messages on until the connection is lost; return for how many seconds it was up."""
         now = asyncio.get_running_loop().time
         began = now()
-        self._up = connection.socket
+        self._up = connection
         self._tries.came_up()
         self._failures.pop(self._place.endpoint, None)
         listener.connected()

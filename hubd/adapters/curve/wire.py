@@ -36,12 +36,12 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, SEALED_BYTES
 from hubcore.errors import LinkError
 from hubcore.timing.credit import Credit
 from hubcore.timing.pace import Rate
 from hubd.adapters.accepting import accept
-from hubd.adapters.curve.zmtp import SEALED_BYTES, InboundFrames
+from hubd.adapters.curve.zmtp import InboundFrames
 from hubd.adapters.host.peer import peer_of
 
 CHUNK_BYTES = 65_536

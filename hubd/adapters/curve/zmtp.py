@@ -18,14 +18,13 @@ from __future__ import annotations
 from collections import deque
 from enum import IntEnum
 
+from hubcore.backend.uplink.words import SEALED_BYTES
 from hubcore.errors import LinkError
 
 GREETING_BYTES = 64
 _SIGNATURE_BYTES = 10
 _MECHANISM = slice(12, 32)
 _LONG = 0x02
-SEALED_BYTES = 33
-"""What CURVE adds to a part of a message: name 8, nonce 8, authenticator 16, flags 1 (RFC 26)."""
 FRAMES_A_TURN = 64
 """Some hundred bytes can be many frames; after so many the doors have their turn."""
 _NAME_BYTES = 12

@@ -37,7 +37,7 @@ from hubd.adapters.keys.readerkeys import (
     checked_card_key,
     checked_reader_key,
 )
-from hubd.adapters.keys.renewed import RenewedCertificate, renewed_tls
+from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate, renewed_tls
 from hubd.adapters.keys.tlskeys import (
     WANTED_TLS_AUTHORITY,
     WANTED_TLS_CERTIFICATE,
@@ -129,17 +129,31 @@ def load_keys(config: Config) -> HubKeys:
 def _in_force(
     config: Config, document: bytes, certified: HubCertificate, issuer: VerifyKey
 ) -> CertificateInForce:
-    """Return the installer's certificate, or the newer one in the state directory.
+    """Return the newer certificate of the state directory, else the installer's.
 
-    The newer one proves itself, or it does not count. Whether it is valid now is not judged here.
+    The newer one proves itself, or it does not count. Either must be for the access points of all
+    doors. Whether it is valid now is not judged here. Raise ConfigError.
     """
-    in_force = CertificateInForce(document, certified)
+    installed = CertificateInForce(document, certified)
+    newest = CertificateInForce(document, certified)
     renewed = RenewedCertificate(config.hub.state_directory).found()
-    points = [point.number for door in config.doors for point in door.access_points]
     if renewed is not None:
         with suppress(TrustError):
-            in_force.renew(renewed, in_force.newer(renewed, issuer, points))
-    return in_force
+            newest.renew(renewed, newest.newer(renewed, issuer, points=()))
+    points = [point.number for door in config.doors for point in door.access_points]
+    for one in (newest, installed):
+        if set(points) <= set(one.certified.access_points):
+            return one
+    place = config.keys.certificate.place
+    if newest.document != document:
+        place = str(config.hub.state_directory / RENEWED)
+    missing = next(point for point in points if point not in newest.certified.access_points)
+    raise ConfigError(
+        f"{place}: this certificate does not cover access point {missing}, "
+        "phones would refuse the hub there; take it out of [[doors.access_points]], "
+        f"or have the issuer certify it: hubsim backend renew {config.hub.id} "
+        f"--access-point {missing}"
+    )
 
 
 def load_beacon(config: Config) -> Beacon | None:
@@ -286,10 +300,7 @@ def _check_belongs(
     certified: HubCertificate,
     identity: ec.EllipticCurvePrivateKey,
 ) -> None:
-    """Check that the certificate is for this hub, site, identity and each access point.
-
-    Raise ConfigError.
-    """
+    """Check that the certificate is for this hub, site and identity. Raise ConfigError."""
     path = config.keys.certificate.place
     hub = config.hub
     if certified.hub != hub.id or certified.site != hub.site:
@@ -302,14 +313,6 @@ def _check_belongs(
             f"{path}: this certificate is for another private key than "
             f"{config.keys.identity.place}; put the two files there that were made together"
         )
-    for door in config.doors:
-        for point in door.access_points:
-            if point.number not in certified.access_points:
-                raise ConfigError(
-                    f"{path}: this certificate does not cover access point {point.number}, "
-                    "phones would refuse the hub there; take it out of "
-                    "[[doors.access_points]] or have the issuer certify it"
-                )
 
 
 def _uplink(config: Config) -> UplinkKeys | None:

@@ -77,9 +77,12 @@ class CallTable:
     def refused_body(self, request: Request, caller: PeerProcess) -> bytes | None:
         """Return the line that refuses the bytes behind a request; None when they may come."""
         call = self._calls.get(request.call)
-        most = 0
-        if call is not None and (not call.writes or _is_writer(caller)):
-            most = call.body_bytes_max
+        most = 0 if call is None else call.body_bytes_max
+        if not request.body:
+            return None
+        if call is not None and call.writes and not _is_writer(caller):
+            self._report_refused(call, caller)
+            return _not_allowed(call, request.id)
         if request.body <= most:
             return None
         sentence = f"{request.body} bytes follow this request, and it may have {most}"
@@ -94,8 +97,7 @@ class CallTable:
             sentence = f"there is no call {asked!r}; there are {names}"
             return error_line(request.id, "unknown-call", sentence)
         if call.writes and not self._may_write(call, caller):
-            sentence = f"{call.name} changes something: only root may; use sudo"
-            return error_line(request.id, "not-allowed", sentence)
+            return _not_allowed(call, request.id)
         args = {**request.args, BODY: body} if call.body_bytes_max else request.args
         answer = await self._answer(call, request.id, args, caller)
         length = len(answer) - len(b"\n")
@@ -105,13 +107,15 @@ class CallTable:
         return answer
 
     def _may_write(self, call: Call, caller: PeerProcess) -> bool:
-        who = asdict(caller)
         if not _is_writer(caller):
-            self._sparse_log.report("write_call_refused", call=call.name, **who)
+            self._report_refused(call, caller)
             return False
         if not call.goes_on:
-            self._log.info("write_call", call=call.name, **who)
+            self._log.info("write_call", call=call.name, **asdict(caller))
         return True
+
+    def _report_refused(self, call: Call, caller: PeerProcess) -> None:
+        self._sparse_log.report("write_call_refused", call=call.name, **asdict(caller))
 
     async def _answer(
         self, call: Call, call_id: int, args: Mapping[str, Any], caller: PeerProcess
@@ -132,6 +136,11 @@ class CallTable:
             self._sparse_log.report(f"call_failed {call.name}", exc_info=error)
             sentence = f"{call.name} failed inside hubd; see journalctl -u hubd"
             return error_line(call_id, "internal", sentence)
+
+
+def _not_allowed(call: Call, call_id: int) -> bytes:
+    sentence = f"{call.name} changes something: only root may; use sudo"
+    return error_line(call_id, "not-allowed", sentence)
 
 
 def _is_writer(caller: PeerProcess) -> bool:

@@ -107,10 +107,14 @@ def left_over(handed: Mapping[str, Handed], root: Path) -> dict[str, KeyFile]:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was found of one key; `usable` tells whether systemd could hand it over."""
+    """What was found of one key; `usable` tells whether systemd could hand it over.
+
+    `there` tells whether there is a file at all, right or wrong.
+    """
 
     findings: tuple[Finding, ...]
     usable: bool
+    there: bool = True
 
 
 def look(key: str, file: KeyFile, handed: Handed | None, world: World) -> Looked:
@@ -122,7 +126,8 @@ def look(key: str, file: KeyFile, handed: Handed | None, world: World) -> Looked
     path = _find(handed, world.root)
     if path is None:
         how = remedy_for_missing(key, file)
-        return _unusable(found(CheckId.KEY_MISSING, about, file=file.place, how=how))
+        missing = found(CheckId.KEY_MISSING, about, file=file.place, how=how)
+        return Looked((missing,), usable=False, there=False)
     wrong = _no_key_file(path, key)
     if wrong is None and handed.sealed:
         wrong = _sealed_wrong(key, file, path, world.run)

@@ -75,14 +75,14 @@ def findings(file: Path, config: Config, world: World) -> list[Finding]:
     except _NoUnitError as error:
         return [error.finding, *inside.without_keys(config, world)]
     handed = credstore.handed_over(unit)
-    of_keys: list[Finding] = []
-    lost: set[str] = set()
-    for name, key in _wanted(config, handed, world).items():
-        credential = key.path.name
-        looked = credstore.look(name, key, handed.get(credential), world)
-        of_keys += looked.findings
-        if not looked.usable:
-            lost.add(credential)
+    looked = {
+        key.path.name: credstore.look(name, key, handed.get(key.path.name), world)
+        for name, key in _wanted(config, handed, world).items()
+    }
+    of_keys = [one for look in looked.values() for one in look.findings]
+    if not any(look.there for look in looked.values()):
+        of_keys = [found(CheckId.NO_HUB_YET, "keys")]
+    lost = {credential for credential, look in looked.items() if not look.usable}
     passed = [one for name, one in handed.items() if name not in lost]
     of_unit = _run_as_unit(file, config, unit, passed, world)
     if lost:  # the look at the files has told it better

@@ -22,6 +22,17 @@ ROWS: Mapping[CheckId, Check] = {
         cause="hubd.service hands over no credential {name}",
         remedy="type: sudo systemctl edit hubd, add LoadCredential={name}:hubd.{name}",
     ),
+    CheckId.NO_HUB_YET: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.ERROR,
+        cause="This machine is no hub yet: none of its keys is there.",
+        remedy=(
+            "Type: sudo hubctl enroll HOST:PORT, with the token of the backend's operator. "
+            "For a hub without a backend put the files of `hubsim site export` into "
+            "/etc/credstore."
+        ),
+    ),
     CheckId.KEY_MISSING: Check(
         topic=Topic.KEYS,
         class_=Class.SETUP,

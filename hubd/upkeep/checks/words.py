@@ -177,6 +177,7 @@ class CheckId(StrEnum):
     LOCKS_WEAK = "locks-weak"
     LOG_MISSING = "log-missing"
     LOG_REPLACED = "log-replaced"
+    NO_HUB_YET = "no-hub-yet"
     OUTBOX_EDITED = "outbox-edited"
     PAIRED = "paired"
     POLICY_DAMAGED = "policy-damaged"

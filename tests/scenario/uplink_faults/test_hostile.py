@@ -180,7 +180,8 @@ async def test_a_flood_of_sound_messages_sets_no_pace_for_records_log_or_strikes
     flood = [one for number in range(200) for one in samples(number)]
     chance = random.Random(7)
     chance.shuffle(flood)
-    await hostile.say(*[one for one in flood if not isinstance(one, from_backend.Halt)])
+    ending = (from_backend.Halt, from_backend.Welcome)
+    await hostile.say(*[one for one in flood if not isinstance(one, ending)])
     await hostile.in_step()
     await hostile.until_heard(lambda _: len(hostile.results()) >= 200)
     after = await desk.settled()
@@ -190,6 +191,22 @@ async def test_a_flood_of_sound_messages_sets_no_pace_for_records_log_or_strikes
     assert len(done) <= may_be_done
     assert after["last"] - before["last"] <= may_be_done
     assert desk.hub.log_lines() - lines <= LINES
+
+
+async def test_a_flood_of_welcomes_of_a_backend_that_forgets_costs_one_hello_and_one_record(
+    desk: Desk, hostile: Hostile
+) -> None:
+    await met(desk, hostile)
+    before = await desk.settled()
+    lines = desk.hub.log_lines()
+    hostile.heard.clear()
+    await hostile.say(*[forgetful_welcome() for _ in range(400)])
+    await hostile.in_step()
+    after = await desk.settled()
+    hellos = [one for one in hostile.heard if isinstance(one, from_hub.Hello)]
+    assert len(hellos) == 1
+    assert after["last"] - before["last"] <= 1, "one of them may answer the Hello"
+    assert desk.hub.log_lines() - lines <= 4
 
 
 @pytest.mark.parametrize("forgets", [False, True])

@@ -1,0 +1,1 @@
+"""The talk with the backend: what the hub says and obeys, and when."""
