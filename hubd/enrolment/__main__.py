@@ -28,13 +28,13 @@ from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import Places, choose_sealer
 from hubd.enrolment.settings import DoorLines, Line
 from hubterm.output import as_tool, complain, prepare
-from hubterm.text import clean, document, error_document
+from hubterm.speaking import Speaking, end_with_error
+from hubterm.text import clean, document
 
 if TYPE_CHECKING:
     from hubcore.backend.enrolment.messages import Waiting
     from hubd.enrolment.enrol import Result
 
-NO_ANSWER = 2
 WAIT_SECONDS = 3600
 TOKEN_CHARACTERS_MAX = 1024
 _BACKEND = re.compile(
@@ -45,7 +45,7 @@ _PORT_MAX = 65_535
 _WIRES = ("strike", "dps", "rex")
 
 
-@click.command()
+@click.command(cls=Speaking)
 @click.argument("backend", metavar="HOST:PORT")
 @click.option(
     "--token-file",
@@ -91,7 +91,8 @@ def enroll(
     Needs root. It may be typed again at any time: it goes on where it stopped.
     """
     if root == Path("/") and os.geteuid() != 0:
-        _end("only root may enrol this machine: type sudo before the command")
+        sentence = "only root may enrol this machine: type sudo before the command"
+        end_with_error("not-allowed", sentence, as_json)
     host, port = _host_and_port(backend)
     lines = _wiring({"strike": strike, "dps": dps, "rex": rex})
     try:
@@ -103,11 +104,7 @@ def enroll(
         asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
         result = _run(enrolment, order, asking, _how_kept(sealer))
     except (HubError, OSError) as error:
-        if as_json:
-            print(error_document("not-enrolled", str(error)))
-        else:
-            complain(str(error))
-        sys.exit(NO_ANSWER)
+        end_with_error("not-enrolled", str(error), as_json)
     if as_json:
         print(document(**_document(result, lines)))
     else:
@@ -221,8 +218,7 @@ def _show(result: Result, lines: dict[int, DoorLines]) -> None:
 
 
 def _end(why: str) -> NoReturn:
-    complain(why)
-    sys.exit(NO_ANSWER)
+    raise click.UsageError(why)
 
 
 def main() -> None:

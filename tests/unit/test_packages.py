@@ -31,7 +31,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hubcore.version import __version__
-from hubctl.answers import DISTRIBUTION
+from hubctl.watch import DISTRIBUTION
 from hubsim.cli.sentences import INSTALLED_BY, sentence
 
 pytestmark = pytest.mark.once

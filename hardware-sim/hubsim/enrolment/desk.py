@@ -30,7 +30,7 @@ from hubcore.backend.enrolment.token import SECRET_BYTES, Token, digest_of, trus
 from hubcore.errors import FrameError, TrustError
 from hubcore.timing.pace import Bucket
 from hubsim.backend.admission.zap import Gate
-from hubsim.backend.speakers import shout
+from hubsim.backend.voice import shout
 from hubsim.durable import write_durably
 from hubsim.enrolment.book import Book, Write
 

@@ -17,7 +17,7 @@ from hubgateway.enrolment.port import EnrolmentPort
 from hubsim.backend.control import Orders
 from hubsim.backend.serve import More
 from hubsim.backend.server import Backend
-from hubsim.backend.speakers import shout
+from hubsim.backend.voice import shout
 from hubsim.durable import OWNER_ALONE, write_durably
 from hubsim.enrolment.control import EnrolmentOrders
 from hubsim.enrolment.desk import Desk
