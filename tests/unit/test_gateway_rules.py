@@ -260,17 +260,18 @@ def test_the_files_of_a_new_site_are_read_and_never_written_over(tmp_path: Path)
 
 @pytest.mark.once
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_understands_each_line_of_the_unit(tmp_path: Path) -> None:
-    text = (ROOT / "systemd" / "hubgateway.service").read_text()
-    unit = tmp_path / "hubgateway.service"
-    unit.write_text(text.replace("/opt/hubgateway/bin/hubgateway", "/bin/true"))
+@pytest.mark.parametrize("name", ["hubgateway", "hubgateway-engine"])
+def test_systemd_understands_each_line_of_the_units(tmp_path: Path, name: str) -> None:
+    text = (ROOT / "systemd" / f"{name}.service").read_text()
+    unit = tmp_path / f"{name}.service"
+    unit.write_text(re.sub("/opt/hubgateway/bin/[a-z]+", "/bin/true", text))
     said = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", str(unit)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "hubgateway.service" not in said.stderr, said.stderr
+    assert unit.name not in said.stderr, said.stderr
 
 
 def test_a_record_under_duress_is_an_alarm_and_no_other_is() -> None:
