@@ -1,23 +1,18 @@
 """Asks the daemon, judges its answer, and ends hubctl with a sentence when there is none.
 
-Law: the exit status says 0 all is well, 1 an error stands, 2 there is no answer.
+Law: the exit status is one of `hubterm.exits`. No answer is never taken for a good one.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hubcore.version import __version__
 from hubctl.client import HubClient, NoAnswer
-from hubterm.text import clean, document
-
-DISTRIBUTION = "hubd-access-hub"
-OK = 0
-PROBLEM = 1
-NO_ANSWER = 2
+from hubterm.exits import NO, OK
+from hubterm.speaking import end_with_error
+from hubterm.text import document
 
 
 def ask(path: Path, call: str, **arguments: str) -> dict[str, Any]:
@@ -41,7 +36,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     """
     match call, answer:
         case "status", dict():
-            return {**answer, "installed_version": _installed_version()}
+            return {**answer, "installed_version": __version__}
         case "policy", {"version": int()}:
             return dict(answer)
         case "trust-clock", {"state": str()}:
@@ -59,14 +54,6 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     )
 
 
-def _installed_version() -> str:
-    """Return the version beside this hubctl now; it may be newer than a long `status --watch`."""
-    try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return __version__
-
-
 def judge(status: dict[str, Any]) -> int:
     """Return the exit status of a status: whether a problem of severity error stands."""
     problems = status.get("problems")
@@ -74,7 +61,7 @@ def judge(status: dict[str, Any]) -> int:
         return OK
     for problem in problems:
         if isinstance(problem, dict) and problem.get("severity") == "error":
-            return PROBLEM
+            return NO
     return OK
 
 
@@ -90,8 +77,4 @@ def error_document(error: NoAnswer) -> dict[str, Any]:
 
 def fail(error: NoAnswer, as_json: bool) -> NoReturn:
     """End hubctl with the sentence of why there is no answer."""
-    if as_json:
-        print_json(error_document(error))
-    else:
-        print(clean(error), file=sys.stderr)
-    sys.exit(NO_ANSWER)
+    end_with_error(error.code, str(error), as_json)

@@ -12,6 +12,7 @@ Laws:
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import select
@@ -20,9 +21,7 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, NoReturn
 
 DEFAULT_SOCKET = Path("/run/hubd/hubd.sock")
 ROOT_SUFFIX = ".root"
@@ -86,7 +85,7 @@ class HubClient:
             request["body"] = len(body)
         self._next_id += 1
         try:
-            self._send(msgspec.json.encode(request) + b"\n" + body)
+            self._send(json.dumps(request).encode() + b"\n" + body)
         except (BrokenPipeError, ConnectionResetError):
             pass  # a daemon that refuses a client says why before it closes: that is read next
         except OSError as error:
@@ -173,15 +172,28 @@ class HubClient:
             raise NoAnswer("down", f"hubd closed the connection; it may have stopped. {_SEE}")
         not_hubd = f"the program that answers on {self._path} is not hubd"
         try:
-            answer = msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            answer = json.loads(line, parse_constant=_refuse, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
             raise NoAnswer("protocol", f"{not_hubd}: {error}") from error
+        if not isinstance(answer, dict):
+            raise NoAnswer("protocol", not_hubd)
         match answer.get("error"):
             case None:
                 return answer
             case {"code": str(code), "message": str(message)}:
                 raise NoAnswer(code, message)
         raise NoAnswer("protocol", not_hubd)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:16]} is no number that JSON can tell")
+    return value
 
 
 def _broken(error: OSError) -> NoAnswer:

@@ -9,12 +9,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from hubctl.answers import NO_ANSWER, ask, error_document, judge, print_json
+from hubcore.version import __version__
+from hubctl.answers import ask, error_document, judge, print_json
 from hubctl.client import NoAnswer
 from hubctl.page import Page
 from hubctl.show import status_page
+from hubterm.exits import NO_ANSWER, status_of
 from hubterm.text import clean
 
+DISTRIBUTION = "hubd-access-hub"
 WATCH_SECONDS = 2.0
 
 ShowPage = Callable[[Page], None]
@@ -48,11 +51,24 @@ def watch(path: Path, as_json: bool) -> NoReturn:
 
 def _ask(path: Path) -> _Answer:
     try:
-        status = ask(path, "status")
+        status = {**ask(path, "status"), "installed_version": _installed_version()}
     except NoAnswer as error:
         page = Page(facts=[("no answer", clean(error))])
-        return _Answer(error_document(error), page, NO_ANSWER)
+        return _Answer(error_document(error), page, status_of(error.code))
     return _Answer(status, status_page(status), judge(status))
+
+
+def _installed_version() -> str:
+    """Return the version on the disk now; it may be newer than this program.
+
+    Its library takes long to load, so that only what runs for long asks.
+    """
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return __version__
 
 
 def _print_page(page: Page) -> None:

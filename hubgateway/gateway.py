@@ -32,6 +32,8 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
+from hubcore.timing.lines import LinePace
+from hubcore.timing.pace import Rate
 from hubgateway.documents import Documents
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.mirror import Mirror
@@ -45,7 +47,8 @@ from hubgateway.rules.chain import Stop
 from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.lanes import Heard, Lane, Session
 
-COMPLAIN_SECONDS = 10.0
+COMPLAINTS = Rate(burst=20, per_second=0.2)
+"""Of all hubs: when the engine is away, each of them has the same to tell."""
 PROBE_SECONDS = 10.0
 
 
@@ -71,8 +74,8 @@ class Gateway:
         self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
         self._lanes: dict[str, Lane] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._complained_at = -COMPLAIN_SECONDS
         self._notices = Notices()
+        self._lines = LinePace(whole=COMPLAINTS)
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
@@ -155,16 +158,13 @@ class Gateway:
             records = lane.take_records(heard)
             await self._keep(hub, session, records)
         except (StoreError, LinkError) as error:
-            self._complain(
-                f"hub {hub}: {error}; nothing is acknowledged, the hub keeps its records"
-            )
+            self._complain(hub, f"{error}; nothing is acknowledged, the hub keeps its records")
 
-    def _complain(self, text: str) -> None:
-        """Tell people, at a pace that no hub sets."""
-        now = time.monotonic()
-        if now - self._complained_at >= COMPLAIN_SECONDS:
-            self._complained_at = now
-            complain(text)
+    def _complain(self, hub: str, text: str) -> None:
+        """Tell people what is wrong with a hub, at a pace that no hub sets."""
+        line = self._lines.line(hub, f"hub {hub}: {text}", time.monotonic())
+        if line is not None:
+            complain(line)
 
     async def _greet(self, hub: str, heard: Heard, hello: from_hub.Hello) -> None:
         if hello.hub != hub or hello.protocol != PROTOCOL:
@@ -288,13 +288,13 @@ class Gateway:
             self.ignored["change of keys"] += 1
             return
         if taken.refused:
-            self._complain(f"hub {hub}: its new key is refused: {taken.refused}")
+            self._complain(hub, f"its new key is refused: {taken.refused}")
         self._router.send(session.route, taken)
 
     def _on_retired(self, hub: str) -> None:
         self._complain(
-            f"hub {hub}: somebody comes with a key that it has no more: an older state of this "
-            "hub, or a copy"
+            hub,
+            "somebody comes with a key that it has no more: an older state of this hub, or a copy",
         )
 
     async def _keep(self, hub: str, session: Session, records: list[StoredRecord]) -> None:
@@ -356,7 +356,7 @@ class Gateway:
         try:
             await self._perform(hub, self._presence.heard(hub, life))
         except (StoreError, LinkError) as error:
-            self._complain(f"hub {hub}: {error}")
+            self._complain(hub, str(error))
 
 
 def _now_ms() -> int:

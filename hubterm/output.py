@@ -21,9 +21,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn, TextIO, TypeVar
 
-EX_SOFTWARE = 70
-EX_IOERR = 74
-"""Of sysexits.h."""
+from hubterm.exits import CANNOT_PRINT, SOFTWARE
 
 _STDOUT = 1
 _STDERR = 2
@@ -100,10 +98,10 @@ def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
             sys.stdout.flush()
     except OutputError as error:
         complain(f"{program}: the output cannot be written: {error}")
-        sys.exit(EX_IOERR)
+        sys.exit(CANNOT_PRINT)
     except Exception:
         traceback.print_exc()
-        sys.exit(EX_SOFTWARE)
+        sys.exit(SOFTWARE)
     finally:
         signal.signal(signal.SIGPIPE, former)
 

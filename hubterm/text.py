@@ -7,10 +7,9 @@ Laws:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 from hubcore.timing.moment import show_seconds
 
@@ -69,8 +68,13 @@ def _escaped(character: str) -> str:
 
 def document(**facts: Any) -> str:
     """Return one JSON document for machines, with its schema number."""
-    encoded = msgspec.json.encode({"schema": SCHEMA, **facts})
-    return clean_json(encoded.decode())
+    encoded = json.dumps(
+        {"schema": SCHEMA, **facts},
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+    )
+    return clean_json(encoded)
 
 
 def error_document(code: str, message: str) -> str:

@@ -1,1 +1,1 @@
-"""The commands of hubctl, a file for each."""
+"""The commands of hubctl: `hubctl.table` has a row for each."""

@@ -28,8 +28,8 @@ DEVICE_BYTES_MAX = 200
 class Osdp(Section, frozen=True, kw_only=True, tag_field=KIND, tag="osdp"):
     """A reader or keypad that speaks OSDP on a serial line (RS-485), always with a secure channel.
 
-    `key`: 16 raw bytes. `next_key`: the key that `hubctl reader change-key` gives it; while it is
-    there, both are tried.
+    `key`: 16 raw bytes. `next_key`: the key that `hubctl reader NAME change-key` gives it; while it
+    is there, both are tried.
     """
 
     KEYS: ClassVar = ("card_key",)

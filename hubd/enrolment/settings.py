@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ CHANGE_ME = "CHANGE-ME"
 """The chip of a strike that nobody has named."""
 CREDENTIALS: Mapping[str, str] = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
 _KEPT_MAX = 1000
+_PLACE = re.compile(r"\Aline [0-9]+: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,20 @@ strike = {strike.text()}
 number = {door.access_point}
 name = {_quoted(door.name)}
 """
-    parse(text, place, CREDENTIALS)
+    _judge(text, place)
     return text
+
+
+def _judge(text: str, place: Path) -> None:
+    """Raise ConfigError for a text that hubd would not take: no file has it, so none is named."""
+    try:
+        parse(text, place, CREDENTIALS)
+    except ConfigError as error:
+        why = _PLACE.sub("", str(error).removeprefix(f"{place}: "))
+        raise ConfigError(
+            f"of the backend's answer and the lines that were named no configuration can be made: "
+            f"{why}. Nothing was changed. Name other lines, or ask the operator for a new token"
+        ) from error
 
 
 def _head(enrolled: Enrolled) -> str:
@@ -100,6 +114,9 @@ certificate = "credential:certificate"
 issuer = "credential:issuer"
 curve_secret = "credential:curve_secret"
 backend_public = "credential:backend_public"
+tls_key = "credential:tls_key"
+tls_certificate = "credential:tls_certificate"
+tls_authority = "credential:tls_authority"
 {optional}
 [backend]
 {_endpoints(enrolled.endpoints)}

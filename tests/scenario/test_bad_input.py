@@ -347,14 +347,14 @@ def test_hubctl_without_a_daemon_says_what_to_do(tmp_path: Path, left: str) -> N
         path.write_text("")
     for command in ("status", "doors", "tail"):
         result = hubctl(path, command)
-        assert result.returncode == 2
+        assert result.returncode == 69
         assert str(path) in result.stderr
         assert "systemctl status hubd" in result.stderr
         assert len(result.stderr.splitlines()) == 1
         assert result.stdout == ""
     machine = hubctl(path, "status", "--json")
-    assert machine.returncode == 2
-    assert json.loads(machine.stdout)["error"]["code"] == "down"
+    assert (machine.returncode, machine.stdout) == (69, "")
+    assert json.loads(machine.stderr)["error"]["code"] == "down"
 
 
 class OddStage(Stage):

@@ -50,6 +50,7 @@ class OfflineStage(Stage):
             *arguments,
             "--json",
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(LOAD_SECONDS):
             said, _ = await process.communicate()
@@ -108,7 +109,7 @@ async def test_it_gets_100000_credentials_and_refuses_one_that_is_revoked_there(
     assert allowed(await visit(stage, kept))
     await at_rest(stage)
 
-    status, shown = await stage.hubctl("policy", "show")
+    status, shown = await stage.hubctl("policy")
     assert (status, shown["version"]) == (0, 2)
     assert (shown["rows"]["cards"], shown["rows"]["credentials"]) == (MANY, 1)
 
@@ -122,7 +123,7 @@ async def test_it_gets_100000_credentials_and_refuses_one_that_is_revoked_there(
     await at_rest(stage)
 
     status, refused = await stage.hubctl("policy", "load", str(older))
-    assert status == 2
+    assert status == 1
     assert refused["error"]["code"] == "policy-refused"
     assert "policy 2 is not newer than 3" in refused["error"]["message"]
 

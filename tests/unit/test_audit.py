@@ -25,10 +25,11 @@ from click.testing import CliRunner, Result
 
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind, chain_hash, follows
-from hubctl.commands.audit import audit
+from hubctl.main import hubctl
 from hubd.adapters.sqlite.audit import QUEUE_LIMIT, AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.database import AUDIT
+from hubterm.exits import UNREADABLE, USAGE
 from tests.crafted import hide_indexes_while
 
 ROOT = Path(__file__).parents[2]
@@ -549,7 +550,7 @@ async def test_a_file_that_cannot_serve_is_named_with_its_remedy_and_left_alone(
         await AuditStore.open(path)
     assert str(path) in str(caught.value)
     assert path.read_bytes() == before
-    assert verify(path).exit_code == 2
+    assert verify(path).exit_code == UNREADABLE
 
 
 def sql(path: Path, *statements: str) -> None:
@@ -619,12 +620,12 @@ MENDED_AT_START = [
 
 
 def verify(path: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(audit, ["verify", "--file", str(path), *arguments])
+    return CliRunner().invoke(hubctl, ["audit", "verify", "--file", str(path), *arguments])
 
 
 def listed(path: Path, *arguments: str) -> list[dict[str, object]]:
     result = CliRunner().invoke(
-        audit, ["list", "--json", *arguments], env={"HUBD_AUDIT": str(path)}
+        hubctl, ["audit", "list", "--json", *arguments], env={"HUBD_AUDIT": str(path)}
     )
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.output.splitlines()]
@@ -776,8 +777,8 @@ async def test_verify_says_of_a_log_without_a_record_that_there_are_no_moments(
 @pytest.mark.parametrize("name", ["none.db", "b\udc80.db", "a\x1b[2J.db"])
 def test_what_cannot_be_read_is_one_document_for_machines(tmp_path: Path, name: str) -> None:
     result = verify(tmp_path / name, "--json")
-    told = json.loads(result.output)
-    assert (result.exit_code, result.stderr) == (2, "")
+    told = json.loads(result.stderr)
+    assert (result.exit_code, result.stdout) == (UNREADABLE, "")
     assert (told["schema"], told["error"]["code"]) == (1, "unreadable")
     assert "there is no such file" in told["error"]["message"]
     assert result.output.strip().isprintable()
@@ -826,7 +827,7 @@ def test_verify_reads_a_log_in_a_place_where_nothing_can_be_written(tmp_path: Pa
     ):
         pytest.skip("this machine lets no test mount a read-only directory of its own")
     (tmp_path / "check.py").write_text(
-        "import sys; from hubctl.commands.audit import audit; audit(sys.argv[1:])"
+        "import sys; from hubctl.main import hubctl; hubctl(['audit', *sys.argv[1:]])"
     )
     run = subprocess.run(
         [*prefix, sys.executable, str(tmp_path / "check.py"), "verify", "--file", str(path)],
@@ -838,14 +839,14 @@ def test_verify_reads_a_log_in_a_place_where_nothing_can_be_written(tmp_path: Pa
     assert (run.returncode, "3 records" in run.stdout) == (0, True), run.stderr
 
 
-def test_what_cannot_be_read_is_a_sentence_and_status_2(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_a_sentence_and_a_status_of_its_own(tmp_path: Path) -> None:
     result = verify(tmp_path / "none.db")
-    assert (result.exit_code, "there is no such file" in result.output) == (2, True)
-    assert verify(tmp_path).exit_code == 2
+    assert (result.exit_code, "there is no such file" in result.output) == (UNREADABLE, True)
+    assert verify(tmp_path).exit_code == UNREADABLE
     (tmp_path / "empty.db").touch()
     assert "no audit log of hubd" in verify(tmp_path / "empty.db").output
     result = verify(tmp_path / "none.db", "--head", "12")
-    assert (result.exit_code, "NUMBER:HASH" in result.output) == (2, True)
+    assert (result.exit_code, "NUMBER:HASH" in result.output) == (USAGE, True)
 
 
 @pytest.mark.asyncio
@@ -865,13 +866,14 @@ async def test_list_shows_the_newest_and_quotes_what_strangers_wrote(tmp_path: P
     assert [said["number"] for said in listed(path)] == list(range(12, 32))
     (last,) = listed(path, "--last", "1")
     assert last == {
+        "schema": 1,
         "number": 31,
         "at_ms": -1,
         "mono_ms": 5,
         "kind": "refused",
         "detail": {"name": "\x1b[2J\nroot", "raw": "00ff", "ok": False},
     }
-    result = CliRunner().invoke(audit, ["list", "--last", "1", "--file", str(path)])
+    result = CliRunner().invoke(hubctl, ["audit", "list", "--last", "1", "--file", str(path)])
     assert result.output == (
         '      31  1969-12-31T23:59:59.999Z  refused  ok=false raw="00ff" '
         'name="\\u001b[2J\\nroot"\n'

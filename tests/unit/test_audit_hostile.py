@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from hubcore.codec import cbor
 from hubcore.evidence.records import chain_hash
-from hubctl.commands.audit import BROKEN, UNREADABLE, audit
 from hubctl.evidence import APPLICATION_ID
+from hubctl.main import hubctl
+from hubterm.exits import NO, NOT_ALLOWED
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 TABLES = (
@@ -53,7 +54,7 @@ def crafted(
 
 
 def run(command: str, path: Path) -> Result:
-    return CliRunner().invoke(audit, [command, "--file", str(path)])
+    return CliRunner().invoke(hubctl, ["audit", command, "--file", str(path)])
 
 
 def judged(result: Result) -> None:
@@ -106,7 +107,7 @@ def test_no_checkpoint_makes_a_traceback_or_reaches_the_terminal(
     )
     result = run("verify", path)
     judged(result)
-    assert result.exit_code == BROKEN
+    assert result.exit_code == NO
     judged(run("list", path))
 
 
@@ -143,7 +144,7 @@ def test_what_is_malformed_is_broken_with_a_sentence(tmp_path: Path, what: str) 
     statements = (statement,) if "INTO records" in statement[0] else (RIGHT, statement)
     result = run("verify", crafted(tmp_path / "audit.db", *statements))
     judged(result)
-    assert result.exit_code == BROKEN
+    assert result.exit_code == NO
     assert "BROKEN: " in result.output
     assert says in result.output
 
@@ -165,7 +166,7 @@ def test_other_tables_than_a_log_s_are_broken_evidence(
     for command in ("verify", "list"):
         result = run(command, path)
         judged(result)
-        assert result.exit_code == BROKEN
+        assert result.exit_code == NO
         assert says in result.output
 
 
@@ -185,14 +186,15 @@ def test_who_may_not_read_is_told_to_use_sudo(tmp_path: Path, mode: int) -> None
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
     script = (
-        "import os, shutil, sys\nfrom hubctl.commands.audit import audit\nos.setgid(4711); "
+        "import os, shutil, sys\nimport hubctl.commands.care.audit\n"
+        "from hubctl.main import hubctl\nos.setgid(4711); "
         "os.setuid(4711)\n"
-        "audit(['verify', '--file', sys.argv[1]])\n"
+        "hubctl(['audit', 'verify', '--file', sys.argv[1]])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True
     )
-    assert done.returncode == UNREADABLE
+    assert done.returncode == NOT_ALLOWED
     assert done.stderr == f"{path}: this user may not read it. Try: sudo hubctl audit verify\n"
 
 
@@ -219,5 +221,5 @@ def test_a_column_that_is_computed_is_not_even_read(
     path = crafted(tmp_path / "audit.db", (fill, ()), tables=tables)
     argv = [sys.executable, "-m", "hubctl.main", "audit", command, "--file", str(path)]
     ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == BROKEN
+    assert ended.returncode == NO
     assert f"the columns of {table} are not those of an audit log" in ended.stderr

@@ -593,7 +593,7 @@ def test_each_reader_fault_has_its_check() -> None:
         await desk.lose("front", ReaderFault.NOT_PROVEN)
         (problem,) = desk.health.problems()
         assert problem.check is CheckId.READER_NOT_PROVEN
-        assert "hubctl reader install" in problem.remedy
+        assert "hubctl reader NAME install" in problem.remedy
 
     with_readers(play)
 

@@ -701,7 +701,7 @@ def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub:
     assert status == 0
     told = the_line(said, "look at: clock: ")
     assert "no phone opens a door" in told
-    assert "sudo hubctl trust-clock" in told
+    assert "sudo hubctl clock trust" in told
 
 
 def test_who_keeps_the_clock_is_told_where_the_kernel_says_it(hub: Hub) -> None:

@@ -36,6 +36,7 @@ from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.event_tail import EventTail
 from hubd.upkeep.checks import CHECKS, CheckId
+from hubterm.exits import NO_ANSWER, NOT_ALLOWED, PROTOCOL, TRY_AGAIN
 from hubterm.text import clean, clean_json
 
 pytestmark = pytest.mark.asyncio
@@ -425,13 +426,14 @@ async def test_a_daemon_that_is_down_is_told_with_what_to_do(tmp_path: Path) -> 
         hub = Hub(place, {}, EventTail())
         for command in (["status"], ["doors"], ["tail"]):
             result = await hub.hubctl(*command)
-            assert (result.exit_code, result.stdout) == (2, "")
+            assert (result.exit_code, result.stdout) == (NO_ANSWER, "")
             assert result.stderr.startswith(f"hubd does not answer on {place}: {why}")
             assert result.stderr.endswith("See: systemctl status hubd; journalctl -u hubd\n")
             result = await hub.hubctl(*command, "--json")
-            document = json.loads(result.stdout)
+            assert (result.exit_code, result.stdout) == (NO_ANSWER, "")
+            document = json.loads(result.stderr)
             assert (result.exit_code, document["schema"], document["error"]["code"]) == (
-                2,
+                NO_ANSWER,
                 1,
                 "down",
             )
@@ -450,26 +452,29 @@ async def test_a_user_who_may_not_connect_is_told_so(
             result = CliRunner().invoke(hubctl, ["--socket", hub.path.name, "status"])
         finally:
             os.seteuid(0)
-    assert result.exit_code == 2
+    assert result.exit_code == NOT_ALLOWED
     assert result.stderr.startswith("this user may not talk to hubd on s;")
 
 
 async def test_what_a_strange_daemon_says_is_a_sentence(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
-        for answer, sentence in (
-            (CallRefused("busy", "Too \x1b[2Jmuch."), "Too \\x1b[2Jmuch.\n"),
-            ("text", "hubctl does not understand hubd's answer; are both of the same version?\n"),
-            ([1], "hubctl does not understand hubd's answer; are both of the same version?\n"),
+        strange = "hubctl does not understand hubd's answer; are both of the same version?\n"
+        for answer, status, sentence in (
+            (CallRefused("busy", "Too \x1b[2Jmuch."), TRY_AGAIN, "Too \\x1b[2Jmuch.\n"),
+            ("text", PROTOCOL, strange),
+            ([1], PROTOCOL, strange),
         ):
             hub.answers["status"] = answer
             result = await hub.hubctl("status")
-            assert (result.exit_code, result.stdout, result.stderr) == (2, "", sentence)
+            assert (result.exit_code, result.stdout, result.stderr) == (status, "", sentence)
 
 
 @pytest.mark.parametrize(
     "said",
     [
         b"",
+        b'{"id":1,"result":{"a":NaN}}\n',
+        b'{"id":1,"result":{"a":1e999}}\n',
         b"HTTP/1.1 400\n",
         b"[1]\n",
         b'{"error":1}\n',
@@ -485,7 +490,7 @@ async def test_a_socket_that_is_no_hubds(tmp_path: Path, said: bytes) -> None:
 
     async with await asyncio.start_unix_server(speak, tmp_path / "s"):
         result = await Hub(tmp_path / "s", {}, EventTail()).hubctl("status")
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (PROTOCOL if said else NO_ANSWER, "")
     assert "Traceback" not in result.stderr
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
@@ -525,7 +530,7 @@ async def test_tail_shows_events_and_losses_until_the_daemon_stops(tmp_path: Pat
         async with asyncio.timeout(10):
             assert await machine.wait() == 0
     async with asyncio.timeout(10):
-        assert await plain.wait() == 2
+        assert await plain.wait() == NO_ANSWER
     assert b"hubd closed the connection" in await plain.stderr.read()  # type: ignore[union-attr]
 
 
@@ -539,7 +544,7 @@ async def test_watch_goes_on_through_a_restart_and_ends_with_the_last_state(tmp_
         assert json.loads(await process.stdout.readline())["error"]["code"] == "down"
     process.send_signal(signal.SIGINT)
     async with asyncio.timeout(10):
-        assert await process.wait() == 2
+        assert await process.wait() == NO_ANSWER
 
 
 async def test_on_a_terminal_tables_are_drawn(tmp_path: Path) -> None:
@@ -562,7 +567,7 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
     assert "audit" in result.stdout
     assert "verify" in CliRunner().invoke(hubctl, ["audit", "--help"]).stdout
     code = (
-        "import sys, hubctl.main; sys.exit('hubctl.commands.audit' in sys.modules or "
+        "import sys, hubctl.main; sys.exit('hubctl.commands.care.audit' in sys.modules or "
         "'rich.console' in sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
@@ -852,7 +857,7 @@ async def test_a_daemon_that_closes_at_once_is_told_in_words(tmp_path: Path) -> 
 
     async with await asyncio.start_unix_server(speak, tmp_path / "s"):
         process = await Hub(tmp_path / "s", {}, EventTail()).process("status")
-        assert await _ended(process) == 2  # not by SIGPIPE
+        assert await _ended(process) == NO_ANSWER  # not by SIGPIPE
 
 
 async def test_watch_on_a_small_terminal_shows_what_to_do(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.once
 PARTS_OF_CHECKS = re.compile(r"hubd\.upkeep\.checks\.[a-z]+\.ROWS")
 """The files of a table that is complete as a whole, hubd.upkeep.checks.CHECKS."""
 ROOT = Path(__file__).parents[2]
-TOPS = ("hubcore", "drivers", "hubd", "hubsim")
+TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubsim")
 
 
 @dataclass(frozen=True)

@@ -5,58 +5,44 @@ code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
 from hubcore.access.words import Action
-from hubctl import answers, main, watch
+from hubctl import watch
 from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
-from hubctl.commands import audit
+from hubctl.table import TABLE
 from hubd.adapters.local import api as local_api
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
-from hubterm.output import EX_IOERR, EX_SOFTWARE
+from hubterm import exits
 
 pytestmark = pytest.mark.once
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
 
 
-def commands(command: click.Command, words: str = "hubctl") -> Iterator[str]:
-    if not isinstance(command, click.Group):
-        yield words
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        inner = command.get_command(context, name)
-        assert inner is not None
-        yield from commands(inner, f"{words} {name}")
-
-
 def test_every_command_has_a_row_and_no_other_has() -> None:
     rows = {
         words.removesuffix(" --watch")
-        for words in re.findall(r"^\| `(hubctl [a-z -]+)` \|", TEXT, re.M)
+        for words in re.findall(r"^\| `(hubctl [A-Za-z -]+)` \|", TEXT, re.M)
     }
-    assert rows == set(commands(main.hubctl))
+    shown = {row for row in TABLE if not row.hidden}
+    assert rows == {f"hubctl {row.words}" for row in shown}
 
 
 def test_every_exit_status_has_a_row_and_no_other_has() -> None:
     rows = {int(status) for status in re.findall(r"^\| (\d+) \|", TEXT, re.M)}
-    ours = {
-        answers.OK,
-        answers.PROBLEM,
-        answers.NO_ANSWER,
-        main.INTERRUPTED,
-        audit.BROKEN,
-        audit.UNREADABLE,
-    }
-    assert rows == ours | {EX_IOERR, EX_SOFTWARE, 128 + 13}
-    assert (answers.PROBLEM, answers.NO_ANSWER) == (audit.BROKEN, audit.UNREADABLE)
+    ours = {value for name, value in vars(exits).items() if name.isupper() and type(value) is int}
+    assert rows == ours | {128 + 13}
+
+
+def test_no_two_exit_statuses_are_the_same() -> None:
+    ours = [value for name, value in vars(exits).items() if name.isupper() and type(value) is int]
+    assert len(ours) == len(set(ours)) == 12
+    assert set(exits.STATUS_OF_CODE.values()) <= set(ours) - {exits.OK, exits.NO, exits.FAILED}
 
 
 def test_every_action_has_its_number() -> None:

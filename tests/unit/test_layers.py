@@ -8,6 +8,7 @@ nothing until ROOMS says otherwise, so that the strict rule is the default.
 from __future__ import annotations
 
 import ast
+import configparser
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -246,11 +247,11 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.keys hubcore.version hubcore.errors",
         "",
     ),
-    "hubterm": _room("hubterm hubcore.timing", "msgspec", WORLDLY),
-    "hubterm.output": _room("", "", WORLDLY),
-    "hubctl": _room("hubctl hubterm hubcore", "click rich msgspec", frozenset({"sqlite3"})),
-    "hubctl.commands.enroll": _room("", "click", WORLDLY),
-    "hubctl.commands.audit": _room("hubctl hubterm hubcore", "click"),
+    "hubterm": _room("hubterm hubcore.timing", "click", WORLDLY),
+    "hubterm.output": _room("hubterm.exits", "", WORLDLY),
+    "hubctl": _room("hubctl hubterm hubcore", "click rich", frozenset({"sqlite3"})),
+    "hubctl.commands.act.enroll": _room("", "click", WORLDLY),
+    "hubctl.commands.care.audit": _room("hubctl hubterm hubcore", "click"),
     "hubctl.evidence": _room("hubcore"),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
@@ -814,7 +815,8 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubctl.x", "import sqlite3", "must not import sqlite3"),
         ("hubctl.x", "import importlib\nimportlib.import_module('hubd.app')", "must not know "
                                                                               "hubd.app"),
-        ("hubctl.commands.enroll", "from hubcore.codec import cose", "must not know hubcore.codec"),
+        ("hubctl.commands.act.enroll", "from hubcore.codec import cose", "must not know "
+ "hubcore.codec"),
         ("hubterm.x", "from hubctl.client import HubClient", "must not know hubctl.client"),
         ("hubd.app", "from hubctl.client import HubClient", "must not know hubctl.client"),
         ("hubd.app", "from hubterm.text import clean", "must not know hubterm.text"),
@@ -927,3 +929,27 @@ def test_what_is_allowed_is_not_held_up(module: str, code: str) -> None:
 )
 def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
     assert len(violations("hubd.doors.unlock", source)) == 1
+
+
+DISTRIBUTIONS = {
+    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm"),
+    "hardware-sim": ("hubsim",),
+}
+"""The folder of each distribution, and what it brings."""
+
+
+@pytest.mark.parametrize("place", DISTRIBUTIONS)
+def test_a_distribution_names_each_folder_that_its_modules_are_in(place: str) -> None:
+    """A clone has every folder, an installed hub only those that setup.cfg names."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / place / "setup.cfg")
+    named = setup["options"]["packages"].split()
+    base = ROOT / place
+    there = {
+        ".".join(file.parent.relative_to(base).parts)
+        for part in DISTRIBUTIONS[place]
+        for file in (base / part).rglob("*.py")
+        if "node_modules" not in file.parts
+    }
+    assert there
+    assert sorted(named) == sorted(there)

@@ -29,7 +29,6 @@ LOOK = (
     (HUBD, "--check-config", "--config", "/nowhere/hubd.toml"),
     (HUBCTL, "--version"), (HUBCTL, "--help"), (HUBCTL, "status", "--help"),
     (HUBCTL,  "audit", "--help"),
-    (HUBCTL, "status", "--json", "--socket", "/nowhere/hubd.sock"),
     (HUBCTL, "audit", "list", "--file", "audit.db"),
     (HUBCTL, "audit", "list", "--json", "--file", "audit.db"),
     (HUBCTL, "audit", "verify", "--file", "audit.db"),
@@ -116,9 +115,9 @@ REFUSED: tuple[tuple[tuple[str, ...], int], ...] = (
     ((HUBD, "--config", "/nowhere/hubd.toml"), 78),
     ((HUBD, "--nonsense"), 2),
     ((SECURE, "--config", "/nowhere/hubd.toml"), 78),
-    ((HUBCTL, "status", "--socket", "/nowhere/hubd.sock"), 2),
-    ((HUBCTL, "nonsense"), 2),
-    ((HUBCTL, "audit", "verify", "--file", "/nowhere/audit.db"), 2),
+    ((HUBCTL, "status", "--socket", "/nowhere/hubd.sock"), 69),
+    ((HUBCTL, "nonsense"), 64),
+    ((HUBCTL, "audit", "verify", "--file", "/nowhere/audit.db"), 66),
 )
 """What speaks on standard error, with its exit status."""
 

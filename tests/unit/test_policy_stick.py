@@ -32,6 +32,7 @@ from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubsim import site
 from hubsim.site.carrying import write_policy_file, write_policy_folder
+from hubterm.exits import NO, NO_ANSWER, UNREADABLE
 from tests.pair import SITE, DeskHub
 
 ISSUER = site.make_key()
@@ -132,7 +133,7 @@ async def test_an_older_policy_is_refused_in_words(hub: Hub, stick: Path, write:
     shutil.rmtree(stick, ignore_errors=True)
     write(SECOND, stick)
     result = await hub.load(stick)
-    assert result.exit_code == 2
+    assert result.exit_code == NO
     assert result.stderr == (
         "the hub refused the policy: policy 2 is not newer than 3, which is in force\n"
     )
@@ -142,8 +143,8 @@ async def test_an_older_policy_is_refused_in_words(hub: Hub, stick: Path, write:
 async def test_another_issuers_policy_is_refused(hub: Hub, stick: Path) -> None:
     write_policy_folder(policies.issue(Policy(SITE, 9, 0), site.make_key()), stick)
     result = await hub.load(stick, "--json")
-    assert result.exit_code == 2
-    assert json.loads(result.stdout)["error"]["code"] == "policy-refused"
+    assert result.exit_code == NO
+    assert json.loads(result.stderr)["error"]["code"] == "policy-refused"
     assert hub.version == 0
 
 
@@ -158,7 +159,7 @@ async def test_pieces_that_are_missing_or_damaged_are_told_and_the_next_time_goe
     pages[1].write_bytes(pages[2].read_bytes())
     pages[3].write_bytes(bytes(PIECE_BYTES + 1))
     result = await hub.load(stick)
-    assert result.exit_code == 2
+    assert result.exit_code == UNREADABLE
     assert "3 pieces that the hub wants are not in" in result.stderr
     write_policy_folder(SECOND, stick)
     result = await hub.load(stick)
@@ -191,7 +192,7 @@ async def test_no_link_pipe_or_device_is_followed_or_waited_for(
         case "device":
             victim.symlink_to("/dev/zero")
     result = await hub.load(stick)
-    assert result.exit_code == 2
+    assert result.exit_code == UNREADABLE
     assert result.stderr.endswith("\n")
     assert "Traceback" not in result.output
     assert hub.version == 0
@@ -245,7 +246,7 @@ async def test_a_stick_that_is_pulled_out_is_told_with_what_to_do(
         shutil.rmtree(stick)
         assert source.piece(name) is None
     result = await hub.load(tmp_path / "nothing" / "stick")
-    assert result.exit_code == 2
+    assert result.exit_code == UNREADABLE
     assert "No such file or directory" in result.stderr
     assert "put it in and give the same command again" in result.stderr
 
@@ -270,5 +271,5 @@ async def test_a_hub_that_is_down_is_told_so(tmp_path: Path, stick: Path) -> Non
     write_policy_folder(SECOND, stick)
     hub = Hub(tmp_path / "hubd.sock")
     result = await hub.load(stick)
-    assert result.exit_code == 2
+    assert result.exit_code == NO_ANSWER
     assert "hubd does not run" in result.stderr

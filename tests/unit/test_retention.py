@@ -37,13 +37,14 @@ from hubcore.evidence.records import (
 from hubcore.evidence.statecheck import read_logged_state
 from hubcore.evidence.uses import Use, UseTable, read_change
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
-from hubctl.commands.audit import audit
+from hubctl.main import hubctl
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import open_log
 from hubd.adapters.sqlite.audit_writer import BATCH_LIMIT, Append, Writer
 from hubd.adapters.sqlite.tables.records import acknowledge, insert_records, take_back
 from hubd.adapters.sqlite.tables.retention import PAUSE_SECONDS, Remover, Retention
 from hubd.adapters.sqlite.tables.uses import change_uses
+from hubterm.exits import UNREADABLE, USAGE
 
 KEY = SigningKey(ec.derive_private_key(7, ec.SECP256R1()))
 OTHER_KEY = SigningKey(ec.derive_private_key(8, ec.SECP256R1()))
@@ -91,7 +92,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 def run(path: Path, *more: str) -> Result:
-    return CliRunner().invoke(audit, ["verify", "--file", str(path), *more])
+    return CliRunner().invoke(hubctl, ["audit", "verify", "--file", str(path), *more])
 
 
 def sql(path: Path, *statements: tuple[str, tuple[object, ...]]) -> None:
@@ -126,7 +127,7 @@ async def test_the_oldest_go_and_a_start_and_verify_go_on_from_the_checkpoint(
     assert ": 3 records" in result.output
     assert "records 1 to 10 have gone" in result.output
     assert "Not checked: who signed the checkpoint." in result.output
-    listed = CliRunner().invoke(audit, ["list", "--file", str(path), "--json"])
+    listed = CliRunner().invoke(hubctl, ["audit", "list", "--file", str(path), "--json"])
     assert [json.loads(line)["number"] for line in listed.output.splitlines()] == [11, 12, 13]
 
 
@@ -436,10 +437,10 @@ async def test_verify_checks_who_signed_and_says_what_it_did_not_check(tmp_path:
     at_checkpoint = f"10:{'00' * 32}"
     assert "record 10 is not the one that was known" in run(path, "--head", at_checkpoint).output
     assert run(path, *certified(tmp_path, OTHER_KEY)).exit_code == 1
-    assert run(path, "--certificate", str(tmp_path / "certificate")).exit_code == 2
+    assert run(path, "--certificate", str(tmp_path / "certificate")).exit_code == USAGE
     (tmp_path / "issuer").write_bytes(b"no key")
     options = ["--certificate", str(tmp_path / "certificate"), "--issuer", str(tmp_path / "issuer")]
-    assert run(path, *options).exit_code == 2
+    assert run(path, *options).exit_code == UNREADABLE
 
 
 @pytest.mark.asyncio

@@ -205,7 +205,7 @@ async def test_a_clock_confirmed_ahead_is_believed_again_when_somebody_vouches_f
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert "2027-01-15" in problem.what, "what the clock says"
     assert "2028-01-15" in problem.what, "what is proven"
-    assert "sudo hubctl trust-clock" in problem.remedy
+    assert "sudo hubctl clock trust" in problem.remedy
     await desk.time.vouch("technician")
     assert desk.clock.state() is ClockState.TRUSTED
     desk.check()
@@ -373,7 +373,7 @@ async def test_a_clock_that_nothing_proves_is_doubted_when_the_backends_is_anoth
     assert problem.severity is Severity.ERROR
     where = "301 s ahead of it" if sign > 0 else "301 s behind it"
     assert where in problem.what
-    assert "sudo hubctl trust-clock" in problem.remedy
+    assert "sudo hubctl clock trust" in problem.remedy
     desk.wall += sign * (APART_SECONDS + 1)  # it is set right
     assert desk.clock.state() is ClockState.TRUSTED
     desk.check()
@@ -480,7 +480,7 @@ async def test_a_hub_without_rtc_and_network_says_what_to_do_after_a_power_cut()
     desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert problem.severity is Severity.WARNING
-    assert "sudo hubctl trust-clock" in problem.remedy
+    assert "sudo hubctl clock trust" in problem.remedy
     assert "timedatectl set-time" in problem.remedy
     await desk.time.vouch("technician")
     desk.check()

@@ -30,7 +30,7 @@ from hubcore.evidence.uses import (
     read_change,
 )
 from hubcore.ports.clock import ClockState
-from hubctl.commands.audit import audit
+from hubctl.main import hubctl
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.doors.uses import USES_KEPT_MAX, Allowance, Uses
 from hubsim import site
@@ -370,7 +370,7 @@ async def test_rows_that_were_edited_are_made_again_from_the_records(
     path = tmp_path / "audit.db"
     await filled(path)
     sql(path, edit)
-    verified = CliRunner().invoke(audit, ["verify", "--file", str(path)])
+    verified = CliRunner().invoke(hubctl, ["audit", "verify", "--file", str(path)])
     if "number = 4" not in edit:  # the number alone says nothing of what was spent
         assert verified.exit_code == 1
         assert "spent uses was edited" in verified.output
@@ -379,7 +379,7 @@ async def test_rows_that_were_edited_are_made_again_from_the_records(
         assert numbers(store.uses()) == [1, 2]
     async with await AuditStore.open(path) as store:
         assert store.uses_mended == 0
-    assert CliRunner().invoke(audit, ["verify", "--file", str(path)]).exit_code == 0
+    assert CliRunner().invoke(hubctl, ["audit", "verify", "--file", str(path)]).exit_code == 0
 
 
 async def test_a_row_taken_away_long_after_its_record_is_found_by_verify_alone(
@@ -391,7 +391,7 @@ async def test_a_row_taken_away_long_after_its_record_is_found_by_verify_alone(
     sql(path, "DELETE FROM uses WHERE use = 1")
     async with await AuditStore.open(path) as store:
         assert (store.uses_mended, numbers(store.uses())) == (0, [2])
-    assert CliRunner().invoke(audit, ["verify", "--file", str(path)]).exit_code == 1
+    assert CliRunner().invoke(hubctl, ["audit", "verify", "--file", str(path)]).exit_code == 1
 
 
 async def test_an_edited_row_is_found_however_old_its_record_is(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ _READ_BYTES = 64 * 1024
 _READER = re.compile(r"[a-z0-9-]{1,32}")
 _HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-fA-F]{64}", re.ASCII)
 _PROBLEM = 1
-_NO_ANSWER = 2
+_WITHOUT_ANSWER = (_PROBLEM, 64, 66, 69, 75, 76, 77)
+"""What hubctl ends with where its document says why there is no answer."""
 _ELSE = {
     70: "hubctl has a bug: run it by hand on the hub, and report its traceback",
     74: "hubctl could not write its answer",
@@ -162,7 +163,7 @@ def trust_clock(timeout=TIMEOUT_SECONDS):
 
         salt hub-17 hubd.trust_clock
     """
-    return _ask(["trust-clock"], timeout)
+    return _ask(["clock", "trust"], timeout)
 
 
 def accept_state(timeout=TIMEOUT_SECONDS):
@@ -174,7 +175,7 @@ def accept_state(timeout=TIMEOUT_SECONDS):
 
         salt hub-17 hubd.accept_state
     """
-    return _ask(["accept-state"], timeout)
+    return _ask(["state", "accept"], timeout)
 
 
 def passback_reset(timeout=TIMEOUT_SECONDS):
@@ -188,7 +189,7 @@ def passback_reset(timeout=TIMEOUT_SECONDS):
 
         salt hub-17 hubd.passback_reset
     """
-    return _ask(["passback-reset"], timeout)
+    return _ask(["passback", "reset"], timeout)
 
 
 def reader_install(name, timeout=TIMEOUT_SECONDS):
@@ -239,7 +240,7 @@ def _judged(what, status, output):
     """Return the document, or raise the error that the exit status and the output mean."""
     if status < 0:
         raise CommandExecutionError(f"hubctl {what} was ended by signal {-status}")
-    if status not in (0, _PROBLEM, _NO_ANSWER):
+    if status not in (0, *_WITHOUT_ANSWER):
         raise CommandExecutionError(
             f"hubctl {what}: {_ELSE.get(status, f'exit status {status} is unknown')}"
         )
@@ -252,7 +253,7 @@ def _judged(what, status, output):
             f"hubctl {what} gave no document of schema {SCHEMA} (exit status {status}): "
             "is this module of the same version as hubctl?"
         )
-    if status == _NO_ANSWER:
+    if status > _PROBLEM or "error" in document:
         raise CommandExecutionError(_why(what, document))
     if status == _PROBLEM:
         __context__["retcode"] = _PROBLEM  # noqa: F821 (Salt gives it)
@@ -271,14 +272,14 @@ def _why(what, document):
 
 
 def _run(command, seconds):
-    """Return exit status and standard output. Whatever ends it, nothing of it runs on."""
+    """Return exit status and what it said. Whatever ends it, nothing of it runs on."""
     ends = time.monotonic() + seconds
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,  # an answer, or why there is none: never both
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
             start_new_session=True,
         )

@@ -35,14 +35,15 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
-from hubsim.backend.admission.keyring import KeyChanges
+from hubsim.backend.admission.keyring import HubFiles, KeyChanges
 from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
 from hubsim.backend.orders import Orders
 from hubsim.backend.router import Listening, Router
 from hubsim.backend.seats import HubConnection, Seats
-from hubsim.backend.speakers import PROBE_SECONDS, Speakers, now_ms, shout
+from hubsim.backend.speakers import PROBE_SECONDS, Speakers, now_ms
+from hubsim.backend.voice import Complaints, shout
 from hubsim.site import offering
 from hubsim.site.certificates import Certificates
 from hubsim.site.folder import FIRST_OPERATOR
@@ -109,6 +110,7 @@ class Backend:
         """Whether a key is its hub's, as looked up for the messages that came together."""
         self.evidence = Evidence(directory / "records", self.ignored)
         self._router = Router(self.gate, shout)
+        self._complain = Complaints()
         self.speakers = Speakers(
             router=self._router,
             decisions=Decisions(directory / "decisions.json"),
@@ -117,6 +119,7 @@ class Backend:
             head_of=self.evidence.head,
             look=self.evidence.greet,
             greeted=self._offer_policy,
+            complain=self._complain,
             probe_seconds=probe_seconds,
         )
         self._orders = Orders(self.speakers)
@@ -311,11 +314,11 @@ class Backend:
         try:
             taken = self._key_changes.answer(hub, received.key, message)
         except OSError as error:
-            shout(f"hub {hub}: its keys cannot be written: {error}")
+            self._complain(hub, f"its keys cannot be written: {error}")
             return
         self._held.clear()
         if taken.refused:
-            shout(f"hub {hub}: its new key is refused: {taken.refused}")
+            self._complain(hub, f"its new key is refused: {taken.refused}")
         self.speakers.send(hub, taken)
 
     def _keep_records(self, hub: str, records: list[StoredRecord]) -> None:
@@ -325,7 +328,7 @@ class Backend:
             if taken.stop is not None:
                 self.speakers.stop(hub, taken.stop)
         except StoreError as error:
-            shout(f"hub {hub}: {error}; nothing is acknowledged")
+            self._complain(hub, f"{error}; nothing is acknowledged")
             return
         for alarm in taken.alarms:
             shout(alarm)
@@ -349,6 +352,21 @@ class Backend:
         if not self.speakers.send(hub, from_backend.RotateKey(key)):
             raise LinkError(f"backend: hub {hub} takes no message now; ask again")
         return connection.key
+
+    def know(self, hub: str, key: str) -> None:
+        """Know a hub by this key (Z85) alone from now on.
+
+        Raise ValueError for a key that it cannot be, OSError when the disk refuses.
+        """
+        hubs = self.gate.hubs
+        if not isinstance(hubs, HubFiles):
+            raise ConfigError("backend: it cannot change the keys of hubs")
+        if self.gate.is_revoked(key):
+            raise ValueError("this key is revoked")
+        hubs.know(hub, key)
+        self._held.clear()
+        self.gate.unknown.pop(key, None)
+        self.gate.came_with_retired.discard(hub)
 
     def keep(self, hub: str, boot: str) -> str:
         """Decide that the machine whose boot id begins so stays the hub: `Speakers.keep`."""
@@ -480,9 +498,10 @@ class Backend:
         if hello.policy_version < policy.version:
             self.speakers.send(hub, policy.message)
         elif offering.has_drifted(policy, hello):
-            shout(
-                f"hub {hub} has another policy {policy.version} than the one that is offered: "
-                "two were signed with one version; publish the next version"
+            self._complain(
+                hub,
+                f"it has another policy {policy.version} than the one that is offered: "
+                "two were signed with one version; publish the next version",
             )
             self.drifted.add(hub)
             return

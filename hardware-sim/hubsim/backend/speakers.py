@@ -11,7 +11,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from hubsim.backend.decisions import Decisions, Stop
 from hubsim.backend.evidence import Greeted
 from hubsim.backend.router import Router, Sent
 from hubsim.backend.seats import BOOT_DIGITS, HubConnection, Seats
+from hubsim.backend.voice import Complaints, shout
 
 PROBE_SECONDS = 5.0
 _NOTHING = from_backend.Pong(bytes(NONCE_BYTES), 0)
@@ -48,6 +48,7 @@ class Speakers:
         head_of: Callable[[str], StoredRecord | None],
         look: Callable[[str, from_hub.Hello], Greeted],
         greeted: Callable[[str, from_hub.Hello], None],
+        complain: Complaints,
         probe_seconds: float,
     ) -> None:
         self.connections: dict[str, HubConnection] = {}
@@ -58,6 +59,7 @@ class Speakers:
         self._head_of = head_of
         self._look = look
         self._greeted = greeted
+        self._complain = complain
         self._probe_seconds = probe_seconds
         self._while_stopped: dict[str, dict[str, HubConnection]] = {}
         """Of stopped hubs: the newest connection of each boot."""
@@ -100,7 +102,7 @@ class Speakers:
             if self.decisions.stop(hub) is None:
                 self.send(hub, self._welcome(hub))
         except StoreError as error:
-            shout(f"hub {hub}: {error}; it gets no Welcome")
+            self._complain(hub, f"{error}; it gets no Welcome")
             return
         self._greeted(hub, connection.hello)
 
@@ -112,9 +114,10 @@ class Speakers:
         if greeted.stop is not None:
             self.stop(hub, greeted.stop)
         if greeted.lost:
-            shout(
-                f"hub {hub}: {greeted.lost} of its records were acknowledged and are not here: "
-                "these records are an older copy. The hub sends again what it still has"
+            self._complain(
+                hub,
+                f"{greeted.lost} of its records were acknowledged and are not here: "
+                "these records are an older copy. The hub sends again what it still has",
             )
 
     def _welcome(self, hub: str) -> from_backend.Welcome:
@@ -285,8 +288,3 @@ def _is_graver(stop: Stop, before: Stop) -> bool:
 def now_ms() -> int:
     """Unix milliseconds."""
     return int(time.time() * 1000)
-
-
-def shout(text: str) -> None:
-    """Tell people."""
-    print(f"backend: {text}", file=sys.stderr, flush=True)

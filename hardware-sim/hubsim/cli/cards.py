@@ -150,7 +150,7 @@ def site_demand(
 @click.argument("name", callback=new_name)
 @click.option("--hub", "hub_name", help="Which of several; by itself the first.")
 @click.option("--access-point", "point", type=HUB_POINT, default=1, show_default=True)
-@click.option("--fresh", is_flag=True, help="As from its maker: `hubctl reader install` keys it.")
+@click.option("--fresh", is_flag=True, help="As from its maker: it has no key yet.")
 @click.pass_obj
 def site_reader(path: Path, name: str, hub_name: str | None, point: int, fresh: bool) -> None:
     """Put a reader with a keypad beside a door of a hub, with a key of its own."""

@@ -2,7 +2,7 @@
 
 HUB/readers/NAME.json      access point and address
 HUB/readers/NAME.key       the key that the hub has of it
-HUB/readers/NAME.next      the key that `hubctl reader change-key` gives it, where it has one
+HUB/readers/NAME.next      the key that `hubctl reader NAME change-key` gives it, where it has one
 HUB/readers/NAME.own       the key that a simulated reader has; none yet when it is fresh
 HUB/readers.line           the line on a desk: a link to a pseudo-terminal
 """
@@ -38,7 +38,7 @@ class DeskReader:
         return hub / "readers" / f"{self.id}.key"
 
     def next_key_file(self, hub: Path) -> Path:
-        """The key that `hubctl reader change-key` gives it."""
+        """The key that `hubctl reader NAME change-key` gives it."""
         return hub / "readers" / f"{self.id}.next"
 
     def own_file(self, hub: Path) -> Path:
@@ -83,9 +83,9 @@ def add_reader(
 ) -> DeskReader:
     """Add a reader with a key of its own to a hub.
 
-    `fresh`: the simulated one is as its maker made it, and waits for `hubctl reader install`.
-    `next_key`: the hub has another key for it, for `hubctl reader change-key`. Raise ValueError for
-    a name that is there, or an access point that the hub does not serve.
+    `fresh`: the simulated one is as its maker made it, and waits for `hubctl reader NAME install`.
+    `next_key`: the hub has another key for it, for `hubctl reader NAME change-key`. Raise
+    ValueError for a name that is there, or an access point that the hub does not serve.
     """
     folder = site.hub_folder(hub)
     there = list(readers_of(folder))

@@ -15,6 +15,7 @@ import zmq.asyncio
 
 from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, SEALED_BYTES
 from hubd.adapters.curve.reasons import handshake_failure
+from hubd.adapters.curve.sending import Sending
 from hubd.adapters.curve.timings import Timings
 from hubd.adapters.curve.wire import CLOSED, JOIN_SECONDS, Wire
 from hubd.adapters.curve.zmtp import HandshakeProgress
@@ -66,7 +67,7 @@ class Connection:
             for option, value in _options(own, server_key, timings).items():
                 self.socket.setsockopt(option, value)
             self._monitor = self.socket.get_monitor_socket(_EVENTS)
-            self._sending: zmq.Socket[bytes] = zmq.Socket.shadow(self.socket)
+            self.sending = Sending(self.socket)
         except BaseException:
             self.socket.close(0)
             raise
@@ -79,20 +80,6 @@ class Connection:
         self.socket.disable_monitor()
         self._monitor.close(0)
         self.socket.close(0)
-
-    def send_now(self, message: bytes) -> bool:
-        """Hand over one message; False, and nothing queued, when the queue is full.
-
-        The same socket, without its futures: they cost more than the sending. Looking at the events
-        makes good for those that the sending may have taken from the reading side.
-        """
-        try:
-            self._sending.send(message, zmq.DONTWAIT)
-        except zmq.ZMQError:
-            return False
-        finally:
-            self.socket.get(zmq.EVENTS)
-        return True
 
     async def shake_hands(self) -> bool:
         """Join the wire and tell whether the connection came up."""

@@ -34,6 +34,7 @@ from hubd.adapters.cancelled import end_if_cancelled
 from hubd.adapters.curve.connection import Connection
 from hubd.adapters.curve.dialer import Dialer
 from hubd.adapters.curve.names import Names, Resolve
+from hubd.adapters.curve.sending import Sending
 from hubd.adapters.curve.timings import Backoff, Timings
 from hubd.adapters.curve.tries import Failed, Tries, Try
 from hubd.adapters.curve.wire import Wire, WireLimits
@@ -94,7 +95,7 @@ class CurveUplink:
         self._dialers = [self._dialer(endpoint, resolve, start) for endpoint in self._endpoints]
         self._tries = Tries(len(self._endpoints), len(self._server_keys))
         self._backoff = Backoff(self._timings, random.SystemRandom().random)
-        self._up: Connection | None = None
+        self._up: Sending | None = None
         self._leave: _Leave | None = None
         self._leaving = asyncio.Event()
         self._failures: dict[str, str] = {}
@@ -138,7 +139,7 @@ class CurveUplink:
         """
         if self._up is None or len(message) > MAX_MESSAGE_BYTES:
             return False
-        return self._up.send_now(message)
+        return self._up.now(message)
 
     async def serve(self, listener: UplinkListener) -> None:
         """Connect, and connect again, until cancelled.
@@ -280,7 +281,7 @@ class CurveUplink:
         """Pass messages on until the connection is lost; return for how many seconds it was up."""
         now = asyncio.get_running_loop().time
         began = now()
-        self._up = connection
+        self._up = connection.sending
         self._tries.came_up()
         self._failures.pop(self._place.endpoint, None)
         listener.connected()

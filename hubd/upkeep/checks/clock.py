@@ -32,7 +32,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="The clock says {now}, but the records prove that {proven} has passed.",
         remedy=(
-            "Compare with a watch. If the clock is right: sudo hubctl trust-clock. "
+            "Compare with a watch. If the clock is right: sudo hubctl clock trust. "
             f"If not, {_SET_IT}. A backend whose time agrees does the same. "
             "Until then no phone opens a door."
         ),
@@ -45,7 +45,7 @@ ROWS: Mapping[CheckId, Check] = {
             "The clock says {now}, the backend's is {apart}, and nothing else says which is right."
         ),
         remedy=(
-            "Compare with a watch. If this hub's clock is right: sudo hubctl trust-clock; then "
+            "Compare with a watch. If this hub's clock is right: sudo hubctl clock trust; then "
             f"have the backend's set. If not, {_SET_IT}. Until then no card opens a door, and a "
             "phone only by its full proof."
         ),
@@ -79,7 +79,7 @@ ROWS: Mapping[CheckId, Check] = {
             "no phone by the full path."
         ),
         remedy=(
-            "Compare with a watch. If the clock is right: sudo hubctl trust-clock. "
+            "Compare with a watch. If the clock is right: sudo hubctl clock trust. "
             f"If not, {_SET_IT}. "
             "A phone refuses a hub whose clock is wrong by more than a few minutes. "
             f"{_NO_RTC}"
@@ -96,7 +96,7 @@ ROWS: Mapping[CheckId, Check] = {
         ),
         remedy=(
             "or by hand: sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS', then: "
-            "sudo hubctl trust-clock"
+            "sudo hubctl clock trust"
         ),
     ),
     CheckId.RTC_UNREADABLE: Check(

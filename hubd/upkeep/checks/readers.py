@@ -42,7 +42,7 @@ ROWS: Mapping[CheckId, Check] = {
         cause="Something answers that has not the key of the readers: {readers}.",
         remedy=(
             "Go and look whether somebody has replaced one: nothing that it says is believed. "
-            "A new one of your own gets its key by: sudo hubctl reader install NAME."
+            "A new one of your own gets its key by: sudo hubctl reader NAME install."
         ),
     ),
     CheckId.READER_TAMPERED: Check(

@@ -11,7 +11,7 @@ _SENT_AGAIN = (
     "No phone opens a door meanwhile. "
     "This ends when the backend has sent the policy; the hub has asked for it."
 )
-_OR_ACCEPT = "Without a backend: sudo hubctl accept-state, if you know why (it is recorded)."
+_OR_ACCEPT = "Without a backend: sudo hubctl state accept, if you know why (it is recorded)."
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.OUTBOX_EDITED: Check(
@@ -91,7 +91,7 @@ ROWS: Mapping[CheckId, Check] = {
         cause="The policy in the state directory is not proven by the issuer's signature.{more}",
         remedy=(
             f"{_SENT_AGAIN} Without a backend: stop hubd, move policy.db aside, start hubd, "
-            "then: sudo hubctl accept-state. Nobody is revoked then."
+            "then: sudo hubctl state accept. Nobody is revoked then."
         ),
     ),
     CheckId.LOG_MISSING: Check(

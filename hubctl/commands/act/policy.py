@@ -1,4 +1,4 @@
-"""`hubctl policy`: which policy is in force, and one that comes on a stick."""
+"""`hubctl policy load`: brings a policy that lies on a stick."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Never
 import click
 
 from hubcore.codec import cbor
-from hubctl.answers import ask_or_end, fail, print_json
-from hubctl.client import DEFAULT_SOCKET, HubClient, NoAnswer
-from hubctl.page import Page
+from hubctl.answers import fail, print_json
+from hubctl.client import HubClient, NoAnswer
+from hubctl.options import JSON, SOCKET
 from hubctl.stick import NoPolicy, Source, open_source
-from hubterm.text import age, clean, moment
+from hubterm.text import clean
 
 HANDFUL = 16
 """Pieces that hubd takes at once."""
@@ -24,71 +24,13 @@ Show = Callable[[int, int], None]
 """Takes how many pieces were brought, and how many lie there."""
 
 
-def _remember(ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
-    if path is not None:
-        ctx.obj = path
-
-
-_SOCKET = click.option(
-    "--socket",
-    type=click.Path(path_type=Path),
-    expose_value=False,
-    callback=_remember,
-    help=f"The daemon's local socket (usually {DEFAULT_SOCKET}).",
-)
-_JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines."
-)
-
-
-@click.group(invoke_without_command=True)
-@_JSON
-@_SOCKET
-@click.pass_context
-def policy(context: click.Context, as_json: bool) -> None:
-    """Show the policy in force, or load one from a stick. Without a command: show it."""
-    if context.invoked_subcommand is None:
-        _show(context.obj, as_json)
-
-
-@policy.command("show")
-@_JSON
-@_SOCKET
-@click.pass_obj
-def policy_show(path: Path, as_json: bool) -> None:
-    """Show which policy is in force, how old it is and how much it holds."""
-    _show(path, as_json)
-
-
-def _show(path: Path, as_json: bool) -> None:
-    answer = ask_or_end(path, "policy", as_json)
-    if as_json:
-        print_json(answer)
-    elif not answer["version"]:
-        print("No policy is in force, or none that the hub believes: hubctl status.")
-    else:
-        _page(answer).show()
-
-
-def _page(answer: dict[str, Any]) -> Page:
-    facts = [
-        ("version", clean(answer.get("version"))),
-        ("root", clean(answer.get("digest"))),
-        ("signed", f"{moment(answer.get('issued'))}, {age(answer.get('age_seconds'))} ago"),
-    ]
-    rows = answer.get("rows")
-    if isinstance(rows, dict):
-        facts += [(clean(table).replace("_", " "), clean(count)) for table, count in rows.items()]
-    return Page(facts=facts)
-
-
-@policy.command("load")
+@click.command()
 @click.argument("where", metavar="PATH", type=click.Path(path_type=Path))
-@_JSON
-@_SOCKET
+@JSON
+@SOCKET
 @click.pass_obj
-def policy_load(path: Path, where: Path, as_json: bool) -> None:
-    """Load the policy that lies in PATH, a folder or a file. Needs root; it is recorded.
+def load(path: Path, where: Path, as_json: bool) -> None:
+    """Load the policy that lies in PATH, a folder or a file. This is recorded.
 
     The hub proves it as any other, and takes it only if it is newer than the one in force. The same
     command again goes on where it stopped.

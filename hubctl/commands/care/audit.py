@@ -2,7 +2,7 @@
 
 Laws:
 1. The exit status says who must act: 0 the evidence holds, 1 it is broken (the first wrong record
-   is named), 2 it could not be read.
+   is named). Any other says that it could not be read.
 2. Whatever the file holds ends in one of these three, with a sentence.
 3. Nothing from the file reaches the terminal that does not print.
 """
@@ -10,7 +10,6 @@ Laws:
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -26,10 +25,10 @@ from hubcore.evidence.show import plain, record_line
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubcore.timing.moment import show_ms
 from hubctl.evidence import Verified, is_unreadable, newest, open_log, verify_chain
+from hubterm.exits import NO
+from hubterm.speaking import end_with_error
 from hubterm.text import clean, document
 
-BROKEN = 1
-UNREADABLE = 2
 LAST_MAX = 1_000_000
 KEY_FILE_BYTES_MAX = 8192
 
@@ -62,12 +61,7 @@ def _file_option(command: _Command) -> _Command:
     )(command)
 
 
-@click.group()
-def audit() -> None:
-    """Check and read the evidence: the numbered, chained records."""
-
-
-@audit.command()
+@click.command()
 @_file_option
 @click.option(
     "--head",
@@ -188,7 +182,7 @@ def _moment(at_ms: int | None) -> str | None:
     return None if at_ms is None else show_ms(at_ms)
 
 
-@audit.command("list")
+@click.command()
 @_file_option
 @click.option(
     "--last",
@@ -205,7 +199,7 @@ def _moment(at_ms: int | None) -> str | None:
 )
 def list_records(path: Path, last: int, as_json: bool) -> None:
     """Show the newest records, oldest first. This does not check them: see `verify`."""
-    with _reading(path) as connection:
+    with _reading(path, as_json) as connection:
         for row in newest(connection, last):
             try:
                 said = facts(row.body)
@@ -220,15 +214,7 @@ def _record_as_json(number: int, said: dict[str, Any]) -> str:
     at_ms = said.pop("at")
     mono_ms = said.pop("mono")
     detail = {key: plain(value) for key, value in said.items()}
-    return json.dumps(
-        {
-            "number": number,
-            "at_ms": at_ms,
-            "mono_ms": mono_ms,
-            "kind": kind,
-            "detail": detail,
-        }
-    )
+    return document(number=number, at_ms=at_ms, mono_ms=mono_ms, kind=kind, detail=detail)
 
 
 def _record_as_line(number: int, said: dict[str, Any]) -> str:
@@ -258,10 +244,8 @@ def _reading(path: Path, as_json: bool = False) -> Iterator[sqlite3.Connection]:
     except BrokenPipeError:
         raise
     except PermissionError:
-        _unreadable(
-            f"{shown}: this user may not read it. Try: sudo hubctl audit verify",
-            as_json,
-        )
+        sentence = f"{shown}: this user may not read it. Try: sudo hubctl audit verify"
+        end_with_error("not-allowed", sentence, as_json)
     except (sqlite3.Error, StoreError, OSError) as error:
         _unreadable(f"{shown} cannot be read: {clean(str(error))}", as_json)
 
@@ -271,17 +255,13 @@ def _broken(path: Path, error: Exception, as_json: bool) -> NoReturn:
     why = clean(str(error))
     if as_json:
         click.echo(document(file=shown, holds=False, why=why))
-        sys.exit(BROKEN)
+        sys.exit(NO)
     click.echo(f"BROKEN: {why}", err=True)
     click.echo(
         f"Leave {shown} and its -wal unchanged. Compare with the backend's records.", err=True
     )
-    sys.exit(BROKEN)
+    sys.exit(NO)
 
 
 def _unreadable(sentence: str, as_json: bool) -> NoReturn:
-    if as_json:
-        click.echo(document(error={"code": "unreadable", "message": sentence}))
-    else:
-        click.echo(sentence, err=True)
-    sys.exit(UNREADABLE)
+    end_with_error("unreadable", sentence, as_json)

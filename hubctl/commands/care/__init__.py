@@ -1,0 +1,1 @@
+"""The commands that check and keep a hub, a file for each."""

@@ -1,0 +1,1 @@
+"""The commands that only look, a file for each noun."""

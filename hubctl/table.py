@@ -1,0 +1,143 @@
+"""Every command of hubctl: its words, where it is, and what it does in one line.
+
+Laws:
+1. `NOUN [NAME] [VERB]`: a command without a verb only looks.
+2. A word in capitals stands for a name that is typed. A verb comes before a name in the choice of
+   the row.
+3. A command is loaded when it is typed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import click
+
+LOOK = "Look"
+ACT = "Act (group hubd-admin, or root)"
+CARE = "Care"
+SECTIONS = (LOOK, ACT, CARE)
+
+
+class Row(NamedTuple):
+    """One command; `place` is `module:attribute`. A hidden one is an older spelling."""
+
+    words: str
+    place: str
+    says: str
+    section: str
+    hidden: bool = False
+
+    @property
+    def noun(self) -> str:
+        return self.words.split()[0]
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.place.partition(":")
+        command: click.Command = getattr(
+            importlib.import_module(f"hubctl.commands.{module}"), attribute
+        )
+        return command
+
+
+TABLE = (
+    Row("status", "look.status:status", "How the hub is: what is wrong, and what to do.", LOOK),
+    Row("doors", "look.doors:doors", "The doors, their modes and the ways through them.", LOOK),
+    Row("devices", "look.devices:devices", "The devices, and how each stands.", LOOK),
+    Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
+    Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
+    Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
+    Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
+    Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
+    Row("clock trust", "act.clock:trust", "Say that the clock is right now.", ACT),
+    Row("state accept", "act.state:accept", "Say that policy and log are right as they are.", ACT),
+    Row("policy load", "act.policy:load", "Load the policy that lies on a stick.", ACT),
+    Row("passback reset", "act.passback:reset", "Forget where everybody is.", ACT),
+    Row("passback CREDENTIAL reset", "act.passback:reset_one", "Forget where one is.", ACT),
+    Row("reader NAME install", "act.reader:install", "Give a new reader its key.", ACT),
+    Row("reader NAME change-key", "act.reader:change_key", "Give a reader its next key.", ACT),
+    Row("enroll", "act.enroll:enroll", "Make this machine a hub, by a token.", ACT),
+    Row("policy show", "look.policy:policy", "Older spelling of: policy", LOOK, True),
+    Row("trust-clock", "act.clock:trust", "Older spelling of: clock trust", ACT, True),
+    Row("accept-state", "act.state:accept", "Older spelling of: state accept", ACT, True),
+    Row("passback-reset", "act.passback:reset_old", "Older: passback reset", ACT, True),
+    Row("reader install", "act.reader:install", "Older: reader NAME install", ACT, True),
+    Row("reader change-key", "act.reader:change_key", "Older: reader NAME change-key", ACT, True),
+)
+
+
+class Found(NamedTuple):
+    """A row, and the words after it, names first."""
+
+    row: Row
+    rest: list[str]
+
+
+_VALUED = ("--socket", "--file")
+"""Shared options whose value is the next word."""
+
+
+def find(words: Sequence[str], table: Sequence[Row] = TABLE) -> Found | None:
+    """Return the row that was typed; None when there is none."""
+    if not words:
+        return None
+    places = _places(words)
+    best: tuple[tuple[int, int], Row] | None = None
+    for row in table:
+        literals = _fit(row.words.split(), [words[at] for at in places])
+        rank = (literals, -len(row.words.split()))
+        if literals and (best is None or rank > best[0]):
+            best = (rank, row)
+    if best is None:
+        return None
+    row = best[1]
+    tokens = row.words.split()
+    taken = places[: len(tokens)]
+    names = [words[at] for at, token in zip(taken, tokens, strict=True) if token.isupper()]
+    rest = [word for at, word in enumerate(words) if at not in taken]
+    return Found(row, [*names, *rest])
+
+
+def _places(words: Sequence[str]) -> list[int]:
+    """Return where the words are that are no options, up to `--`."""
+    places = []
+    is_value = False
+    for at, word in enumerate(words):
+        if word == "--":
+            break
+        if is_value:
+            is_value = False
+        elif word.startswith("-") and word != "-":
+            is_value = word in _VALUED
+        else:
+            places.append(at)
+    return places
+
+
+def _fit(tokens: Sequence[str], words: Sequence[str]) -> int:
+    """Return how many words are literally those of the row; 0 when they do not fit."""
+    if len(words) < len(tokens):
+        return 0
+    literals = 0
+    for token, word in zip(tokens, words, strict=False):
+        if token == word:
+            literals += 1
+        elif not token.isupper():
+            return 0
+    return literals
+
+
+def rows_of(noun: str) -> list[Row]:
+    """Return the rows of a noun that are shown."""
+    return [row for row in TABLE if row.noun == noun and not row.hidden]
+
+
+def nearest(typed: str) -> str | None:
+    """Return the command that was probably meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(typed, sorted({row.noun for row in TABLE if not row.hidden}), 1)
+    return near[0] if near else None
