@@ -73,6 +73,8 @@ from hubd.backend.telemetry import TelemetrySender
 
 log = structlog.get_logger()
 
+_ORDERS = (TakeRelease, TakeOrder, TakeAct)
+
 
 class Sync:
     """The talk of one hub, and the listener of its uplink. Call `run` once."""
@@ -238,7 +240,8 @@ class Sync:
             return
         self._heard()
         self._perform(effects)
-        self._wake.set()
+        if not _only_orders(effects):
+            self._wake.set()
 
     # The turns: one task that writes to the log, sends records, and asks the talk what is due.
 
@@ -290,6 +293,7 @@ class Sync:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
+        await asyncio.sleep(0)  # a door that waited for the same record has its turn first
 
     # The effects: the one place that performs them, and the one that speaks.
 
@@ -378,6 +382,12 @@ class Sync:
 
     def _now(self) -> Moment:
         return Moment(monotonic=self._clock.monotonic(), wall=self._clock.wall())
+
+
+def _only_orders(effects: Iterable[TalkEffect]) -> bool:
+    """Tell whether orders are all that a message brought: no record goes up for them yet."""
+    found = list(effects)
+    return bool(found) and all(isinstance(effect, _ORDERS) for effect in found)
 
 
 def _earliest(*moments: float | None) -> float | None:

@@ -29,6 +29,7 @@ STOPS_BUCKET = "hub_stops"
 POLICY_BUCKET = "hub_policy"
 RINGS_BUCKET = "hub_keyrings"
 CERTIFICATES_BUCKET = "hub_certificates"
+TLS_BUCKET = "hub_tls_certificates"
 PROMISES_BUCKET = "hub_enrolments"
 BUCKETS = (
     KEYS_BUCKET,
@@ -37,6 +38,7 @@ BUCKETS = (
     STOPS_BUCKET,
     POLICY_BUCKET,
     CERTIFICATES_BUCKET,
+    TLS_BUCKET,
     PROMISES_BUCKET,
 )
 

@@ -8,6 +8,7 @@ nothing until ROOMS says otherwise, so that the strict rule is the default.
 from __future__ import annotations
 
 import ast
+import configparser
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -220,7 +221,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.calls": _room(
-        "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
+        "hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy hubd.readers "
+        "hubd.upkeep hubcore",
         "",
         WORLDLY,
     ),
@@ -928,3 +930,27 @@ def test_what_is_allowed_is_not_held_up(module: str, code: str) -> None:
 )
 def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
     assert len(violations("hubd.doors.unlock", source)) == 1
+
+
+DISTRIBUTIONS = {
+    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm"),
+    "hardware-sim": ("hubsim",),
+}
+"""The folder of each distribution, and what it brings."""
+
+
+@pytest.mark.parametrize("place", DISTRIBUTIONS)
+def test_a_distribution_names_each_folder_that_its_modules_are_in(place: str) -> None:
+    """A clone has every folder, an installed hub only those that setup.cfg names."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / place / "setup.cfg")
+    named = setup["options"]["packages"].split()
+    base = ROOT / place
+    there = {
+        ".".join(file.parent.relative_to(base).parts)
+        for part in DISTRIBUTIONS[place]
+        for file in (base / part).rglob("*.py")
+        if "node_modules" not in file.parts
+    }
+    assert there
+    assert sorted(named) == sorted(there)

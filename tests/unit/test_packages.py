@@ -422,27 +422,3 @@ def test_a_library_that_is_missing_is_named_with_a_file_that_installs_it() -> No
         needed = (ROOT / "hardware-sim" / file).read_text()
         assert library == "bumble" or f"[{library}]" in needed
         assert f"-r hardware-sim/{file}" in str(sentence(ModuleNotFoundError("no", name=library)))
-
-
-DISTRIBUTIONS = {
-    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm"),
-    "hardware-sim": ("hubsim",),
-}
-"""The folder of each distribution, and what it brings."""
-
-
-@pytest.mark.parametrize("place", DISTRIBUTIONS)
-def test_a_distribution_names_each_folder_that_its_modules_are_in(place: str) -> None:
-    """A clone has every folder, an installed hub only those that setup.cfg names."""
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / place / "setup.cfg")
-    named = setup["options"]["packages"].split()
-    base = ROOT / place
-    there = {
-        ".".join(file.parent.relative_to(base).parts)
-        for part in DISTRIBUTIONS[place]
-        for file in (base / part).rglob("*.py")
-        if "node_modules" not in file.parts
-    }
-    assert there
-    assert sorted(named) == sorted(there)

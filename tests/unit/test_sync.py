@@ -720,6 +720,35 @@ async def test_records_of_before_the_start_wait_since_the_start():
         assert here.sync.state.unacknowledged_seconds is None
 
 
+async def test_whoever_waited_for_a_record_has_its_turn_before_it_goes_up():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        await here.settle()
+        before = here.sync.state.counters["sent"]
+        await here.log.append(Record(RecordKind.DOOR, 1000, 0, {}))
+        at_its_turn: list[int] = []
+        here.appended.set()
+        asyncio.get_running_loop().call_soon(
+            lambda: at_its_turn.append(here.sync.state.counters["sent"])
+        )
+        await here.settle()
+        assert at_its_turn == [before]
+        assert here.sync.state.counters["sent"] == before + 1
+
+
+async def test_an_order_alone_asks_nothing_of_the_log():
+    async with site(silent_seconds=1e6, ping_seconds=1e6) as here:
+        await here.up()
+        await here.settle()
+        here.log.failing = StoreError("nobody may ask")
+        here.hear(RELEASE)
+        await here.settle()
+        assert "store_errors" not in here.sync.state.counters
+        here.hear(from_backend.Acknowledge((1,)))
+        await here.settle()
+        assert here.sync.state.counters["store_errors"] > 0, "other messages do"
+
+
 async def test_while_receipts_come_the_oldest_is_looked_for_once_a_second():
     async with site(silent_seconds=1e6, ping_seconds=1e6, acknowledge_seconds=1e6) as here:
         await here.up()

@@ -33,7 +33,7 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
-from hubsim.backend.admission.keyring import KeyChanges
+from hubsim.backend.admission.keyring import HubFiles, KeyChanges
 from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
@@ -339,6 +339,21 @@ class Backend:
         if not self.speakers.send(hub, from_backend.RotateKey(key)):
             raise LinkError(f"backend: hub {hub} takes no message now; ask again")
         return connection.key
+
+    def know(self, hub: str, key: str) -> None:
+        """Know a hub by this key (Z85) alone from now on.
+
+        Raise ValueError for a key that it cannot be, OSError when the disk refuses.
+        """
+        hubs = self.gate.hubs
+        if not isinstance(hubs, HubFiles):
+            raise ConfigError("backend: it cannot change the keys of hubs")
+        if self.gate.is_revoked(key):
+            raise ValueError("this key is revoked")
+        hubs.know(hub, key)
+        self._held.clear()
+        self.gate.unknown.pop(key, None)
+        self.gate.came_with_retired.discard(hub)
 
     def keep(self, hub: str, boot: str) -> str:
         """Decide that the machine whose boot id begins so stays the hub: `Speakers.keep`."""
