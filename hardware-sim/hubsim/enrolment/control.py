@@ -67,6 +67,8 @@ class EnrolmentOrders:
     def _about(self, entry: Promise) -> JsonObject:
         return {
             "points": list(entry.points),
+            "names": dict(entry.names),
+            "time_zone": entry.time_zone,
             "identity": entry.identity,
             "fingerprint": entry.fingerprint,
             "standing": standing(entry, self._desk.now()),
