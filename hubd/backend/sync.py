@@ -61,6 +61,8 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
+from hubd.backend.beside.notices import NoticeSender
+from hubd.backend.beside.telemetry import TelemetrySender
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
@@ -69,7 +71,6 @@ from hubd.backend.renewal import RenewalAsker
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
-from hubd.backend.telemetry import TelemetrySender
 
 log = structlog.get_logger()
 
@@ -131,6 +132,12 @@ class Sync:
         )
         self._telemetry = TelemetrySender(
             table=telemetry,
+            records=records,
+            clock=clock,
+            pace=pace,
+            say=self._say,
+        )
+        self._notices = NoticeSender(
             records=records,
             clock=clock,
             pace=pace,
@@ -269,10 +276,11 @@ class Sync:
         if not await self._take_back():
             return at.monotonic
         send_at = await self._sender.send()
+        notice_at = await self._notices.send(self._sender.sent)
         measure_at = self._telemetry.send()
         renew_at = self._renewal.ask()
         look_at = self._talk.due(at.monotonic)
-        return _earliest(find_at, send_at, measure_at, renew_at, look_at)
+        return _earliest(find_at, send_at, notice_at, measure_at, renew_at, look_at)
 
     async def _take_back(self) -> bool:
         """Let what the backend has lost wait again, one step; False while more is to be done."""
@@ -339,6 +347,7 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+            self._notices.rewind()
             self._renewal.rewind()
         if self._rotation is None:
             return

@@ -1183,3 +1183,28 @@ async def test_of_the_files_of_messages_a_hub_ignores_what_is_none_and_speaks_on
         for data in right:
             here.link.say(data)
         assert here.sync.state.counters["undecodable"] == len(wrong)
+
+
+# hubd.backend.beside.notices
+async def test_an_alarm_behind_72_hours_of_records_is_told_before_they_have_gone() -> None:
+    async with site() as here:
+        await here.log.fill(3 * Pace().window)
+        alarm = Record.at(RecordKind.DOOR, 1.0, 1.0, {"door": "front", "what": "forced"})
+        number = await here.log.append(alarm)
+        await here.up()
+        assert await here.numbers(Pace().window) == list(range(1, Pace().window + 1))
+        notice = await here.next()
+        assert isinstance(notice, from_hub.Notice)
+        assert (notice.number, notice.body) == (number, alarm.encode())
+        await here.quiet()
+        last = here.log.stored[number - 1]
+        while here.log.waiting():
+            waiting = [one.number for one in await here.log.unacknowledged(0, Pace().window)]
+            here.hear(from_backend.Acknowledge(tuple(waiting)))
+            await here.settle()
+        said = []
+        while not here.link.said.empty():
+            said.append(await here.next())
+        assert [one.number for one in said if isinstance(one, Evidence)][-1] == number
+        assert Evidence(last.number, last.body, last.hash) in said
+        assert not any(isinstance(one, from_hub.Notice) for one in said)
