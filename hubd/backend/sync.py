@@ -15,8 +15,10 @@ Laws:
    again. Every Hello has the policy's version.
 7. Evidence that does not go up is seen: `UplinkState.unacknowledged_seconds`.
 8. Telemetry goes only while no record waits.
-9. A backend that has lost records, as one restored from an older copy has, gets them again. That is
-   recorded and told once, before they wait again.
+9. A policy that Hello has told and that is not in force any more, as one with a damaged page, is
+   told by another Hello at once: the backend then sends its own again.
+10. A backend that has lost records, as one restored from an older copy has, gets them again. That
+    is recorded and told once, before they wait again.
 """
 
 from __future__ import annotations
@@ -115,6 +117,8 @@ class Sync:
         self._counters: Counter[str] = Counter()
         self._breaks = BreakRecorder(records, clock)
         self._loss_recorded: Head | None = None
+        self._told_version = 0
+        """Of the policy, in the newest Hello."""
         self._sender = RecordSender(
             records=records,
             clock=clock,
@@ -269,6 +273,8 @@ class Sync:
         find_at = await self._sender.oldest.find()
         await self._breaks.record(self._talk.halt)
         at = self._now()
+        if self._orders.policy_version() < self._told_version:
+            self._perform(self._talk.greet_again("its policy is not in force any more", at))
         effects = self._talk.look(at)
         self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
@@ -382,6 +388,7 @@ class Sync:
             waiting=self._records.waiting(),
         )
         if self._say(hello):
+            self._told_version = hello.policy_version
             self._talk.greeted(self._clock.monotonic())
 
     def _say(self, message: from_hub.HubMessage) -> bool:
