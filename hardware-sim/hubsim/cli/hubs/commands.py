@@ -98,7 +98,7 @@ def enrolments(path: Path) -> None:
 @click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
 @click.pass_obj
 def approve(path: Path, hub: str, fingerprint: str | None, days: float) -> None:
-    """Sign the certificate of a machine that asked with the token of HUB."""
+    """Sign the certificates of a machine that asked with the token of HUB."""
     where = open_site(path)
     entry = ask_backend(path, {"do": "enrolments"})["enrolments"].get(hub)
     if entry is None or not entry["identity"]:
@@ -109,14 +109,21 @@ def approve(path: Path, hub: str, fingerprint: str | None, days: float) -> None:
             f"{entry['fingerprint']}: somebody else may have the token. "
             f"`hubsim backend refuse {hub}` keeps it out"
         )
-    document = sites.certify_new(
+    made = sites.certify_new(
         where,
         hub,
         read_key(cbor.decode(bytes.fromhex(entry["identity"]))),
+        bytes.fromhex(entry["tls_key"]),
         entry["points"],
         days,
     )
-    ask_backend(path, {"do": "approve", "hub": hub, "certificate": document.hex()})
+    order: dict[str, object] = {
+        "do": "approve",
+        "hub": hub,
+        "certificate": made.certificate.hex(),
+        "tls_certificate": made.tls_certificate.hex(),
+    }
+    ask_backend(path, order)
     click.echo(f"hub {hub} is enrolled, access points {', '.join(map(str, entry['points']))}")
 
 
@@ -132,7 +139,7 @@ def approve(path: Path, hub: str, fingerprint: str | None, days: float) -> None:
 def renew(
     path: Path, hub: str, points: tuple[int, ...], without: tuple[int, ...], days: float
 ) -> None:
-    """Sign a newer certificate for HUB, and send it: it is in force there at once.
+    """Sign newer certificates for HUB, and send them: they are in force there at once.
 
     A door more needs a section [[doors]] in its configuration, too.
     """
