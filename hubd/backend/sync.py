@@ -15,8 +15,10 @@ Laws:
    again. Every Hello has the policy's version.
 7. Evidence that does not go up is seen: `UplinkState.unacknowledged_seconds`.
 8. Telemetry goes only while no record waits.
-9. A backend that has lost records, as one restored from an older copy has, gets them again. That is
-   recorded and told once, before they wait again.
+9. A policy that Hello has told and that is not in force any more, as one with a damaged page, is
+   told by another Hello at once: the backend then sends its own again.
+10. A backend that has lost records, as one restored from an older copy has, gets them again. That
+    is recorded and told once, before they wait again.
 """
 
 from __future__ import annotations
@@ -61,6 +63,8 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
+from hubd.backend.beside.notices import NoticeSender
+from hubd.backend.beside.telemetry import TelemetrySender
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, OrderWorkers
@@ -69,7 +73,6 @@ from hubd.backend.renewal import RenewalAsker
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
-from hubd.backend.telemetry import TelemetrySender
 
 log = structlog.get_logger()
 
@@ -114,6 +117,8 @@ class Sync:
         self._counters: Counter[str] = Counter()
         self._breaks = BreakRecorder(records, clock)
         self._loss_recorded: Head | None = None
+        self._told_version = 0
+        """Of the policy, in the newest Hello."""
         self._sender = RecordSender(
             records=records,
             clock=clock,
@@ -131,6 +136,12 @@ class Sync:
         )
         self._telemetry = TelemetrySender(
             table=telemetry,
+            records=records,
+            clock=clock,
+            pace=pace,
+            say=self._say,
+        )
+        self._notices = NoticeSender(
             records=records,
             clock=clock,
             pace=pace,
@@ -262,6 +273,8 @@ class Sync:
         find_at = await self._sender.oldest.find()
         await self._breaks.record(self._talk.halt)
         at = self._now()
+        if self._orders.policy_version() < self._told_version:
+            self._perform(self._talk.greet_again("its policy is not in force any more", at))
         effects = self._talk.look(at)
         self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
@@ -269,10 +282,11 @@ class Sync:
         if not await self._take_back():
             return at.monotonic
         send_at = await self._sender.send()
+        notice_at = await self._notices.send(self._sender.sent)
         measure_at = self._telemetry.send()
         renew_at = self._renewal.ask()
         look_at = self._talk.due(at.monotonic)
-        return _earliest(find_at, send_at, measure_at, renew_at, look_at)
+        return _earliest(find_at, send_at, notice_at, measure_at, renew_at, look_at)
 
     async def _take_back(self) -> bool:
         """Let what the backend has lost wait again, one step; False while more is to be done."""
@@ -339,6 +353,7 @@ class Sync:
         if phase is not UplinkPhase.SPEAKING:
             self._sender.rewind()
             self._telemetry.rewind()
+            self._notices.rewind()
             self._renewal.rewind()
         if self._rotation is None:
             return
@@ -373,6 +388,7 @@ class Sync:
             waiting=self._records.waiting(),
         )
         if self._say(hello):
+            self._told_version = hello.policy_version
             self._talk.greeted(self._clock.monotonic())
 
     def _say(self, message: from_hub.HubMessage) -> bool:
