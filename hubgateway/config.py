@@ -36,6 +36,7 @@ class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: str
     site: SiteName
     issuer: str
+    tls_authority: str
     endpoints: Annotated[
         tuple[Annotated[str, Meta(pattern=_HUBS_REACH)], ...], Meta(min_length=1, max_length=4)
     ]
@@ -61,6 +62,8 @@ class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Servers
     site: SiteName
     issuer_key: str
+    authority_key: str
+    tls_authority: str
     enrolment_key: Annotated[str, Meta(pattern=_Z85_KEY)]
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
@@ -118,6 +121,14 @@ def secret_file(named: str, config_file: Path, key: str) -> bytes:
     if stat.S_IMODE(mode) & stat.S_IRWXO:
         raise ConfigError(f"hubgateway: {key} {path}: others may use it: chmod o= {path}")
     return secret
+
+
+def public_file(path: Path, key: str) -> bytes:
+    """Read a file that is no secret. Raise ConfigError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"hubgateway: {key} {path}: {error.strerror}") from error
 
 
 def place_of(named: str, config_file: Path) -> Path:

@@ -101,8 +101,14 @@ async def approve(stage: Installation, hub: str, fingerprint: str) -> None:
     if entry["fingerprint"] != fingerprint:
         raise ValueError(f"another machine asks: {entry['fingerprint']}")
     key = read_key(cbor.decode(bytes.fromhex(entry["identity"])))
-    document = sites.certify_new(stage.site, hub, key, entry["points"])
-    await stage.backend("approve", hub=hub, certificate=document.hex())
+    tls_key = bytes.fromhex(entry["tls_key"])
+    made = sites.certify_new(stage.site, hub, key, tls_key, entry["points"])
+    await stage.backend(
+        "approve",
+        hub=hub,
+        certificate=made.certificate.hex(),
+        tls_certificate=made.tls_certificate.hex(),
+    )
 
 
 def hand_over(disk: Path, folder: Path) -> None:

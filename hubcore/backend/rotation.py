@@ -14,7 +14,8 @@ Laws:
 4. On each uplink, while there is no next pair, the hub says that it has no other key. The old pair
    is removed here after the backend has said that it knows the hub by this one alone.
 5. A key is changed when it is older than the hub's rule, or when the backend asks for it, but not
-   more than once an hour.
+   more than once an hour. The time at which a pair was made lies with it, so that holds over
+   restarts. While the hub does not trust its clock, a key that it has made itself stays.
 6. A key that the backend refuses is dropped, and another one made after a day at the earliest.
 """
 
@@ -152,9 +153,15 @@ class Rotation:
         return said_at is None or now.monotonic >= said_at + self._pace.say_seconds
 
     def _is_wanted(self, known: KnownPairs, now: Now) -> bool:
-        if now.monotonic < self._make_after:
+        if now.monotonic < self._make_after or self._is_young(known, now):
             return False
         return self._ordered or self._is_too_old(known, now)
+
+    def _is_young(self, known: KnownPairs, now: Now) -> bool:
+        """Tell whether the hub has made its key too lately for another one, as far as it knows."""
+        if known.before is None:
+            return False
+        return now.wall is None or 0 <= now.wall - known.since < self._pace.made_seconds
 
     def _is_too_old(self, known: KnownPairs, now: Now) -> bool:
         """Tell whether the key is older than the rule allows, or from the future."""

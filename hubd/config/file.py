@@ -89,6 +89,7 @@ class Config(Section, frozen=True):
     def check(self) -> None:
         """Check what the types alone cannot refuse. Raise WrongValueError."""
         self.hub.check()
+        self.keys.check()
         if self.backend is not None:
             self.backend.check()
             for name in self.backend.KEYS:

@@ -20,6 +20,7 @@ from hubd.config.section import Section
 
 SEALED_KEYS = "HUBD_SEALED_KEYS"
 """The variable in which sealed-keys.conf names the encrypted credentials, joined by colons."""
+_TLS = ("tls_key", "tls_certificate", "tls_authority")
 PLAIN_STORE = "/etc/credstore"
 SEALED_STORE = "/etc/credstore.encrypted"
 """Where the installer puts what systemd hands over."""
@@ -71,7 +72,8 @@ class Keys(Section, frozen=True):
     """The files of the hub's keys.
 
     `identity`: PEM (PKCS#8). `certificate` and `issuer`: raw CBOR. `beacon`: 16 raw bytes.
-    `curve_secret` and `backend_public`: Z85 text. `card_key`: 32 raw bytes.
+    `curve_secret` and `backend_public`: Z85 text. `card_key`: 32 raw bytes. `tls_key`,
+    `tls_certificate` and `tls_authority`: PEM, all three or none.
     """
 
     identity: Key
@@ -81,6 +83,22 @@ class Keys(Section, frozen=True):
     backend_public: Key | None = None
     beacon: Key | None = None
     card_key: Key | None = None
+    tls_key: Key | None = None
+    tls_certificate: Key | None = None
+    tls_authority: Key | None = None
+
+    @property
+    def tls_files(self) -> tuple[KeyFile, KeyFile, KeyFile] | None:
+        """The files of the TLS identity: key, certificate, authority; None without one."""
+        key, certificate, authority = (getattr(self, name) for name in _TLS)
+        return None if key is None else (key, certificate, authority)
+
+    def check(self) -> None:
+        """Raise WrongValueError for a part of a TLS identity."""
+        missing = [name for name in _TLS if getattr(self, name) is None]
+        if missing and len(missing) < len(_TLS):
+            expected = f"a path or credential:NAME; {', '.join(_TLS)} go together"
+            raise WrongValueError(("keys", missing[0]), expected, "nothing")
 
     def check_has(self, name: str, because: str) -> None:
         """Raise WrongValueError when a key is not given that the section `because` needs."""

@@ -58,7 +58,9 @@ _WIRES = ("strike", "dps", "rex")
     "--rex", multiple=True, metavar="POINT=CHIP:LINE[:low]", help="Its exit button; low: to ground."
 )
 @click.option(
-    "--sealed/--plain", default=None, help="Encrypt keys on the disk; by itself where a TPM is."
+    "--sealed/--plain",
+    default=None,
+    help="Encrypt keys on the disk, or not; by itself where systemd-creds can.",
 )
 @click.option("--anew", is_flag=True, help="Enrol a machine again that is a hub already.")
 @click.option(
@@ -97,9 +99,10 @@ def enroll(
         token = read_token(_token_text(token_file))
         order = Order(host=host, port=port, token=token, lines=lines, anew=anew)
         places = Places(root)
-        enrolment = Enrolment(places, choose_sealer(places, sealed, Sealer()))
+        sealer = choose_sealer(places, sealed, Sealer())
+        enrolment = Enrolment(places, sealer)
         asking = Asking(seconds=wait, waits=_tell_waiting, away=_tell_away)
-        result = _run(enrolment, order, asking)
+        result = _run(enrolment, order, asking, _how_kept(sealer))
     except (HubError, OSError) as error:
         end_with_error("not-enrolled", str(error), as_json)
     if as_json:
@@ -108,16 +111,29 @@ def enroll(
         _show(result, lines)
 
 
-def _run(enrolment: Enrolment, order: Order, asking: Asking) -> Result:
+def _run(enrolment: Enrolment, order: Order, asking: Asking, kept: str) -> Result:
     """Do what is left to do. Raise HubError or OSError."""
     standing = enrolment.standing(order)
     if standing is not None:
         return standing
-    keys = enrolment.own_keys()
+    keys = enrolment.own_keys(order)
+    complain(kept)
     complain(f"fingerprint of this machine: {keys.fingerprint}")
     complain("The operator sees the same one, or somebody else has the token.")
     enrolled = asyncio.run(enrolment.answer(order, keys, asking))
     return enrolment.install(order, keys, enrolled)
+
+
+def _how_kept(sealer: Sealer | None) -> str:
+    """Say how the private keys lie on this disk."""
+    if sealer is None:
+        return "private keys lie plain on this disk; only root may read them"
+    if sealer.has_tpm():
+        return "private keys are sealed by this machine's TPM"
+    return (
+        "private keys are sealed by this machine's key in /var/lib/systemd, for it has no TPM: "
+        "a copy of /etc alone holds none, a copy of the whole disk holds them"
+    )
 
 
 def _token_text(path: Path | None) -> str:
@@ -195,7 +211,10 @@ def _show(result: Result, lines: dict[int, DoorLines]) -> None:
             f"{', '.join(map(str, unwired))} still needs its chip and line, "
             "unless it is your own file"
         )
-    print("next: /opt/hubd/bin/hubd --check-config && systemctl restart bluetooth hubd")
+    print(
+        "next: systemctl daemon-reload && /opt/hubd/bin/hubd --check-config && "
+        "systemctl restart bluetooth hubd"
+    )
 
 
 def _end(why: str) -> NoReturn:

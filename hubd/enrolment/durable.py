@@ -21,6 +21,8 @@ Run = Callable[[Sequence[str], bytes], subprocess.CompletedProcess[bytes]]
 
 SEAL_SECONDS = 60.0
 FILE_BYTES_MAX = 1 << 20
+_TRIAL = "trial"
+_TRIED = b"can this machine seal?"
 PRIVATE = 0o600
 PUBLIC = 0o644
 
@@ -92,7 +94,13 @@ class Sealer:
         self._run = run
 
     def can(self) -> bool:
-        """Tell whether this machine has a TPM to seal with."""
+        """Tell whether this machine seals, and opens what it has sealed."""
+        with suppress(ConfigError):
+            return self.unseal(_TRIAL, self.seal(_TRIAL, _TRIED)) == _TRIED
+        return False
+
+    def has_tpm(self) -> bool:
+        """Tell whether it seals with a TPM, and not by a key on its own disk alone."""
         with suppress(OSError, subprocess.SubprocessError):
             return self._run(["systemd-creds", "has-tpm2"], b"").returncode == 0
         return False

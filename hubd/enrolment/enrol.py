@@ -3,17 +3,20 @@
 Laws:
 1. Keys are made here, are durable before the backend hears of them, and never leave the machine.
 2. Whatever ends it, the same command again goes on: with the keys that wait, then with the answer
-   that lies here. At its end the hub has one identity and one CURVE key.
-3. An answer is proven before anything is changed: it is signed by the issuer that it names, for
-   this hub's own key, and hubd would take the configuration.
+   that lies here. At its end the hub has one identity, one CURVE key and one TLS key.
+3. An answer is proven before anything is changed: its certificates are signed by the issuer and the
+   authority that it names, for this hub's own keys, and hubd would take the configuration.
 4. A hub that is enrolled stays as it is, unless it is told to enrol anew. Until the new answer is
    durable, its old keys stay in force.
 5. The answer is removed last: as long as it is there, the command is not done.
+6. Keys that wait, and an answer that lies here, belong to one token. With another token none of
+   them is used: new keys are made, and the answer is refused by name unless it is to be given up
+   (`anew`). So no two hubs at a backend have one key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,11 +26,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from zmq.utils import z85
 
 from hubcore.backend.enrolment import messages
-from hubcore.backend.enrolment.messages import ANY_HOST, Ask, Enrolled, fingerprint, prove_keys
+from hubcore.backend.enrolment.messages import (
+    ANY_HOST,
+    Ask,
+    Enrolled,
+    fingerprint,
+    prove_keys,
+    tls_request,
+)
 from hubcore.backend.enrolment.token import Token, digest_of
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import ConfigError, FrameError, PeerError
+from hubcore.codec.tls import TlsName, TlsRole, pem_of, public_der, read_certificate
+from hubcore.errors import ConfigError, FrameError, PeerError, TrustError
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubcore.version import __version__
 from hubd.adapters.curve.uplink import CurveUplink
@@ -36,7 +47,15 @@ from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.enrolment.asking import Asking, ask_until_enrolled
 from hubd.enrolment.durable import PUBLIC, Durable, Sealer, Step, no_step, read
 from hubd.enrolment.greeting import fetch_greeting
-from hubd.enrolment.places import ANSWER, CURVE_SECRET, IDENTITY, OWN_KEYS, KeyStore, Places
+from hubd.enrolment.places import (
+    ANSWER,
+    CURVE_SECRET,
+    IDENTITY,
+    OWN_KEYS,
+    TLS_KEY,
+    KeyStore,
+    Places,
+)
 from hubd.enrolment.settings import DoorLines, put_config, text_of
 
 _DIGEST_BYTES = 32
@@ -51,6 +70,11 @@ class Order:
     token: Token = field(repr=False)
     lines: Mapping[int, DoorLines] = field(default_factory=dict)
     anew: bool = False
+
+    @property
+    def digest(self) -> bytes:
+        """What is kept of the token."""
+        return digest_of(self.token.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,7 @@ class OwnKeys:
 
     identity: SigningKey = field(repr=False)
     secret: bytes = field(repr=False)
+    tls: SigningKey = field(repr=False)
 
     @property
     def public(self) -> bytes:
@@ -85,9 +110,26 @@ class OwnKeys:
         return cbor.encode(self.identity.cose_key)
 
     @property
+    def tls_public(self) -> bytes:
+        """The public half of the TLS key, as SubjectPublicKeyInfo."""
+        return public_der(self.tls.private.public_key())
+
+    @property
     def fingerprint(self) -> str:
         """What two people compare."""
-        return fingerprint(self.identity_public, self.public)
+        return fingerprint(self.identity_public, self.public, self.tls_public)
+
+    def ask(self, token: Token) -> Ask:
+        """Return the question, with the proofs of all keys."""
+        request = tls_request(self.tls, self.identity_public, self.public)
+        return Ask(
+            version=messages.VERSION,
+            secret=token.secret,
+            identity=self.identity_public,
+            proof=prove_keys(self.identity, self.public, request),
+            request=request,
+            software=__version__,
+        )
 
 
 class Enrolment:
@@ -102,15 +144,16 @@ class Enrolment:
     def standing(self, order: Order) -> Result | None:
         """Return what this machine is already, None when there is something to do.
 
-        Raise ConfigError for a hub that must be told to enrol anew.
+        Raise ConfigError for a hub that must be told to enrol anew, and for an answer that belongs
+        to another token.
         """
-        if self._keys.key(ANSWER) is not None or self._waits():
+        if self._is_answered(order) or self._waits(order):
             return None
         done = read(self._places.enrolled)
         certificate = self._certificate_in_force()
         if certificate is None:
             return None
-        by_this_token = done == digest_of(order.token.secret)
+        by_this_token = done == order.digest
         if not by_this_token and order.anew:
             return None
         if not by_this_token:
@@ -120,20 +163,35 @@ class Enrolment:
             )
         return _result(certificate, new=False)
 
-    def own_keys(self) -> OwnKeys:
-        """Return the keys that wait, or make them: durable on return."""
+    def own_keys(self, order: Order) -> OwnKeys:
+        """Return the keys that wait for this token's answer, or make them: durable on return."""
         self._places.make_folders()
-        is_answered = self._keys.key(ANSWER) is not None
+        is_answered = self._is_answered(order)
+        if not is_answered:
+            self._begin(order)
         get = self._keys.key if is_answered else self._keys.pending
-        identity = get(IDENTITY)
-        if identity is None:
-            identity = _new_identity()
-            self._keys.put_pending(IDENTITY, identity)
-        secret = get(CURVE_SECRET)
-        if secret is None:
-            secret = zmq.curve_keypair()[1]
-            self._keys.put_pending(CURVE_SECRET, secret)
-        return OwnKeys(_identity(identity), key_from_text(secret.decode("ascii")))
+        found: dict[str, bytes] = {}
+        for name, make in _MAKES.items():
+            key = get(name)
+            if key is None:
+                key = make()
+                self._keys.put_pending(name, key)
+            found[name] = key
+        return OwnKeys(
+            identity=_signing_key(IDENTITY, found[IDENTITY]),
+            secret=key_from_text(found[CURVE_SECRET].decode("ascii")),
+            tls=_signing_key(TLS_KEY, found[TLS_KEY]),
+        )
+
+    def _begin(self, order: Order) -> None:
+        """Let the keys that wait be those of this token; others of before are given up."""
+        if self._keys.key(ANSWER) is not None:
+            self._keys.remove(ANSWER)
+        if read(self._places.begun) == order.digest:
+            return
+        for name in OWN_KEYS:
+            self._keys.give_up(name)
+        self._files.write(self._places.begun, order.digest, PUBLIC)
 
     async def answer(self, order: Order, keys: OwnKeys, asking: Asking) -> Enrolled:
         """Return the backend's answer: the one that lies here, or a new one, durable on return.
@@ -145,18 +203,11 @@ class Enrolment:
             greeting = await fetch_greeting(order.host, order.port, order.token)
             pair = UplinkKeys(secret=keys.secret, public=keys.public, backend=greeting.key)
             uplink = CurveUplink(f"{_endpoint(order.host)}:{greeting.port}", pair)
-            ask = Ask(
-                version=messages.VERSION,
-                secret=order.token.secret,
-                identity=keys.identity_public,
-                proof=prove_keys(keys.identity, keys.public),
-                software=__version__,
-            )
-            kept = _reached(await ask_until_enrolled(uplink, ask, asking), order.host)
+            answer = await ask_until_enrolled(uplink, keys.ask(order.token), asking)
+            kept = _reached(answer, order.host)
             check(kept, keys)
             text_of(kept, order.lines, self._places.config)
-            data = digest_of(order.token.secret) + messages.encode(kept)
-            self._keys.put_private(ANSWER, data)
+            self._keys.put_private(ANSWER, order.digest + messages.encode(kept))
         return kept
 
     def install(self, order: Order, keys: OwnKeys, enrolled: Enrolled) -> Result:
@@ -167,6 +218,8 @@ class Enrolment:
         self._keys.put_public("issuer", enrolled.issuer)
         pinned = b"\n".join(z85.encode(key) for key in enrolled.server_keys[:SERVER_KEYS_MAX])
         self._keys.put_public("backend_public", pinned)
+        self._keys.put_public("tls_certificate", pem_of(enrolled.tls_certificate))
+        self._keys.put_public("tls_authority", pem_of(enrolled.tls_authority))
         if enrolled.beacon:
             self._keys.put_private("beacon", enrolled.beacon)
         if enrolled.card_key:
@@ -179,11 +232,33 @@ class Enrolment:
         answer = self._keys.key(ANSWER)
         if answer is not None:
             self._files.write(self._places.enrolled, answer[:_DIGEST_BYTES], PUBLIC)
+            self._files.remove(self._places.begun)
             self._keys.remove(ANSWER)
         return _result(certificate, kept=kept)
 
-    def _waits(self) -> bool:
+    def _waits(self, order: Order) -> bool:
+        """Tell whether keys wait for the answer to this token."""
+        if read(self._places.begun) != order.digest:
+            return False
         return any(self._keys.pending(name) is not None for name in OWN_KEYS)
+
+    def _is_answered(self, order: Order) -> bool:
+        """Tell whether the answer to this token lies here.
+
+        Raise ConfigError for the answer to another one, unless that is to be given up.
+        """
+        data = self._keys.key(ANSWER)
+        if data is None or data[:_DIGEST_BYTES] == order.digest:
+            return data is not None
+        if order.anew:
+            return False
+        kept = self._kept_answer()
+        what = "" if kept is None else f", as hub {kept.hub} of site {kept.site}"
+        raise ConfigError(
+            f"this machine was enrolled by another token{what}, and that is not finished. Type the "
+            "command with that token, and it goes on. Or add --anew: that hub is then given up "
+            "here, and its operator must end it"
+        )
 
     def _certificate_in_force(self) -> HubCertificate | None:
         """Return the certificate of a hub that is whole, None for any other machine."""
@@ -238,7 +313,18 @@ def check(enrolled: Enrolled, keys: OwnKeys) -> HubCertificate:
         raise ConfigError("the backend sent doors that its certificate does not have")
     if keys.public in enrolled.server_keys:
         raise ConfigError("the backend sent this hub's own key as its own")
+    _check_tls(enrolled, keys)
     return certificate
+
+
+def _check_tls(enrolled: Enrolled, keys: OwnKeys) -> None:
+    try:
+        name = TlsName(enrolled.site, TlsRole.HUB, enrolled.hub)
+        certificate = read_certificate(enrolled.tls_certificate, enrolled.tls_authority, name)
+    except TrustError as error:
+        raise ConfigError(f"the backend sent no TLS certificate for this hub: {error}") from error
+    if certificate.key != keys.tls_public:
+        raise ConfigError("the backend sent a TLS certificate for the key of another hub")
 
 
 def _reached(enrolled: Enrolled, host: str) -> Enrolled:
@@ -258,7 +344,7 @@ def _result(certificate: HubCertificate, new: bool = True, kept: Path | None = N
     )
 
 
-def _new_identity() -> bytes:
+def _new_signing_key() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(
         serialization.Encoding.PEM,
@@ -267,13 +353,25 @@ def _new_identity() -> bytes:
     )
 
 
-def _identity(data: bytes) -> SigningKey:
+def _new_curve_secret() -> bytes:
+    return zmq.curve_keypair()[1]
+
+
+_MAKES: Mapping[str, Callable[[], bytes]] = {
+    IDENTITY: _new_signing_key,
+    CURVE_SECRET: _new_curve_secret,
+    TLS_KEY: _new_signing_key,
+}
+"""How each of OWN_KEYS is made."""
+
+
+def _signing_key(name: str, data: bytes) -> SigningKey:
     try:
         key = serialization.load_pem_private_key(data, None)
     except (ValueError, TypeError) as error:
-        raise ConfigError("the identity that waits here is damaged: remove it") from error
+        raise ConfigError(f"the {name} that waits here is damaged: remove it") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError("the identity that waits here is of another kind: remove it")
+        raise ConfigError(f"the {name} that waits here is of another kind: remove it")
     return SigningKey(key)
 
 

@@ -5,6 +5,7 @@ Laws:
    /etc/credstore.encrypted.
 2. While an enrolment is under way, its keys lie beside their places as hubd.NAME.pending. Keys that
    the hub has already stay in force until the new certificate is durable.
+3. Where nobody says otherwise, keys lie sealed where systemd-creds can seal and open here.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from hubd.enrolment.durable import PRIVATE, PUBLIC, Durable, Sealer, read
 
 IDENTITY = "identity"
 CURVE_SECRET = "curve_secret"  # noqa: S105, its name
+TLS_KEY = "tls_key"
 ANSWER = "enrolment"
 """What the backend said, until all of it lies in its place."""
-OWN_KEYS = (IDENTITY, CURVE_SECRET)
+OWN_KEYS = (IDENTITY, CURVE_SECRET, TLS_KEY)
 _DROP_IN = "etc/systemd/system/hubd.service.d/sealed-keys.conf"
 _DROP_IN_SHIPPED = "usr/lib/hubd/sealed-keys.conf"
 _FOLDER_MODE = 0o700
@@ -52,6 +54,11 @@ class Places:
         return self.plain / "hubd.enrolled"
 
     @property
+    def begun(self) -> Path:
+        """The digest of the token that the keys which wait were made for."""
+        return self.plain / "hubd.enrolment.token"
+
+    @property
     def drop_in(self) -> Path:
         """What makes the unit take sealed keys."""
         return self.root / _DROP_IN
@@ -71,15 +78,15 @@ class Places:
 def choose_sealer(places: Places, wanted: bool | None, sealer: Sealer) -> Sealer | None:
     """Return what seals the keys, None to keep them plain.
 
-    `wanted` None: sealed where the machine has a TPM. An enrolment under way goes on as it began.
+    `wanted` None: sealed where the machine can. An enrolment under way goes on as it began.
     """
-    for name in (f"{IDENTITY}.pending", f"{CURVE_SECRET}.pending", ANSWER):
+    for name in (*(f"{key}.pending" for key in OWN_KEYS), ANSWER):
         if (places.plain / f"hubd.{name}").exists():
             return None
         if (places.sealed / f"hubd.{name}").exists():
             return sealer
     if wanted is None:
-        wanted = places.drop_in.exists() or sealer.can()
+        wanted = places.drop_in.exists() or (places.drop_in_shipped.exists() and sealer.can())
     return sealer if wanted else None
 
 
@@ -119,6 +126,12 @@ class KeyStore:
         if waiting.exists():
             self._files.rename(waiting, self.path(name))
         self._remove_other(name)
+
+    def give_up(self, name: str) -> None:
+        """Remove a key that waits, if one does."""
+        waiting = self._pending(name)
+        if waiting.exists():
+            self._files.remove(waiting)
 
     def remove(self, name: str) -> None:
         """Remove a private credential."""

@@ -114,6 +114,9 @@ certificate = "credential:certificate"
 issuer = "credential:issuer"
 curve_secret = "credential:curve_secret"
 backend_public = "credential:backend_public"
+tls_key = "credential:tls_key"
+tls_certificate = "credential:tls_certificate"
+tls_authority = "credential:tls_authority"
 {optional}
 [backend]
 {_endpoints(enrolled.endpoints)}

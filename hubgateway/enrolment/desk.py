@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from hubcore.backend.enrolment import messages
 from hubcore.backend.enrolment.messages import Ask, FromBackend, Refused, RefusedCause, Waiting
-from hubcore.backend.enrolment.ofsite import OfSite, check_certificate, enrolled
+from hubcore.backend.enrolment.ofsite import OfSite, check_certificates, enrolled
 from hubcore.backend.enrolment.promise import ASKS, Promise, Turn, judge, write_promise
 from hubcore.backend.enrolment.token import digest_of
 from hubcore.errors import FrameError, LinkError, StoreError, TrustError
@@ -61,12 +61,12 @@ class Desk:
         """Answer one message of the machine with this CURVE key, None for nothing."""
         if not self._asks.take(self._monotonic()):
             return Refused(RefusedCause.BUSY, "many ask at once")
+        if messages.version_asked(data) not in (None, messages.VERSION):
+            return Refused(RefusedCause.VERSION, "")
         try:
             ask = messages.decode_from_hub(data)
         except FrameError:
             return None
-        if ask.version != messages.VERSION:
-            return Refused(RefusedCause.VERSION, "")
         if not self._is_fresh():
             return _BUSY
         promise = self._promises.of(digest_of(ask.secret))
@@ -81,7 +81,7 @@ class Desk:
     def _say(self, turn: Turn, promise: Promise) -> FromBackend:
         if turn is Turn.ENROL:
             try:
-                check_certificate(promise, bytes.fromhex(promise.certificate), self._of_site)
+                check_certificates(promise, promise.signed, self._of_site)
                 return enrolled(promise, self._of_site)
             except (TrustError, FrameError) as error:
                 self._complain(f"hub {promise.hub}: it is not enrolled: {error}")

@@ -12,7 +12,14 @@ from hubcore.backend.enrolment.messages import BEACON_BYTES, CARD_KEY_BYTES
 from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.codec import cbor, cose
 from hubcore.errors import ConfigError, PeerError
-from hubgateway.config import Enrolment, place_of, secret_file, secret_key
+from hubgateway.authority import tls_authority
+from hubgateway.config import (
+    Enrolment,
+    place_of,
+    public_file,
+    secret_file,
+    secret_key,
+)
 
 ISSUER_BYTES_MAX = 512
 EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104, compared with what the file says
@@ -42,6 +49,7 @@ def place(section: Enrolment, config_file: Path, server_secret: bytes) -> Place:
     of_site = OfSite(
         site=section.site,
         issuer=_issuer(section, config_file),
+        tls_authority=tls_authority(section.tls_authority, config_file),
         endpoints=section.endpoints,
         server_keys=tuple(keys),
         beacon=_key(section.beacon_key, config_file, "beacon_key", BEACON_BYTES),
@@ -63,10 +71,7 @@ def place(section: Enrolment, config_file: Path, server_secret: bytes) -> Place:
 
 def _issuer(section: Enrolment, config_file: Path) -> bytes:
     path = place_of(section.issuer, config_file)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"hubgateway: enrolment.issuer {path}: {error.strerror}") from error
+    data = public_file(path, "enrolment.issuer")
     try:
         if len(data) > ISSUER_BYTES_MAX:
             raise ConfigError(f"hubgateway: enrolment.issuer {path}: it is too long")

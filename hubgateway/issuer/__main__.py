@@ -20,7 +20,10 @@ from zmq.utils import z85
 
 from hubcore.backend.enrolment.promise import is_same_fingerprint, name_doors, standing
 from hubcore.backend.enrolment.token import SECRET_BYTES
+from hubcore.codec.cose import SigningKey
+from hubcore.codec.tlsauthority import Authority
 from hubcore.errors import ConfigError, LinkError, StoreError
+from hubgateway.authority import tls_authority
 from hubgateway.config import load_issuer, secret_file
 from hubgateway.engine.engine import Engine
 from hubgateway.issuer import keys
@@ -56,10 +59,11 @@ def hubissuer(context: click.Context, config: Path) -> None:
 @click.option("--server", default="nats://127.0.0.1:4222", show_default=True)
 def init(folder: Path, site: str, server: str) -> None:
     """Make the keys of a new site, and a configuration, in FOLDER."""
-    public = keys.begin(folder, site, server)
+    public = keys.begin(folder, site, server, int(time.time()) - BEGAN_SECONDS_AGO)
     click.echo(f"The gateways' public key, which hubs pin: {public}")
-    click.echo(f"Keep {folder / keys.ISSUER_KEY} here. Carry to each gateway: {keys.ISSUER},")
-    click.echo(f"{keys.CURVE_SECRET} and {keys.ENROLMENT_SECRET}; then delete the two here.")
+    click.echo(f"Keep {folder / keys.ISSUER_KEY} and {keys.AUTHORITY_KEY} here.")
+    click.echo(f"Carry to each gateway: {keys.ISSUER}, {keys.AUTHORITY},")
+    click.echo(f"{keys.CURVE_SECRET} and {keys.ENROLMENT_SECRET}; then delete the last two here.")
 
 
 @hubissuer.command("token")
@@ -188,9 +192,10 @@ def end(config: Path, hub: str) -> None:
 
 def _run(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
     config = load_issuer(config_file)
-    pem = secret_file(config.issuer_key, config_file, "issuer_key")
-    issuer = keys.read_issuer_key(
-        pem, lambda: click.prompt("Passphrase of the issuer's key", hide_input=True, err=True)
+    issuer = _key("issuer_key", config.issuer_key, config_file)
+    authority = Authority(
+        key=_key("authority_key", config.authority_key, config_file),
+        document=tls_authority(config.tls_authority, config_file),
     )
 
     async def connected() -> _T:
@@ -198,11 +203,20 @@ def _run(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
         try:
             await engine.connect(retries=0)
             public = z85.decode(config.enrolment_key.encode("ascii"))
-            return await work(Office(engine.buckets, engine.archive, issuer, config.site, public))
+            office = Office(engine.buckets, engine.archive, issuer, authority, config.site, public)
+            return await work(office)
         finally:
             await engine.close()
 
     return asyncio.run(connected())
+
+
+def _key(name: str, named: str, config_file: Path) -> SigningKey:
+    """Read a key that signs. Raise ConfigError."""
+    pem = secret_file(named, config_file, name)
+    return keys.read_key(
+        name, pem, lambda: click.prompt(f"Passphrase of {name}", hide_input=True, err=True)
+    )
 
 
 def _validity(days: float) -> Validity:

@@ -1,4 +1,4 @@
-"""The issuer's key, and the files that a fleet begins with.
+"""The keys of issuer and authority, and the files that a fleet begins with.
 
 Law: a file that is there is never written over.
 """
@@ -22,10 +22,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import ConfigError
+from hubcore.codec.tls import pem_of
+from hubcore.codec.tlsauthority import begin_authority
+from hubcore.errors import ConfigError, TrustError
 
 ISSUER_KEY = "issuer.key"
 ISSUER = "issuer.cbor"
+AUTHORITY_KEY = "authority.key"
+AUTHORITY = "authority.pem"
 ENROLMENT_SECRET = "hubgateway.enrolment_secret"  # noqa: S105, its name
 CURVE_SECRET = "hubgateway.curve_secret"  # noqa: S105, its name
 CONFIG = "hubissuer.toml"
@@ -35,38 +39,47 @@ _SECRET_MODE = 0o600
 _PUBLIC_MODE = 0o644
 
 
-def read_issuer_key(pem: bytes, passphrase: Callable[[], str]) -> SigningKey:
-    """Read a P-256 key in PEM; `passphrase` is asked where it is encrypted. Raise ConfigError."""
+def read_key(name: str, pem: bytes, passphrase: Callable[[], str]) -> SigningKey:
+    """Read a P-256 key in PEM; `passphrase` is asked where it is encrypted. Raise ConfigError.
+
+    `name` is that of the configuration.
+    """
     try:
         try:
             key = load_pem_private_key(pem, None)
         except TypeError:  # it is encrypted
             key = load_pem_private_key(pem, passphrase().encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"issuer_key: it cannot be read: {error}") from error
+        raise ConfigError(f"{name}: it cannot be read: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError("issuer_key: it is no key of the curve P-256")
+        raise ConfigError(f"{name}: it is no key of the curve P-256")
     return SigningKey(key)
 
 
-def begin(folder: Path, site: str, server: str) -> str:
+def begin(folder: Path, site: str, server: str, now: int) -> str:
     """Make the keys of a site and a configuration; return the public key that hubs pin.
 
-    Raise ConfigError when one of the files is there already.
+    `now` in Unix seconds. Raise ConfigError when one of the files is there already.
     """
-    issuer = SigningKey(ec.generate_private_key(ec.SECP256R1()))
-    pem = issuer.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    issuer = _new_key()
+    try:
+        authority = begin_authority(site, _new_key(), now)
+    except TrustError as error:
+        raise ConfigError(str(error)) from error
     enrolment_public, enrolment_secret = zmq.curve_keypair()
     public, secret = zmq.curve_keypair()
     if not _PLAIN.fullmatch(site) or not _PLAIN.fullmatch(server):
         raise ConfigError("a site and a server are words of letters, digits and :/._-")
     config = (
         f'site = "{site}"\nservers = ["{server}"]\nissuer_key = "{ISSUER_KEY}"\n'
+        f'authority_key = "{AUTHORITY_KEY}"\ntls_authority = "{AUTHORITY}"\n'
         f'enrolment_key = "{enrolment_public.decode("ascii")}"\n'
     )
     files = {
-        ISSUER_KEY: (pem, _SECRET_MODE),
+        ISSUER_KEY: (_pem(issuer), _SECRET_MODE),
         ISSUER: (cbor.encode(issuer.cose_key), _PUBLIC_MODE),
+        AUTHORITY_KEY: (_pem(authority.key), _SECRET_MODE),
+        AUTHORITY: (pem_of(authority.document), _PUBLIC_MODE),
         ENROLMENT_SECRET: (enrolment_secret, _SECRET_MODE),
         CURVE_SECRET: (secret, _SECRET_MODE),
         CONFIG: (config.encode(), _PUBLIC_MODE),
@@ -78,6 +91,14 @@ def begin(folder: Path, site: str, server: str) -> str:
     for name, (data, mode) in files.items():
         _write_new(folder / name, data, mode)
     return public.decode("ascii")
+
+
+def _new_key() -> SigningKey:
+    return SigningKey(ec.generate_private_key(ec.SECP256R1()))
+
+
+def _pem(key: SigningKey) -> bytes:
+    return key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -17,11 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from hubcore.backend.enrolment.promise import Promise, promise_of, write_promise
+from hubcore.backend.enrolment.promise import Promise, Signed, promise_of, write_promise
 from hubcore.backend.enrolment.token import Token, digest_of, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key, write_key
-from hubcore.errors import PeerError, StoreError
+from hubcore.codec.tls import TlsName, TlsRole, check_name, read_certificate
+from hubcore.codec.tlsauthority import Authority, certify
+from hubcore.errors import PeerError, StoreError, TrustError
 from hubcore.phone.certificates import (
     HubCertificate,
     issue_hub_certificate,
@@ -61,12 +63,14 @@ class Office:
         table: Table,
         archive: Archive,
         issuer: SigningKey,
+        authority: Authority,
         site: str,
         enrolment_key: bytes,
     ) -> None:
         self._table = table
         self._archive = archive
         self._issuer = issuer
+        self._authority = authority
         self._site = site
         self._enrolment_key = enrolment_key
 
@@ -111,8 +115,10 @@ class Office:
         now: float,
     ) -> str:
         """Promise a hub to whoever comes with this secret; return the token. Raise NoError."""
-        if not names.HUB_ID.fullmatch(hub):
-            raise NoError(f"{hub!r} is no hub: 1 to 32 letters, digits, - and _")
+        try:
+            check_name("hub", hub)
+        except TrustError as error:
+            raise NoError(str(error)) from error
         await self._must_be_free(hub, doors)
         if await self._keys_of(hub) and not replaces:
             raise NoError(
@@ -131,12 +137,16 @@ class Office:
             raise NoError(f"what was promised to hub {hub} has changed meanwhile: look again")
         await self._must_be_free(hub, promise.names_by_point)
         key = _key_of(promise)
-        document = self._sign(hub, key, promise.points, validity)
+        signed = Signed(
+            certificate=self._sign(hub, key, promise.points, validity),
+            tls_certificate=self._sign_tls(hub, bytes.fromhex(promise.tls_key), validity),
+        )
         if not promise.certificate:  # later on the hub may have changed its key by itself
             await self._take_in(promise)
-        await self._put_certificate(hub, document)
-        approved = replace(promise, certificate=document.hex())
-        await self._swap(names.PROMISES_BUCKET, hub, write_promise(approved), revision)
+        await self._put(names.CERTIFICATES_BUCKET, hub, signed.certificate)
+        await self._put(names.TLS_BUCKET, hub, signed.tls_certificate)
+        approved = write_promise(promise.approved(signed))
+        await self._swap(names.PROMISES_BUCKET, hub, approved, revision)
 
     async def refuse(self, hub: str) -> None:
         """Give the machine nothing that asks with the token of a hub. Raise NoError."""
@@ -149,7 +159,7 @@ class Office:
     async def renew(
         self, hub: str, more: Sequence[int], without: Sequence[int], validity: Validity
     ) -> HubCertificate:
-        """Sign a newer certificate for the same key. Raise NoError."""
+        """Sign newer certificates for the same keys. Raise NoError."""
         served = await self.certificate(hub)
         not_served = set(without) - set(served.access_points)
         if not_served:
@@ -159,7 +169,10 @@ class Office:
             raise NoError(f"hub {hub} would serve no access point")
         await self._must_be_free(hub, more)
         document = self._sign(hub, served.key, sorted(points), validity)
-        await self._put_certificate(hub, document)
+        await self._put(names.CERTIFICATES_BUCKET, hub, document)
+        tls_key = await self._tls_key(hub)
+        if tls_key is not None:
+            await self._put(names.TLS_BUCKET, hub, self._sign_tls(hub, tls_key, validity))
         return self._read(hub, document)
 
     async def end(self, hub: str) -> None:
@@ -172,7 +185,8 @@ class Office:
             await self._revoke(hub, key)
         if promise is not None:
             await self._swap(names.PROMISES_BUCKET, hub, None, revision)
-        await self._put_certificate(hub, None)
+        await self._put(names.CERTIFICATES_BUCKET, hub, None)
+        await self._put(names.TLS_BUCKET, hub, None)
 
     # Steps.
 
@@ -205,10 +219,23 @@ class Office:
             row = write_entry(Entry(Standing.REVOKED, hub))
             await self._swap(names.KEYS_BUCKET, key, row, revision)
 
-    async def _put_certificate(self, hub: str, document: bytes | None) -> None:
-        _, revision = await self._table.at(names.CERTIFICATES_BUCKET, hub)
+    async def _put(self, bucket: str, hub: str, document: bytes | None) -> None:
+        _, revision = await self._table.at(bucket, hub)
         if document is not None or revision:
-            await self._swap(names.CERTIFICATES_BUCKET, hub, document, revision)
+            await self._swap(bucket, hub, document, revision)
+
+    async def _tls_key(self, hub: str) -> bytes | None:
+        """Return the TLS key of a hub, None for one without. Raise NoError."""
+        document, _ = await self._table.at(names.TLS_BUCKET, hub)
+        if document is None:
+            return None
+        try:
+            name = TlsName(self._site, TlsRole.HUB, hub)
+            return read_certificate(document, self._authority.document, name).key
+        except TrustError as error:
+            raise NoError(
+                f"what {names.TLS_BUCKET} has of hub {hub} is not of this authority: {error}"
+            ) from error
 
     async def _swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> None:
         try:
@@ -261,6 +288,10 @@ class Office:
             access_points=tuple(points),
         )
         return issue_hub_certificate(self._issuer, certificate, write_key(key.public))
+
+    def _sign_tls(self, hub: str, key: bytes, validity: Validity) -> bytes:
+        name = TlsName(self._site, TlsRole.HUB, hub)
+        return certify(self._authority, name, key, validity.not_before, validity.expires)
 
 
 def _key_of(promise: Promise) -> VerifyKey:

@@ -23,12 +23,14 @@ REPLACED = "hub.replaced"
 TELEMETRY = "hub.telemetry"
 RENEWALS = "hub.renewals"
 LIVES = "hub.lives"
+NOTICES = "hub.notices"
 KEYS_BUCKET = "hub_keys"
 SESSIONS_BUCKET = "hub_sessions"
 STOPS_BUCKET = "hub_stops"
 POLICY_BUCKET = "hub_policy"
 RINGS_BUCKET = "hub_keyrings"
 CERTIFICATES_BUCKET = "hub_certificates"
+TLS_BUCKET = "hub_tls_certificates"
 PROMISES_BUCKET = "hub_enrolments"
 BUCKETS = (
     KEYS_BUCKET,
@@ -37,6 +39,7 @@ BUCKETS = (
     STOPS_BUCKET,
     POLICY_BUCKET,
     CERTIFICATES_BUCKET,
+    TLS_BUCKET,
     PROMISES_BUCKET,
 )
 

@@ -52,7 +52,9 @@ class Server:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    health_port: int = field(default_factory=free_port)
     extra: str = ""
+    prefix: tuple[str, ...] = ()
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -64,10 +66,11 @@ class Server:
         config = self.folder / "nats.conf"
         shipped = (ROOT / "config" / "nats.conf").read_text()
         text = shipped.replace("/var/lib/nats", str(self.folder / "store"))
+        text = text.replace("127.0.0.1:8222", f"127.0.0.1:{self.health_port}")
         config.write_text(text.replace("127.0.0.1:4222", f"127.0.0.1:{self.port}") + self.extra)
         with (self.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                ENGINE, "-c", str(config), stdout=log, stderr=log
+                *self.prefix, ENGINE, "-c", str(config), stdout=log, stderr=log
             )
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
@@ -251,7 +254,7 @@ class Hub:
             policy_digest=bytes(32),
             last_record=newest.number if newest else 0,
             head_hash=newest.hash if newest else GENESIS,
-            waiting=0,
+            waiting=sum(one.number not in self.acknowledged for one in self.records),
         )
 
     async def greet(self, endpoint: str, tries: int = 20) -> from_backend.BackendMessage:
@@ -358,9 +361,9 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, extra: str = "") -> AsyncIterator[Bench]:
+async def running(folder: Path, server: Server | None = None) -> AsyncIterator[Bench]:
     """An engine; gateways and hubs as asked for."""
-    server = Server(folder / "engine", extra=extra)
+    server = server or Server(folder / "engine")
     await server.start()
     public, secret = zmq.curve_keypair()
     client = await nats.connect(server.url, max_reconnect_attempts=-1, error_cb=_quiet)

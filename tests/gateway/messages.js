@@ -103,6 +103,7 @@ const UPLINK_FROM_HUB = {
   11: ["RetireKey", 4096, hash],
   12: ["CertificateRequest", 4096, hash, uint()],
   13: ["Alive", 4096, bytes(8)],
+  14: ["Notice", 4160, uint(UINT_MAX, 1), bytes(1, 4096), hash],
 };
 const UPLINK_FROM_BACKEND = {
   16: ["Welcome", 4096, uint(), uint(), hash],
@@ -121,12 +122,12 @@ const UPLINK_FROM_BACKEND = {
   29: ["Probe", 4096, bytes(8)],
 };
 const ENROLMENT_FROM_HUB = {
-  1: ["Ask", 4096, uint(), bytes(10), bytes(1, 128), bytes(64), text(32)],
+  1: ["Ask", 4096, uint(), bytes(10), bytes(1, 128), bytes(64), bytes(1, 1024), text(32)],
 };
 const ENROLMENT_FROM_BACKEND = {
   17: ["Waiting", 4096, text(32), text(32)],
   18: [
-    "Enrolled", 16384, text(32), text(32), text(64), bytes(1, 4096), bytes(1, 512), list(1, 4, text(270)),
+    "Enrolled", 16384, text(32), text(32), text(64), bytes(1, 4096), bytes(1, 512), bytes(1, 2048), bytes(1, 2048), list(1, 4, text(270)),
     list(1, 2, hash), or(bytes(0), bytes(16)), or(bytes(0), hash), list(1, 32, row(uint(65535, 1), text(64))),
   ],
   19: ["Refused", 4096, uint(6, 1), detail],

@@ -122,7 +122,8 @@ def extra(folder: Path, port: int, endpoints: list[str]) -> str:
     return (
         f'[enrolment]\nlisten = "tcp://127.0.0.1:{port}"\n'
         f'secret = "{folder / keys.ENROLMENT_SECRET}"\nsite = "acme"\n'
-        f'issuer = "{folder / keys.ISSUER}"\nendpoints = [{places}]\n'
+        f'issuer = "{folder / keys.ISSUER}"\n'
+        f'tls_authority = "{folder / keys.AUTHORITY}"\nendpoints = [{places}]\n'
     )
 
 
@@ -233,7 +234,7 @@ async def test_a_refused_machine_hears_so_and_a_promise_from_elsewhere_enrols_no
     await until_asked(fleet, "hub-a")
     table = await fleet.bench.js.key_value(names.PROMISES_BUCKET)
     held = await table.get("hub-a")
-    forged = (held.value or b"").replace(b'"certificate":""', b'"certificate":"d28443a10126"')
+    forged = (held.value or b"").replace(b'certificate":""', b'certificate":"d28443a10126"')
     await table.put("hub-a", forged)
     gate = fleet.bench.gates[0]
     await until(lambda: "no certificate of the site's issuer" in gate.log)

@@ -7,38 +7,42 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import zmq
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from zmq.utils import z85
 
 from hubcore.backend.enrolment.greeting import GREETING_BYTES_MAX, Greeting, write_greeting
 from hubcore.backend.enrolment.messages import Enrolled, FromBackend
-from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.backend.enrolment.token import Token, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
+from hubcore.codec.tls import (
+    TlsCertificate,
+    TlsName,
+    TlsRole,
+    der_of,
+    public_der,
+    read_certificate,
+)
 from hubd.config.file import load
+from hubd.enrolment.places import OWN_KEYS
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
 from hubsim.enrolment.desk import Desk
 from hubsim.enrolment.place import EnrolmentPlace, port_of
-from hubsim.site.documents import certify_hub, make_key
+from tests.newhub import NewHub, Signer
 
 pytestmark = pytest.mark.once
 
 PATIENCE_SECONDS = 60.0
-ISSUER = make_key()
+SIGNER = Signer()
 SERVER_KEY = z85.decode(zmq.curve_keypair()[0])
-SITE = OfSite(
-    site="acme",
-    issuer=cbor.encode(ISSUER.cose_key),
-    endpoints=("tcp://*:4505",),
-    server_keys=(SERVER_KEY,),
-    beacon=bytes(range(16)),
-)
+SITE = SIGNER.of_site((SERVER_KEY,), beacon=bytes(range(16)))
 
 CUT = 9
 CHILD = """
@@ -61,7 +65,7 @@ def step(name):
 order = Order("127.0.0.1", int(port), read_token(text))
 enrolment = Enrolment(Places(Path(root)), None, step)
 if enrolment.standing(order) is None:
-    keys = enrolment.own_keys()
+    keys = enrolment.own_keys(order)
     asking = Asking(seconds=60, pace_seconds=0.05)
     enrolled = asyncio.run(enrolment.answer(order, keys, asking))
     enrolment.install(order, keys, enrolled)
@@ -83,10 +87,8 @@ class Bureau:
             for hub, entry in list(self.desk.book.entries.items()):
                 if self.approves and entry.identity and not entry.certificate:
                     key = read_key(cbor.decode(bytes.fromhex(entry.identity)))
-                    self.desk.approve(
-                        hub,
-                        certify_hub(ISSUER, site="acme", hub=hub, key=key, points=entry.points),
-                    )
+                    tls_key = bytes.fromhex(entry.tls_key)
+                    self.desk.approve(hub, SIGNER.sign(hub, key, tls_key, entry.points))
             await asyncio.sleep(0.02)
 
 
@@ -148,6 +150,17 @@ def files(root: Path) -> dict[str, bytes]:
     return found
 
 
+def tls_identity(held: dict[str, bytes], hub: str) -> TlsCertificate:
+    """The TLS certificate of a disk, proven by the authority there for the key there."""
+    name = TlsName("acme", TlsRole.HUB, hub)
+    authority = der_of(held["hubd.tls_authority"])
+    certificate = read_certificate(der_of(held["hubd.tls_certificate"]), authority, name)
+    key = load_pem_private_key(held["hubd.tls_key"], None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    assert certificate.key == public_der(key.public_key())
+    return certificate
+
+
 def promise(desk: Desk, hub: str = "hub-a", replaces: bool = False) -> str:
     return desk.promise(hub, {10: 'Front "door"', 11: "Würzburg"}, "Europe/Berlin", replaces)
 
@@ -199,11 +212,14 @@ async def test_a_power_cut_at_each_step_and_the_same_again_ends_enrolled(tmp_pat
             assert status == 0, said
             held = files(root)
             assert zmq.curve_public(held["hubd.curve_secret"]).decode() == known(one.desk, hub)
-            certificate = one.desk.book.entries[hub].certificate
-            assert held["hubd.certificate"].hex() == certificate
-            assert not [name for name in held if name.endswith(("pending", "enrolment"))], cut_at
+            entry = one.desk.book.entries[hub]
+            assert held["hubd.certificate"].hex() == entry.certificate
+            tls = tls_identity(held, hub)
+            assert tls.document.hex() == entry.tls_certificate
+            left = ("pending", "enrolment", "enrolment.token")
+            assert not [name for name in held if name.endswith(left)], cut_at
             cut_at += 1
-    assert cut_at > 15, "each write and rename is a step"
+    assert cut_at > 22, "each write and rename is a step"
 
 
 async def test_a_hub_stays_what_it_is_unless_it_is_told_to_enrol_anew(tmp_path: Path) -> None:
@@ -221,13 +237,16 @@ async def test_a_hub_stays_what_it_is_unless_it_is_told_to_enrol_anew(tmp_path: 
         status, said = await enroll(root, one.port, token, "--anew", "--wait", "3")
         assert status == 1
         assert "nobody approved this hub within 3 s" in said
-        for name in ("hubd.identity", "hubd.curve_secret", "hubd.certificate"):
+        for name in ("identity", "curve_secret", "tls_key", "certificate", "tls_certificate"):
+            name = f"hubd.{name}"
             assert files(root)[name] == held[name], "its old keys stay in force"
         one.approves = True
         status, said = await enroll(root, one.port, token, "--anew")
         assert status == 0, said
         new = files(root)
-        assert new["hubd.identity"] != held["hubd.identity"]
+        for name in OWN_KEYS:
+            assert new[f"hubd.{name}"] != held[f"hubd.{name}"]
+        tls_identity(new, "hub-a")
         assert zmq.curve_public(new["hubd.curve_secret"]).decode() == known(one.desk, "hub-a")
         status, said = await enroll(root, one.port, token, "--anew")
         assert (status, files(root)) == (0, new)
@@ -350,26 +369,39 @@ async def test_another_server_gets_nothing(tmp_path: Path, talk: Talk, part: str
     assert got == b""
 
 
-async def test_a_backend_that_lies_gives_a_hub_nothing_to_believe(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lie", "part"),
+    [
+        ({"certificate"}, "a certificate for the key of another hub"),
+        ({"tls_certificate"}, "a TLS certificate for the key of another hub"),
+        ({"tls_authority"}, "no TLS certificate for this hub"),
+    ],
+    ids=lambda value: min(value) if isinstance(value, set) else "",
+)
+async def test_a_backend_that_lies_gives_a_hub_nothing_to_believe(
+    tmp_path: Path, lie: set[str], part: str
+) -> None:
     """enrol, law 3; asking, law 3"""
     root = tmp_path / "disk"
     async with bureau(tmp_path / "backend") as one:
         token = promise(one.desk)
-        foreign = make_key()
+        signed = SIGNER.sign_for(NewHub(), 10, 11)
+        false = {
+            "certificate": signed.certificate,
+            "tls_certificate": signed.tls_certificate,
+            "tls_authority": Signer().authority.document,
+        }
         honest = one.desk.answer
 
         def answer(data: bytes, curve: str) -> FromBackend | None:
             said = honest(data, curve)
             if isinstance(said, Enrolled):
-                key = foreign.verify_key
-                document = certify_hub(ISSUER, site="acme", hub="hub-a", key=key, points=[10, 11])
-                entry = one.desk.book.entries["hub-a"]
-                one.desk.book.approve(entry.hub, document)
-                said = honest(data, curve)
+                return replace(said, **{name: false[name] for name in lie})
             return said
 
         one.desk.answer = answer  # type: ignore[method-assign]
         status, said = await enroll(root, one.port, token)
         assert status == 1
-        assert "a certificate for the key of another hub" in said
-        assert set(files(root)) == {"hubd.identity.pending", "hubd.curve_secret.pending"}
+        assert part in said
+        waiting = {f"hubd.{name}.pending" for name in OWN_KEYS}
+        assert set(files(root)) == {*waiting, "hubd.enrolment.token"}

@@ -29,6 +29,7 @@ from hubd.backend.orders import Orders
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sync import Sync
 from hubsim.backend.admission.keyring import HubFiles
+from hubsim.backend.admission.zap import UNKNOWN_MAX, Gate
 from hubsim.backend.router import Listening
 from hubsim.backend.server import Backend
 from hubsim.stage import Stage
@@ -337,8 +338,70 @@ async def test_an_older_state_is_told_at_the_backend_and_let_in_after_somebody_d
             assert "an older state of the hub" in older.sync.state.why
             assert backend.gate.came_with_retired == {HUB}
             assert "a key that it has changed since" in capsys.readouterr().err
-            files.hold(HUB, [ours.text])
+            backend.know(HUB, ours.text)
             await until(older.speaks)
+            assert backend.gate.came_with_retired == set()
+
+
+async def test_a_backend_put_back_from_before_a_change_shows_the_key_and_is_told_of_it(
+    tmp_path, capsys
+):
+    ours = Keys()
+    theirs = Keys()
+    files = enrolled(tmp_path, ours)
+    async with serving(Backend(ANY, theirs.secret_text, files, tmp_path)) as backend:
+        hub = ChangingHub([backend.endpoint], ours, [theirs.text], tmp_path / "state")
+        async with running(hub.sync.run()):
+            await until(hub.speaks)
+            backend.rotate(HUB)
+            await until(lambda: keys_at(tmp_path) == [hub.key] and hub.key != ours.text)
+            await until(lambda: not hub.pairs.known().is_old_left)
+    for path in (tmp_path / "hubs").iterdir():
+        path.unlink()  # as it was before the change
+    files = enrolled(tmp_path, ours)
+    async with serving(Backend(ANY, theirs.secret_text, files, tmp_path)) as backend:
+        hub = ChangingHub([backend.endpoint], ours, [theirs.text], tmp_path / "state")
+        async with running(hub.sync.run()):
+            await until(lambda: "hubsim backend know HUB KEY" in hub.sync.state.why)
+            assert list(backend.gate.unknown) == [hub.key]
+            assert f"somebody comes with the key {hub.key}" in capsys.readouterr().err
+            backend.know(HUB, hub.key)
+            await until(hub.speaks)
+            assert keys_at(tmp_path) == [hub.key]
+            assert files.hub_of_retired(ours.text) == HUB
+            assert list(backend.gate.unknown) == []
+
+
+async def test_no_wrong_key_is_let_in(tmp_path):
+    ours = Keys()
+    another = Keys()
+    files = enrolled(tmp_path, ours)
+    (tmp_path / "hubs" / "hub-2.curve.pub").write_text(another.text)
+    backend = Backend(ANY, Keys().secret_text, files, tmp_path)
+    revoked = Keys()
+    backend.revoke(revoked.text)
+    for hub, key, why in (
+        (HUB, another.text, "a key of hub hub-2"),
+        (HUB, revoked.text, "revoked"),
+        (HUB, "short", "40 characters"),
+        (HUB, "ä" * 40, "40 characters"),
+        ("nobody", Keys().text, "no hub nobody is enrolled"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            backend.know(hub, key)
+    files.hold("hub-2", [Keys().text])
+    with pytest.raises(ValueError, match="a key of hub hub-2"):
+        backend.know(HUB, another.text)
+    assert files.keys_of(HUB) == (ours.text,)
+
+
+async def test_however_many_strangers_come_people_hear_of_a_few(tmp_path, capsys):
+    files = enrolled(tmp_path, Keys())
+    gate = Gate(files, tmp_path / "revoked", print)
+    for _ in range(3 * UNKNOWN_MAX):
+        assert gate.admit(Keys().text).status == b"300"
+    assert len(gate.unknown) == UNKNOWN_MAX
+    assert len(capsys.readouterr().out.splitlines()) == UNKNOWN_MAX
 
 
 async def test_a_key_revoked_while_connected_is_told_in_words_and_restored(tmp_path):
@@ -436,12 +499,17 @@ async def at_desk(stage: Stage, command: str, *words: str) -> str:
 
 
 @pytest.mark.once
-async def test_a_hub_or_a_backend_killed_while_the_key_changes_ends_with_one_key(tmp_path):
+@pytest.mark.parametrize(
+    ("moment", "victim"),
+    [("made", "hub"), ("held", "hub"), ("switched", "hub"), ("held", "backend")],
+)
+async def test_a_hub_or_a_backend_killed_while_the_key_changes_ends_with_one_key(
+    tmp_path: Path, moment: str, victim: str
+):
     async with Stage(tmp_path / "site", person=False) as stage:
-        changing = Changing(stage)
-        for moment in ("made", "held", "switched"):
-            await changing.change(moment, "hub")
-        await changing.change("held", "backend")
+        await Changing(stage).change(moment, victim)
+        key = (await stage.hub("status"))["backend"]["key"]
+        assert f"{HUB} is known by {key} alone" in await at_desk(stage, "know", HUB, key)
         assert (await stage.backend("hubs"))["stopped"] == {}
         said = await at_desk(stage, "rotate", HUB)
         assert f"{HUB} was asked to change its key" in said

@@ -21,13 +21,15 @@ from hubcore.errors import ConfigError, LinkError
 from hubd.enrolment.asking import QUEUE_MAX, Asking, ask_until_enrolled
 from tests.fakes.uplink import FakeUplink
 
-ASK = Ask(1, bytes(10), b"\xa0", bytes(64), "hubd")
+ASK = Ask(2, bytes(10), b"\xa0", bytes(64), b"\x30", "hubd")
 ENROLLED = Enrolled(
     site="acme",
     hub="hub-a",
     time_zone="UTC",
     certificate=b"c",
     issuer=b"i",
+    tls_certificate=b"t",
+    tls_authority=b"a",
     endpoints=("tcp://10.0.0.1:4505",),
     server_keys=(bytes(32),),
     beacon=b"",

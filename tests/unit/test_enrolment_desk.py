@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import zmq
-from zmq.utils import z85
 
 from hubcore.backend.enrolment import messages
 from hubcore.backend.enrolment.messages import (
@@ -17,27 +16,20 @@ from hubcore.backend.enrolment.messages import (
     Refused,
     RefusedCause,
     Waiting,
-    prove_keys,
 )
-from hubcore.backend.enrolment.ofsite import OfSite
-from hubcore.backend.enrolment.promise import ASKS
+from hubcore.backend.enrolment.promise import ASKS, Signed
 from hubcore.backend.enrolment.token import TOKEN_SECONDS, read_token
 from hubcore.codec import cbor
-from hubcore.codec.cose import SigningKey
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
 from hubsim.durable import write_durably
 from hubsim.enrolment.book import Write
 from hubsim.enrolment.desk import Desk
-from hubsim.site.documents import certify_hub, make_key
+from tests.newhub import NewHub, Signer
 
-ISSUER = make_key()
-SITE = OfSite(
-    site="acme",
-    issuer=cbor.encode(ISSUER.cose_key),
-    endpoints=("tcp://*:4505",),
-    server_keys=(bytes(32),),
-)
+SIGNER = Signer()
+OTHER = Signer()
+SITE = SIGNER.of_site()
 NOON = 1_000_000.0
 
 
@@ -45,25 +37,16 @@ class Cut(BaseException):
     """The power is gone."""
 
 
-class Machine:
+class Machine(NewHub):
     """A machine that wants to be a hub."""
-
-    def __init__(self) -> None:
-        self.identity: SigningKey = make_key()
-        public, _ = zmq.curve_keypair()
-        self.curve = public.decode("ascii")
 
     def asks(self, token: str, version: int = messages.VERSION) -> bytes:
         """Its question."""
-        proof = prove_keys(self.identity, z85.decode(self.curve))
-        secret = read_token(token).secret
-        identity = cbor.encode(self.identity.cose_key)
-        return messages.encode(Ask(version, secret, identity, proof, "hubd"))
+        return messages.encode(self.ask(read_token(token).secret, version))
 
-    def certificate(self, *points: int, hub: str = "hub-a") -> bytes:
-        """What the issuer signs for it."""
-        key = self.identity.verify_key
-        return certify_hub(ISSUER, site="acme", hub=hub, key=key, points=points)
+    def signed(self, *points: int, hub: str = "hub-a") -> Signed:
+        """What issuer and authority sign for it."""
+        return SIGNER.sign_for(self, *points, hub=hub)
 
 
 class Backend:
@@ -115,10 +98,13 @@ def test_a_machine_waits_for_its_operator_and_is_then_a_hub(backend: Backend) ->
     machine = Machine()
     assert backend.hear(machine, token) == Waiting("acme", "hub-a")
     assert backend.known() == {}
-    backend.desk.approve("hub-a", machine.certificate(10))
+    backend.desk.approve("hub-a", machine.signed(10))
     answer = backend.hear(machine, token)
     assert isinstance(answer, Enrolled)
-    assert answer.certificate == bytes.fromhex(backend.desk.book.entries["hub-a"].certificate)
+    entry = backend.desk.book.entries["hub-a"]
+    assert answer.certificate.hex() == entry.certificate
+    assert answer.tls_certificate.hex() == entry.tls_certificate
+    assert answer.tls_authority == SITE.tls_authority
     assert backend.known() == {"hub-a": machine.curve}
 
 
@@ -138,9 +124,14 @@ def test_a_token_is_for_one_machine_alone(backend: Backend) -> None:
     first = Machine()
     backend.hear(first, token)
     assert backend.hear(Machine(), token) == Refused(RefusedCause.USED, "")
-    half = Machine()
-    half.identity = first.identity
-    assert backend.hear(half, token) == Refused(RefusedCause.USED, "")
+    for kept in ("identity", "tls"):
+        half = Machine()
+        setattr(half, kept, getattr(first, kept))
+        assert backend.hear(half, token) == Refused(RefusedCause.USED, "")
+    other_tls = Machine()
+    other_tls.identity = first.identity
+    other_tls.curve = first.curve
+    assert backend.hear(other_tls, token) == Refused(RefusedCause.USED, "")
     backend.start()
     assert backend.hear(Machine(), token) == Refused(RefusedCause.USED, "")
     assert isinstance(backend.hear(first, token), Waiting)
@@ -174,15 +165,17 @@ def test_refused_is_refused_until_there_is_another_token(backend: Backend) -> No
     backend.desk.book.refuse("hub-a")
     assert backend.hear(machine, token) == Refused(RefusedCause.REFUSED, "")
     with pytest.raises(ValueError, match="was refused"):
-        backend.desk.approve("hub-a", machine.certificate(10))
+        backend.desk.approve("hub-a", machine.signed(10))
     assert isinstance(backend.hear(machine, backend.token()), Waiting)
 
 
 def test_another_version_and_a_wrong_proof_have_their_own_answers(backend: Backend) -> None:
     token = backend.token()
     machine = Machine()
-    answer = backend.desk.answer(machine.asks(token, version=2), machine.curve)
+    answer = backend.desk.answer(machine.asks(token, version=messages.VERSION + 1), machine.curve)
     assert answer == Refused(RefusedCause.VERSION, "")
+    older = cbor.encode([Ask.TYPE, 1, bytes(10), b"\xa0", bytes(64), "hubd"])
+    assert backend.desk.answer(older, machine.curve) == Refused(RefusedCause.VERSION, "")
     stranger = Machine()
     answer = backend.desk.answer(machine.asks(token), stranger.curve)
     assert answer == Refused(RefusedCause.PROOF, "")
@@ -208,19 +201,39 @@ def test_guesses_have_a_pace(backend: Backend) -> None:
 @pytest.mark.parametrize(
     ("document", "part"),
     [
-        (lambda machine: b"\xff", "no certificate of the site's issuer"),
-        (lambda machine: machine.certificate(11), "has not all access points"),
-        (lambda machine: machine.certificate(10, hub="hub-b"), "not for the keys"),
-        (lambda machine: Machine().certificate(10), "not for the keys"),
+        (lambda machine: replace(machine.signed(10), certificate=b"\xff"), "no certificate of the"),
+        (lambda machine: replace(machine.signed(10), tls_certificate=b"\xff"), "no certificate"),
+        (lambda machine: OTHER.sign_for(machine, 10), "no certificate of the site's issuer"),
+        (
+            lambda machine: replace(
+                machine.signed(10), tls_certificate=OTHER.sign_for(machine, 10).tls_certificate
+            ),
+            "not a client's certificate of this authority",
+        ),
+        (
+            lambda machine: replace(
+                machine.signed(10), tls_certificate=machine.signed(10, hub="hub-b").tls_certificate
+            ),
+            "not for spiffe://acme/hub/hub-a alone",
+        ),
+        (
+            lambda machine: replace(
+                machine.signed(10), tls_certificate=Machine().signed(10).tls_certificate
+            ),
+            "not for the key that hub-a asked with",
+        ),
+        (lambda machine: machine.signed(11), "has not all access points"),
+        (lambda machine: machine.signed(10, hub="hub-b"), "not for the keys"),
+        (lambda machine: Machine().signed(10), "not for the keys"),
     ],
 )
 def test_a_certificate_that_does_not_fit_is_not_taken(
-    backend: Backend, document: Callable[[Machine], bytes], part: str
+    backend: Backend, document: Callable[[Machine], Signed], part: str
 ) -> None:
     """desk, law 1"""
     machine = Machine()
     with pytest.raises(ValueError, match="no machine has asked"):
-        backend.desk.approve("hub-a", machine.certificate(10))
+        backend.desk.approve("hub-a", machine.signed(10))
     backend.hear(machine, backend.token())
     with pytest.raises(ValueError, match=part):
         backend.desk.approve("hub-a", document(machine))
@@ -230,7 +243,7 @@ def test_a_certificate_that_does_not_fit_is_not_taken(
 def test_a_hub_that_is_there_must_be_replaced_on_purpose(backend: Backend) -> None:
     machine = Machine()
     backend.hear(machine, backend.token())
-    backend.desk.approve("hub-a", machine.certificate(10))
+    backend.desk.approve("hub-a", machine.signed(10))
     with pytest.raises(ValueError, match="--replace"):
         backend.token()
 
@@ -239,16 +252,16 @@ def test_a_replaced_machine_is_revoked_before_the_new_one_is_known(backend: Back
     """desk, law 3"""
     old = Machine()
     backend.hear(old, backend.token())
-    backend.desk.approve("hub-a", old.certificate(10))
+    backend.desk.approve("hub-a", old.signed(10))
     new = Machine()
     token = backend.token(replaces=True)
     backend.hear(new, token)
     assert backend.known() == {"hub-a": old.curve}, "until somebody approves"
-    backend.desk.approve("hub-a", new.certificate(10))
+    backend.desk.approve("hub-a", new.signed(10))
     assert backend.known() == {"hub-a": new.curve}
     assert backend.gate.is_revoked(old.curve)
     assert backend.archived == ["hub-a"]
-    backend.desk.approve("hub-a", new.certificate(10))
+    backend.desk.approve("hub-a", new.signed(10))
     assert backend.archived == ["hub-a"], "again changes nothing"
 
 
@@ -257,15 +270,15 @@ def test_both_keys_of_a_hub_that_changes_its_own_are_revoked(backend: Backend) -
     old = Machine()
     token = backend.token()
     backend.hear(old, token)
-    backend.desk.approve("hub-a", old.certificate(10))
+    backend.desk.approve("hub-a", old.signed(10))
     changed = Machine().curve
     file = backend.path / "hubs" / "hub-a.curve.pub"
     file.write_text(f"{old.curve}\n{changed}\n")
-    backend.desk.approve("hub-a", old.certificate(10))
+    backend.desk.approve("hub-a", old.signed(10))
     assert set(backend.gate.keys_of("hub-a")) == {old.curve, changed}, "its change goes on"
     new = Machine()
     backend.hear(new, backend.token(replaces=True))
-    backend.desk.approve("hub-a", new.certificate(10))
+    backend.desk.approve("hub-a", new.signed(10))
     assert backend.gate.is_revoked(old.curve)
     assert backend.gate.is_revoked(changed)
     assert backend.gate.keys_of("hub-a") == (new.curve,)
@@ -275,7 +288,7 @@ def test_a_hub_that_has_ended_is_not_known_and_may_begin_again(backend: Backend)
     machine = Machine()
     token = backend.token()
     backend.hear(machine, token)
-    backend.desk.approve("hub-a", machine.certificate(10))
+    backend.desk.approve("hub-a", machine.signed(10))
     backend.desk.end("hub-a")
     assert backend.known() == {}
     assert backend.gate.is_revoked(machine.curve)
@@ -289,7 +302,7 @@ def enrol_through_cuts(backend: Backend, cut_at: int, after: bool) -> tuple[Mach
     """Replace a hub while the power goes at one write; type each command again until it is done."""
     old = Machine()
     backend.hear(old, backend.token())
-    backend.desk.approve("hub-a", old.certificate(10))
+    backend.desk.approve("hub-a", old.signed(10))
     new = Machine()
     writes = 0
 
@@ -312,7 +325,7 @@ def enrol_through_cuts(backend: Backend, cut_at: int, after: bool) -> tuple[Mach
     backend.write = write
     token = str(again(lambda: backend.token(replaces=True)))
     again(lambda: backend.hear(new, token))
-    again(lambda: backend.desk.approve("hub-a", new.certificate(10)))
+    again(lambda: backend.desk.approve("hub-a", new.signed(10)))
     return old, new, writes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,15 +88,41 @@ def test_a_machine_that_cannot_seal_says_what_to_do(tmp_path: Path) -> None:
     assert SECRET not in all_bytes(tmp_path)
 
 
-@pytest.mark.parametrize("has_tpm", [True, False])
+@pytest.mark.parametrize("can_seal", [True, False])
+@pytest.mark.parametrize("has_drop_in", [True, False])
 @pytest.mark.parametrize("wanted", [True, False, None])
-def test_keys_are_sealed_where_there_is_a_tpm_or_as_it_is_wanted(
-    tmp_path: Path, has_tpm: bool, wanted: bool | None
+def test_keys_are_sealed_where_the_machine_can_or_as_it_is_wanted(
+    tmp_path: Path, can_seal: bool, has_drop_in: bool, wanted: bool | None
 ) -> None:
-    sealer = Sealer(Machine(has_tpm).run)
-    chosen = choose_sealer(Places(tmp_path), wanted, sealer)
-    seals = has_tpm if wanted is None else wanted
+    """places, law 3"""
+    places = Places(tmp_path)
+    if has_drop_in:
+        places.drop_in_shipped.parent.mkdir(parents=True)
+        places.drop_in_shipped.touch()
+    sealer = Sealer(Machine(has_tpm=False, fails=not can_seal).run)
+    chosen = choose_sealer(places, wanted, sealer)
+    seals = (can_seal and has_drop_in) if wanted is None else wanted
     assert chosen is (sealer if seals else None)
+
+
+def test_a_machine_that_does_not_open_what_it_sealed_cannot_seal() -> None:
+    def forgetful(command: Sequence[str], _: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 0, b"something else", b"")
+
+    assert not Sealer(forgetful).can()
+    assert Sealer(Machine(has_tpm=False).run).can()
+
+
+def test_the_tools_of_this_system_seal_as_the_unit_opens() -> None:
+    """durable, law 3; the real systemd-creds, where root has it and a place for its key"""
+    sealer = Sealer()
+    if os.geteuid() != 0 or not sealer.can():
+        pytest.skip("systemd-creds cannot seal here")
+    sealed = sealer.seal("tls_key", SECRET)
+    assert SECRET not in sealed
+    assert sealer.unseal("tls_key", sealed) == SECRET
+    with pytest.raises(ConfigError, match="decrypt failed"):
+        sealer.unseal("identity", sealed)
 
 
 @pytest.mark.parametrize("began_sealed", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from hubcore.backend.enrolment.messages import (
     Waiting,
     fingerprint,
     prove_keys,
-    read_identity,
+    read_keys,
 )
 from hubcore.backend.enrolment.token import (
     ALPHABET,
@@ -42,7 +43,8 @@ from hubcore.backend.enrolment.token import (
 )
 from hubcore.codec import cbor
 from hubcore.errors import ConfigError, FrameError, PeerError, ProofError
-from hubsim.site.documents import make_key
+from hubsim.site.authority import public_of
+from tests.newhub import NewHub
 
 tokens = st.builds(Token, st.binary(min_size=10, max_size=10), st.binary(min_size=10, max_size=10))
 PUBLIC = z85.decode(zmq.curve_keypair()[0])
@@ -113,7 +115,7 @@ def test_no_repr_shows_the_secret() -> None:
     """token, law 4"""
     token = Token(bytes(10), b"\xaa" * 10)
     assert "aa" not in repr(token)
-    ask = Ask(1, b"\xaa" * 10, b"\x01", bytes(64), "hubd")
+    ask = Ask(2, b"\xaa" * 10, b"\x01", bytes(64), b"\x01", "hubd")
     assert "xaa" not in repr(ask)
 
 
@@ -130,7 +132,7 @@ def test_the_known_values_of_an_enrolment_are_those_of_the_page() -> None:
         "token": write_token(token),
         "greeting": write_greeting(Greeting("acme", key, 4507)).hex(),
         "Waiting": messages.encode(Waiting("acme", "hub-a")).hex(),
-        "fingerprint": fingerprint(b"\xa0", key),
+        "fingerprint": fingerprint(b"\xa0", key, b"\x30"),
     }
     page = (Path(__file__).parents[2] / "docs" / "uplink.md").read_text()
     found = dict(re.findall(r"^    (\w+) {3,}([0-9a-zA-Z-]{19,})", page, re.M))
@@ -177,6 +179,8 @@ all_enrolled = st.builds(
     time_zone=st.just("Europe/Berlin"),
     certificate=st.binary(min_size=1, max_size=4096),
     issuer=st.binary(min_size=1, max_size=512),
+    tls_certificate=st.binary(min_size=1, max_size=2048),
+    tls_authority=st.binary(min_size=1, max_size=2048),
     endpoints=st.lists(
         st.just("tcp://" + "h" * 250 + ":4505"), min_size=1, max_size=ENDPOINTS_MAX
     ).map(tuple),
@@ -202,6 +206,8 @@ def test_the_largest_answer_fits_its_ceiling() -> None:
         time_zone="z" * 64,
         certificate=bytes(4096),
         issuer=bytes(512),
+        tls_certificate=bytes(2048),
+        tls_authority=bytes(2048),
         endpoints=("e" * ENDPOINT_BYTES_MAX,) * ENDPOINTS_MAX,
         server_keys=(bytes(32),) * 2,
         beacon=bytes(16),
@@ -233,7 +239,7 @@ def test_any_other_bytes_are_one_error(data: bytes) -> None:
 @given(
     st.lists(
         st.one_of(st.integers(-5, 1 << 40), st.binary(max_size=64), st.text(max_size=8), st.none()),
-        max_size=11,
+        max_size=13,
     ),
     st.sampled_from([1, 17, 18, 19]),
 )
@@ -248,25 +254,56 @@ def test_fields_of_any_shape_are_one_error_or_a_message(values: list[object], ki
         assert messages.encode(message) == data
 
 
-def test_a_proof_is_for_one_curve_key_and_one_identity() -> None:
-    """messages, law 4"""
-    identity = make_key()
-    ask = Ask(1, bytes(10), cbor.encode(identity.cose_key), prove_keys(identity, PUBLIC), "hubd")
+def test_a_proof_is_for_one_set_of_keys_and_a_request_for_one_enrolment() -> None:
+    """messages, law 4; tls, law 3"""
+    machine = NewHub()
+    ask = machine.ask()
     assert messages.decode_from_hub(messages.encode(ask)) == ask
-    assert read_identity(ask, PUBLIC).kid == identity.verify_key.kid
+    proven = read_keys(ask, machine.curve_bytes)
+    assert proven.identity.kid == machine.identity.verify_key.kid
+    assert proven.tls_key == public_of(machine.tls)
     with pytest.raises(ProofError):
-        read_identity(ask, bytes(32))
-    stranger = Ask(1, bytes(10), cbor.encode(make_key().cose_key), ask.proof, "hubd")
-    with pytest.raises(ProofError):
-        read_identity(stranger, PUBLIC)
-    with pytest.raises(PeerError):
-        read_identity(Ask(1, bytes(10), b"\xff", ask.proof, "hubd"), PUBLIC)
+        read_keys(ask, bytes(32))
+    other = NewHub()
+    for changed in (
+        replace(ask, identity=other.ask().identity),
+        replace(ask, request=other.ask().request),
+        replace(ask, request=b"\x30"),
+        replace(ask, proof=other.ask().proof),
+        replace(ask, identity=b"\xff"),
+    ):
+        with pytest.raises(PeerError):
+            read_keys(changed, machine.curve_bytes)
+
+
+def test_who_has_not_the_tls_key_gets_nothing_by_the_request_of_another() -> None:
+    """messages, law 4: a thief signs somebody else's request with his own identity"""
+    victim = NewHub()
+    thief = NewHub()
+    stolen = victim.ask().request
+    proof = prove_keys(thief.identity, thief.curve_bytes, stolen)
+    with pytest.raises(ProofError, match="for this enrolment"):
+        read_keys(replace(thief.ask(), request=stolen, proof=proof), thief.curve_bytes)
+
+
+def test_the_version_of_a_question_is_told_whatever_its_fields_are() -> None:
+    assert messages.version_asked(messages.encode(NewHub().ask(version=7))) == 7
+    assert messages.version_asked(cbor.encode([1, 3])) == 3
+    for other in (b"", b"\x82\x01", cbor.encode([17, 3]), cbor.encode([1, 1000]), b"\xff" * 9):
+        assert messages.version_asked(other) is None
 
 
 @settings(deadline=None)
-@given(st.binary(min_size=1, max_size=80), st.binary(min_size=32, max_size=32))
-def test_a_fingerprint_is_five_groups_and_of_both_keys(identity: bytes, curve: bytes) -> None:
-    shown = fingerprint(identity, curve)
+@given(
+    st.binary(min_size=1, max_size=80),
+    st.binary(min_size=32, max_size=32),
+    st.binary(min_size=1, max_size=80),
+)
+def test_a_fingerprint_is_five_groups_and_of_all_keys(
+    identity: bytes, curve: bytes, tls_key: bytes
+) -> None:
+    shown = fingerprint(identity, curve, tls_key)
     assert [len(group) for group in shown.split("-")] == [4] * 5
     assert set(shown) <= {*ALPHABET, "-"}
-    assert shown != fingerprint(identity + b"x", curve)
+    assert shown != fingerprint(identity + b"x", curve, tls_key)
+    assert shown != fingerprint(identity, curve, tls_key + b"x")

@@ -20,12 +20,13 @@ from hubcore.backend.enrolment.promise import (
 from hubcore.errors import FrameError
 
 PROMISE = promise_of("hub-a", bytes(32), 1_000.5, {10: "Front door"}, "Europe/Berlin", False)
-KEYS = {"identity": "a0", "curve": "00" * 32}
+KEYS = {"identity": "a0", "curve": "00" * 32, "tls_key": "30"}
+SIGNED = {"certificate": "d2", "tls_certificate": "30"}
 
 
 @given(
     st.dictionaries(st.integers(1, 65_535), st.sampled_from(["Front door", "Tür"]), min_size=1),
-    st.sampled_from([{}, KEYS, {**KEYS, "certificate": "d2"}]),
+    st.sampled_from([{}, KEYS, {**KEYS, **SIGNED}]),
     st.booleans(),
 )
 def test_a_promise_is_read_as_it_was_written(
@@ -66,7 +67,12 @@ def test_a_promise_is_read_as_it_was_written(
         {**KEYS, "curve": "00" * 31},
         {**KEYS, "identity": "zz"},
         {**KEYS, "certificate": 5},
-        {"certificate": "d2"},
+        {"tls_key": "30"},
+        {**KEYS, "tls_key": ""},
+        {**KEYS, "tls_key": "00" * 129},
+        {**KEYS, "certificate": "d2"},
+        {**KEYS, "tls_certificate": "30"},
+        SIGNED,
         {"refused": None},
         {"more": 1},
     ],

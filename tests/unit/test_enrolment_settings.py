@@ -99,6 +99,8 @@ def _sound(**changes: object) -> Enrolled:
         time_zone="Europe/Berlin",
         certificate=b"certificate",
         issuer=b"issuer",
+        tls_certificate=b"t",
+        tls_authority=b"a",
         endpoints=("tcp://backend.example:4505",),
         server_keys=(bytes(32),),
         beacon=b"",

@@ -9,22 +9,17 @@ import json
 from dataclasses import replace
 
 import pytest
-import zmq
 from hypothesis import given
 from hypothesis import strategies as st
-from zmq.utils import z85
 
 from hubcore.backend.enrolment import messages
 from hubcore.backend.enrolment.messages import (
-    Ask,
     Enrolled,
     FromBackend,
     Refused,
     RefusedCause,
     Waiting,
-    prove_keys,
 )
-from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.backend.enrolment.promise import ASKS, promise_of, read_promise, write_promise
 from hubcore.backend.enrolment.token import (
     SECRET_BYTES,
@@ -36,45 +31,38 @@ from hubcore.backend.enrolment.token import (
     write_token,
 )
 from hubcore.codec import cbor
-from hubcore.codec.cose import SigningKey
+from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import LinkError
 from hubgateway.enrolment.desk import Desk
 from hubgateway.issuer.office import NoError, Office, Validity
-from hubgateway.rules.names import CERTIFICATES_BUCKET, KEYS_BUCKET, PROMISES_BUCKET, STOPS_BUCKET
+from hubgateway.rules.names import (
+    CERTIFICATES_BUCKET,
+    KEYS_BUCKET,
+    PROMISES_BUCKET,
+    STOPS_BUCKET,
+    TLS_BUCKET,
+)
 from hubgateway.rules.promises import Promises
-from hubsim.site.documents import certify_hub, make_key
+from hubsim.site import documents
+from hubsim.site.authority import public_of
 from tests.fakes.table import FakeTable, Stepped, Steps
+from tests.newhub import NewHub, Signer
 
 HUB = "hub-a"
 NOON = 1_000_000.0
 VALID = Validity(999_000, 2_000_000)
-ISSUER = make_key()
-SITE = OfSite(
-    site="acme",
-    issuer=cbor.encode(ISSUER.cose_key),
-    endpoints=("tcp://gateway.example:7011",),
-    server_keys=(bytes(32),),
-)
+OF_SITE = documents.Validity(VALID.not_before, VALID.expires)
+SIGNER = Signer(begins=0)
+SITE = SIGNER.of_site()
 SECRET = b"0123456789"[:SECRET_BYTES]
 DOORS = {10: "Front door"}
 
 
-class Machine:
+class Machine(NewHub):
     """A machine that wants to be a hub."""
 
-    def __init__(self) -> None:
-        self.identity: SigningKey = make_key()
-        self.curve = z85.decode(zmq.curve_keypair()[0])
-
-    def certificate(self) -> bytes:
-        key = self.identity.verify_key
-        return certify_hub(ISSUER, site="acme", hub=HUB, key=key, points=(10,))
-
     def asks(self, token: str, version: int = messages.VERSION) -> bytes:
-        secret = read_token(token).secret
-        identity = cbor.encode(self.identity.cose_key)
-        proof = prove_keys(self.identity, self.curve)
-        return messages.encode(Ask(version, secret, identity, proof, "hubd"))
+        return messages.encode(self.ask(read_token(token).secret, version))
 
 
 ONE = Machine()
@@ -134,9 +122,11 @@ class Away:
 
 
 def office(
-    table: FakeTable | Cutting, archive: FakeArchive | None = None, issuer: SigningKey = ISSUER
+    table: FakeTable | Cutting, archive: FakeArchive | None = None, signer: Signer = SIGNER
 ) -> Office:
-    return Office(table, archive or FakeArchive(), issuer, "acme", bytes(32))
+    return Office(
+        table, archive or FakeArchive(), signer.issuer, signer.authority, "acme", bytes(32)
+    )
 
 
 async def token(table: FakeTable, replaces: bool = False, secret: bytes = SECRET) -> str:
@@ -155,7 +145,7 @@ def desk(table: FakeTable, way: Stepped | Away | None = None, now: float = NOON)
 
 
 async def hear(table: FakeTable, machine: Machine, said: str) -> FromBackend | None:
-    return await desk(table).answer(machine.asks(said), machine.curve)
+    return await desk(table).answer(machine.asks(said), machine.curve_bytes)
 
 
 @given(st.lists(st.integers(0, 1), max_size=12))
@@ -170,7 +160,7 @@ def test_two_machines_at_two_gateways_never_share_a_token(order: list[int]) -> N
 
         async def one(who: int, machine: Machine) -> None:
             at = desk(table, Stepped(table, steps, who))
-            heard[who] = await at.answer(machine.asks(said), machine.curve)
+            heard[who] = await at.answer(machine.asks(said), machine.curve_bytes)
 
         tasks = {
             who: asyncio.create_task(one(who, machine)) for who, machine in enumerate((ONE, OTHER))
@@ -179,9 +169,8 @@ def test_two_machines_at_two_gateways_never_share_a_token(order: list[int]) -> N
         assert sorted(map(type, heard.values()), key=str) == [Refused, Waiting]
         first = next(who for who, what in heard.items() if isinstance(what, Waiting))
         bound = read_promise(table.rows[PROMISES_BUCKET, HUB][0] or b"")
-        assert bound.curve == (ONE, OTHER)[first].curve.hex()
-        document = (ONE, OTHER)[first].certificate()
-        approved = replace(bound, certificate=document.hex())
+        assert bound.curve == (ONE, OTHER)[first].curve_bytes.hex()
+        approved = bound.approved(SIGNER.sign_for((ONE, OTHER)[first], 10, validity=OF_SITE))
         table.put(PROMISES_BUCKET, HUB, write_promise(approved))
         assert isinstance(await hear(table, (ONE, OTHER)[first], said), Enrolled)
         late = await hear(table, (ONE, OTHER)[1 - first], said)
@@ -223,8 +212,8 @@ async def test_an_approval_is_cut_anywhere_and_given_again(replaces: bool) -> No
             assert not hears
             assert isinstance(await hear(table, ONE, said), Waiting)
         await office(table, archive).approve(await office(table).asked(HUB), VALID)
-        assert state(table) == ({ONE.curve.hex()}, True)
-        assert set(archive.moved) == {(HUB, ONE.curve.hex())}
+        assert state(table) == ({ONE.curve_bytes.hex()}, True)
+        assert set(archive.moved) == {(HUB, ONE.curve_bytes.hex())}
         assert isinstance(await hear(table, ONE, said), Enrolled)
         if replaces:
             assert table.said_of("00" * 32) == f"revoked {HUB}".encode()
@@ -258,11 +247,11 @@ async def test_a_token_ends_and_a_secret_is_in_no_row() -> None:
     table = FakeTable()
     said = await token(table)
     late = desk(table, now=NOON + TOKEN_SECONDS)
-    assert await late.answer(ONE.asks(said), ONE.curve) == Refused(RefusedCause.UNKNOWN, "")
+    assert await late.answer(ONE.asks(said), ONE.curve_bytes) == Refused(RefusedCause.UNKNOWN, "")
     assert isinstance(await hear(table, ONE, said), Waiting)
-    assert isinstance(await late.answer(ONE.asks(said), ONE.curve), Refused)
+    assert isinstance(await late.answer(ONE.asks(said), ONE.curve_bytes), Refused)
     waits = desk(table, now=NOON + 10 * TOKEN_SECONDS)
-    assert isinstance(await waits.answer(ONE.asks(said), ONE.curve), Waiting)
+    assert isinstance(await waits.answer(ONE.asks(said), ONE.curve_bytes), Waiting)
     for row, _ in table.rows.values():
         assert SECRET.hex().encode() not in (row or b"")
         assert SECRET not in (row or b"")
@@ -272,18 +261,22 @@ async def test_a_gateway_without_its_engine_says_busy_and_refuses_nobody_for_goo
     table = FakeTable()
     said = await token(table)
     away = desk(table, Away())
-    answer = await away.answer(ONE.asks(said), ONE.curve)
+    answer = await away.answer(ONE.asks(said), ONE.curve_bytes)
     assert isinstance(answer, Refused)
     assert answer.cause is RefusedCause.BUSY
     stale = Desk(table, Promises(), lambda: False, SITE, lambda: NOON, lambda: 0.0)
-    answer = await stale.answer(ONE.asks(said), ONE.curve)
+    answer = await stale.answer(ONE.asks(said), ONE.curve_bytes)
     assert isinstance(answer, Refused)
     assert answer.cause is RefusedCause.BUSY
 
 
-async def test_a_certificate_of_another_issuer_enrols_nobody() -> None:
+@pytest.mark.parametrize("false", ["issuer", "authority"])
+async def test_a_certificate_of_another_issuer_or_authority_enrols_nobody(false: str) -> None:
     table, said = await begun(replaces=False)
-    await office(table, issuer=make_key()).approve(await office(table).asked(HUB), VALID)
+    signer = Signer(begins=0)
+    right = "authority" if false == "issuer" else "issuer"
+    setattr(signer, right, getattr(SIGNER, right))
+    await office(table, signer=signer).approve(await office(table).asked(HUB), VALID)
     assert isinstance(await hear(table, ONE, said), Waiting)
 
 
@@ -296,11 +289,14 @@ async def test_an_access_point_belongs_to_one_hub() -> None:
         )
     renewed = await office(table).renew(HUB, [11], [10], VALID)
     assert renewed.access_points == (11,)
+    name = TlsName("acme", TlsRole.HUB, HUB)
+    tls_renewed = read_certificate(table.rows[TLS_BUCKET, HUB][0] or b"", SITE.tls_authority, name)
+    assert (tls_renewed.key, tls_renewed.expires) == (public_of(ONE.tls), VALID.expires)
     with pytest.raises(NoError, match="would serve no access point"):
         await office(table).renew(HUB, [], [11], VALID)
     await office(table).end(HUB)
     assert table.enrolled(HUB) == set()
-    assert table.rows[CERTIFICATES_BUCKET, HUB][0] is None
+    assert table.rows[CERTIFICATES_BUCKET, HUB][0] is table.rows[TLS_BUCKET, HUB][0] is None
     with pytest.raises(NoError, match="no hub"):
         await office(table).end("hub-z")
 
@@ -328,10 +324,10 @@ async def test_questions_have_a_pace() -> None:
     table = FakeTable()
     said = await token(table)
     at = desk(table)
-    answers = [await at.answer(b"\x80", ONE.curve) for _ in range(int(ASKS.burst))]
+    answers = [await at.answer(b"\x80", ONE.curve_bytes) for _ in range(int(ASKS.burst))]
     assert answers == [None] * int(ASKS.burst)
-    assert await at.answer(ONE.asks(said), ONE.curve) == Refused(
+    assert await at.answer(ONE.asks(said), ONE.curve_bytes) == Refused(
         RefusedCause.BUSY, "many ask at once"
     )
-    other = await desk(table).answer(ONE.asks(said, version=messages.VERSION + 1), ONE.curve)
+    other = await desk(table).answer(ONE.asks(said, version=messages.VERSION + 1), ONE.curve_bytes)
     assert other == Refused(RefusedCause.VERSION, "")

@@ -30,6 +30,7 @@ from hubgateway.keeper import duress
 from hubgateway.rules import chain, names, policy, zap
 from hubgateway.rules.lanes import LANE_MESSAGES_MAX, Heard, Lane
 from hubgateway.rules.pocket import Pocket
+from hubsim.site.documents import make_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -178,7 +179,7 @@ def test_the_configuration_is_checked(tmp_path: Path) -> None:
 
 def _with_enrolment(folder: Path) -> Path:
     """The shipped configuration, its section on new hubs in force, with files beside it."""
-    keys.begin(folder, "acme", "nats://127.0.0.1:4222")
+    keys.begin(folder, "acme", "nats://127.0.0.1:4222", 0)
     before, mark, section = (
         (ROOT / "config" / "hubgateway.toml").read_text().partition("# [enrolment]")
     )
@@ -222,6 +223,10 @@ def test_the_shipped_section_on_new_hubs_is_right_and_its_mistakes_are_named(
     (tmp_path / keys.ISSUER).write_bytes(b"\xa0")
     with pytest.raises(ConfigError, match="no public key of an issuer"):
         place(config.enrolment, file, secret)
+    (tmp_path / keys.ISSUER).write_bytes(cbor.encode(make_key().cose_key))
+    (tmp_path / keys.AUTHORITY).write_bytes(b"no certificate")
+    with pytest.raises(ConfigError, match="tls_authority"):
+        place(config.enrolment, file, secret)
     for old, new in (("7013", "x"), ('"tcp://gateway-1.example:7011", ', '"gateway-1", ')):
         wrong = tmp_path / "wrong.toml"
         wrong.write_text(file.read_text().replace(old, new))
@@ -230,7 +235,7 @@ def test_the_shipped_section_on_new_hubs_is_right_and_its_mistakes_are_named(
 
 
 def test_the_files_of_a_new_site_are_read_and_never_written_over(tmp_path: Path) -> None:
-    public = keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222")
+    public = keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222", 0)
     config = load_issuer(tmp_path / keys.CONFIG)
     assert (config.site, config.servers) == ("acme", ("nats://127.0.0.1:4222",))
     file = tmp_path / keys.CONFIG
@@ -238,34 +243,35 @@ def test_the_files_of_a_new_site_are_read_and_never_written_over(tmp_path: Path)
     enrolment = zmq.curve_public(secret_key(keys.ENROLMENT_SECRET, file))
     assert enrolment.decode() == config.enrolment_key
     pem = secret_file(config.issuer_key, file, "issuer_key")
-    issuer = keys.read_issuer_key(pem, lambda: "")
+    issuer = keys.read_key("issuer_key", pem, lambda: "")
     assert cbor.encode(issuer.cose_key) == (tmp_path / keys.ISSUER).read_bytes()
     locked = issuer.private.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
     )
-    assert keys.read_issuer_key(locked, lambda: "word").cose_key == issuer.cose_key
+    assert keys.read_key("issuer_key", locked, lambda: "word").cose_key == issuer.cose_key
     for wrong in (locked, b"", pem[:60]):
         with pytest.raises(ConfigError, match="cannot be read"):
-            keys.read_issuer_key(wrong, lambda: "no")
+            keys.read_key("issuer_key", wrong, lambda: "no")
     with pytest.raises(ConfigError, match="there already"):
-        keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222")
-    with pytest.raises(ConfigError, match="words of letters"):
-        keys.begin(tmp_path / "other", 'a"', "nats://127.0.0.1:4222")
+        keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222", 0)
+    with pytest.raises(ConfigError, match="is no site"):
+        keys.begin(tmp_path / "other", 'a"', "nats://127.0.0.1:4222", 0)
 
 
 @pytest.mark.once
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_understands_each_line_of_the_unit(tmp_path: Path) -> None:
-    text = (ROOT / "systemd" / "hubgateway.service").read_text()
-    unit = tmp_path / "hubgateway.service"
-    unit.write_text(text.replace("/opt/hubgateway/bin/hubgateway", "/bin/true"))
+@pytest.mark.parametrize("name", ["hubgateway", "hubgateway-engine"])
+def test_systemd_understands_each_line_of_the_units(tmp_path: Path, name: str) -> None:
+    text = (ROOT / "systemd" / f"{name}.service").read_text()
+    unit = tmp_path / f"{name}.service"
+    unit.write_text(re.sub("/opt/hubgateway/bin/[a-z]+", "/bin/true", text))
     said = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", str(unit)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "hubgateway.service" not in said.stderr, said.stderr
+    assert unit.name not in said.stderr, said.stderr
 
 
 def test_a_record_under_duress_is_an_alarm_and_no_other_is() -> None:

@@ -207,7 +207,7 @@ def live(plan: Plan, **how: int) -> World:
         return world
 
 
-CLEAN_POINTS = 24
+CLEAN_POINTS = 26
 """Of two changes, one after the other: only the second has a pair to remove."""
 KINDS = ("hub", "backend", "line")
 
@@ -218,7 +218,7 @@ def test_without_a_cut_the_hub_has_a_new_key_each_time() -> None:
     assert len(world.seen) == 3
 
 
-MADE = (4, 14)
+MADE = (4, 15)
 """The points at which the first and the second new pair lie on the hub's disk."""
 
 
@@ -318,6 +318,20 @@ def test_however_often_the_backend_asks_a_key_is_changed_once_an_hour() -> None:
             rotation.made(now)
             made += 1
     assert made == 3
+
+
+def test_a_start_does_not_shorten_the_hour() -> None:  # law 5
+    known = KnownPairs(OLD, NOON, before=NEW)
+    for wall, step in (
+        (NOON, Step.WAIT),
+        (NOON + 3599, Step.WAIT),
+        (None, Step.WAIT),
+        (NOON + 3600, Step.MAKE),
+        (NOON - 1, Step.MAKE),
+    ):
+        rotation = speaking()
+        rotation.heard(RotateKey(OLD), known)
+        assert rotation.step(known, Now(0.0, wall)) is step
 
 
 def test_a_refused_key_is_dropped_and_the_next_one_waits_for_a_day() -> None:

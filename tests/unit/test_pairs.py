@@ -11,7 +11,8 @@ import pytest
 
 from hubcore.codec import cbor
 from hubcore.errors import StoreError
-from hubd.adapters.keys.pairs import ENTRIES_MAX, PAIR_BYTES_MAX, PairFolder
+from hubd.adapters.keys.pairs import ENTRIES_MAX, PairFolder
+from hubd.adapters.keys.sealedpairs import PAIR_BYTES_MAX
 from hubd.adapters.keys.uplinkkeys import make_pair
 
 NOON = 1_800_000_000.0
@@ -108,6 +109,63 @@ def test_a_pair_that_does_not_prove_itself_is_not_used_and_is_told(
     assert known.current == CONFIGURED.public
     assert "does not open" in known.trouble
     assert str(tmp_path / "uplink-keys" / "p-") in known.trouble
+
+
+def lose(link: Path) -> None:
+    link.unlink()
+
+
+def break_off(link: Path) -> None:
+    link.unlink()
+    link.write_text("")
+
+
+@pytest.mark.parametrize("damage", [lose, break_off])
+@pytest.mark.parametrize("changes", [1, 2])
+def test_without_the_link_the_pair_that_was_in_use_last_stays_and_is_told(
+    tmp_path, damage: Callable[[Path], None], changes: int
+):  # law 5
+    for _ in range(changes):
+        pairs = changed(tmp_path)
+    pairs.make_next(NOON + 9)
+    before = pairs.known()
+    link = tmp_path / "uplink-keys" / "current"
+    damage(link)
+    again = opened(tmp_path)
+    known = again.known()
+    assert (known.current, known.next) == (before.current, before.next)
+    assert again.for_attempt().public == before.current
+    assert f"the link {link} is gone" in known.trouble
+    name = f"p-{before.current[:8].hex()}"
+    assert f"sudo ln -sfn {name} {link}" in known.trouble
+    link.unlink(missing_ok=True)
+    link.symlink_to(name)
+    assert opened(tmp_path).known().trouble == ""
+
+
+def test_without_the_link_a_next_pair_alone_is_not_in_use(tmp_path):
+    pairs = opened(tmp_path)
+    pairs.make_next(NOON + 1)
+    known = opened(tmp_path).known()
+    assert (known.current, known.trouble) == (CONFIGURED.public, "")
+    assert known.next is not None
+
+
+def test_without_the_link_a_used_pair_that_does_not_open_is_told(tmp_path):
+    changed(tmp_path)
+    (tmp_path / "uplink-keys" / "current").unlink()
+    flip(pair_file(tmp_path))
+    known = opened(tmp_path).known()
+    assert known.current == CONFIGURED.public
+    assert "does not open" in known.trouble
+
+
+def test_a_state_of_before_there_were_marks_gets_its_mark_at_the_start(tmp_path):
+    current = changed(tmp_path).known().current
+    (pair_file(tmp_path).parent / "used").unlink()
+    opened(tmp_path)
+    (tmp_path / "uplink-keys" / "current").unlink()
+    assert opened(tmp_path).known().current == current
 
 
 def test_no_byte_of_a_pair_can_be_another(tmp_path):

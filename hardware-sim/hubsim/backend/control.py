@@ -59,6 +59,7 @@ class Control:
             "revoke": self._revoke,
             "allow": self._allow,
             "rotate": self._rotate,
+            "know": self._know,
             "keep": self._keep,
             "accept": self._accept,
             "certificate": self._certificate,
@@ -210,6 +211,7 @@ class Control:
             "hubs": {hub: self._about(hub) for hub in enrolled},
             "stopped": stopped,
             "renewals": self._backend.renewals,
+            "unknown_keys": list(self._backend.gate.unknown),
             "forks": forks,
         }
 
@@ -241,6 +243,13 @@ class Control:
     async def _rotate(self, order: JsonObject) -> JsonObject:
         """Ask a hub for a new key; `old` is the one that is to go."""
         return {"old": self._backend.rotate(str(order["hub"]))}
+
+    async def _know(self, order: JsonObject) -> JsonObject:
+        """Know a hub by the key that it shows."""
+        hub = str(order["hub"])
+        key = str(order["key"])
+        self._backend.know(hub, key)
+        return {"key": key}
 
     async def _keep(self, order: JsonObject) -> JsonObject:
         hub = str(order["hub"])

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,12 +29,13 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.backend.notices import Notices
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
-from hubsim.backend.admission.keyring import KeyChanges
+from hubsim.backend.admission.keyring import HubFiles, KeyChanges
 from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
@@ -95,6 +97,7 @@ class Backend:
         self.handshake_seconds = HANDSHAKE_SECONDS
         self.serving = asyncio.Event()
         self.ignored: Counter[str] = Counter()
+        self._notices = Notices()
         self.telemetry = TelemetryBoard()
         self.policy_results: dict[str, from_hub.PolicyResult] = {}
         self.gate = Gate(hubs, directory / "revoked", shout)
@@ -242,6 +245,8 @@ class Backend:
             case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
                 if not self._orders.answered(message):
                     self.ignored["result nobody waits for"] += 1
+            case from_hub.Notice():
+                self._alarm(hub, message)
             case from_hub.Telemetry(values):
                 self.telemetry.take(hub, values)
             case from_hub.PolicyResult():
@@ -277,6 +282,14 @@ class Backend:
         if newest is not None:
             self._router.send(received.route, from_backend.Certificate(newest.document))
         return True
+
+    def _alarm(self, hub: str, notice: from_hub.Notice) -> None:
+        """Tell of an alarm whose record waits at the hub behind others."""
+        newest = self.evidence.head(hub)
+        durable = 0 if newest is None else newest.number
+        said = self._notices.sentence(hub, notice, durable, time.monotonic())
+        if said:
+            shout(said)
 
     def _renew(self, hub: str, digest: bytes, expires: int) -> None:
         """Answer a hub that asks for a newer certificate; without one, an operator sees it."""
@@ -339,6 +352,21 @@ class Backend:
         if not self.speakers.send(hub, from_backend.RotateKey(key)):
             raise LinkError(f"backend: hub {hub} takes no message now; ask again")
         return connection.key
+
+    def know(self, hub: str, key: str) -> None:
+        """Know a hub by this key (Z85) alone from now on.
+
+        Raise ValueError for a key that it cannot be, OSError when the disk refuses.
+        """
+        hubs = self.gate.hubs
+        if not isinstance(hubs, HubFiles):
+            raise ConfigError("backend: it cannot change the keys of hubs")
+        if self.gate.is_revoked(key):
+            raise ValueError("this key is revoked")
+        hubs.know(hub, key)
+        self._held.clear()
+        self.gate.unknown.pop(key, None)
+        self.gate.came_with_retired.discard(hub)
 
     def keep(self, hub: str, boot: str) -> str:
         """Decide that the machine whose boot id begins so stays the hub: `Speakers.keep`."""

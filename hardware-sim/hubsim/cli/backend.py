@@ -107,6 +107,8 @@ def backend_hubs(path: Path) -> None:
             click.echo(
                 f"{hub}: came with a key that it has changed since: an older state, or a copy"
             )
+    for key in answer["unknown_keys"]:
+        click.echo(f"{key}: somebody comes with this key, which no hub has")
     for hub in answer["renewals"]:
         click.echo(f"{hub}: wants a newer certificate: `hubsim backend renew {hub}`")
     for hub, stop in answer["stopped"].items():
@@ -150,6 +152,20 @@ def backend_rotate(path: Path, hub: str) -> None:
     """Ask HUB to make itself a new key; `hubs` shows when it is known by one again."""
     old = ask_backend(path, {"do": "rotate", "hub": hub})["old"]
     click.echo(f"{hub} was asked to change its key {old}")
+
+
+@backend.command("know")
+@site_option()
+@click.argument("hub")
+@click.argument("key")
+@click.pass_obj
+def backend_know(path: Path, hub: str, key: str) -> None:
+    """Know HUB by KEY, after the backend or the hub was put back from an older copy.
+
+    Compare KEY with the one that `hubd --check-config` shows at the hub itself.
+    """
+    known = ask_backend(path, {"do": "know", "hub": hub, "key": key})["key"]
+    click.echo(f"{hub} is known by {known} alone, and comes by itself")
 
 
 @backend.command("revoke")

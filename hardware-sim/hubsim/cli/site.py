@@ -160,6 +160,21 @@ def _say_how_to_renew(new_points: list[int]) -> None:
         )
 
 
+@site.command("bridge")
+@site_option()
+@click.argument("name", metavar="BRIDGE")
+@click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
+@click.pass_obj
+def site_bridge(path: Path, name: str, days: float) -> None:
+    """Make what BRIDGE proves itself with in TLS: a key and a certificate; again: a newer one.
+
+    For TLS it is called BRIDGE.bridge.SITE, whatever its address is.
+    """
+    where = open_site(path)
+    folder = sites.make_bridge(where, name, days)
+    click.echo(f"{folder}: tls.key, tls.pem, authority.pem, for {name}.bridge.{where.name}")
+
+
 @site.command("export")
 @site_option()
 @click.argument("directory", type=click.Path(path_type=Path))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcore.backend.enrolment.messages import Ask
-from hubcore.backend.enrolment.promise import Promise
+from hubcore.backend.enrolment.promise import Promise, Signed
 from hubsim.durable import write_durably
 
 Write = Callable[[Path, str], None]
@@ -52,9 +52,9 @@ class Book:
         """Let a token be that of these keys from now on."""
         self.promise(entry.bound_to(ask, curve))
 
-    def approve(self, hub: str, certificate: bytes) -> Promise:
-        """Note the certificate of a hub. Raise KeyError."""
-        approved = replace(self._entries[hub], certificate=certificate.hex(), refused=False)
+    def approve(self, hub: str, signed: Signed) -> Promise:
+        """Note the certificates of a hub. Raise KeyError."""
+        approved = self._entries[hub].approved(signed)
         self.promise(approved)
         return approved
 

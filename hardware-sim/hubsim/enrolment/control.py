@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hubcore.backend.enrolment.messages import DOORS_MAX, NAME_BYTES_MAX
-from hubcore.backend.enrolment.promise import Promise, standing
+from hubcore.backend.enrolment.promise import Promise, Signed, standing
 from hubsim.enrolment.desk import Desk
 
 JsonObject = dict[str, Any]
@@ -53,7 +53,8 @@ class EnrolmentOrders:
 
     async def _approve(self, order: JsonObject) -> JsonObject:
         certificate = bytes.fromhex(order["certificate"])
-        self._desk.approve(str(order["hub"]), certificate)
+        tls_certificate = bytes.fromhex(order["tls_certificate"])
+        self._desk.approve(str(order["hub"]), Signed(certificate, tls_certificate))
         return {}
 
     async def _refuse(self, order: JsonObject) -> JsonObject:
@@ -67,7 +68,10 @@ class EnrolmentOrders:
     def _about(self, entry: Promise) -> JsonObject:
         return {
             "points": list(entry.points),
+            "names": dict(entry.names),
+            "time_zone": entry.time_zone,
             "identity": entry.identity,
+            "tls_key": entry.tls_key,
             "fingerprint": entry.fingerprint,
             "standing": standing(entry, self._desk.now()),
         }

@@ -24,8 +24,8 @@ from hubcore.backend.enrolment.messages import (
     RefusedCause,
     Waiting,
 )
-from hubcore.backend.enrolment.ofsite import OfSite, check_certificate, enrolled
-from hubcore.backend.enrolment.promise import ASKS, Promise, Turn, judge, promise_of
+from hubcore.backend.enrolment.ofsite import OfSite, check_certificates, enrolled
+from hubcore.backend.enrolment.promise import ASKS, Promise, Signed, Turn, judge, promise_of
 from hubcore.backend.enrolment.token import SECRET_BYTES, Token, digest_of, trust_of, write_token
 from hubcore.errors import FrameError, TrustError
 from hubcore.timing.pace import Bucket
@@ -73,12 +73,12 @@ class Desk:
         if not self._asks.take(self._monotonic()):
             self.left_out += 1
             return Refused(RefusedCause.BUSY, "many ask at once")
+        if messages.version_asked(data) not in (None, messages.VERSION):
+            return Refused(RefusedCause.VERSION, "")
         try:
             ask = messages.decode_from_hub(data)
         except FrameError:
             return None
-        if ask.version != messages.VERSION:
-            return Refused(RefusedCause.VERSION, "")
         entry = self.book.entry_of(digest_of(ask.secret))
         key = z85.decode(curve)
         turn = judge(entry, ask, key, self._clock())
@@ -115,20 +115,20 @@ class Desk:
         self.book.promise(entry)
         return write_token(Token(self._trust, secret))
 
-    def approve(self, hub: str, certificate: bytes) -> None:
-        """Take a hub in with its certificate. Raise ValueError. It may be done again."""
+    def approve(self, hub: str, signed: Signed) -> None:
+        """Take a hub in with its certificates. Raise ValueError. It may be done again."""
         entry = self.book.entries.get(hub)
         if entry is None or not entry.identity:
             raise ValueError(f"no machine has asked with the token of hub {hub} yet")
         if entry.refused:
             raise ValueError(f"hub {hub} was refused: make it a new token")
         try:
-            check_certificate(entry, certificate, self.of_site)
+            check_certificates(entry, signed, self.of_site)
         except TrustError as error:
             raise ValueError(str(error)) from error
         if not entry.certificate:  # later on the hub may have changed its key by itself
             self._take_in(hub, z85.encode(bytes.fromhex(entry.curve)).decode("ascii"))
-        self.book.approve(hub, certificate)
+        self.book.approve(hub, signed)
 
     def _take_in(self, hub: str, curve: str) -> None:
         """Know a hub by this key alone."""
@@ -142,11 +142,15 @@ class Desk:
         self._write(self._keys / f"{hub}{KEY_SUFFIX}", curve)
 
     def end(self, hub: str) -> None:
-        """End a hub for good: its key is revoked, its token of no use. Raise ValueError."""
+        """End a hub for good: its key is revoked, its token of no use, its records put aside.
+
+        A machine that gets the id one day begins a chain of its own. Raise ValueError.
+        """
         old = self._gate.keys_of(hub)
         if not old and hub not in self.book.entries:
             raise ValueError(f"no hub {hub} is enrolled")
         for key in old:
             self._revoke(key)
         (self._keys / f"{hub}{KEY_SUFFIX}").unlink(missing_ok=True)
+        self._begin_again(hub)
         self.book.forget(hub)

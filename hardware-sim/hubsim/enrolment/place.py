@@ -21,6 +21,7 @@ from hubsim.backend.voice import shout
 from hubsim.durable import OWNER_ALONE, write_durably
 from hubsim.enrolment.control import EnrolmentOrders
 from hubsim.enrolment.desk import Desk
+from hubsim.site.authority import authority_document
 from hubsim.site.folder import Site
 
 _EVERYWHERE = ("*", "0.0.0.0", "[::]")  # noqa: S104, compared with what the operator said
@@ -42,6 +43,7 @@ def new_hubs_at(site: Site, listen: str, enrol_at: str, reached_at: tuple[str, .
     of_site = OfSite(
         site=site.name,
         issuer=(site.path / "issuer.cbor").read_bytes(),
+        tls_authority=authority_document(site.path),
         endpoints=reached_at or (ANY_HOST + _split(listen)[1],),
         server_keys=_server_keys(site.backend),
         beacon=site.beacon_key or b"",

@@ -1,10 +1,12 @@
-"""The newest certificate of each hub, as the backend hands them on.
+"""The newest certificates of each hub, as the backend hands them on.
 
     SITE/backend/certificates/HUB.cbor     signed by the issuer, put there by an operator
+    SITE/backend/certificates/HUB.der      for TLS, signed by the site's authority
 
 Laws:
-1. A document that does not prove itself by the issuer's key is handed to nobody.
-2. The backend makes none, unless its operator gave it the issuer's key (`Renewing`).
+1. A document that does not prove itself by the issuer's key is handed to nobody. That for TLS
+   proves itself at the hub, which knows its authority.
+2. The backend makes none, unless its operator gave it the issuer's key (`renew`).
 """
 
 from __future__ import annotations
@@ -28,9 +30,22 @@ def certificate_file(backend: Path, hub: str) -> Path:
 
 def hand_to_hub(backend: Path, hub: str, document: bytes) -> None:
     """Put a hub's newest certificate where the backend finds it."""
-    path = certificate_file(backend, hub)
+    _put(certificate_file(backend, hub), document)
+
+
+def tls_file(backend: Path, hub: str) -> Path:
+    """Return where the newest TLS certificate of a hub is, below the backend's folder."""
+    return backend / FOLDER / f"{hub}.der"
+
+
+def hand_tls_to_hub(backend: Path, hub: str, document: bytes) -> None:
+    """Put a hub's newest TLS certificate where the backend finds it."""
+    _put(tls_file(backend, hub), document)
+
+
+def _put(path: Path, document: bytes) -> None:
     path.parent.mkdir(exist_ok=True, mode=0o700)
-    unfinished = path.with_suffix(".new")
+    unfinished = path.with_name(f"{path.name}.new")
     unfinished.write_bytes(document)
     unfinished.replace(path)
 

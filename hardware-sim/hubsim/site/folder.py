@@ -1,15 +1,18 @@
 """The folder of a site: its keys and documents, its hubs, its backend and its phones.
 
-    SITE/issuer.key  issuer.cbor  policy.cbor  site.json
+    SITE/issuer.key  issuer.cbor  authority.key  authority.pem  policy.cbor  site.json
     SITE/hub/      hub.toml identity.key certificate.cbor issuer.cbor curve.secret backend.pub
-                   beacon.key
-    SITE/hubs/HUB/ the same for each further hub; of one that was enrolled certificate.cbor alone
-    SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub certificates/HUB.cbor policy.cbor
+                   beacon.key tls.key tls.pem authority.pem
+    SITE/hubs/HUB/ the same for each further hub; of one that was enrolled only the certificates,
+                   certificate.cbor and tls.pem
+    SITE/backend/  curve.secret curve.pub hubs/HUB.curve.pub policy.cbor
+                   certificates/HUB.cbor certificates/HUB.der
+    SITE/bridges/NAME/ tls.key tls.pem authority.pem
     SITE/phones/NAME/  phone.key grant.cbor site.cbor beacon.key caches.cbor
 
 Laws:
 1. Only their owner may read private files.
-2. The issuer's key never leaves SITE.
+2. The keys of issuer and authority never leave SITE.
 3. No schedule is published that could never hold.
 4. A grant never replaces one that could still open a door.
 """

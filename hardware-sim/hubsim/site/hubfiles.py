@@ -21,6 +21,9 @@ FILE_OF_KEY = {
     "backend_public": "backend.pub",
     "beacon": "beacon.key",
     "card_key": CARD_KEY_FILE,
+    "tls_key": "tls.key",
+    "tls_certificate": "tls.pem",
+    "tls_authority": "authority.pem",
 }
 """By the name in hubd's [keys]: the file in the hub's folder here."""
 BUILDING = "building.toml"
@@ -79,7 +82,10 @@ identity = "identity.key"
 certificate = "certificate.cbor"
 issuer = "issuer.cbor"
 curve_secret = "curve.secret"
-backend_public = "backend.pub"{beacon_line}{card_line}
+backend_public = "backend.pub"
+tls_key = "tls.key"
+tls_certificate = "tls.pem"
+tls_authority = "authority.pem"{beacon_line}{card_line}
 
 [backend]
 endpoint = "{endpoint}"

@@ -15,17 +15,34 @@ from pathlib import Path
 
 import zmq
 
+from hubcore.backend.enrolment.promise import Signed
 from hubcore.codec import cbor
 from hubcore.codec.cose import VerifyKey
+from hubcore.codec.tls import TlsName, TlsRole, der_of, pem_of, read_certificate
 from hubcore.phone import beacon
 from hubcore.phone.certificates import HubCertificate
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubsim.phone.wallet import write_private
-from hubsim.site.certificates import certificate_file, hand_to_hub
-from hubsim.site.documents import HUB_DAYS, Validity, certify_hub, make_key, pem
+from hubsim.site.authority import certify_tls, make_authority, open_authority, public_of
+from hubsim.site.certificates import (
+    certificate_file,
+    hand_tls_to_hub,
+    hand_to_hub,
+    tls_file,
+)
+from hubsim.site.documents import (
+    HUB_DAYS,
+    Validity,
+    certify_hub,
+    make_key,
+    pem,
+    read_ec_key,
+)
 from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_of_git, write_public
 
-_ID = re.compile(r"[a-z0-9-]{1,32}")
+TLS_CERTIFICATE = "tls.pem"
+AUTHORITY = "authority.pem"
+_ID = re.compile(r"(?!-)[a-z0-9-]{1,32}(?<!-)")
 
 
 def init(
@@ -66,6 +83,7 @@ def init(
     issuer = make_key()
     write_private(path / "issuer.key", pem(issuer))
     write_public(path / "issuer.cbor", cbor.encode(issuer.cose_key))
+    make_authority(path, site)
     backend_public, backend_secret = zmq.curve_keypair()
     write_private(made.backend / "curve.secret", backend_secret)
     (made.backend / "curve.pub").write_bytes(backend_public)
@@ -133,7 +151,7 @@ def certify(
 ) -> HubCertificate:
     """Renew a hub's certificate for the same key, with `more` access points or `without` some.
 
-    Raise ValueError.
+    Its TLS certificate is renewed with it, for the same key and the same days. Raise ValueError.
     """
     folder = site.hub_folder(hub)
     served = set(site.certificate(hub).access_points)
@@ -144,15 +162,22 @@ def certify(
     if not points:
         raise ValueError(f"hub {hub} would serve no access point")
     _check_free(site, hub, more)
+    validity = Validity.days(days)
     document = certify_hub(
         site.issuer,
         site=site.name,
         hub=hub,
         key=site.certificate(hub).key,
         points=sorted(points),
-        validity=Validity.days(days),
+        validity=validity,
     )
     _put_certificate(site, folder, hub, document)
+    tls_before = folder / TLS_CERTIFICATE
+    if tls_before.exists():
+        name = TlsName(site.name, TlsRole.HUB, hub)
+        authority = open_authority(site.path)
+        before = read_certificate(der_of(tls_before.read_bytes()), authority.document, name)
+        _put_tls(site, folder, hub, certify_tls(authority, name, before.key, validity))
     return site.certificate(hub)
 
 
@@ -160,27 +185,32 @@ def certify_new(
     site: Site,
     hub: str,
     key: VerifyKey,
+    tls_key: bytes,
     points: Sequence[int],
     days: float = HUB_DAYS,
-) -> bytes:
-    """Return the certificate of a hub that enrols with this key; it is the hub's from now on.
+) -> Signed:
+    """Return the certificates of a hub that enrols with these keys; they are the hub's from now on.
 
-    Raise ValueError for a name or an access point in use.
+    `tls_key` is a SubjectPublicKeyInfo. Raise ValueError for a name or an access point in use.
     """
     _check_id("hub", hub)
     _check_free(site, hub, points)
+    validity = Validity.days(days)
     document = certify_hub(
         site.issuer,
         site=site.name,
         hub=hub,
         key=key,
         points=sorted(set(points)),
-        validity=Validity.days(days),
+        validity=validity,
     )
+    name = TlsName(site.name, TlsRole.HUB, hub)
+    tls_document = certify_tls(open_authority(site.path), name, tls_key, validity)
     folder = site.hub if hub == site.first_hub else site.path / "hubs" / hub
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _put_certificate(site, folder, hub, document)
-    return document
+    _put_tls(site, folder, hub, tls_document)
+    return Signed(document, tls_document)
 
 
 def end_hub(site: Site, hub: str) -> None:
@@ -189,6 +219,8 @@ def end_hub(site: Site, hub: str) -> None:
     file = site.hub_folder(hub) / "certificate.cbor"
     file.rename(file.with_name("certificate.ended.cbor"))
     certificate_file(site.backend, hub).unlink(missing_ok=True)
+    (site.hub_folder(hub) / TLS_CERTIFICATE).unlink(missing_ok=True)
+    tls_file(site.backend, hub).unlink(missing_ok=True)
 
 
 def check_new(site: Site, hub: str, points: Sequence[int]) -> None:
@@ -203,9 +235,18 @@ def _put_certificate(site: Site, folder: Path, hub: str, document: bytes) -> Non
     hand_to_hub(site.backend, hub, document)
 
 
+def _put_tls(site: Site, folder: Path, hub: str, document: bytes) -> None:
+    """Put a TLS certificate into the hub's folder, and where the backend finds it."""
+    write_public(folder / TLS_CERTIFICATE, pem_of(document))
+    hand_tls_to_hub(site.backend, hub, document)
+
+
 def _check_id(what: str, name: str) -> None:
     if not _ID.fullmatch(name):
-        raise ValueError(f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -")
+        raise ValueError(
+            f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -, none of them - "
+            "at an end"
+        )
 
 
 def _check_free(site: Site, hub: str, points: Sequence[int]) -> None:
@@ -242,6 +283,7 @@ def _make_hub(
         validity=validity,
     )
     _put_certificate(site, folder, hub, certificate)
+    _make_tls(site, folder, hub, validity or Validity.days(HUB_DAYS))
     if beacon_key is not None:
         write_private(folder / "beacon.key", beacon_key)
     public, secret = zmq.curve_keypair()
@@ -249,3 +291,33 @@ def _make_hub(
     backend_public = (site.backend / "curve.pub").read_bytes()
     write_public(folder / "backend.pub", backend_public)
     (site.backend / "hubs" / f"{hub}.curve.pub").write_bytes(public)
+
+
+def make_bridge(site: Site, bridge: str, days: float = HUB_DAYS) -> Path:
+    """Make a TLS key and certificate for a bridge; return their folder.
+
+    A bridge that is there already keeps its key. Raise ValueError for a name that is none.
+    """
+    _check_id("bridge", bridge)
+    folder = site.path / "bridges" / bridge
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_file = folder / "tls.key"
+    if not key_file.exists():
+        write_private(key_file, pem(make_key()))
+    name = TlsName(site.name, TlsRole.BRIDGE, bridge)
+    authority = open_authority(site.path)
+    key = public_of(read_ec_key(key_file))
+    document = certify_tls(authority, name, key, Validity.days(days))
+    write_public(folder / TLS_CERTIFICATE, pem_of(document))
+    write_public(folder / AUTHORITY, pem_of(authority.document))
+    return folder
+
+
+def _make_tls(site: Site, folder: Path, hub: str, validity: Validity) -> None:
+    """Make a hub's TLS key and certificate."""
+    key = make_key()
+    authority = open_authority(site.path)
+    name = TlsName(site.name, TlsRole.HUB, hub)
+    write_private(folder / "tls.key", pem(key))
+    _put_tls(site, folder, hub, certify_tls(authority, name, public_of(key), validity))
+    write_public(folder / AUTHORITY, pem_of(authority.document))

@@ -4,8 +4,9 @@ Laws:
 1. One message is one deterministic CBOR array `[type, field, ...]`, of at most CEILING bytes.
 2. A reader gives one message, or raises FrameError and nothing else.
 3. What only one side may say, only the other side reads.
-4. A hub proves with its identity that it has the key that it asks a certificate for. The proof is
-   over its CURVE key, which the handshake has proven: neither key is of use with another one.
+4. A hub proves that it has the keys that it asks certificates for. Its identity signs its CURVE
+   key, which the handshake has proven, and its request for a TLS certificate. The TLS key signs the
+   request, which names the other two. So no key is of use with others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from hubcore.backend.enrolment.token import ALPHABET, KEY_BYTES, SECRET_BYTES
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.words import MAX_DETAIL_BYTES, MAX_TEXT_BYTES, UINT16_MAX
-from hubcore.codec import cbor, cose
+from hubcore.codec import cbor, cose, tls
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import FrameError, ProofError
 
@@ -40,10 +41,13 @@ ANY_HOST = "tcp://*:"
 """How an endpoint begins that is on the host where the hub has found the backend."""
 FINGERPRINT_CHARACTERS = 20
 """Of five bits each."""
-VERSION = 1
+VERSION = 2
 
 _ARRAY_HEAD = 0x80
-_PROVES = "hubd enrolment 1"
+_ARRAY = _ARRAY_HEAD >> 5
+_ONE_BYTE_MORE = 24
+"""A whole number below it is one byte (RFC 8949, section 3)."""
+_PROVES = "hubd enrolment 2"
 
 
 class RefusedCause(IntEnum):
@@ -65,13 +69,18 @@ class RefusedCause(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask(Message):
-    """Hub: enrol me. `identity` is its public COSE_Key, `proof` its signature (`prove_keys`)."""
+    """Hub: enrol me.
+
+    `identity` is its public COSE_Key, `proof` its signature (`prove_keys`), `request` that for a
+    TLS certificate (`tls_request`).
+    """
 
     TYPE: ClassVar[int] = 1
     version: int
     secret: bytes = field(repr=False)
     identity: bytes
     proof: bytes
+    request: bytes
     software: str
 
     def __post_init__(self) -> None:
@@ -80,6 +89,7 @@ class Ask(Message):
         check_bytes("secret", self.secret, SECRET_BYTES, SECRET_BYTES)
         check_bytes("identity", self.identity, 1, IDENTITY_BYTES_MAX)
         check_bytes("proof", self.proof, SIGNATURE_BYTES, SIGNATURE_BYTES)
+        check_bytes("request", self.request, 1, tls.REQUEST_BYTES_MAX)
         check_text("software", self.software, MAX_TEXT_BYTES)
 
 
@@ -114,7 +124,8 @@ class EnrolledDoor:
 class Enrolled(Message):
     """Backend: this is who you are, and whom you believe.
 
-    `endpoints` are tcp://HOST:PORT in order (`ANY_HOST`), `server_keys` the backend's CURVE keys.
+    `tls_certificate` is signed by `tls_authority`; both are X.509 in DER. `endpoints` are
+    tcp://HOST:PORT in order (`ANY_HOST`), `server_keys` the backend's CURVE keys.
     `beacon` and `card_key` are empty where the site has none.
     """
 
@@ -127,6 +138,8 @@ class Enrolled(Message):
     time_zone: str
     certificate: bytes
     issuer: bytes
+    tls_certificate: bytes
+    tls_authority: bytes
     endpoints: tuple[str, ...]
     server_keys: tuple[bytes, ...]
     beacon: bytes = field(repr=False)
@@ -140,6 +153,8 @@ class Enrolled(Message):
         check_text("time_zone", self.time_zone, ZONE_BYTES_MAX)
         check_bytes("certificate", self.certificate, 1, CERTIFICATE_BYTES_MAX)
         check_bytes("issuer", self.issuer, 1, ISSUER_BYTES_MAX)
+        check_bytes("tls_certificate", self.tls_certificate, 1, tls.CERTIFICATE_BYTES_MAX)
+        check_bytes("tls_authority", self.tls_authority, 1, tls.CERTIFICATE_BYTES_MAX)
         _check_count("endpoints", self.endpoints, ENDPOINTS_MAX)
         for endpoint in self.endpoints:
             check_text("endpoint", endpoint, ENDPOINT_BYTES_MAX)
@@ -155,13 +170,16 @@ class Enrolled(Message):
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
         """Make it; its lists come as lists."""
-        site, hub, zone, certificate, issuer, endpoints, keys, beacon, card_key, doors = values
+        site, hub, zone, certificate, issuer, *rest = values
+        tls_certificate, tls_authority, endpoints, keys, beacon, card_key, doors = rest
         return cls(
             site=site,
             hub=hub,
             time_zone=zone,
             certificate=certificate,
             issuer=issuer,
+            tls_certificate=tls_certificate,
+            tls_authority=tls_authority,
             endpoints=_tuple("endpoints", endpoints),
             server_keys=_tuple("server_keys", keys),
             beacon=beacon,
@@ -213,28 +231,48 @@ def decode_from_hub(data: bytes) -> FromHub:
     return _decode(data, FROM_HUB)
 
 
+def version_asked(data: bytes) -> int | None:
+    """Return the version of a hub's question, whatever else is in it; None for other bytes."""
+    is_ask = len(data) > 2 and data[0] >> 5 == _ARRAY and data[1] == Ask.TYPE
+    return data[2] if is_ask and data[2] < _ONE_BYTE_MORE else None
+
+
 def decode_from_backend(data: bytes) -> FromBackend:
     """Read what a backend says, in the hub. Raise FrameError."""
     return _decode(data, FROM_BACKEND)
 
 
-def prove_keys(identity: SigningKey, curve_public: bytes) -> bytes:
-    """Return the hub's signature that its identity and its CURVE key belong together."""
-    return identity.sign(_proven(curve_public))
+@dataclass(frozen=True, slots=True)
+class ProvenKeys:
+    """What a hub has proven to have: its identity, and its TLS key as SubjectPublicKeyInfo."""
+
+    identity: VerifyKey
+    tls_key: bytes
 
 
-def read_identity(ask: Ask, curve_public: bytes) -> VerifyKey:
-    """Return the key that a hub has proven to have. Raise FrameError or ProofError."""
-    key = cose.read_key(cbor.decode(ask.identity))
-    if key.alg != cose.ES256:
+def tls_request(key: SigningKey, identity_public: bytes, curve_public: bytes) -> bytes:
+    """Return the request for a TLS certificate of the hub that has these two other keys."""
+    return tls.make_request(key, _bound_to(identity_public, curve_public))
+
+
+def prove_keys(identity: SigningKey, curve_public: bytes, request: bytes) -> bytes:
+    """Return the hub's signature that its identity, its CURVE key and its request go together."""
+    return identity.sign(_proven(curve_public, request))
+
+
+def read_keys(ask: Ask, curve_public: bytes) -> ProvenKeys:
+    """Return the keys that a hub has proven to have. Raise FrameError or ProofError."""
+    identity = cose.read_key(cbor.decode(ask.identity))
+    if identity.alg != cose.ES256:
         raise ProofError("enrolment: a hub's key is an ES256 key")
-    key.verify(ask.proof, _proven(curve_public))
-    return key
+    identity.verify(ask.proof, _proven(curve_public, ask.request))
+    tls_key = tls.read_request(ask.request, _bound_to(ask.identity, curve_public))
+    return ProvenKeys(identity, tls_key)
 
 
-def fingerprint(identity: bytes, curve_public: bytes) -> str:
-    """Return what two people compare: of both public keys, 100 bits in five groups of four."""
-    digest = hashlib.sha256(cbor.encode([_PROVES, identity, curve_public])).digest()
+def fingerprint(identity: bytes, curve_public: bytes, tls_key: bytes) -> str:
+    """Return what two people compare: of all public keys, 100 bits in five groups of four."""
+    digest = hashlib.sha256(cbor.encode([_PROVES, identity, curve_public, tls_key])).digest()
     number = int.from_bytes(digest, "big") >> (256 - 5 * FINGERPRINT_CHARACTERS)
     characters = []
     for place in range(FINGERPRINT_CHARACTERS - 1, -1, -1):
@@ -243,8 +281,12 @@ def fingerprint(identity: bytes, curve_public: bytes) -> str:
     return "-".join(text[start : start + 4] for start in range(0, FINGERPRINT_CHARACTERS, 4))
 
 
-def _proven(curve_public: bytes) -> bytes:
-    return cbor.encode([_PROVES, curve_public])
+def _proven(curve_public: bytes, request: bytes) -> bytes:
+    return cbor.encode([_PROVES, curve_public, request])
+
+
+def _bound_to(identity_public: bytes, curve_public: bytes) -> bytes:
+    return cbor.encode([_PROVES, identity_public, curve_public])
 
 
 def _check_count(name: str, value: object, most: int) -> None:

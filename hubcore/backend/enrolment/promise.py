@@ -26,7 +26,7 @@ from hubcore.backend.enrolment.messages import (
     Refused,
     RefusedCause,
     fingerprint,
-    read_identity,
+    read_keys,
 )
 from hubcore.backend.enrolment.token import KEY_BYTES, TOKEN_SECONDS
 from hubcore.backend.uplink.fields import check_text, check_uint
@@ -43,14 +43,24 @@ PROMISE_BYTES_MAX = 32_768
 _DIGEST_BYTES = 32
 _HOUR_SECONDS = 3600
 _CERTIFICATE_BYTES_MAX = 4096
+_TLS_KEY_BYTES_MAX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What is signed for a hub at its approval: by the issuer, and for TLS by the authority."""
+
+    certificate: bytes
+    tls_certificate: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What a hub was promised; `names` are those of its doors, by access point.
 
-    `digest`, `identity` (COSE_Key), `curve` and `certificate` are hexadecimal; the last three are
-    "" until they are known. `ends` is in Unix seconds.
+    `digest`, the keys (`identity` a COSE_Key, `tls_key` a SubjectPublicKeyInfo) and the
+    certificates are hexadecimal; all but `digest` are "" until they are known. `ends` is in Unix
+    seconds.
     """
 
     hub: str
@@ -61,7 +71,9 @@ class Promise:
     replaces: bool = False
     identity: str = ""
     curve: str = ""
+    tls_key: str = ""
     certificate: str = ""
+    tls_certificate: str = ""
     refused: bool = False
 
     @property
@@ -79,15 +91,35 @@ class Promise:
         """Of the keys that asked, "" when none did."""
         if not self.identity:
             return ""
-        return fingerprint(bytes.fromhex(self.identity), bytes.fromhex(self.curve))
+        keys = (self.identity, self.curve, self.tls_key)
+        return fingerprint(*map(bytes.fromhex, keys))
 
     def has_ended(self, now: float) -> bool:
         """Tell whether its token is of no use any more. See law 3."""
         return not self.identity and now >= self.ends
 
     def bound_to(self, ask: Ask, curve: bytes) -> Promise:
-        """Return the promise once its token is that of these keys."""
-        return replace(self, identity=ask.identity.hex(), curve=curve.hex())
+        """Return the promise once its token is that of these keys, which `judge` has proven."""
+        return replace(
+            self,
+            identity=ask.identity.hex(),
+            curve=curve.hex(),
+            tls_key=read_keys(ask, curve).tls_key.hex(),
+        )
+
+    @property
+    def signed(self) -> Signed:
+        """Its certificates."""
+        return Signed(bytes.fromhex(self.certificate), bytes.fromhex(self.tls_certificate))
+
+    def approved(self, signed: Signed) -> Promise:
+        """Return the promise once these are its certificates."""
+        return replace(
+            self,
+            certificate=signed.certificate.hex(),
+            tls_certificate=signed.tls_certificate.hex(),
+            refused=False,
+        )
 
 
 def name_doors(points: Iterable[int], said: Iterable[str]) -> dict[int, str]:
@@ -160,12 +192,13 @@ def judge(promise: Promise | None, ask: Ask, curve: bytes, now: float) -> Turn |
     if promise.refused:
         return Refused(RefusedCause.REFUSED, "")
     try:
-        read_identity(ask, curve)
+        keys = read_keys(ask, curve)
     except PeerError:
         return Refused(RefusedCause.PROOF, "")
     if not promise.identity:
         return Turn.BIND
-    if (promise.identity, promise.curve) != (ask.identity.hex(), curve.hex()):
+    asked = (ask.identity.hex(), curve.hex(), keys.tls_key.hex())
+    if asked != (promise.identity, promise.curve, promise.tls_key):
         return Refused(RefusedCause.USED, "")
     return Turn.ENROL if promise.certificate else Turn.WAIT
 
@@ -203,10 +236,14 @@ def _check(promise: Promise) -> None:
     if promise.identity:
         _check_hex("identity", promise.identity, 1, IDENTITY_BYTES_MAX)
         _check_hex("curve", promise.curve, KEY_BYTES, KEY_BYTES)
+        _check_hex("tls_key", promise.tls_key, 1, _TLS_KEY_BYTES_MAX)
     if promise.certificate:
         _check_hex("certificate", promise.certificate, 1, _CERTIFICATE_BYTES_MAX)
-    if bool(promise.identity) is not bool(promise.curve):
-        raise FrameError("promise: it has one of two keys")
+        _check_hex("tls_certificate", promise.tls_certificate, 1, _CERTIFICATE_BYTES_MAX)
+    if len({bool(key) for key in (promise.identity, promise.curve, promise.tls_key)}) != 1:
+        raise FrameError("promise: it has some of its three keys")
+    if bool(promise.certificate) is not bool(promise.tls_certificate):
+        raise FrameError("promise: it has one of two certificates")
     if promise.certificate and not promise.identity:
         raise FrameError("promise: it has a certificate for nobody")
 
@@ -221,7 +258,9 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "replaces": (bool,),
     "identity": _TEXT,
     "curve": _TEXT,
+    "tls_key": _TEXT,
     "certificate": _TEXT,
+    "tls_certificate": _TEXT,
     "refused": (bool,),
 }
 

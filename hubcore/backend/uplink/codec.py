@@ -41,6 +41,7 @@ from hubcore.backend.uplink.from_hub import (
     Hello,
     HubMessage,
     NewKey,
+    Notice,
     OrderResult,
     PiecesWanted,
     Ping,
@@ -60,6 +61,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
     for kind in (
         Hello,
         Evidence,
+        Notice,
         Result,
         PolicyResult,
         Ping,

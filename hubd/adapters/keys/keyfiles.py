@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.codec.tls import TlsInForce, TlsName, TlsRole
 from hubcore.errors import ConfigError, PeerError, TrustError
 from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
@@ -36,7 +37,13 @@ from hubd.adapters.keys.readerkeys import (
     checked_card_key,
     checked_reader_key,
 )
-from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
+from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate, renewed_tls
+from hubd.adapters.keys.tlskeys import (
+    WANTED_TLS_AUTHORITY,
+    WANTED_TLS_CERTIFICATE,
+    WANTED_TLS_KEY,
+    checked_tls,
+)
 from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
 from hubd.config.file import Config
 from hubd.config.keys import KeyFile
@@ -56,6 +63,9 @@ WANTED = {
     ),
     "beacon": f"the site's beacon key, {beacon.KEY_BYTES} raw bytes",
     "card_key": WANTED_CARD_KEY,
+    "tls_key": WANTED_TLS_KEY,
+    "tls_certificate": WANTED_TLS_CERTIFICATE,
+    "tls_authority": WANTED_TLS_AUTHORITY,
 }
 
 
@@ -77,6 +87,8 @@ class HubKeys:
     """None for a hub without a backend."""
     readers: ReaderKeys | None = None
     """None for a hub without readers beside the phones."""
+    tls: TlsInForce | None = None
+    """None for a hub without a TLS identity."""
 
 
 def wanted(name: str) -> str:
@@ -95,7 +107,7 @@ def load_keys(config: Config) -> HubKeys:
     Raise ConfigError for the first that is not what it must be.
     """
     keys = config.keys
-    identity = _identity(keys.identity)
+    identity = _private_key("identity", keys.identity)
     issuer = _read("issuer", keys.issuer)
     issuer_key = _issuer(keys.issuer.place, issuer)
     certificate = _read("certificate", keys.certificate)
@@ -110,6 +122,7 @@ def load_keys(config: Config) -> HubKeys:
         issuer_key=issuer_key,
         uplink=_uplink(config),
         readers=_readers(config),
+        tls=_tls(config),
     )
 
 
@@ -248,9 +261,9 @@ def _check_unforged(name: str, path: Path, status: os.stat_result) -> None:
         )
 
 
-def _identity(file: KeyFile) -> ec.EllipticCurvePrivateKey:
-    data = _read("identity", file, private=True)
-    expected = f"{file.place}: expected {WANTED['identity']}"
+def _private_key(name: str, file: KeyFile) -> ec.EllipticCurvePrivateKey:
+    data = _read(name, file, private=True)
+    expected = f"{file.place}: expected {WANTED[name]}"
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError as error:
@@ -321,6 +334,26 @@ def _uplink(config: Config) -> UplinkKeys | None:
         public=public,
         backend=pinned[0],
         next_backend=next_backend,
+    )
+
+
+def _tls(config: Config) -> TlsInForce | None:
+    """Read the TLS identity, None without one. Raise ConfigError."""
+    files = config.keys.tls_files
+    if files is None:
+        return None
+    key, certificate, authority = files
+    try:
+        name = TlsName(config.hub.site, TlsRole.HUB, config.hub.id)
+    except TrustError as error:
+        raise ConfigError(f"{certificate.place}: {error}") from error
+    return checked_tls(
+        name=name,
+        key=_private_key("tls_key", key),
+        certificate=_read("tls_certificate", certificate),
+        authority=_read("tls_authority", authority),
+        places=(key.place, certificate.place, authority.place),
+        renewed=renewed_tls(config.hub.state_directory).found(),
     )
 
 

@@ -2,7 +2,8 @@
 
 How it lies: each pair is a directory, named after its public key, with the file `pair`. The symlink
 `current` names the one in use. Without it the configured pair is in use. A pair says which key it
-follows, so the next pair is the one that follows the current one.
+follows, so the next pair is the one that follows the current one. The file `used` beside a pair
+says that it was in use once.
 
 Laws:
 1. A secret lies sealed: ChaCha20-Poly1305 (RFC 8439), by a key that HKDF (RFC 5869) derives from
@@ -12,7 +13,9 @@ Laws:
 3. Whatever is written is written aside, put on the disk, and then renamed. After each rename the
    directory is put on the disk, too. Nothing half written is ever read.
 4. The symlink changes in one rename. What it names is on the disk before.
-5. No secret is in a sentence, a name of a file or a repr.
+5. Without `current`, the pair that was in use last stays in use, and people are told. Otherwise the
+   hub would come with a key that the backend has retired.
+6. No secret is in a sentence, a name of a file or a repr.
 """
 
 from __future__ import annotations
@@ -22,46 +25,32 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import nsmallest
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from zmq.utils import z85
 
 from hubcore.backend.ownkeys import KnownPairs
 from hubcore.codec import cbor
 from hubcore.codec.keyproof import proof_of
-from hubcore.errors import ConfigError, PeerError, StoreError
-from hubd.adapters.keys.uplinkkeys import KEY_BYTES, OwnPair, make_pair
+from hubcore.errors import PeerError, StoreError
+from hubd.adapters.keys.sealedpairs import (
+    FORM,
+    NAME_BEGINS,
+    PairSeal,
+    StoredPair,
+    bytes_of,
+)
+from hubd.adapters.keys.uplinkkeys import OwnPair, make_pair
 
 FOLDER = "uplink-keys"
 """Below the state directory."""
-PAIR_BYTES_MAX = 512
 ENTRIES_MAX = 64
 """Names of pairs in the folder that are looked at; others cost nothing."""
 
-_FORM = 1
-_NONCE_BYTES = 12
-_INFO = b"hubd uplink pair 1"
 _UNFINISHED = ".new"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPair:
-    """A pair, when it was made (Unix seconds), and the public key that it follows."""
-
-    pair: OwnPair
-    made_at: int
-    before: bytes
-
-    @property
-    def name(self) -> str:
-        """The name of its directory."""
-        return f"p-{self.pair.public[:8].hex()}"
+_USED = "used"
 
 
 class PairFolder:
@@ -83,9 +72,8 @@ class PairFolder:
         self._folder = folder
         self._configured = configured
         self._make = make
-        self._chance = chance
         self._after_step = after_step
-        self._seal = _sealing_key(configured.secret)
+        self._seal = PairSeal(configured.secret, chance)
         self._try_next = False
         self._current: StoredPair | None = None
         self._next: StoredPair | None = None
@@ -103,8 +91,9 @@ class PairFolder:
             for path in self._entries(lambda name: name.endswith(_UNFINISHED)):
                 _remove(path)
             if self._first_seen() is None:
-                first = cbor.encode([_FORM, self._configured.public, max(0, int(now))])
+                first = cbor.encode([FORM, self._configured.public, max(0, int(now))])
                 self._write(self._folder / "first", first, "first")
+            self._mark_used()
         self._read()
 
     def for_attempt(self) -> OwnPair:
@@ -127,7 +116,7 @@ class PairFolder:
             unfinished = self._folder / f"{made.name}{_UNFINISHED}"
             _remove(unfinished)
             unfinished.mkdir(mode=0o700)
-            self._write(unfinished / "pair", self._sealed(made), "pair written")
+            self._write(unfinished / "pair", self._seal.sealed(made), "pair written")
             unfinished.rename(self._folder / made.name)
             _sync(self._folder)
             self._after_step("pair made")
@@ -149,6 +138,8 @@ class PairFolder:
             _sync(self._folder)
             self._after_step("switched")
         self._read()
+        with self._on_disk():
+            self._mark_used()
         self._check(self._known.current == wanted)
 
     def drop_next(self) -> None:
@@ -191,15 +182,9 @@ class PairFolder:
 
     def _read(self) -> None:
         """Find the current pair and the next one. Never raises for what lies there."""
-        trouble = ""
-        current: StoredPair | None = None
-        with suppress(OSError):
-            name = os.readlink(self._folder / "current")
-            current = self._open(self._folder / Path(name).name)
-            if current is None:
-                trouble = self._why_not_current(name)
+        current, trouble = self._find_current()
         public = self._configured.public if current is None else current.pair.public
-        stored = [self._open(path) for path in self._pairs()]
+        stored = [self._seal.opened(path) for path in self._pairs()]
         following = [one for one in stored if one is not None and one.before == public]
         self._current = current
         self._next = min(following, key=lambda one: one.name, default=None)
@@ -210,6 +195,39 @@ class PairFolder:
         if self._next is not None:
             known = replace(known, next=self._next.pair.public)
         self._known = replace(known, is_old_left=bool(self._old()))
+
+    def _find_current(self) -> tuple[StoredPair | None, str]:
+        """Return the pair in use, None for the configured one, and what is wrong with it."""
+        try:
+            name = os.readlink(self._folder / "current")
+        except OSError:
+            return self._find_used()
+        current = self._seal.opened(self._folder / Path(name).name)
+        return current, self._why_not_current(name) if current is None else ""
+
+    def _find_used(self) -> tuple[StoredPair | None, str]:
+        """Return the pair that was in use last, though nothing names it any more."""
+        marked = [path for path in self._pairs() if (path / _USED).is_file()]
+        opened = [self._seal.opened(path) for path in marked]
+        used = [one for one in opened if one is not None]
+        if not used:
+            return None, self._why_not_current(marked[-1].name) if marked else ""
+        followed = {one.before for one in used}
+        last = [one for one in used if one.pair.public not in followed] or used
+        current = max(last, key=lambda one: (one.made_at, one.name))
+        link = self._folder / "current"
+        return current, (
+            f"the link {link} is gone. The hub goes on with the pair that was in use last. "
+            f"Set the link again: sudo ln -sfn {current.name} {link}; sudo systemctl restart hubd"
+        )
+
+    def _mark_used(self) -> None:
+        """Note that the current pair is in use, for the case that `current` is lost."""
+        if self._current is None:
+            return
+        folder = self._folder / self._current.name
+        if not (folder / _USED).is_file():
+            self._write(folder / _USED, b"", "marked")
 
     def _why_not_current(self, name: str) -> str:
         """Say why the pair that `current` names is not used; "" for a hub enrolled anew."""
@@ -240,31 +258,11 @@ class PairFolder:
     def _first_seen(self) -> float | None:
         """Return when the configured pair was first seen, None if nothing says so."""
         try:
-            form, public, at = cbor.decode(_bytes_of(self._folder / "first"), max_depth=1)
+            form, public, at = cbor.decode(bytes_of(self._folder / "first"), max_depth=1)
         except (OSError, PeerError, TypeError, ValueError):
             return None
-        is_right = form == _FORM and public == self._configured.public and type(at) is int
+        is_right = form == FORM and public == self._configured.public and type(at) is int
         return float(at) if is_right else None
-
-    def _open(self, path: Path) -> StoredPair | None:
-        """Return the pair in a directory, None for one that does not prove itself."""
-        try:
-            fields = cbor.decode(_bytes_of(path / "pair"), max_depth=1)
-            form, public, made_at, before, nonce, sealed = fields
-            if form != _FORM or type(made_at) is not int or len(before) != KEY_BYTES:
-                return None
-            said = cbor.encode([form, public, made_at, before])
-            secret = ChaCha20Poly1305(self._seal).decrypt(nonce, sealed, said)
-            opened = StoredPair(OwnPair(secret, public), made_at, before)
-        except (OSError, PeerError, ConfigError, InvalidTag, TypeError, ValueError):
-            return None
-        return opened if opened.name == path.name else None
-
-    def _sealed(self, made: StoredPair) -> bytes:
-        said = [_FORM, made.pair.public, made.made_at, made.before]
-        nonce = self._chance(_NONCE_BYTES)
-        sealed = ChaCha20Poly1305(self._seal).encrypt(nonce, made.pair.secret, cbor.encode(said))
-        return cbor.encode([*said, nonce, sealed])
 
     # The disk.
 
@@ -313,21 +311,7 @@ class PairFolder:
 
 
 def _is_of_pair(name: str) -> bool:
-    return name.startswith("p-") and not name.endswith(_UNFINISHED)
-
-
-def _sealing_key(secret: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=_INFO).derive(secret)
-
-
-def _bytes_of(path: Path) -> bytes:
-    """Return the bytes of a small regular file. Raise OSError or ValueError."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        data = file.read(PAIR_BYTES_MAX + 1)
-    if len(data) > PAIR_BYTES_MAX:
-        raise ValueError("too long")
-    return data
+    return name.startswith(NAME_BEGINS) and not name.endswith(_UNFINISHED)
 
 
 def _sync(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The newer certificate that came over the uplink, as a file of hubd's own.
+"""The newer certificates that came over the uplink, each a file of hubd's own.
 
 Laws:
 1. The file is replaced as a whole, durably: after a power cut it is the old one or the new one.
@@ -15,22 +15,26 @@ from hubd.adapters.smallfile import read_small, replace_small
 from hubd.threads import run_in_thread
 
 RENEWED = "certificate.cbor"
-"""Its name in the state directory."""
+"""The name in the state directory of the one that phones get."""
+RENEWED_TLS = "tls.pem"
+"""The same of the one for TLS, in the form that `ssl` reads."""
+_TLS_BYTES_MAX = 2 * MAX_CERTIFICATE_BYTES
 
 
 class RenewedCertificate:
-    """The file of that name in `state`."""
+    """The file `name` in `state`, of at most `most` bytes."""
 
-    def __init__(self, state: Path) -> None:
-        self._path = state / RENEWED
+    def __init__(self, state: Path, name: str = RENEWED, most: int = MAX_CERTIFICATE_BYTES) -> None:
+        self._path = state / name
+        self._most = most
 
     def found(self) -> bytes | None:
         """Return what the file holds, unproven; None when there is none that can be read."""
         try:
-            data = read_small(self._path, MAX_CERTIFICATE_BYTES)
+            data = read_small(self._path, self._most)
         except OSError:
             return None
-        return data if len(data) <= MAX_CERTIFICATE_BYTES else None
+        return data if len(data) <= self._most else None
 
     async def write(self, document: bytes) -> None:
         """Replace what is kept; durable on return. Raise StoreError."""
@@ -39,3 +43,8 @@ class RenewedCertificate:
         except OSError as error:
             why = error.strerror or str(error)
             raise StoreError(f"the newer certificate, {self._path}: {why}") from error
+
+
+def renewed_tls(state: Path) -> RenewedCertificate:
+    """Return the file of the TLS certificate."""
+    return RenewedCertificate(state, RENEWED_TLS, _TLS_BYTES_MAX)

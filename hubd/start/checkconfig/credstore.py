@@ -27,7 +27,7 @@ from hubd.wiring.look.world import RunCommand, World
 
 CREDENTIAL_BYTES_MAX = 1 << 20
 """systemd.exec(5): more than 1 MB of credentials is not handed over."""
-PUBLIC = frozenset({"certificate", "issuer", "backend_public"})
+PUBLIC = frozenset({"certificate", "issuer", "backend_public", "tls_certificate", "tls_authority"})
 """Keys that others may read. Any other key is private, a reader's too."""
 _FOLDERS = ("etc", "run", "usr/local/lib", "usr/lib")
 """Where systemd looks for a credential store, first one first."""

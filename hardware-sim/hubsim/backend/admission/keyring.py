@@ -19,7 +19,7 @@ from zmq.utils import z85
 
 from hubcore.backend.uplink.from_backend import KeyTaken
 from hubcore.backend.uplink.from_hub import NewKey, RetireKey
-from hubcore.backend.uplink.words import KEYS_MAX
+from hubcore.backend.uplink.words import KEY_BYTES, KEYS_MAX
 from hubcore.codec.keyproof import is_proof, proof_of
 from hubsim.backend.admission.zap import Gate
 from hubsim.durable import write_durably
@@ -84,6 +84,26 @@ class HubFiles(Mapping[str, str]):
             text = "".join(f"{key}\n" for key in keys)
             write_durably(self._directory / f"{hub}{_KEY_SUFFIX}", text)
             self._after_step("keys held")
+
+    def know(self, hub: str, key: str) -> None:
+        """Know a hub by this key alone, as a person has decided: after either side was put back.
+
+        Raise ValueError for a key that it cannot be, OSError when the disk refuses.
+        """
+        try:
+            is_key = len(z85.decode(key.encode("ascii"))) == KEY_BYTES
+        except (ValueError, UnicodeError):
+            is_key = False
+        if not is_key:
+            raise ValueError("a key has 40 characters of Z85: take the one that the hub shows")
+        if not self.keys_of(hub):
+            raise ValueError(f"no hub {hub} is enrolled")
+        holder = self.get(key, hub)
+        if holder == hub:
+            holder = self.hub_of_retired(key) or hub
+        if holder != hub:
+            raise ValueError(f"this is a key of hub {holder}")
+        self.hold(hub, [key])
 
     def _retire(self, hub: str, keys: Sequence[str]) -> None:
         path = self._directory / f"{hub}{_RETIRED_SUFFIX}"

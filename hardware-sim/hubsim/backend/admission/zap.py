@@ -27,6 +27,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 KEY_PROPERTY = "X-Hub-Key"
 """The property of every message of a connection that holds the key it was opened with, in Z85."""
 
+UNKNOWN_MAX = 16
+"""Keys that nobody knows, which people are told of since the start; others are only counted."""
+
 _KEY_BYTES = 32
 _OK = b"200"
 _COME_AGAIN = b"300"
@@ -65,6 +68,8 @@ class Gate:
         self.hubs = hubs
         self.came_with_retired: set[str] = set()
         """Hubs that came with a key that they have changed, since the start."""
+        self.unknown: dict[str, None] = {}
+        """Keys that somebody came with, and that no hub has or had; the first UNKNOWN_MAX."""
         self._tell = tell
         self._path = path
         self._revoked: set[str] = set()
@@ -113,24 +118,35 @@ class Gate:
         except OSError:
             return Admission(_COME_AGAIN)
         if hub is None or not HUB_ID.fullmatch(hub):
-            self._note_retired(key)
+            self._note(key)
             return Admission(_COME_AGAIN)
         return Admission(_OK, hub)
 
-    def _note_retired(self, key: str) -> None:
-        """Tell people of a hub that comes with a key that it has changed: once for each hub."""
+    def _note(self, key: str) -> None:
+        """Tell people of a key that is not let in: once for each hub that had it, or each key."""
         if not isinstance(self.hubs, OneByOne):
             return
         try:
             hub = self.hubs.hub_of_retired(key)
         except OSError:
             return
-        if hub is not None and hub not in self.came_with_retired:
+        if hub is None:
+            self._note_unknown(key)
+        elif hub not in self.came_with_retired:
             self.came_with_retired.add(hub)
             self._tell(
                 f"hub {hub} comes with a key that it has changed since: its state directory is an "
                 "older one, or this is a copy of its disk. It is let wait, not refused"
             )
+
+    def _note_unknown(self, key: str) -> None:
+        if key in self.unknown or len(self.unknown) >= UNKNOWN_MAX:
+            return
+        self.unknown[key] = None
+        self._tell(
+            f"somebody comes with the key {key}, which no hub has. If a hub shows it, and these "
+            "files are an older copy: hubsim backend know HUB KEY. It is let wait, not refused"
+        )
 
     def answer(self, request: list[bytes]) -> list[bytes]:
         """Return the reply to one ZAP request, its address envelope already taken off."""
