@@ -998,6 +998,37 @@ async def test_a_backend_that_says_each_time_that_it_has_lost_more_fills_no_log(
         assert len(here.log.stored) == 6
 
 
+async def test_a_policy_that_is_not_in_force_any_more_is_told_at_once_and_at_a_pace():
+    """Sync, law 9: a look-up has met a damaged page, and its denial is a record."""
+    async with site(greet_again_seconds=60.0, ping_seconds=1e6, silent_seconds=1e6) as here:
+
+        async def all_said() -> list[from_hub.HubMessage]:
+            await here.settle()
+            return [await here.next() for _ in range(here.link.said.qsize())]
+
+        async def hellos() -> list[int]:
+            return [one.policy_version for one in await all_said() if isinstance(one, Hello)]
+
+        await here.up()
+        for _ in range(2):
+            here.version = 0
+            await here.append()
+            assert await hellos() == [0]
+            here.welcome()
+            here.hear(from_backend.NewPolicy(b"the same again"))
+            assert PolicyResult(1, "") in await all_said()
+            here.later(30.0)
+            assert await hellos() == [], "it was told that there is none"
+            here.link.cut("cable")
+            here.link.connect()
+            assert await hellos() == [1]
+            here.welcome()
+            here.version = 0
+            await here.append()
+            assert await hellos() == [], "too soon"
+            here.later(30.0)
+
+
 async def test_a_loss_that_cannot_be_mended_says_how_many_records_are_gone():
     async with site() as here:
         await here.log.fill(5)
