@@ -49,6 +49,7 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
@@ -326,6 +327,8 @@ class Sync:
                     self._policies.take_pieces(pieces)
                 case TakeCertificate(document):
                     self._workers.take_certificate(document)
+                case TakeTlsCertificate(document):
+                    self._workers.take_tls_certificate(document)
                 case TakeAboutKeys(about):
                     if self._rotation is not None:
                         self._rotation.heard(about)

@@ -33,6 +33,7 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
+from hubcore.phone.certificates import CertificateInForce
 from hubsim.backend.admission.keyring import HubFiles, KeyChanges
 from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
 from hubsim.backend.decisions import Decisions
@@ -276,6 +277,9 @@ class Backend:
         newest = certificates.of(hub)
         if newest is not None:
             self._router.send(received.route, from_backend.Certificate(newest.document))
+        tls = certificates.tls_of(hub)
+        if tls is not None:
+            self._router.send(received.route, from_backend.TlsCertificate(tls))
         return True
 
     def _renew(self, hub: str, digest: bytes, expires: int) -> None:
@@ -285,7 +289,7 @@ class Backend:
             self.renewals[hub] = expires
         else:
             self.renewals.pop(hub, None)
-            self.speakers.send(hub, from_backend.Certificate(newer.document))
+            self._hand(hub, newer)
 
     def hand_certificate(self, hub: str) -> bool:
         """Send a hub its newest certificate; False when it is away, and gets it at its Hello."""
@@ -293,6 +297,13 @@ class Backend:
         if newest is None:
             return False
         self.renewals.pop(hub, None)
+        return self._hand(hub, newest)
+
+    def _hand(self, hub: str, newest: CertificateInForce) -> bool:
+        """Send a hub both its newest certificates; False when it is away."""
+        tls = self._certificates.tls_of(hub) if self._certificates else None
+        if tls is not None:
+            self.speakers.send(hub, from_backend.TlsCertificate(tls))
         return self.speakers.send(hub, from_backend.Certificate(newest.document))
 
     def _take_key(self, received: Received, message: from_hub.NewKey | from_hub.RetireKey) -> None:

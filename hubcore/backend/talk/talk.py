@@ -63,6 +63,7 @@ from hubcore.backend.uplink.from_backend import (
     Probe,
     Release,
     RotateKey,
+    TlsCertificate,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import ActResult, Alive, OrderResult, Result
@@ -274,6 +275,7 @@ _BEFORE_WELCOME: dict[type[BackendMessage], _Step] = {
     Welcome: Talk._on_welcome,
     Acknowledge: Talk._take,
     Certificate: Talk._take,
+    TlsCertificate: Talk._take,
     Halt: Talk._on_halt,
     Probe: Talk._on_probe,
 }
@@ -289,6 +291,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Act: Talk._take,
         NewPolicy: Talk._take,
         Certificate: Talk._take,
+        TlsCertificate: Talk._take,
         Pieces: Talk._take,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,
