@@ -23,9 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hubcore.localapi import API, READERS_GROUP, ROOT_SUFFIX
+
 DEFAULT_SOCKET = Path("/run/hubd/hubd.sock")
-ROOT_SUFFIX = ".root"
-"""Of the socket for root alone, beside everybody's; an older hubd has none."""
 ANSWER_SECONDS = 40.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 SILENCE_SECONDS = 90.0
@@ -80,7 +80,7 @@ class HubClient:
 
     def call_with(self, name: str, body: bytes, **args: Any) -> Any:
         """Return the result of one call that brings bytes along. Raise NoAnswer."""
-        request = {"id": self._next_id, "call": name, "args": args}
+        request = {"id": self._next_id, "api": API, "call": name, "args": args}
         if body:
             request["body"] = len(body)
         self._next_id += 1
@@ -91,6 +91,8 @@ class HubClient:
         except OSError as error:
             raise NoAnswer("down", f"hubd does not accept a request: {error}. {_SEE}") from error
         answer = self._read(self._answer_seconds)
+        if answer.get("api") != API:
+            raise NoAnswer("version", _other_version(answer.get("api")))
         if "result" not in answer:
             raise NoAnswer(
                 "protocol",
@@ -185,6 +187,14 @@ class HubClient:
         raise NoAnswer("protocol", not_hubd)
 
 
+def _other_version(api: object) -> str:
+    runs = f"version {api}" if isinstance(api, int) else "an older version"
+    return (
+        f"hubd speaks {runs} of the local API, and this hubctl version {API}: another version "
+        "runs than is installed. Type: sudo systemctl restart hubd"
+    )
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
@@ -257,7 +267,8 @@ def _unreachable(path: Path, error: OSError) -> NoAnswer:
             return NoAnswer(
                 "not-allowed",
                 f"this user may not talk to hubd on {path}; "
-                "join the group of that file, or use sudo",
+                f"join its group (sudo usermod -aG {READERS_GROUP} USER, and log in again), "
+                "or use sudo",
             )
         case errno.EAGAIN:
             return NoAnswer(

@@ -15,6 +15,7 @@ from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.api import LocalApi
+from hubd.adapters.local.roles import roles_of_this_machine
 from hubd.adapters.local.teller import Teller
 from hubd.backend.heard import LastHeard, unheard_seconds
 from hubd.backend.orders import Orders
@@ -144,5 +145,5 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         epochs=phones.epochs,
         readers=readers,
         sync=sync,
-        api=LocalApi(config.api.socket, calls, evidence.tail),
+        api=LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine()),
     )

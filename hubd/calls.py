@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from hubcore.ports.clock import ClockState
+from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import Call, CallRefused
+from hubd.adapters.local.roles import Role
 from hubd.orders.passback import PassbackReset
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
@@ -42,11 +44,11 @@ class LocalCalls:
             Call("status", self.status),
             Call("doors", self.doors),
             Call("devices", self.devices),
-            Call("trust-clock", self.trust_clock, writes=True),
-            Call("accept-state", self.accept_state, writes=True),
-            Call("install-reader-key", self.install_reader_key, writes=True),
-            Call("change-reader-key", self.change_reader_key, writes=True),
-            Call("passback-reset", self.passback_reset, writes=True),
+            Call("trust-clock", self.trust_clock, role=Role.ACT),
+            Call("accept-state", self.accept_state, role=Role.ACT),
+            Call("install-reader-key", self.install_reader_key, role=Role.ACT),
+            Call("change-reader-key", self.change_reader_key, role=Role.ACT),
+            Call("passback-reset", self.passback_reset, role=Role.ACT),
         )
 
     async def status(self, _arguments: Arguments, _caller: object) -> object:
@@ -61,7 +63,7 @@ class LocalCalls:
         """Answer how the devices are."""
         return self._status.devices()
 
-    async def trust_clock(self, _arguments: Arguments, _caller: object) -> object:
+    async def trust_clock(self, _arguments: Arguments, caller: PeerProcess) -> object:
         """Vouch for a clock that is not believed or not confirmed; answer {state, wall, vouched}.
 
         A clock that needs nobody to vouch for it leaves no record.
@@ -78,31 +80,31 @@ class LocalCalls:
                 )
             vouched = before is not ClockState.TRUSTED or not self._time.confirmed()
             if vouched:
-                await self._time.vouch(TECHNICIAN)
+                await self._time.vouch(TECHNICIAN, caller.uid)
             return {
                 "state": clock.state().value,
                 "wall": clock.wall(),
                 "vouched": vouched,
             }
 
-    async def accept_state(self, _arguments: Arguments, _caller: object) -> object:
+    async def accept_state(self, _arguments: Arguments, caller: PeerProcess) -> object:
         """Believe the state on the disk; answer {was, policy_version}."""
         async with self._writing:
-            doubt = await self._policy.accept(TECHNICIAN)
+            doubt = await self._policy.accept(TECHNICIAN, caller.uid)
         was = None if doubt is None else str(doubt)
         return {"was": was, "policy_version": self._policy.version()}
 
-    async def install_reader_key(self, arguments: Arguments, _caller: object) -> object:
+    async def install_reader_key(self, arguments: Arguments, caller: PeerProcess) -> object:
         """Give a reader with the default key its own; takes {reader}, answers the same."""
         readers = self._known_readers()
-        return await self._give_key(readers, readers.install_key, arguments)
+        return await self._give_key(readers, readers.install_key, arguments, caller)
 
-    async def change_reader_key(self, arguments: Arguments, _caller: object) -> object:
+    async def change_reader_key(self, arguments: Arguments, caller: PeerProcess) -> object:
         """Give a reader the next key of the configuration; takes {reader}, answers the same."""
         readers = self._known_readers()
-        return await self._give_key(readers, readers.renew_key, arguments)
+        return await self._give_key(readers, readers.renew_key, arguments, caller)
 
-    async def passback_reset(self, arguments: Arguments, _caller: object) -> object:
+    async def passback_reset(self, arguments: Arguments, caller: PeerProcess) -> object:
         """Forget where people are; takes {credential} or nothing, answers {credential, forgotten}.
 
         `forgotten` counts those whose place was known; 0 left no record.
@@ -113,7 +115,7 @@ class LocalCalls:
                 "bad-credential", "A credential is a text; without one it is for all."
             )
         async with self._writing:
-            forgotten = await self._passback.reset(credential, TECHNICIAN)
+            forgotten = await self._passback.reset(credential, TECHNICIAN, caller.uid)
         return {"credential": credential, "forgotten": forgotten}
 
     def _known_readers(self) -> Attending:
@@ -126,13 +128,14 @@ class LocalCalls:
     async def _give_key(
         self,
         readers: Attending,
-        give: Callable[[str, str], Awaitable[None]],
+        give: Callable[[str, str, int], Awaitable[None]],
         arguments: Arguments,
+        caller: PeerProcess,
     ) -> object:
         reader = arguments.get("reader")
         names = readers.names()
         if not isinstance(reader, str) or reader not in names:
             raise CallRefused("unknown-reader", f"There are the readers {', '.join(names)}.")
         async with self._writing:
-            await give(reader, TECHNICIAN)
+            await give(reader, TECHNICIAN, caller.uid)
         return {"reader": reader}

@@ -19,6 +19,7 @@ from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import BODY, Call, CallRefused
+from hubd.adapters.local.roles import Role
 from hubd.policy.load import HANDFUL, LoadState, PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.threads import run_in_thread
@@ -50,11 +51,11 @@ class PolicyCalls:
         handful_bytes = HANDFUL * (PIECE_BYTES + _PIECE_HEAD_BYTES)
         return (
             Call("policy", self.show),
-            Call("policy-offer", self.offer, writes=True, body_bytes_max=MAX_BYTES),
+            Call("policy-offer", self.offer, role=Role.ACT, body_bytes_max=MAX_BYTES),
             Call(
                 "policy-bring",
                 self.bring,
-                writes=True,
+                role=Role.ACT,
                 body_bytes_max=handful_bytes,
                 goes_on=True,
             ),

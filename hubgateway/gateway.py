@@ -26,6 +26,7 @@ import zmq
 from nats.aio.msg import Msg
 from zmq.utils import z85
 
+from hubcore.backend.notices import Notices
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.words import PROTOCOL
@@ -73,6 +74,7 @@ class Gateway:
         self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
         self._lanes: dict[str, Lane] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._notices = Notices()
         self._lines = LinePace(whole=COMPLAINTS)
 
     async def serve(self, ready: Callable[[str], None]) -> None:
@@ -252,6 +254,8 @@ class Gateway:
             case from_hub.Telemetry():
                 subject = names.subject(names.TELEMETRY, hub)
                 await self._engine.tell(subject, codec.encode(message))
+            case from_hub.Notice():
+                await self._alarm(hub, message)
             case from_hub.PiecesWanted(wanted):
                 await self._documents.send_pieces(session, wanted)
             case from_hub.PolicyResult():
@@ -266,6 +270,14 @@ class Gateway:
                 await self._change_keys(hub, session, message)
             case _:
                 self.ignored["not done here"] += 1
+
+    async def _alarm(self, hub: str, notice: from_hub.Notice) -> None:
+        """Tell of an alarm whose record waits at the hub behind others."""
+        known = await self._keeper.known(hub)
+        said = self._notices.sentence(hub, notice, known.head.number, time.monotonic())
+        if said:
+            complain(said)
+            await self._engine.tell(names.subject(names.NOTICES, hub), codec.encode(notice))
 
     async def _change_keys(
         self, hub: str, session: Session, message: from_hub.NewKey | from_hub.RetireKey

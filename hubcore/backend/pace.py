@@ -44,7 +44,7 @@ class Pace:
     halt_again_seconds: float = 30.0
     """After a Halt, others of its cause are ignored for so long."""
     greet_again_seconds: float = 60.0
-    """Between two Hellos that a Welcome out of turn leads to."""
+    """Between two Hellos that the hub says while it speaks."""
     certificate_seconds: float = 6 * 3600.0
     """Between two questions for a newer certificate, once a third of its life is left."""
     retry_seconds: float = 1.0

@@ -269,7 +269,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.SUMMED: _TEXT,
     Fact.TARGET: FactType((int, str)),  # a group's number, or a device's id
     Fact.TICKETS_DROPPED: _NUMBER,
-    Fact.UID: _NUMBER,  # the user of this machine who brought a policy; the backend has none
+    Fact.UID: _NUMBER,  # the user of this machine who acted; the backend has none
     Fact.UNTIL: _NUMBER_OR_NONE,  # Unix seconds
     Fact.UP: _YES_OR_NO,
     Fact.VERB: _NUMBER,
@@ -317,7 +317,7 @@ _ORDER = frozenset(
     }
 )
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
-_STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY})
+_STATE = frozenset({Fact.FOUND, Fact.WAS, Fact.POLICY, Fact.EXPECTED, Fact.ACCEPTED_BY, Fact.UID})
 
 ON_EVERY_RECORD = frozenset({Fact.BACKEND_AHEAD, Fact.BACKEND_WITHIN})
 """What the log itself adds to a record of any kind (`hubd.evidence.reporting`)."""
@@ -348,7 +348,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
         {*_NOT_RELEASED, *_DEVICE_FAULT, Fact.COUNT, Fact.PART, Fact.RECORDS, Fact.SINCE, Fact.LOST}
     ),
     RecordKind.CLOCK: frozenset(
-        {Fact.VOUCHED_BY, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
+        {Fact.VOUCHED_BY, Fact.UID, Fact.CONFIRMED_BY, Fact.FLOOR, Fact.OFFSET, Fact.PROVEN}
     ),
     RecordKind.COMMAND: frozenset(
         {
@@ -367,13 +367,13 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.STATE: _STATE,
     RecordKind.READER: frozenset(
-        {Fact.READER, Fact.WHAT, Fact.STANDS, Fact.COUNT, Fact.VOUCHED_BY},
+        {Fact.READER, Fact.WHAT, Fact.STANDS, Fact.COUNT, Fact.VOUCHED_BY, Fact.UID},
     ),
     RecordKind.ORDER: frozenset({*_ORDER, Fact.ORDERS}),
     RecordKind.BREAK: frozenset({Fact.CAUSE, Fact.KNOWN, Fact.KNOWN_HASH, Fact.LOST}),
     RecordKind.CERTIFICATE: frozenset({Fact.EXPIRES, Fact.WHAT}),
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
-    RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.CREDENTIAL, Fact.COUNT}),
+    RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CREDENTIAL, Fact.COUNT}),
 }
 """What a record of each kind may say beside its moment and ON_EVERY_RECORD."""
 
@@ -394,7 +394,7 @@ _WHY = frozenset({Fact.WHY})
 EVENTS: Mapping[EventName, EventType] = {
     EventName.ACCESS: EventType(RECORD_FACTS[RecordKind.ACCESS]),
     EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
-    EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.CONFIRMED_BY})),
+    EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CONFIRMED_BY})),
     EventName.COMMAND: EventType(RECORD_FACTS[RecordKind.COMMAND]),
     EventName.DEVICE_FAULT: EventType(_DEVICE_FAULT, is_fault=True),
     EventName.DOOR: EventType(frozenset({Fact.DOOR, Fact.WHAT})),

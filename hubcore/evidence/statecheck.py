@@ -198,7 +198,7 @@ def edited_facts(version: int) -> Detail:
     return {Fact.FOUND: ROWS_EDITED, Fact.POLICY: version, Fact.EXPECTED: version}
 
 
-def accepted_facts(doubt: Doubt, version: int, by: str) -> Detail:
+def accepted_facts(doubt: Doubt, version: int, by: str, uid: int) -> Detail:
     """Return the facts of the record that ends a doubt; the log expects `version` from now on."""
     return {
         Fact.FOUND: ACCEPTED,
@@ -206,4 +206,5 @@ def accepted_facts(doubt: Doubt, version: int, by: str) -> Detail:
         Fact.POLICY: version,
         Fact.EXPECTED: version,
         Fact.ACCEPTED_BY: by,
+        Fact.UID: uid,
     }

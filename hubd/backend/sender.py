@@ -121,6 +121,11 @@ class RecordSender:
         """The newest record that the backend still has, while those after it are taken back."""
         return self._lost_after
 
+    @property
+    def sent(self) -> int:
+        """The newest record that was sent on this uplink, 0 for none."""
+        return self._outbox.after
+
     async def take_back(self) -> bool:
         """Take back one step of what the backend has lost; True when nothing is left.
 

@@ -28,10 +28,11 @@ class PassbackReset:
         self._clock = clock
         self._tell = tell
 
-    async def reset(self, credential: str | None, by: str) -> int:
+    async def reset(self, credential: str | None, by: str, uid: int) -> int:
         """Forget one credential's place, or all (None); return how many were known.
 
-        `by` is the kind of person who asks, no name. Raise AuditError when it cannot be recorded.
+        `by` is the kind of person who asks, no name; `uid` the user of this machine. Raise
+        AuditError when it cannot be recorded.
         """
         count = self._persons.known(credential)
         if not count:
@@ -39,6 +40,7 @@ class PassbackReset:
         whose: Detail = {} if credential is None else {Fact.CREDENTIAL: credential}
         detail: Detail = {
             Fact.VOUCHED_BY: by,
+            Fact.UID: uid,
             Fact.COUNT: count,
             **whose,
         }

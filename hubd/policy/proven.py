@@ -108,8 +108,10 @@ class ProvenPolicy:
         except StoreError as error:
             self._tell(EventName.NOT_NOTED, {Fact.WHY: str(error)})
 
-    async def accept(self, by: str) -> Doubt | None:
+    async def accept(self, by: str, uid: int) -> Doubt | None:
         """Take `by`'s word that the state is right as it is; return the doubt that this ended.
+
+        `uid` is the user of this machine who says so.
 
         Raise StoreError, and keep the doubt, when that cannot be written down, or when the policy
         on the disk is not proven.
@@ -125,7 +127,7 @@ class ProvenPolicy:
             )
         version = self._file.version()
         await self._file.note(self._log.head())
-        detail = accepted_facts(doubt, version, by)
+        detail = accepted_facts(doubt, version, by, uid)
         await self._record(RecordKind.STATE, detail)
         self._tell(EventName.STATE, detail)
         self._believe(version)

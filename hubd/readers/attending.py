@@ -95,17 +95,23 @@ class Attending:
         self._faults.take(reader, fault, stands)
         attendant.lost(any(self._faults.has(reader, loss) for loss in LOSSES))
 
-    async def install_key(self, reader: str, by: str) -> None:
-        """Give a reader its first key; `by` asks for it. Raise HardwareError or AuditError."""
-        await self._record_key(reader, INSTALL_ASKED, by)
-        await self._drivers[reader].install_key(reader)
-        await self._record_key(reader, KEY_INSTALLED, by)
+    async def install_key(self, reader: str, by: str, uid: int) -> None:
+        """Give a reader its first key; `by` asks, user `uid`.
 
-    async def renew_key(self, reader: str, by: str) -> None:
-        """Give a reader its next key; `by` asks for it. Raise HardwareError or AuditError."""
-        await self._record_key(reader, CHANGE_ASKED, by)
+        Raise HardwareError or AuditError.
+        """
+        await self._record_key(reader, INSTALL_ASKED, by, uid)
+        await self._drivers[reader].install_key(reader)
+        await self._record_key(reader, KEY_INSTALLED, by, uid)
+
+    async def renew_key(self, reader: str, by: str, uid: int) -> None:
+        """Give a reader its next key; `by` asks, user `uid`.
+
+        Raise HardwareError or AuditError.
+        """
+        await self._record_key(reader, CHANGE_ASKED, by, uid)
         await self._drivers[reader].renew_key(reader)
-        await self._record_key(reader, KEY_CHANGED, by)
+        await self._record_key(reader, KEY_CHANGED, by, uid)
 
     async def run(self) -> None:
         """Attend to all readers until cancelled."""
@@ -150,12 +156,13 @@ class Attending:
             if reader in self._ended:
                 self.fault(reader, ReaderFault.GONE, False)
 
-    async def _record_key(self, reader: str, what: str, by: str) -> None:
+    async def _record_key(self, reader: str, what: str, by: str, uid: int) -> None:
         """Write down what is asked or done."""
         detail: Detail = {
             Fact.READER: reader,
             Fact.WHAT: what,
             Fact.VOUCHED_BY: by,
+            Fact.UID: uid,
         }
         await self._log.append(record_now(self._clock, RecordKind.READER, detail))
         self._tell(EventName.READER, detail)

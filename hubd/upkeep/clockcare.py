@@ -94,9 +94,13 @@ class ClockCare:
     def _moment_ms(self) -> tuple[int, int]:
         return int(self._clock.wall() * 1000), int(self._clock.monotonic() * 1000)
 
-    async def vouch(self, by: str) -> None:
-        """Record who says that the clock is right, then believe it. Raise AuditError."""
-        await self._note({Fact.VOUCHED_BY: by})
+    async def vouch(self, by: str, uid: int | None = None) -> None:
+        """Record who says that the clock is right, then believe it. Raise AuditError.
+
+        `uid` is the user of this machine, where it is one.
+        """
+        who: Detail = {} if uid is None else {Fact.UID: uid}
+        await self._note({Fact.VOUCHED_BY: by, **who})
 
     async def confirm_if_possible(self) -> None:
         """Confirm or believe the clock, if somebody other than a person says that it is right."""

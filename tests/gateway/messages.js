@@ -103,6 +103,7 @@ const UPLINK_FROM_HUB = {
   11: ["RetireKey", 4096, hash],
   12: ["CertificateRequest", 4096, hash, uint()],
   13: ["Alive", 4096, bytes(8)],
+  14: ["Notice", 4160, uint(UINT_MAX, 1), bytes(1, 4096), hash],
 };
 const UPLINK_FROM_BACKEND = {
   16: ["Welcome", 4096, uint(), uint(), hash],

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import ReleaseOutcome
+from hubcore.evidence.records import Record, RecordKind
 from hubgateway.rules import names
 from tests.gateway.bench import ROOT, WAIT_SECONDS, Bench, make_chain, running
 
@@ -114,3 +115,17 @@ async def test_an_old_hub_is_offered_the_newest_policy_and_its_pieces(bench: Ben
     assert offered == from_backend.NewPolicy(b"ten")
     await hub.say(from_hub.PiecesWanted((bytes(32), bytes([1] * 32))))
     assert await hub.hear_a(from_backend.Pieces) == from_backend.Pieces((piece,))
+
+
+async def test_an_alarm_ahead_of_its_record_is_told_to_whoever_listens(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    heard = await bench.client.subscribe(names.subject(names.NOTICES, "hub-1"))
+    await bench.client.flush()
+    forced = Record.at(RecordKind.DOOR, 1.0, 1.0, {"door": "front", "what": "forced"})
+    notice = from_hub.Notice(9, forced.encode(), bytes(32))
+    await hub.say(notice)
+    message = await heard.next_msg(timeout=WAIT_SECONDS)
+    assert message.data == codec.encode(notice)
+    assert await bench.stored("hub-1") == []

@@ -314,6 +314,12 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         assert [document["state"] for document in documents] == ["trusted"] * 4
         assert sorted(document["vouched"] for document in documents) == [False, False, False, True]
         assert await records_of(stage, RecordKind.CLOCK) == before + 1
+        (vouched,) = [
+            record["detail"]["uid"]
+            for record in await stage.records()
+            if record["detail"].get("vouched_by") == "technician"
+        ]
+        assert vouched == os.geteuid()
         status, out, _ = await ended(await start(stage, "trust-clock"))
         assert status == 0
         assert "trusted already" in out

@@ -33,7 +33,7 @@ from hubcore.backend.uplink.words import (
     ReleaseOutcome,
 )
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
-from hubcore.evidence.records import StoredRecord
+from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubcore.policy import document as policies
 from hubcore.policy.policy import Policy
 from hubd.adapters.curve.timings import Backoff, Timings
@@ -522,6 +522,41 @@ async def test_the_backend_ignores_what_is_no_message_and_reads_all_that_are(tmp
             await dealer.send(data)
         await backend.wait_for(lambda b: b.ignored["undecodable"] > len(wrong))
         assert backend.ignored["undecodable"] == len(wrong) + 1
+
+
+async def test_an_alarm_is_told_ahead_of_its_record_and_stored_with_it_alone(tmp_path, capsys):
+    ours = Keys()
+    theirs = Keys()
+    log = FakeAudit()
+    await log.fill(2)
+    forced = Record.at(RecordKind.DOOR, 1.0, 1.0, {"door": "front", "what": "forced"})
+    await log.append(forced)
+    alarm = log.stored[-1]
+    notice = codec.encode(from_hub.Notice(alarm.number, alarm.body, alarm.hash))
+    hello = from_hub.Hello(2, "hub-1", "site", bytes(16), "0", 0, bytes(32), 0, bytes(32), 0)
+    async with (
+        serving(
+            Backend("tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path)
+        ) as backend,
+        Impostor(backend.endpoint, ours, theirs).open() as dealer,
+    ):
+        await dealer.send(codec.encode(hello))
+        assert isinstance(await hears(dealer), from_backend.Welcome)
+        await dealer.send(notice)
+        await dealer.send(notice)
+        await dealer.send(codec.encode(from_hub.Ping(bytes(8))))
+        assert isinstance(await hears(dealer), from_backend.Pong)
+        told = capsys.readouterr().err
+        assert told.count("ALARM of hub hub-1") == 1
+        assert "ahead of its record 3 and not proven yet: door 'front': forced" in told
+        assert backend.evidence.head("hub-1") is None
+        for stored in log.stored:
+            await dealer.send(evidence(stored))
+            assert await hears(dealer) == from_backend.Acknowledge((stored.number,))
+        await dealer.send(notice)
+        await dealer.send(codec.encode(from_hub.Ping(bytes(8))))
+        assert isinstance(await hears(dealer), from_backend.Pong)
+        assert "ALARM" not in capsys.readouterr().err
 
 
 def evidence(stored: StoredRecord) -> bytes:

@@ -550,14 +550,24 @@ def test_a_reader_that_its_driver_calls_gone_stays_gone_when_the_driver_is_back(
 
 def test_a_key_is_recorded_before_it_is_given() -> None:
     async def play(desk: ReadersDesk) -> None:
-        await desk.attending.install_key("front", "technician")
+        await desk.attending.install_key("front", "technician", 1000)
         asked, done = (r.detail for r in desk.hub.records() if r.kind is RecordKind.READER)
-        assert asked == {"reader": "front", "what": INSTALL_ASKED, "vouched_by": "technician"}
-        assert done == {"reader": "front", "what": KEY_INSTALLED, "vouched_by": "technician"}
+        assert asked == {
+            "reader": "front",
+            "what": INSTALL_ASKED,
+            "vouched_by": "technician",
+            "uid": 1000,
+        }
+        assert done == {
+            "reader": "front",
+            "what": KEY_INSTALLED,
+            "vouched_by": "technician",
+            "uid": 1000,
+        }
         assert desk.readers.given == [("install", "front")]
         desk.hub.log.failing = AuditError("full")
         with pytest.raises(AuditError):
-            await desk.attending.renew_key("front", "technician")
+            await desk.attending.renew_key("front", "technician", 1000)
         assert desk.readers.given == [("install", "front")]
 
     with_readers(play)

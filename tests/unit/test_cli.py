@@ -473,8 +473,8 @@ async def test_what_a_strange_daemon_says_is_a_sentence(tmp_path: Path) -> None:
     "said",
     [
         b"",
-        b'{"id":1,"result":{"a":NaN}}\n',
-        b'{"id":1,"result":{"a":1e999}}\n',
+        b'{"id":1,"api":1,"result":{"a":NaN}}\n',
+        b'{"id":1,"api":1,"result":{"a":1e999}}\n',
         b"HTTP/1.1 400\n",
         b"[1]\n",
         b'{"error":1}\n',
@@ -572,6 +572,22 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(("api", "runs"), [(b"", "an older version"), (b'"api":2,', "version 2")])
+async def test_a_daemon_of_another_version_is_told_with_what_to_do(
+    tmp_path: Path, api: bytes, runs: str
+) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"id":1,' + api + b'"result":{"hub":"hub-1"}}\n')
+        writer.close()
+
+    async with await asyncio.start_unix_server(speak, tmp_path / "s"):
+        result = await Hub(tmp_path / "s", {}, EventTail()).hubctl("status")
+    assert (result.exit_code, result.stdout) == (PROTOCOL, "")
+    assert result.stderr.startswith(f"hubd speaks {runs} of the local API, and this hubctl version")
+    assert result.stderr.endswith("Type: sudo systemctl restart hubd\n")
 
 
 async def test_enroll_runs_hubds_own_program_and_no_other(tmp_path: Path) -> None:
@@ -711,7 +727,7 @@ async def test_a_tail_into_a_file_goes_on_and_answers_every_beat(tmp_path: Path)
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(b'{"id":1,"result":"tailing"}\n')
+        writer.write(b'{"id":1,"api":1,"result":"tailing"}\n')
         for number in range(5):
             writer.write(b'{"id":1,"beat":%d}\n' % number)
             answers.append(await reader.readline())
@@ -734,7 +750,7 @@ async def test_a_tail_into_a_file_goes_on_and_answers_every_beat(tmp_path: Path)
 async def test_a_hub_that_falls_silent_ends_a_tail(tmp_path: Path) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(b'{"id":1,"result":"tailing"}\n{"id":1,"eve')
+        writer.write(b'{"id":1,"api":1,"result":"tailing"}\n{"id":1,"eve')
         assert await reader.read() == b""
         writer.close()
 
@@ -812,7 +828,7 @@ async def test_who_finds_the_backlog_full_waits_for_a_place_in_it(tmp_path: Path
             newcomer = waiting.enter_context((await asyncio.to_thread(listener.accept))[0])
             newcomer.settimeout(10)
             if answered := await asyncio.to_thread(newcomer.recv, 1000) != b"":
-                newcomer.sendall(b'{"id":1,"result":"well"}\n')
+                newcomer.sendall(b'{"id":1,"api":1,"result":"well"}\n')
         assert await asked == "well"
 
 

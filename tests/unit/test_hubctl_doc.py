@@ -4,19 +4,26 @@ code.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from hubcore.access.words import Action
+from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX
 from hubctl import watch
-from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, ROOT_SUFFIX, SILENCE_SECONDS
+from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, SILENCE_SECONDS
 from hubctl.table import TABLE
-from hubd.adapters.local import api as local_api
+from hubd.adapters.local.calls import TAIL
 from hubd.adapters.local.places import LIMITS
+from hubd.adapters.local.roles import Role
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
+from hubd.calls import LocalCalls
+from hubd.loading import PolicyCalls
 from hubterm import exits
 
 pytestmark = pytest.mark.once
@@ -61,7 +68,7 @@ def test_every_action_has_its_number() -> None:
         f"A user comes {LIMITS.newcomers_per_second:g} times a second, and all users but root "
         "together "
         f"{LIMITS.all_newcomers_per_second:g} times",
-        f"Root comes in by a socket of its own, `{DEFAULT_SOCKET}{local_api.ROOT_SUFFIX}`",
+        f"Root comes in by a socket of its own, `{DEFAULT_SOCKET}{ROOT_SUFFIX}`",
         f"`hubctl` waits for up to {ANSWER_SECONDS:g} s",
         f"hubd asks each tail every {WAITS.beat:g} s whether it is there",
         f"the same on a full screen, every {watch.WATCH_SECONDS:g} s",
@@ -69,10 +76,6 @@ def test_every_action_has_its_number() -> None:
 )
 def test_numbers_are_those_of_the_code(sentence: str) -> None:
     assert sentence in " ".join(TEXT.split())
-
-
-def test_root_knocks_where_the_hub_listens_for_root() -> None:
-    assert ROOT_SUFFIX == local_api.ROOT_SUFFIX
 
 
 def test_a_tail_waits_longer_for_a_beat_than_the_hub_takes() -> None:
@@ -84,3 +87,19 @@ def test_who_asks_waits_longer_than_the_hub_may_take_to_answer() -> None:
     line_seconds = LIMITS.user_places / LIMITS.user_per_second + 1 / LIMITS.client_per_second
     assert WAITS.handler + line_seconds < ANSWER_SECONDS
     assert WAITS.idle > watch.WATCH_SECONDS
+
+
+def test_each_call_stands_in_the_document_with_who_may_make_it() -> None:
+    rows = dict(re.findall(r"^\| (`status`.*?|`trust-clock`.*?) \| (.*?) \|$", TEXT, re.M))
+    documented = {name: who for names, who in rows.items() for name in re.findall("`(.+?)`", names)}
+    who = {Role.LOOK: "who can connect", Role.ACT: f"group `{ACTORS_GROUP}`, root"}
+    tables = (LocalCalls.table, PolicyCalls.table)
+    calls = {TAIL: who[Role.LOOK]}
+    for table in tables:
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(table)))):
+            match node:
+                case ast.Call(func=ast.Name(id="Call"), args=[ast.Constant(value=name), *_]):
+                    acts = any(key.arg == "role" for key in node.keywords)
+                    calls[str(name)] = who[Role.ACT if acts else Role.LOOK]
+    assert len(calls) >= 12
+    assert documented == calls

@@ -221,7 +221,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.calls": _room(
-        "hubd.adapters.local hubd.orders.passback hubd.policy hubd.readers hubd.upkeep hubcore",
+        "hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy hubd.readers "
+        "hubd.upkeep hubcore",
         "",
         WORLDLY,
     ),

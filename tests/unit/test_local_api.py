@@ -14,7 +14,7 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubcore.errors import ConfigError, StoreError
+from hubcore.localapi import ROOT_SUFFIX
 from hubd.adapters.host import log
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.api import (
     BACKLOG,
     REFUSALS_A_TURN,
     REFUSED_PAUSE_SECONDS,
-    ROOT_SUFFIX,
     LocalApi,
 )
 from hubd.adapters.local.calls import ANSWER_BYTES_MAX, Call, CallRefused
@@ -42,6 +42,7 @@ from hubd.adapters.local.event_tail import (
 )
 from hubd.adapters.local.messages import LINE_BYTES_MAX
 from hubd.adapters.local.places import LIMITS, Doing, Limits
+from hubd.adapters.local.roles import NO_GROUPS, Role, Roles
 from hubd.adapters.local.stream import WAITS, Waits, open_stream
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
 
@@ -80,8 +81,8 @@ class Daemon:
         return (
             Call("status", self.status),
             Call("echo", self.echo),
-            Call("change", self.change, writes=True),
-            Call("load", self.load, writes=True, body_bytes_max=BODY_BYTES),
+            Call("change", self.change, role=Role.ACT),
+            Call("load", self.load, role=Role.ACT, body_bytes_max=BODY_BYTES),
         )
 
 
@@ -116,12 +117,17 @@ class Hub:
     """A running server, and clients that are closed at the end."""
 
     def __init__(
-        self, path: Path, limits: Limits = LIMITS, waits: Waits = WAITS, rest: Rest = asyncio.sleep
+        self,
+        path: Path,
+        limits: Limits = LIMITS,
+        waits: Waits = WAITS,
+        rest: Rest = asyncio.sleep,
+        roles: Roles = NO_GROUPS,
     ) -> None:
         self.path = path
         self.daemon = Daemon()
         self.tail = EventTail()
-        self.api = LocalApi(path, self.daemon.calls(), self.tail, limits, waits, rest)
+        self.api = LocalApi(path, self.daemon.calls(), self.tail, limits, waits, rest, roles)
         self.stack = contextlib.AsyncExitStack()
 
     async def client(self) -> Client:
@@ -156,7 +162,7 @@ async def test_calls_are_answered_in_order_with_their_ids(hub: Hub) -> None:
         client = await hub.client()
         client.ask("status", 7)
         client.ask("echo", 8, a=1, b=None)
-        assert await client.line() == {"id": 7, "result": {"hub": "hub-1"}}
+        assert await client.line() == {"id": 7, "api": 1, "result": {"hub": "hub-1"}}
         answer = await client.line()
         assert (answer["id"], answer["result"]) == (
             8,
@@ -225,9 +231,9 @@ async def test_bytes_behind_a_request_come_whole_and_the_next_request_after_them
     async with hub.running():
         client = await hub.client()
         client.say(request("load", len(body)) + body + request("status", 0, 2))
-        assert await client.line() == {"id": 1, "result": len(body)}
-        assert await client.line() == {"id": 2, "result": {"hub": "hub-1"}}
-        assert await client.answer("load") == {"id": 1, "result": 0}
+        assert await client.line() == {"id": 1, "api": 1, "result": len(body)}
+        assert await client.line() == {"id": 2, "api": 1, "result": {"hub": "hub-1"}}
+        assert await client.answer("load") == {"id": 1, "api": 1, "result": 0}
         assert hub.daemon.bodies == [body, b""]
 
 
@@ -296,31 +302,34 @@ async def test_the_own_user_and_root_may_change(hub: Hub) -> None:
         assert [caller.uid for caller in hub.daemon.writes] == [os.geteuid()]
 
 
-def connect_as(peer: socket.socket, path: Path, uid: int) -> None:
+def connect_as(peer: socket.socket, path: Path, uid: int, groups: Sequence[int] = ()) -> None:
     """Connect as another user, who need not be able to reach the folder by its whole path."""
     before = Path.cwd()
+    groups_before = os.getgroups()
     os.chdir(path.parent)
+    os.setgroups(groups)
     os.seteuid(uid)  # the kernel notes who connects
     try:
         peer.connect(path.name)
     finally:
         os.seteuid(0)
+        os.setgroups(groups_before)
         os.chdir(before)
 
 
-def visitor(path: Path, uid: int) -> socket.socket:
+def visitor(path: Path, uid: int, groups: Sequence[int] = ()) -> socket.socket:
     peer = socket.socket(socket.AF_UNIX)
-    connect_as(peer, path, uid)
+    connect_as(peer, path, uid, groups)
     return peer
 
 
-async def as_user(hub: Hub, uid: int) -> Client:
+async def as_user(hub: Hub, uid: int, groups: Sequence[int] = ()) -> Client:
     """Return a client whose uid the kernel says is this one."""
     if uid == os.geteuid():
         return await hub.client()
     hub.path.chmod(0o666)
     hub.path.parent.chmod(0o711)
-    client = Client(*await asyncio.open_unix_connection(sock=visitor(hub.path, uid)))
+    client = Client(*await asyncio.open_unix_connection(sock=visitor(hub.path, uid, groups)))
     hub.stack.callback(client.writer.close)
     return client
 
@@ -335,8 +344,50 @@ async def test_another_user_may_read_but_not_change(hub: Hub) -> None:
         assert (await client.answer("echo"))["result"]["uid"] == 65534
         assert (await client.answer("change"))["error"] == {
             "code": "not-allowed",
-            "message": "change changes something: only root may; use sudo",
+            "message": "change changes something: root may, and group hubd-admin. Use sudo, or: "
+            "sudo usermod -aG hubd,hubd-admin USER, and log in again",
         }
+        assert hub.daemon.writes == []
+
+
+ADMINS = 4712
+
+
+@as_root
+@pytest.mark.parametrize("more", [0, 200, 300])
+async def test_a_member_of_the_group_of_actors_may_change(tmp_path: Path, more: int) -> None:
+    """roles, law 2"""
+    hub = Hub(tmp_path / "s", roles=Roles(actors=ADMINS))
+    others = range(100_000, 100_000 + more)
+    async with hub.running():
+        member = await as_user(hub, 4711, [*others, ADMINS])
+        answer = await member.answer("change")
+        if more > 255:  # more than hubd asks for: none of them
+            assert answer["error"]["code"] == "not-allowed"
+            return
+        assert answer["result"] == "changed"
+        stranger = await as_user(hub, 4711, [*others, ADMINS + 1])
+        assert (await stranger.answer("change"))["error"]["code"] == "not-allowed"
+        assert (await stranger.answer("echo"))["result"]["uid"] == 4711
+        assert [caller.uid for caller in hub.daemon.writes] == [4711]
+
+
+@as_root
+async def test_a_group_that_does_not_exist_has_no_members(tmp_path: Path) -> None:
+    """roles, law 3"""
+    hub = Hub(tmp_path / "s", roles=NO_GROUPS)
+    async with hub.running():
+        client = await as_user(hub, 4711, [ADMINS])
+        assert (await client.answer("change"))["error"]["code"] == "not-allowed"
+
+
+async def test_another_version_of_the_api_is_told_so(hub: Hub) -> None:
+    async with hub.running():
+        client = await hub.client()
+        client.say(b'{"id":3,"api":2,"call":"change"}\n')
+        answer = await client.line()
+        assert (answer["id"], answer["api"], answer["error"]["code"]) == (3, 1, "version")
+        assert await client.closed()
         assert hub.daemon.writes == []
 
 

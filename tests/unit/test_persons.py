@@ -393,12 +393,17 @@ async def test_a_reset_is_on_record_before_anybody_is_let_in_for_it() -> None:
     for who in ("anna", "ben"):
         assert await hub.come(who) is None
     hub.log.hold()
-    asked = asyncio.create_task(hub.passback.reset("anna", "technician"))
+    asked = asyncio.create_task(hub.passback.reset("anna", "technician", 1000))
     await settle()
     assert hub.why("anna") is Denial.ANTI_PASSBACK
     hub.log.move_on()
     assert await asked == 1
-    assert hub.newest() == {"vouched_by": "technician", "credential": "anna", "count": 1}
+    assert hub.newest() == {
+        "vouched_by": "technician",
+        "uid": 1000,
+        "credential": "anna",
+        "count": 1,
+    }
     assert hub.why("anna") is None
     assert hub.why("ben") is Denial.ANTI_PASSBACK
 
@@ -409,7 +414,7 @@ async def test_a_reset_that_cannot_be_recorded_changes_nothing() -> None:
     assert await hub.come("anna") is None
     hub.log.failing = AuditError("the disk is full")
     with pytest.raises(AuditError):
-        await hub.passback.reset(None, "technician")
+        await hub.passback.reset(None, "technician", 1000)
     hub.log.failing = None
     assert hub.why("anna") is Denial.ANTI_PASSBACK
 
@@ -420,8 +425,8 @@ async def test_a_reset_of_all_counts_whose_place_was_known_or_about_to_be() -> N
     assert await hub.come("anna") is None
     hub.persons.came_in(IN)
     assert await hub.come("ben") is None  # and has not gone through yet
-    assert await hub.passback.reset(None, "technician") == 2
-    assert hub.newest() == {"vouched_by": "technician", "count": 2}
+    assert await hub.passback.reset(None, "technician", 1000) == 2
+    assert hub.newest() == {"vouched_by": "technician", "uid": 1000, "count": 2}
     hub.persons.came_in(IN)
     for who in ("anna", "ben"):
         assert hub.why(who) is None
@@ -432,7 +437,7 @@ async def test_where_no_place_is_known_a_reset_leaves_no_record() -> None:
     with_passback(hub, PassbackKind.HARD)
     assert await hub.come("anna") is None
     records = len(hub.log.stored)
-    assert await hub.passback.reset("nobody", "technician") == 0
+    assert await hub.passback.reset("nobody", "technician", 1000) == 0
     assert len(hub.log.stored) == records
     assert hub.why("anna") is Denial.ANTI_PASSBACK
 
@@ -441,7 +446,7 @@ async def test_a_reset_shows_onlookers_no_whole_credential() -> None:
     hub = Hub()
     with_passback(hub, PassbackKind.HARD)
     assert await hub.come("anna-of-the-lab") is None
-    await hub.passback.reset("anna-of-the-lab", "technician")
+    await hub.passback.reset("anna-of-the-lab", "technician", 1000)
     ((event, facts),) = [told for told in hub.told if told[0] is EventName.PASSBACK]
     assert event == "passback"
     assert "anna-of-the-lab" not in str(shown(facts))

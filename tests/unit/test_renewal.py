@@ -27,8 +27,8 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
+from hubd.backend.beside.renewal import LOOK_SECONDS, RenewalAsker
 from hubd.backend.orders import Orders, OrderWorkers
-from hubd.backend.renewal import LOOK_SECONDS, RenewalAsker
 from hubd.policy.certificate import CHANGES, CertificateIntake, CertificateNotes
 from hubd.policy.tlscertificate import TlsIntake
 from hubsim.site.authority import certify_tls, public_of

@@ -146,7 +146,7 @@ def test_an_accepted_state_is_believed_at_the_next_start(
     verdict = judge(found, told)
     if isinstance(verdict, Doubt) and found.policy is not OnDisk.UNPROVEN:
         recorded = read_logged_state(
-            Record(RecordKind.STATE, 0, 0, accepted_facts(verdict, found.version, "technician"))
+            Record(RecordKind.STATE, 0, 0, accepted_facts(verdict, found.version, "technician", 7))
         )
         next_found = FoundState(found.policy, found.version, LogFound.HOLDS)
         assert judge(next_found, recorded) is Belief.AS_RECORDED
@@ -165,7 +165,7 @@ def test_an_accepted_state_is_believed_at_the_next_start(
             LoggedState(3, Doubt.POLICY_OLDER, 2),
         ),
         (
-            Record(RecordKind.STATE, 0, 0, accepted_facts(Doubt.LOG_MISSING, 2, "technician")),
+            Record(RecordKind.STATE, 0, 0, accepted_facts(Doubt.LOG_MISSING, 2, "technician", 7)),
             LoggedState(2),
         ),
         (Record(RecordKind.STATE, 0, 0, edited_facts(4)), LoggedState(4)),

@@ -998,6 +998,37 @@ async def test_a_backend_that_says_each_time_that_it_has_lost_more_fills_no_log(
         assert len(here.log.stored) == 6
 
 
+async def test_a_policy_that_is_not_in_force_any_more_is_told_at_once_and_at_a_pace():
+    """Sync, law 9: a look-up has met a damaged page, and its denial is a record."""
+    async with site(greet_again_seconds=60.0, ping_seconds=1e6, silent_seconds=1e6) as here:
+
+        async def all_said() -> list[from_hub.HubMessage]:
+            await here.settle()
+            return [await here.next() for _ in range(here.link.said.qsize())]
+
+        async def hellos() -> list[int]:
+            return [one.policy_version for one in await all_said() if isinstance(one, Hello)]
+
+        await here.up()
+        for _ in range(2):
+            here.version = 0
+            await here.append()
+            assert await hellos() == [0]
+            here.welcome()
+            here.hear(from_backend.NewPolicy(b"the same again"))
+            assert PolicyResult(1, "") in await all_said()
+            here.later(30.0)
+            assert await hellos() == [], "it was told that there is none"
+            here.link.cut("cable")
+            here.link.connect()
+            assert await hellos() == [1]
+            here.welcome()
+            here.version = 0
+            await here.append()
+            assert await hellos() == [], "too soon"
+            here.later(30.0)
+
+
 async def test_a_loss_that_cannot_be_mended_says_how_many_records_are_gone():
     async with site() as here:
         await here.log.fill(5)
@@ -1183,3 +1214,28 @@ async def test_of_the_files_of_messages_a_hub_ignores_what_is_none_and_speaks_on
         for data in right:
             here.link.say(data)
         assert here.sync.state.counters["undecodable"] == len(wrong)
+
+
+# hubd.backend.beside.notices
+async def test_an_alarm_behind_72_hours_of_records_is_told_before_they_have_gone() -> None:
+    async with site() as here:
+        await here.log.fill(3 * Pace().window)
+        alarm = Record.at(RecordKind.DOOR, 1.0, 1.0, {"door": "front", "what": "forced"})
+        number = await here.log.append(alarm)
+        await here.up()
+        assert await here.numbers(Pace().window) == list(range(1, Pace().window + 1))
+        notice = await here.next()
+        assert isinstance(notice, from_hub.Notice)
+        assert (notice.number, notice.body) == (number, alarm.encode())
+        await here.quiet()
+        last = here.log.stored[number - 1]
+        while here.log.waiting():
+            waiting = [one.number for one in await here.log.unacknowledged(0, Pace().window)]
+            here.hear(from_backend.Acknowledge(tuple(waiting)))
+            await here.settle()
+        said = []
+        while not here.link.said.empty():
+            said.append(await here.next())
+        assert [one.number for one in said if isinstance(one, Evidence)][-1] == number
+        assert Evidence(last.number, last.body, last.hash) in said
+        assert not any(isinstance(one, from_hub.Notice) for one in said)

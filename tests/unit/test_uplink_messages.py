@@ -42,6 +42,7 @@ from hubcore.backend.uplink.from_hub import (
     Hello,
     Measured,
     NewKey,
+    Notice,
     OrderResult,
     PiecesWanted,
     Ping,
@@ -102,6 +103,8 @@ FROM_HUB = [
     NewKey(bytes(range(32)), bytes(32)),
     RetireKey(bytes(range(32))),
     Alive(bytes(range(8))),
+    Notice(7, b"\xa0", bytes(range(32))),
+    Notice(2**63 - 1, bytes(MAX_RECORD_BYTES), bytes(32)),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123, 0, bytes(32)),
@@ -157,6 +160,8 @@ WRONG_FROM_HUB = {
     "record number true": cbor.encode([2, True, b"\xa0", bytes(32)]),
     "record number negative": cbor.encode([2, -1, b"\xa0", bytes(32)]),
     "record number over 63 bits": cbor.encode([2, 2**63, b"\xa0", bytes(32)]),
+    "a notice of record 0": cbor.encode([14, 0, b"\xa0", bytes(32)]),
+    "a notice of no record": cbor.encode([14, 1, b"", bytes(32)]),
     "empty record": cbor.encode([2, 1, b"", bytes(32)]),
     "record too long": cbor.encode([2, 1, bytes(MAX_RECORD_BYTES + 1), bytes(32)]),
     "short hash": cbor.encode([2, 1, b"\xa0", bytes(31)]),

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ import zmq.asyncio
 from zmq.utils import z85
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.backend.notices import Notices
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
@@ -96,6 +98,7 @@ class Backend:
         self.handshake_seconds = HANDSHAKE_SECONDS
         self.serving = asyncio.Event()
         self.ignored: Counter[str] = Counter()
+        self._notices = Notices()
         self.telemetry = TelemetryBoard()
         self.policy_results: dict[str, from_hub.PolicyResult] = {}
         self.gate = Gate(hubs, directory / "revoked", shout)
@@ -243,6 +246,8 @@ class Backend:
             case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
                 if not self._orders.answered(message):
                     self.ignored["result nobody waits for"] += 1
+            case from_hub.Notice():
+                self._alarm(hub, message)
             case from_hub.Telemetry(values):
                 self.telemetry.take(hub, values)
             case from_hub.PolicyResult():
@@ -281,6 +286,14 @@ class Backend:
         if tls is not None:
             self._router.send(received.route, from_backend.TlsCertificate(tls))
         return True
+
+    def _alarm(self, hub: str, notice: from_hub.Notice) -> None:
+        """Tell of an alarm whose record waits at the hub behind others."""
+        newest = self.evidence.head(hub)
+        durable = 0 if newest is None else newest.number
+        said = self._notices.sentence(hub, notice, durable, time.monotonic())
+        if said:
+            shout(said)
 
     def _renew(self, hub: str, digest: bytes, expires: int) -> None:
         """Answer a hub that asks for a newer certificate; without one, an operator sees it."""

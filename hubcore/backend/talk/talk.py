@@ -20,8 +20,9 @@ Laws:
    once acknowledged, it has lost records, and they go again.
 9. A Probe is answered at once, in each phase in which the uplink is up.
 10. A Welcome while the hub speaks is how a backend says that it has lost records since. The hub
-    then says Hello, and all goes on from the Welcome to that. It does so at most once in
-    `Pace.greet_again_seconds`. A Welcome that agrees changes nothing.
+    then says Hello, and all goes on from the Welcome to that. A Welcome that agrees changes
+    nothing.
+11. While it speaks, the hub says Hello at most once in `Pace.greet_again_seconds`.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ class Talk:
         self._halts = Halts(pace.halt_again_seconds, counters)
         self._welcome_after = float("-inf")
         """From then on a Welcome while the hub speaks is looked at again."""
+        self._greet_after = float("-inf")
+        """From then on it may say Hello while it speaks."""
         self.phase = UplinkPhase.DOWN
         self.why = "not connected yet"
         self.since = start.wall
@@ -211,16 +214,21 @@ class Talk:
     def _on_welcome_again(self, message: Welcome, at: Moment) -> Effects:
         """Greet a backend that does not have, or not any more, what it should have."""
         now = at.monotonic
-        if now < self._welcome_after:
+        if now < max(self._welcome_after, self._greet_after):
             self._counters["welcomes_too_often"] += 1
             return []
-        durable = Head(message.durable, message.durable_hash)
-        if self._compare(durable) is Comparison.AGREES:
-            self._welcome_after = now + self._pace.retry_seconds
+        self._welcome_after = now + self._pace.retry_seconds
+        if self._compare(Head(message.durable, message.durable_hash)) is Comparison.AGREES:
             return []
-        self._welcome_after = now + self._pace.greet_again_seconds
-        why = "connected; the backend has other records than before, so it is greeted again"
-        effects = self._go(UplinkPhase.GREETING, why, at)
+        return self.greet_again("the backend has other records than before", at)
+
+    def greet_again(self, why: str, at: Moment) -> Effects:
+        """Say Hello in the midst of the talk, for what it tells; nothing when it is too soon."""
+        now = at.monotonic
+        if self.phase is not UplinkPhase.SPEAKING or now < self._greet_after:
+            return []
+        self._greet_after = now + self._pace.greet_again_seconds
+        effects = self._go(UplinkPhase.GREETING, f"connected; greeted again, for {why}", at)
         self._hellos.next_at(now)
         return effects
 

@@ -42,6 +42,7 @@ from hubcore.backend.uplink.from_hub import (
     Hello,
     HubMessage,
     NewKey,
+    Notice,
     OrderResult,
     PiecesWanted,
     Ping,
@@ -61,6 +62,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
     for kind in (
         Hello,
         Evidence,
+        Notice,
         Result,
         PolicyResult,
         Ping,

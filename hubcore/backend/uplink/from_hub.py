@@ -87,6 +87,26 @@ class Evidence(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Notice(Message):
+    """Hub: an alarm, whose record waits behind many others and comes in its order.
+
+    The fields are those of its Evidence. It proves nothing and is not acknowledged.
+    """
+
+    TYPE: ClassVar[int] = 14
+    CEILING: ClassVar[int] = MAX_RECORD_BYTES + 64
+    number: int
+    body: bytes
+    hash: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_uint("number", self.number, lowest=1)
+        check_bytes("body", self.body, 1, MAX_RECORD_BYTES)
+        check_bytes("hash", self.hash, HASH_BYTES, HASH_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class Result(Message):
     """Hub: how the release of this `id` ended; `detail` is a sentence for a person, or empty."""
 
@@ -338,6 +358,7 @@ class RetireKey(Message):
 HubMessage = (
     Hello
     | Evidence
+    | Notice
     | Result
     | PolicyResult
     | Ping

@@ -1,14 +1,14 @@
 """The local API: JSON lines over a unix stream socket, for hubctl and nobody else.
 
-A client writes `{"id": 1, "call": "status", "args": {...}}` and reads `{"id": 1, "result": ...}` or
-`{"id": 1, "error": {"code": ..., "message": ...}}`. The call `tail` is answered by `"tailing"` and
-then by `{"id": 1, "event": {...}}` lines until the client closes, with `{"id": 1, "lost": n}` where
-it was too slow, and with `{"id": 1, "beat": n}` now and then. The client answers a beat with an
-empty line. A request with `"body": n` is followed by n bytes as they are, for a call that takes
-them.
+A client writes `{"id": 1, "api": 1, "call": "status", "args": {...}}`. It reads
+`{"id": 1, "api": 1, "result": ...}`, or `"error": {"code": ..., "message": ...}` in place of the
+result. The call `tail` is answered by `"tailing"` and then by `{"id": 1, "event": {...}}` lines
+until the client closes, with `{"id": 1, "lost": n}` where it was too slow, and with
+`{"id": 1, "beat": n}` now and then. The client answers a beat with an empty line.
+A request with `"body": n` is followed by n bytes as they are, for a call that takes them.
 
 Laws:
-1. Whoever can connect may read: the socket has mode 0660. `calls` says who may change something.
+1. Whoever can connect may look: the socket has mode 0660. `roles` says who may act.
 2. A client costs at most the ceilings of this room. It waits for no other client, and cannot hold
    up or end the daemon.
 3. In one turn of the event loop one client is served at most one request, and each socket lets one
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final
 
 from hubcore.errors import ConfigError
+from hubcore.localapi import ROOT_SUFFIX
 from hubd.adapters.accepting import accept
 from hubd.adapters.host.peer import peer_of
 from hubd.adapters.local.calls import Call, CallTable
@@ -36,6 +37,7 @@ from hubd.adapters.local.client import Client, ClientServer, Rest
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.messages import error_line
 from hubd.adapters.local.places import LIMITS, ROOT, Limits, Place, Places
+from hubd.adapters.local.roles import NO_GROUPS, Roles
 from hubd.adapters.local.sockets import SocketFile
 from hubd.adapters.local.sparselog import SparseLog
 from hubd.adapters.local.stream import WAITS, Waits
@@ -50,8 +52,6 @@ REFUSED_PAUSE_SECONDS = 0.01
 """After newcomers were sent away, so that a flood of them costs little of the processor."""
 DISMISSED_MAX = 16
 """Clients whose place is another's already, and whose task has not ended yet."""
-ROOT_SUFFIX = ".root"
-"""Of root's own socket file, which stands beside everybody's."""
 
 
 class LocalApi:
@@ -65,6 +65,7 @@ class LocalApi:
         limits: Limits = LIMITS,
         waits: Waits = WAITS,
         rest: Rest = asyncio.sleep,
+        roles: Roles = NO_GROUPS,
     ) -> None:
         root_path = path.with_name(path.name + ROOT_SUFFIX)
         self._files: Final = (
@@ -78,7 +79,7 @@ class LocalApi:
         self.tasks_max: Final = limits.clients + DISMISSED_MAX
         self._sparse_log = SparseLog("local_api")
         self._server = ClientServer(
-            calls=CallTable(calls, waits.handler, self._sparse_log),
+            calls=CallTable(calls, waits.handler, self._sparse_log, roles),
             tail=tail,
             places=self.places,
             waits=waits,

@@ -1,7 +1,7 @@
 """The calls of the local API: who may make them, and what becomes of one that fails.
 
 Laws:
-1. A call that changes something needs uid 0 or the daemon's own uid, and is logged with its caller.
+1. Beside each call stands the role that it needs (`roles`). An act is logged with its caller.
 2. A handler that fails is answered and logged. It ends nothing else.
 3. Bytes that follow a request are read only for a call that takes so many, from who may make it.
 """
@@ -9,15 +9,15 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from hubcore.errors import HubError
 from hubd.adapters.host.log import get_logger
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.messages import ECHO_CHARS_MAX, Request, error_line, result_line
+from hubd.adapters.local.roles import Role, Roles, how_to_act
 from hubd.adapters.local.sparselog import SparseLog
 
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -46,13 +46,13 @@ class CallRefused(HubError):
 class Call:
     """One call of the API.
 
-    `writes`: it changes something, so not everybody may. `body_bytes_max` is how many bytes may
+    `role`: who may. `body_bytes_max` is how many bytes may
     follow its request. `goes_on`: it is a part of an act whose begin was logged.
     """
 
     name: str
     handler: Handler
-    writes: bool = False
+    role: Role = Role.LOOK
     body_bytes_max: int = 0
     goes_on: bool = False
 
@@ -65,8 +65,10 @@ class CallTable:
         calls: tuple[Call, ...],
         handler_seconds: float,
         sparse_log: SparseLog,
+        roles: Roles,
     ) -> None:
         self._calls: Final = {call.name: call for call in calls}
+        self._roles = roles
         self._handler_seconds = handler_seconds
         self._log = get_logger(part="local_api")
         self._sparse_log = sparse_log
@@ -80,9 +82,9 @@ class CallTable:
         most = 0 if call is None else call.body_bytes_max
         if not request.body:
             return None
-        if call is not None and call.writes and not _is_writer(caller):
+        if call is not None and not self._roles.may(caller, call.role):
             self._report_refused(call, caller)
-            return _not_allowed(call, request.id)
+            return error_line(request.id, "not-allowed", how_to_act(call.name))
         if request.body <= most:
             return None
         sentence = f"{request.body} bytes follow this request, and it may have {most}"
@@ -96,8 +98,11 @@ class CallTable:
             asked = request.call[:ECHO_CHARS_MAX]
             sentence = f"there is no call {asked!r}; there are {names}"
             return error_line(request.id, "unknown-call", sentence)
-        if call.writes and not self._may_write(call, caller):
-            return _not_allowed(call, request.id)
+        if not self._roles.may(caller, call.role):
+            self._report_refused(call, caller)
+            return error_line(request.id, "not-allowed", how_to_act(call.name))
+        if call.role is Role.ACT and not call.goes_on:
+            self._log.info("write_call", call=call.name, **caller.shown())
         args = {**request.args, BODY: body} if call.body_bytes_max else request.args
         answer = await self._answer(call, request.id, args, caller)
         length = len(answer) - len(b"\n")
@@ -106,16 +111,8 @@ class CallTable:
             return error_line(request.id, "too-large", sentence)
         return answer
 
-    def _may_write(self, call: Call, caller: PeerProcess) -> bool:
-        if not _is_writer(caller):
-            self._report_refused(call, caller)
-            return False
-        if not call.goes_on:
-            self._log.info("write_call", call=call.name, **asdict(caller))
-        return True
-
     def _report_refused(self, call: Call, caller: PeerProcess) -> None:
-        self._sparse_log.report("write_call_refused", call=call.name, **asdict(caller))
+        self._sparse_log.report("write_call_refused", call=call.name, **caller.shown())
 
     async def _answer(
         self, call: Call, call_id: int, args: Mapping[str, Any], caller: PeerProcess
@@ -136,12 +133,3 @@ class CallTable:
             self._sparse_log.report(f"call_failed {call.name}", exc_info=error)
             sentence = f"{call.name} failed inside hubd; see journalctl -u hubd"
             return error_line(call_id, "internal", sentence)
-
-
-def _not_allowed(call: Call, call_id: int) -> bytes:
-    sentence = f"{call.name} changes something: only root may; use sudo"
-    return error_line(call_id, "not-allowed", sentence)
-
-
-def _is_writer(caller: PeerProcess) -> bool:
-    return caller.uid in (0, os.geteuid())

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 
+from hubcore.localapi import API
 from hubd.adapters.host.log import get_logger
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import TAIL, CallTable
@@ -83,7 +84,7 @@ class ClientServer:
             stream.dismiss()
 
         place.dismiss = dismiss
-        self._log.debug("client", **asdict(client.caller))
+        self._log.debug("client", **client.caller.shown())
         place.now(Doing.IDLE, _now())
         while line := await stream.line():
             await self._turn(place)
@@ -109,6 +110,10 @@ class ClientServer:
             sentence = f"this is no request: {error}"[:ECHO_CHARS_MAX]
             await stream.write(error_line(None, "bad-request", sentence))
             return
+        if request.api != API:
+            sentence = f"hubctl speaks version {request.api} of the local API, and this hubd {API}"
+            await stream.write(error_line(request.id, "version", sentence))
+            raise GoneError
         refused = self._calls.refused_body(request, client.caller)
         if refused is not None:
             await stream.write(refused)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from hubcore.localapi import API
+
 LINE_BYTES_MAX = 16 * 1024
 """Of a request. Three times as much is kept of what a client sent and nobody has read yet."""
 ECHO_CHARS_MAX = 200
@@ -27,17 +29,18 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     call: str
     args: dict[str, Plain] = {}
     body: Annotated[int, msgspec.Meta(ge=0, le=CALL_ID_MAX)] = 0
+    api: int = API
 
 
 def result_line(call_id: int, result: object) -> bytes:
     """Return the answer that holds a result, with its newline."""
-    return _line({"id": call_id, "result": result})
+    return _line({"id": call_id, "api": API, "result": result})
 
 
 def error_line(call_id: int | None, code: str, message: str) -> bytes:
     """Return the answer that holds an error; `call_id` None: it answers no call."""
     error = {"code": code, "message": message}
-    return _line({"id": call_id, "error": error})
+    return _line({"id": call_id, "api": API, "error": error})
 
 
 def event_line(call_id: int, event: bytes) -> bytes:

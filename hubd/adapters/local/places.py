@@ -37,10 +37,7 @@ USERS_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The ceilings of the local socket.
-
-    In hubd's unit all users but root and hubd are one, for it sees them so.
-    """
+    """The ceilings of the local socket."""
 
     clients: int = 16
     root_places: int = 4

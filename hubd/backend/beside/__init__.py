@@ -1,0 +1,1 @@
+"""What the hub says to its backend beside its records: telemetry, and alarms ahead of time."""
