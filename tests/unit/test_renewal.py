@@ -19,8 +19,8 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
+from hubd.backend.beside.renewal import LOOK_SECONDS, RenewalAsker
 from hubd.backend.orders import Orders, OrderWorkers
-from hubd.backend.renewal import LOOK_SECONDS, RenewalAsker
 from hubd.policy.certificate import CHANGES, CertificateIntake
 from hubsim.site.certificates import Certificates, certificate_file, hand_to_hub
 from hubsim.site.documents import DAY, Validity, certify_hub, make_key
