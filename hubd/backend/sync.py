@@ -51,6 +51,7 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
@@ -289,6 +290,7 @@ class Sync:
                     | TakePolicy()
                     | TakePieces()
                     | TakeCertificate()
+                    | TakeTlsCertificate()
                 ):
                     self._incoming.take(effect)
                 case _:

@@ -76,6 +76,7 @@ def make_self_check(
 ) -> SelfCheck:
     """Make what looks at the hub again and again."""
     backend_key = config.keys.backend_public
+    tls_certificate = config.keys.tls_certificate
     return SelfCheck(
         problems=evidence.problems,
         clock=evidence.clock,
@@ -85,4 +86,6 @@ def make_self_check(
         certificate=keys.in_force,
         certificate_file=config.keys.certificate.place,
         backend_key_file=backend_key.place if backend_key else "",
+        tls=keys.tls,
+        tls_file=tls_certificate.place if tls_certificate else "",
     )
