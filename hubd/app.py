@@ -20,7 +20,12 @@ from hubd.adapters.local.teller import Teller
 from hubd.backend.heard import LastHeard, unheard_seconds
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
-from hubd.building.backend import make_certificate_intake, make_policy_intake, make_sync
+from hubd.building.backend import (
+    make_certificate_intake,
+    make_policy_intake,
+    make_sync,
+    make_tls_taker,
+)
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
@@ -107,6 +112,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             stand=doors.orders.take,
             act=devices.commands.act,
             take_certificate=make_certificate_intake(config, keys, phones.tickets, evidence).accept,
+            take_tls_certificate=make_tls_taker(config, keys, evidence),
         )
         sync = make_sync(
             config, keys, parts.uplink, parts.key_pairs, orders, devices, heard, evidence

@@ -25,7 +25,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -79,25 +79,25 @@ class EngineWatch:
         self, server: asyncio.subprocess.Process, stopped: asyncio.Event
     ) -> bool:
         """Wait; False when the server has ended, or is to end for good."""
-        ended = asyncio.create_task(server.wait())
-        told_to_stop = asyncio.create_task(stopped.wait())
-        try:
-            while True:
-                done, _ = await asyncio.wait(
-                    (ended, told_to_stop),
-                    timeout=self._look_seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if done:
-                    return False
-                if not self._is_proven and await self._is_unsafe():
-                    return False
-                health = await asyncio.to_thread(self._page, HEALTH)
-                if WRITE_ERROR in health and self._has_room():
-                    return True
-        finally:
-            ended.cancel()
-            told_to_stop.cancel()
+        async with asyncio.TaskGroup() as group:
+            ends = (group.create_task(server.wait()), group.create_task(stopped.wait()))
+            try:
+                return await self._look(ends)
+            finally:
+                for end in ends:
+                    end.cancel()
+
+    async def _look(self, ends: Iterable[asyncio.Task[object]]) -> bool:
+        """Look at the server until it is to be started again; False at one of the ends."""
+        while True:
+            done, _ = await asyncio.wait(
+                ends, timeout=self._look_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done or (not self._is_proven and await self._is_unsafe()):
+                return False
+            health = await asyncio.to_thread(self._page, HEALTH)
+            if WRITE_ERROR in health and self._has_room():
+                return True
 
     async def _is_unsafe(self) -> bool:
         """Tell whether the server acknowledges too early. False, too, while it does not say."""

@@ -6,19 +6,20 @@ Laws:
 3. A chain that is shorter than it was known to be is told to people: the engine has lost records.
    The hub hears of it by a Welcome. It is not stopped: it has them still.
 4. A record that is held already is acknowledged again, however old it is.
+5. A gap is a record that never comes, not one that the engine did not take.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from hubcore.backend.uplink.from_hub import Hello
 from hubcore.backend.uplink.words import Cause
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, StoredRecord, facts
-from hubgateway.engine.engine import Engine
 from hubgateway.engine.trouble import MovedOnError, complain
 from hubgateway.rules import chain
 
@@ -35,10 +36,25 @@ class Kept:
     lost: bool = False
 
 
+class Chains(Protocol):
+    """Hubs' chains in the engine (`hubgateway.engine.engine`)."""
+
+    generation: int
+
+    async def known(self, hub: str) -> chain.Known:
+        """Read what is held of a hub."""
+
+    async def look_back(self, hub: str, numbers: Iterable[int], place: int) -> dict[int, bytes]:
+        """Return the hashes of these records, as far as they are held."""
+
+    async def append(self, hub: str, known: chain.Known, records: list[StoredRecord]) -> int:
+        """Keep records as the successors of what is known. Raise MovedOnError when they are not."""
+
+
 class Keeper:
     """The chains of the hubs that speak here."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Chains) -> None:
         self._engine = engine
         self._known: dict[str, tuple[int, chain.Known]] = {}
         self._early: dict[str, tuple[int, int]] = {}
@@ -82,7 +98,23 @@ class Keeper:
         return known.head, chain.compare(known, told)
 
     async def take(self, hub: str, records: list[StoredRecord]) -> Kept:
-        """Keep records durably. Raise StoreError, LinkError when that is not sure."""
+        """Keep records durably. Raise StoreError, LinkError when that is not sure.
+
+        What the hub sent behind records that the engine did not take is early, and no gap.
+        """
+        try:
+            kept = await self._take(hub, records)
+        except BaseException:
+            self.forget(hub)
+            self._early.pop(hub, None)
+            raise
+        if kept is None:
+            self._early.pop(hub, None)
+            return Kept(())
+        return kept
+
+    async def _take(self, hub: str, records: list[StoredRecord]) -> Kept | None:
+        """Keep records; None when the chain moved on each time."""
         for _ in range(TRIES):
             known = await self.known(hub)
             if self._note_loss(hub, known):
@@ -95,10 +127,7 @@ class Keeper:
                 return await self._add(hub, known, judged)
             except MovedOnError:
                 self.forget(hub)
-            except BaseException:
-                self.forget(hub)
-                raise
-        return Kept(())
+        return None
 
     async def _add(self, hub: str, known: chain.Known, judged: chain.Judged) -> Kept:
         if judged.new:

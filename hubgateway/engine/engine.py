@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js import errors as refusals
 
-from hubcore.errors import ConfigError, LinkError
+from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
@@ -119,7 +119,7 @@ class Engine:
             return chain.Known()
         except (TimeoutError, nats.errors.Error) as error:
             raise trouble(error) from error
-        records = chain.read_batch(message.data or b"")
+        records = _records_in(message)
         newest = records[-1]
         hashes = {one.number: one.hash for one in records}
         return chain.Known(Head(newest.number, newest.hash), message.seq or 0, hashes)
@@ -149,7 +149,7 @@ class Engine:
         middle = low
         while low <= high:
             message = await self._next(hub, middle)
-            records = chain.read_batch(message.data or b"")
+            records = _records_in(message)
             at = message.seq or middle
             if records[0].number <= number <= records[-1].number:
                 return records, at
@@ -224,6 +224,17 @@ class Engine:
     async def _on_back(self) -> None:
         self.generation += 1
         complain("engine: connected again")
+
+
+def _records_in(message: api.RawStreamMsg) -> list[StoredRecord]:
+    """Return the records of a message. Raise StoreError for one that no gateway has written."""
+    try:
+        return chain.read_batch(message.data or b"")
+    except StoreError as error:
+        raise StoreError(
+            f"message {message.seq} of {names.RECORDS_STREAM}: {error}; somebody else may write "
+            "there (docs/backend.md, A stray message)"
+        ) from error
 
 
 def _check_records(name: str, config: api.StreamConfig) -> None:

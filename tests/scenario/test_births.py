@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcore.access.grant import Access
-from hubd.adapters.keys.renewed import RENEWED
+from hubd.adapters.keys.renewed import RENEWED, RENEWED_TLS
 from hubd.start.checkconfig import page
 from hubsim import site as sites
 from hubsim.enrolling import enrolment_port, hand_over, start_enroll
@@ -92,6 +92,11 @@ def newest(stage: Stage) -> bytes:
     return (stage.site.hub / "certificate.cbor").read_bytes()
 
 
+def newest_tls(stage: Stage) -> bytes:
+    """The newest one for TLS."""
+    return (stage.site.hub / "tls.pem").read_bytes()
+
+
 async def told_kinds(stage: Stage) -> list[str]:
     return [record["kind"] for record in await stage.records()]
 
@@ -106,10 +111,16 @@ async def renewed_while_it_runs(stage: Stage) -> None:
         lambda: renewed.exists() and renewed.read_bytes() == newest(stage), "it is durable"
     )
 
-    async def recorded() -> bool:
-        return "certificate" in await told_kinds(stage)
+    renewed_tls = stage.site.hub / "state" / RENEWED_TLS
+    await stage.until(
+        lambda: renewed_tls.exists() and renewed_tls.read_bytes() == newest_tls(stage),
+        "so is that for TLS",
+    )
 
-    await stage.until(recorded, "its record is with the backend")
+    async def recorded() -> bool:
+        return (await told_kinds(stage)).count("certificate") == 2
+
+    await stage.until(recorded, "their records are with the backend")
     await opens(stage)
     await stage.kill("hub")
     add_access_point(stage, 7)
@@ -118,7 +129,7 @@ async def renewed_while_it_runs(stage: Stage) -> None:
     await at_rest(stage)
     assert renewed.read_bytes() == newest(stage)
     await opens(stage)
-    assert (await told_kinds(stage)).count("certificate") == 1, "the same again is no news"
+    assert (await told_kinds(stage)).count("certificate") == 2, "the same again is no news"
     assert (await checked(stage)).startswith("access points 1, 7, until 20")
 
 
@@ -167,18 +178,24 @@ async def renewed_by_itself(stage: Stage) -> None:
     await stage.until(lambda: is_connected(stage), "the hub is welcome")
 
 
-async def replaced(stage: Stage) -> None:
-    """A dead hub's place is taken by a new machine with an empty disk."""
-    old_key = (stage.site.backend / "hubs" / f"{HUB}{KEY_SUFFIX}").read_text()
+async def _on_another_machine(stage: Stage, disk: Path, *words: str) -> None:
+    """Enrol a machine with an empty disk as the hub, which is dead."""
     await stage.kill("hub")
-    (stage.site.hub / "state").rename(stage.path / "state-of-the-dead")
-    token = await operator(stage, "enrol", HUB, "--replace")
-    disk = stage.path / "disk-2"
+    (stage.site.hub / "state").rename(disk.with_suffix(".state-of-the-dead"))
+    token = await operator(stage, "enrol", HUB, *words)
     hubctl = await start_enroll(await enrolment_port(stage), token, disk)
     async with asyncio.timeout(60):
         _, said = await asyncio.gather(_approve_what_asks(stage), hubctl.communicate())
     assert hubctl.returncode == 0, said
     hand_over(disk, stage.site.hub)
+
+
+async def replaced(stage: Stage) -> None:
+    """A dead hub's place is taken by a new machine with an empty disk."""
+    old_key = (stage.site.backend / "hubs" / f"{HUB}{KEY_SUFFIX}").read_text()
+    disk = stage.path / "disk-2"
+    await _on_another_machine(stage, disk, "--replace")
+    assert f'name = "{FRONT.name}"' in (disk / "etc/hubd/hubd.toml").read_text()
     assert old_key in (stage.site.backend / "revoked").read_text()
     new_key = (stage.site.backend / "hubs" / f"{HUB}{KEY_SUFFIX}").read_text()
     assert new_key != old_key
@@ -212,6 +229,18 @@ async def ended(stage: Stage) -> None:
     assert stage.site.hub_of(1) is None
 
 
+async def begun_again(stage: Stage) -> None:
+    """Another machine gets the id of a hub that was ended: its chain is its own."""
+    await _on_another_machine(
+        stage, stage.path / "disk-3", "--access-point", "1", "--access-point", "7"
+    )
+    await start_again(stage)
+    await opens(stage)
+    assert await release(stage) == "released"
+    hubs = await stage.backend("hubs")
+    assert (hubs["stopped"], hubs["hubs"][HUB]["connected"]) == ({}, True)
+
+
 async def test_the_life_of_a_hub(tmp_path: Path) -> None:
     async with Stage(tmp_path / "site", [FRONT], person=False, enrols=True) as stage:
         stage.site.grant("anna", [Access(1, OPEN_AND_QUERY, ())])
@@ -221,3 +250,4 @@ async def test_the_life_of_a_hub(tmp_path: Path) -> None:
         await renewed_by_itself(stage)
         await replaced(stage)
         await ended(stage)
+        await begun_again(stage)

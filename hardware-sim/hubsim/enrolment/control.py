@@ -68,6 +68,8 @@ class EnrolmentOrders:
     def _about(self, entry: Promise) -> JsonObject:
         return {
             "points": list(entry.points),
+            "names": dict(entry.names),
+            "time_zone": entry.time_zone,
             "identity": entry.identity,
             "tls_key": entry.tls_key,
             "fingerprint": entry.fingerprint,

@@ -142,11 +142,15 @@ class Desk:
         self._write(self._keys / f"{hub}{KEY_SUFFIX}", curve)
 
     def end(self, hub: str) -> None:
-        """End a hub for good: its key is revoked, its token of no use. Raise ValueError."""
+        """End a hub for good: its key is revoked, its token of no use, its records put aside.
+
+        A machine that gets the id one day begins a chain of its own. Raise ValueError.
+        """
         old = self._gate.keys_of(hub)
         if not old and hub not in self.book.entries:
             raise ValueError(f"no hub {hub} is enrolled")
         for key in old:
             self._revoke(key)
         (self._keys / f"{hub}{KEY_SUFFIX}").unlink(missing_ok=True)
+        self._begin_again(hub)
         self.book.forget(hub)

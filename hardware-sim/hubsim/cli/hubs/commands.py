@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,8 @@ from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
 from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, ask_backend, open_site, site_option
+
+TIME_ZONE = "Europe/Berlin"
 
 
 @click.command("enrol")
@@ -29,7 +32,7 @@ from hubsim.cli.options import HUB_POINT, ask_backend, open_site, site_option
     help="A door of the hub; may be given several times.",
 )
 @click.option("--name", "names", multiple=True, metavar="POINT=NAME", help="What a door is called.")
-@click.option("--time-zone", default="Europe/Berlin", show_default=True, help="Of the doors.")
+@click.option("--time-zone", help=f"Of the doors.  [default: {TIME_ZONE}]")
 @click.option("--replace", is_flag=True, help="A new machine takes the place of a dead one.")
 @click.pass_obj
 def enrol(
@@ -37,12 +40,13 @@ def enrol(
     hub: str,
     points: tuple[int, ...],
     names: tuple[str, ...],
-    time_zone: str,
+    time_zone: str | None,
     replace: bool,
 ) -> None:
     """Make a token for one new hub: it is good for 24 hours and for one machine.
 
-    With --replace, access points are those of the hub's certificate unless others are named.
+    With --replace, what is not said stays: access points as in the hub's certificate, names and
+    time zone as in its last enrolment.
     """
     where = open_site(path)
     if replace and not points:
@@ -50,15 +54,19 @@ def enrol(
     if not points:
         raise click.UsageError("say which access points it serves: --access-point N for each")
     sites.check_new(where, hub, points)
+    before = _last_enrolment(path, hub) if replace else {}
+    kept = [
+        f"{point}={name}" for point, name in before.get("names", {}).items() if int(point) in points
+    ]
     try:
-        called = name_doors(points, names)
+        called = name_doors(points, (*kept, *names))
     except ValueError as error:
         raise click.UsageError(f"--name: {error}") from error
     order = {
         "do": "enrol",
         "hub": hub,
         "names": {str(point): name for point, name in called.items()},
-        "time_zone": time_zone,
+        "time_zone": time_zone or before.get("time_zone", TIME_ZONE),
         "replace": replace,
     }
     click.echo(ask_backend(path, order)["token"])
@@ -67,6 +75,11 @@ def enrol(
         "HOST:PORT, of the --enrol of this backend",
         err=True,
     )
+
+
+def _last_enrolment(path: Path, hub: str) -> dict[str, Any]:
+    entry: dict[str, Any] = ask_backend(path, {"do": "enrolments"})["enrolments"].get(hub, {})
+    return entry
 
 
 @click.command("enrolments")
