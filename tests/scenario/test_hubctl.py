@@ -30,6 +30,7 @@ from hubctl.table import TABLE
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.enrolment.__main__ import enroll as enrolment_program
+from hubd.upkeep.checks import Area, Topic
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
@@ -74,6 +75,9 @@ CASES: dict[Words, Case] = {
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
+    ("doctor",): Case(
+        says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
+    ),
     ("audit", "verify"): Case(
         says=("The chain holds.",),
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
@@ -309,6 +313,11 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
     try:
         assert (await stage.hub("status"))["clock"]["state"] == "behind_records"
         assert (await look(stage, ("status",)))[0] == 1
+        status, out, _ = await ended(await start(stage, "doctor", "--json"))
+        states = {one["id"]: one["state"] for one in json.loads(out)["checks"]}
+        assert (status, states["hubd"], states["version"]) == (2, "ok", "ok")
+        assert [name for name, state in states.items() if name.startswith("clock-behind")]
+        assert "failed" in {state for name, state in states.items() if name.startswith("clock-b")}
         before = await records_of(stage, RecordKind.CLOCK)
         # desperate, and at once
         tries = [await start(stage, "trust-clock", "--json") for _ in range(4)]
@@ -337,6 +346,12 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         assert (await look(stage, ("status",)))[0] == 0
     finally:
         await stage.start_backend()
+
+
+async def test_the_doctor_looks_at_every_topic(stage: Stage) -> None:
+    told = [one["area"] for one in await stage.hub("checks")]
+    assert len(told) == len(Topic)
+    assert set(told) == set(Area)
 
 
 async def test_the_key_of_a_reader_was_changed_once(stage: Stage) -> None:
