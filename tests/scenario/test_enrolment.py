@@ -261,7 +261,8 @@ async def test_another_token_never_installs_what_the_first_one_brought(tmp_path:
         while was_cut:
             cut_at += 1
             root = tmp_path / f"disk-{cut_at}"
-            hub, other = f"first-{cut_at}", f"second-{cut_at}"
+            hub = f"first-{cut_at}"
+            other = f"second-{cut_at}"
             try:
                 await enrol_here(root, one.port, order(hub), cut_at)
                 was_cut = False
