@@ -105,6 +105,12 @@ async def test_it_gets_100000_credentials_and_refuses_one_that_is_revoked_there(
     report = await visit(stage, lost)
     assert report.verdict is not None
     assert report.verdict.reason is Reason.REVOKED
+    status, told = await stage.hubctl("why", "front")
+    assert status == 0
+    (denial,) = told["denials"]
+    assert (denial["why"], denial["now"]) == ("credential-revoked", "credential-revoked")
+    assert credential(stage, lost).startswith(denial["asker"].rstrip("…"))
+    assert denial["asker"] != credential(stage, lost)
     await at_rest(stage)
     assert allowed(await visit(stage, kept))
     await at_rest(stage)
