@@ -48,6 +48,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
+from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
@@ -96,7 +97,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
     phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
-    readers = make_readers(config, keys, parts, policy, doors.unlock, evidence)
+    readers = make_readers(config, keys, parts, policy, doors, evidence)
     intake = make_policy_intake(
         config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
     )
@@ -118,8 +119,10 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
+    unlock = doors.unlock
+    report = DenialReport(config, doors.denials, unlock.why_denied, unlock.hours_begin)
     calls = (
-        *LocalCalls(status, time, policy, doors.passback, readers).table(),
+        *LocalCalls(status, time, policy, doors.passback, report, readers).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
     )
     return Hub(

@@ -58,6 +58,8 @@ def make_status(
         standing=doors.standing,
         supervisor=devices.supervisor,
         sync=sync,
+        records_room=evidence.disk.records,
+        telemetry=devices.telemetry if config.devices or config.door_locks else None,
         link_count=lambda: len(phones.links),
         has_epoch_key=lambda: phones.ring.current is not None,
         task_count=lambda: len(asyncio.all_tasks()),
