@@ -37,6 +37,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     match call, answer:
         case "status", dict():
             return {**answer, "installed_version": __version__}
+        case "denials", {"denials": list(), "zone": str()}:
+            return dict(answer)
         case "policy", {"version": int()}:
             return dict(answer)
         case "trust-clock", {"state": str()}:

@@ -45,6 +45,7 @@ class Row(NamedTuple):
 
 TABLE = (
     Row("status", "look.status:status", "How the hub is: what is wrong, and what to do.", LOOK),
+    Row("why", "look.why:why", "Who was refused last, why, and what would change it.", LOOK),
     Row("doors", "look.doors:doors", "The doors, their modes and the ways through them.", LOOK),
     Row("devices", "look.devices:devices", "The devices, and how each stands.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),

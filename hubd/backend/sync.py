@@ -1,7 +1,7 @@
 """The use case that talks with the backend: it performs what `backend.talk` says.
 
-The talk decides (`hubcore/backend/talk/`), the sender brings records up (`sender.py`), and the
-workers carry out orders (`orders.py`). This file joins them to the uplink.
+The talk decides (`hubcore/backend/talk/`), records and the rest go up (`outgoing.py`), and orders
+are carried out (`incoming.py`). This file joins them to the uplink.
 
 Laws:
 1. A record waits until the backend has acknowledged its own number. Records go up in order.
@@ -51,6 +51,7 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
@@ -63,15 +64,11 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
-from hubd.backend.beside.notices import NoticeSender
-from hubd.backend.beside.telemetry import TelemetrySender
-from hubd.backend.breaks import BreakRecorder
 from hubd.backend.identity import Identity
-from hubd.backend.orders import Orders, OrderWorkers
-from hubd.backend.policies import PolicyWorker
-from hubd.backend.renewal import RenewalAsker
+from hubd.backend.incoming import Incoming
+from hubd.backend.orders import Orders
+from hubd.backend.outgoing import Outgoing, earliest
 from hubd.backend.rotation import KeyRotation
-from hubd.backend.sender import RecordSender
 from hubd.backend.state import UplinkState
 
 log = structlog.get_logger()
@@ -99,12 +96,12 @@ class Sync:
         certificate: CertificateInForce | None = None,
         rotation: KeyRotation | None = None,
     ) -> None:
-        """`rotation` changes the hub's own key, where the uplink has one.
+        """Join the parts; each is made here, since all of them speak by this uplink.
 
-        `appended` is set after every append to the log, on the event loop.
-
-        `heard` is called with each message of the backend that was in turn. `backend_time` learns
-        the backend's time. `certificate` is renewed in time.
+        `rotation` changes the hub's own key, where the uplink has one. `appended` is set after
+        every append to the log, on the event loop. `heard` is called with each message of the
+        backend that was in turn. `backend_time` learns the backend's time. `certificate` is
+        renewed in time.
         """
         self._heard = heard
         self._uplink = uplink
@@ -115,16 +112,16 @@ class Sync:
         self._retry_seconds = pace.retry_seconds
         self._wake = appended
         self._counters: Counter[str] = Counter()
-        self._breaks = BreakRecorder(records, clock)
-        self._loss_recorded: Head | None = None
         self._told_version = 0
         """Of the policy, in the newest Hello."""
-        self._sender = RecordSender(
+        self._outgoing = Outgoing(
             records=records,
             clock=clock,
             pace=pace,
             say=self._say,
             counters=self._counters,
+            telemetry=telemetry,
+            certificate=certificate,
         )
         self._talk = Talk(
             pace=pace,
@@ -132,40 +129,14 @@ class Sync:
             chance=chance,
             counters=self._counters,
             backend_time=BackendTime() if backend_time is None else backend_time,
-            compare=self._sender.compare,
-        )
-        self._telemetry = TelemetrySender(
-            table=telemetry,
-            records=records,
-            clock=clock,
-            pace=pace,
-            say=self._say,
-        )
-        self._notices = NoticeSender(
-            records=records,
-            clock=clock,
-            pace=pace,
-            say=self._say,
-        )
-        self._renewal = RenewalAsker(
-            certificate=certificate,
-            clock=clock,
-            again_seconds=pace.certificate_seconds,
-            say=self._say,
+            compare=self._outgoing.compare,
         )
         self._rotation = rotation
         if rotation is not None:
             rotation.speaks(self._say)
-        self._workers = OrderWorkers(
+        self._incoming = Incoming(
             orders=orders,
             clock=clock,
-            pace=pace,
-            answer=self._say,
-            counters=self._counters,
-        )
-        self._policies = PolicyWorker(
-            accept=orders.accept_policy,
-            version=orders.policy_version,
             pace=pace,
             say=self._say,
             counters=self._counters,
@@ -181,13 +152,13 @@ class Sync:
             phase=talk.phase,
             connected=talk.phase is not UplinkPhase.DOWN,
             since=talk.since,
-            why=talk.why or self._sender.stopped_by,
+            why=talk.why or self._outgoing.stopped_by,
             waiting=self._records.waiting(),
             last_welcome=talk.last_welcome,
             clock_offset_seconds=None if offset is None else offset.seconds,
             clock_within_seconds=None if offset is None else offset.within_seconds,
             counters=dict(self._counters),
-            unacknowledged_seconds=self._sender.oldest.seconds(),
+            unacknowledged_seconds=self._outgoing.unacknowledged_seconds(),
             halt=None if halt is None else halt.cause.name.lower(),
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
@@ -214,8 +185,7 @@ class Sync:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._uplink.serve(self))
             group.create_task(self._take_turns())
-            group.create_task(self._workers.run())
-            group.create_task(self._policies.run())
+            group.create_task(self._incoming.run())
             if self._rotation is not None:
                 group.create_task(self._rotation.run())
 
@@ -269,37 +239,17 @@ class Sync:
 
     async def _turn(self) -> float | None:
         """Do what is due; return when something is due again, None when nothing is."""
-        await self._sender.note_receipts()
-        find_at = await self._sender.oldest.find()
-        await self._breaks.record(self._talk.halt)
+        find_at = await self._outgoing.note(self._talk.halt)
         at = self._now()
         if self._orders.policy_version() < self._told_version:
             self._perform(self._talk.greet_again("its policy is not in force any more", at))
         effects = self._talk.look(at)
         self._perform(effects)
         if self._talk.phase is not UplinkPhase.SPEAKING:
-            return _earliest(find_at, self._talk.due(at.monotonic))
-        if not await self._take_back():
-            return at.monotonic
-        send_at = await self._sender.send()
-        notice_at = await self._notices.send(self._sender.sent)
-        measure_at = self._telemetry.send()
-        renew_at = self._renewal.ask()
+            return earliest(find_at, self._talk.due(at.monotonic))
+        send_at = await self._outgoing.send()
         look_at = self._talk.due(at.monotonic)
-        return _earliest(find_at, send_at, notice_at, measure_at, renew_at, look_at)
-
-    async def _take_back(self) -> bool:
-        """Let what the backend has lost wait again, one step; False while more is to be done."""
-        durable = self._sender.lost_after
-        if durable is None:
-            return True
-        if self._loss_recorded != durable:
-            await self._breaks.record_loss(durable)
-            self._loss_recorded = durable
-        if not await self._sender.take_back():
-            return False
-        self._loss_recorded = None
-        return True
+        return earliest(find_at, send_at, look_at)
 
     async def _wait(self, until: float | None) -> None:
         """Wait until a moment, or until something has happened."""
@@ -321,40 +271,35 @@ class Sync:
                 case Say(message):
                     self._say(message)
                 case TakeReceipts(numbers):
-                    self._sender.acknowledged(numbers)
+                    self._outgoing.acknowledged(numbers)
                 case TakeHeld(carried):
-                    self._sender.held(carried)
+                    self._outgoing.held(carried)
                 case SendAgain(durable):
-                    self._send_again(durable)
-                case TakeRelease(order):
-                    self._workers.take_release(order)
-                case TakeOrder(for_door):
-                    self._workers.take_order(for_door)
-                case TakeAct(act):
-                    self._workers.take_act(act)
+                    self._outgoing.send_again(durable)
                 case RefuseWaiting():
                     self._refuse_waiting()
-                case TakePolicy(document):
-                    self._policies.take_policy(document)
-                case TakePieces(pieces):
-                    self._policies.take_pieces(pieces)
-                case TakeCertificate(document):
-                    self._workers.take_certificate(document)
                 case TakeAboutKeys(about):
                     if self._rotation is not None:
                         self._rotation.heard(about)
                 case GiveUp(why):
                     self._uplink.leave(why)
+                case (
+                    TakeRelease()
+                    | TakeOrder()
+                    | TakeAct()
+                    | TakePolicy()
+                    | TakePieces()
+                    | TakeCertificate()
+                    | TakeTlsCertificate()
+                ):
+                    self._incoming.take(effect)
                 case _:
                     assert_never(effect)
 
     def _phase_changed(self, phase: UplinkPhase, why: str) -> None:
         log.info("link", phase=str(phase), why=why, waiting=self._records.waiting())
         if phase is not UplinkPhase.SPEAKING:
-            self._sender.rewind()
-            self._telemetry.rewind()
-            self._notices.rewind()
-            self._renewal.rewind()
+            self._outgoing.rewind()
         if self._rotation is None:
             return
         match phase:
@@ -365,18 +310,8 @@ class Sync:
             case _:
                 self._rotation.ended()
 
-    def _send_again(self, durable: Head) -> None:
-        log.warning(
-            "backend_restored",
-            holds=durable.number,
-            acknowledged=self._records.newest_acknowledged(),
-            gone=self._records.gone(),
-        )
-        self._counters["restored"] += 1
-        self._sender.send_again(durable)
-
     def _refuse_waiting(self) -> None:
-        for order in self._workers.give_back_waiting():
+        for order in self._incoming.give_back_waiting():
             refusal = self._talk.refusal(order)
             self._say(refusal)
 
@@ -404,8 +339,3 @@ def _only_orders(effects: Iterable[TalkEffect]) -> bool:
     """Tell whether orders are all that a message brought: no record goes up for them yet."""
     found = list(effects)
     return bool(found) and all(isinstance(effect, _ORDERS) for effect in found)
-
-
-def _earliest(*moments: float | None) -> float | None:
-    """Return the earliest moment; None is never."""
-    return min((moment for moment in moments if moment is not None), default=None)

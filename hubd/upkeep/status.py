@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 
 from hubcore.access.precedence import DoorOrder, mode_of
 from hubcore.device.state import Quantity
+from hubcore.device.telemetry import TelemetryTable
 from hubcore.ports.clock import Clock
-from hubcore.ports.stores import AuditLog, PolicyStore
+from hubcore.ports.stores import AuditLog, PolicyStore, RecordsRoom
 from hubd.backend.sync import Sync
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
@@ -42,6 +43,9 @@ class Status:
     standing: StandingOrders
     supervisor: Supervisor
     sync: Sync | None
+    records_room: Callable[[], RecordsRoom]
+    telemetry: TelemetryTable | None
+    """None for a hub without devices."""
     link_count: Callable[[], int]
     """Of the radio."""
     has_epoch_key: Callable[[], bool]
@@ -50,15 +54,17 @@ class Status:
 
     def whole(self) -> Document:
         """Return the whole document."""
+        uplink = None if self.sync is None else self.sync.state
         return {
             "hub": self.config.hub.id,
             "site": self.config.hub.site,
             "version": self.version,
             **self.health.snapshot(),
             "radio": self._radio(),
-            "backend": None if self.sync is None else asdict(self.sync.state),
+            "backend": None if uplink is None else asdict(uplink),
             "policy_version": self.policy.version(),
-            "records": {"last": self.log.last(), "waiting": self.log.waiting()},
+            "records": self._records(None if uplink is None else uplink.unacknowledged_seconds),
+            "telemetry": self._telemetry(),
             "doors": self.doors(),
             "devices": self.devices(),
             "clock": self._clock(),
@@ -77,6 +83,23 @@ class Status:
         for door, lock in self.config.door_locks:
             shown.append({**self._device(lock.id, door.name, kind_of(lock)), "door": door.id})
         return shown
+
+    def _records(self, oldest_seconds: float | None) -> Document:
+        """Return what the evidence takes; alarms are not counted apart: one may be a silent one."""
+        room = self.records_room()
+        return {
+            "last": self.log.last(),
+            "waiting": self.log.waiting(),
+            "oldest_seconds": None if oldest_seconds is None else round(oldest_seconds, 1),
+            "budget_bytes": room.budget_bytes,
+            "used_bytes": room.used_bytes,
+            "held_bytes": room.held_bytes,
+            "gone": room.gone,
+        }
+
+    def _telemetry(self) -> Document | None:
+        table = self.telemetry
+        return None if table is None else {"waiting": len(table), "dropped": table.dropped}
 
     def _clock(self) -> Document:
         kernel = self.time.kernel_time()

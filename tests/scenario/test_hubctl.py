@@ -63,6 +63,9 @@ CASES: dict[Words, Case] = {
     ("status",): Case(
         says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")
     ),
+    ("why",): Case(
+        says=("Nobody was refused since hubd started",), keys=("zone", "since", "denials")
+    ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
     ("devices",): Case(says=("devices", "position", "faults"), keys=("devices",)),
     ("clock",): Case(says=("clock: trusted",), keys=("clock",)),

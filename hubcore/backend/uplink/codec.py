@@ -31,6 +31,7 @@ from hubcore.backend.uplink.from_backend import (
     Probe,
     Release,
     RotateKey,
+    TlsCertificate,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -87,6 +88,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Act,
         Order,
         Certificate,
+        TlsCertificate,
         Held,
         Pieces,
         KeyTaken,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.codec.tls import CERTIFICATE_BYTES_MAX
 from hubcore.evidence.records import BODY_BYTES
 from hubcore.policy import document as policies
 from hubcore.policy.tree import PIECE_BYTES
@@ -27,6 +28,7 @@ MAX_SMALL_BYTES = 4096
 """The ceiling of every message that carries neither a policy nor a record."""
 MAX_ACKNOWLEDGED = 256
 MAX_CERTIFICATE_BYTES = 4096
+MAX_TLS_CERTIFICATE_BYTES = CERTIFICATE_BYTES_MAX
 MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16
