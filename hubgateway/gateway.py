@@ -44,6 +44,7 @@ from hubgateway.orders import Orders
 from hubgateway.router import Router
 from hubgateway.rules import chain, names, presence, zap
 from hubgateway.rules.chain import Stop
+from hubgateway.rules.hubpace import HubPace
 from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.lanes import Heard, Lane, Session
 
@@ -76,6 +77,7 @@ class Gateway:
         self._group: asyncio.TaskGroup | None = None
         self._notices = Notices()
         self._lines = LinePace(whole=COMPLAINTS)
+        self._pace = HubPace()
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
@@ -117,6 +119,9 @@ class Gateway:
             message = codec.decode_from_hub(data.bytes)
         except FrameError:
             self.ignored["undecodable"] += 1
+            return
+        if not self._pace.allows(hub, message, time.monotonic()):
+            self.ignored["too often"] += 1
             return
         self._into_lane(hub, Heard(route.bytes, key, message))
 
