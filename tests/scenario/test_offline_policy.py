@@ -119,6 +119,12 @@ async def test_it_gets_100000_credentials_and_refuses_one_that_is_revoked_there(
     assert (status, shown["version"]) == (0, 2)
     assert (shown["rows"]["cards"], shown["rows"]["credentials"]) == (MANY, 1)
 
+    kept_here = await stage.hub("status")
+    records = kept_here["records"]
+    assert records["waiting"] == records["last"] > 0
+    assert 0 < records["used_bytes"] <= records["held_bytes"] < records["budget_bytes"]
+    assert (records["oldest_seconds"], kept_here["telemetry"]) == (None, None)
+
     stage.site.revoke(credential(stage, kept))  # and the next stick brings what is new
     newer = tmp_path / "newer"
     write_stick(stage, newer)

@@ -261,6 +261,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
     "hubgateway.rules.certificates": _room("hubcore", "", PURE),
+    "hubgateway.rules.hubpace": _room("hubcore", "", PURE),
     "hubgateway.rules.keyindex": _room("hubgateway.rules.names", "", PURE),
     "hubgateway.rules.keyring": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.lanes": _room("hubgateway.rules.chain hubcore", "", PURE),
