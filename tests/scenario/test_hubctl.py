@@ -69,6 +69,10 @@ CASES: dict[Words, Case] = {
     ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
     ("devices",): Case(says=("devices", "position", "faults"), keys=("devices",)),
+    ("uplink",): Case(
+        says=("connected since", "records waiting", "the backend's time less this hub's"),
+        keys=("uplink",),
+    ),
     ("clock",): Case(says=("clock: trusted",), keys=("clock",)),
     ("clock", "trust"): Case(
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
