@@ -33,6 +33,7 @@ from hubcore.codec.tls import (
 from hubcore.errors import ConfigError
 from hubd.config.file import load
 from hubd.enrolment.asking import Asking
+from hubd.enrolment.durable import Sealer
 from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import OWN_KEYS, Places
 from hubsim.backend.admission.keyring import HubFiles
@@ -44,6 +45,7 @@ from tests.newhub import NewHub, Signer
 pytestmark = pytest.mark.once
 
 PATIENCE_SECONDS = 60.0
+ROOT = Path(__file__).parents[2]
 SIGNER = Signer()
 SERVER_KEY = z85.decode(zmq.curve_keypair()[0])
 SITE = SIGNER.of_site((SERVER_KEY,), beacon=bytes(range(16)))
@@ -54,6 +56,7 @@ import asyncio, os, sys
 from pathlib import Path
 from hubcore.backend.enrolment.token import read_token
 from hubd.enrolment.asking import Asking
+from hubd.enrolment.durable import Sealer
 from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import Places
 
@@ -224,6 +227,36 @@ async def test_a_power_cut_at_each_step_and_the_same_again_ends_enrolled(tmp_pat
             assert not [name for name in held if name.endswith(left)], cut_at
             cut_at += 1
     assert cut_at > 22, "each write and rename is a step"
+
+
+async def test_where_the_machine_can_seal_no_private_key_lies_in_clear(tmp_path: Path) -> None:
+    """places, law 3; durable, law 3: the real systemd-creds, as root"""
+    sealer = Sealer()
+    if os.geteuid() != 0 or not sealer.can():
+        pytest.skip("systemd-creds cannot seal here")
+    root = tmp_path / "disk"
+    shipped = Places(root).drop_in_shipped
+    shipped.parent.mkdir(parents=True)
+    shipped.write_bytes((ROOT / "systemd/sealed-keys.conf").read_bytes())
+    async with bureau(tmp_path / "backend") as one:
+        words = ("-I", "-m", "hubctl.main", "enroll", f"127.0.0.1:{one.port}", "--root", str(root))
+        token = promise(one.desk)
+        for what in ("enrolled: hub", "enrolled already: hub"):
+            status, said = await run(*words, text=token + "\n")
+            assert status == 0, said
+            assert what in said
+        assert SITE.beacon not in b"".join(files(root).values())
+        sealed = root / "etc/credstore.encrypted"
+        opened = {
+            name: sealer.unseal(name, (sealed / f"hubd.{name}").read_bytes())
+            for name in (*OWN_KEYS, "beacon")
+        }
+        assert zmq.curve_public(opened["curve_secret"]).decode() == known(one.desk, "hub-a")
+        for path in root.rglob("*"):
+            data = path.read_bytes() if path.is_file() else b""
+            assert not any(secret in data for secret in opened.values()), path
+        tls_identity(files(root) | {"hubd.tls_key": opened["tls_key"]}, "hub-a")
+        assert Places(root).drop_in.read_bytes() == shipped.read_bytes()
 
 
 class Cut(BaseException):

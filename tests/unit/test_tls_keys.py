@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubcore.backend.uplink.words import MAX_TLS_CERTIFICATE_BYTES
 from hubcore.codec.tls import (
     CERTIFICATE_BYTES_MAX,
     REQUEST_BYTES_MAX,
@@ -338,6 +339,7 @@ def test_changed_bytes_are_refused_or_read(
 
 def test_what_is_too_long_is_not_read() -> None:
     """tls, law 4"""
+    assert CERTIFICATE_BYTES_MAX == MAX_TLS_CERTIFICATE_BYTES
     with pytest.raises(SignatureError, match="at most"):
         read_authority(bytes(CERTIFICATE_BYTES_MAX + 1))
     with pytest.raises(HubError, match="at most"):
