@@ -51,6 +51,7 @@ TABLE = (
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
+    Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
     Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
     Row("clock trust", "act.clock:trust", "Say that the clock is right now.", ACT),
