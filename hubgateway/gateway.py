@@ -51,6 +51,11 @@ from hubgateway.rules.lanes import Heard, Lane, Session
 COMPLAINTS = Rate(burst=20, per_second=0.2)
 """Of all hubs: when the engine is away, each of them has the same to tell."""
 PROBE_SECONDS = 10.0
+WRITES_MAX = 32
+"""Messages of records that the engine writes at once. It flushes its disk for one after the other.
+
+Meanwhile the records of the other hubs come together, and so make fewer messages.
+"""
 
 
 class Gateway:
@@ -74,6 +79,7 @@ class Gateway:
         self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
         self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
         self._lanes: dict[str, Lane] = {}
+        self._writes = asyncio.Semaphore(WRITES_MAX)
         self._group: asyncio.TaskGroup | None = None
         self._notices = Notices()
         self._lines = LinePace(whole=COMPLAINTS)
@@ -160,8 +166,9 @@ class Gateway:
             if not isinstance(heard.message, from_hub.Evidence):
                 await self._take(hub, session, heard)
                 return
-            records = lane.take_records(heard)
-            await self._keep(hub, session, records)
+            async with self._writes:
+                records = lane.take_records(heard)
+                await self._keep(hub, session, records)
         except (StoreError, LinkError) as error:
             self._complain(hub, f"{error}; nothing is acknowledged, the hub keeps its records")
 
