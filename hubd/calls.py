@@ -48,6 +48,7 @@ class LocalCalls:
             Call("doors", self.doors),
             Call("devices", self.devices),
             Call("denials", self.denials),
+            Call("checks", self.checks),
             Call("trust-clock", self.trust_clock, role=Role.ACT),
             Call("accept-state", self.accept_state, role=Role.ACT),
             Call("install-reader-key", self.install_reader_key, role=Role.ACT),
@@ -66,6 +67,10 @@ class LocalCalls:
     async def devices(self, _arguments: Arguments, _caller: object) -> object:
         """Answer how the devices are."""
         return self._status.devices()
+
+    async def checks(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer each topic of the table of checks; one that is well has no severity."""
+        return self._status.checks()
 
     async def denials(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what was denied last, and why."""

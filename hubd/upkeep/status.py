@@ -21,7 +21,7 @@ from hubd.config.section import kind_of
 from hubd.devices.supervisor import Supervisor
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
-from hubd.upkeep.checks import Topic
+from hubd.upkeep.checks import AREA_OF, CHECKS, Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
 
@@ -74,6 +74,15 @@ class Status:
     def doors(self) -> list[Document]:
         """Return the doors alone."""
         return [self._door(door) for door in self.config.doors]
+
+    def checks(self) -> list[Document]:
+        """Return each topic of the table of checks, with what stands under it."""
+        standing = {problem["id"]: problem for problem in self.health.shown_problems()}
+        areas = {row.topic: AREA_OF[row.class_] for row in CHECKS.values()}
+        return [
+            standing.get(str(topic), {"id": str(topic), "area": str(areas[topic])})
+            for topic in Topic
+        ]
 
     def devices(self) -> list[Document]:
         """Return the devices alone, and after them the locks of doors, by their doors' names."""

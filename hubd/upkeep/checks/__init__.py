@@ -33,9 +33,10 @@ from hubd.upkeep.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
 from hubd.upkeep.checks.keys import CHECK_OF_CERTIFICATE, CHECK_OF_TLS
 from hubd.upkeep.checks.readers import CHECK_OF_READER_FAULT
 from hubd.upkeep.checks.state import CHECK_OF_DOUBT
-from hubd.upkeep.checks.words import Check, CheckId, Class, Part, Severity, Topic
+from hubd.upkeep.checks.words import AREA_OF, Area, Check, CheckId, Class, Part, Severity, Topic
 
 __all__ = [
+    "AREA_OF",
     "CHECKS",
     "CHECK_OF_CERTIFICATE",
     "CHECK_OF_DOUBT",
@@ -46,6 +47,7 @@ __all__ = [
     "CHECK_OF_READER_FAULT",
     "CHECK_OF_TLS",
     "SUBJECTS",
+    "Area",
     "Check",
     "CheckId",
     "Class",
@@ -99,6 +101,11 @@ class Problem:
     def id(self) -> Topic:
         """The topic that it stands under."""
         return CHECKS[self.check].topic
+
+    @property
+    def area(self) -> Area:
+        """What it is about, for `hubctl doctor`."""
+        return AREA_OF[CHECKS[self.check].class_]
 
     @property
     def severity(self) -> Severity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,23 @@ class Class(StrEnum):
     """Whoever looks after the backend."""
     EVIDENCE = "evidence"
     """Whoever answers for the site: the state or the records are not as hubd left them."""
+
+
+class Area(StrEnum):
+    """What it is about, as `hubctl doctor` groups the checks."""
+
+    CONFIGURATION = "configuration"
+    CONNECTIVITY = "connectivity"
+    READINESS = "readiness"
+
+
+AREA_OF: Mapping[Class, Area] = {
+    Class.SETUP: Area.CONFIGURATION,
+    Class.MACHINE: Area.READINESS,
+    Class.CERTIFICATE: Area.READINESS,
+    Class.BACKEND: Area.CONNECTIVITY,
+    Class.EVIDENCE: Area.READINESS,
+}
 
 
 class Topic(StrEnum):
