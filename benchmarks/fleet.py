@@ -22,6 +22,7 @@ HUBS = 2000
 RECORDS_A_HUB = 20
 SILENT_SECONDS = 5.0
 GATEWAYS = (1, 2, 4)
+HUBS_ONE_BY_ONE = 200
 KILLED_AFTER = 0.25
 """So much of what is to be sent is acknowledged when a gateway is killed."""
 
@@ -61,11 +62,21 @@ async def _stored(bench: Bench) -> dict[str, list[bytes]]:
             return found
 
 
-async def _bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
-    """Records a second of the engine alone, like for like.
+def _one_by_one(messages: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+    """Return the records of some hubs, each in a message of its own."""
+    some = list(messages.items())[:HUBS_ONE_BY_ONE]
+    return {
+        f"{hub}-each": [
+            chain.write_batch([record]) for data in said for record in chain.read_batch(data)
+        ]
+        for hub, said in some
+    }
 
-    The very messages that the gateway has written, to other subjects: each hub's one after the
-    other, each only behind the one before it, and all hubs at once.
+
+async def _bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
+    """Records a second of the engine alone: these messages, to subjects of their own.
+
+    Each hub's go one after the other, each only behind the one before it, and all hubs at once.
     """
 
     async def one(hub: str) -> None:
@@ -165,6 +176,7 @@ async def run(count: int) -> None:
             records = await _drain(hubs, [gate])
             messages = await _stored(bench)
             bare = await _bare(bench, messages)
+            each = await _bare(bench, _one_by_one(messages))
             back = await _restart(gate, hubs)
             by_gateways = await _by_gateways(bench, hubs)
             await _all_greet(hubs, gate.endpoint)
@@ -178,6 +190,8 @@ async def run(count: int) -> None:
     _print("records in one message of the engine", f"{batched:.1f}")
     _print("records a second of the engine alone, as batched", f"{bare:.0f}")
     _print("ratio", f"{records / bare:.2f}")
+    _print("records a second of the engine alone, one by one", f"{each:.0f}")
+    _print("ratio", f"{records / each:.2f}")
     for gates, rate in by_gateways.items():
         _print(
             f"records a second with {gates} gateways, for each with 1",

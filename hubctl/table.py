@@ -48,6 +48,7 @@ TABLE = (
     Row("why", "look.why:why", "Who was refused last, why, and what would change it.", LOOK),
     Row("doors", "look.doors:doors", "The doors, their modes and the ways through them.", LOOK),
     Row("devices", "look.devices:devices", "The devices, and how each stands.", LOOK),
+    Row("hub", "look.hub:hub", "Who this hub is, and when its certificate ends.", LOOK),
     Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),

@@ -118,7 +118,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             config, keys, parts.uplink, parts.key_pairs, orders, devices, heard, evidence
         )
     time = make_clock_care(sync, evidence)
-    status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
+    status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
     unlock = doors.unlock
     report = DenialReport(config, doors.denials, unlock.why_denied, unlock.hours_begin)
     calls = (

@@ -37,6 +37,7 @@ def make_clock_care(sync: Sync | None, evidence: Evidence) -> ClockCare:
 
 def make_status(
     config: Config,
+    keys: HubKeys,
     policy: ProvenPolicy,
     doors: Doors,
     devices: Devices,
@@ -48,6 +49,7 @@ def make_status(
     """Make what is shown of the hub."""
     return Status(
         config=config,
+        certificate=keys.in_force,
         version=__version__,
         health=evidence.health,
         clock=evidence.clock,

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from hubcore.access.precedence import DoorOrder, mode_of
 from hubcore.device.state import Quantity
 from hubcore.device.telemetry import TelemetryTable
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore, RecordsRoom
 from hubd.backend.sync import Sync
@@ -33,6 +34,7 @@ class Status:
     """Who knows what."""
 
     config: Config
+    certificate: CertificateInForce
     version: str
     health: Health
     clock: Clock
@@ -58,6 +60,8 @@ class Status:
         return {
             "hub": self.config.hub.id,
             "site": self.config.hub.site,
+            "zone": self.config.hub.time_zone,
+            "certificate": self._certificate(),
             "version": self.version,
             **self.health.snapshot(),
             "radio": self._radio(),
@@ -117,6 +121,15 @@ class Status:
             "wall": self.clock.wall(),
             "synchronised": None if kernel is None else kernel.synchronised,
             "error_seconds_max": None if kernel is None else kernel.error_seconds_max,
+        }
+
+    def _certificate(self) -> Document:
+        certified = self.certificate.certified
+        return {
+            "begins": certified.not_before,
+            "expires": certified.expires,
+            "key": certified.key.kid.hex(),
+            "access_points": list(certified.access_points),
         }
 
     def _radio(self) -> Document:

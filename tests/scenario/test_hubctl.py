@@ -69,6 +69,10 @@ CASES: dict[Words, Case] = {
     ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
     ("devices",): Case(says=("devices", "position", "faults"), keys=("devices",)),
+    ("hub",): Case(
+        says=("hub-1 of site", "certificate ends", "days", "time at the site"),
+        keys=("hub", "site", "zone", "version", "certificate", "clock"),
+    ),
     ("uplink",): Case(
         says=("connected since", "records waiting", "the backend's time less this hub's"),
         keys=("uplink",),
