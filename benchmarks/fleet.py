@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from hubcore.backend.uplink import from_backend
@@ -19,6 +21,8 @@ from tests.gateway.bench import Bench, Gate, Hub, make_chain, running
 HUBS = 2000
 RECORDS_A_HUB = 20
 SILENT_SECONDS = 5.0
+GATEWAYS = (1, 2, 4)
+HUBS_ONE_BY_ONE = 200
 KILLED_AFTER = 0.25
 """So much of what is to be sent is acknowledged when a gateway is killed."""
 
@@ -58,11 +62,21 @@ async def _stored(bench: Bench) -> dict[str, list[bytes]]:
             return found
 
 
-async def _bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
-    """Records a second of the engine alone, like for like.
+def _one_by_one(messages: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+    """Return the records of some hubs, each in a message of its own."""
+    some = list(messages.items())[:HUBS_ONE_BY_ONE]
+    return {
+        f"{hub}-each": [
+            chain.write_batch([record]) for data in said for record in chain.read_batch(data)
+        ]
+        for hub, said in some
+    }
 
-    The very messages that the gateway has written, to other subjects: each hub's one after the
-    other, each only behind the one before it, and all hubs at once.
+
+async def _bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
+    """Records a second of the engine alone: these messages, to subjects of their own.
+
+    Each hub's go one after the other, each only behind the one before it, and all hubs at once.
     """
 
     async def one(hub: str) -> None:
@@ -82,7 +96,7 @@ async def _bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
 
 async def _kill_one_of_two(bench: Bench, hubs: list[Hub], first: Gate) -> None:
     """Send as many records again to two gateways, and kill the first one under way."""
-    second = await bench.gate()
+    second = bench.gates[1]
     half = len(hubs) // 2
     await _all_greet(hubs[half:], second.endpoint)
     for hub in hubs:
@@ -115,6 +129,43 @@ def _wrong(hubs: list[Hub], messages: dict[str, list[bytes]]) -> tuple[int, int]
     return lost, twice
 
 
+async def _drain(hubs: list[Hub], gates: Sequence[Gate]) -> float:
+    """Let all hubs send what waits, each to its gateway; return records a second."""
+    waiting = sum(len(hub.records) - len(hub.acknowledged) for hub in hubs)
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number, hub in enumerate(hubs):
+            endpoint = gates[number % len(gates)].endpoint
+            group.create_task(hub.send_until_durable(endpoint, each_seconds=30))
+    return waiting / (time.perf_counter() - began)
+
+
+async def _by_gateways(bench: Bench, hubs: list[Hub]) -> dict[int, float]:
+    """Return records a second with 1, 2 and 4 gateways; each takes as many hubs."""
+    found: dict[int, float] = {}
+    for wanted in GATEWAYS:
+        while len(bench.gates) < wanted:
+            await bench.gate()
+        async with asyncio.TaskGroup() as group:
+            for number, hub in enumerate(hubs):
+                group.create_task(hub.greet(bench.gates[number % wanted].endpoint))
+        for hub in hubs:
+            hub.records += make_chain(RECORDS_A_HUB, hub.records[-1])
+        found[wanted] = await _drain(hubs, bench.gates[:wanted])
+    return found
+
+
+async def _restart(gate: Gate, hubs: list[Hub]) -> float:
+    """Kill a gateway and start it; return how many seconds until all hubs are back."""
+    await gate.kill()
+    began = time.perf_counter()
+    await gate.start()
+    async with asyncio.TaskGroup() as group:
+        for hub in hubs:
+            group.create_task(_back(hub, gate.endpoint))
+    return time.perf_counter() - began
+
+
 async def run(count: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
@@ -122,33 +173,36 @@ async def run(count: int) -> None:
             gate = await bench.gate()
             hubs = await _fleet(bench, count)
             await _all_greet(hubs, gate.endpoint)
-            began = time.perf_counter()
-            async with asyncio.TaskGroup() as group:
-                for hub in hubs:
-                    group.create_task(hub.send_until_durable(gate.endpoint, each_seconds=30))
-            records = count * RECORDS_A_HUB / (time.perf_counter() - began)
+            records = await _drain(hubs, [gate])
             messages = await _stored(bench)
             bare = await _bare(bench, messages)
-            await gate.kill()
-            began = time.perf_counter()
-            await gate.start()
-            async with asyncio.TaskGroup() as group:
-                for hub in hubs:
-                    group.create_task(_back(hub, gate.endpoint))
-            back = time.perf_counter() - began
+            each = await _bare(bench, _one_by_one(messages))
+            back = await _restart(gate, hubs)
+            by_gateways = await _by_gateways(bench, hubs)
+            await _all_greet(hubs, gate.endpoint)
             await _kill_one_of_two(bench, hubs, gate)
             lost, twice = _wrong(hubs, await _stored(bench))
-    written = sum(map(len, messages.values()))
-    print(f"hubs                                              {count}")
-    print(f"all back after the gateway's restart              {back:.1f} s")
-    print(f"records a second end to end                       {records:.0f}")
-    print(
-        f"records in one message of the engine              {count * RECORDS_A_HUB / written:.1f}"
-    )
-    print(f"records a second of the engine alone, as batched  {bare:.0f}")
-    print(f"ratio                                             {records / bare:.2f}")
-    print(f"lost when one of two gateways is killed           {lost}")
-    print(f"stored twice                                      {twice}")
+    batched = count * RECORDS_A_HUB / sum(map(len, messages.values()))
+    _print("hubs", f"{count}")
+    _print("processors", f"{os.cpu_count()}")
+    _print("all back after the gateway's restart", f"{back:.1f} s")
+    _print("records a second end to end", f"{records:.0f}")
+    _print("records in one message of the engine", f"{batched:.1f}")
+    _print("records a second of the engine alone, as batched", f"{bare:.0f}")
+    _print("ratio", f"{records / bare:.2f}")
+    _print("records a second of the engine alone, one by one", f"{each:.0f}")
+    _print("ratio", f"{records / each:.2f}")
+    for gates, rate in by_gateways.items():
+        _print(
+            f"records a second with {gates} gateways, for each with 1",
+            f"{rate / by_gateways[1]:.2f} ({rate:.0f})",
+        )
+    _print("lost when one of two gateways is killed", f"{lost}")
+    _print("stored twice", f"{twice}")
+
+
+def _print(what: str, said: str) -> None:
+    print(f"{what:<50}{said}")
 
 
 def main() -> None:

@@ -37,6 +37,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     match call, answer:
         case "status", dict():
             return {**answer, "installed_version": __version__}
+        case "denials", {"denials": list(), "zone": str()}:
+            return dict(answer)
         case "policy", {"version": int()}:
             return dict(answer)
         case "trust-clock", {"state": str()}:
@@ -47,11 +49,17 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
-        case "doors" | "devices", list() if all(isinstance(item, dict) for item in answer):
+        case "doors" | "devices" | "checks", list() if all(
+            isinstance(item, dict) for item in answer
+        ):
             return {call: answer}
     raise NoAnswer(
         "protocol", "hubctl does not understand hubd's answer; are both of the same version?"
     )
+
+
+def _is_mapping(item: object) -> bool:
+    return isinstance(item, dict)
 
 
 def judge(status: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hubctl.kept import kept_facts
 from hubctl.page import Page, TextTable, Trouble
 from hubterm.text import clean, is_number, moment
 
@@ -41,9 +42,6 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     version = clean(status.get("version"))
     ready = clean(status.get("ready"))
     since = moment(status.get("since"))
-    records = _mapping(status.get("records"))
-    last = clean(records.get("last"))
-    waiting = clean(records.get("waiting"))
     facts = [
         ("hub", f"{hub} of site {site}, hubd {version}"),
         ("installed", _installed(version, clean(status.get("installed_version")))),
@@ -51,7 +49,7 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("radio", _facts(status.get("radio"))),
         ("backend", backend_text(status.get("backend"))),
         ("policy", f"version {clean(status.get('policy_version'))}"),
-        ("records", f"last {last}, waiting for the backend {waiting}"),
+        *kept_facts(status),
         ("clock", clock_text(status.get("clock"))),
     ]
     if status.get("missing"):

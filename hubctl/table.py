@@ -45,11 +45,15 @@ class Row(NamedTuple):
 
 TABLE = (
     Row("status", "look.status:status", "How the hub is: what is wrong, and what to do.", LOOK),
+    Row("why", "look.why:why", "Who was refused last, why, and what would change it.", LOOK),
     Row("doors", "look.doors:doors", "The doors, their modes and the ways through them.", LOOK),
     Row("devices", "look.devices:devices", "The devices, and how each stands.", LOOK),
+    Row("hub", "look.hub:hub", "Who this hub is, and when its certificate ends.", LOOK),
+    Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
+    Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
     Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
     Row("clock trust", "act.clock:trust", "Say that the clock is right now.", ACT),

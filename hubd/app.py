@@ -20,7 +20,12 @@ from hubd.adapters.local.teller import Teller
 from hubd.backend.heard import LastHeard, unheard_seconds
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
-from hubd.building.backend import make_certificate_intake, make_policy_intake, make_sync
+from hubd.building.backend import (
+    make_certificate_intake,
+    make_policy_intake,
+    make_sync,
+    make_tls_taker,
+)
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
@@ -43,6 +48,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
+from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
@@ -91,7 +97,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
     phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
-    readers = make_readers(config, keys, parts, policy, doors.unlock, evidence)
+    readers = make_readers(config, keys, parts, policy, doors, evidence)
     intake = make_policy_intake(
         config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
     )
@@ -106,6 +112,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             stand=doors.orders.take,
             act=devices.commands.act,
             take_certificate=make_certificate_intake(config, keys, phones.tickets, evidence).accept,
+            take_tls_certificate=make_tls_taker(config, keys, evidence),
         )
         sync = make_sync(
             config=config,
@@ -119,9 +126,11 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             evidence=evidence,
         )
     time = make_clock_care(sync, evidence)
-    status = make_status(config, policy, doors, devices, phones, sync, time, evidence)
+    status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
+    unlock = doors.unlock
+    report = DenialReport(config, doors.denials, unlock.why_denied, unlock.hours_begin)
     calls = (
-        *LocalCalls(status, time, policy, doors.passback, readers).table(),
+        *LocalCalls(status, time, policy, doors.passback, report, readers).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
     )
     return Hub(

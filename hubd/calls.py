@@ -13,6 +13,7 @@ from hubd.orders.passback import PassbackReset
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.upkeep.clockcare import ClockCare
+from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.status import Status
 
 Arguments = Mapping[str, object]
@@ -29,12 +30,14 @@ class LocalCalls:
         time: ClockCare,
         policy: ProvenPolicy,
         passback: PassbackReset,
+        denials: DenialReport,
         readers: Attending | None = None,
     ) -> None:
         self._status = status
         self._time = time
         self._policy = policy
         self._passback = passback
+        self._denials = denials
         self._readers = readers
         self._writing = asyncio.Lock()
 
@@ -44,6 +47,8 @@ class LocalCalls:
             Call("status", self.status),
             Call("doors", self.doors),
             Call("devices", self.devices),
+            Call("denials", self.denials),
+            Call("checks", self.checks),
             Call("trust-clock", self.trust_clock, role=Role.ACT),
             Call("accept-state", self.accept_state, role=Role.ACT),
             Call("install-reader-key", self.install_reader_key, role=Role.ACT),
@@ -62,6 +67,14 @@ class LocalCalls:
     async def devices(self, _arguments: Arguments, _caller: object) -> object:
         """Answer how the devices are."""
         return self._status.devices()
+
+    async def checks(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer each topic of the table of checks; one that is well has no severity."""
+        return self._status.checks()
+
+    async def denials(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer what was denied last, and why."""
+        return await self._denials.document()
 
     async def trust_clock(self, _arguments: Arguments, caller: PeerProcess) -> object:
         """Vouch for a clock that is not believed or not confirmed; answer {state, wall, vouched}.

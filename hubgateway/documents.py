@@ -3,7 +3,7 @@
 Laws:
 1. A policy is offered at each Hello that tells an older one, and to connected hubs when it changes.
 2. A piece that the engine has not is left out.
-3. A hub gets its newest certificate before each Welcome, and when there is a new one.
+3. A hub gets its newest certificates before each Welcome, and when there is a new one.
 4. A hub whose newest certificate has ended gets that alone: it may only renew.
 5. What a hub asks for and the engine has not, somebody is told of.
 """
@@ -35,11 +35,12 @@ class Documents:
         self._sessions = sessions
         self._roots = Mirror(engine, names.POLICY_BUCKET, self._on_policy_changed, "root.*")
         self._certificates = Mirror(engine, names.CERTIFICATES_BUCKET, self._on_new_certificate)
+        self._tls = Mirror(engine, names.TLS_BUCKET, self._on_new_tls_certificate)
 
     @property
     def mirrors(self) -> tuple[Mirror, ...]:
         """To be started and run."""
-        return (self._roots, self._certificates)
+        return (self._roots, self._certificates, self._tls)
 
     def offer(self, session: Session) -> None:
         """Offer a hub the newest policy, unless it has that."""
@@ -63,12 +64,15 @@ class Documents:
             self.offer(session)
 
     def may_speak(self, hub: str, route: bytes, now: float) -> bool:
-        """Give a hub its newest certificate; False when that has ended at `now`, Unix seconds.
+        """Give a hub its newest certificates; False when the one for phones has ended at `now`.
 
-        Raise LinkError while it is not known which is the newest.
+        `now` in Unix seconds. Raise LinkError while it is not known which are the newest.
         """
-        if not self._certificates.fresh:
+        if not (self._certificates.fresh and self._tls.fresh):
             raise LinkError("the bucket of certificates was not read since the engine is back")
+        tls = certificates.tls_message_of(self._tls.values.get(hub))
+        if tls is not None:
+            self._send(route, tls)
         document = self._certificates.values.get(hub)
         message = certificates.message_of(document)
         if document is None or message is None:
@@ -93,5 +97,13 @@ class Documents:
         message = certificates.message_of(document)
         if document is not None and message is None:
             complain(f"hub {hub}: what the engine has as its certificate is too long, or empty")
+        if session is not None and message is not None:
+            self._send(session.route, message)
+
+    def _on_new_tls_certificate(self, hub: str, document: bytes | None) -> None:
+        session = self._sessions.get(hub)
+        message = certificates.tls_message_of(document)
+        if document is not None and message is None:
+            complain(f"hub {hub}: what the engine has as its TLS certificate is too long, or empty")
         if session is not None and message is not None:
             self._send(session.route, message)

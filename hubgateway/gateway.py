@@ -44,12 +44,18 @@ from hubgateway.orders import Orders
 from hubgateway.router import Router
 from hubgateway.rules import chain, names, presence, zap
 from hubgateway.rules.chain import Stop
+from hubgateway.rules.hubpace import HubPace
 from hubgateway.rules.keyindex import KeyIndex
 from hubgateway.rules.lanes import Heard, Lane, Session
 
 COMPLAINTS = Rate(burst=20, per_second=0.2)
 """Of all hubs: when the engine is away, each of them has the same to tell."""
 PROBE_SECONDS = 10.0
+WRITES_MAX = 32
+"""Messages of records that the engine writes at once. It flushes its disk for one after the other.
+
+Meanwhile the records of the other hubs come together, and so make fewer messages.
+"""
 
 
 class Gateway:
@@ -73,9 +79,11 @@ class Gateway:
         self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
         self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
         self._lanes: dict[str, Lane] = {}
+        self._writes = asyncio.Semaphore(WRITES_MAX)
         self._group: asyncio.TaskGroup | None = None
         self._notices = Notices()
         self._lines = LinePace(whole=COMPLAINTS)
+        self._pace = HubPace()
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
@@ -118,6 +126,9 @@ class Gateway:
         except FrameError:
             self.ignored["undecodable"] += 1
             return
+        if not self._pace.allows(hub, message, time.monotonic()):
+            self.ignored["too often"] += 1
+            return
         self._into_lane(hub, Heard(route.bytes, key, message))
 
     def _into_lane(self, hub: str, heard: Heard) -> None:
@@ -155,8 +166,9 @@ class Gateway:
             if not isinstance(heard.message, from_hub.Evidence):
                 await self._take(hub, session, heard)
                 return
-            records = lane.take_records(heard)
-            await self._keep(hub, session, records)
+            async with self._writes:
+                records = lane.take_records(heard)
+                await self._keep(hub, session, records)
         except (StoreError, LinkError) as error:
             self._complain(hub, f"{error}; nothing is acknowledged, the hub keeps its records")
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import zmq
 from zmq.utils import z85
 
-from hubcore.backend.enrolment.messages import VERSION, Ask, prove_keys, tls_request
+from hubcore.backend.enrolment.messages import VERSION, Ask
 from hubcore.backend.enrolment.ofsite import OfSite
 from hubcore.backend.enrolment.promise import Signed
+from hubcore.backend.enrolment.proofs import prove_keys, tls_request
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import TlsName, TlsRole

@@ -22,6 +22,10 @@ from hubcore.access.passback import Violation
 from hubcore.access.words import Action, Denial
 from hubcore.calendar.schedule import Rule, Schedule, WallTime
 
+AHEAD_SECONDS = 8 * 86_400
+STEP_SECONDS = 900
+"""Of the search for the next hours."""
+MINUTE_SECONDS = 60
 LEEWAY_SECONDS = 60
 """How far a grant's validity is stretched at both ends."""
 
@@ -79,6 +83,34 @@ def decide(facts: Facts, claim: Claim, at: float) -> Decision:
         if why is not None:
             return Denied(why)
     return Granted()
+
+
+def hours_begin(facts: Facts, claim: Claim, at: float) -> float | None:
+    """Return when the claim's schedule holds next, from Unix time `at` on, to the minute.
+
+    None: not within AHEAD_SECONDS, or nothing is known of this door. Hours of less than
+    STEP_SECONDS may be passed over.
+    """
+    if claim.entry is None:
+        return None
+    rules = claim.entry.rules
+    if _in_schedule(rules, facts, at):
+        return at
+    start = at - at % STEP_SECONDS
+    for step in range(AHEAD_SECONDS // STEP_SECONDS + 1):
+        found = start + step * STEP_SECONDS
+        if found > at and _in_schedule(rules, facts, found):
+            return _first_minute(rules, facts, max(at, found - STEP_SECONDS), found)
+    return None
+
+
+def _first_minute(
+    rules: tuple[ScheduleRef, ...], facts: Facts, after: float, holds: float
+) -> float:
+    """Return the first minute of hours that hold at `holds`, and did not at `after`."""
+    while holds - MINUTE_SECONDS > after and _in_schedule(rules, facts, holds - MINUTE_SECONDS):
+        holds -= MINUTE_SECONDS
+    return holds
 
 
 Check = Callable[[Facts, Claim, float], Denial | None]

@@ -198,8 +198,8 @@ class TlsInForce:
 
     def __init__(self, certified: TlsCertificate, authority: bytes, name: TlsName) -> None:
         self.certified = certified
+        self.name = name
         self._authority = authority
-        self._name = name
 
     def newer(self, document: bytes, now: float | None = None) -> TlsCertificate:
         """Read a document that may take its place.
@@ -208,7 +208,7 @@ class TlsInForce:
         valid at `now` (Unix seconds; None: not judged).
         """
         old = self.certified
-        new = read_certificate(document, self._authority, self._name)
+        new = read_certificate(document, self._authority, self.name)
         if new.key != old.key:
             raise TrustError("TLS: the certificate is for another key")
         if new.not_before < old.not_before:
@@ -220,11 +220,6 @@ class TlsInForce:
     def renew(self, certified: TlsCertificate) -> None:
         """Take a newer one, which `newer` has read and which is durable."""
         self.certified = certified
-
-    def renew_at(self) -> float:
-        """Return when to ask for a newer one: with a third of its life left, in Unix seconds."""
-        life = self.certified.expires - self.certified.not_before
-        return self.certified.expires - life / 3
 
 
 def _load(document: bytes) -> x509.Certificate:

@@ -15,6 +15,7 @@ from hubcore.backend.talk.effects import (
     TakePieces,
     TakePolicy,
     TakeRelease,
+    TakeTlsCertificate,
 )
 from hubcore.backend.uplink.from_backend import Act, Order, Release
 from hubcore.backend.uplink.from_hub import HubMessage
@@ -22,7 +23,15 @@ from hubcore.ports.clock import Clock
 from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.policies import PolicyWorker
 
-Taken = TakeRelease | TakeOrder | TakeAct | TakePolicy | TakePieces | TakeCertificate
+Taken = (
+    TakeRelease
+    | TakeOrder
+    | TakeAct
+    | TakePolicy
+    | TakePieces
+    | TakeCertificate
+    | TakeTlsCertificate
+)
 
 
 class Incoming:
@@ -69,6 +78,8 @@ class Incoming:
                 self._policies.take_pieces(pieces)
             case TakeCertificate(document):
                 self._workers.take_certificate(document)
+            case TakeTlsCertificate(document):
+                self._workers.take_tls_certificate(document)
             case _:
                 assert_never(effect)
 

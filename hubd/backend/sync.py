@@ -52,6 +52,7 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
@@ -302,6 +303,7 @@ class Sync:
                     | TakePolicy()
                     | TakePieces()
                     | TakeCertificate()
+                    | TakeTlsCertificate()
                 ):
                     self._incoming.take(effect)
                 case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hubcore.backend.pace import Pace
@@ -13,10 +14,10 @@ from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
 from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
-from hubd.adapters.keys.renewed import RenewedCertificate
+from hubd.adapters.keys.renewed import RenewedCertificate, renewed_tls
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
-from hubd.backend.orders import Orders
+from hubd.backend.orders import Orders, no_certificate
 from hubd.backend.rotation import KeyRotation
 from hubd.backend.sync import Sync
 from hubd.building.devices import Devices
@@ -24,9 +25,10 @@ from hubd.building.evidence import Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
 from hubd.policy.carried import CarriedIntake
-from hubd.policy.certificate import CertificateIntake
+from hubd.policy.certificate import CertificateIntake, CertificateNotes
 from hubd.policy.new import PolicyIntake
 from hubd.policy.proven import ProvenPolicy
+from hubd.policy.tlscertificate import TlsIntake
 
 
 def make_policy_intake(
@@ -62,10 +64,22 @@ def make_certificate_intake(
         points=[point.number for door in config.doors for point in door.access_points],
         keep=RenewedCertificate(config.hub.state_directory).write,
         tickets=tickets,
-        log=evidence.log,
-        clock=evidence.clock,
-        tell=evidence.tell,
+        notes=CertificateNotes(evidence.log, evidence.clock, evidence.tell),
     )
+
+
+def make_tls_taker(
+    config: Config, keys: HubKeys, evidence: Evidence
+) -> Callable[[bytes], Awaitable[None]]:
+    """Make what takes a newer TLS certificate; a hub without a TLS identity takes none."""
+    if keys.tls is None:
+        return no_certificate
+    intake = TlsIntake(
+        keys.tls,
+        keep=renewed_tls(config.hub.state_directory).write,
+        notes=CertificateNotes(evidence.log, evidence.clock, evidence.tell),
+    )
+    return intake.accept
 
 
 def make_sync(

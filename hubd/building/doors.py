@@ -26,6 +26,7 @@ from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
+from hubd.upkeep.denials import LastDenials
 from hubd.upkeep.standing import StandingProblems
 
 DAY_SECONDS = 86_400
@@ -41,6 +42,7 @@ class Doors:
     orders: BackendOrders
     keeper: DoorKeeper
     passback: PassbackReset
+    denials: LastDenials
 
 
 def make_doors(
@@ -59,7 +61,10 @@ def make_doors(
     end = evidence.log.last() + 1
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
-    unlock = _make_unlock(config, movers, policy, standing, watch, persons, heard, evidence)
+    denials = LastDenials(evidence.clock)
+    unlock = _make_unlock(
+        config, movers, policy, standing, watch, persons, heard, denials, evidence
+    )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
     keeper = DoorKeeper(
@@ -91,6 +96,7 @@ def make_doors(
         orders=orders,
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
+        denials=denials,
     )
 
 
@@ -132,6 +138,7 @@ def _make_unlock(
     watch: DoorWatch,
     persons: Persons,
     heard: LastHeard,
+    denials: LastDenials,
     evidence: Evidence,
 ) -> Unlock:
     rules = SiteRules(
@@ -150,6 +157,7 @@ def _make_unlock(
         persons=persons,
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
+        on_denied=denials.note,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from hubd.adapters.keys.keyfiles import HubKeys
+from hubd.building.doors import Doors
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
-from hubd.doors.unlock import Unlock
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attendant import Attendant
 from hubd.readers.attending import Attending
@@ -21,7 +21,7 @@ def make_readers(
     keys: HubKeys,
     parts: Parts,
     policy: ProvenPolicy,
-    unlock: Unlock,
+    doors: Doors,
     evidence: Evidence,
 ) -> Attending | None:
     """Return what attends to the readers; None for a hub without any."""
@@ -33,6 +33,7 @@ def make_readers(
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
+        on_denied=doors.denials.note,
     )
     end = evidence.log.last() + 1
     cards.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
@@ -42,8 +43,8 @@ def make_readers(
             reader.id,
             reader.access_point,
             cards=cards,
-            ask=unlock.why_denied,
-            present=unlock.present,
+            ask=doors.unlock.why_denied,
+            present=doors.unlock.present,
             show=partial(parts.readers[reader.id].show, reader.id),
             clock=evidence.clock,
             tell=evidence.tell,

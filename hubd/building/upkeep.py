@@ -37,6 +37,7 @@ def make_clock_care(sync: Sync | None, evidence: Evidence) -> ClockCare:
 
 def make_status(
     config: Config,
+    keys: HubKeys,
     policy: ProvenPolicy,
     doors: Doors,
     devices: Devices,
@@ -48,6 +49,7 @@ def make_status(
     """Make what is shown of the hub."""
     return Status(
         config=config,
+        certificate=keys.in_force,
         version=__version__,
         health=evidence.health,
         clock=evidence.clock,
@@ -58,6 +60,8 @@ def make_status(
         standing=doors.standing,
         supervisor=devices.supervisor,
         sync=sync,
+        records_room=evidence.disk.records,
+        telemetry=devices.telemetry if config.devices or config.door_locks else None,
         link_count=lambda: len(phones.links),
         has_epoch_key=lambda: phones.ring.current is not None,
         task_count=lambda: len(asyncio.all_tasks()),
@@ -74,6 +78,7 @@ def make_self_check(
 ) -> SelfCheck:
     """Make what looks at the hub again and again."""
     backend_key = config.keys.backend_public
+    tls_certificate = config.keys.tls_certificate
     return SelfCheck(
         problems=evidence.problems,
         clock=evidence.clock,
@@ -83,4 +88,6 @@ def make_self_check(
         certificate=keys.in_force,
         certificate_file=config.keys.certificate.place,
         backend_key_file=backend_key.place if backend_key else "",
+        tls=keys.tls,
+        tls_file=tls_certificate.place if tls_certificate else "",
     )

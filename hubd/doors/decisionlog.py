@@ -24,14 +24,21 @@ from hubd.recording import record_now
 NOT_DONE_SECONDS = 0.5
 """How long the answer waits for the record that a granted release did not happen."""
 
+OnDenied = Callable[[Operation, Denial, Detail], None]
+"""Hears of each denial with its facts, whether or not its record becomes durable."""
 OnEnd = Callable[[bool], None]
 """Hears whether a record is durable (True), or never will be; once, whoever waits or does not."""
+
+
+def unheard(operation: Operation, why: Denial, facts: Detail) -> None:
+    """Nobody hears of a denial."""
 
 
 class DecisionLog:
     """Writes decisions, and the releases that did not happen, into the audit log."""
 
-    def __init__(self, log: AuditLog, clock: Clock, tell: Tell) -> None:
+    def __init__(self, log: AuditLog, clock: Clock, tell: Tell, on_denied: OnDenied) -> None:
+        self._on_denied = on_denied
         self._log = log
         self._clock = clock
         self._tell = tell
@@ -48,6 +55,8 @@ class DecisionLog:
 
         Awaited, tell whether it is durable within so many seconds.
         """
+        if why is not None:
+            self._on_denied(operation, why, facts)
         detail: Detail = {
             **operation.facts,
             **facts,

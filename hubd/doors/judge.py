@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hubcore.access.claim import Claim, Strength
-from hubcore.access.decide import Denied, Facts, decide
+from hubcore.access.decide import Denied, Facts, decide, hours_begin
 from hubcore.access.passback import PassbackRule
 from hubcore.access.precedence import RULES_OF, DoorMode
 from hubcore.access.words import Denial, Mode
@@ -77,6 +77,14 @@ class Judge:
         if isinstance(decision, Denied):
             return decision.why
         return None
+
+    def hours_begin(self, claim: Claim) -> float | None:
+        """Tell when a claim's hours begin next, None when not soon or when that is not known."""
+        try:
+            facts = self._facts(claim)
+        except StoreError:
+            return None
+        return hours_begin(facts, claim, self._clock.wall())
 
     def why_refused(self, order: from_backend.Release, came: float) -> Denial | None:
         """Tell why an order of the backend is refused; it came at the Unix time `came`."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from hubcore.access.claim import ClaimOutcome
+from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.once import Key
 from hubcore.access.words import Action, Denial
 from hubcore.evidence.facts import Detail, Fact
@@ -32,6 +32,7 @@ class Operation:
     """What is asked, and by whom; `seconds` None leaves the time to the access point.
 
     `kind` is that of its record: ACCESS for a phone's claim, REMOTE for an order of the backend.
+    `claim` is what stands behind it, None for an order and for a card of nobody.
     """
 
     kind: RecordKind
@@ -40,6 +41,7 @@ class Operation:
     point: int
     action: Action
     seconds: int | None = None
+    claim: Claim | None = field(default=None, compare=False, repr=False)
 
     @property
     def moves(self) -> bool:

@@ -35,7 +35,7 @@ from hubcore.evidence.records import RecordKind, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.doors import Mover
 from hubcore.ports.stores import AuditLog, PolicyStore
-from hubd.doors.decisionlog import DecisionLog
+from hubd.doors.decisionlog import DecisionLog, OnDenied, unheard
 from hubd.doors.drive import DoorMovers, Watch
 from hubd.doors.judge import Judge
 from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, OperationEnd
@@ -77,6 +77,7 @@ class Unlock:
         persons: Persons,
         offline_seconds: Callable[[], float] = lambda: 0.0,
         mode_at: Callable[[int], DoorMode] | None = None,
+        on_denied: OnDenied = unheard,
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
@@ -95,7 +96,7 @@ class Unlock:
             mode_at=mode_at,
             used=self._uses.used,
         )
-        self._decisions = DecisionLog(log, clock, tell)
+        self._decisions = DecisionLog(log, clock, tell, on_denied)
         self._clock = clock
         self._movers = DoorMovers(doors, watch, tell)
         self._watch = watch
@@ -118,6 +119,10 @@ class Unlock:
     def why_denied(self, claim: Claim) -> Denial | None:
         """Tell why a claim would be denied now: nothing is recorded, nothing changes."""
         return self._judge.why_denied(claim)
+
+    def hours_begin(self, claim: Claim) -> float | None:
+        """Tell when a claim's hours begin next."""
+        return self._judge.hours_begin(claim)
 
     async def release(self, order: from_backend.Release) -> from_hub.Result:
         """Carry out an order of the backend."""
@@ -160,6 +165,7 @@ class Unlock:
             op=claim.op,
             point=claim.access_point,
             action=claim.action,
+            claim=claim,
         )
         latest = claim.arrived + LATE_SECONDS
 

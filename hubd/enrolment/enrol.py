@@ -16,46 +16,34 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import zmq
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from zmq.utils import z85
 
 from hubcore.backend.enrolment import messages
-from hubcore.backend.enrolment.messages import (
-    ANY_HOST,
-    Ask,
-    Enrolled,
-    fingerprint,
-    prove_keys,
-    tls_request,
-)
+from hubcore.backend.enrolment.messages import ANY_HOST, Enrolled
 from hubcore.backend.enrolment.token import Token, digest_of
 from hubcore.codec import cbor, cose
-from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import TlsName, TlsRole, pem_of, public_der, read_certificate
-from hubcore.errors import ConfigError, FrameError, PeerError, TrustError
+from hubcore.codec.tls import pem_of
+from hubcore.errors import ConfigError, FrameError, PeerError
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
-from hubcore.version import __version__
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.keyfiles import SERVER_KEYS_MAX
-from hubd.adapters.keys.uplinkkeys import UplinkKeys, key_from_text, public_of
+from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from hubd.enrolment.asking import Asking, ask_until_enrolled
 from hubd.enrolment.durable import PUBLIC, Durable, Sealer, Step, no_step, read
 from hubd.enrolment.greeting import fetch_greeting
+from hubd.enrolment.ownkeys import MAKES, OwnKeys, read_own_keys
 from hubd.enrolment.places import (
     ANSWER,
-    CURVE_SECRET,
     IDENTITY,
     OWN_KEYS,
-    TLS_KEY,
     KeyStore,
     Places,
 )
+from hubd.enrolment.proven import check
 from hubd.enrolment.settings import DoorLines, put_config, text_of
 
 _DIGEST_BYTES = 32
@@ -89,47 +77,6 @@ class Result:
     access_points: tuple[int, ...]
     new: bool = True
     kept: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnKeys:
-    """The hub's own keys; nothing of them leaves this machine but their public halves."""
-
-    identity: SigningKey = field(repr=False)
-    secret: bytes = field(repr=False)
-    tls: SigningKey = field(repr=False)
-
-    @property
-    def public(self) -> bytes:
-        """The public half of the CURVE key."""
-        return public_of(self.secret)
-
-    @property
-    def identity_public(self) -> bytes:
-        """The public half of the identity, as an encoded COSE_Key."""
-        return cbor.encode(self.identity.cose_key)
-
-    @property
-    def tls_public(self) -> bytes:
-        """The public half of the TLS key, as SubjectPublicKeyInfo."""
-        return public_der(self.tls.private.public_key())
-
-    @property
-    def fingerprint(self) -> str:
-        """What two people compare."""
-        return fingerprint(self.identity_public, self.public, self.tls_public)
-
-    def ask(self, token: Token) -> Ask:
-        """Return the question, with the proofs of all keys."""
-        request = tls_request(self.tls, self.identity_public, self.public)
-        return Ask(
-            version=messages.VERSION,
-            secret=token.secret,
-            identity=self.identity_public,
-            proof=prove_keys(self.identity, self.public, request),
-            request=request,
-            software=__version__,
-        )
 
 
 class Enrolment:
@@ -171,17 +118,13 @@ class Enrolment:
             self._begin(order)
         get = self._keys.key if is_answered else self._keys.pending
         found: dict[str, bytes] = {}
-        for name, make in _MAKES.items():
+        for name, make in MAKES.items():
             key = get(name)
             if key is None:
                 key = make()
                 self._keys.put_pending(name, key)
             found[name] = key
-        return OwnKeys(
-            identity=_signing_key(IDENTITY, found[IDENTITY]),
-            secret=key_from_text(found[CURVE_SECRET].decode("ascii")),
-            tls=_signing_key(TLS_KEY, found[TLS_KEY]),
-        )
+        return read_own_keys(found)
 
     def _begin(self, order: Order) -> None:
         """Let the keys that wait be those of this token; others of before are given up."""
@@ -296,37 +239,6 @@ class Enrolment:
         self._files.write(self._places.drop_in, shipped, PUBLIC)
 
 
-def check(enrolled: Enrolled, keys: OwnKeys) -> HubCertificate:
-    """Prove an answer against the hub's own keys. Raise ConfigError."""
-    try:
-        issuer = cose.read_key(cbor.decode(enrolled.issuer))
-        certificate = read_hub_certificate(enrolled.certificate, issuer)
-    except PeerError as error:
-        sentence = f"the backend sent no certificate of the site's issuer: {error}"
-        raise ConfigError(sentence) from error
-    if certificate.key.kid != keys.identity.verify_key.kid:
-        raise ConfigError("the backend sent a certificate for the key of another hub")
-    if (certificate.hub, certificate.site) != (enrolled.hub, enrolled.site):
-        raise ConfigError("the backend sent the certificate of another hub or site")
-    doors = {door.access_point for door in enrolled.doors}
-    if not doors <= set(certificate.access_points):
-        raise ConfigError("the backend sent doors that its certificate does not have")
-    if keys.public in enrolled.server_keys:
-        raise ConfigError("the backend sent this hub's own key as its own")
-    _check_tls(enrolled, keys)
-    return certificate
-
-
-def _check_tls(enrolled: Enrolled, keys: OwnKeys) -> None:
-    try:
-        name = TlsName(enrolled.site, TlsRole.HUB, enrolled.hub)
-        certificate = read_certificate(enrolled.tls_certificate, enrolled.tls_authority, name)
-    except TrustError as error:
-        raise ConfigError(f"the backend sent no TLS certificate for this hub: {error}") from error
-    if certificate.key != keys.tls_public:
-        raise ConfigError("the backend sent a TLS certificate for the key of another hub")
-
-
 def _reached(enrolled: Enrolled, host: str) -> Enrolled:
     """Put the host that the installer typed where a backend says "this very host" (`*`)."""
     here = f"{_endpoint(host)}:"
@@ -342,37 +254,6 @@ def _result(certificate: HubCertificate, new: bool = True, kept: Path | None = N
         new=new,
         kept=kept,
     )
-
-
-def _new_signing_key() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _new_curve_secret() -> bytes:
-    return zmq.curve_keypair()[1]
-
-
-_MAKES: Mapping[str, Callable[[], bytes]] = {
-    IDENTITY: _new_signing_key,
-    CURVE_SECRET: _new_curve_secret,
-    TLS_KEY: _new_signing_key,
-}
-"""How each of OWN_KEYS is made."""
-
-
-def _signing_key(name: str, data: bytes) -> SigningKey:
-    try:
-        key = serialization.load_pem_private_key(data, None)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"the {name} that waits here is damaged: remove it") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"the {name} that waits here is of another kind: remove it")
-    return SigningKey(key)
 
 
 def _endpoint(host: str) -> str:

@@ -13,6 +13,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import AuditError, TrustError
@@ -28,6 +29,24 @@ from hubd.recording import record_now
 CHANGES = Rate(burst=16, per_second=1 / 600)
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateNotes:
+    """How it is told and recorded that a newer certificate is in force."""
+
+    log: AuditLog
+    clock: Clock
+    tell: Tell
+
+    async def write(self, facts: Detail) -> None:
+        """Tell it, and record it; a record that cannot be written is told of."""
+        self.tell(EventName.CERTIFICATE, facts)
+        record = record_now(self.clock, RecordKind.CERTIFICATE, facts)
+        try:
+            await self.log.append(record)
+        except AuditError as error:
+            self.tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
+
+
 class CertificateIntake:
     """Takes newer certificates; `keep` makes one durable, or raises StoreError."""
 
@@ -39,9 +58,7 @@ class CertificateIntake:
         points: Collection[int],
         keep: Callable[[bytes], Awaitable[None]],
         tickets: TicketTable,
-        log: AuditLog,
-        clock: Clock,
-        tell: Tell,
+        notes: CertificateNotes,
     ) -> None:
         """`points`: the access points where this hub has a door."""
         self._in_force = in_force
@@ -49,9 +66,7 @@ class CertificateIntake:
         self._points = points
         self._keep = keep
         self._tickets = tickets
-        self._log = log
-        self._clock = clock
-        self._tell = tell
+        self._notes = notes
         self._changes = Bucket(CHANGES)
 
     async def accept(self, document: bytes) -> None:
@@ -61,20 +76,12 @@ class CertificateIntake:
         """
         if document == self._in_force.document:
             return
-        now = self._clock.wall()
+        clock = self._notes.clock
+        now = clock.wall()
         new = self._in_force.newer(document, self._issuer, self._points, now)
-        if not self._changes.take(self._clock.monotonic()):
+        if not self._changes.take(clock.monotonic()):
             raise TrustError("certificate: too many newer ones came lately; it may come again")
         await self._keep(document)
         self._in_force.renew(document, new)
         self._tickets.hub_lives_until(new.expires)
-        await self._record(new.expires)
-
-    async def _record(self, expires: int) -> None:
-        facts: Detail = {Fact.EXPIRES: expires}
-        self._tell(EventName.CERTIFICATE, facts)
-        record = record_now(self._clock, RecordKind.CERTIFICATE, facts)
-        try:
-            await self._log.append(record)
-        except AuditError as error:
-            self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
+        await self._notes.write({Fact.EXPIRES: new.expires})

@@ -122,8 +122,8 @@ class ProvenPolicy:
         if self._found.policy is OnDisk.UNPROVEN:
             raise StoreError(
                 "the policy on the disk is not proven by the issuer's signature, so nobody can "
-                "accept it; stop hubd, move policy.db aside and start hubd again, or wait for "
-                "the backend's policy"
+                "accept it; wait for the backend's policy, or load it from a stick (hubctl policy "
+                "load PATH), or stop hubd, move policy.db aside and start hubd again"
             )
         version = self._file.version()
         await self._file.note(self._log.head())

@@ -25,7 +25,7 @@ from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.reader import CardRead
 from hubcore.ports.stores import AuditLog, PolicyLookups
-from hubd.doors.decisionlog import DecisionLog
+from hubd.doors.decisionlog import DecisionLog, OnDenied, unheard
 from hubd.doors.operation import Operation
 from hubd.doors.recall import with_ages
 
@@ -72,12 +72,13 @@ class Cards:
         log: AuditLog,
         clock: Clock,
         tell: Tell,
+        on_denied: OnDenied = unheard,
         rule: LockoutRule | None = None,
     ) -> None:
         self._card_key = card_key
         self._policy = policy
         self._clock = clock
-        self._decisions = DecisionLog(log, clock, tell)
+        self._decisions = DecisionLog(log, clock, tell, on_denied)
         self._lockout = Lockout(rule or LockoutRule())
 
     def remember(self, records: Sequence[StoredRecord]) -> None:

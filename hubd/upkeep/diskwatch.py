@@ -78,6 +78,10 @@ class DiskWatch:
         """Tell whether there is room for more than releases."""
         return not self._short
 
+    def records(self) -> RecordsRoom:
+        """Return what the records take, as of the newest one."""
+        return self._records()
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:

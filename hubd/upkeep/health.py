@@ -69,6 +69,10 @@ class Health:
         warnings = [problem for problem in by_id if problem.severity is not Severity.ERROR]
         return (*errors, *warnings)
 
+    def shown_problems(self) -> list[dict[str, str]]:
+        """Return what stands now, as hubctl shows it."""
+        return [_shown(problem) for problem in self.problems()]
+
     def beat(self, loop: str) -> None:
         """A critical loop has come round. Raise KeyError for a name not in `deadlines`."""
         if loop not in self._beats:
@@ -118,7 +122,7 @@ class Health:
             "since": self._since,
             "missing": list(self.missing()),
             "late": list(self.late()),
-            "problems": [_shown(problem) for problem in self.problems()],
+            "problems": self.shown_problems(),
             "counters": self.counters(),
         }
 
@@ -126,6 +130,8 @@ class Health:
 def _shown(problem: Problem) -> dict[str, str]:
     return {
         "id": str(problem.id),
+        "check": str(problem.check),
+        "area": str(problem.area),
         "severity": str(problem.severity),
         "what": problem.what,
         "remedy": problem.remedy,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hubcore.backend.uplink.words import Cause
+from hubcore.codec.tls import TlsCertificate
 from hubd.backend.state import UplinkState
 from hubd.upkeep.checks import (
     CHECK_OF_HALT,
@@ -18,6 +19,7 @@ from hubd.upkeep.checks import (
     Topic,
     certificate_problem,
     problem,
+    tls_problem,
 )
 
 BACKEND_DOWN_SECONDS = 60.0
@@ -36,6 +38,9 @@ class Seen:
     certificate_expires: int
     certificate_file: str
     backend_key_file: str
+    tls: TlsCertificate | None
+    """None for a hub without a TLS identity."""
+    tls_file: str
     uplink: UplinkState | None
     """None for a hub without a backend."""
 
@@ -46,6 +51,13 @@ def _certificate(seen: Seen) -> Problem | None:
         expires=seen.certificate_expires,
         now=seen.now,
         file=seen.certificate_file,
+    )
+
+
+def _tls(seen: Seen) -> Problem | None:
+    tls = seen.tls
+    return (
+        None if tls is None else tls_problem(tls.not_before, tls.expires, seen.now, seen.tls_file)
     )
 
 
@@ -109,6 +121,7 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.FORK: partial(_halt, Cause.FORK),
     Topic.GAP: partial(_halt, Cause.GAP),
     Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),
+    Topic.TLS: _tls,
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),
     Topic.UPLINK_KEY: _uplink_key,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from hubcore.codec.tls import TlsInForce
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
@@ -33,6 +34,8 @@ class SelfCheck:
         certificate: CertificateInForce,
         certificate_file: str,
         backend_key_file: str,
+        tls: TlsInForce | None,
+        tls_file: str,
     ) -> None:
         """Files as the installer knows them."""
         self._problems = problems
@@ -43,6 +46,8 @@ class SelfCheck:
         self._certificate = certificate
         self._certificate_file = certificate_file
         self._backend_key_file = backend_key_file
+        self._tls = tls
+        self._tls_file = tls_file
 
     async def run(self) -> None:
         """Check and mend every CHECK_SECONDS until cancelled."""
@@ -71,5 +76,7 @@ class SelfCheck:
             certificate_expires=self._certificate.certified.expires,
             certificate_file=self._certificate_file,
             backend_key_file=self._backend_key_file,
+            tls=None if self._tls is None else self._tls.certified,
+            tls_file=self._tls_file,
             uplink=None if self._sync is None else self._sync.state,
         )

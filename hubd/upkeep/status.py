@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 
 from hubcore.access.precedence import DoorOrder, mode_of
 from hubcore.device.state import Quantity
+from hubcore.device.telemetry import TelemetryTable
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
-from hubcore.ports.stores import AuditLog, PolicyStore
+from hubcore.ports.stores import AuditLog, PolicyStore, RecordsRoom
 from hubd.backend.sync import Sync
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
@@ -20,7 +22,7 @@ from hubd.config.section import kind_of
 from hubd.devices.supervisor import Supervisor
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
-from hubd.upkeep.checks import Topic
+from hubd.upkeep.checks import AREA_OF, CHECKS, Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
 
@@ -32,6 +34,7 @@ class Status:
     """Who knows what."""
 
     config: Config
+    certificate: CertificateInForce
     version: str
     health: Health
     clock: Clock
@@ -42,6 +45,9 @@ class Status:
     standing: StandingOrders
     supervisor: Supervisor
     sync: Sync | None
+    records_room: Callable[[], RecordsRoom]
+    telemetry: TelemetryTable | None
+    """None for a hub without devices."""
     link_count: Callable[[], int]
     """Of the radio."""
     has_epoch_key: Callable[[], bool]
@@ -50,15 +56,19 @@ class Status:
 
     def whole(self) -> Document:
         """Return the whole document."""
+        uplink = None if self.sync is None else self.sync.state
         return {
             "hub": self.config.hub.id,
             "site": self.config.hub.site,
+            "zone": self.config.hub.time_zone,
+            "certificate": self._certificate(),
             "version": self.version,
             **self.health.snapshot(),
             "radio": self._radio(),
-            "backend": None if self.sync is None else asdict(self.sync.state),
+            "backend": None if uplink is None else asdict(uplink),
             "policy_version": self.policy.version(),
-            "records": {"last": self.log.last(), "waiting": self.log.waiting()},
+            "records": self._records(None if uplink is None else uplink.unacknowledged_seconds),
+            "telemetry": self._telemetry(),
             "doors": self.doors(),
             "devices": self.devices(),
             "clock": self._clock(),
@@ -69,6 +79,15 @@ class Status:
         """Return the doors alone."""
         return [self._door(door) for door in self.config.doors]
 
+    def checks(self) -> list[Document]:
+        """Return each topic of the table of checks, with what stands under it."""
+        standing = {problem["id"]: problem for problem in self.health.shown_problems()}
+        areas = {row.topic: AREA_OF[row.class_] for row in CHECKS.values()}
+        return [
+            standing.get(str(topic), {"id": str(topic), "area": str(areas[topic])})
+            for topic in Topic
+        ]
+
     def devices(self) -> list[Document]:
         """Return the devices alone, and after them the locks of doors, by their doors' names."""
         shown = [
@@ -78,6 +97,23 @@ class Status:
             shown.append({**self._device(lock.id, door.name, kind_of(lock)), "door": door.id})
         return shown
 
+    def _records(self, oldest_seconds: float | None) -> Document:
+        """Return what the evidence takes; alarms are not counted apart: one may be a silent one."""
+        room = self.records_room()
+        return {
+            "last": self.log.last(),
+            "waiting": self.log.waiting(),
+            "oldest_seconds": None if oldest_seconds is None else round(oldest_seconds, 1),
+            "budget_bytes": room.budget_bytes,
+            "used_bytes": room.used_bytes,
+            "held_bytes": room.held_bytes,
+            "gone": room.gone,
+        }
+
+    def _telemetry(self) -> Document | None:
+        table = self.telemetry
+        return None if table is None else {"waiting": len(table), "dropped": table.dropped}
+
     def _clock(self) -> Document:
         kernel = self.time.kernel_time()
         return {
@@ -85,6 +121,15 @@ class Status:
             "wall": self.clock.wall(),
             "synchronised": None if kernel is None else kernel.synchronised,
             "error_seconds_max": None if kernel is None else kernel.error_seconds_max,
+        }
+
+    def _certificate(self) -> Document:
+        certified = self.certificate.certified
+        return {
+            "begins": certified.not_before,
+            "expires": certified.expires,
+            "key": certified.key.kid.hex(),
+            "access_points": list(certified.access_points),
         }
 
     def _radio(self) -> Document:

@@ -1,4 +1,4 @@
-"""A hub's newest certificate, as somebody has put it into the engine.
+"""A hub's newest certificates, as somebody has put them into the engine.
 
 Law: nothing is proven here. The hub proves a certificate; only its end is read, for rule 12 of
 docs/uplink.md.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from hubcore.backend.uplink.from_backend import Certificate
+from hubcore.backend.uplink.from_backend import Certificate, TlsCertificate
 from hubcore.codec import cose, cwt
 from hubcore.errors import FrameError, ProofError
 
@@ -19,6 +19,14 @@ def message_of(document: bytes | None) -> Certificate | None:
     """Return the message that brings a certificate; None without one that a message can carry."""
     try:
         return None if document is None else Certificate(document)
+    except FrameError:
+        return None
+
+
+def tls_message_of(document: bytes | None) -> TlsCertificate | None:
+    """Return the message that brings a TLS certificate; None as above."""
+    try:
+        return None if document is None else TlsCertificate(document)
     except FrameError:
         return None
 

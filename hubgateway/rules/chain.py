@@ -134,14 +134,14 @@ def added(known: Known, records: list[StoredRecord], place: int) -> Known:
     hashes = dict(known.hashes)
     hashes.update({one.number: one.hash for one in records})
     while len(hashes) > 4 * BATCH_RECORDS_MAX:
-        del hashes[min(hashes)]
+        del hashes[next(iter(hashes))]  # numbers come in rising order
     return Known(Head(newest.number, newest.hash), place, hashes)
 
 
 def write_batch(records: list[StoredRecord]) -> bytes:
     """Return the engine's message: an array of Evidence messages, each as the hub sent it."""
-    frames = [codec.encode(Evidence(one.number, one.body, one.hash)) for one in records]
-    return cbor.encode(frames)
+    frames = [cbor.encode_flat([Evidence.TYPE, one.number, one.body, one.hash]) for one in records]
+    return cbor.encode_flat(frames)
 
 
 def read_batch(data: bytes) -> list[StoredRecord]:

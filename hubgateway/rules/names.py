@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 RECORDS_STREAM = "HUB_RECORDS"
 COMMANDS_STREAM = "HUB_COMMANDS"
@@ -44,6 +45,8 @@ BUCKETS = (
 )
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+ENTRIES_REMEMBERED = 16_384
+"""Rows of the directory: one is looked up for each message."""
 KEY = re.compile(r"[0-9a-f]{64}")
 _KEY_BEGINS = 16
 _ROOT = re.compile(r"root\.([1-9][0-9]{0,18})")
@@ -81,6 +84,7 @@ def write_entry(entry: Entry) -> bytes:
     return f"{entry.standing.value} {entry.hub}".encode("ascii")
 
 
+@lru_cache(ENTRIES_REMEMBERED)
 def read_entry(value: bytes) -> Entry | None:
     """Read `enrolled HUB`, `revoked HUB` or `retired HUB`; None for anything else."""
     words = value.decode("ascii", "replace").split()

@@ -120,6 +120,7 @@ const UPLINK_FROM_BACKEND = {
   27: ["Certificate", 4160, bytes(1, 4096)],
   28: ["RotateKey", 4096, hash],
   29: ["Probe", 4096, bytes(8)],
+  30: ["TlsCertificate", 4096, bytes(1, 2048)],
 };
 const ENROLMENT_FROM_HUB = {
   1: ["Ask", 4096, uint(), bytes(10), bytes(1, 128), bytes(64), bytes(1, 1024), text(32)],

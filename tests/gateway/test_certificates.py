@@ -51,11 +51,18 @@ async def test_a_certificate_comes_before_welcome_and_when_it_is_new(bench: Benc
     await hub.say(request)
     told: Msg = await wanted.next_msg(WAIT_SECONDS)
     assert codec.decode_from_hub(told.data) == request
+    for_tls = b"\x30\x01"
+    await bench.put(names.TLS_BUCKET, HUB, for_tls)
+    assert await hub.hear_a(from_backend.TlsCertificate) == from_backend.TlsCertificate(for_tls)
     second = certificate(now + 900)
     await bench.put(names.CERTIFICATES_BUCKET, HUB, second)
     assert await hub.hear_a(from_backend.Certificate) == from_backend.Certificate(second)
     await hub.say(request)  # of a hub that has not taken it
     assert await hub.hear_a(from_backend.Certificate) == from_backend.Certificate(second)
+    again = await bench.hub(HUB)
+    await again.greet(gate.endpoint)
+    brought = [from_backend.TlsCertificate(for_tls), from_backend.Certificate(second)]
+    assert again.heard[:2] == brought, "both come before Welcome"
 
 
 async def test_a_hub_that_was_dark_past_its_end_may_only_renew(bench: Bench) -> None:

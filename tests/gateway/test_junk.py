@@ -11,8 +11,10 @@ import pytest_asyncio
 from nats.js.errors import APIError
 
 from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.words import ReleaseOutcome
 from hubgateway.rules import names
-from tests.gateway.bench import Bench, make_chain, running, until
+from hubgateway.rules.hubpace import ANSWERS
+from tests.gateway.bench import WAIT_SECONDS, Bench, make_chain, running, until
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
@@ -91,3 +93,18 @@ async def test_a_stray_message_is_named_and_the_documented_step_mends_it(bench: 
     assert await bench.stored("hub-1") == hub.records
     await hub.say(from_hub.Ping(bytes(8)))
     await hub.hear_a(from_backend.Pong)
+
+
+async def test_a_hub_in_wrong_hands_fills_no_stream_of_answers(bench: Bench) -> None:
+    """hubpace, law 1"""
+    gate = await bench.gate()
+    hub = await bench.hub("hub-1")
+    hub.records = make_chain(300)
+    await hub.greet(gate.endpoint)
+    for number in range(2_000):
+        answer = from_hub.Result(number.to_bytes(16, "big"), ReleaseOutcome.RELEASED, "x" * 200)
+        await hub.say(answer)
+    await hub.send_until_durable(gate.endpoint)
+    info = await bench.js.stream_info(names.RESULTS_STREAM)
+    assert 1 <= info.state.messages <= ANSWERS.burst + WAIT_SECONDS * ANSWERS.per_second
+    assert await bench.stored("hub-1") == hub.records, "its records are taken all the same"

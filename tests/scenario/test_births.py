@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcore.access.grant import Access
-from hubd.adapters.keys.renewed import RENEWED
+from hubd.adapters.keys.renewed import RENEWED, RENEWED_TLS
 from hubd.start.checkconfig import page
 from hubsim import site as sites
 from hubsim.enrolling import enrolment_port, hand_over, start_enroll
@@ -92,6 +92,11 @@ def newest(stage: Stage) -> bytes:
     return (stage.site.hub / "certificate.cbor").read_bytes()
 
 
+def newest_tls(stage: Stage) -> bytes:
+    """The newest one for TLS."""
+    return (stage.site.hub / "tls.pem").read_bytes()
+
+
 async def told_kinds(stage: Stage) -> list[str]:
     return [record["kind"] for record in await stage.records()]
 
@@ -106,10 +111,16 @@ async def renewed_while_it_runs(stage: Stage) -> None:
         lambda: renewed.exists() and renewed.read_bytes() == newest(stage), "it is durable"
     )
 
-    async def recorded() -> bool:
-        return "certificate" in await told_kinds(stage)
+    renewed_tls = stage.site.hub / "state" / RENEWED_TLS
+    await stage.until(
+        lambda: renewed_tls.exists() and renewed_tls.read_bytes() == newest_tls(stage),
+        "so is that for TLS",
+    )
 
-    await stage.until(recorded, "its record is with the backend")
+    async def recorded() -> bool:
+        return (await told_kinds(stage)).count("certificate") == 2
+
+    await stage.until(recorded, "their records are with the backend")
     await opens(stage)
     await stage.kill("hub")
     add_access_point(stage, 7)
@@ -118,7 +129,7 @@ async def renewed_while_it_runs(stage: Stage) -> None:
     await at_rest(stage)
     assert renewed.read_bytes() == newest(stage)
     await opens(stage)
-    assert (await told_kinds(stage)).count("certificate") == 1, "the same again is no news"
+    assert (await told_kinds(stage)).count("certificate") == 2, "the same again is no news"
     assert (await checked(stage)).startswith("access points 1, 7, until 20")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +19,7 @@ from zmq.utils import z85
 
 from hubcore.backend.enrolment.greeting import GREETING_BYTES_MAX, Greeting, write_greeting
 from hubcore.backend.enrolment.messages import Enrolled, FromBackend
-from hubcore.backend.enrolment.token import Token, trust_of, write_token
+from hubcore.backend.enrolment.token import Token, read_token, trust_of, write_token
 from hubcore.codec import cbor
 from hubcore.codec.cose import read_key
 from hubcore.codec.tls import (
@@ -29,8 +30,12 @@ from hubcore.codec.tls import (
     public_der,
     read_certificate,
 )
+from hubcore.errors import ConfigError
 from hubd.config.file import load
-from hubd.enrolment.places import OWN_KEYS
+from hubd.enrolment.asking import Asking
+from hubd.enrolment.durable import Sealer
+from hubd.enrolment.enrol import Enrolment, Order
+from hubd.enrolment.places import OWN_KEYS, Places
 from hubsim.backend.admission.keyring import HubFiles
 from hubsim.backend.admission.zap import Gate
 from hubsim.enrolment.desk import Desk
@@ -40,6 +45,7 @@ from tests.newhub import NewHub, Signer
 pytestmark = pytest.mark.once
 
 PATIENCE_SECONDS = 60.0
+ROOT = Path(__file__).parents[2]
 SIGNER = Signer()
 SERVER_KEY = z85.decode(zmq.curve_keypair()[0])
 SITE = SIGNER.of_site((SERVER_KEY,), beacon=bytes(range(16)))
@@ -50,6 +56,7 @@ import asyncio, os, sys
 from pathlib import Path
 from hubcore.backend.enrolment.token import read_token
 from hubd.enrolment.asking import Asking
+from hubd.enrolment.durable import Sealer
 from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import Places
 
@@ -220,6 +227,101 @@ async def test_a_power_cut_at_each_step_and_the_same_again_ends_enrolled(tmp_pat
             assert not [name for name in held if name.endswith(left)], cut_at
             cut_at += 1
     assert cut_at > 22, "each write and rename is a step"
+
+
+async def test_where_the_machine_can_seal_no_private_key_lies_in_clear(tmp_path: Path) -> None:
+    """places, law 3; durable, law 3: the real systemd-creds, as root"""
+    sealer = Sealer()
+    if os.geteuid() != 0 or not sealer.can():
+        pytest.skip("systemd-creds cannot seal here")
+    root = tmp_path / "disk"
+    shipped = Places(root).drop_in_shipped
+    shipped.parent.mkdir(parents=True)
+    shipped.write_bytes((ROOT / "systemd/sealed-keys.conf").read_bytes())
+    async with bureau(tmp_path / "backend") as one:
+        words = ("-I", "-m", "hubctl.main", "enroll", f"127.0.0.1:{one.port}", "--root", str(root))
+        token = promise(one.desk)
+        for what in ("enrolled: hub", "enrolled already: hub"):
+            status, said = await run(*words, text=token + "\n")
+            assert status == 0, said
+            assert what in said
+        assert SITE.beacon not in b"".join(files(root).values())
+        sealed = root / "etc/credstore.encrypted"
+        opened = {
+            name: sealer.unseal(name, (sealed / f"hubd.{name}").read_bytes())
+            for name in (*OWN_KEYS, "beacon")
+        }
+        assert zmq.curve_public(opened["curve_secret"]).decode() == known(one.desk, "hub-a")
+        for path in root.rglob("*"):
+            data = path.read_bytes() if path.is_file() else b""
+            assert not any(secret in data for secret in opened.values()), path
+        tls_identity(files(root) | {"hubd.tls_key": opened["tls_key"]}, "hub-a")
+        assert Places(root).drop_in.read_bytes() == shipped.read_bytes()
+
+
+class Cut(BaseException):
+    """The power is gone."""
+
+
+async def enrol_here(root: Path, port: int, order: Order, cut_at: int = 0) -> None:
+    """Do what `hubctl enroll` does, in this process; the power goes before a step."""
+    steps = 0
+
+    def step(_: str) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == cut_at:
+            raise Cut
+
+    enrolment = Enrolment(Places(root), None, step)
+    if enrolment.standing(order) is None:
+        keys = enrolment.own_keys(order)
+        asking = Asking(seconds=PATIENCE_SECONDS, pace_seconds=0.02)
+        enrolment.install(order, keys, await enrolment.answer(order, keys, asking))
+
+
+async def test_another_token_never_installs_what_the_first_one_brought(tmp_path: Path) -> None:
+    """enrol, law 6: whatever step the first one ended at, and then each step of the second"""
+    refused = 0
+    async with bureau(tmp_path / "backend") as one:
+
+        def order(hub: str, anew: bool = False) -> Order:
+            token = read_token(promise(one.desk, hub))
+            return Order("127.0.0.1", one.port, token, anew=anew)
+
+        was_cut = True
+        cut_at = 0
+        while was_cut:
+            cut_at += 1
+            root = tmp_path / f"disk-{cut_at}"
+            hub = f"first-{cut_at}"
+            other = f"second-{cut_at}"
+            try:
+                await enrol_here(root, one.port, order(hub), cut_at)
+                was_cut = False
+            except Cut:
+                pass
+            second = order(other)
+            lies_here = (root / "etc/credstore/hubd.enrolment").exists()
+            before = files(root)
+            if lies_here:
+                with pytest.raises(ConfigError, match=f"as hub {hub} of site acme"):
+                    await enrol_here(root, one.port, second)
+                assert files(root) == before
+                refused += 1
+            second = replace(second, anew=lies_here or not was_cut)
+            with contextlib.suppress(Cut):
+                await enrol_here(root, one.port, second, 1 + cut_at // 2)
+            await enrol_here(root, one.port, second)
+            held = files(root)
+            entry = one.desk.book.entries[other]
+            assert held["hubd.certificate"].hex() == entry.certificate
+            tls_identity(held, other)
+            assert zmq.curve_public(held["hubd.curve_secret"]).decode() == known(one.desk, other)
+            bound = one.desk.book.entries[hub]
+            for name in ("identity", "curve", "tls_key"):
+                assert getattr(bound, name) != getattr(entry, name), (cut_at, name)
+    assert refused > 10, "there are steps between the answer and the end"
 
 
 async def test_a_hub_stays_what_it_is_unless_it_is_told_to_enrol_anew(tmp_path: Path) -> None:

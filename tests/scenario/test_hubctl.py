@@ -30,6 +30,7 @@ from hubctl.table import TABLE
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.enrolment.__main__ import enroll as enrolment_program
+from hubd.upkeep.checks import Area, Topic
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
@@ -63,14 +64,28 @@ CASES: dict[Words, Case] = {
     ("status",): Case(
         says=("hub-1 of site", "Front door"), keys=("hub", "ready", "problems", "doors", "clock")
     ),
+    ("why",): Case(
+        says=("Nobody was refused since hubd started",), keys=("zone", "since", "denials")
+    ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
     ("devices",): Case(says=("devices", "position", "faults"), keys=("devices",)),
+    ("hub",): Case(
+        says=("hub-1 of site", "certificate ends", "days", "time at the site"),
+        keys=("hub", "site", "zone", "version", "certificate", "clock"),
+    ),
+    ("uplink",): Case(
+        says=("connected since", "records waiting", "the backend's time less this hub's"),
+        keys=("uplink",),
+    ),
     ("clock",): Case(says=("clock: trusted",), keys=("clock",)),
     ("clock", "trust"): Case(
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
+    ("doctor",): Case(
+        says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
+    ),
     ("audit", "verify"): Case(
         says=("The chain holds.",),
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
@@ -283,11 +298,16 @@ async def test_to_a_reader_who_has_gone(stage: Stage, words: Words) -> None:
     assert (status, err) == (-signal.SIGPIPE, "")
 
 
-async def records_of(stage: Stage, kind: RecordKind) -> int:
+async def details_of(stage: Stage, kind: RecordKind) -> list[dict[str, Any]]:
     _, out, _ = await ended(
         await start(stage, "audit", "list", "--json", "--last", "1000", "--file", "{audit}")
     )
-    return sum(json.loads(line)["kind"] == kind for line in out.splitlines())
+    listed = [json.loads(line) for line in out.splitlines()]
+    return [one["detail"] for one in listed if one["kind"] == kind]
+
+
+async def records_of(stage: Stage, kind: RecordKind) -> int:
+    return len(await details_of(stage, kind))
 
 
 async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> None:
@@ -306,6 +326,11 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
     try:
         assert (await stage.hub("status"))["clock"]["state"] == "behind_records"
         assert (await look(stage, ("status",)))[0] == 1
+        status, out, _ = await ended(await start(stage, "doctor", "--json"))
+        states = {one["id"]: one["state"] for one in json.loads(out)["checks"]}
+        assert (status, states["hubd"], states["version"]) == (2, "ok", "ok")
+        assert [name for name, state in states.items() if name.startswith("clock-behind")]
+        assert "failed" in {state for name, state in states.items() if name.startswith("clock-b")}
         before = await records_of(stage, RecordKind.CLOCK)
         # desperate, and at once
         tries = [await start(stage, "trust-clock", "--json") for _ in range(4)]
@@ -314,12 +339,8 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         assert [document["state"] for document in documents] == ["trusted"] * 4
         assert sorted(document["vouched"] for document in documents) == [False, False, False, True]
         assert await records_of(stage, RecordKind.CLOCK) == before + 1
-        (vouched,) = [
-            record["detail"]["uid"]
-            for record in await stage.records()
-            if record["detail"].get("vouched_by") == "technician"
-        ]
-        assert vouched == os.geteuid()
+        newest = (await details_of(stage, RecordKind.CLOCK))[-1]
+        assert newest == {"vouched_by": "technician", "uid": os.geteuid()}
         status, out, _ = await ended(await start(stage, "trust-clock"))
         assert status == 0
         assert "trusted already" in out
@@ -334,6 +355,12 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         assert (await look(stage, ("status",)))[0] == 0
     finally:
         await stage.start_backend()
+
+
+async def test_the_doctor_looks_at_every_topic(stage: Stage) -> None:
+    told = [one["area"] for one in await stage.hub("checks")]
+    assert len(told) == len(Topic)
+    assert set(told) == set(Area)
 
 
 async def test_the_key_of_a_reader_was_changed_once(stage: Stage) -> None:

@@ -105,6 +105,12 @@ async def test_it_gets_100000_credentials_and_refuses_one_that_is_revoked_there(
     report = await visit(stage, lost)
     assert report.verdict is not None
     assert report.verdict.reason is Reason.REVOKED
+    status, told = await stage.hubctl("why", "front")
+    assert status == 0
+    (denial,) = told["denials"]
+    assert (denial["why"], denial["now"]) == ("credential-revoked", "credential-revoked")
+    assert credential(stage, lost).startswith(denial["asker"].rstrip("…"))
+    assert denial["asker"] != credential(stage, lost)
     await at_rest(stage)
     assert allowed(await visit(stage, kept))
     await at_rest(stage)
@@ -112,6 +118,12 @@ async def test_it_gets_100000_credentials_and_refuses_one_that_is_revoked_there(
     status, shown = await stage.hubctl("policy")
     assert (status, shown["version"]) == (0, 2)
     assert (shown["rows"]["cards"], shown["rows"]["credentials"]) == (MANY, 1)
+
+    kept_here = await stage.hub("status")
+    records = kept_here["records"]
+    assert records["waiting"] == records["last"] > 0
+    assert 0 < records["used_bytes"] <= records["held_bytes"] < records["budget_bytes"]
+    assert (records["oldest_seconds"], kept_here["telemetry"]) == (None, None)
 
     stage.site.revoke(credential(stage, kept))  # and the next stick brings what is new
     newer = tmp_path / "newer"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from hubd.adapters.keys.renewed import RENEWED_TLS
 from hubsim import site as sites
 from hubsim.enrolling import DISK
 from hubsim.main import main
@@ -116,7 +117,11 @@ async def test_hub_and_bridge_of_a_site_prove_themselves_and_nobody_else_does(
 ) -> None:
     """tls, laws 1 and 2"""
     async with Stage(tmp_path / "site", [FRONT], person=False, enrols=True) as stage:
-        pass
+        renewed = stage.site.hub / "state" / RENEWED_TLS
+        words = ("backend", "--at", str(stage.path), "renew", HUB)
+        result = await asyncio.to_thread(CliRunner().invoke, main, words)
+        assert result.exit_code == 0, result.output
+        await stage.until(renewed.exists, "the hub has its newer certificate")
     store = stage.path / DISK / "etc/credstore"
     hub = Party(
         store / "hubd.tls_key", store / "hubd.tls_certificate", store / "hubd.tls_authority"
@@ -130,6 +135,9 @@ async def test_hub_and_bridge_of_a_site_prove_themselves_and_nobody_else_does(
 
     async with serving(own) as server:
         assert await speak(server, hub.client(), name) == SPOKEN
+        newer = Party(hub.key, renewed, hub.authority)
+        assert await speak(server, newer.client(), name) == SPOKEN
+        assert server.clients[0] == server.clients.pop()
         uri = ("URI", f"spiffe://{site}/hub/{HUB}")
         assert server.clients == [{uri, ("DNS", f"{HUB}.hub.{site}")}]
         with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):

@@ -466,6 +466,22 @@ async def test_names_tell_why_and_keep_order_and_ceiling() -> None:
     assert await Names("127.0.0.1", 7).addresses(0) == (Address(socket.AF_INET, ("127.0.0.1", 7)),)
 
 
+async def test_an_address_that_takes_nobody_in_is_told_with_how_long_it_was_waited_for() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        endpoint = f"tcp://127.0.0.1:{full.getsockname()[1]}"
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):  # as many as the kernel lets wait, and one more
+                one = stack.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            async with linked(endpoint, Keys().public) as (_link, heard):
+                await until(lambda: "no answer within" in heard.why)
+                assert f"no answer within {FAST.connect_seconds:g} s" in heard.why
+                assert endpoint.removeprefix("tcp://") in heard.why
+
+
 # What answers there is told for what it is.
 
 

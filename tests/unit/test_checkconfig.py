@@ -45,6 +45,7 @@ SEALED = """# /etc/systemd/system/hubd.service.d/sealed-keys.conf
 [Service]
 LoadCredentialEncrypted=identity:hubd.identity
 """
+ROOT = Path(__file__).parents[2]
 FILES = {"identity": "identity.key", "certificate": "certificate.cbor", "issuer": "issuer.cbor"}
 FILES |= {"curve_secret": "curve.secret", "backend_public": "backend.pub"}
 RUNS = "LoadState=loaded\nActiveState=active\n"
@@ -562,6 +563,49 @@ def test_a_certificate_has_no_leeway_for_phones_give_none(
     status, said = hub.check()
     assert status == EX_UNAVAILABLE
     assert any(word in line for line in said)
+
+
+TLS = {"tls_key": "tls.key", "tls_certificate": "tls.pem", "tls_authority": "authority.pem"}
+
+
+@pytest.mark.parametrize(
+    ("days", "part"),
+    [
+        (10, "tls: spiffe://site-1/hub/hub-1, until 20"),
+        (364, "look at: tls: The hub's TLS certificate ends in "),
+        (366, "look at: tls: The hub's TLS certificate ended on "),
+        (-2, "look at: tls: The hub's TLS certificate begins on "),
+    ],
+)
+def test_a_tls_certificate_is_told_with_its_name_and_judged_by_the_time(
+    hub: Hub, days: int, part: str
+) -> None:
+    hub.now = os.stat(hub.site.path / "issuer.key").st_mtime + days * 86_400
+    more = "".join(f'{name} = "{file}"\n' for name, file in TLS.items())
+    status, said = hub.check(more=more)
+    assert the_line(said, part)
+    assert (status == 0) is (days in (10, 364)), "the hub's own certificate decides"
+
+
+@pytest.mark.parametrize("missing", TLS)
+def test_a_file_for_tls_that_is_missing_or_open_to_others_is_told(
+    handed: Hub, missing: str
+) -> None:
+    handed.machine.unit = (ROOT / "systemd/hubd.service").read_text()
+    more = "".join(f'{name} = "credential:{name}"\n' for name in TLS)
+    for name, file in TLS.items():
+        place = handed.store / f"hubd.{name}"
+        place.write_bytes((handed.site.hub / file).read_bytes())
+        place.chmod(0o600 if name == "tls_key" else 0o644)
+    place = handed.store / f"hubd.{missing}"
+    place.chmod(0o646)
+    status, said = handed.check(more=more)
+    assert status == EX_CONFIG
+    assert any(f"key {missing}: {place}: " in line and "chmod" in line for line in said), said
+    place.unlink()
+    status, said = handed.check(more=more)
+    assert status == EX_CONFIG
+    assert any(f"key {missing}: " in line and "there is no such file" in line for line in said)
 
 
 def test_a_strike_that_is_not_there_does_not_stand_below_a_right(hub: Hub) -> None:

@@ -15,6 +15,7 @@ import click
 import pytest
 
 from hubcore.backend.talk.effects import UplinkPhase
+from hubcore.codec.tls import TlsCertificate
 from hubctl.table import find
 from hubd.backend.state import UplinkState
 from hubd.upkeep.checks import (
@@ -26,6 +27,7 @@ from hubd.upkeep.checks import (
     Topic,
     certificate_problem,
     problem,
+    tls_problem,
 )
 from hubd.upkeep.looks import LOOKS, Seen
 from hubd.wiring.look.finding import KIND_OF_CLASS, FindingKind, found
@@ -170,6 +172,8 @@ WELL = Seen(
     certificate_expires=10**8,
     certificate_file="/etc/certificate",
     backend_key_file="/etc/backend",
+    tls=TlsCertificate(b"", 0, 10**8, b""),
+    tls_file="/etc/tls",
     uplink=UPLINK,
 )
 WRONG = {
@@ -180,6 +184,7 @@ WRONG = {
     Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
     Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
     Topic.TAIL_CUT: replace(WELL, uplink=replace(UPLINK, halt="tail_cut", known="9:ab")),
+    Topic.TLS: replace(WELL, tls=TlsCertificate(b"", 0, 999, b"")),
     Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
     Topic.UPLINK_KEY: replace(WELL, uplink=replace(UPLINK, key_trouble="the disk is full")),
 }
@@ -256,6 +261,20 @@ def test_a_certificate_is_told_alike_by_the_daemon_and_before_a_start() -> None:
     assert told.line.startswith(
         "The hub's certificate ended on 1970-04-11T00:00:00.000Z: phones refuse it. Have the "
     )
+
+
+def test_a_tls_certificate_is_told_of_before_its_end_and_after_it() -> None:
+    day = 86_400
+    assert tls_problem(0, 100 * day, 10 * day, "/etc/tls") is None
+    for now, begins in (
+        (80 * day, "The hub's TLS certificate ends in 20 days"),
+        (101 * day, "The hub's TLS certificate ended on 1970-04-11"),
+        (-1, "The hub's TLS certificate begins on 1970-01-01"),
+    ):
+        told = tls_problem(0, 100 * day, now, "/etc/tls")
+        assert told is not None
+        assert told.line.startswith(begins)
+        assert told.severity is Severity.WARNING, "doors still open"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from hubcore.version import __version__
 from hubctl.client import HubClient, NoAnswer
+from hubctl.kept import kept_facts
 from hubctl.main import hubctl
 from hubctl.page import Page
 from hubctl.show import backend_text, clock_text, doors_table, event_line, status_page
@@ -95,7 +96,16 @@ STATUS: dict[str, Any] = {
         "last_welcome": None,
     },
     "policy_version": 7,
-    "records": {"last": 12, "waiting": 0},
+    "records": {
+        "last": 12,
+        "waiting": 0,
+        "oldest_seconds": None,
+        "budget_bytes": 1 << 30,
+        "used_bytes": 3 << 20,
+        "held_bytes": 1 << 19,
+        "gone": 0,
+    },
+    "telemetry": {"waiting": 3, "dropped": 1},
     "doors": DOORS,
     "clock": {"state": "trusted", "wall": 1_800_000_100.0},
 }
@@ -172,7 +182,7 @@ async def test_status_for_people(tmp_path: Path) -> None:
         result = await hub.hubctl("status")
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[:11] == [
+    assert lines[:12] == [
         "warning: radio: Not on air.",
         "what to do: Look at rfkill.",
         "hub hub-1 of site site-1, hubd 0.1.0",
@@ -181,12 +191,32 @@ async def test_status_for_people(tmp_path: Path) -> None:
         "radio on air yes, links 2",
         "backend connected since 2027-01-15T08:00:00.000Z",
         "policy version 7",
-        "records last 12, waiting for the backend 0",
+        "records last 12, waiting for the backend 0, 3.0 of 1024.0 MiB, 0.5 of them must stay",
+        "telemetry waiting 3, dropped 1; in memory alone",
         "clock trusted, 2027-01-15T08:01:40.000Z",
         "doors",
     ]
     assert "front Front door closed 1 in, 2 out (lockdown, fresh)" in lines
     assert "granted 3" in lines
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ({"last": 5, "waiting": 5}, "last 5, waiting for the backend 5"),
+        (
+            {"last": 9, "waiting": 7, "oldest_seconds": 259_200.0, "budget_bytes": 0},
+            "last 9, waiting for the backend 7, the oldest for 3 d 0 h",
+        ),
+        (
+            {"last": "\x1b[2J", "waiting": 0, "budget_bytes": 1, "used_bytes": "\x1b"},
+            "last \\x1b[2J, waiting for the backend 0, \\x1b of 0.0 MiB, - of them must stay",
+        ),
+        ("strange", "strange"),
+    ],
+)
+async def test_what_is_kept_for_the_backend_is_told_by_class(records: object, said: str) -> None:
+    assert kept_facts({"records": records}) == [("records", said)]
 
 
 @pytest.mark.parametrize(

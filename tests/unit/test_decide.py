@@ -15,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.access.claim import FACTORS_OF, Claim, Strength
-from hubcore.access.decide import LEEWAY_SECONDS, Denied, Facts, Granted, decide
+from hubcore.access.decide import (
+    AHEAD_SECONDS,
+    LEEWAY_SECONDS,
+    STEP_SECONDS,
+    Denied,
+    Facts,
+    Granted,
+    decide,
+    hours_begin,
+)
 from hubcore.access.factors import ALL_FACTORS, Demand, Factor, strictest
 from hubcore.access.grant import Access
 from hubcore.access.passback import Violation
@@ -391,3 +400,32 @@ def test_the_strictest_demand_meets_all() -> None:
         both = strictest((mine, theirs))
         for factors in every:
             assert both.met_by(factors) == (mine.met_by(factors) and theirs.met_by(factors))
+
+
+@given(
+    days=st.integers(1, 127),
+    start=st.integers(0, MINUTES_A_DAY - 16),
+    length=st.integers(15, MINUTES_A_DAY),
+    at=st.integers(int(NOW), int(NOW) + 7 * DAY),
+)
+def test_hours_begin_at_the_first_minute_that_holds(
+    days: int, start: int, length: int, at: int
+) -> None:
+    rule = Rule(days, start, min(start + length, MINUTES_A_DAY))
+    found = hours_begin(FACTS, with_rules(rule), at)
+    assert found is not None  # each weekday comes within 8 days
+    assert why(claim=replace(with_rules(rule), expires=int(NOW) + 30 * DAY), at=found) is None
+    if found > at:
+        assert found % 60 == 0
+        before = WallTime.at(found - 60, UTC)
+        assert found - 60 < at or not rule.holds(before.day, before.minute)
+        for quarter in range(at, int(found), STEP_SECONDS):
+            moment = WallTime.at(quarter, UTC)
+            assert not rule.holds(moment.day, moment.minute)
+
+
+def test_hours_that_do_not_come_soon_begin_at_no_time() -> None:
+    assert hours_begin(FACTS, with_rules(2), NOW) is None
+    assert hours_begin(FACTS, with_rules(3), NOW) is None  # no such schedule
+    assert hours_begin(FACTS, replace(CLAIM, entry=None), NOW) is None
+    assert AHEAD_SECONDS > 7 * DAY

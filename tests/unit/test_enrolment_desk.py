@@ -265,6 +265,21 @@ def test_a_replaced_machine_is_revoked_before_the_new_one_is_known(backend: Back
     assert backend.archived == ["hub-a"], "again changes nothing"
 
 
+def test_a_key_that_is_another_hubs_or_was_revoked_is_not_taken(backend: Backend) -> None:
+    """desk, law 3"""
+    machine = Machine()
+    backend.hear(machine, backend.token("hub-a"))
+    backend.desk.approve("hub-a", machine.signed(10))
+    backend.hear(machine, backend.token("hub-b"))
+    with pytest.raises(ValueError, match="is that of hub hub-a"):
+        backend.desk.approve("hub-b", machine.signed(10, hub="hub-b"))
+    assert backend.known() == {"hub-a": machine.curve}
+    backend.desk.end("hub-a")
+    with pytest.raises(ValueError, match="was revoked"):
+        backend.desk.approve("hub-b", machine.signed(10, hub="hub-b"))
+    assert backend.known() == {}
+
+
 def test_both_keys_of_a_hub_that_changes_its_own_are_revoked(backend: Backend) -> None:
     """desk, law 3"""
     old = Machine()

@@ -29,10 +29,8 @@ from hubcore.backend.enrolment.messages import (
     Refused,
     RefusedCause,
     Waiting,
-    fingerprint,
-    prove_keys,
-    read_keys,
 )
+from hubcore.backend.enrolment.proofs import fingerprint, prove_keys, read_keys
 from hubcore.backend.enrolment.token import (
     ALPHABET,
     Token,
@@ -255,7 +253,7 @@ def test_fields_of_any_shape_are_one_error_or_a_message(values: list[object], ki
 
 
 def test_a_proof_is_for_one_set_of_keys_and_a_request_for_one_enrolment() -> None:
-    """messages, law 4; tls, law 3"""
+    """proofs, its law; tls, law 3"""
     machine = NewHub()
     ask = machine.ask()
     assert messages.decode_from_hub(messages.encode(ask)) == ask
@@ -277,7 +275,7 @@ def test_a_proof_is_for_one_set_of_keys_and_a_request_for_one_enrolment() -> Non
 
 
 def test_who_has_not_the_tls_key_gets_nothing_by_the_request_of_another() -> None:
-    """messages, law 4: a thief signs somebody else's request with his own identity"""
+    """proofs, its law: a thief signs somebody else's request with his own identity"""
     victim = NewHub()
     thief = NewHub()
     stolen = victim.ask().request

@@ -56,6 +56,7 @@ class Site:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.text = TEXT
         self.issuer = SigningKey(ec.generate_private_key(ec.SECP256R1()))
         self.identity = ec.generate_private_key(ec.SECP256R1())
         self.write("identity", _pem(self.identity))
@@ -92,7 +93,7 @@ class Site:
 
     def load(self, state: Path | None = None) -> HubKeys:
         where = f', state_directory = "{state}" }}' if state else " }"
-        return load_keys(self.config(TEXT.replace(" }", where, 1)))
+        return load_keys(self.config(self.text.replace(" }", where, 1)))
 
     def refused(self, file: str) -> str:
         with pytest.raises(ConfigError) as caught:

@@ -167,6 +167,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
+    "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
     "hubd.upkeep.status": _room(
         "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.orders hubd.config hubcore",
         "",
@@ -260,6 +261,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
     "hubgateway.rules.certificates": _room("hubcore", "", PURE),
+    "hubgateway.rules.hubpace": _room("hubcore", "", PURE),
     "hubgateway.rules.keyindex": _room("hubgateway.rules.names", "", PURE),
     "hubgateway.rules.keyring": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.lanes": _room("hubgateway.rules.chain hubcore", "", PURE),

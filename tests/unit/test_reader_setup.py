@@ -20,9 +20,11 @@ from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
+from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.keys import readerkeys
 from hubd.adapters.keys.keyfiles import load_keys
 from hubd.adapters.local.calls import CallRefused
+from hubd.adapters.local.roles import Role
 from hubd.calls import LocalCalls
 from hubd.config import readers as sections
 from hubd.config.file import Config, parse
@@ -303,38 +305,44 @@ def test_root_is_told_of_a_line_that_hubd_may_not_use(tmp_path: Path) -> None:
 
 class _Attending:
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, str]] = []
+        self.asked: list[tuple[str, str, str, int]] = []
 
     def names(self) -> tuple[str, ...]:
         return ("front",)
 
-    async def install_key(self, reader: str, by: str) -> None:
-        self.asked.append(("install", reader, by))
+    async def install_key(self, reader: str, by: str, uid: int) -> None:
+        self.asked.append(("install", reader, by, uid))
 
-    async def renew_key(self, reader: str, by: str) -> None:
-        self.asked.append(("renew", reader, by))
+    async def renew_key(self, reader: str, by: str, uid: int) -> None:
+        self.asked.append(("renew", reader, by, uid))
         raise HardwareError("Reader front has no next_key in the configuration.")
 
 
 def _calls(readers: Any) -> LocalCalls:
     nothing = cast(Any, SimpleNamespace())
-    return LocalCalls(nothing, nothing, nothing, nothing, readers)
+    return LocalCalls(nothing, nothing, nothing, nothing, nothing, readers)
 
 
-async def test_keys_are_given_by_root_alone_and_to_a_known_reader() -> None:
+TECHNICIAN = PeerProcess(pid=1, uid=1000, gid=1000)
+
+
+async def test_keys_are_given_by_who_may_act_and_to_a_known_reader() -> None:
     readers = _Attending()
     calls = _calls(readers)
-    writes = {call.name for call in calls.table() if call.writes}
+    writes = {call.name for call in calls.table() if call.role is Role.ACT}
     assert {"install-reader-key", "change-reader-key"} <= writes
-    assert await calls.install_reader_key({"reader": "front"}, None) == {"reader": "front"}
+    assert await calls.install_reader_key({"reader": "front"}, TECHNICIAN) == {"reader": "front"}
     for wrong in ({}, {"reader": "cellar"}, {"reader": 7}, {"reader": ["front"]}):
         with pytest.raises(CallRefused, match="There are the readers front"):
-            await calls.install_reader_key(wrong, None)
+            await calls.install_reader_key(wrong, TECHNICIAN)
     with pytest.raises(HardwareError, match="no next_key"):
-        await calls.change_reader_key({"reader": "front"}, None)
-    assert readers.asked == [("install", "front", "technician"), ("renew", "front", "technician")]
+        await calls.change_reader_key({"reader": "front"}, TECHNICIAN)
+    assert readers.asked == [
+        ("install", "front", "technician", 1000),
+        ("renew", "front", "technician", 1000),
+    ]
     with pytest.raises(CallRefused, match="has no readers"):
-        await _calls(None).install_reader_key({"reader": "front"}, None)
+        await _calls(None).install_reader_key({"reader": "front"}, TECHNICIAN)
 
 
 # A site's cards and readers.

@@ -13,6 +13,14 @@ from hypothesis import strategies as st
 
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import CertificateRequest
+from hubcore.codec.tls import (
+    TlsCertificate,
+    TlsInForce,
+    TlsName,
+    TlsRole,
+    der_of,
+    read_certificate,
+)
 from hubcore.errors import RollbackError, SignatureError, StoreError, TrustError
 from hubcore.evidence.facts import EventName
 from hubcore.evidence.records import Record, RecordKind
@@ -21,11 +29,14 @@ from hubcore.phone.tickets import TicketTable
 from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
 from hubd.backend.beside.renewal import LOOK_SECONDS, RenewalAsker
 from hubd.backend.orders import Orders, OrderWorkers
-from hubd.policy.certificate import CHANGES, CertificateIntake
+from hubd.policy.certificate import CHANGES, CertificateIntake, CertificateNotes
+from hubd.policy.tlscertificate import TlsIntake
+from hubsim.site.authority import certify_tls, public_of
 from hubsim.site.certificates import Certificates, certificate_file, hand_to_hub
 from hubsim.site.documents import DAY, Validity, certify_hub, make_key
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
+from tests.newhub import Signer
 
 ISSUER = make_key()
 IDENTITY = make_key()
@@ -53,6 +64,26 @@ def signed(
 
 def in_force(document: bytes | None = None) -> CertificateInForce:
     return CertificateInForce.of(document or signed(), ISSUER.verify_key)
+
+
+NAME = TlsName("acme", TlsRole.HUB, "hub-a")
+SIGNER = Signer(begins=int(NOON - LIFE))
+TLS_KEY = public_of(make_key())
+
+
+def tls_document(
+    begins: float = NOON - DAY,
+    ends: float = NOON + LIFE,
+    name: TlsName = NAME,
+    key: bytes = TLS_KEY,
+    signer: Signer = SIGNER,
+) -> bytes:
+    """A TLS certificate of the authority."""
+    return certify_tls(signer.authority, name, key, Validity(int(begins), int(ends)))
+
+
+def tls_signed() -> TlsCertificate:
+    return read_certificate(tls_document(), SIGNER.authority.document, NAME)
 
 
 # What proves a newer one.
@@ -114,19 +145,24 @@ class Taker:
         self.told: list[EventName] = []
         self.audit = FakeAudit()
         self.in_force_when_kept: list[bytes] = []
+        self.tls_in_force_when_kept: list[bytes] = []
+        self.notes = CertificateNotes(
+            self.audit, self.clock, lambda name, _: self.told.append(name)
+        )
         self.intake = CertificateIntake(
             self.certificate,
             issuer=ISSUER.verify_key,
             points=(1, 2),
             keep=self.keep,
             tickets=TicketTable(int(NOON)),
-            log=self.audit,
-            clock=self.clock,
-            tell=lambda name, _: self.told.append(name),
+            notes=self.notes,
         )
+        self.tls = TlsInForce(tls_signed(), SIGNER.authority.document, NAME)
+        self.tls_intake = TlsIntake(self.tls, keep=self.keep, notes=self.notes)
 
     async def keep(self, document: bytes) -> None:
         self.in_force_when_kept.append(self.certificate.document)
+        self.tls_in_force_when_kept.append(self.tls.certified.document)
         if self.disk_is_full:
             raise StoreError("full")
         self.kept.append(document)
@@ -177,6 +213,80 @@ async def test_two_that_begin_in_one_second_do_not_take_each_others_place_for_ev
         await taker.intake.accept(pair[0])
     await taker.intake.accept(pair[1])  # the one in force costs nothing
     assert len(taker.kept) == len(taker.audit.stored) == CHANGES.burst
+
+
+# The one for TLS.
+
+
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        (b"\xff", SignatureError),
+        (tls_document(begins=NOON, signer=Signer(begins=int(NOON - LIFE))), SignatureError),
+        (SIGNER.authority.document, SignatureError),
+        (tls_document(begins=NOON, key=public_of(make_key())), TrustError),
+        (tls_document(begins=NOON, name=TlsName("acme", TlsRole.HUB, "hub-b")), TrustError),
+        (tls_document(begins=NOON, name=TlsName("acme", TlsRole.BRIDGE, "hub-a")), TrustError),
+        (tls_document(begins=NOON, name=TlsName("other", TlsRole.HUB, "hub-a")), TrustError),
+        (tls_document(begins=NOON - 2 * DAY), RollbackError),
+        (tls_document(begins=NOON + 10 * DAY), TrustError),
+        (tls_document(begins=NOON - 10, ends=NOON - 1), TrustError),
+    ],
+    ids=[
+        "noise",
+        "authority",
+        "the authority itself",
+        "key",
+        "hub",
+        "role",
+        "site",
+        "older",
+        "later",
+        "ended",
+    ],
+)
+async def test_a_tls_certificate_that_does_not_prove_itself_changes_nothing(
+    document: bytes, error: type[TrustError]
+) -> None:
+    """tlscertificate, law 1"""
+    taker = Taker()
+    old = taker.tls.certified
+    with pytest.raises(error):
+        await taker.tls_intake.accept(document)
+    assert (taker.kept, taker.audit.stored, taker.told) == ([], [], [])
+    assert taker.tls.certified is old
+
+
+async def test_a_newer_tls_certificate_is_durable_before_it_is_in_force_and_recorded_once() -> None:
+    """tlscertificate, laws 2 and 3"""
+    taker = Taker()
+    old = taker.tls.certified.document
+    new = tls_document(begins=NOON)
+    taker.disk_is_full = True
+    with pytest.raises(StoreError):
+        await taker.tls_intake.accept(new)
+    assert taker.tls.certified.document == old
+    taker.disk_is_full = False
+    await taker.tls_intake.accept(new)
+    await taker.tls_intake.accept(new)
+    assert taker.tls_in_force_when_kept == [old, old]
+    assert [der_of(pem) for pem in taker.kept] == [new]
+    assert taker.tls.certified.document == new
+    (stored,) = taker.audit.stored
+    record = Record.decode(stored.body)
+    assert record.kind is RecordKind.CERTIFICATE
+    assert record.detail == {"expires": int(NOON + LIFE), "what": "tls"}
+
+
+# tlscertificate, law 4
+async def test_two_tls_certificates_do_not_take_each_others_place_for_ever() -> None:
+    taker = Taker()
+    pair = [tls_document(begins=NOON), tls_document(begins=NOON, ends=NOON + LIFE + 1)]
+    for number in range(int(CHANGES.burst)):
+        await taker.tls_intake.accept(pair[number % 2])
+    with pytest.raises(TrustError, match="lately"):
+        await taker.tls_intake.accept(pair[0])
+    assert len(taker.kept) == CHANGES.burst
 
 
 async def test_the_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:

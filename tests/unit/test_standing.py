@@ -106,6 +106,8 @@ class Desk:
             certificate=self.certificate(),
             certificate_file=self.certificate_file,
             backend_key_file=self.backend_key_file,
+            tls=None,
+            tls_file="",
         )
 
     def check(self) -> None:

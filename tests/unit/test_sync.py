@@ -1246,7 +1246,9 @@ async def test_of_the_files_of_messages_a_hub_ignores_what_is_none_and_speaks_on
 
 
 # hubd.backend.beside.notices
-async def test_an_alarm_behind_72_hours_of_records_is_told_before_they_have_gone() -> None:
+async def test_an_alarm_behind_72_hours_of_records_is_told_before_they_have_gone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async with site() as here:
         await here.log.fill(3 * Pace().window)
         alarm = Record.at(RecordKind.DOOR, 1.0, 1.0, {"door": "front", "what": "forced"})
@@ -1268,3 +1270,6 @@ async def test_an_alarm_behind_72_hours_of_records_is_told_before_they_have_gone
         assert [one.number for one in said if isinstance(one, Evidence)][-1] == number
         assert Evidence(last.number, last.body, last.hash) in said
         assert not any(isinstance(one, from_hub.Notice) for one in said)
+        shown = f"{here.sync.state} {capsys.readouterr()}".lower()
+        assert "notice" not in shown  # law 5
+        assert "alarm" not in shown

@@ -28,6 +28,7 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
@@ -53,6 +54,7 @@ ACT = from_backend.Act(bytes(16), "operator", "light", Verb.ON, None, 2_000_000_
 ORDER = from_backend.Order(bytes(16), "operator", 1, DoorOrder.LOCKDOWN, 1, 2_000_000_000, None)
 TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
 CERTIFICATE = from_backend.Certificate(b"certificate")
+TLS_CERTIFICATE = from_backend.TlsCertificate(b"tls")
 PROBE = from_backend.Probe(NONCE)
 ROTATE = from_backend.RotateKey(bytes(32))
 MESSAGES = (
@@ -69,10 +71,12 @@ MESSAGES = (
     TAKEN,
     ROTATE,
     CERTIFICATE,
+    TLS_CERTIFICATE,
     PROBE,
 )
 
 TAKES = [TakeCertificate(b"certificate")]
+TAKES_TLS = [TakeTlsCertificate(b"tls")]
 HALTED = "halted by the backend (fork): why"
 SPEAKS = [PhaseChanged(UplinkPhase.SPEAKING, "")]
 HALTS = [PhaseChanged(UplinkPhase.HALTED, HALTED), RefuseWaiting()]
@@ -88,6 +92,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         WELCOME: SPEAKS,
         ACKNOWLEDGE: RECEIPTS,
         CERTIFICATE: TAKES,
+        TLS_CERTIFICATE: TAKES_TLS,
         HALT: HALTS,
         PROBE: ANSWERS,
     },
@@ -101,6 +106,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         POLICY: [TakePolicy(b"policy")],
         PIECES: [TakePieces((b"one", b"other"))],
         CERTIFICATE: TAKES,
+        TLS_CERTIFICATE: TAKES_TLS,
         PONG: [],
         HALT: HALTS,
         PROBE: ANSWERS,
@@ -111,6 +117,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         WELCOME: SPEAKS,
         ACKNOWLEDGE: RECEIPTS,
         CERTIFICATE: TAKES,
+        TLS_CERTIFICATE: TAKES_TLS,
         HALT: HALTS,
         PROBE: ANSWERS,
     },
@@ -123,6 +130,7 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         POLICY: [TakePolicy(b"policy")],
         PIECES: [TakePieces((b"one", b"other"))],
         CERTIFICATE: TAKES,
+        TLS_CERTIFICATE: TAKES_TLS,
         HALT: [RefuseWaiting()],
         PROBE: ANSWERS,
     },

@@ -30,6 +30,7 @@ from hubcore.backend.uplink.from_backend import (
     Probe,
     Release,
     RotateKey,
+    TlsCertificate,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -58,6 +59,7 @@ from hubcore.backend.uplink.words import (
     MAX_PIECES,
     MAX_POLICY_BYTES,
     MAX_RECORD_BYTES,
+    MAX_TLS_CERTIFICATE_BYTES,
     MAX_WANTED,
     ActOutcome,
     Cause,
@@ -126,6 +128,8 @@ FROM_BACKEND = [
     Act(bytes(16), "x", 65535, Verb.SET_LEVEL, 100, 2**63 - 1),
     Certificate(b"\x00"),
     Certificate(bytes(MAX_CERTIFICATE_BYTES)),
+    TlsCertificate(b"\x30"),
+    TlsCertificate(bytes(MAX_TLS_CERTIFICATE_BYTES)),
     KeyTaken(bytes(range(32)), 2, ""),
     KeyTaken(bytes(32), 1, "another hub has this key"),
     RotateKey(bytes(range(32))),
@@ -323,6 +327,7 @@ def test_the_known_bytes_of_an_order_for_a_door():
 
 def test_the_known_bytes_of_a_certificate_and_of_asking_for_it():
     assert encode(Certificate(b"\xd2")).hex() == "82181b41d2"
+    assert encode(TlsCertificate(b"\x30")).hex() == "82181e4130"
     asked = CertificateRequest(bytes(range(32)), 1_795_305_600)
     assert encode(asked).hex() == f"830c5820{bytes(range(32)).hex()}1a6b023080"
 

@@ -24,8 +24,8 @@ from hubcore.backend.enrolment.messages import (
     Refused,
     RefusedCause,
     Waiting,
-    fingerprint,
 )
+from hubcore.backend.enrolment.proofs import fingerprint
 from hubcore.backend.enrolment.token import Token, trust_of, write_token
 from hubcore.backend.uplink import codec as uplink
 from hubcore.codec import cbor

@@ -35,6 +35,7 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
+from hubcore.phone.certificates import CertificateInForce
 from hubsim.backend.admission.keyring import HubFiles, KeyChanges
 from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
 from hubsim.backend.decisions import Decisions
@@ -281,6 +282,9 @@ class Backend:
         newest = certificates.of(hub)
         if newest is not None:
             self._router.send(received.route, from_backend.Certificate(newest.document))
+        tls = certificates.tls_of(hub)
+        if tls is not None:
+            self._router.send(received.route, from_backend.TlsCertificate(tls))
         return True
 
     def _alarm(self, hub: str, notice: from_hub.Notice) -> None:
@@ -298,7 +302,7 @@ class Backend:
             self.renewals[hub] = expires
         else:
             self.renewals.pop(hub, None)
-            self.speakers.send(hub, from_backend.Certificate(newer.document))
+            self._hand(hub, newer)
 
     def hand_certificate(self, hub: str) -> bool:
         """Send a hub its newest certificate; False when it is away, and gets it at its Hello."""
@@ -306,6 +310,13 @@ class Backend:
         if newest is None:
             return False
         self.renewals.pop(hub, None)
+        return self._hand(hub, newest)
+
+    def _hand(self, hub: str, newest: CertificateInForce) -> bool:
+        """Send a hub both its newest certificates; False when it is away."""
+        tls = self._certificates.tls_of(hub) if self._certificates else None
+        if tls is not None:
+            self.speakers.send(hub, from_backend.TlsCertificate(tls))
         return self.speakers.send(hub, from_backend.Certificate(newest.document))
 
     def _take_key(self, received: Received, message: from_hub.NewKey | from_hub.RetireKey) -> None:

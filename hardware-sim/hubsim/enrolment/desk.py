@@ -127,8 +127,20 @@ class Desk:
         except TrustError as error:
             raise ValueError(str(error)) from error
         if not entry.certificate:  # later on the hub may have changed its key by itself
-            self._take_in(hub, z85.encode(bytes.fromhex(entry.curve)).decode("ascii"))
+            curve = z85.encode(bytes.fromhex(entry.curve)).decode("ascii")
+            self._must_be_of_no_other(hub, curve)
+            self._take_in(hub, curve)
         self.book.approve(hub, signed)
+
+    def _must_be_of_no_other(self, hub: str, curve: str) -> None:
+        """Raise ValueError for a key that was revoked, or is another hub's."""
+        owner = self._gate.hubs.get(curve)
+        if owner not in (None, hub) or self._gate.is_revoked(curve):
+            whose = f"is that of hub {owner}" if owner not in (None, hub) else "was revoked"
+            raise ValueError(
+                f"the key of the machine that asks to be hub {hub} {whose}: make it a new token "
+                "(--replace), and type hubctl enroll --anew there"
+            )
 
     def _take_in(self, hub: str, curve: str) -> None:
         """Know a hub by this key alone."""

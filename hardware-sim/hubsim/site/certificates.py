@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcore.codec.cose import VerifyKey
+from hubcore.codec.tls import CERTIFICATE_BYTES_MAX
 from hubcore.errors import PeerError
 from hubcore.phone.certificates import CertificateInForce
 
@@ -65,6 +66,13 @@ class Certificates:
             document = certificate_file(self.backend, hub).read_bytes()
             return CertificateInForce.of(document, self.issuer)
         except (OSError, PeerError):
+            return None
+
+    def tls_of(self, hub: str) -> bytes | None:
+        """Return the newest TLS certificate of a hub, None without one."""
+        try:
+            return tls_file(self.backend, hub).read_bytes()[:CERTIFICATE_BYTES_MAX] or None
+        except OSError:
             return None
 
     def asked(self, hub: str, digest: bytes) -> CertificateInForce | None:

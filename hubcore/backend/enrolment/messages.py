@@ -4,25 +4,20 @@ Laws:
 1. One message is one deterministic CBOR array `[type, field, ...]`, of at most CEILING bytes.
 2. A reader gives one message, or raises FrameError and nothing else.
 3. What only one side may say, only the other side reads.
-4. A hub proves that it has the keys that it asks certificates for. Its identity signs its CURVE
-   key, which the handshake has proven, and its request for a TLS certificate. The TLS key signs the
-   request, which names the other two. So no key is of use with others.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Any, ClassVar, Self, TypeVar
 
-from hubcore.backend.enrolment.token import ALPHABET, KEY_BYTES, SECRET_BYTES
+from hubcore.backend.enrolment.token import KEY_BYTES, SECRET_BYTES
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.words import MAX_DETAIL_BYTES, MAX_TEXT_BYTES, UINT16_MAX
-from hubcore.codec import cbor, cose, tls
-from hubcore.codec.cose import SigningKey, VerifyKey
-from hubcore.errors import FrameError, ProofError
+from hubcore.codec import cbor, tls
+from hubcore.errors import FrameError
 
 CEILING = 16_384
 IDENTITY_BYTES_MAX = 128
@@ -39,15 +34,12 @@ CARD_KEY_BYTES = 32
 ZONE_BYTES_MAX = 64
 ANY_HOST = "tcp://*:"
 """How an endpoint begins that is on the host where the hub has found the backend."""
-FINGERPRINT_CHARACTERS = 20
-"""Of five bits each."""
 VERSION = 2
 
 _ARRAY_HEAD = 0x80
 _ARRAY = _ARRAY_HEAD >> 5
 _ONE_BYTE_MORE = 24
 """A whole number below it is one byte (RFC 8949, section 3)."""
-_PROVES = "hubd enrolment 2"
 
 
 class RefusedCause(IntEnum):
@@ -71,8 +63,8 @@ class RefusedCause(IntEnum):
 class Ask(Message):
     """Hub: enrol me.
 
-    `identity` is its public COSE_Key, `proof` its signature (`prove_keys`), `request` that for a
-    TLS certificate (`tls_request`).
+    `identity` is its public COSE_Key, `proof` its signature, `request` that for a TLS certificate
+    (`hubcore.backend.enrolment.proofs`).
     """
 
     TYPE: ClassVar[int] = 1
@@ -240,53 +232,6 @@ def version_asked(data: bytes) -> int | None:
 def decode_from_backend(data: bytes) -> FromBackend:
     """Read what a backend says, in the hub. Raise FrameError."""
     return _decode(data, FROM_BACKEND)
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenKeys:
-    """What a hub has proven to have: its identity, and its TLS key as SubjectPublicKeyInfo."""
-
-    identity: VerifyKey
-    tls_key: bytes
-
-
-def tls_request(key: SigningKey, identity_public: bytes, curve_public: bytes) -> bytes:
-    """Return the request for a TLS certificate of the hub that has these two other keys."""
-    return tls.make_request(key, _bound_to(identity_public, curve_public))
-
-
-def prove_keys(identity: SigningKey, curve_public: bytes, request: bytes) -> bytes:
-    """Return the hub's signature that its identity, its CURVE key and its request go together."""
-    return identity.sign(_proven(curve_public, request))
-
-
-def read_keys(ask: Ask, curve_public: bytes) -> ProvenKeys:
-    """Return the keys that a hub has proven to have. Raise FrameError or ProofError."""
-    identity = cose.read_key(cbor.decode(ask.identity))
-    if identity.alg != cose.ES256:
-        raise ProofError("enrolment: a hub's key is an ES256 key")
-    identity.verify(ask.proof, _proven(curve_public, ask.request))
-    tls_key = tls.read_request(ask.request, _bound_to(ask.identity, curve_public))
-    return ProvenKeys(identity, tls_key)
-
-
-def fingerprint(identity: bytes, curve_public: bytes, tls_key: bytes) -> str:
-    """Return what two people compare: of all public keys, 100 bits in five groups of four."""
-    digest = hashlib.sha256(cbor.encode([_PROVES, identity, curve_public, tls_key])).digest()
-    number = int.from_bytes(digest, "big") >> (256 - 5 * FINGERPRINT_CHARACTERS)
-    characters = []
-    for place in range(FINGERPRINT_CHARACTERS - 1, -1, -1):
-        characters.append(ALPHABET[number >> (5 * place) & 31])
-    text = "".join(characters)
-    return "-".join(text[start : start + 4] for start in range(0, FINGERPRINT_CHARACTERS, 4))
-
-
-def _proven(curve_public: bytes, request: bytes) -> bytes:
-    return cbor.encode([_PROVES, curve_public, request])
-
-
-def _bound_to(identity_public: bytes, curve_public: bytes) -> bytes:
-    return cbor.encode([_PROVES, identity_public, curve_public])
 
 
 def _check_count(name: str, value: object, most: int) -> None:

@@ -25,9 +25,8 @@ from hubcore.backend.enrolment.messages import (
     Ask,
     Refused,
     RefusedCause,
-    fingerprint,
-    read_keys,
 )
+from hubcore.backend.enrolment.proofs import fingerprint, read_keys
 from hubcore.backend.enrolment.token import KEY_BYTES, TOKEN_SECONDS
 from hubcore.backend.uplink.fields import check_text, check_uint
 from hubcore.backend.uplink.words import MAX_TEXT_BYTES, UINT16_MAX

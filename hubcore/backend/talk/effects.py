@@ -127,6 +127,13 @@ class TakeCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeTlsCertificate:
+    """The same of its TLS certificate."""
+
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TakePieces:
     """Look at these pieces of a policy when their turn comes."""
 
@@ -160,6 +167,7 @@ TalkEffect = (
     | RefuseWaiting
     | TakePolicy
     | TakeCertificate
+    | TakeTlsCertificate
     | TakePieces
     | TakeAboutKeys
     | GiveUp

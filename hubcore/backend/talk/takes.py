@@ -14,6 +14,7 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeTlsCertificate,
     TalkEffect,
 )
 from hubcore.backend.uplink.from_backend import (
@@ -27,6 +28,7 @@ from hubcore.backend.uplink.from_backend import (
     Pieces,
     Release,
     RotateKey,
+    TlsCertificate,
 )
 
 Takeable = (
@@ -37,6 +39,7 @@ Takeable = (
     | Act
     | NewPolicy
     | Certificate
+    | TlsCertificate
     | Pieces
     | KeyTaken
     | RotateKey
@@ -60,6 +63,8 @@ def take(message: Takeable) -> TalkEffect:
             return TakePolicy(document)
         case Certificate(document):
             return TakeCertificate(document)
+        case TlsCertificate(document):
+            return TakeTlsCertificate(document)
         case Pieces(pieces):
             return TakePieces(pieces)
         case KeyTaken() | RotateKey():

@@ -64,6 +64,7 @@ from hubcore.backend.uplink.from_backend import (
     Probe,
     Release,
     RotateKey,
+    TlsCertificate,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import ActResult, Alive, OrderResult, Result
@@ -282,6 +283,7 @@ _BEFORE_WELCOME: dict[type[BackendMessage], _Step] = {
     Welcome: Talk._on_welcome,
     Acknowledge: Talk._take,
     Certificate: Talk._take,
+    TlsCertificate: Talk._take,
     Halt: Talk._on_halt,
     Probe: Talk._on_probe,
 }
@@ -297,6 +299,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Act: Talk._take,
         NewPolicy: Talk._take,
         Certificate: Talk._take,
+        TlsCertificate: Talk._take,
         Pieces: Talk._take,
         Pong: Talk._on_pong,
         Halt: Talk._on_halt,

@@ -31,6 +31,7 @@ from hubcore.backend.uplink.from_backend import (
     Probe,
     Release,
     RotateKey,
+    TlsCertificate,
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
@@ -87,6 +88,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         Act,
         Order,
         Certificate,
+        TlsCertificate,
         Held,
         Pieces,
         KeyTaken,
@@ -96,7 +98,7 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
 }
 
 
-_NAMES: Mapping[type[HubMessage | BackendMessage], Sequence[str]] = {
+_NAMES: Mapping[type[Message], Sequence[str]] = {
     kind: [field.name for field in fields(kind)]
     for kind in (*FROM_HUB.values(), *FROM_BACKEND.values())
 }
@@ -151,7 +153,7 @@ def _decode(data: bytes, registry: Mapping[int, type[_M]]) -> _M:
         raise FrameError("uplink: no message of a known type")
     if len(data) > kind.CEILING:
         raise FrameError(f"uplink: {kind.__name__} of {len(data)} bytes, more than {kind.CEILING}")
-    count = 1 + len(fields(kind))
+    count = 1 + len(_NAMES[kind])
     if data[0] != _ARRAY_HEAD + count:
         raise FrameError(f"uplink: {kind.__name__} is an array of {count}")
     _, *values = cbor.decode(data, max_depth=kind.DEPTH, max_items=kind.ITEMS)

@@ -22,6 +22,7 @@ from hubcore.backend.uplink.words import (
     MAX_POLICY_BYTES,
     MAX_RELEASE_SECONDS,
     MAX_TEXT_BYTES,
+    MAX_TLS_CERTIFICATE_BYTES,
     NONCE_BYTES,
     ORDERS_OF_BACKENDS,
     UINT16_MAX,
@@ -279,6 +280,18 @@ class Certificate(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class TlsCertificate(Message):
+    """Backend: the newest TLS certificate of this hub, X.509 in DER; it proves itself."""
+
+    TYPE: ClassVar[int] = 30
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, MAX_TLS_CERTIFICATE_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class Pieces(Message):
     """Backend: pieces that the hub wants, in any order; each proves itself by its hash."""
 
@@ -364,5 +377,6 @@ BackendMessage = (
     | KeyTaken
     | RotateKey
     | Certificate
+    | TlsCertificate
     | Probe
 )

@@ -27,6 +27,8 @@ MAX_SMALL_BYTES = 4096
 """The ceiling of every message that carries neither a policy nor a record."""
 MAX_ACKNOWLEDGED = 256
 MAX_CERTIFICATE_BYTES = 4096
+MAX_TLS_CERTIFICATE_BYTES = 2048
+"""As much as `codec.tls` reads; that module is not needed for this number."""
 MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16

@@ -9,7 +9,7 @@ from hubcore.timing.moment import show_seconds
 from hubd.adapters.keys.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config.file import Config
 from hubd.start.checkconfig import machine
-from hubd.upkeep.checks import Severity, certificate_problem
+from hubd.upkeep.checks import Severity, certificate_problem, tls_problem
 from hubd.wiring.hardware import look_at_parts
 from hubd.wiring.look.finding import Finding, FindingKind, fact, finding
 from hubd.wiring.look.world import World
@@ -26,9 +26,22 @@ def findings(config: Config, world: World) -> Iterator[Finding]:
         yield Finding(FindingKind.WRONG, "keys", str(error))
     else:
         yield from _certificate(config, keys, world.now())
+        yield from _tls(config, keys, world.now())
         yield look_at_uplink(config, keys)
     yield from without_keys(config, world)
     yield from machine.state(config)
+
+
+def _tls(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
+    """Yield what a technician compares with the site: the hub's name in TLS, until when."""
+    file = config.keys.tls_certificate
+    if keys.tls is None or file is None:
+        return
+    certified = keys.tls.certified
+    yield fact("tls", f"{keys.tls.name.uri}, until {show_seconds(certified.expires)}")
+    problem = tls_problem(certified.not_before, certified.expires, now, file.place)
+    if problem is not None:
+        yield finding(problem, "tls")
 
 
 def without_keys(config: Config, world: World) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubcore.phone.certificates import DAY_SECONDS, judge
+from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge
 from hubcore.timing.moment import show_seconds
 from hubd.upkeep.checks import (
     backend,
@@ -30,12 +30,13 @@ from hubd.upkeep.checks import (
 )
 from hubd.upkeep.checks.backend import CHECK_OF_HALT
 from hubd.upkeep.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
-from hubd.upkeep.checks.keys import CHECK_OF_CERTIFICATE
+from hubd.upkeep.checks.keys import CHECK_OF_CERTIFICATE, CHECK_OF_TLS
 from hubd.upkeep.checks.readers import CHECK_OF_READER_FAULT
 from hubd.upkeep.checks.state import CHECK_OF_DOUBT
-from hubd.upkeep.checks.words import Check, CheckId, Class, Part, Severity, Topic
+from hubd.upkeep.checks.words import AREA_OF, Area, Check, CheckId, Class, Part, Severity, Topic
 
 __all__ = [
+    "AREA_OF",
     "CHECKS",
     "CHECK_OF_CERTIFICATE",
     "CHECK_OF_DOUBT",
@@ -44,7 +45,9 @@ __all__ = [
     "CHECK_OF_LOCK_FAULT",
     "CHECK_OF_PART",
     "CHECK_OF_READER_FAULT",
+    "CHECK_OF_TLS",
     "SUBJECTS",
+    "Area",
     "Check",
     "CheckId",
     "Class",
@@ -54,6 +57,7 @@ __all__ = [
     "Topic",
     "certificate_problem",
     "problem",
+    "tls_problem",
 ]
 
 SUBJECTS: tuple[Mapping[CheckId, Check], ...] = (
@@ -99,6 +103,11 @@ class Problem:
         return CHECKS[self.check].topic
 
     @property
+    def area(self) -> Area:
+        """What it is about, for `hubctl doctor`."""
+        return AREA_OF[CHECKS[self.check].class_]
+
+    @property
     def severity(self) -> Severity:
         """How grave it is."""
         return CHECKS[self.check].severity
@@ -128,7 +137,22 @@ def problem(check: CheckId, **fields: object) -> Problem:
 
 def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
     """Return what is wrong with the certificate in `file`; all times in Unix seconds."""
-    check = CHECK_OF_CERTIFICATE[judge(begins, expires, now)]
+    return _dated(CHECK_OF_CERTIFICATE, begins, expires, now, file)
+
+
+def tls_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
+    """Return what is wrong with the TLS certificate in `file`; all times in Unix seconds."""
+    return _dated(CHECK_OF_TLS, begins, expires, now, file)
+
+
+def _dated(
+    checks: Mapping[CertificateState, CheckId | None],
+    begins: int,
+    expires: int,
+    now: float,
+    file: str,
+) -> Problem | None:
+    check = checks[judge(begins, expires, now)]
     if check is None:
         return None
     return problem(

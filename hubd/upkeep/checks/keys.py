@@ -12,6 +12,12 @@ _RENEW = (
     "(at a desk: hubsim backend renew). Without a backend put it into {file}, "
     "then: sudo systemctl restart hubd. A new file is not read before."
 )
+_RENEW_TLS = (
+    "Doors still open for phones. The backend renews it with the hub's certificate "
+    "(at a desk: hubsim backend renew), and it is in force at once. "
+    "If that does not help, the site's authority has ended: enrol the hub again, hubctl enroll "
+    "--anew."
+)
 _RENEW_SENTENCE = f"H{_RENEW[1:]}"
 
 ROWS: Mapping[CheckId, Check] = {
@@ -198,6 +204,34 @@ ROWS: Mapping[CheckId, Check] = {
         cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
         remedy=_RENEW_SENTENCE,
     ),
+    CheckId.TLS_ENDED: Check(
+        topic=Topic.TLS,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The hub's TLS certificate ended on {ends}: the bridges of its site refuse it.",
+        remedy=_RENEW_TLS,
+    ),
+    CheckId.TLS_NOT_YET: Check(
+        topic=Topic.TLS,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The hub's TLS certificate begins on {begins}: bridges refuse it until then.",
+        remedy=f"Check this machine's clock: timedatectl. {_RENEW_TLS}",
+    ),
+    CheckId.TLS_ENDING: Check(
+        topic=Topic.TLS,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The hub's TLS certificate ends {left}, on {ends}: bridges then refuse it.",
+        remedy=_RENEW_TLS,
+    ),
+}
+
+CHECK_OF_TLS: Mapping[CertificateState, CheckId | None] = {
+    CertificateState.NOT_YET: CheckId.TLS_NOT_YET,
+    CertificateState.VALID: None,
+    CertificateState.ENDING: CheckId.TLS_ENDING,
+    CertificateState.ENDED: CheckId.TLS_ENDED,
 }
 
 CHECK_OF_CERTIFICATE: Mapping[CertificateState, CheckId | None] = {

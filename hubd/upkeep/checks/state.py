@@ -11,7 +11,10 @@ _SENT_AGAIN = (
     "No phone opens a door meanwhile. "
     "This ends when the backend has sent the policy; the hub has asked for it."
 )
-_OR_ACCEPT = "Without a backend: sudo hubctl state accept, if you know why (it is recorded)."
+_OR_ACCEPT = (
+    "Without a backend: sudo hubctl policy load PATH, from a stick; "
+    "or sudo hubctl state accept, if you know why. Each is recorded."
+)
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.OUTBOX_EDITED: Check(
@@ -50,7 +53,8 @@ ROWS: Mapping[CheckId, Check] = {
         ),
         remedy=(
             "The hub asks its backend for the page when it says Hello again: at its next "
-            "connection, or after `sudo systemctl restart hubd`. Then look at the disk: "
+            "connection, or after `sudo systemctl restart hubd`. Without a backend: "
+            "`sudo hubctl policy load PATH`, from a stick. Then look at the disk: "
             "`sudo dmesg --level err,warn`."
         ),
     ),
@@ -90,7 +94,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="The policy in the state directory is not proven by the issuer's signature.{more}",
         remedy=(
-            f"{_SENT_AGAIN} Without a backend: stop hubd, move policy.db aside, start hubd, "
+            f"{_SENT_AGAIN} Without a backend: sudo hubctl policy load PATH, from a stick. "
+            "Without a stick: stop hubd, move policy.db aside, start hubd, "
             "then: sudo hubctl state accept. Nobody is revoked then."
         ),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,23 @@ class Class(StrEnum):
     """Whoever looks after the backend."""
     EVIDENCE = "evidence"
     """Whoever answers for the site: the state or the records are not as hubd left them."""
+
+
+class Area(StrEnum):
+    """What it is about, as `hubctl doctor` groups the checks."""
+
+    CONFIGURATION = "configuration"
+    CONNECTIVITY = "connectivity"
+    READINESS = "readiness"
+
+
+AREA_OF: Mapping[Class, Area] = {
+    Class.SETUP: Area.CONFIGURATION,
+    Class.MACHINE: Area.READINESS,
+    Class.CERTIFICATE: Area.READINESS,
+    Class.BACKEND: Area.CONNECTIVITY,
+    Class.EVIDENCE: Area.READINESS,
+}
 
 
 class Topic(StrEnum):
@@ -81,6 +99,7 @@ class Topic(StrEnum):
     STATE = "state"
     STRIKES = "strikes"
     TAIL_CUT = "tail_cut"
+    TLS = "tls"
     TWO_HUBS = "two_hubs"
     UNIT = "unit"
     UPLINK_KEY = "uplink_key"
@@ -221,6 +240,9 @@ class CheckId(StrEnum):
     TAIL_CUT = "tail-cut"
     SYSTEMD_UNKNOWN = "systemd-unknown"
     TIME_SERVICE_NONE = "time-service-none"
+    TLS_ENDED = "tls-ended"
+    TLS_ENDING = "tls-ending"
+    TLS_NOT_YET = "tls-not-yet"
     TWO_HUBS = "two-hubs"
     UPLINK_KEY = "uplink-key"
     UNIT_MISSING = "unit-missing"

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from hubd.upkeep.checks import CHECKS, CheckId, Class, Problem, Severity, problem
+from hubd.upkeep.checks import CHECKS, Area, CheckId, Class, Problem, Severity, problem
 
 
 class FindingKind(StrEnum):
@@ -28,11 +28,16 @@ class FindingKind(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """One thing found: its kind, what it is about in a word or two, and a sentence."""
+    """One thing found: its kind, what it is about in a word or two, and a sentence.
+
+    `check` and `area` are those of the table of checks, None for what is no row of it.
+    """
 
     kind: FindingKind
     about: str
     text: str
+    check: CheckId | None = None
+    area: Area | None = None
 
 
 KIND_OF_CLASS: Mapping[Class, FindingKind] = {
@@ -58,6 +63,6 @@ def found(check: CheckId, about: str, **fields: object) -> Finding:
 def finding(told: Problem, about: str) -> Finding:
     """Return the finding of a problem; `about` begins its line."""
     if told.severity is Severity.WARNING:
-        return Finding(FindingKind.WARNING, about, told.line)
+        return Finding(FindingKind.WARNING, about, told.line, told.check, told.area)
     class_ = CHECKS[told.check].class_
-    return Finding(KIND_OF_CLASS[class_], about, told.line)
+    return Finding(KIND_OF_CLASS[class_], about, told.line, told.check, told.area)

@@ -1,0 +1,193 @@
+"""`hubctl doctor`: every check, each well, in doubt or failed, with what to do.
+
+Laws:
+1. The checks are those of hubd's one table: the running hubd tells which of them stand, and
+   `hubd --check-config`, a program of its own, what it finds without one.
+2. What could not be measured is `unknown`, and never counts as well.
+3. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from hubcore.version import __version__
+from hubctl.answers import ask, print_json
+from hubctl.client import NoAnswer
+from hubctl.options import JSON, SOCKET
+from hubterm.exits import FAILED, NO, OK
+from hubterm.text import clean
+
+CHECK_SECONDS = 60
+CONFIG = Path("/etc/hubd/hubd.toml")
+
+
+class State(StrEnum):
+    """How a check stands, the best first."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+EXIT_OF = {State.OK: OK, State.UNKNOWN: NO, State.WARNING: NO, State.FAILED: FAILED}
+_OF_KIND = {
+    "wrong": State.FAILED,
+    "not there": State.FAILED,
+    "not valid": State.FAILED,
+    "unknown": State.UNKNOWN,
+    "look at": State.WARNING,
+    "fact": State.OK,
+}
+"""Of the findings of `hubd --check-config`."""
+_OF_SEVERITY = {None: State.OK, "warning": State.WARNING, "error": State.FAILED}
+_AREAS = ("configuration", "connectivity", "readiness")
+
+
+class Checked(NamedTuple):
+    """One check: its stable id, its class, how it stands, and what to do."""
+
+    id: str
+    area: str
+    state: State
+    what: str = ""
+    remedy: str = ""
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True)
+@click.option("--only", multiple=True, metavar="ID", help="This check alone; may be repeated.")
+@click.option("--skip", multiple=True, metavar="ID", help="Not this check; may be repeated.")
+@JSON
+@SOCKET
+@click.pass_obj
+def doctor(
+    path: Path, config: Path, only: Sequence[str], skip: Sequence[str], as_json: bool
+) -> None:
+    """Look at everything: configuration, connectivity, readiness. It changes nothing.
+
+    Exit status: 0 all is well, 1 something is in doubt or could not be measured, 2 something
+    failed. As root it sees more. With hubd down it does what it can, and says so.
+    """
+    checked = [*_of_daemon(path), *_of_program(config)]
+    chosen = [one for one in checked if (not only or one.id in only) and one.id not in skip]
+    _refuse_unknown([*only, *skip], checked)
+    worst = max((one.state for one in chosen), key=list(State).index, default=State.OK)
+    if as_json:
+        print_json({"worst": worst, "checks": [_document(one) for one in chosen]})
+    else:
+        _show(chosen)
+    sys.exit(EXIT_OF[worst])
+
+
+def _refuse_unknown(named: Sequence[str], checked: Sequence[Checked]) -> None:
+    there = {one.id for one in checked}
+    unknown = [name for name in named if name not in there]
+    if unknown:
+        raise click.UsageError(
+            f"There is no check {unknown[0]!r} now; there are: {', '.join(sorted(there))}."
+        )
+
+
+def _of_daemon(path: Path) -> list[Checked]:
+    """Ask the running hubd; a hubd that is down is a check that failed."""
+    try:
+        status = ask(path, "status")
+        checks = ask(path, "checks")["checks"]
+    except NoAnswer as error:
+        return [Checked("hubd", "readiness", State.FAILED, str(error), "")]
+    found = [Checked("hubd", "readiness", State.OK), _version(status.get("version"))]
+    return found + [_of_topic(one) for one in checks]
+
+
+def _version(running: object) -> Checked:
+    if running == __version__:
+        return Checked("version", "readiness", State.OK)
+    what = f"hubd {__version__} is installed, and {clean(running)} runs"
+    return Checked("version", "readiness", State.WARNING, what, "sudo systemctl restart hubd")
+
+
+def _of_topic(one: Mapping[str, Any]) -> Checked:
+    severity = one.get("severity")
+    state = _OF_SEVERITY.get(severity, State.UNKNOWN) if _is_text(severity) else State.UNKNOWN
+    return Checked(
+        id=clean(one.get("check") or one.get("id")),
+        area=_area(one.get("area")),
+        state=state,
+        what=clean(one.get("what") or ""),
+        remedy=clean(one.get("remedy") or ""),
+    )
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _area(value: object) -> str:
+    return value if isinstance(value, str) and value in _AREAS else "configuration"
+
+
+def _of_program(config: Path) -> list[Checked]:
+    """Run hubd's own look at configuration, keys and machine."""
+    command = [sys.executable, "-I", "-m", "hubd", "--check-config", "--json"]
+    try:
+        done = subprocess.run(
+            [*command, "--config", str(config)],
+            check=False,
+            capture_output=True,
+            timeout=CHECK_SECONDS,
+        )
+        findings = _list(json.loads(done.stdout))
+    except (OSError, subprocess.TimeoutExpired, ValueError, RecursionError) as error:
+        what = f"hubd --check-config gave no answer: {clean(str(error))}"
+        return [Checked("check-config", "configuration", State.UNKNOWN, what, "")]
+    found = [_of_finding(one) for one in findings if isinstance(one, dict)]
+    return found or [Checked("check-config", "configuration", State.OK)]
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ValueError("it printed something else than findings")  # noqa: TRY004
+    return value
+
+
+def _of_finding(one: Mapping[str, Any]) -> Checked:
+    about = clean(one.get("about"))
+    kind = one.get("kind")
+    return Checked(
+        id=clean(one.get("check") or f"config-{about}").replace(" ", "-"),
+        area=_area(one.get("area")),
+        state=_OF_KIND.get(kind, State.UNKNOWN) if isinstance(kind, str) else State.UNKNOWN,
+        what=f"{about}: {clean(one.get('text'))}",
+    )
+
+
+def _document(one: Checked) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "class": one.area,
+        "state": one.state,
+        "what": one.what or None,
+        "remedy": one.remedy or None,
+    }
+
+
+def _show(checked: Sequence[Checked]) -> None:
+    """Print what needs somebody, the gravest first; then how many are well."""
+    well = [one for one in checked if one.state is State.OK]
+    for state in reversed(State):
+        for one in checked:
+            if one.state is state and state is not State.OK:
+                print(f"{state}: {one.id} ({one.area}): {clean(one.what)}")
+                if one.remedy:
+                    print(f"  what to do: {clean(one.remedy)}")
+    print(f"{len(well)} checks are well. All of them: hubctl doctor --json")

@@ -1,0 +1,120 @@
+"""`hubctl doctor`: each source of checks, broken one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hubcore.version import __version__
+from hubctl.main import hubctl
+from hubd.adapters.host import log
+from hubd.adapters.local.api import LocalApi
+from hubd.adapters.local.calls import Call
+from hubd.adapters.local.event_tail import EventTail
+from hubd.upkeep.checks import AREA_OF, CHECKS, Class
+
+WELL = [{"id": "radio", "area": "readiness"}, {"id": "backend", "area": "connectivity"}]
+AWAY = {
+    "id": "backend",
+    "check": "backend-away",
+    "area": "connectivity",
+    "severity": "warning",
+    "what": "The backend is away.",
+    "remedy": "Wait.",
+}
+DOWN = {**AWAY, "check": "radio-down", "id": "radio", "severity": "error"}
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> None:
+    log.set_up("error", io.StringIO(), human=False)
+
+
+@contextlib.asynccontextmanager
+async def running(path: Path, checks: Any, version: str = __version__) -> AsyncIterator[None]:
+    async def status(_args: Mapping[str, Any], _caller: object) -> object:
+        return {"version": version}
+
+    async def told(_args: Mapping[str, Any], _caller: object) -> object:
+        return checks
+
+    api = LocalApi(path, (Call("status", status), Call("checks", told)), EventTail())
+    api.bind()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(api.serve())
+        yield
+        serving.cancel()
+
+
+async def doctor(path: Path, *words: str) -> tuple[Result, dict[str, dict[str, Any]]]:
+    """Ask the doctor; a configuration that is not there is left out."""
+    command = ["doctor", "--socket", str(path), "--config", "/nowhere/hubd.toml", "--json", *words]
+    result = await asyncio.to_thread(CliRunner().invoke, hubctl, command)
+    checks = json.loads(result.stdout)["checks"] if result.stdout else []
+    return result, {one["id"]: one for one in checks}
+
+
+LEFT_OUT = ("--skip", "config-configuration")
+
+
+async def test_all_well_is_0_a_doubt_1_a_failure_2(tmp_path: Path) -> None:
+    for checks, status, worst in (
+        (WELL, 0, "ok"),
+        ([*WELL, AWAY], 1, "warning"),
+        ([AWAY, DOWN], 2, "failed"),
+        ([{"id": "radio", "severity": "new"}], 1, "unknown"),
+        ([{"id": "radio", "severity": 3}], 1, "unknown"),
+    ):
+        async with running(tmp_path / "s", checks):
+            result, found = await doctor(tmp_path / "s", *LEFT_OUT)
+        assert (result.exit_code, json.loads(result.stdout)["worst"]) == (status, worst)
+        assert found["hubd"]["state"] == "ok"
+
+
+async def test_a_standing_problem_has_the_id_class_cause_and_remedy_of_the_table(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "s", [AWAY]):
+        _, found = await doctor(tmp_path / "s", *LEFT_OUT)
+    assert found["backend-away"] == {
+        "id": "backend-away",
+        "class": "connectivity",
+        "state": "warning",
+        "what": "The backend is away.",
+        "remedy": "Wait.",
+    }
+
+
+async def test_a_hubd_that_is_down_failed_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+    result, found = await doctor(tmp_path / "none")
+    assert result.exit_code == 2
+    assert found["hubd"]["state"] == "failed"
+    assert "there is no such socket" in found["hubd"]["what"]
+    assert found["config-configuration"]["state"] == "failed"
+    assert "there is no such file" in found["config-configuration"]["what"]
+
+
+async def test_another_version_that_runs_is_a_warning(tmp_path: Path) -> None:
+    async with running(tmp_path / "s", WELL, version="0.0.9"):
+        result, found = await doctor(tmp_path / "s", "--only", "version")
+    assert (result.exit_code, list(found)) == (1, ["version"])
+    assert found["version"]["remedy"] == "sudo systemctl restart hubd"
+
+
+async def test_a_check_that_does_not_exist_is_told_with_those_that_do(tmp_path: Path) -> None:
+    result, _ = await doctor(tmp_path / "none", "--only", "nonsense")
+    assert (result.exit_code, result.stdout) == (64, "")
+    assert "there are: config-configuration, hubd" in json.loads(result.stderr)["error"]["message"]
+
+
+def test_every_check_has_an_area() -> None:
+    assert set(AREA_OF) == set(Class)
+    assert {AREA_OF[row.class_] for row in CHECKS.values()} == set(AREA_OF.values())
