@@ -286,9 +286,9 @@ async def test_root_s_word_ends_the_doubt_for_good_and_is_recorded(
     harm(state, tmp_path / "old")
     async with started(state) as hub:
         kept = hub.policy._file.version()
-        assert await hub.policy.accept("technician") is DOUBTS[harm]
+        assert await hub.policy.accept("technician", 1000) is DOUBTS[harm]
         assert (hub.policy.doubt, hub.problem(), hub.policy.version()) == (None, None, kept)
-        assert await hub.policy.accept("technician") is None
+        assert await hub.policy.accept("technician", 1000) is None
     async with started(state) as hub:
         assert (hub.policy.doubt, hub.policy.version()) == (None, kept)
     said = (await records(state))[-1]
@@ -302,11 +302,11 @@ async def test_nobody_s_word_makes_rows_true_that_no_signature_proves(
     without_document(state, tmp_path)
     async with started(state) as hub:
         with pytest.raises(StoreError, match=r"move policy\.db aside"):
-            await hub.policy.accept("technician")
+            await hub.policy.accept("technician", 1000)
         assert hub.policy.mode(1) is Mode.LOCKDOWN
     (state / "policy.db").unlink()
     async with started(state) as hub:
-        await hub.policy.accept("technician")
+        await hub.policy.accept("technician", 1000)
         assert hub.policy.doubt is None
 
 
@@ -315,7 +315,7 @@ async def test_a_word_that_cannot_be_recorded_ends_nothing(tmp_path: Path, state
     async with started(state) as hub:
         await hub.audit.aclose()
         with pytest.raises(AuditError):
-            await hub.policy.accept("technician")
+            await hub.policy.accept("technician", 1000)
         assert hub.policy.doubt is Doubt.POLICY_MISSING
         assert hub.policy.mode(1) is Mode.LOCKDOWN
 
