@@ -143,7 +143,7 @@ def test_each_decision_has_a_number_a_date_and_a_row_in_the_index() -> None:
         assert row.search(index), page.name
 
 
-@pytest.mark.parametrize("name", ["latest.json", "latest-lab.json"])
+@pytest.mark.parametrize("name", ["latest.json", "latest-lab.json", "latest-offline.json"])
 def test_the_figures_are_those_of_the_files(name: str) -> None:
     shown = (ROOT / "benchmarks" / "README.md").read_text()
     table = from_json(json.loads((ROOT / "benchmarks" / name).read_text()))
