@@ -21,11 +21,11 @@ from typing import Any
 
 from hubcore.access.words import Action
 from hubcore.evidence.records import Head, RecordKind, StoredRecord, facts
+from hubterm.exits import UNREADABLE
 
 STRIKE_AFTER_SECONDS = 2.5
 """A strike follows its decision within 2 s for the record and 0.3 s for the strike, or never."""
 VERIFY_SECONDS = 60.0
-UNREADABLE = 2
 
 
 @dataclass(frozen=True, slots=True)
