@@ -41,6 +41,7 @@ from benchmarks import (
 )
 from benchmarks.table import Table
 from hubcore.errors import ConfigError
+from hubd.adapters.host import log
 
 LATEST = Path(__file__).with_name("latest.json")
 LATEST_LAB = Path(__file__).with_name("latest-lab.json")
@@ -301,6 +302,7 @@ def main() -> None:
     if options.markdown:
         print("\n\n".join(map(table.markdown, _latest())))
         return
+    log.set_up("warning")
     size = QUICK if options.quick else WHOLE
     measured, file = _family(options)
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
