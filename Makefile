@@ -104,7 +104,7 @@ HUBS ?= 2000
 bench-fleet: $(VENV)/ready
 	$(BIN)/python -m benchmarks.fleet --hubs $(HUBS)
 
-# A hub that was offline for 72 hours, on a log of ten million records: some 20 minutes, 3 GB in TMPDIR.
+# A hub that was offline for 72 hours, on a log of ten million records: 5 to 20 minutes, 3 GB in TMPDIR.
 bench-offline: $(VENV)/ready
 	$(BIN)/python -m benchmarks --offline
 
