@@ -220,7 +220,7 @@ WRONG = {
     "an unknown end": ("raise SystemExit(99)", "exit status 99 is unknown"),
     "a signal": ("import os; os.kill(os.getpid(), 9)", "ended by signal 9"),
     "why is missing": (
-        """print('{"schema": 1, "error": 5}'); raise SystemExit(2)""",
+        """print('{"schema": 1, "error": 5}'); raise SystemExit(69)""",
         "did not say why",
     ),
 }
