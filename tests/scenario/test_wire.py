@@ -31,7 +31,7 @@ from hubd.adapters.curve.zmtp import FRAMES_A_TURN
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_uplink import FAST, Keys, Raw, running, until
-from tests.scenario.uplink_faults.relay import Relay
+from tests.scenario.uplink_faults.relay import Relay, Way
 from tests.threads import Scarce
 from tests.unit.test_zmtp import GREETING
 
@@ -285,6 +285,9 @@ async def test_what_piled_up_before_libzmq_lost_the_connection_never_arrives(raw
     async with raw.open(), Relay(raw.endpoint).open() as relay:
         async with linked(relay.endpoint, raw.keys.public, timings=once) as (link, heard):
             await route_of(raw, link, heard)
+            relay.lose(Way.DOWN)
+            carried = relay.carried[Way.UP]
+            await until(lambda: relay.carried[Way.UP] > carried)  # a heartbeat without an answer
             relay.reads.clear()
             while link.send(piece):
                 pass  # until libzmq's queue is full: more than the machine's buffers take
