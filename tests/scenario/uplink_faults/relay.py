@@ -33,7 +33,7 @@ class Relay:
         """While it is not set, nothing is read from the hub, and its bytes pile up there."""
         self.reads.set()
         self.broken: list[OSError] = []
-        """How connections ended that were not closed."""
+        """How connections of the hub ended that it did not close."""
         self._lost: set[Way] = set()
         """Of the newest connection."""
         self._legs: list[asyncio.StreamWriter] = []
@@ -97,9 +97,14 @@ class Relay:
         task.add_done_callback(self._tasks.discard)
 
     async def _read(self, source: asyncio.StreamReader, way: Way) -> bytes:
-        if way is Way.UP:
-            await self.reads.wait()
-        return await source.read(CHUNK_BYTES)
+        if way is Way.DOWN:
+            return await source.read(CHUNK_BYTES)
+        await self.reads.wait()
+        try:
+            return await source.read(CHUNK_BYTES)
+        except OSError as error:
+            self.broken.append(error)
+            raise
 
     async def _carrying(
         self,
@@ -110,7 +115,7 @@ class Relay:
         cut_after: int | None,
     ) -> None:
         left = cut_after
-        try:
+        with contextlib.suppress(OSError):
             while data := await self._read(source, way):
                 if way in lost:
                     continue
@@ -122,7 +127,5 @@ class Relay:
                 await sink.drain()
                 if left == 0:
                     break
-        except OSError as error:
-            self.broken.append(error)
         if not lost:
             sink.transport.abort()
