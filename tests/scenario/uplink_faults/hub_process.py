@@ -217,6 +217,7 @@ class Hub:
             "last": self.store.last(),
             "waiting": self.store.waiting(),
             "strikes": self.door.strikes,
+            "driven": self.door.driven,
             "uplink": asdict(self.sync.state),
             "clock": self.clock.state().value,
             "confirmed": self.care.confirmed(),
