@@ -362,7 +362,7 @@ async def test_a_backend_put_back_from_before_a_change_shows_the_key_and_is_told
     async with serving(Backend(ANY, theirs.secret_text, files, tmp_path)) as backend:
         hub = ChangingHub([backend.endpoint], ours, [theirs.text], tmp_path / "state")
         async with running(hub.sync.run()):
-            await until(lambda: "hubsim backend know HUB KEY" in hub.sync.state.why)
+            await until(lambda: "hubsim backend know HUB 'KEY'" in hub.sync.state.why)
             assert list(backend.gate.unknown) == [hub.key]
             assert f"somebody comes with the key {hub.key}" in capsys.readouterr().err
             backend.know(HUB, hub.key)

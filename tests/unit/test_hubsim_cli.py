@@ -140,6 +140,13 @@ def test_a_phone_without_a_radio_is_told_to_start_one(site: Path) -> None:
     assert sentence == f"no radio answers on {radio}: start one with `hubsim radio`"
 
 
+@pytest.mark.parametrize("begins", ["-", "--", "-h", "-A", "%", "a"])
+def test_a_key_may_begin_with_any_character_of_z85(site: Path, begins: str) -> None:
+    key = begins + 38 * "x" + "."
+    sentence = refused("backend", "know", "hub-1", key, "--at", str(site))
+    assert sentence.startswith("no backend"), "the key was read as a key"
+
+
 def test_a_used_port_is_told(site: Path, used_port: int) -> None:
     for command in (
         ("radio", "--listen", f"127.0.0.1:{used_port}"),

@@ -154,15 +154,16 @@ def backend_rotate(path: Path, hub: str) -> None:
     click.echo(f"{hub} was asked to change its key {old}")
 
 
-@backend.command("know")
+@backend.command("know", context_settings={"ignore_unknown_options": True})
 @site_option()
 @click.argument("hub")
-@click.argument("key")
+@click.argument("key", type=click.UNPROCESSED)
 @click.pass_obj
 def backend_know(path: Path, hub: str, key: str) -> None:
     """Know HUB by KEY, after the backend or the hub was put back from an older copy.
 
-    Compare KEY with the one that `hubd --check-config` shows at the hub itself.
+    Compare KEY with the one that `hubd --check-config` shows at the hub itself. Quote it ('KEY'):
+    a shell takes some of its characters for its own.
     """
     known = ask_backend(path, {"do": "know", "hub": hub, "key": key})["key"]
     click.echo(f"{hub} is known by {known} alone, and comes by itself")

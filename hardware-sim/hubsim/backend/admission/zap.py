@@ -145,7 +145,7 @@ class Gate:
         self.unknown[key] = None
         self._tell(
             f"somebody comes with the key {key}, which no hub has. If a hub shows it, and these "
-            "files are an older copy: hubsim backend know HUB KEY. It is let wait, not refused"
+            "files are an older copy: hubsim backend know HUB 'KEY'. It is let wait, not refused"
         )
 
     def answer(self, request: list[bytes]) -> list[bytes]:
