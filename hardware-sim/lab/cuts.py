@@ -147,7 +147,7 @@ class PoweredHub:
         """Look at the backend for new records and answers again and again."""
         known = -1
         while True:
-            result = self._backend.policy_results.get("hub-1")
+            result = self._backend.policies.results.get("hub-1")
             if result is not None:
                 self.seen.policy = max(self.seen.policy, result.version)
             held = len(self._backend.records("hub-1"))
@@ -216,7 +216,7 @@ class HubUnderCuts:
     def publish(self) -> int:
         """Sign a new policy, which says nothing of importance, and push it; return its version."""
         new = self.site.revoke(secrets.token_hex(8))
-        self.backend.push_policy((self.site.path / "policy.cbor").read_bytes())
+        self.backend.policies.push_document((self.site.path / "policy.cbor").read_bytes())
         return new.version
 
     @asynccontextmanager

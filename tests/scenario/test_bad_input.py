@@ -571,10 +571,10 @@ async def bad_backend(stage: Stage) -> AsyncIterator[Backend]:
 
 async def offered(backend: Backend, document: bytes) -> str:
     """Offer the hub a policy; return why it refused it."""
-    backend.policy_results.clear()
-    assert backend.push_policy(document) == 1
-    await backend.wait_for(lambda b: "hub-1" in b.policy_results, 30.0)
-    return backend.policy_results["hub-1"].refused
+    backend.policies.results.clear()
+    assert backend.policies.push_document(document) == 1
+    await backend.wait_for(lambda b: "hub-1" in b.policies.results, 30.0)
+    return backend.policies.results["hub-1"].refused
 
 
 def bad_policies(site: Site) -> dict[str, tuple[bytes, str]]:

@@ -434,19 +434,19 @@ async def test_a_policy_reaches_the_hub_now_or_with_its_hello(tmp_path):
         "tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path, lambda doc: doc[0]
     )
     with pytest.raises(FrameError):
-        backend.push_policy(b"\x05" + bytes(MAX_POLICY_BYTES))
-    assert backend.push_policy(b"\x02") == 0
+        backend.policies.push_document(b"\x05" + bytes(MAX_POLICY_BYTES))
+    assert backend.policies.push_document(b"\x02") == 0
     async with serving(backend):
         hub = Hub(backend.endpoint, ours, backend.public)
         async with running(hub.sync.run()):
-            await backend.wait_for(lambda b: "hub-1" in b.policy_results)
+            await backend.wait_for(lambda b: "hub-1" in b.policies.results)
             assert hub.version == 2
-            assert backend.push_policy(b"\x03" + bytes(1_000_000)) == 1
+            assert backend.policies.push_document(b"\x03" + bytes(1_000_000)) == 1
             await backend.wait_for(
-                lambda b: b.policy_results["hub-1"] == from_hub.PolicyResult(3, "")
+                lambda b: b.policies.results["hub-1"] == from_hub.PolicyResult(3, "")
             )
             assert hub.version == 3
-            assert backend.push_policy(b"\x03") == 0
+            assert backend.policies.push_document(b"\x03") == 0
 
 
 async def test_a_hub_with_another_policy_of_the_same_version_is_told_of(tmp_path):
@@ -456,13 +456,13 @@ async def test_a_hub_with_another_policy_of_the_same_version_is_told_of(tmp_path
     backend = Backend(
         "tcp://127.0.0.1:*", theirs.secret_text, {ours.text: "hub-1"}, tmp_path, lambda _: 1
     )
-    backend.push_policy(policies.issue(Policy("site", 1, 0), issuer))
+    backend.policies.push_document(policies.issue(Policy("site", 1, 0), issuer))
     async with serving(backend):
         hub = Hub(backend.endpoint, ours, backend.public)  # its policy 1 has no digest
         async with running(hub.sync.run()):
             await backend.wait_for(lambda b: "hub-1" in b.connections)
-            assert backend.drifted == {"hub-1"}
-            assert backend.policy_results == {}
+            assert backend.policies.drifted == {"hub-1"}
+            assert backend.policies.results == {}
 
 
 class Impostor:

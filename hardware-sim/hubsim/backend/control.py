@@ -174,8 +174,8 @@ class Control:
 
     async def _policy(self, order: JsonObject) -> JsonObject:
         document = await asyncio.to_thread(Path(order["path"]).read_bytes)
-        offered = await asyncio.to_thread(self._backend.look_at_policy, document)
-        sent = self._backend.push(offered)
+        offered = await asyncio.to_thread(self._backend.policies.look_at, document)
+        sent = self._backend.policies.push(offered)
         unfinished = self._directory / "policy.new"
         await asyncio.to_thread(unfinished.write_bytes, document)
         unfinished.replace(self._directory / "policy.cbor")
@@ -210,7 +210,7 @@ class Control:
         return {
             "hubs": {hub: self._about(hub) for hub in enrolled},
             "stopped": stopped,
-            "renewals": self._backend.renewals,
+            "renewals": self._backend.renewals.wanted,
             "unknown_keys": list(self._backend.gate.unknown),
             "forks": forks,
         }
@@ -224,7 +224,7 @@ class Control:
             "came_with_retired_key": hub in self._backend.gate.came_with_retired,
             "records": len(self._backend.records(hub)),
             "policy_version": connection.hello.policy_version if connection else None,
-            "policy_drifted": hub in self._backend.drifted,
+            "policy_drifted": hub in self._backend.policies.drifted,
             "software": connection.hello.software if connection else None,
         }
 
@@ -262,7 +262,7 @@ class Control:
 
     async def _certificate(self, order: JsonObject) -> JsonObject:
         """Send a hub the newest certificate that lies here for it."""
-        return {"sent": self._backend.hand_certificate(str(order["hub"]))}
+        return {"sent": self._backend.renewals.hand(str(order["hub"]))}
 
     def _keys(self, hub: object) -> tuple[str, ...]:
         keys = self._backend.gate.keys_of(str(hub))

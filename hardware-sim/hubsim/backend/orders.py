@@ -16,7 +16,10 @@ from hubcore.backend.uplink.words import ID_BYTES
 from hubcore.device.command import Verb
 from hubcore.errors import LinkError
 from hubsim.backend.speakers import Speakers
+from hubsim.site.folder import FIRST_OPERATOR
 
+VALID_SECONDS = 10.0
+"""How long an order may wait for a hub, where nobody says otherwise."""
 RESULT_GRACE_SECONDS = 5.0
 """Beyond its validity, how long a release waits for its answer."""
 ACT_SECONDS = 150.0
@@ -37,12 +40,17 @@ class Orders:
         self,
         hub: str,
         access_point: int,
-        valid_seconds: float,
-        by: str,
-        seconds: int | None,
-        release_id: bytes | None,
+        valid_seconds: float = VALID_SECONDS,
+        by: str = FIRST_OPERATOR,
+        *,
+        seconds: int | None = None,
+        release_id: bytes | None = None,
     ) -> from_hub.Result:
-        """See `Backend.release`."""
+        """Order a release and return how it ended.
+
+        Raise LinkError when the hub is away or gives no answer in time. Repeat with the same
+        `release_id` to ask again what became of one: the hub never does it twice.
+        """
         identity = release_id or secrets.token_bytes(ID_BYTES)
         expires_at = math.ceil(time.time() + valid_seconds)
         order = from_backend.Release(identity, access_point, expires_at, seconds, by)
@@ -55,15 +63,18 @@ class Orders:
         self,
         hub: str,
         order: DoorOrder,
-        on: bool,
+        on: bool = True,
         *,
-        access_point: int | None,
-        valid_seconds: float,
-        until: int | None,
-        by: str,
-        order_id: bytes | None,
+        access_point: int | None = None,
+        valid_seconds: float = VALID_SECONDS,
+        until: int | None = None,
+        by: str = FIRST_OPERATOR,
+        order_id: bytes | None = None,
     ) -> from_hub.OrderResult:
-        """See `Backend.stand`."""
+        """Let an order stand for a door, or for all doors, or end it; return what became of it.
+
+        Raise LinkError when the hub is away or gives no answer in time.
+        """
         message = from_backend.Order(
             id=order_id or secrets.token_bytes(ID_BYTES),
             by=by,
@@ -83,12 +94,16 @@ class Orders:
         hub: str,
         target: str | int,
         verb: Verb,
-        level: int | None,
-        valid_seconds: float,
-        by: str,
-        act_id: bytes | None,
+        level: int | None = None,
+        *,
+        valid_seconds: float = VALID_SECONDS,
+        by: str = FIRST_OPERATOR,
+        act_id: bytes | None = None,
     ) -> from_hub.ActResult:
-        """See `Backend.act`."""
+        """Command a device of a hub, or a group of the policy; return what became of it.
+
+        Raise LinkError when the hub is away or gives no answer in time.
+        """
         order = from_backend.Act(
             id=act_id or secrets.token_bytes(ID_BYTES),
             by=by,

@@ -54,7 +54,7 @@ async def serve_backend(
         next_listening=next_listening,
     )
     if policy is not None:
-        backend.push_policy(policy)
+        backend.policies.push_document(policy)
     refused: list[BaseException] = []
     try:
         async with asyncio.TaskGroup() as group:

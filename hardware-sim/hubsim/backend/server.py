@@ -21,47 +21,34 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
 import zmq.asyncio
 from zmq.utils import z85
 
-from hubcore.access.precedence import DoorOrder
 from hubcore.backend.notices import Notices
-from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink import from_backend, from_hub
 from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
-from hubcore.device.command import Verb
-from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
+from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.evidence.records import StoredRecord
-from hubcore.phone.certificates import CertificateInForce
+from hubsim.backend.admission.inbox import Inbox, Received
 from hubsim.backend.admission.keyring import HubFiles, KeyChanges
-from hubsim.backend.admission.zap import KEY_PROPERTY, Gate
+from hubsim.backend.admission.renewals import Renewals
+from hubsim.backend.admission.zap import Gate
 from hubsim.backend.decisions import Decisions
 from hubsim.backend.evidence import Evidence, Fork
 from hubsim.backend.orders import Orders
+from hubsim.backend.policies import PolicyOffers
 from hubsim.backend.router import Listening, Router
 from hubsim.backend.seats import HubConnection, Seats
 from hubsim.backend.speakers import PROBE_SECONDS, Speakers, now_ms
 from hubsim.backend.voice import Complaints, shout
-from hubsim.site import offering
 from hubsim.site.certificates import Certificates
-from hubsim.site.folder import FIRST_OPERATOR
 from hubsim.telemetry import TelemetryBoard
 
 KEY_CHARACTERS = 40
 HANDSHAKE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message of a hub: who sent it, on which connection, with which key."""
-
-    hub: str
-    route: bytes
-    key: str
-    message: from_hub.HubMessage
 
 
 class Backend:
@@ -100,18 +87,23 @@ class Backend:
         self.ignored: Counter[str] = Counter()
         self._notices = Notices()
         self.telemetry = TelemetryBoard()
-        self.policy_results: dict[str, from_hub.PolicyResult] = {}
         self.gate = Gate(hubs, directory / "revoked", shout)
         self.next_endpoint = "" if next_listening is None else next_listening.endpoint
         self._listening = [Listening(endpoint, key)]
         if next_listening is not None:
             self._listening.append(next_listening)
         self._key_changes = KeyChanges(self.gate, [_pair(one) for one in self._listening])
-        self._held: dict[tuple[str, str], bool] = {}
-        """Whether a key is its hub's, as looked up for the messages that came together."""
+        self._inbox = Inbox(self.gate, self.ignored)
         self.evidence = Evidence(directory / "records", self.ignored)
         self._router = Router(self.gate, shout)
         self._complain = Complaints()
+        self.policies = PolicyOffers(
+            connections=lambda: self.speakers.connections,
+            send=self._send,
+            version_of=version_of,
+            ignored=self.ignored,
+        )
+        self.renewals = Renewals(certificates, self._send)
         self.speakers = Speakers(
             router=self._router,
             decisions=Decisions(directory / "decisions.json"),
@@ -119,18 +111,15 @@ class Backend:
             ignored=self.ignored,
             head_of=self.evidence.head,
             look=self.evidence.greet,
-            greeted=self._offer_policy,
+            greeted=self.policies.greeted,
             complain=self._complain,
             probe_seconds=probe_seconds,
         )
-        self._orders = Orders(self.speakers)
-        self._version_of = version_of
-        self._certificates = certificates
-        self.renewals: dict[str, int] = {}
-        """By hub: the end of its certificate, when it wants a newer one that is not there."""
-        self._policy: offering.OfferedPolicy | None = None
-        self.drifted: set[str] = set()
-        """Hubs with another policy of the version that is offered."""
+        orders = Orders(self.speakers)
+        self._answered = orders.answered
+        self.release = orders.release
+        self.stand = orders.stand
+        self.act = orders.act
         self._changed = asyncio.Condition()
 
     @property
@@ -178,9 +167,9 @@ class Backend:
         while True:
             records: dict[str, list[StoredRecord]] = {}
             batch = await self._router.receive()
-            self._held.clear()
+            self._inbox.look_again()
             for frames in batch:
-                received = self._open(frames)
+                received = self._inbox.open(frames)
                 if received is not None:
                     self._take(received, records)
             for hub, of_hub in records.items():
@@ -189,46 +178,12 @@ class Backend:
                 self._changed.notify_all()
             await asyncio.sleep(0)
 
-    def _open(self, frames: list[zmq.Frame]) -> Received | None:
-        """Return who says what, None for what must be ignored."""
-        if len(frames) != 2:
-            self.ignored["parts"] += 1
-            return None
-        route, data = frames
-        key = str(data.get(KEY_PROPERTY))
-        if self.gate.is_revoked(key):
-            self.ignored["revoked"] += 1
-            return None
-        hub = str(data.get("User-Id"))
-        if not self._holds(hub, key):
-            self.ignored["key not known"] += 1
-            return None
-        try:
-            message = codec.decode_from_hub(data.bytes)
-        except FrameError:
-            self.ignored["undecodable"] += 1
-            return None
-        return Received(
-            hub=hub,
-            route=route.bytes,
-            key=key,
-            message=message,
-        )
-
-    def _holds(self, hub: str, key: str) -> bool:
-        asked = (hub, key)
-        if asked not in self._held:
-            self._held[asked] = self.gate.holds(hub, key)
-        return self._held[asked]
-
     def _take(self, received: Received, records: dict[str, list[StoredRecord]]) -> None:
         """Do what a message asks for; records are only gathered."""
         hub = received.hub
         message = received.message
         if isinstance(message, from_hub.Hello):
-            if self._may_speak(received):
-                said_hello = HubConnection(received.route, received.key, message)
-                self.speakers.greet(hub, said_hello)
+            self._greet(received, message)
             return
         if isinstance(message, from_hub.Alive):
             self.speakers.alive(hub, received.route, message.nonce)
@@ -244,48 +199,42 @@ class Backend:
                 record = StoredRecord(number, body, digest)
                 records.setdefault(hub, []).append(record)
             case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
-                if not self._orders.answered(message):
+                if not self._answered(message):
                     self.ignored["result nobody waits for"] += 1
             case from_hub.Notice():
                 self._alarm(hub, message)
             case from_hub.Telemetry(values):
                 self.telemetry.take(hub, values)
             case from_hub.PolicyResult():
-                self.policy_results[hub] = message
+                self.policies.results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)
                 self.connections[hub] = dataclasses.replace(connection, hello=hello)
             case from_hub.CertificateRequest(digest, expires):
-                self._renew(hub, digest, expires)
+                self.renewals.asked(hub, digest, expires)
             case from_hub.PiecesWanted(names):
-                self._send_pieces(hub, names)
+                self.policies.send_pieces(hub, names)
             case from_hub.NewKey() | from_hub.RetireKey():
                 self._take_key(received, message)
             case from_hub.Ping(nonce):
                 pong = from_backend.Pong(nonce, now_ms())
                 self.speakers.send(hub, pong)
 
-    def _may_speak(self, received: Received) -> bool:
+    def _greet(self, received: Received, hello: from_hub.Hello) -> None:
         """Give a hub its newest certificate; a hub whose certificate has ended gets nothing else.
 
         It is not welcomed: nothing is taken from it, and it gets no order, until it is renewed.
         """
         hub = received.hub
-        certificates = self._certificates
-        if certificates is None:
-            return True
-        if certificates.has_ended(hub):
+        if not self.renewals.may_speak(hub):
             self.ignored["hello of a hub that may only renew"] += 1
             self.speakers.connections.pop(hub, None)
-            newest = certificates.of(hub)
-            self.renewals[hub] = newest.certified.expires if newest else 0
-            return False
-        newest = certificates.of(hub)
-        if newest is not None:
-            self._router.send(received.route, from_backend.Certificate(newest.document))
-        tls = certificates.tls_of(hub)
-        if tls is not None:
-            self._router.send(received.route, from_backend.TlsCertificate(tls))
-        return True
+            return
+        for newest in self.renewals.newest(hub):
+            self._router.send(received.route, newest)
+        self.speakers.greet(hub, HubConnection(received.route, received.key, hello))
+
+    def _send(self, hub: str, message: from_backend.BackendMessage) -> bool:
+        return self.speakers.send(hub, message)
 
     def _alarm(self, hub: str, notice: from_hub.Notice) -> None:
         """Tell of an alarm whose record waits at the hub behind others."""
@@ -295,30 +244,6 @@ class Backend:
         if said:
             shout(said)
 
-    def _renew(self, hub: str, digest: bytes, expires: int) -> None:
-        """Answer a hub that asks for a newer certificate; without one, an operator sees it."""
-        newer = self._certificates.asked(hub, digest) if self._certificates else None
-        if newer is None:
-            self.renewals[hub] = expires
-        else:
-            self.renewals.pop(hub, None)
-            self._hand(hub, newer)
-
-    def hand_certificate(self, hub: str) -> bool:
-        """Send a hub its newest certificate; False when it is away, and gets it at its Hello."""
-        newest = self._certificates.of(hub) if self._certificates else None
-        if newest is None:
-            return False
-        self.renewals.pop(hub, None)
-        return self._hand(hub, newest)
-
-    def _hand(self, hub: str, newest: CertificateInForce) -> bool:
-        """Send a hub both its newest certificates; False when it is away."""
-        tls = self._certificates.tls_of(hub) if self._certificates else None
-        if tls is not None:
-            self.speakers.send(hub, from_backend.TlsCertificate(tls))
-        return self.speakers.send(hub, from_backend.Certificate(newest.document))
-
     def _take_key(self, received: Received, message: from_hub.NewKey | from_hub.RetireKey) -> None:
         """Change a hub's keys as it asks, and answer; say nothing when the disk refuses."""
         hub = received.hub
@@ -327,7 +252,7 @@ class Backend:
         except OSError as error:
             self._complain(hub, f"its keys cannot be written: {error}")
             return
-        self._held.clear()
+        self._inbox.look_again()
         if taken.refused:
             self._complain(hub, f"its new key is refused: {taken.refused}")
         self.speakers.send(hub, taken)
@@ -375,7 +300,7 @@ class Backend:
         if self.gate.is_revoked(key):
             raise ValueError("this key is revoked")
         hubs.know(hub, key)
-        self._held.clear()
+        self._inbox.look_again()
         self.gate.unknown.pop(key, None)
         self.gate.came_with_retired.discard(hub)
 
@@ -401,130 +326,6 @@ class Backend:
         """
         self.evidence.begin_again(hub)
         self.decisions.end(hub)
-
-    async def release(
-        self,
-        hub: str,
-        access_point: int,
-        valid_seconds: float = 10.0,
-        by: str = FIRST_OPERATOR,
-        *,
-        seconds: int | None = None,
-        release_id: bytes | None = None,
-    ) -> from_hub.Result:
-        """Order a release and return how it ended.
-
-        Raise LinkError when the hub is away or gives no answer in time. Repeat with the same
-        `release_id` to ask again what became of one: the hub never does it twice.
-        """
-        return await self._orders.release(
-            hub=hub,
-            access_point=access_point,
-            valid_seconds=valid_seconds,
-            by=by,
-            seconds=seconds,
-            release_id=release_id,
-        )
-
-    async def stand(
-        self,
-        hub: str,
-        order: DoorOrder,
-        on: bool = True,
-        *,
-        access_point: int | None = None,
-        valid_seconds: float = 10.0,
-        until: int | None = None,
-        by: str = FIRST_OPERATOR,
-        order_id: bytes | None = None,
-    ) -> from_hub.OrderResult:
-        """Let an order stand for a door, or for all doors, or end it; return what became of it.
-
-        Raise LinkError when the hub is away or gives no answer in time.
-        """
-        return await self._orders.stand(
-            hub,
-            order,
-            on,
-            access_point=access_point,
-            valid_seconds=valid_seconds,
-            until=until,
-            by=by,
-            order_id=order_id,
-        )
-
-    async def act(
-        self,
-        hub: str,
-        target: str | int,
-        verb: Verb,
-        level: int | None = None,
-        *,
-        valid_seconds: float = 10.0,
-        by: str = FIRST_OPERATOR,
-        act_id: bytes | None = None,
-    ) -> from_hub.ActResult:
-        """Command a device of a hub, or a group of the policy; return what became of it.
-
-        Raise LinkError when the hub is away or gives no answer in time.
-        """
-        return await self._orders.act(
-            hub=hub,
-            target=target,
-            verb=verb,
-            level=level,
-            valid_seconds=valid_seconds,
-            by=by,
-            act_id=act_id,
-        )
-
-    def push_policy(self, document: bytes) -> int:
-        """Make this the policy for every hub; return to how many hubs it was sent now.
-
-        Raise FrameError for a document that no message can carry, and what `version_of` raises.
-        """
-        return self.push(self.look_at_policy(document))
-
-    def look_at_policy(self, document: bytes) -> offering.OfferedPolicy:
-        """Make an offer of a document, in any thread: a large one takes seconds.
-
-        Raise what `push_policy` raises.
-        """
-        return offering.offer(document, self._version_of)
-
-    def push(self, policy: offering.OfferedPolicy) -> int:
-        """Make this the policy for every hub; return to how many hubs it was sent now."""
-        self._policy = policy
-        behind = [
-            hub
-            for hub, connection in self.connections.items()
-            if connection.hello.policy_version < policy.version
-        ]
-        return sum(self.speakers.send(hub, policy.message) for hub in behind)
-
-    def _offer_policy(self, hub: str, hello: from_hub.Hello) -> None:
-        policy = self._policy
-        if policy is None:
-            return
-        if hello.policy_version < policy.version:
-            self.speakers.send(hub, policy.message)
-        elif offering.has_drifted(policy, hello):
-            self._complain(
-                hub,
-                f"it has another policy {policy.version} than the one that is offered: "
-                "two were signed with one version; publish the next version",
-            )
-            self.drifted.add(hub)
-            return
-        self.drifted.discard(hub)
-
-    def _send_pieces(self, hub: str, names: tuple[bytes, ...]) -> None:
-        """Send what is asked for of the policy that is offered."""
-        answers = [] if self._policy is None else offering.answer(self._policy, names)
-        if not answers:
-            self.ignored["pieces that nobody has"] += 1
-        for message in answers:
-            self.speakers.send(hub, message)
 
     def records(self, hub: str) -> list[StoredRecord]:
         """Return the hub's records in order, none for a hub that never sent one."""
