@@ -30,6 +30,7 @@ STATUS_OF_CODE = {
     "unreadable": UNREADABLE,
     "no-policy": UNREADABLE,
     "pieces-missing": UNREADABLE,
+    "unwritable": CANNOT_PRINT,
     "down": NO_ANSWER,
     "busy": TRY_AGAIN,
     "timeout": TRY_AGAIN,

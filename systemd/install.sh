@@ -34,6 +34,8 @@ readers.conf:/usr/lib/hubd/readers.conf
 bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
 hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path
 hubd-bluez.service:/usr/lib/systemd/system/hubd-bluez.service
+hubd-metrics.service:/usr/lib/systemd/system/hubd-metrics.service
+hubd-metrics.timer:/usr/lib/systemd/system/hubd-metrics.timer
 hubd.service:/usr/lib/systemd/system/hubd.service"
 
 say() { printf 'hubd: %s\n' "$*"; }
@@ -238,6 +240,7 @@ T
 
 take_away() {
     if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
+        systemctl disable --now hubd-metrics.timer 2>/dev/null || true
         systemctl disable --now hubd 2>/dev/null || true
     fi
     for file in $files; do

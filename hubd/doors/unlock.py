@@ -38,6 +38,7 @@ from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.decisionlog import DecisionLog, OnDenied, unheard
 from hubd.doors.drive import DoorMovers, Watch
 from hubd.doors.judge import Judge
+from hubd.doors.measured import Measured
 from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, OperationEnd
 from hubd.doors.operations import Operations
 from hubd.doors.persons import Persons
@@ -84,6 +85,7 @@ class Unlock:
         `mode_at` is for the `Judge`.
         """
         self._points = rules.points
+        self.measured = Measured({point.number: point.door for point in rules.points.values()})
         self._persons = persons
         self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
@@ -268,6 +270,7 @@ class Unlock:
 
     async def _refuse(self, attempt: Attempt, why: Denial) -> ClaimOutcome:
         operation = attempt.operation
+        self.measured.decided(operation, why)
         await self._decisions.decided(operation, why, attempt.facts, RECORD_SECONDS)
         return self._outcome(operation, why)
 
@@ -295,6 +298,7 @@ class Unlock:
 
     def _decided(self, attempt: Attempt, why: Denial | None) -> Awaitable[bool]:
         """Hand a decision to the log; with the record of a yes a use is spent."""
+        self.measured.decided(attempt.operation, why)
         on_end = None if attempt.use is None else partial(self._uses.recorded, attempt.use)
         return self._decisions.decided(
             attempt.operation,
@@ -362,6 +366,7 @@ class Unlock:
         operation = attempt.operation
         point = self._points[operation.point]
         seconds = point.release_seconds(operation.seconds)
+        self.measured.asked(operation, self._clock.monotonic())
         try:
             changed = await self._movers.release(
                 point,

@@ -20,6 +20,7 @@ from hubd.config.file import Config
 from hubd.config.movers import ON_POWER_LOSS, DoorLock, Mover
 from hubd.config.section import kind_of
 from hubd.devices.supervisor import Supervisor
+from hubd.doors.measured import Measured
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import AREA_OF, CHECKS, Topic
@@ -37,6 +38,7 @@ class Status:
     certificate: CertificateInForce
     version: str
     health: Health
+    measured: Measured
     clock: Clock
     time: ClockCare
     log: AuditLog
