@@ -16,6 +16,9 @@ from typing import Any
 from hubterm.text import clean
 
 
+HELD_MAX = 1e300
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One number; `suffix` is what a histogram adds to the family's name."""
@@ -36,9 +39,14 @@ class Family:
 
     def add(self, value: Any, suffix: str = "", **labels: Any) -> None:
         """Add a sample if the value is a number or a boolean; what is not known is left out."""
-        if isinstance(value, bool | int | float):
+        if isinstance(value, float) or (isinstance(value, int) and is_held(value)):
             shown = {name: clean(label) for name, label in labels.items()}
             self.samples.append(Sample(float(value), shown, suffix))
+
+
+def is_held(value: Any) -> bool:
+    """Tell whether a value is a number that can be reckoned with; an int may be too large."""
+    return isinstance(value, int | float) and -HELD_MAX < value < HELD_MAX
 
 
 def text(families: Iterable[Family]) -> str:

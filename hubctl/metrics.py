@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from hubctl.exposition import Family, number
-from hubterm.text import is_number
+from hubctl.exposition import Family, is_held, number
 
 
 def families(status: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Family]:
@@ -91,7 +90,7 @@ def _latency(asked: Mapping[str, Any]) -> Family:
     bounds = _list(asked.get("bounds_seconds"))
     counts = _list(asked.get("counts"))
     total = asked.get("sum_seconds")
-    if len(counts) != len(bounds) + 1 or not all(map(is_number, [*bounds, *counts, total])):
+    if len(counts) != len(bounds) + 1 or not all(map(is_held, [*bounds, *counts, total])):
         return family
     sums = list(accumulate(counts))
     for bound, count in zip([*map(float, bounds), float("inf")], sums, strict=True):
@@ -194,7 +193,7 @@ def _devices(devices: list[Mapping[str, Any]]) -> list[Family]:
         for fault in _list(device.get("faults")):
             faults.add(1, device=identity, fault=fault)
         percent = _mapping(device.get("readings")).get("battery")
-        if is_number(percent):
+        if is_held(percent):
             battery.add(percent / 100, device=identity)
     return [answers, age, faults, battery]
 
