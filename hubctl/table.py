@@ -5,6 +5,7 @@ Laws:
 2. A word in capitals stands for a name that is typed. A verb comes before a name in the choice of
    the row.
 3. A command is loaded when it is typed.
+4. `quick` names the function of `hubctl.shell.looks` that shows a command without click.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     says: str
     section: str
     hidden: bool = False
+    quick: str = ""
 
     @property
     def noun(self) -> str:
@@ -44,16 +46,36 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row("status", "look.status:status", "How the hub is: what is wrong, and what to do.", LOOK),
+    Row(
+        "status",
+        "look.status:status",
+        "How the hub is: what is wrong, and what to do.",
+        LOOK,
+        quick="status",
+    ),
     Row("why", "look.why:why", "Who was refused last, why, and what would change it.", LOOK),
-    Row("doors", "look.doors:doors", "The doors, their modes and the ways through them.", LOOK),
-    Row("devices", "look.devices:devices", "The devices, and how each stands.", LOOK),
+    Row(
+        "doors",
+        "look.doors:doors",
+        "The doors, their modes and the ways through them.",
+        LOOK,
+        quick="doors",
+    ),
+    Row(
+        "devices",
+        "look.devices:devices",
+        "The devices, and how each stands.",
+        LOOK,
+        quick="devices",
+    ),
     Row("hub", "look.hub:hub", "Who this hub is, and when its certificate ends.", LOOK),
     Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
+    Row("config check", "care.config:check", "Check configuration, keys and machine.", CARE),
+    Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
     Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
     Row("clock trust", "act.clock:trust", "Say that the clock is right now.", ACT),
@@ -80,7 +102,7 @@ class Found(NamedTuple):
     rest: list[str]
 
 
-_VALUED = ("--socket", "--file")
+_VALUED = ("--socket", "--file", "--timeout", "-o", "--output")
 """Shared options whose value is the next word."""
 
 
