@@ -10,6 +10,7 @@ Laws:
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -18,7 +19,8 @@ import click
 from hubcore.version import __version__
 from hubctl.options import SOCKET_FIRST, with_shared
 from hubctl.shell.fields import Chosen, without_output
-from hubctl.table import SECTIONS, TABLE, Found, Row, find, nearest, rows_of
+from hubctl.shell.quick import COMPLETING
+from hubctl.table import SECTIONS, TABLE, Found, Row, find, nearest, nearest_verb, rows_of
 from hubterm.deadline import TIMEOUT
 from hubterm.exits import INTERRUPTED
 from hubterm.output import as_tool, prepare
@@ -57,6 +59,11 @@ class Hubctl(Speaking, click.Group):
     def _chosen(self, found: Found) -> tuple[str, click.Command, list[str]]:
         command = with_shared(found.row.load())
         rest, fields = without_output(found.rest)
+        takes_names = any(isinstance(one, click.Argument) for one in command.params)
+        verb = None if takes_names else nearest_verb(found.row, rest)
+        if verb is not None:
+            said = found.row.words
+            raise click.UsageError(f"hubctl {said} takes no name. Did you mean {said} {verb}?")
         if fields and "allow_extra_args" in command.context_settings:
             raise click.UsageError(f"{found.row.words} takes -o table or -o json, and no fields.")
         if fields:
@@ -110,9 +117,18 @@ def hubctl(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+def _complete() -> None:
+    """Answer a shell; what goes wrong shows nothing in the line that somebody types."""
+    from hubctl.shell import completion
+
+    completion.register()
+
+
 def main() -> None:
     """Run hubctl, in any locale."""
     prepare()
+    if COMPLETING in os.environ:
+        _complete()
     as_tool("hubctl", lambda: hubctl(prog_name="hubctl"))
 
 

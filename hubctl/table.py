@@ -11,7 +11,7 @@ Laws:
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -110,10 +110,10 @@ def find(words: Sequence[str], table: Sequence[Row] = TABLE) -> Found | None:
     """Return the row that was typed; None when there is none."""
     if not words:
         return None
-    places = _places(words)
+    standing = places(words)
     best: tuple[tuple[int, int], Row] | None = None
     for row in table:
-        literals = _fit(row.words.split(), [words[at] for at in places])
+        literals = _fit(row.words.split(), [words[at] for at in standing])
         rank = (literals, -len(row.words.split()))
         if literals and (best is None or rank > best[0]):
             best = (rank, row)
@@ -121,15 +121,15 @@ def find(words: Sequence[str], table: Sequence[Row] = TABLE) -> Found | None:
         return None
     row = best[1]
     tokens = row.words.split()
-    taken = places[: len(tokens)]
+    taken = standing[: len(tokens)]
     names = [words[at] for at, token in zip(taken, tokens, strict=True) if token.isupper()]
     rest = [word for at, word in enumerate(words) if at not in taken]
     return Found(row, [*names, *rest])
 
 
-def _places(words: Sequence[str]) -> list[int]:
+def places(words: Sequence[str]) -> list[int]:
     """Return where the words are that are no options, up to `--`."""
-    places = []
+    found = []
     is_value = False
     for at, word in enumerate(words):
         if word == "--":
@@ -139,8 +139,8 @@ def _places(words: Sequence[str]) -> list[int]:
         elif word.startswith("-") and word != "-":
             is_value = word in _VALUED
         else:
-            places.append(at)
-    return places
+            found.append(at)
+    return found
 
 
 def _fit(tokens: Sequence[str], words: Sequence[str]) -> int:
@@ -163,7 +163,19 @@ def rows_of(noun: str) -> list[Row]:
 
 def nearest(typed: str) -> str | None:
     """Return the command that was probably meant."""
+    return near(typed, {row.noun for row in TABLE if not row.hidden})
+
+
+def nearest_verb(row: Row, rest: Sequence[str]) -> str | None:
+    """Return the verb of the noun that the first word after a command was probably meant as."""
+    verbs = {one.words.split()[-1] for one in rows_of(row.noun)} - set(row.words.split())
+    words = [rest[at] for at in places(rest)]
+    return near(words[0], verbs) if words else None
+
+
+def near(typed: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like the one that was typed; None when none is."""
     from difflib import get_close_matches
 
-    near = get_close_matches(typed, sorted({row.noun for row in TABLE if not row.hidden}), 1)
-    return near[0] if near else None
+    found = get_close_matches(typed, sorted(known), 1)
+    return found[0] if found else None
