@@ -6,13 +6,16 @@ Law: keys are shown by the name of their file, never by what it holds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from hubd.config.file import load, written
+from hubd.config.keys import KeyFile
+from hubd.start.checkconfig import unit
 
 FILE = "file"
 DEFAULT = "default"
@@ -27,11 +30,17 @@ class Setting(NamedTuple):
     source: str
 
 
-def show(path: Path) -> str:
+def show(path: Path, environment: Mapping[str, str] = os.environ) -> str:
     """Return the settings as one JSON document. Raise ConfigError for a file that is refused."""
-    settings = effective(msgspec.to_builtins(load(path), enc_hook=str), written(path))
+    handing = {"CREDENTIALS_DIRECTORY": unit.CREDENTIALS_DIRECTORY, **environment}
+    config = msgspec.to_builtins(load(path, handing), enc_hook=_plain)
+    settings = effective(config, written(path))
     rows = [{"key": one.key, "value": one.value, "from": one.source} for one in settings]
     return json.dumps({"file": str(path), "settings": rows})
+
+
+def _plain(value: object) -> str:
+    return value.place if isinstance(value, KeyFile) else str(value)
 
 
 def effective(value: Any, given: Any, key: str = "") -> Iterator[Setting]:
