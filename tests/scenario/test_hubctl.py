@@ -86,6 +86,16 @@ CASES: dict[Words, Case] = {
     ("doctor",): Case(
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
     ),
+    ("config", "check"): Case(
+        says=("configuration",),
+        keys=("file", "right", "findings"),
+        more=("--file", "{config}"),
+    ),
+    ("config", "show"): Case(
+        says=("hub.id = hub-1", "(default)"),
+        keys=("file", "settings"),
+        more=("--file", "{config}"),
+    ),
     ("audit", "verify"): Case(
         says=("The chain holds.",),
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
@@ -202,6 +212,7 @@ async def start(
     audit = str(stage.site.hub / "state" / "audit.db")
     policy = str(stage.site.path / "policy.cbor")
     disk = disk_of(stage)
+    config = str(stage.site.hub / "hub.toml")
     socket = str((stage.site.hub / "hubd.sock").absolute())
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -209,7 +220,10 @@ async def start(
         "hubctl.main",
         "--socket",
         socket,
-        *(NAMES.get(word, word).format(audit=audit, root=disk, policy=policy) for word in words),
+        *(
+            NAMES.get(word, word).format(audit=audit, root=disk, policy=policy, config=config)
+            for word in words
+        ),
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )

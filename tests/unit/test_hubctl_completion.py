@@ -16,8 +16,6 @@ from hubctl.shell.pages import pages, text
 from hubctl.table import TABLE
 from tests.unit.test_cli import DOORS, _running
 
-pytestmark = pytest.mark.asyncio
-
 ROOT = Path(__file__).parents[2]
 NOWHERE = Path("/nowhere/x")
 
@@ -28,7 +26,7 @@ def offered(*words: str, names: Names | None = None) -> list[str]:
     return sorted(str(item.value) for item in found)
 
 
-async def test_commands_are_those_of_the_table() -> None:
+def test_commands_are_those_of_the_table() -> None:
     nouns = {row.noun for row in TABLE if not row.hidden}
     assert offered("") == sorted(nouns)
     assert offered("stat") == ["state", "status"]
@@ -38,13 +36,13 @@ async def test_commands_are_those_of_the_table() -> None:
     assert offered("nothing", "") == []
 
 
-async def test_options_are_those_of_the_command() -> None:
+def test_options_are_those_of_the_command() -> None:
     options = offered("status", "--")
     assert {"--json", "--watch", "--socket", "--timeout", "--help"} <= set(options)
     assert offered("status", "--wa") == ["--watch"]
 
 
-async def test_a_path_is_left_to_the_shell() -> None:
+def test_a_path_is_left_to_the_shell() -> None:
     (item,) = candidates(["policy", "load"], "/m", Names(NOWHERE, NOWHERE))
     assert item.type == "file"
 
@@ -72,9 +70,7 @@ async def test_no_name_reaches_a_command_line_that_a_shell_would_read(tmp_path: 
 
 
 @pytest.mark.parametrize("written", ["", "readers = 7", "\x00", "[[readers]]\nid = [["])
-async def test_a_hub_that_is_down_and_a_broken_file_offer_nothing(
-    tmp_path: Path, written: str
-) -> None:
+def test_a_hub_that_is_down_and_a_broken_file_offer_nothing(tmp_path: Path, written: str) -> None:
     config = tmp_path / "hubd.toml"
     config.write_text(written)
     names = Names(tmp_path / "s", config)
@@ -103,7 +99,7 @@ async def test_bash_is_offered_what_the_table_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_each_shell_has_a_file_that_asks_hubctl(shell: str) -> None:
+def test_each_shell_has_a_file_that_asks_hubctl(shell: str) -> None:
     asks = (ROOT / "systemd" / f"hubctl.{shell}").read_text()
     assert f"_HUBCTL_COMPLETE={shell}_complete" in asks or f"{shell}_complete" in asks
     assert str(ROOT) not in asks
@@ -118,7 +114,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def test_the_manual_has_every_command_and_nothing_of_this_machine(made: Path) -> None:
+def test_the_manual_has_every_command_and_nothing_of_this_machine(made: Path) -> None:
     found = sorted(str(path.relative_to(made)) for path in made.rglob("*.*"))
     assert found == ["man1/hubctl.1", "man5/hubd.toml.5", "man8/hubd.8"]
     page = (made / "man1/hubctl.1").read_text()
@@ -139,18 +135,18 @@ def _shown(page: str) -> tuple[str, str]:
 
 
 @needs_groff
-async def test_groff_has_no_warning_for_any_page(made: Path) -> None:
+def test_groff_has_no_warning_for_any_page(made: Path) -> None:
     for path in made.rglob("*.*"):
-        shown, warned = await asyncio.to_thread(_shown, path.read_text())
+        shown, warned = _shown(path.read_text())
         assert warned == "", path.name
         assert "SEE ALSO" in shown
 
 
 @needs_groff
-async def test_no_text_is_a_request_of_roff() -> None:
+def test_no_text_is_a_request_of_roff() -> None:
     lines = [".so /etc/passwd", "'br", "a \\n(.k b", "--json ^x ~y `z`", "\\", '.TH "x"']
     config = "\n".join(lines) + "\n"
-    shown, warned = await asyncio.to_thread(_shown, pages(config, "x\n")["hubd.toml.5"])
+    shown, warned = _shown(pages(config, "x\n")["hubd.toml.5"])
     assert warned == ""
     found = [line.strip() for line in shown.splitlines()]
     assert [line for line in lines if line not in found] == []

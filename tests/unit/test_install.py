@@ -206,13 +206,17 @@ def test_an_installation_replaces_the_old_one_and_no_folder_beside_it(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert (place / "bin/hubd").read_text() == "#!/opt/hubd/bin/python\n"
     assert place.stat().st_mode & 0o7777 == 0o755
-    everything = EVERY | PAGES | {
-        "opt/hubd/pyvenv.cfg",
-        "opt/hubd/bin/python",
-        "opt/hubd/bin/hubd",
-        "opt/hubd/bin/hubctl",
-        "opt/hubd/asked",
-    }
+    everything = (
+        EVERY
+        | PAGES
+        | {
+            "opt/hubd/pyvenv.cfg",
+            "opt/hubd/bin/python",
+            "opt/hubd/bin/hubd",
+            "opt/hubd/bin/hubctl",
+            "opt/hubd/asked",
+        }
+    )
     others = {path for path in _tree(image) if not path.startswith("opt/hubd/lib/")}
     assert others == everything | {"opt/hubd.old/mine", "opt/hubd.new/mine"}
 
