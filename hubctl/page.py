@@ -10,12 +10,16 @@ Laws:
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 STYLES = {"error": "bold red", "warning": "yellow"}
 """How the severities of problems are drawn."""
+
+TERMINALS_PLAIN = ("", "dumb", "unknown")
+"""What a terminal is called that can neither draw nor colour."""
 
 
 class Trouble(NamedTuple):
@@ -96,7 +100,7 @@ class Page:
 
     def show(self) -> None:
         """Print the page."""
-        if not sys.stdout.isatty():
+        if not sys.stdout.isatty() or os.environ.get("TERM", "") in TERMINALS_PLAIN:
             print(self.plain())
             return
         from rich.console import Console

@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import math
 import signal
 from types import FrameType
 
@@ -42,8 +43,11 @@ def end() -> float:
 
 
 def _begin(_ctx: click.Context, _parameter: click.Parameter, seconds: float | None) -> None:
-    if seconds is not None:
-        begin(seconds)
+    if seconds is None:
+        return
+    if math.isnan(seconds):  # it is in every range
+        raise click.BadParameter("expected a number of seconds")
+    begin(seconds)
 
 
 TIMEOUT = click.option(

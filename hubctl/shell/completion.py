@@ -57,7 +57,8 @@ class Names:
         find = sources.get(noun)
         if find is None:
             return []
-        return [name for name in map(str, find()) if _HARMLESS.fullmatch(name)][:NAMES_MAX]
+        names = [name for name in find() if isinstance(name, str) and _HARMLESS.fullmatch(name)]
+        return names[:NAMES_MAX]
 
     def _doors(self) -> Iterator[object]:
         return (door.get("id") for door in self._asked("doors"))
