@@ -97,7 +97,7 @@ put_files() {
 # A hub without its manual opens doors all the same.
 put_pages() {
     work=$(mktemp -d)
-    if "$dest$prefix/bin/python" -P -m hubctl.shell.pages "$work" "$here/../config/hubd.toml"; then
+    if "$dest$prefix/bin/python" -P -m hubctl.manual.pages "$work" "$here/../config/hubd.toml"; then
         for page in $pages; do
             mkdir -p "$dest$manual/${page%/*}"
             made=$(mktemp "$dest$manual/$page.XXXXXX")

@@ -1,1 +1,1 @@
-"""Between the words that are typed and the commands: the quick way, `-o`, completion, man pages."""
+"""Between the words that are typed and the commands: the quick way, `-o`, completion."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hubctl.manual.pages import pages, text
 from hubctl.shell.completion import NAMES_MAX, SHELLS, Names, candidates
-from hubctl.shell.pages import pages, text
 from hubctl.table import TABLE
 from tests.unit.test_cli import DOORS, _running
 
@@ -109,7 +109,7 @@ def test_each_shell_has_a_file_that_asks_hubctl(shell: str) -> None:
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("man")
     config = str(ROOT / "config" / "hubd.toml")
-    command = [sys.executable, "-m", "hubctl.shell.pages", str(folder), config]
+    command = [sys.executable, "-m", "hubctl.manual.pages", str(folder), config]
     subprocess.run(command, check=True, cwd=ROOT)
     return folder
 

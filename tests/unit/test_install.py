@@ -64,7 +64,7 @@ case "$*" in
         done
         ;;
     *sys.base_prefix*) echo /usr ;;
-    "-P -m hubctl.shell.pages "*)
+    "-P -m hubctl.manual.pages "*)
         for page in man1/hubctl.1 man5/hubd.toml.5 man8/hubd.8; do
             mkdir -p "$4/${page%/*}"
             echo page >"$4/$page"

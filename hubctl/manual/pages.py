@@ -1,4 +1,4 @@
-"""The man pages: `python -m hubctl.shell.pages FOLDER CONFIG` writes them below FOLDER.
+"""The man pages: `python -m hubctl.manual.pages FOLDER CONFIG` writes them below FOLDER.
 
 Laws:
 1. Nothing is written twice: hubctl(1) has the words of the table and of click, hubd(8) those of
@@ -30,11 +30,12 @@ COLUMNS = "78"
 
 def main() -> None:
     """Write each page below the folder that was named."""
-    folder, config = Path(sys.argv[1]), Path(sys.argv[2])
-    for name, text in pages(config.read_text(encoding="utf-8"), help_of_hubd()).items():
+    folder = Path(sys.argv[1])
+    config = Path(sys.argv[2])
+    for name, page in pages(config.read_text(encoding="utf-8"), help_of_hubd()).items():
         place = folder / f"man{name[-1]}" / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_text(page, encoding="utf-8")
 
 
 def help_of_hubd() -> str:
