@@ -1,6 +1,4 @@
-"""Parts of a bug report that are documents: the daemon's, the doctor's, the configuration's, the
-journal's lines.
-"""
+"""Parts of a bug report that are documents: of the daemon, the doctor, the configuration, the log."""
 
 from __future__ import annotations
 

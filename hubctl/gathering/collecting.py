@@ -13,8 +13,9 @@ import platform
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from typing import NamedTuple
 from hubcore.version import __version__
 from hubctl.gathering import asking, databases
 from hubctl.gathering.redacting import Redactor
-from hubctl.gathering.running import Output, Run, TooLong, run, within
+from hubctl.gathering.running import Begun, Output, Run, TooLong, run
 from hubterm.text import clean
 
 LIBRARIES = (
@@ -56,7 +57,7 @@ ADAPTER_WORDS = (
     "SupportedInstances",
 )
 """The lines of bluetoothctl that are kept: its names may be those of persons."""
-PART_BYTES_MAX = 256 * 1024
+PART_CHARS_MAX = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -89,33 +90,28 @@ class Part(NamedTuple):
     trouble: str
 
 
-def collect_all(
-    machine: Machine, collectors: tuple[Collector, ...] | None = None
-) -> Iterator[Part]:
-    """Yield each part of the report; never raise for what a collector does."""
-    for one in COLLECTORS if collectors is None else collectors:
+def collect_all(machine: Machine, collectors: Sequence[Collector]) -> Iterator[Part]:
+    """Yield each part of the report; never raise for what a collector does.
+
+    All begin at once, so that one that hangs keeps nobody waiting but for itself.
+    """
+    begun = [(one, Begun(partial(one.collect, machine))) for one in collectors]
+    for one, running in begun:
         try:
-            said = _within(one, machine)
+            said = running.result(one.seconds)
         except TooLong as error:
             said = Output("", str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts are made
+        except Exception as error:
             said = Output("", f"{type(error).__name__}: {error}")
-        text = said.text[:PART_BYTES_MAX]
-        trouble = machine.redactor.text(said.trouble)
-        if len(text) < len(said.text):
-            trouble = f"{trouble}; only its beginning is here".removeprefix("; ")
-        yield Part(one.file, one.says, text, clean(trouble) if trouble else "")
+        yield _part(one, said, machine.redactor)
 
 
-def _within(one: Collector, machine: Machine) -> Output:
-    results: list[Output] = []
-
-    def call() -> str:
-        results.append(one.collect(machine))
-        return ""
-
-    within(one.seconds, call)
-    return results[0]
+def _part(one: Collector, said: Output, redactor: Redactor) -> Part:
+    text = said.text[:PART_CHARS_MAX]
+    troubles = [redactor.text(said.trouble)] if said.trouble else []
+    if len(text) < len(said.text):
+        troubles.append("only its beginning is here")
+    return Part(one.file, one.says, text, clean("; ".join(troubles)) if troubles else "")
 
 
 def versions(machine: Machine) -> Output:

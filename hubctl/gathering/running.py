@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_BYTES_MAX = 1 << 20
@@ -109,26 +109,36 @@ class TooLong(Exception):
     """A function did not end in time; it is left alone, and its result is not waited for."""
 
 
-def within(seconds: float, function: Callable[[], str]) -> str:
-    """Return what a function gives. Raise TooLong, or what it raises.
+_Result = TypeVar("_Result")
 
-    It runs on a thread of its own, which ends with this program: a read from a dead disk can not be
-    interrupted.
+
+class Begun(Generic[_Result]):
+    """A function that runs on a thread of its own, which ends with this program.
+
+    A read from a dead disk cannot be interrupted: hence nobody waits for the thread's end.
     """
-    results: list[str] = []
-    errors: list[Exception] = []
 
-    def call() -> None:
+    def __init__(self, function: Callable[[], _Result]) -> None:
+        self._results: list[_Result] = []
+        self._errors: list[Exception] = []
+        self._since = time.monotonic()
+        self._thread = threading.Thread(target=self._call, args=(function,), daemon=True)
+        self._thread.start()
+
+    def _call(self, function: Callable[[], _Result]) -> None:
         try:
-            results.append(function())
-        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            errors.append(error)
+            self._results.append(function())
+        except Exception as error:
+            self._errors.append(error)
 
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TooLong(f"it did not end within {seconds:g} s")
-    return results[0]
+    def result(self, seconds: float) -> _Result:
+        """Return what it gives, so long after its begin at the latest.
+
+        Raise TooLong, or what the function raised.
+        """
+        self._thread.join(max(0.0, self._since + seconds - time.monotonic()))
+        if self._errors:
+            raise self._errors[0]
+        if not self._results:
+            raise TooLong(f"it did not end within {seconds:g} s")
+        return self._results[0]

@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -25,12 +26,13 @@ from hubctl.gathering.collecting import COLLECTORS, Machine, Part, collect_all
 from hubctl.gathering.redacting import PERSONAL, Redactor
 from hubctl.options import JSON, SOCKET
 from hubterm.files import whole_file
-from hubterm.output import complain
 from hubterm.speaking import end_with_error
 from hubterm.text import clean
 
 CONFIG = Path("/etc/hubd/hubd.toml")
 STATE = Path("/var/lib/hubd")
+NICER = 10
+"""Doors come first, also while a report is made."""
 
 
 @click.command()
@@ -59,7 +61,7 @@ def bugreport(path: Path, file: Path | None, config: Path, state: Path, as_json:
     machine = Machine(path, config, state, redactor=Redactor(left_out(path, config)))
     try:
         with whole_file(target) as opened:
-            parts = list(_shown(collect_all(machine), is_shown=not as_json))
+            parts = list(_shown(collect_all(machine, COLLECTORS), is_shown=not as_json))
             write(opened, parts, at)
     except OSError as error:
         sentence = f"{clean(str(target))} cannot be written: {error.strerror or error}"
@@ -120,8 +122,9 @@ def state_of(part: Part) -> str:
 
 
 def _say(target: Path, parts: list[Part]) -> None:
-    print(f"{clean(str(target))}: {sum(bool(part.text) for part in parts)} parts. Its INDEX.txt "
-          "says what is in it. Look it through before you send it.")  # fmt: skip
+    there = sum(bool(part.text) for part in parts)
+    print(f"{clean(str(target))}: {there} parts; its INDEX.txt lists them.")
+    print("Look it through before you send it.")
     for part in parts:
         if part.trouble:
-            complain(f"{state_of(part)}: {part.file}: {part.trouble}")
+            print(f"{state_of(part)}: {part.file}: {part.trouble}")
