@@ -1,4 +1,4 @@
-"""Parts of a bug report that are documents: of the daemon, the doctor, the configuration, the log."""
+"""Parts of a bug report that are documents: hubd's, the doctor's, the configuration, the log."""
 
 from __future__ import annotations
 

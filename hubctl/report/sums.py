@@ -1,4 +1,4 @@
-"""Sums over the records of some days, for `hubctl report`: one record after another, in little room.
+"""Sums over the records of some days, for `hubctl report`: one record at a time, in little room.
 
 Laws:
 1. No id of a person, a phone or a grant is kept: only how often, when and at which door.

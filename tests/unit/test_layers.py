@@ -259,7 +259,9 @@ ROOMS: dict[str, Room] = {
     "hubctl.gathering.databases": _room("hubctl.evidence hubterm hubcore", ""),
     "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
     "hubctl.report": _room("hubctl.report hubterm.text hubcore", "", PURE),
-    "hubctl.report.reading": _room("hubctl hubterm hubcore", ""),
+    "hubctl.report.reading": _room(
+        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
+    ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),

@@ -55,9 +55,8 @@ def bugreport(path: Path, file: Path | None, config: Path, state: Path, as_json:
     of persons are left out. FILE is a .tar.gz; without it the report lies in this folder.
     """
     at = time.time()
-    target = file or Path(
-        f"hubd-bugreport-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}.tar.gz"
-    )
+    target = file or Path(time.strftime("hubd-bugreport-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime(at)))
+    os.nice(NICER)
     machine = Machine(path, config, state, redactor=Redactor(left_out(path, config)))
     try:
         with whole_file(target) as opened:
