@@ -101,6 +101,10 @@ def collect_all(machine: Machine, collectors: Sequence[Collector]) -> Iterator[P
             said = running.result(one.seconds)
         except TooLong as error:
             said = Output("", str(error))
+        except PermissionError as error:
+            said = Output("", f"{error.filename}: not for this user; as root it can be seen")
+        except OSError as error:
+            said = Output("", f"{error.filename}: {error.strerror or error}")
         except Exception as error:
             said = Output("", f"{type(error).__name__}: {error}")
         yield _part(one, said, machine.redactor)

@@ -74,7 +74,9 @@ def look(state: Path, seconds: float) -> tuple[list[str], list[str]]:
                 lines += head(state / name)
         except PermissionError:
             troubles.append(f"{name}: this user may not read it; as root it can be seen")
-        except (OSError, sqlite3.Error, AuditError, StoreError, TooSlow) as error:
+        except OSError as error:
+            troubles.append(f"{name}: {error.strerror or error}")
+        except (sqlite3.Error, AuditError, StoreError, TooSlow) as error:
             troubles.append(f"{name}: {clean(str(error))}")
     return lines, troubles
 

@@ -66,7 +66,7 @@ _PATTERNS = (
         re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|api_?key|psk|pin))(\s*[=:]\s*)\S+"),
         rf"\1\2{LEFT_OUT}",
     ),
-    (re.compile(r"\b[0-9A-Fa-f]{16,}\b"), LEFT_OUT),
+    (re.compile(r"\b(?:[0-9A-Fa-f]{16,}|(?=\d*[A-Fa-f])[0-9A-Fa-f]{12,})\b"), LEFT_OUT),
     (re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"), LEFT_OUT),
     (
         re.compile(r"(?<![\w/.])(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])(?=[\w+/=-]*[A-Z])[\w+/=-]{20,}"),

@@ -23,7 +23,8 @@ from hubctl.report.sums import Known, Span
 from hubterm.text import clean
 
 STYLE = """
-:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--bar:#1f5fa8;--down:#b3261e;--none:#9a9a9a;
+:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--bar:#1f5fa8;--down:#b3261e;
+--none:#9a9a9a;
 --up:#2e7d32;--line:#ccc}
 @media (prefers-color-scheme:dark){:root{--ink:#eaeaea;--paper:#121212;--bar:#7fb2ea;--down:#ff8a80;
 --none:#6e6e6e;--up:#81c784;--line:#444}}

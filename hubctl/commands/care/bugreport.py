@@ -24,6 +24,7 @@ from hubctl.gathering.archive import write
 from hubctl.gathering.asking import read_config
 from hubctl.gathering.collecting import COLLECTORS, Machine, Part, collect_all
 from hubctl.gathering.redacting import PERSONAL, Redactor
+from hubctl.gathering.running import Begun, TooLong
 from hubctl.options import JSON, SOCKET
 from hubterm.files import whole_file
 from hubterm.speaking import end_with_error
@@ -31,6 +32,7 @@ from hubterm.text import clean
 
 CONFIG = Path("/etc/hubd/hubd.toml")
 STATE = Path("/var/lib/hubd")
+ANSWER_SECONDS = 10.0
 NICER = 10
 """Doors come first, also while a report is made."""
 
@@ -41,14 +43,14 @@ NICER = 10
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
-    default=STATE,
-    show_default=True,
-    help="The state directory.",
+    help=f"The state directory; without it, that of the configuration, or {STATE}.",
 )
 @JSON
 @SOCKET
 @click.pass_obj
-def bugreport(path: Path, file: Path | None, config: Path, state: Path, as_json: bool) -> None:
+def bugreport(
+    path: Path, file: Path | None, config: Path, state: Path | None, as_json: bool
+) -> None:
     """Write a report of this hub to FILE, for whoever is to help.
 
     It works with hubd down and without root, and says what it could not see. Keys, names and ids
@@ -57,7 +59,8 @@ def bugreport(path: Path, file: Path | None, config: Path, state: Path, as_json:
     at = time.time()
     target = file or Path(time.strftime("hubd-bugreport-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime(at)))
     os.nice(NICER)
-    machine = Machine(path, config, state, redactor=Redactor(left_out(path, config)))
+    setting, words = learn(path, config)
+    machine = Machine(path, config, state or setting, redactor=Redactor(words))
     try:
         with whole_file(target) as opened:
             parts = list(_shown(collect_all(machine, COLLECTORS), is_shown=not as_json))
@@ -71,14 +74,20 @@ def bugreport(path: Path, file: Path | None, config: Path, state: Path, as_json:
         _say(target, parts)
 
 
-def left_out(socket: Path, config: Path) -> set[str]:
-    """Return the words that stand for somebody: the names of doors and devices, and more."""
+def learn(socket: Path, config: Path) -> tuple[Path, set[str]]:
+    """Return the state directory, and the words that stand for somebody, such as names of doors."""
+    asked = Begun(lambda: ask(socket, "status"))
+    state = STATE
     words: set[str] = set()
     with contextlib.suppress(OSError, ValueError):
-        words |= read_config(config)[1]
-    with contextlib.suppress(NoAnswer):
-        _names(ask(socket, "status"), words)
-    return words
+        said, left_out = read_config(config)
+        words |= left_out
+        match said.get("hub"):
+            case {"state_directory": str(named)}:
+                state = Path(named)
+    with contextlib.suppress(NoAnswer, TooLong):
+        _names(asked.result(ANSWER_SECONDS), words)
+    return state, words
 
 
 def _names(value: Any, words: set[str]) -> None:
