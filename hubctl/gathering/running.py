@@ -21,6 +21,10 @@ from typing import Generic, NamedTuple, TypeVar
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_BYTES_MAX = 1 << 20
 READ_BYTES = 1 << 16
+ENDS_WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "KILL")
+"""A program gets SIGKILL when the thread that started it ends, so that a Ctrl-C leaves none."""
+NOT_FOUND = 127
+"""The status of env(1) when there is no such program."""
 
 
 class Output(NamedTuple):
@@ -45,7 +49,7 @@ def run(
     # the child is looked for along its own PATH
     try:
         process = subprocess.Popen(
-            ["/usr/bin/env", *command],
+            [*ENDS_WITH_US, "/usr/bin/env", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -64,10 +68,6 @@ def run(
     if not trouble and status:
         trouble = f"{command[0]} ended with status {status}"
     return Output(text, trouble)
-
-
-NOT_FOUND = 127
-"""The status of env(1) when there is no such program."""
 
 
 def _read(process: subprocess.Popen[bytes], ends: float, bytes_max: int) -> tuple[bytes, str]:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -80,13 +81,16 @@ STATUS = {
     "backend": {"connected": False, "key": KEY_Z85, "why": f"token={KEY_BASE64}"},
     "doors": [{"id": "front", "name": f"Flat of {SENTINEL}", "state": "secured"}],
 }
+TRACE = (
+    f'Traceback:\n  File "/a/b.py", line 7, in go\n    raise KeyError({PIN!r})\n'
+    f"hubcore.errors.StoreError: {SENTINEL}"
+)
 LINES = (
     {"event": "access", "level": "info", "time": "t", "asker": f"{SENTINEL}…", "allowed": True},
     {"event": "problem", "level": "error", "what": f"{PHONE} of {SENTINEL}", "stands": True},
     {"event": "leak", "level": "error", "why": f"password={PIN} {KEY_HEX} {KEY_BASE64} {KEY_Z85}"},
     {"event": "leak", "level": "error", "anything": SENTINEL, "token": KEY_HEX},
-    {"event": "x", "exception": f'Traceback:\n  File "/a/b.py", line 7, in go\n'
-                                f"    raise KeyError({PIN!r})\nhubcore.errors.StoreError: {SENTINEL}"},
+    {"event": "x", "exception": TRACE},
     {"event": "card", "why": f"card {CARD} is not known"},
 )  # fmt: skip
 
@@ -366,36 +370,42 @@ def test_a_place_that_takes_no_file_is_told(tmp_path: Path) -> None:
     assert json.loads(result.stderr)["error"]["code"] == "unwritable"
 
 
+def interrupted(target: Path) -> None:
+    with whole_file(target) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+
 def test_whatever_ends_the_writing_leaves_no_part_behind(tmp_path: Path) -> None:
     target = tmp_path / "r"
     target.write_text("before")
-    with pytest.raises(KeyboardInterrupt), whole_file(target) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(target)
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
     """A socket that takes a connection and never answers keeps the report waiting."""
-    import socket
-
+    folder = tmp_path / "out"
+    folder.mkdir()
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "s"))
         silent.listen(8)
-        folder = tmp_path / "out"
-        folder.mkdir()
         child = subprocess.Popen(
             [sys.executable, "-m", "hubctl.main", "bugreport", str(folder / "r"),
              "--config", str(tmp_path / "c"), "--socket", str(tmp_path / "s")],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )  # fmt: skip
-        asking, _ = silent.accept()
-        assert b"status" in asking.recv(1 << 16)
+        first, _ = silent.accept()
+        first.close()  # it learns nothing of the names, and goes on
+        second, _ = silent.accept()
+        assert b"status" in second.recv(1 << 16)
+        assert [path.suffix for path in folder.iterdir()] == [".unfinished"]
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=60)
-        asking.close()
+        second.close()
     assert (child.returncode, out) == (130, b"")
     assert list(folder.iterdir()) == []
 
