@@ -91,6 +91,16 @@ CASES: dict[Words, Case] = {
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
         more=("--file", "{audit}"),
     ),
+    ("report",): Case(
+        says=("report.html:", "records of 7 days."),
+        keys=("file", "html", "records", "cut", "decisions", "doors", "hub", "uplink"),
+        more=("--file", "{audit}", "--html", "{root}/report.html"),
+    ),
+    ("bugreport",): Case(
+        says=("INDEX.txt lists them",),
+        keys=("file", "parts"),
+        more=("{root}/report.tar.gz",),
+    ),
     ("reader", "NAME", "install"): Case(
         says=("Reader front has proven itself with its key.",), keys=("reader",)
     ),
