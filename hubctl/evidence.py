@@ -49,6 +49,9 @@ CHECKPOINT_COLUMNS = {
     "checkpoint_uses": USES_COLUMNS,
 }
 
+FIRST_SINCE = "SELECT min(+number) FROM records WHERE at_ms >= ?"
+"""With `+`, SQLite goes by the index of times, and not by the numbers from the first record on."""
+
 USES_READ = 1 << 17
 """More uses than a hub ever counts."""
 
@@ -251,10 +254,8 @@ def window(connection: sqlite3.Connection, since_ms: int, count_max: int) -> Win
     """
     check_schema(connection)
     (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
-    found = connection.execute(
-        "SELECT number FROM records WHERE at_ms >= ? ORDER BY at_ms, number LIMIT 1", (since_ms,)
-    ).fetchone()
-    first = last + 1 if found is None else found[0]
+    (found,) = connection.execute(FIRST_SINCE, (since_ms,)).fetchone()
+    first = last + 1 if found is None else found
     if not (isinstance(first, int) and isinstance(last, int)):
         raise AuditError("a record has no number")
     allowed = max(1, last - count_max + 1)

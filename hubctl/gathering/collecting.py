@@ -131,10 +131,12 @@ def versions(machine: Machine) -> Output:
         said = machine.run(command, 5.0)
         lines += said.text.splitlines()[:1]
         troubles += [said.trouble] if said.trouble else []
-    release = machine.root / "etc/os-release"
-    for line in release.read_text(errors="replace").splitlines()[:40]:
-        if line.startswith(("PRETTY_NAME=", "VERSION_ID=")):
-            lines.append(line)
+    try:
+        release = (machine.root / "etc/os-release").read_text(errors="replace")
+    except OSError as error:
+        release = ""
+        troubles.append(f"{error.filename}: {error.strerror}")
+    lines += [line for line in release.splitlines() if line.startswith("PRETTY_NAME=")]
     return Output(machine.redactor.text("\n".join(lines)), "; ".join(troubles))
 
 

@@ -49,7 +49,10 @@ PERSONAL = frozenset({"name", "point_name", "door_name", "asker", "credential", 
 SECRET = frozenset({"key", "keys", "secret", "token", "tokens", "password", "pin", "psk", "nonce"})
 """Words of a key, split at `_`, whose text is left out wherever it is."""
 LINE_KEYS = frozenset({"event", "level", "time", "count", "left_out"})
-SENTENCES = frozenset({Fact.WHY, Fact.WHAT, Fact.REMEDY, Fact.FAULT, Fact.CAUSE, Fact.ERROR})
+ONLOOKERS = frozenset(
+    str(fact) for fact, kind in FACTS.items() if kind.shown is Shown.WHOLE and fact is not Fact.UID
+)
+"""The facts of the journal that are kept: those that name nobody."""
 _CREDENTIAL = re.compile(r"credential:[a-z_]{1,32}\Z")
 _FRAME = re.compile(r'\s*File "[^"]*", line \d+, in [\w<>]+\Z')
 _ERROR_NAME = re.compile(r"[A-Za-z_][\w.]{0,80}(?=:|\Z)")
@@ -60,8 +63,8 @@ _PATTERNS = (
         re.compile(r"\b([0-9A-Fa-f]{2}(?:[:_][0-9A-Fa-f]{2}){2})(?:[:_][0-9A-Fa-f]{2}){3}\b"),
         r"\1:xx:xx:xx",
     ),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), LEFT_OUT),
     (re.compile(r"(?<=://)[^/\s@]+@"), f"{LEFT_OUT}@"),
+    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), LEFT_OUT),
     (
         re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|api_?key|psk|pin))(\s*[=:]\s*)\S+"),
         rf"\1\2{LEFT_OUT}",
@@ -77,7 +80,7 @@ _PATTERNS = (
         LEFT_OUT,
     ),
 )
-"""A PEM file, a Bluetooth address, a mail address, a user of a URL, a named secret, digits, a UUID,
+"""A PEM file, a Bluetooth address, a user of a URL, a mail address, a named secret, digits, a UUID,
 base64, and Z85 (a CURVE key has 40 characters)."""
 
 
@@ -139,13 +142,11 @@ class Redactor:
     def _fact(self, key: str, value: Any) -> Any:
         if isinstance(value, bool | int | float) or value is None:
             return value
-        if key in FACTS and FACTS[Fact(key)].shown is not Shown.WHOLE:
-            return LEFT_OUT
         return self.text(str(value)[:TEXT_CHARS_MAX])
 
 
 def _is_known(key: str) -> bool:
-    return key in LINE_KEYS or key in FACTS
+    return key in LINE_KEYS or key in ONLOOKERS
 
 
 def is_secret(key: str) -> bool:

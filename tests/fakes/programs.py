@@ -9,7 +9,7 @@ from hubctl.gathering.running import Output
 
 
 class Programs:
-    """What a bug report runs; `said` by the program's name. Others are not installed."""
+    """What a bug report runs; `said` by the whole command, or the program's name. Others are not installed."""
 
     def __init__(self, said: Mapping[str, Output], hanging: Sequence[str] = ()) -> None:
         self._said = said
@@ -24,4 +24,5 @@ class Programs:
         name = command[0].rpartition("/")[2]
         if name in self._hanging:
             self.released.wait()
-        return self._said.get(name, Output("", f"{name} is not installed"))
+        told = self._said.get(" ".join(command)) or self._said.get(name)
+        return told or Output("", f"{name} is not installed")

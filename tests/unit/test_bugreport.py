@@ -75,7 +75,7 @@ STATUS = {
     "zone": "Europe/Berlin",
     "version": "0.1.0",
     "problems": [
-        {"id": "radio", "severity": "error", "what": f"The door of {SENTINEL} and {PHONE}"},
+        {"id": "radio", "severity": "error", "what": f"Flat of {SENTINEL} and {PHONE}"},
         {"id": "keys", "severity": "error", "what": f"key {KEY_Z85} is not {KEY_HEX}"},
     ],
     "backend": {"connected": False, "key": KEY_Z85, "why": f"token={KEY_BASE64}"},
@@ -87,7 +87,7 @@ TRACE = (
 )
 LINES = (
     {"event": "access", "level": "info", "time": "t", "asker": f"{SENTINEL}…", "allowed": True},
-    {"event": "problem", "level": "error", "what": f"{PHONE} of {SENTINEL}", "stands": True},
+    {"event": "problem", "level": "error", "what": f"{PHONE} at Flat of {SENTINEL}", "stands": True},
     {"event": "leak", "level": "error", "why": f"password={PIN} {KEY_HEX} {KEY_BASE64} {KEY_Z85}"},
     {"event": "leak", "level": "error", "anything": SENTINEL, "token": KEY_HEX},
     {"event": "x", "exception": TRACE},
@@ -121,6 +121,7 @@ PROGRAMS = {
         f"Controller {PHONE} {SENTINEL} [default]\n\tName: {SENTINEL}\n\tAlias: {SENTINEL}\n"
         "\tPowered: yes\n"
     ),
+    "bluetoothctl --version": Output("bluetoothctl: 5.66"),
     "gpioinfo": Output("gpiochip0 - 2 lines:\n\tline 0: unnamed"),
     "timedatectl": Output("NTP=yes\nNTPSynchronized=yes"),
     Path(sys.executable).name: Output(json.dumps({"schema": 1, "worst": "ok", "checks": []})),
@@ -383,6 +384,14 @@ def test_whatever_ends_the_writing_leaves_no_part_behind(tmp_path: Path) -> None
         interrupted(target)
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/null")
+    for there in (tmp_path / "link", Path("/dev/null"), tmp_path):
+        with pytest.raises(OSError, match="no ordinary file"), whole_file(there):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:

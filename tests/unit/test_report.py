@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from hubcore.evidence.facts import RecordKind
 from hubcore.evidence.records import Record
-from hubctl.evidence import open_log, window
+from hubctl.evidence import FIRST_SINCE, open_log, window
 from hubctl.main import hubctl
 from hubctl.report.charts import Band, Bar, bands, columns, rows
 from hubctl.report.figures import Figures
@@ -385,9 +385,8 @@ def test_more_records_than_are_read_are_told(tmp_path: Path) -> None:
 def test_the_window_is_found_by_the_index(tmp_path: Path) -> None:
     """Ten million records are not walked through to find where the window begins."""
     recorded(tmp_path / "audit.db", RECORDS)
-    query = "SELECT number FROM records WHERE at_ms >= ? ORDER BY at_ms, number LIMIT 1"
     with contextlib.closing(open_log(tmp_path / "audit.db")) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (1,)).fetchall()
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {FIRST_SINCE}", (1,)).fetchall()
     assert [row[3] for row in plan] == [
         "SEARCH records USING COVERING INDEX records_at_ms (at_ms>?)"
     ]
