@@ -9,7 +9,10 @@ from hubctl.gathering.running import Output
 
 
 class Programs:
-    """What a bug report runs; `said` by the whole command, or the program's name. Others are not installed."""
+    """What a bug report runs; `said` by the whole command, or the program's name.
+
+    Others are not installed.
+    """
 
     def __init__(self, said: Mapping[str, Output], hanging: Sequence[str] = ()) -> None:
         self._said = said

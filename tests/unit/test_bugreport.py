@@ -87,7 +87,7 @@ TRACE = (
 )
 LINES = (
     {"event": "access", "level": "info", "time": "t", "asker": f"{SENTINEL}…", "allowed": True},
-    {"event": "problem", "level": "error", "what": f"{PHONE} at Flat of {SENTINEL}", "stands": True},
+    {"event": "problem", "what": f"{PHONE} at Flat of {SENTINEL}", "stands": True},
     {"event": "leak", "level": "error", "why": f"password={PIN} {KEY_HEX} {KEY_BASE64} {KEY_Z85}"},
     {"event": "leak", "level": "error", "anything": SENTINEL, "token": KEY_HEX},
     {"event": "x", "exception": TRACE},
