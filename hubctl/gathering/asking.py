@@ -14,6 +14,7 @@ from hubctl.gathering.running import Output, Run
 
 CONFIG_BYTES_MAX = 1 << 20
 JOURNAL_LINES = 1000
+JOURNAL_CHARS_MAX = 200_000
 SYSTEMD = "systemd"
 NOT_HUBDS = "(a line that is not hubd's JSON, left out)"
 
@@ -65,12 +66,22 @@ def journal(run: Run, redactor: Redactor) -> Output:
     """Return the last lines of hubd: those of hubd's JSON, and those of systemd about it."""
     fields = "MESSAGE,SYSLOG_IDENTIFIER,PRIORITY"
     command = (
-        "journalctl", "--no-pager", "-q", "-u", "hubd", "-n", str(JOURNAL_LINES),
+        "journalctl", "--no-pager", "-q", "-r", "-u", "hubd", "-n", str(JOURNAL_LINES),
         "-o", "json", f"--output-fields={fields}",
     )  # fmt: skip
     said = run(command, 20.0)
-    lines = [_line(line, redactor) for line in said.text.splitlines() if line.startswith("{")]
+    lines: list[str] = []
+    room = JOURNAL_CHARS_MAX
     trouble = said.trouble
+    for entry in said.text.splitlines():  # the newest first
+        line = _line(entry, redactor) if entry.startswith("{") else ""
+        room -= len(line) + 1
+        if room < 0:
+            trouble = trouble or f"only the newest {len(lines)} lines are here"
+            break
+        if line:
+            lines.append(line)
+    lines.reverse()
     if not lines and not trouble:
         trouble = "no line was seen; as root, or in group systemd-journal, more can be seen"
     return Output("\n".join(lines), trouble)

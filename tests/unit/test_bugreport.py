@@ -328,6 +328,18 @@ def test_any_message_in_the_journal_is_one_line(message: Any) -> None:
     assert len(said.text.splitlines()) == 1
 
 
+def test_of_a_long_journal_the_newest_lines_are_kept() -> None:
+    newest_first = [
+        entry(json.dumps({"event": f"e{at}", "why": "w " * 900})) for at in range(999, -1, -1)
+    ]
+    said = journal(Programs({"journalctl": Output("\n".join(newest_first))}), Redactor())
+    lines = said.text.splitlines()
+    assert "e999" in lines[-1]
+    assert f"e{1000 - len(lines)}" in lines[0]
+    assert said.trouble == f"only the newest {len(lines)} lines are here"
+    assert 190_000 < len(said.text) <= 200_000
+
+
 def test_a_configuration_that_is_no_toml_is_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "c").write_text(f"[hub\n{SENTINEL} = ")
     result = CliRunner().invoke(
