@@ -87,19 +87,17 @@ def _problems(figures: Figures) -> str:
     if figures.why_down:
         return _section("Problems now", "<p>Not known: the hub did not answer.</p>")
     problems = figures.status.get("problems")
-    shown = [one for one in problems if isinstance(one, Mapping)] if _is_list(problems) else []
+    found = problems if isinstance(problems, list) else []
+    shown = [one for one in found if isinstance(one, Mapping)]
     if not shown:
         return _section("Problems now", "<p>None.</p>")
     return _section("Problems now", "".join(map(_problem, shown)))
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
-
-
 def _problem(one: Mapping[str, Any]) -> str:
     css = "error" if one.get("severity") == "error" else "warning"
-    severity, topic = escape(clean(one.get("severity"))), escape(clean(one.get("id")))
+    severity = escape(clean(one.get("severity")))
+    topic = escape(clean(one.get("id")))
     return (
         f'<div class="{css}"><p><strong>{severity}: {topic}</strong>: '
         f"{escape(clean(one.get('what')))}</p>"

@@ -213,11 +213,7 @@ async def test_what_helps_is_kept(tmp_path: Path) -> None:
     assert next(iter(found)) == INDEX
     status = json.loads(found["status.json"])
     assert status["doors"] == [{"id": "front", "name": LEFT_OUT, "state": "secured"}]
-    assert (
-        status["problems"][0]["what"]
-        == f"The door of {LEFT_OUT} and 5C:F3:70:xx:xx:xx"[:22]
-        + (status["problems"][0]["what"][22:])
-    )
+    assert status["problems"][0]["what"] == f"{LEFT_OUT} and 5C:F3:70:xx:xx:xx"
     settings = json.loads(found["config.json"])
     assert settings["hub"]["id"] == "hub-1"
     assert settings["doors"][0]["strike"] == {"chip": "gpiochip0", "line": 17}

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.evidence.facts import RecordKind
@@ -174,6 +174,7 @@ def test_the_sums_take_the_same_room_however_many_records_there_are() -> None:
     assert [span.begins for span in sums.hub[1:]] == ends[:-1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(
     st.sampled_from([*RecordKind, "new"]),
     st.integers(MONDAY, MONDAY + DAY - 1),
