@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 WIDTH = 360
 HEIGHT = 120
+ABOVE = 14
+"""Room for the largest number over the bars."""
 BELOW = 16
 """Room for the labels under the bars."""
 ROW = 22
@@ -50,14 +52,16 @@ def columns(title: str, says: str, bars: Sequence[Bar], unit: str) -> str:
         if value is not None:
             height = HEIGHT * value / top
             parts.append(
-                f'<rect class="bar" x="{left + 1:.1f}" y="{HEIGHT - height:.1f}" '
+                f'<rect class="bar" x="{left + 1:.1f}" y="{ABOVE + HEIGHT - height:.1f}" '
                 f'width="{width - 2:.1f}" height="{height:.1f}">'
                 f"<title>{escape(name)}: {value:g} {escape(unit)}</title></rect>"
             )
         if at % 3 == 0:
-            parts.append(f'<text x="{left + 1:.1f}" y="{HEIGHT + 12}">{escape(name)}</text>')
+            parts.append(
+                f'<text x="{left + 1:.1f}" y="{ABOVE + HEIGHT + 12}">{escape(name)}</text>'
+            )
     parts.append(f'<text x="{WIDTH}" y="10" class="end">{top:g} {escape(unit)}</text>')
-    return _svg(title, says, HEIGHT + BELOW, parts)
+    return _svg(title, says, ABOVE + HEIGHT + BELOW, parts)
 
 
 def rows(title: str, says: str, bars: Sequence[Bar]) -> str:

@@ -128,8 +128,8 @@ def _activity(figures: Figures) -> str:
     return _section(
         "Doors, by hour of the day",
         f"<p>{says}</p>{chart}",
-        _table(HAPPENED, hour_rows(figures)),
-        _table(("door", "gone through"), doors) if doors else "",
+        _table(HAPPENED, hour_rows(figures), "Table by hour"),
+        _table(("door", "gone through"), doors, "Table by door") if doors else "",
     )
 
 
@@ -164,6 +164,7 @@ def _devices(figures: Figures) -> str:
 def _time_line(figures: Figures) -> str:
     says = (
         "When the hub ran, by its records, and how its way to the backend is, by its own word. "
+        "Green is up, red is down, grey is not known. "
         "The last row has each hour in which a record shows that the backend spoke."
     )
     lines = [
