@@ -76,7 +76,7 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
     log = directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
-    socket = (site.hub / "hubd.sock").absolute()  # noqa: ASYNC240 - it asks for no file
+    socket = (site.hub / "hubd.sock").absolute()
     async with processes.radio(log) as transport, processes.backend(site, endpoint, log):
         for index in range(rounds):
             began = time.perf_counter()

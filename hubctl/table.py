@@ -78,6 +78,8 @@ TABLE = (
     Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
     Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
+    Row("report", "care.report:report", "Figures of the last days, also as a page.", CARE),
+    Row("bugreport", "care.bugreport:bugreport", "A file for whoever is to help.", CARE),
     Row("clock trust", "act.clock:trust", "Say that the clock is right now.", ACT),
     Row("state accept", "act.state:accept", "Say that policy and log are right as they are.", ACT),
     Row("policy load", "act.policy:load", "Load the policy that lies on a stick.", ACT),

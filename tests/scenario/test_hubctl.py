@@ -88,10 +88,10 @@ CASES: dict[Words, Case] = {
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
     ),
     ("config", "check"): Case(
-        says=("XX",),
+        says=("fact: hub: hub-1 of site", "not there: "),
         keys=("file", "right", "findings"),
         more=("--file", "{config}"),
-        status=1,  # this machine has no lines for the strikes
+        status=1,  # the line of the simulated reader is none for hubd
     ),
     ("config", "show"): Case(
         says=("hub.id = hub-1", "(default)"),
@@ -102,6 +102,16 @@ CASES: dict[Words, Case] = {
         says=("The chain holds.",),
         keys=("file", "records", "first", "last", "head", "waiting", "acknowledged", "holds"),
         more=("--file", "{audit}"),
+    ),
+    ("report",): Case(
+        says=("report.html:", "records of 7 days."),
+        keys=("file", "html", "records", "cut", "decisions", "doors", "hub", "uplink"),
+        more=("--file", "{audit}", "--html", "{root}/report.html"),
+    ),
+    ("bugreport",): Case(
+        says=("INDEX.txt lists them",),
+        keys=("file", "parts"),
+        more=("{root}/report.tar.gz",),
     ),
     ("reader", "NAME", "install"): Case(
         says=("Reader front has proven itself with its key.",), keys=("reader",)
