@@ -15,7 +15,6 @@ from typing import Any
 
 from hubterm.text import clean
 
-
 HELD_MAX = 1e300
 
 

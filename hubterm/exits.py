@@ -30,7 +30,6 @@ STATUS_OF_CODE = {
     "unreadable": UNREADABLE,
     "no-policy": UNREADABLE,
     "pieces-missing": UNREADABLE,
-    "unwritable": CANNOT_PRINT,
     "down": NO_ANSWER,
     "busy": TRY_AGAIN,
     "timeout": TRY_AGAIN,
@@ -39,6 +38,7 @@ STATUS_OF_CODE = {
     "unknown-call": PROTOCOL,
     "internal": PROTOCOL,
     "not-allowed": NOT_ALLOWED,
+    "unwritable": CANNOT_PRINT,
 }
 """Of the codes in documents of errors. Any other code is the hub's no."""
 

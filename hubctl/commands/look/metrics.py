@@ -17,7 +17,7 @@ from hubctl.client import NoAnswer
 from hubctl.exposition import Family
 from hubctl.metrics import families, up
 from hubctl.options import JSON, SOCKET
-from hubterm.speaking import end_with_error
+from hubterm.ending import end_with_error
 
 FILE = "hubd.prom"
 
@@ -64,7 +64,8 @@ def _write(folder: Path, found: Sequence[Family], as_json: bool) -> None:
 def put(folder: Path, text: str) -> None:
     """Put the file in place of the one before, such that no reader sees half of it.
 
-    The collector reads only what ends with `.prom`, and so not the file in the making.
+    The collector reads only what ends with `.prom`, and so not the file in the making. Nothing
+    waits for the disk here (as `hubterm.files` does): the records of the doors wait for it too.
     """
     handle, made = tempfile.mkstemp(prefix=f".{FILE}.", dir=folder)
     try:
