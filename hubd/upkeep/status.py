@@ -20,12 +20,12 @@ from hubd.config.file import Config
 from hubd.config.movers import ON_POWER_LOSS, DoorLock, Mover
 from hubd.config.section import kind_of
 from hubd.devices.supervisor import Supervisor
-from hubd.doors.measured import Measured
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import AREA_OF, CHECKS, Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
+from hubd.upkeep.measured import Measured
 
 Document = Mapping[str, object]
 

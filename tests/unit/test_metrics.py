@@ -21,11 +21,11 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.words import Action, Denial
 from hubcore.evidence.records import RecordKind
 from hubctl.commands.look.metrics import FILE, put
-from hubctl.exposition import Family, documents, text
 from hubctl.main import hubctl
-from hubctl.metrics import families
-from hubd.doors.measured import BOUNDS_SECONDS, Measured
+from hubctl.metrics.exposition import Family, documents, text
+from hubctl.metrics.families import families
 from hubd.doors.operation import Operation
+from hubd.upkeep.measured import BOUNDS_SECONDS, Measured
 from hubterm.exits import CANNOT_PRINT, NO_ANSWER
 
 ROOT = Path(__file__).parents[2]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from hubctl import exposition
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
-from hubctl.exposition import Family
-from hubctl.metrics import families, up
+from hubctl.metrics import exposition
+from hubctl.metrics.exposition import Family
+from hubctl.metrics.families import families, up
 from hubctl.options import JSON, SOCKET
 from hubterm.ending import end_with_error
 

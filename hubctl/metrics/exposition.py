@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from hubterm.text import clean
 
@@ -36,14 +36,14 @@ class Family:
     says: str
     samples: list[Sample] = field(default_factory=list)
 
-    def add(self, value: Any, suffix: str = "", **labels: Any) -> None:
+    def add(self, value: Any, suffix: str = "", /, **labels: Any) -> None:
         """Add a sample if the value is a number or a boolean; what is not known is left out."""
         if isinstance(value, float) or (isinstance(value, int) and is_held(value)):
             shown = {name: clean(label) for name, label in labels.items()}
             self.samples.append(Sample(float(value), shown, suffix))
 
 
-def is_held(value: Any) -> bool:
+def is_held(value: Any) -> TypeGuard[float]:
     """Tell whether a value is a number that can be reckoned with; an int may be too large."""
     return isinstance(value, int | float) and -HELD_MAX < value < HELD_MAX
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from hubctl.exposition import Family, is_held, number
+from hubctl.metrics.exposition import Family, is_held, number
 
 
 def families(status: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Family]:
