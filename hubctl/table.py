@@ -54,6 +54,9 @@ TABLE = (
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
+    Row(
+        "netcheck", "care.netcheck:netcheck", "Each step to the backend. Works without hubd.", CARE
+    ),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
     Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
     Row("report", "care.report:report", "Figures of the last days, also as a page.", CARE),

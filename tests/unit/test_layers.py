@@ -177,6 +177,11 @@ ROOMS: dict[str, Room] = {
         "hubd.enrolment hubd.adapters.curve hubd.adapters.keys hubd.config hubcore",
         "cryptography zmq",
     ),
+    "hubd.netcheck": _room(
+        "hubd.netcheck hubd.adapters.curve hubd.adapters.keys hubd.adapters.host.kerneltime "
+        "hubd.config hubcore",
+        "zmq",
+    ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
