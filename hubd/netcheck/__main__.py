@@ -20,6 +20,7 @@ from hubd.adapters.host.kerneltime import look
 from hubd.adapters.keys.uplinkkeys import key_from_text
 from hubd.config.file import load
 from hubd.netcheck.steps import Found, Limits, State, Step, Target, clock_step, walk
+from hubterm.deadline import TIMEOUT
 from hubterm.exits import NO, OK
 from hubterm.output import as_tool, prepare
 from hubterm.speaking import Speaking, end_with_error
@@ -42,6 +43,7 @@ _PORT_MAX = 65_535
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines."
 )
+@TIMEOUT
 def netcheck(place: str | None, backend_key: Path | None, config: Path, as_json: bool) -> None:
     """Take each step to the backend, and say which one fails and why.
 

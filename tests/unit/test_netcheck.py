@@ -18,7 +18,7 @@ import zmq.asyncio
 from hubcore.ports.clock import KernelTime
 from hubd.adapters.keys.uplinkkeys import make_pair
 from hubd.netcheck.steps import Found, Limits, State, Target, clock_step, walk
-from hubterm.exits import NO, UNREADABLE, USAGE
+from hubterm.exits import NO, TRY_AGAIN, UNREADABLE, USAGE
 
 HOST = "127.0.0.1"
 PAIR = make_pair()
@@ -135,9 +135,9 @@ def test_the_clock_is_well_only_when_the_kernel_says_so(
     assert clock_step(lambda: kernel).state is state
 
 
-async def run(*words: str) -> tuple[int | None, bytes, bytes]:
+async def run(*words: str, before: tuple[str, ...] = ()) -> tuple[int | None, bytes, bytes]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "hubctl.main", "netcheck", *words),
+        *(sys.executable, "-P", "-m", "hubctl.main", *before, "netcheck", *words),
         env=dict(os.environ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -154,6 +154,17 @@ async def test_the_program_gives_one_document_and_its_status() -> None:
     assert (told["schema"], told["port"], told["proven"]) == (1, port, None)
     assert [step["id"] for step in told["steps"]] == ["name", "connect", "curve", "ntp"]
     assert told["steps"][2]["state"] == "failed"
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+async def test_a_time_limit_ends_it_where_nobody_speaks(is_before: bool) -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        place = f"{HOST}:{silent.getsockname()[1]}"
+        limit = ("--timeout", "1.5")
+        before = limit if is_before else ()
+        after = () if is_before else limit
+        status, shown, _ = await run(place, *after, before=before)
+    assert (status, shown) == (TRY_AGAIN, b"")
 
 
 @pytest.mark.parametrize(

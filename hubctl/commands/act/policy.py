@@ -13,8 +13,8 @@ import click
 from hubcore.codec import cbor
 from hubctl.answers import fail, print_json
 from hubctl.client import HubClient, NoAnswer
+from hubctl.commands.act.stick import NoPolicy, Source, open_source
 from hubctl.options import JSON, SOCKET
-from hubctl.stick import NoPolicy, Source, open_source
 from hubterm.text import clean
 
 HANDFUL = 16

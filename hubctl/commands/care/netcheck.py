@@ -6,6 +6,7 @@ Law: hubctl hands over its arguments, its streams and its process, as for `hubct
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -22,5 +23,7 @@ PROGRAM = "hubd.netcheck"
 @click.pass_context
 def netcheck(ctx: click.Context) -> None:
     """Each step to the backend, and which one fails."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # a limit before the command is passed on
+    limit = ["--timeout", str(left)] if left else []
     # isolated: neither the working folder nor PYTHONPATH says what root runs
-    os.execv(sys.executable, [sys.executable, "-I", "-m", PROGRAM, *ctx.args])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-I", "-m", PROGRAM, *limit, *ctx.args])  # noqa: S606
