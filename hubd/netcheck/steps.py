@@ -186,14 +186,14 @@ async def _shake_hands(address: Address, target: Target, key: bytes, limits: Lim
         with zmq.asyncio.Context() as context:
             async with Wire(backend, WireLimits()) as wire:
                 connection = Connection(context, wire, make_pair(), key, timings)
-                carrying = asyncio.create_task(wire.carry())
-                try:
-                    is_up = await connection.shake_hands()
-                    why = connection.why_not_up(f"{target.host}:{target.port}")
-                finally:
-                    carrying.cancel()
-                    await asyncio.gather(carrying, return_exceptions=True)
-                    connection.close()
+                async with asyncio.TaskGroup() as group:
+                    carrying = group.create_task(_carry(wire))
+                    try:
+                        is_up = await connection.shake_hands()
+                        why = connection.why_not_up(f"{target.host}:{target.port}")
+                    finally:
+                        carrying.cancel()
+                        connection.close()
                 progress = wire.inbound.progress
     except (LinkError, zmq.ZMQError, OSError) as error:
         return Step("curve", State.FAILED, str(error), _CURVE_REMEDY)
@@ -204,6 +204,12 @@ async def _shake_hands(address: Address, target: Target, key: bytes, limits: Lim
         what = "a refusal came, which proves nothing: the backend's key was not seen"
         return Step("curve", State.UNKNOWN, what, _CURVE_REMEDY)
     return Step("curve", State.FAILED, why)
+
+
+async def _carry(wire: Wire) -> None:
+    """Carry until one side ends; a broken connection is an end, too."""
+    with suppress(OSError):
+        await wire.carry()
 
 
 def clock_step(look: Callable[[], KernelTime | None]) -> Step:

@@ -217,6 +217,11 @@ ROOMS: dict[str, Room] = {
     "hubd.enrolment.__main__": _room(
         "hubd.enrolment hubterm hubcore.backend.enrolment hubcore.errors", "click"
     ),
+    "hubd.netcheck.__main__": _room(
+        "hubd.netcheck hubterm hubd.adapters.host.kerneltime hubd.adapters.keys.uplinkkeys "
+        "hubd.config.file hubcore.errors",
+        "click",
+    ),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
