@@ -14,13 +14,14 @@ from typing import Any
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError
 from hubcore.policy.document import MAX_BYTES
+from hubcore.policy.onstick import HANDFUL
 from hubcore.policy.tree import PIECE_BYTES
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import BODY, Call, CallRefused
 from hubd.adapters.local.roles import Role
-from hubd.policy.load import HANDFUL, LoadState, PolicyLoads
+from hubd.policy.load import LoadState, PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.threads import run_in_thread
 

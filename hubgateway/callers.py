@@ -7,6 +7,7 @@ from which it came. The kernel counts the bytes that have come at a descriptor. 
 Laws:
 1. A connection is looked at and ended by a copy of its descriptor, never by its number: that may be
    another one's by then. The copy is closed as soon as libzmq tells that the connection is gone.
+   One that is not at a port of this socket is no caller's: it is left alone.
 2. A look at all connections lets others have their turn after LOOKS_A_TURN.
 3. People are told at the pace TELLS, however many connections are ended.
 """
@@ -21,7 +22,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import zmq
 import zmq.asyncio
@@ -56,10 +57,13 @@ class CallerWatch:
     def __init__(
         self,
         listening: zmq.asyncio.Socket,
+        ports: Collection[int],
         limits: CallerLimits,
         tell: Tell,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
+        """`ports` are those that the socket is bound to."""
+        self._ports = frozenset(ports)
         self._callers = Callers(limits)
         self._tell = tell
         self._tells = Bucket(TELLS)
@@ -105,7 +109,7 @@ class CallerWatch:
                 self._came(number)
 
     def _came(self, number: int) -> None:
-        copy = _copy_of(number)
+        copy = copy_of(number, self._ports)
         if copy is None:
             return
         self._copies[number] = copy
@@ -161,17 +165,34 @@ def descriptors_for_callers() -> int:
     return max(descriptors - RESERVED_DESCRIPTORS, descriptors // 2) // DESCRIPTORS_A_CALLER
 
 
-def _copy_of(number: int) -> socket.socket | None:
-    """Return a copy of a connection's descriptor, None when there is none of that number."""
+def port_of(endpoint: str) -> int:
+    """Return the port of an endpoint `tcp://HOST:PORT`."""
+    return int(endpoint.rpartition(":")[2])
+
+
+def copy_of(number: int, ports: Collection[int]) -> socket.socket | None:
+    """Return a copy of the descriptor of a connection at one of these ports, None for no such."""
     try:
         copy = os.dup(number)
     except OSError:
         return None
     try:
-        return socket.socket(fileno=copy)
+        connection = socket.socket(fileno=copy)
     except OSError:  # it is something else by now
         os.close(copy)
         return None
+    if _own_port(connection) in ports:
+        return connection
+    connection.close()
+    return None
+
+
+def _own_port(connection: socket.socket) -> int | None:
+    """Return the port of this end, None for what has none."""
+    match connection.getsockname():
+        case (_, int(port), *_):
+            return port
+    return None
 
 
 def _address_of(connection: socket.socket) -> str:

@@ -14,7 +14,7 @@ from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import SEALED_BYTES
 from hubcore.errors import ConfigError
-from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers
+from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers, port_of
 from hubgateway.rules import zap
 
 BATCH_MESSAGES = 256
@@ -78,8 +78,9 @@ class Router:
             self._router = router
             self._plain = zmq.Socket(shadow=router.underlying)
             limits = self._limits or CallerLimits(descriptors_for_callers(), UNREAD_BYTES_MAX)
-            self._watch = CallerWatch(router, limits, self._tell)
-            yield router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+            bound_to = router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+            self._watch = CallerWatch(router, [port_of(bound_to)], limits, self._tell)
+            yield bound_to
 
     def _options(self) -> dict[int, int | bytes]:
         return {

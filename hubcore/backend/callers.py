@@ -19,8 +19,8 @@ import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 
-SEAL_BYTES = 33
-"""What CurveZMQ adds to a part of a message (RFC 26)."""
+from hubcore.backend.uplink.words import SEALED_BYTES
+
 _SHORT_BYTES = 255
 _SHORT_HEAD_BYTES = 2
 _LONG_HEAD_BYTES = 9
@@ -112,7 +112,7 @@ class Callers:
 
 
 def _on_the_wire(part_bytes: int) -> int:
-    sealed = part_bytes + SEAL_BYTES
+    sealed = part_bytes + SEALED_BYTES
     return sealed + (_SHORT_HEAD_BYTES if sealed <= _SHORT_BYTES else _LONG_HEAD_BYTES)
 
 

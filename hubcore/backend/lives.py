@@ -19,15 +19,19 @@ Laws:
    listen can tell each other.
 6. At most LIVES_MAX boots, and as many connections, are remembered. What is forgotten can hide a
    second machine, and never makes one.
+7. Of the Probes of a connection the newest NONCES_MAX may be answered, however late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from hubcore.backend.uplink.words import NONCE_BYTES
+
 LIVES_MAX = 64
+NONCES_MAX = 8
 
 _Name = TypeVar("_Name", bound=Hashable)
 
@@ -63,6 +67,32 @@ class Lives:
     def boots(self) -> tuple[bytes, ...]:
         """The boots that are known, the one that began last first."""
         return self._boots.newest_first()
+
+
+class Probes:
+    """The Probes of one connection that may be answered: one for each of the newest turns."""
+
+    def __init__(self) -> None:
+        self._turns: dict[bytes, int] = {}
+        """The newest turn when each was said, by nonce."""
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def nonce(self, turn: int, chance: Callable[[int], bytes]) -> bytes:
+        """Return the nonce for this turn; `chance` returns so many random bytes for a new one."""
+        for nonce, said_at in self._turns.items():
+            if said_at == turn:
+                return nonce
+        nonce = chance(NONCE_BYTES)
+        self._turns[nonce] = turn
+        while len(self._turns) > NONCES_MAX:
+            del self._turns[next(iter(self._turns))]
+        return nonce
+
+    def turn_of(self, nonce: bytes) -> int | None:
+        """Return the turn for which this nonce was said, None for one that was not, or is old."""
+        return self._turns.get(nonce)
 
 
 @dataclass(frozen=True, slots=True)

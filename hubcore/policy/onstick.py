@@ -13,6 +13,8 @@ from __future__ import annotations
 ROOT_FILE = "policy.root"
 PIECES_FOLDER = "pieces"
 PIECE_SUFFIX = ".piece"
+HANDFUL = 16
+"""Pieces that a tool brings to the hub at once: a MiB at most."""
 
 
 def piece_file(name: bytes) -> str:

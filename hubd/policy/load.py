@@ -24,8 +24,6 @@ from hubcore.evidence.facts import EventName, Fact, Tell
 from hubd.policy.new import Carrier
 
 WAITING = 4
-HANDFUL = 16
-"""Pieces that a tool brings at once: a MiB at most."""
 SILENT_SECONDS = 10.0
 STATE_SECONDS = 2.0
 """How long a tool that asks how it stands waits for news."""

@@ -61,12 +61,9 @@ class Desk:
         """Answer one message of the machine with this CURVE key, None for nothing."""
         if not self._asks.take(self._monotonic()):
             return Refused(RefusedCause.BUSY, "many ask at once")
-        if messages.version_asked(data) not in (None, messages.VERSION):
-            return Refused(RefusedCause.VERSION, "")
-        try:
-            ask = messages.decode_from_hub(data)
-        except FrameError:
-            return None
+        ask = messages.read_ask(data)
+        if not isinstance(ask, Ask):
+            return ask
         if not self._is_fresh():
             return _BUSY
         promise = self._promises.of(digest_of(ask.secret))

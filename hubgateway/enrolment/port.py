@@ -75,7 +75,7 @@ class EnrolmentPort:
                 await _say(writer, said)
 
             limits = CallerLimits(CALLERS_MAX, UNREAD_BYTES_MAX)
-            watch = CallerWatch(router, limits, self._tell)
+            watch = CallerWatch(router, [curve_port], limits, self._tell)
             try:
                 server = await asyncio.start_server(greet, self._host or None, self.port)
             except OSError as error:

@@ -14,7 +14,8 @@ Laws:
 4. What another gateway tells is learnt only of hubs that have been here.
 5. An engine that was restored from an older copy gives turns again. So all is forgotten when the
    engine was away, and a hub's when its turn does not grow.
-6. A hub has at most PLACES_MAX connections here, and TOLD_MAX lives are told of it.
+6. A hub has at most PLACES_MAX connections here: beyond that the oldest one goes that does not
+   count. At most TOLD_MAX lives are told of it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hubcore.backend.lives import Lives
-from hubcore.backend.uplink.words import NONCE_BYTES
+from hubcore.backend.lives import Lives, Probes
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from hubgateway.rules.lanes import Heard
 
 PLACES_MAX = 16
-NONCES_MAX = 8
 TOLD_MAX = 16
 _BOOT_BYTES = 16
 _CONNECTION_BYTES_MAX = 64
@@ -87,11 +86,11 @@ Effects = list[Effect]
 
 @dataclass(slots=True)
 class _Place:
-    """A connection here; `nonces` are its Probes', with the turn after which each was said."""
+    """A connection here, and its Probes."""
 
     heard: Heard
     life: Life
-    nonces: dict[bytes, int] = field(default_factory=dict)
+    probes: Probes = field(default_factory=Probes)
 
 
 @dataclass(slots=True)
@@ -158,9 +157,8 @@ class Presence:
         known.places[heard.route] = _Place(heard, life)
         known.turn = max(known.turn, turn)
         known.learn(life)
-        others = [route for route, place in known.places.items() if place.life.began < turn]
-        if len(others) > PLACES_MAX:
-            del known.places[others[0]]
+        if len(known.places) > PLACES_MAX:
+            del known.places[_oldest_beside(known, turn)]
         return [TellLife(life), *self.probes(hub)]
 
     def again(self, hub: str, heard: Heard) -> None:
@@ -172,7 +170,7 @@ class Presence:
     def alive(self, hub: str, route: bytes, nonce: bytes) -> Effects:
         """A connection has answered a Probe."""
         place = self._place(hub, route)
-        turn = place.nonces.get(nonce) if place else None
+        turn = place.probes.turn_of(nonce) if place else None
         if place is None or turn is None or turn <= place.life.alive:
             return []
         known = self._hubs[hub]
@@ -209,7 +207,7 @@ class Presence:
         if known is None:
             return []
         return [
-            SayProbe(route, self._nonce(place, known.turn))
+            SayProbe(route, place.probes.nonce(known.turn, self._chance))
             for route, place in known.places.items()
             if place.life.alive < known.turn
         ]
@@ -242,15 +240,11 @@ class Presence:
         known = self._hubs.get(hub)
         return known.places.get(route) if known else None
 
-    def _nonce(self, place: _Place, turn: int) -> bytes:
-        for nonce, said in place.nonces.items():
-            if said == turn:
-                return nonce
-        nonce = self._chance(NONCE_BYTES)
-        place.nonces[nonce] = turn
-        while len(place.nonces) > NONCES_MAX:
-            del place.nonces[next(iter(place.nonces))]
-        return nonce
+
+def _oldest_beside(known: _Hub, turn: int) -> bytes:
+    """Return the oldest connection but for the one that counts and the one of this turn."""
+    stay = (known.counts, turn)
+    return next(route for route, place in known.places.items() if place.life.began not in stay)
 
 
 def _two(known: _Hub) -> Effects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import MAX_RECORD_BYTES, PROTOCOL
 from hubcore.timing.lines import LINES_A_SOURCE
-from hubgateway.callers import CROWDED, FLOODED
+from hubgateway.callers import CROWDED, FLOODED, copy_of
 from hubgateway.router import Router
 from hubgateway.rules.names import Entry, Standing, write_entry
 from tests.scenario.test_uplink import Keys, running, until
@@ -30,6 +31,27 @@ PING = codec.encode(from_hub.Ping(bytes(8)))
 PART = bytes(4000)
 MIB = 1 << 20
 GREETED_SECONDS = 10.0
+
+
+async def test_what_is_no_connection_at_the_port_is_left_alone() -> None:  # callers, law 1
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = listening.getsockname()[1]
+        calling = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        accepted, _ = listening.accept()
+        stack.enter_context(accepted)
+        pair = [stack.enter_context(one) for one in socket.socketpair()]
+        copy = copy_of(accepted.fileno(), [port])
+        assert copy is not None
+        stack.enter_context(copy)
+        assert copy.getpeername() == calling.getsockname()
+        before = len(os.listdir("/proc/self/fd"))
+        for other in (calling, pair[0]):
+            assert copy_of(other.fileno(), [port]) is None
+        with open(os.devnull) as file:  # noqa: ASYNC230 - nothing is read
+            assert copy_of(file.fileno(), [port]) is None
+        assert copy_of(1 << 20, [port]) is None
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 class Directory:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.backend.callers import SEAL_BYTES, CallerLimits, Callers
+from hubcore.backend.callers import CallerLimits, Callers
+from hubcore.backend.uplink.words import SEALED_BYTES
 
 LIMITS = CallerLimits(connections=6, unread_bytes=1000, silent_bytes_a_second=10.0)
 ADDRESSES = ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "?")
@@ -67,12 +68,12 @@ def test_where_all_but_one_have_proven_themselves_the_newcomer_goes() -> None:
 
 @pytest.mark.parametrize("part_bytes", [0, 1, 222, 223, 5000])
 def test_what_is_handed_over_counts_for_nothing(part_bytes: int) -> None:  # callers, law 2
-    head_bytes = 2 if part_bytes + SEAL_BYTES < 256 else 9
+    head_bytes = 2 if part_bytes + SEALED_BYTES < 256 else 9
     callers = Callers(LIMITS)
     callers.came(1, "192.0.2.1", 0.0)
     received = 0
     for turn in range(200):
-        received += part_bytes + SEAL_BYTES + head_bytes
+        received += part_bytes + SEALED_BYTES + head_bytes
         callers.handed_over(1, part_bytes)
         assert callers.sent(1, received, now=float(turn) / 1000)
 
@@ -85,8 +86,8 @@ def test_unread_bytes_have_a_ceiling_and_heartbeats_none(turns: list[tuple[int, 
     unread = 0.0
     for second, (size, is_whole) in enumerate(turns, start=1):
         received += size
-        if is_whole and size >= SEAL_BYTES + 2:
-            callers.handed_over(1, size - SEAL_BYTES - (2 if size <= 257 else 9))
+        if is_whole and size >= SEALED_BYTES + 2:
+            callers.handed_over(1, size - SEALED_BYTES - (2 if size <= 257 else 9))
             size = 0
         unread = max(0.0, unread + size - LIMITS.silent_bytes_a_second)
         assert callers.sent(1, received, float(second)) is (unread <= LIMITS.unread_bytes)

@@ -18,6 +18,8 @@ from hubcore.backend.lives import LIVES_MAX
 from hubcore.backend.uplink.from_hub import Ping
 from hubgateway.rules.lanes import Heard
 from hubgateway.rules.presence import (
+    PLACES_MAX,
+    TOLD_MAX,
     Counts,
     Effects,
     Life,
@@ -233,7 +235,7 @@ def test_turns_that_come_again_accuse_nobody() -> None:
 
 
 def test_what_is_remembered_has_a_ceiling() -> None:
-    """presence, laws 4 and 5"""
+    """presence, laws 4 and 6"""
     world = World()
     gate = world.gates[0]
     assert gate.heard(HUB, Life(BOOT + b"1", b"gate1-x", 1, 1)) == []
@@ -241,9 +243,26 @@ def test_what_is_remembered_has_a_ceiling() -> None:
     for _ in range(3 * LIVES_MAX):
         world.connect(machine, 0)
         world.drain()
-    assert len(gate.heard_on(HUB)) <= 17
+    assert len(gate.heard_on(HUB)) == PLACES_MAX
     effects = gate.heard(HUB, Life(machine.boot, b"gate1-x", 10_000, 0))
-    assert len([effect for effect in effects if isinstance(effect, TellLife)]) <= 16
+    assert 0 < len([effect for effect in effects if isinstance(effect, TellLife)]) <= TOLD_MAX
+
+
+def test_connections_that_never_answer_do_not_push_out_the_one_that_counts() -> None:
+    """presence, law 6"""
+    world = World()
+    gate = world.gates[0]
+    world.connect(world.machine(1), 0)
+    world.drain()
+    (counting,) = gate.heard_on(HUB)
+    for number in range(3 * PLACES_MAX):
+        silent = Heard(b"silent-%d" % number, "key", Ping(bytes(8)))
+        gate.begin(HUB, silent, BOOT + b"1", 1_000 + number)
+        assert len(gate.heard_on(HUB)) <= PLACES_MAX
+    there = gate.heard_on(HUB)
+    assert counting in there
+    assert silent in there
+    assert gate.counts(HUB, counting.route) is not None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.backend.lives import LIVES_MAX, Lives
+from hubcore.backend.lives import LIVES_MAX, NONCES_MAX, Lives, Probes
 from tests.machines import STEPS, Machine, Network
 
 Steps = list[tuple[str, int]]
@@ -121,6 +121,24 @@ def test_a_hub_that_starts_very_often_is_one_and_costs_a_named_ceiling() -> None
         assert here.lives.two() == ()
         here.network.restart(machine)
     assert len(here.lives.boots) == LIVES_MAX
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60))
+def test_the_newest_probes_may_be_answered_and_each_turn_has_one(turns: list[int]) -> None:  # law 7
+    probes = Probes()
+    chance = Random(1)
+    said: list[tuple[bytes, int]] = []
+    for turn in sorted(turns):
+        nonce = probes.nonce(turn, chance.randbytes)
+        assert probes.nonce(turn, chance.randbytes) == nonce
+        if (nonce, turn) not in said:
+            said.append((nonce, turn))
+    assert len({turn for _, turn in said}) == len(said)
+    assert len(probes) == min(NONCES_MAX, len(said))
+    for nonce, turn in said[-NONCES_MAX:]:
+        assert probes.turn_of(nonce) == turn
+    for nonce, _ in said[:-NONCES_MAX]:
+        assert probes.turn_of(nonce) is None
 
 
 def test_an_answer_to_a_probe_of_before_the_other_began_makes_no_second_machine() -> None:

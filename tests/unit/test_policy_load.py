@@ -17,13 +17,14 @@ from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import RecordKind
 from hubcore.policy import document as policies
 from hubcore.policy.document import Issued
+from hubcore.policy.onstick import HANDFUL
 from hubcore.policy.policy import Policy
 from hubcore.policy.tree import Table
 from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import CallRefused
 from hubd.loading import PolicyCalls
-from hubd.policy.load import HANDFUL, PolicyLoads
+from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubsim import site
 from tests.pair import SITE, DeskHub

@@ -7,8 +7,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubcore.backend.lives import NONCES_MAX
 from hubcore.backend.uplink.from_hub import Hello
-from hubsim.backend.seats import NONCES_MAX, OTHERS_MAX, HubConnection, Seats
+from hubsim.backend.seats import OTHERS_MAX, HubConnection, Seats
 from tests.machines import STEPS, Machine, Network
 
 Steps = list[tuple[str, int]]
@@ -131,7 +132,7 @@ def test_connections_and_probes_are_bounded() -> None:  # law 3
     nonces = {probe.nonce for probe in probes if probe.route == first}
     assert len(nonces) == 1
     places = here.seats._seats[HUB].places
-    assert all(len(place.turns) <= NONCES_MAX for place in places.values())
+    assert all(len(place.probes) <= NONCES_MAX for place in places.values())
 
 
 def test_whom_nobody_asked_counts_for_nothing() -> None:

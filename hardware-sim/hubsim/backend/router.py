@@ -16,7 +16,7 @@ from hubcore.backend.callers import CallerLimits
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import SEALED_BYTES
 from hubcore.errors import ConfigError
-from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers
+from hubgateway.callers import CallerWatch, Tell, descriptors_for_callers, port_of
 from hubsim.backend.admission.zap import Gate
 
 FROM_HUB_BYTES_MAX = from_hub.Evidence.CEILING + SEALED_BYTES
@@ -80,7 +80,8 @@ class Router:
             self._zap = zap
             self._router = router
             limits = CallerLimits(descriptors_for_callers(), UNREAD_BYTES_MAX)
-            self._watch = CallerWatch(router, limits, self._tell)
+            ports = [port_of(endpoint) for endpoint in endpoints]
+            self._watch = CallerWatch(router, ports, limits, self._tell)
             yield tuple(endpoints)
 
     def _options(self, handshake_seconds: float) -> dict[int, int | bytes]:

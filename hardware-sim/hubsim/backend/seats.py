@@ -18,13 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hubcore.backend.lives import Lives
+from hubcore.backend.lives import Lives, Probes
 from hubcore.backend.uplink.from_hub import Hello
-from hubcore.backend.uplink.words import NONCE_BYTES
 
 OTHERS_MAX = 16
-NONCES_MAX = 8
-"""Of each connection: that so many Probes may be answered, however late."""
 BOOT_DIGITS = 8
 """Of a boot id, in hexadecimal digits, for a person to type."""
 
@@ -56,8 +53,7 @@ class _Place:
 
     connection: HubConnection
     began: int
-    turns: dict[bytes, int] = field(default_factory=dict)
-    """The newest turn when each was said, by nonce."""
+    probes: Probes = field(default_factory=Probes)
     answered: int = 0
 
 
@@ -99,7 +95,7 @@ class Seats:
         """A connection has answered a Probe. Return it if it takes the place of another one now."""
         seat = self._seats.get(hub)
         place = seat.places.get(route) if seat else None
-        turn = place.turns.get(nonce) if place else None
+        turn = place.probes.turn_of(nonce) if place else None
         if seat is None or place is None or turn is None:
             return None
         place.answered = max(place.answered, turn)
@@ -124,19 +120,9 @@ class Seats:
         if is_known and len(seat.places) == 1:
             return []
         return [
-            Probed(route, self._nonce(place, seat.turn)) for route, place in seat.places.items()
+            Probed(route, place.probes.nonce(seat.turn, self._chance))
+            for route, place in seat.places.items()
         ]
-
-    def _nonce(self, place: _Place, turn: int) -> bytes:
-        """Return the nonce of this connection for this turn."""
-        for nonce, known in place.turns.items():
-            if known == turn:
-                return nonce
-        nonce = self._chance(NONCE_BYTES)
-        place.turns[nonce] = turn
-        while len(place.turns) > NONCES_MAX:
-            del place.turns[next(iter(place.turns))]
-        return nonce
 
     @property
     def hubs(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from hubcore.backend.enrolment.messages import (
 from hubcore.backend.enrolment.ofsite import OfSite, check_certificates, enrolled
 from hubcore.backend.enrolment.promise import ASKS, Promise, Signed, Turn, judge, promise_of
 from hubcore.backend.enrolment.token import SECRET_BYTES, Token, digest_of, trust_of, write_token
-from hubcore.errors import FrameError, TrustError
+from hubcore.errors import TrustError
 from hubcore.timing.pace import Bucket
 from hubsim.backend.admission.zap import Gate
 from hubsim.backend.voice import shout
@@ -73,12 +73,9 @@ class Desk:
         if not self._asks.take(self._monotonic()):
             self.left_out += 1
             return Refused(RefusedCause.BUSY, "many ask at once")
-        if messages.version_asked(data) not in (None, messages.VERSION):
-            return Refused(RefusedCause.VERSION, "")
-        try:
-            ask = messages.decode_from_hub(data)
-        except FrameError:
-            return None
+        ask = messages.read_ask(data)
+        if not isinstance(ask, Ask):
+            return ask
         entry = self.book.entry_of(digest_of(ask.secret))
         key = z85.decode(curve)
         turn = judge(entry, ask, key, self._clock())

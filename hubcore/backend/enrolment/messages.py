@@ -223,6 +223,16 @@ def decode_from_hub(data: bytes) -> FromHub:
     return _decode(data, FROM_HUB)
 
 
+def read_ask(data: bytes) -> Ask | Refused | None:
+    """Read what a machine asks: its question, why it is refused, or None for what is none."""
+    if version_asked(data) not in (None, VERSION):
+        return Refused(RefusedCause.VERSION, "")
+    try:
+        return decode_from_hub(data)
+    except FrameError:
+        return None
+
+
 def version_asked(data: bytes) -> int | None:
     """Return the version of a hub's question, whatever else is in it; None for other bytes."""
     is_ask = len(data) > 2 and data[0] >> 5 == _ARRAY and data[1] == Ask.TYPE

@@ -20,8 +20,8 @@ Laws:
    once acknowledged, it has lost records, and they go again.
 9. A Probe is answered at once, in each phase in which the uplink is up.
 10. A Welcome while the hub speaks is how a backend says that it has lost records since. The hub
-    then says Hello, and all goes on from the Welcome to that. A Welcome that agrees changes
-    nothing.
+    says Hello at once, before it takes anything else, and all goes on from the next Welcome. A
+    Welcome that agrees changes nothing.
 11. While it speaks, the hub says Hello at most once in `Pace.greet_again_seconds`.
 """
 
@@ -229,8 +229,7 @@ class Talk:
             return []
         self._greet_after = now + self._pace.greet_again_seconds
         effects = self._go(UplinkPhase.GREETING, f"connected; greeted again, for {why}", at)
-        self._hellos.next_at(now)
-        return effects
+        return [*effects, *self._greet(now)]
 
     def _doubt(self, cause: Cause, durable: Head, at: Moment) -> Effects:
         """Halt by this hub's own look: the backend's newest record is not in its log."""

@@ -11,14 +11,12 @@ from typing import Any, Never
 import click
 
 from hubcore.codec import cbor
+from hubcore.policy.onstick import HANDFUL
 from hubctl.answers import fail, print_json
 from hubctl.client import HubClient, NoAnswer
 from hubctl.options import JSON, SOCKET
 from hubctl.stick import NoPolicy, Source, open_source
 from hubterm.text import clean
-
-HANDFUL = 16
-"""Pieces that hubd takes at once."""
 
 Show = Callable[[int, int], None]
 """Takes how many pieces were brought, and how many lie there."""
