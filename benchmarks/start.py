@@ -53,11 +53,16 @@ class Memory:
 
 @dataclass(slots=True)
 class StartRounds:
-    """Seconds of each start, seconds of each bare import, and memory."""
+    """Seconds of each start, of each bare import and of each look by hubctl, and memory.
+
+    `nothing`: of a Python that does nothing, in turns with `hubctl`.
+    """
 
     ready: list[float] = field(default_factory=list)
     with_zwave: list[float] = field(default_factory=list)
     imports: list[float] = field(default_factory=list)
+    hubctl: list[float] = field(default_factory=list)
+    nothing: list[float] = field(default_factory=list)
     hub: Memory = Memory(0, 0)
     guard: Memory = Memory(0, 0)
     bare: Memory = Memory(0, 0)
@@ -71,6 +76,7 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
     log = directory / "log"
     endpoint = processes.free_endpoint()
     site = processes.make_site(directory / "site", endpoint)
+    socket = (site.hub / "hubd.sock").absolute()
     async with processes.radio(log) as transport, processes.backend(site, endpoint, log):
         for index in range(rounds):
             began = time.perf_counter()
@@ -79,6 +85,7 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
             async with processes.hub(site, transport, log) as hub:
                 ready_ns = await hub.note("ready")
                 result.ready.append((ready_ns - hub.began_ns) / 1e9)
+                await _look(result, socket)
                 if index == rounds - 1:
                     await _look_at_memory(result, hub.process.pid)
             result.with_zwave.append(await _ready_with_zwave(site, transport, log))
@@ -89,6 +96,16 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
     result.virtual_radio = virtual.resident - without.resident
     result.real_radio = real.resident - without.resident
     return result
+
+
+async def _look(result: StartRounds, socket: Path) -> None:
+    """Ask the running hub once by hubctl, as a technician does, with its round trip."""
+    began = time.perf_counter()
+    await _python("pass")
+    result.nothing.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    await _run("-m", "hubctl", "doors", "--socket", str(socket))
+    result.hubctl.append(time.perf_counter() - began)
 
 
 async def _ready_with_zwave(site: Site, transport: str, log: Path) -> float:
@@ -140,11 +157,15 @@ def children(process_id: int) -> list[int]:
 
 async def _python(code: str) -> str:
     """Run a line of Python in a new interpreter; return what it prints."""
+    return await _run("-c", code)
+
+
+async def _run(*words: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code), stdout=asyncio.subprocess.PIPE, cwd=processes.ROOT
+        *(sys.executable, *words), stdout=asyncio.subprocess.PIPE, cwd=processes.ROOT
     )
     async with asyncio.timeout(processes.START_SECONDS):
         printed, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"python -c {code!r} failed")
+        raise RuntimeError(f"python {words} failed")
     return printed.decode()

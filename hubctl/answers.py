@@ -5,23 +5,25 @@ Law: the exit status is one of `hubterm.exits`. No answer is never taken for a g
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hubcore.version import __version__
 from hubctl.client import HubClient, NoAnswer
+from hubterm.ending import end_with_error
 from hubterm.exits import NO, OK
-from hubterm.speaking import end_with_error
 from hubterm.text import document
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def ask(path: Path, call: str, **arguments: str) -> dict[str, Any]:
+
+def ask(path: Path | str, call: str, **arguments: str) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
         return _document(call, client.call(call, **arguments))
 
 
-def ask_or_end(path: Path, call: str, as_json: bool, **arguments: str) -> dict[str, Any]:
+def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: str) -> dict[str, Any]:
     """Return the document of one call, or end with the sentence of why there is none."""
     try:
         return ask(path, call, **arguments)

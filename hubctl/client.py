@@ -20,12 +20,14 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hubcore.localapi import API, READERS_GROUP, ROOT_SUFFIX
 
-DEFAULT_SOCKET = Path("/run/hubd/hubd.sock")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_SOCKET = "/run/hubd/hubd.sock"
 ANSWER_SECONDS = 40.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 SILENCE_SECONDS = 90.0
@@ -54,7 +56,7 @@ class HubClient:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         answer_seconds: float = ANSWER_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
@@ -211,12 +213,12 @@ def _broken(error: OSError) -> NoAnswer:
     return NoAnswer("down", f"the connection to hubd broke: {why}. {_SEE}")
 
 
-def _connected(path: Path, seconds: float, *, as_root: bool) -> socket.socket:
+def _connected(path: Path | str, seconds: float, *, as_root: bool) -> socket.socket:
     """Return a connection to the daemon. Raise OSError."""
     ends = time.monotonic() + seconds
     if as_root:
         try:
-            return _connect(path.with_name(path.name + ROOT_SUFFIX), ends, seconds)
+            return _connect(f"{path}{ROOT_SUFFIX}", ends, seconds)
         except OSError as error:
             name_is_too_long = error.errno is None
             if not name_is_too_long and error.errno not in (errno.ENOENT, errno.ECONNREFUSED):
@@ -224,7 +226,7 @@ def _connected(path: Path, seconds: float, *, as_root: bool) -> socket.socket:
     return _connect(path, ends, seconds)
 
 
-def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
+def _connect(path: Path | str, ends: float, answer_seconds: float) -> socket.socket:
     """Wait in the kernel's queue for a place in the backlog until `ends`. Raise OSError.
 
     Only a connect that blocks is queued: one with Python's timeout would be EAGAIN at once
@@ -242,7 +244,7 @@ def _connect(path: Path, ends: float, answer_seconds: float) -> socket.socket:
     return connection
 
 
-def _try_to_connect(connection: socket.socket, path: Path, seconds: float) -> bool:
+def _try_to_connect(connection: socket.socket, path: Path | str, seconds: float) -> bool:
     """Wait for a place in the backlog; return whether one was had. Raise OSError.
 
     A signal ends the wait too, and Python takes that for a success: hence the name of the peer.
@@ -260,7 +262,7 @@ def _try_to_connect(connection: socket.socket, path: Path, seconds: float) -> bo
     return True
 
 
-def _unreachable(path: Path, error: OSError) -> NoAnswer:
+def _unreachable(path: Path | str, error: OSError) -> NoAnswer:
     """Say why nobody can be asked on this socket, and what to do."""
     match error.errno:
         case errno.EACCES | errno.EPERM:

@@ -49,6 +49,9 @@ CHECKPOINT_COLUMNS = {
     "checkpoint_uses": USES_COLUMNS,
 }
 
+FIRST_SINCE = "SELECT min(+number) FROM records WHERE at_ms >= ?"
+"""With `+`, SQLite goes by the index of times, and not by the numbers from the first record on."""
+
 USES_READ = 1 << 17
 """More uses than a hub ever counts."""
 
@@ -233,6 +236,36 @@ def newest(connection: sqlite3.Connection, count: int) -> Iterator[Row]:
         raise AuditError("the newest record has no number")
     before = max(_INT64_MIN, last - count)
     yield from _rows(connection, "WHERE number > ? ORDER BY number", before)
+
+
+class Window(NamedTuple):
+    """The newest records from a moment on. `first`: the number of the oldest of them."""
+
+    first: int
+    last: int
+    is_cut: bool
+    """There are more than were allowed: the oldest are left out."""
+
+
+def window(connection: sqlite3.Connection, since_ms: int, count_max: int) -> Window:
+    """Find the records that are not older than a moment, by the index of times.
+
+    Raise AuditError.
+    """
+    check_schema(connection)
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
+    (found,) = connection.execute(FIRST_SINCE, (since_ms,)).fetchone()
+    first = last + 1 if found is None else found
+    if not (isinstance(first, int) and isinstance(last, int)):
+        raise AuditError("a record has no number")
+    allowed = max(1, last - count_max + 1)
+    return Window(max(first, allowed), last, first < allowed)
+
+
+def in_window(connection: sqlite3.Connection, window: Window) -> Iterator[Row]:
+    """Yield the records of a window, oldest first. Raise AuditError."""
+    order = "WHERE number BETWEEN ? AND ? ORDER BY number"
+    yield from _rows(connection, order, window.first, window.last)
 
 
 def check_schema(connection: sqlite3.Connection) -> None:

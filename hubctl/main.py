@@ -10,13 +10,18 @@ Laws:
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
 
 from hubcore.version import __version__
-from hubctl.options import SOCKET_FIRST
-from hubctl.table import SECTIONS, TABLE, Row, find, nearest, rows_of
+from hubctl.options import SOCKET_FIRST, with_shared
+from hubctl.shell.fields import Chosen, without_output
+from hubctl.shell.quick import COMPLETING
+from hubctl.table import SECTIONS, TABLE, Found, Row, find, nearest, nearest_verb, rows_of
+from hubterm.deadline import TIMEOUT
 from hubterm.exits import INTERRUPTED
 from hubterm.output import as_tool, prepare
 from hubterm.speaking import Speaking
@@ -25,6 +30,7 @@ EXAMPLES = """\b
 Examples:
   hubctl status                    what is wrong, and what to do
   hubctl doors --json              for machines
+  hubctl doors -o id,state         these fields, for a shell
   sudo hubctl audit verify         does the evidence hold?
   sudo hubctl clock trust          the clock is right now
 """
@@ -43,12 +49,26 @@ class Hubctl(Speaking, click.Group):
         """Find the row that was typed, or say what is near."""
         found = find(args)
         if found is not None:
-            return found.row.words, found.row.load(), found.rest
+            return self._chosen(found)
         rows = rows_of(args[0])
         if rows and {"-h", "--help"} & set(args):
             click.echo(_about(rows))
             raise click.exceptions.Exit
         raise click.UsageError(_what_then(args[0], rows), ctx)
+
+    def _chosen(self, found: Found) -> tuple[str, click.Command, list[str]]:
+        command = with_shared(found.row.load())
+        rest, fields = without_output(found.rest)
+        takes_names = any(isinstance(one, click.Argument) for one in command.params)
+        verb = None if takes_names else nearest_verb(found.row, rest)
+        if verb is not None:
+            said = found.row.words
+            raise click.UsageError(f"hubctl {said} takes no name. Did you mean {said} {verb}?")
+        if fields and "allow_extra_args" in command.context_settings:
+            raise click.UsageError(f"{found.row.words} takes -o table or -o json, and no fields.")
+        if fields:
+            sys.stdout = Chosen(sys.stdout, fields)
+        return found.row.words, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -88,6 +108,7 @@ def _what_then(typed: str, rows: list[Row]) -> str:
     invoke_without_command=True,
 )
 @SOCKET_FIRST
+@TIMEOUT
 @click.version_option(version=__version__, prog_name="hubctl")
 @click.pass_context
 def hubctl(ctx: click.Context) -> None:
@@ -96,9 +117,18 @@ def hubctl(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+def _complete() -> None:
+    """Answer a shell; what goes wrong shows nothing in the line that somebody types."""
+    from hubctl.shell import completion
+
+    completion.register()
+
+
 def main() -> None:
     """Run hubctl, in any locale."""
     prepare()
+    if COMPLETING in os.environ:
+        _complete()
     as_tool("hubctl", lambda: hubctl(prog_name="hubctl"))
 
 

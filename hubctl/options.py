@@ -7,6 +7,15 @@ from pathlib import Path
 import click
 
 from hubctl.client import DEFAULT_SOCKET
+from hubterm.deadline import TIMEOUT
+
+OUTPUT = click.Option(
+    ["-o", "--output"],
+    metavar="table|json|FIELDS",
+    expose_value=False,
+    help="As a table, as JSON, or as these fields of the JSON (a,b.c).",
+)
+"""It is taken out of the words before click sees them (`hubctl.shell.fields`)."""
 
 
 class Named(click.Command):
@@ -44,3 +53,13 @@ SOCKET_FIRST = click.option(
     help="The daemon's local socket.",
 )
 """Before the command: it has a default."""
+
+
+def with_shared(command: click.Command) -> click.Command:
+    """Give a command the options that every one takes; one that is a program has its own."""
+    if "allow_extra_args" in command.context_settings:
+        return command
+    if OUTPUT not in command.params:
+        command.params.append(OUTPUT)
+        TIMEOUT(command)
+    return command

@@ -5,21 +5,24 @@ Laws:
 2. A text that is wider than the terminal is wrapped and never cut.
 3. A screen that is too low shows what comes first, and says how much is left out.
 4. No text is read as markup.
+5. No class is a dataclass: their library takes as long to load as all the rest of a quick command.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 STYLES = {"error": "bold red", "warning": "yellow"}
 """How the severities of problems are drawn."""
 
+TERMINALS_PLAIN = ("", "dumb", "unknown")
+"""What a terminal is called that can neither draw nor colour."""
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+
+class Trouble(NamedTuple):
     """A standing problem, cleaned."""
 
     severity: str
@@ -32,8 +35,7 @@ class Trouble:
         return f"{self.severity}: {self.id}: "
 
 
-@dataclass(slots=True)
-class TextTable:
+class TextTable(NamedTuple):
     """Rows under a title."""
 
     title: str
@@ -41,13 +43,20 @@ class TextTable:
     rows: list[tuple[str, ...]]
 
 
-@dataclass(slots=True)
 class Page:
     """What one command shows; `facts` are pairs of a label and a text."""
 
-    troubles: list[Trouble] = field(default_factory=list)
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    tables: list[TextTable] = field(default_factory=list)
+    __slots__ = ("facts", "tables", "troubles")
+
+    def __init__(
+        self,
+        troubles: Iterable[Trouble] = (),
+        facts: Iterable[tuple[str, str]] = (),
+        tables: Iterable[TextTable] = (),
+    ) -> None:
+        self.troubles = list(troubles)
+        self.facts = list(facts)
+        self.tables = list(tables)
 
     def plain(self) -> str:
         """Return the page as aligned text, for pipes and files."""
@@ -91,7 +100,7 @@ class Page:
 
     def show(self) -> None:
         """Print the page."""
-        if not sys.stdout.isatty():
+        if not sys.stdout.isatty() or os.environ.get("TERM", "") in TERMINALS_PLAIN:
             print(self.plain())
             return
         from rich.console import Console

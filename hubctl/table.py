@@ -5,12 +5,13 @@ Laws:
 2. A word in capitals stands for a name that is typed. A verb comes before a name in the choice of
    the row.
 3. A command is loaded when it is typed.
+4. `quick` names the function of `hubctl.shell.looks` that shows a command without click.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     says: str
     section: str
     hidden: bool = False
+    quick: str = ""
 
     @property
     def noun(self) -> str:
@@ -44,18 +46,40 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row("status", "look.status:status", "How the hub is: what is wrong, and what to do.", LOOK),
+    Row(
+        "status",
+        "look.status:status",
+        "How the hub is: what is wrong, and what to do.",
+        LOOK,
+        quick="status",
+    ),
     Row("why", "look.why:why", "Who was refused last, why, and what would change it.", LOOK),
-    Row("doors", "look.doors:doors", "The doors, their modes and the ways through them.", LOOK),
-    Row("devices", "look.devices:devices", "The devices, and how each stands.", LOOK),
+    Row(
+        "doors",
+        "look.doors:doors",
+        "The doors, their modes and the ways through them.",
+        LOOK,
+        quick="doors",
+    ),
+    Row(
+        "devices",
+        "look.devices:devices",
+        "The devices, and how each stands.",
+        LOOK,
+        quick="devices",
+    ),
     Row("hub", "look.hub:hub", "Who this hub is, and when its certificate ends.", LOOK),
     Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
+    Row("config check", "care.config:check", "Check configuration, keys and machine.", CARE),
+    Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),
     Row("audit verify", "care.audit:verify", "Check every record of the evidence.", CARE),
+    Row("report", "care.report:report", "Figures of the last days, also as a page.", CARE),
+    Row("bugreport", "care.bugreport:bugreport", "A file for whoever is to help.", CARE),
     Row("clock trust", "act.clock:trust", "Say that the clock is right now.", ACT),
     Row("state accept", "act.state:accept", "Say that policy and log are right as they are.", ACT),
     Row("policy load", "act.policy:load", "Load the policy that lies on a stick.", ACT),
@@ -80,7 +104,7 @@ class Found(NamedTuple):
     rest: list[str]
 
 
-_VALUED = ("--socket", "--file")
+_VALUED = ("--socket", "--file", "--timeout", "-o", "--output")
 """Shared options whose value is the next word."""
 
 
@@ -88,10 +112,10 @@ def find(words: Sequence[str], table: Sequence[Row] = TABLE) -> Found | None:
     """Return the row that was typed; None when there is none."""
     if not words:
         return None
-    places = _places(words)
+    standing = places(words)
     best: tuple[tuple[int, int], Row] | None = None
     for row in table:
-        literals = _fit(row.words.split(), [words[at] for at in places])
+        literals = _fit(row.words.split(), [words[at] for at in standing])
         rank = (literals, -len(row.words.split()))
         if literals and (best is None or rank > best[0]):
             best = (rank, row)
@@ -99,15 +123,15 @@ def find(words: Sequence[str], table: Sequence[Row] = TABLE) -> Found | None:
         return None
     row = best[1]
     tokens = row.words.split()
-    taken = places[: len(tokens)]
+    taken = standing[: len(tokens)]
     names = [words[at] for at, token in zip(taken, tokens, strict=True) if token.isupper()]
     rest = [word for at, word in enumerate(words) if at not in taken]
     return Found(row, [*names, *rest])
 
 
-def _places(words: Sequence[str]) -> list[int]:
+def places(words: Sequence[str]) -> list[int]:
     """Return where the words are that are no options, up to `--`."""
-    places = []
+    found = []
     is_value = False
     for at, word in enumerate(words):
         if word == "--":
@@ -117,8 +141,8 @@ def _places(words: Sequence[str]) -> list[int]:
         elif word.startswith("-") and word != "-":
             is_value = word in _VALUED
         else:
-            places.append(at)
-    return places
+            found.append(at)
+    return found
 
 
 def _fit(tokens: Sequence[str], words: Sequence[str]) -> int:
@@ -141,7 +165,19 @@ def rows_of(noun: str) -> list[Row]:
 
 def nearest(typed: str) -> str | None:
     """Return the command that was probably meant."""
+    return near(typed, {row.noun for row in TABLE if not row.hidden})
+
+
+def nearest_verb(row: Row, rest: Sequence[str]) -> str | None:
+    """Return the verb of the noun that the first word after a command was probably meant as."""
+    verbs = {one.words.split()[-1] for one in rows_of(row.noun)} - set(row.words.split())
+    words = [rest[at] for at in places(rest)]
+    return near(words[0], verbs) if words else None
+
+
+def near(typed: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like the one that was typed; None when none is."""
     from difflib import get_close_matches
 
-    near = get_close_matches(typed, sorted({row.noun for row in TABLE if not row.hidden}), 1)
-    return near[0] if near else None
+    found = get_close_matches(typed, sorted(known), 1)
+    return found[0] if found else None

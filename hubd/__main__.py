@@ -20,7 +20,7 @@ from hubd.adapters.host.log import set_up
 from hubd.adapters.host.systemd import Notifier
 from hubd.config.file import load
 from hubd.serve import serve
-from hubd.start import checkconfig
+from hubd.start import checkconfig, showconfig
 from hubd.wiring.hardware import real_parts
 from hubd.wiring.parts import MakeParts
 from hubterm.output import as_tool, complain, prepare
@@ -37,11 +37,19 @@ def main() -> None:
     if options.check_config:
         check = partial(checkconfig.run, options.config, options.json)
         sys.exit(as_tool("hubd", check))
+    if options.show_config:
+        sys.exit(as_tool("hubd", partial(_show_config, options.config)))
     sys.exit(run(options.config, real_parts))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("hubd", description="The access hub daemon.")
+    parser = argparse.ArgumentParser(
+        "hubd",
+        description="The access hub daemon.",
+        epilog=f"Exit status: 0 stopped, {EX_CONFIG} the configuration is refused, "
+        f"{EX_CANTCREAT} the state directory is, {EX_UNAVAILABLE} a strike may be driven and no "
+        "guard can end it.",
+    )
     parser.add_argument(
         "--config",
         type=Path,
@@ -55,11 +63,25 @@ def _parser() -> argparse.ArgumentParser:
         help="say whether all is right, and end",
     )
     parser.add_argument(
+        "--show-config",
+        action="store_true",
+        help="print the settings that a start would use, as JSON, and end",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="with --check-config: what was found as JSON",
     )
     return parser
+
+
+def _show_config(config_file: Path) -> int:
+    try:
+        sys.stdout.write(showconfig.show(config_file) + "\n")
+    except ConfigError as error:
+        complain(f"hubd: {error}")
+        return EX_CONFIG
+    return 0
 
 
 def run(config_file: Path, make_parts: MakeParts) -> int:

@@ -38,6 +38,7 @@ STATUS_OF_CODE = {
     "unknown-call": PROTOCOL,
     "internal": PROTOCOL,
     "not-allowed": NOT_ALLOWED,
+    "unwritable": CANNOT_PRINT,
 }
 """Of the codes in documents of errors. Any other code is the hub's no."""
 

@@ -17,7 +17,6 @@ import os
 import select
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from typing import NoReturn, TextIO, TypeVar
 
@@ -100,6 +99,8 @@ def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
         complain(f"{program}: the output cannot be written: {error}")
         sys.exit(CANNOT_PRINT)
     except Exception:
+        import traceback  # only a bug needs it
+
         traceback.print_exc()
         sys.exit(SOFTWARE)
     finally:

@@ -34,7 +34,14 @@ readers.conf:/usr/lib/hubd/readers.conf
 bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
 hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path
 hubd-bluez.service:/usr/lib/systemd/system/hubd-bluez.service
+hubctl.bash:/usr/share/bash-completion/completions/hubctl
+hubctl.zsh:/usr/share/zsh/vendor-completions/_hubctl
+hubctl.fish:/usr/share/fish/vendor_completions.d/hubctl.fish
 hubd.service:/usr/lib/systemd/system/hubd.service"
+
+# The manual's pages, which the installed program writes by itself.
+pages="man1/hubctl.1 man8/hubd.8 man5/hubd.toml.5"
+manual=/usr/share/man
 
 say() { printf 'hubd: %s\n' "$*"; }
 refuse() {
@@ -60,7 +67,7 @@ needs_systemd() {
 
 # This machine follows the links in an image. A link that leads out of the image would make us change the machine.
 stay_inside() {
-    for file in $files x:/etc/hubd/hubd.toml x:/usr/bin/hubctl "x:$prefix"; do
+    for file in $files x:/etc/hubd/hubd.toml x:/usr/bin/hubctl "x:$prefix" x:$manual/man1/x x:$manual/man5/x x:$manual/man8/x; do
         folder=$dest$(dirname "${file#*:}")
         case $(realpath -m -- "$folder")/ in
             "$dest"/*) ;;
@@ -85,6 +92,24 @@ put_files() {
     config=$dest/etc/hubd/hubd.toml
     [ -e "$config" ] || [ -L "$config" ] || install -m 644 "$here/../config/hubd.toml" "$config"
     ln -sfn "$prefix/bin/hubctl" "$dest/usr/bin/hubctl"
+}
+
+# A hub without its manual opens doors all the same.
+put_pages() {
+    work=$(mktemp -d)
+    if "$dest$prefix/bin/python" -P -m hubctl.manual.pages "$work" "$here/../config/hubd.toml"; then
+        for page in $pages; do
+            mkdir -p "$dest$manual/${page%/*}"
+            made=$(mktemp "$dest$manual/$page.XXXXXX")
+            cp "$work/$page" "$made"
+            chmod 644 "$made"
+            mv -fT "$made" "$dest$manual/$page"
+        done
+    else
+        say "the manual's pages were not made" >&2
+    fi
+    clear_up
+    work="" made=""
 }
 
 in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/dev/null; }
@@ -243,6 +268,9 @@ take_away() {
     for file in $files; do
         rm -f "$dest${file#*:}"
     done
+    for page in $pages; do
+        rm -f "$dest$manual/$page"
+    done
     rmdir "$dest/usr/lib/hubd" "$dest/usr/lib/systemd/system/bluetooth.service.d" 2>/dev/null || true
     [ "$(readlink "$dest/usr/bin/hubctl")" != "$prefix/bin/hubctl" ] || rm -f "$dest/usr/bin/hubctl"
     if is_ours "$dest$prefix"; then
@@ -266,6 +294,7 @@ case ${1:-install} in
         was=$(version_of "$dest$prefix"/lib/python3*/site-packages)
         put_environment
         put_files
+        put_pages
         [ -n "$dest" ] || activate
         take_effect
         ;;

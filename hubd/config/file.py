@@ -135,6 +135,11 @@ def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Confi
     return parse(_decoded(_read(file), file), file, environment)
 
 
+def written(path: Path) -> dict[str, Any]:
+    """Return what stands in the file, without defaults and not checked. Raise ConfigError."""
+    return _toml(_decoded(_read(path), path), path)
+
+
 def parse(text: str, file: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """Check the text of a configuration; `file` is for sentences and for relative paths.
 

@@ -27,6 +27,7 @@ from hubd.enrolment.durable import Sealer
 from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import Places, choose_sealer
 from hubd.enrolment.settings import DoorLines, Line
+from hubterm.deadline import TIMEOUT
 from hubterm.output import as_tool, complain, prepare
 from hubterm.speaking import Speaking, end_with_error
 from hubterm.text import clean, document
@@ -73,6 +74,7 @@ _WIRES = ("strike", "dps", "rex")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines."
 )
+@TIMEOUT
 @click.option("--root", type=click.Path(path_type=Path), default=Path("/"), hidden=True)
 def enroll(
     backend: str,

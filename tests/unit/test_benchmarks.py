@@ -263,6 +263,8 @@ def test_start_and_memory() -> None:
         ready=[0.5, 0.7, 3.0],
         with_zwave=[1.0, 0.7, 3.3],
         imports=[0.1, 0.2, 0.1],
+        hubctl=[0.04, 0.05, 0.06],
+        nothing=[0.02, 0.02, 0.02],
         hub=Memory(61, 45),
         guard=Memory(15, 10),
         bare=Memory(39, 30),
@@ -273,6 +275,7 @@ def test_start_and_memory() -> None:
     assert (rows["start"].value, rows["start"].met) == (0.7, True)
     assert rows["start_ratio"].value == pytest.approx(7)
     assert rows["start_zwave"].value == pytest.approx(1.1)
+    assert (rows["hubctl"].value, rows["hubctl"].met) == (pytest.approx(2.5), True)
     assert (rows["memory_hub"].value, rows["memory_hub"].met) == (61, False)
     assert rows["memory_hub_real"].value == 54
     assert rows["memory_sum"].value == 76

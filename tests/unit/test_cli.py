@@ -142,7 +142,7 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def _running(path: Path) -> AsyncIterator[Hub]:
+async def _running(path: Path, **more: object) -> AsyncIterator[Hub]:
     clock = {"state": "trusted", "wall": 1_800_000_100.0, "vouched": False}
     accepted = {"was": None, "policy_version": 7}
     answers = {
@@ -151,6 +151,7 @@ async def _running(path: Path) -> AsyncIterator[Hub]:
         "devices": DEVICES,
         "trust-clock": clock,
         "accept-state": accepted,
+        **more,
     }
     hub = Hub(path, answers, EventTail())
 

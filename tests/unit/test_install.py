@@ -32,7 +32,16 @@ EVERY = {
     "usr/lib/sysusers.d/hubd.conf",
     "usr/lib/tmpfiles.d/hubd.conf",
     "usr/lib/udev/rules.d/70-hubd.rules",
+    "usr/share/bash-completion/completions/hubctl",
+    "usr/share/fish/vendor_completions.d/hubctl.fish",
+    "usr/share/zsh/vendor-completions/_hubctl",
 }
+PAGES = {
+    "usr/share/man/man1/hubctl.1",
+    "usr/share/man/man5/hubd.toml.5",
+    "usr/share/man/man8/hubd.8",
+}
+"""What the installed program writes."""
 
 
 PYTHON = """#!/bin/sh
@@ -55,6 +64,12 @@ case "$*" in
         done
         ;;
     *sys.base_prefix*) echo /usr ;;
+    "-P -m hubctl.manual.pages "*)
+        for page in man1/hubctl.1 man5/hubd.toml.5 man8/hubd.8; do
+            mkdir -p "$4/${page%/*}"
+            echo page >"$4/$page"
+        done
+        ;;
     "-P -m hubd --check-config") echo "what the check says"; exit "${CHECK:-0}" ;;
     -c* | "-m compileall "*) ;;
     *) exit 3 ;;
@@ -191,13 +206,17 @@ def test_an_installation_replaces_the_old_one_and_no_folder_beside_it(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert (place / "bin/hubd").read_text() == "#!/opt/hubd/bin/python\n"
     assert place.stat().st_mode & 0o7777 == 0o755
-    everything = EVERY | {
-        "opt/hubd/pyvenv.cfg",
-        "opt/hubd/bin/python",
-        "opt/hubd/bin/hubd",
-        "opt/hubd/bin/hubctl",
-        "opt/hubd/asked",
-    }
+    everything = (
+        EVERY
+        | PAGES
+        | {
+            "opt/hubd/pyvenv.cfg",
+            "opt/hubd/bin/python",
+            "opt/hubd/bin/hubd",
+            "opt/hubd/bin/hubctl",
+            "opt/hubd/asked",
+        }
+    )
     others = {path for path in _tree(image) if not path.startswith("opt/hubd/lib/")}
     assert others == everything | {"opt/hubd.old/mine", "opt/hubd.new/mine"}
 

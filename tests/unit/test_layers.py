@@ -255,6 +255,13 @@ ROOMS: dict[str, Room] = {
     "hubctl.commands.act.enroll": _room("", "click", WORLDLY),
     "hubctl.commands.care.audit": _room("hubctl hubterm hubcore", "click"),
     "hubctl.evidence": _room("hubcore"),
+    "hubctl.gathering": _room("hubctl hubterm hubcore", "", frozenset({"sqlite3"})),
+    "hubctl.gathering.databases": _room("hubctl.evidence hubterm hubcore", ""),
+    "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
+    "hubctl.report": _room("hubctl.report hubterm.text hubcore", "", PURE),
+    "hubctl.report.reading": _room(
+        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
+    ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),

@@ -22,8 +22,8 @@ from hubcore.policy.onstick import PIECES_FOLDER, ROOT_FILE
 from hubcore.policy.policy import Policy
 from hubcore.policy.tree import PIECE_BYTES, PIECES_MAX, Table
 from hubcore.ports.stores import PolicyContents
+from hubctl.commands.act.stick import NoPolicy, open_source
 from hubctl.main import hubctl
-from hubctl.stick import NoPolicy, open_source
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.event_tail import EventTail
@@ -166,7 +166,7 @@ async def test_pieces_that_are_missing_or_damaged_are_told_and_the_next_time_goe
     assert "Policy 2 is in force; pieces brought: 3." in result.stdout
 
 
-# hubctl.stick, law 2
+# hubctl.commands.act.stick, law 2
 @pytest.mark.parametrize("what", ["link", "pipe", "socket", "folder", "device"])
 @pytest.mark.parametrize("where", ["root", "piece", "pieces"])
 async def test_no_link_pipe_or_device_is_followed_or_waited_for(

@@ -7,6 +7,7 @@ process, so that Ctrl-C, output and exit status are those of the program.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -23,5 +24,7 @@ PROGRAM = "hubd.enrolment"
 @click.pass_context
 def enroll(ctx: click.Context) -> None:
     """Make this machine a hub, by the token of the backend's operator."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # a limit before the command is passed on
+    limit = ["--timeout", str(left)] if left else []
     # isolated: neither the working folder nor PYTHONPATH says what root runs
-    os.execv(sys.executable, [sys.executable, "-I", "-m", PROGRAM, *ctx.args])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-I", "-m", PROGRAM, *limit, *ctx.args])  # noqa: S606

@@ -14,8 +14,8 @@ from hubcore.codec import cbor
 from hubcore.policy.onstick import HANDFUL
 from hubctl.answers import fail, print_json
 from hubctl.client import HubClient, NoAnswer
+from hubctl.commands.act.stick import NoPolicy, Source, open_source
 from hubctl.options import JSON, SOCKET
-from hubctl.stick import NoPolicy, Source, open_source
 from hubterm.text import clean
 
 Show = Callable[[int, int], None]

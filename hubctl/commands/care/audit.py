@@ -47,7 +47,8 @@ class _HeadType(click.ParamType[Head]):
             self.fail(str(error), param, ctx)
 
 
-def _file_option(command: _Command) -> _Command:
+def file_option(command: _Command) -> _Command:
+    """Add the option that names the evidence file, as `path`."""
     # `readable` is not asked for: a file that this user must not read has a sentence of its own
     return click.option(
         "--file",
@@ -62,7 +63,7 @@ def _file_option(command: _Command) -> _Command:
 
 
 @click.command()
-@_file_option
+@file_option
 @click.option(
     "--head",
     type=_HeadType(),
@@ -107,7 +108,7 @@ def verify(
     certified = None
     if certificate is not None and issuer is not None:
         certified = _certified(certificate, issuer, as_json)
-    with _reading(path, as_json) as connection:
+    with reading(path, as_json) as connection:
         verified = verify_chain(connection, head, certified)
     if as_json:
         click.echo(_as_document(path, verified))
@@ -183,7 +184,7 @@ def _moment(at_ms: int | None) -> str | None:
 
 
 @click.command()
-@_file_option
+@file_option
 @click.option(
     "--last",
     type=click.IntRange(1, LAST_MAX),
@@ -199,7 +200,7 @@ def _moment(at_ms: int | None) -> str | None:
 )
 def list_records(path: Path, last: int, as_json: bool) -> None:
     """Show the newest records, oldest first. This does not check them: see `verify`."""
-    with _reading(path, as_json) as connection:
+    with reading(path, as_json) as connection:
         for row in newest(connection, last):
             try:
                 said = facts(row.body)
@@ -225,7 +226,7 @@ def _record_as_line(number: int, said: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _reading(path: Path, as_json: bool = False) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, as_json: bool = False) -> Iterator[sqlite3.Connection]:
     """Open the log for reading; end with a sentence and a status when it is broken or unreadable.
 
     What is raised inside is judged here, too.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from hubctl.answers import ask_or_end, judge, print_json
 from hubctl.options import JSON, SOCKET
-from hubctl.show import status_page
+from hubctl.shell import looks
 from hubctl.watch import WATCH_SECONDS, watch
 
 
@@ -30,9 +28,4 @@ def status(path: Path, as_json: bool, again: bool) -> None:
     """
     if again:
         watch(path, as_json)
-    answer = ask_or_end(path, "status", as_json)
-    if as_json:
-        print_json(answer)
-    else:
-        status_page(answer).show()
-    sys.exit(judge(answer))
+    looks.status(path, as_json)

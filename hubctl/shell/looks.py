@@ -1,0 +1,44 @@
+"""The looks that are typed most, each with nothing but a socket and the form of its answer.
+
+Law: nothing here loads click, so that `hubctl.shell.quick` may start without it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from hubctl.answers import ask_or_end, judge, print_json
+from hubctl.page import Page
+from hubctl.show import devices_table, doors_table, status_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def status(path: Path | str, as_json: bool) -> None:
+    """Show how the hub is, and end by it."""
+    answer = ask_or_end(path, "status", as_json)
+    if as_json:
+        print_json(answer)
+    else:
+        status_page(answer).show()
+    sys.exit(judge(answer))
+
+
+def doors(path: Path | str, as_json: bool) -> None:
+    """Show the doors, their modes and the ways through them."""
+    answer = ask_or_end(path, "doors", as_json)
+    if as_json:
+        print_json(answer)
+    else:
+        Page(tables=[doors_table(answer["doors"])]).show()
+
+
+def devices(path: Path | str, as_json: bool) -> None:
+    """Show the devices and how each stands."""
+    answer = ask_or_end(path, "devices", as_json)
+    if as_json:
+        print_json(answer)
+    else:
+        Page(tables=[devices_table(answer["devices"])]).show()

@@ -1,0 +1,41 @@
+"""Files that a program makes for somebody: there as a whole, or not there.
+
+Laws:
+1. What is written has another name until it is whole. Whatever ends the writing by an exception, a
+   Ctrl-C too, leaves no part of it behind, and what was there before stays.
+2. Only the user who made it can read it.
+3. It takes the place of an ordinary file alone: never that of a device, a folder or a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+PRIVATE = 0o600
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file of this name; it is there once the block has ended well. Raise OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EEXIST, "it is there, and no ordinary file")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(unfinished, flags, PRIVATE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            unfinished.unlink()
+        raise
