@@ -41,6 +41,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return {**answer, "installed_version": __version__}
         case "denials", {"denials": list(), "zone": str()}:
             return dict(answer)
+        case "measured", {"decisions": list(), "strike_asked": dict()}:
+            return dict(answer)
         case "policy", {"version": int()}:
             return dict(answer)
         case "trust-clock", {"state": str()}:

@@ -49,6 +49,7 @@ class LocalCalls:
             Call("devices", self.devices),
             Call("denials", self.denials),
             Call("checks", self.checks),
+            Call("measured", self.measured),
             Call("trust-clock", self.trust_clock, role=Role.ACT),
             Call("accept-state", self.accept_state, role=Role.ACT),
             Call("install-reader-key", self.install_reader_key, role=Role.ACT),
@@ -71,6 +72,10 @@ class LocalCalls:
     async def checks(self, _arguments: Arguments, _caller: object) -> object:
         """Answer each topic of the table of checks; one that is well has no severity."""
         return self._status.checks()
+
+    async def measured(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer what was decided how often, and how fast."""
+        return self._status.measured.document()
 
     async def denials(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what was denied last, and why."""

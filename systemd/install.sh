@@ -34,6 +34,8 @@ readers.conf:/usr/lib/hubd/readers.conf
 bluetooth-hubd.conf:/usr/lib/systemd/system/bluetooth.service.d/hubd.conf
 hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path
 hubd-bluez.service:/usr/lib/systemd/system/hubd-bluez.service
+hubd-metrics.service:/usr/lib/systemd/system/hubd-metrics.service
+hubd-metrics.timer:/usr/lib/systemd/system/hubd-metrics.timer
 hubctl.bash:/usr/share/bash-completion/completions/hubctl
 hubctl.zsh:/usr/share/zsh/vendor-completions/_hubctl
 hubctl.fish:/usr/share/fish/vendor_completions.d/hubctl.fish
@@ -263,6 +265,7 @@ T
 
 take_away() {
     if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
+        systemctl disable --now hubd-metrics.timer 2>/dev/null || true
         systemctl disable --now hubd 2>/dev/null || true
     fi
     for file in $files; do

@@ -27,6 +27,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
+from hubd.upkeep.measured import Measured
 from hubd.upkeep.standing import StandingProblems
 
 DAY_SECONDS = 86_400
@@ -43,6 +44,7 @@ class Doors:
     keeper: DoorKeeper
     passback: PassbackReset
     denials: LastDenials
+    measured: Measured
 
 
 def make_doors(
@@ -62,8 +64,9 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
+    measured = Measured({point.number: point.door for point in points_of(config).values()})
     unlock = _make_unlock(
-        config, movers, policy, standing, watch, persons, heard, denials, evidence
+        config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -97,6 +100,7 @@ def make_doors(
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
+        measured=measured,
     )
 
 
@@ -139,6 +143,7 @@ def _make_unlock(
     persons: Persons,
     heard: LastHeard,
     denials: LastDenials,
+    measured: Measured,
     evidence: Evidence,
 ) -> Unlock:
     rules = SiteRules(
@@ -158,6 +163,8 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
         on_denied=denials.note,
+        on_decided=measured.decided,
+        on_asked=measured.asked,
     )
 
 

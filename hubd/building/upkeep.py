@@ -52,6 +52,7 @@ def make_status(
         certificate=keys.in_force,
         version=__version__,
         health=evidence.health,
+        measured=doors.measured,
         clock=evidence.clock,
         time=time,
         log=evidence.log,

@@ -78,12 +78,17 @@ class Unlock:
         offline_seconds: Callable[[], float] = lambda: 0.0,
         mode_at: Callable[[int], DoorMode] | None = None,
         on_denied: OnDenied = unheard,
+        on_decided: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
+        on_asked: Callable[[Operation, float], None] = lambda _operation, _now: None,
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
-        `mode_at` is for the `Judge`.
+        `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_asked` of each strike
+        that is asked to move, at this monotonic second.
         """
         self._points = rules.points
+        self._on_decided = on_decided
+        self._on_asked = on_asked
         self._persons = persons
         self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
@@ -268,6 +273,7 @@ class Unlock:
 
     async def _refuse(self, attempt: Attempt, why: Denial) -> ClaimOutcome:
         operation = attempt.operation
+        self._on_decided(operation, why)
         await self._decisions.decided(operation, why, attempt.facts, RECORD_SECONDS)
         return self._outcome(operation, why)
 
@@ -295,6 +301,7 @@ class Unlock:
 
     def _decided(self, attempt: Attempt, why: Denial | None) -> Awaitable[bool]:
         """Hand a decision to the log; with the record of a yes a use is spent."""
+        self._on_decided(attempt.operation, why)
         on_end = None if attempt.use is None else partial(self._uses.recorded, attempt.use)
         return self._decisions.decided(
             attempt.operation,
@@ -362,6 +369,7 @@ class Unlock:
         operation = attempt.operation
         point = self._points[operation.point]
         seconds = point.release_seconds(operation.seconds)
+        self._on_asked(operation, self._clock.monotonic())
         try:
             changed = await self._movers.release(
                 point,

@@ -25,6 +25,7 @@ from hubd.orders.standing import ShownOrder, StandingOrders
 from hubd.upkeep.checks import AREA_OF, CHECKS, Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
+from hubd.upkeep.measured import Measured
 
 Document = Mapping[str, object]
 
@@ -37,6 +38,7 @@ class Status:
     certificate: CertificateInForce
     version: str
     health: Health
+    measured: Measured
     clock: Clock
     time: ClockCare
     log: AuditLog

@@ -83,6 +83,7 @@ CASES: dict[Words, Case] = {
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
+    ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("doctor",): Case(
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")

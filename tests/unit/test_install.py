@@ -28,6 +28,8 @@ EVERY = {
     "usr/lib/systemd/system/bluetooth.service.d/hubd.conf",
     "usr/lib/systemd/system/hubd-bluez.path",
     "usr/lib/systemd/system/hubd-bluez.service",
+    "usr/lib/systemd/system/hubd-metrics.service",
+    "usr/lib/systemd/system/hubd-metrics.timer",
     "usr/lib/systemd/system/hubd.service",
     "usr/lib/sysusers.d/hubd.conf",
     "usr/lib/tmpfiles.d/hubd.conf",

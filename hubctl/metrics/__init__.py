@@ -1,0 +1,1 @@
+"""The numbers of a hub, as Prometheus reads them."""

@@ -1,0 +1,210 @@
+"""Which metrics a hub has, from what hubd answers.
+
+Laws:
+1. No person is a label. Labels are what the configuration names (doors, devices) and words of
+   lists (reasons, states, problems).
+2. What hubd does not tell has no sample: it never looks like 0.
+3. Units are base units, and stand in the name; a counter ends with `_total`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+from hubctl.metrics.exposition import Family, is_held, number
+
+
+def families(status: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Family]:
+    """Return all families, those without samples too."""
+    return [
+        up(True),
+        *_hub(status),
+        *_radio(_mapping(status.get("radio"))),
+        *_decisions(measured),
+        *_kept(status),
+        *_backend(status.get("backend")),
+        *_clock(_mapping(status.get("clock"))),
+        *_problems(status),
+        *_doors(_rows(status.get("doors"))),
+        *_devices(_rows(status.get("devices"))),
+    ]
+
+
+def up(is_up: bool) -> Family:
+    """Return whether hubd answered, which is all that is known of one that did not."""
+    family = Family("hubd_up", "gauge", "Whether hubd answered.")
+    family.add(is_up)
+    return family
+
+
+def _gauge(name: str, says: str, value: Any) -> Family:
+    family = Family(name, "gauge", says)
+    family.add(value)
+    return family
+
+
+def _hub(status: Mapping[str, Any]) -> list[Family]:
+    info = Family("hubd_info", "gauge", "Which hub this is, and which version runs; always 1.")
+    names = ("hub", "site", "version", "installed_version")
+    info.add(1, **{name: status.get(name) for name in names})
+    expires = _mapping(status.get("certificate")).get("expires")
+    return [
+        info,
+        _gauge("hubd_ready", "Whether every part is up.", status.get("ready")),
+        _gauge(
+            "hubd_certificate_expires_timestamp_seconds",
+            "When the hub's certificate ends, in Unix seconds.",
+            expires,
+        ),
+        _gauge("hubd_policy_version", "Which policy is in force.", status.get("policy_version")),
+    ]
+
+
+def _radio(radio: Mapping[str, Any]) -> list[Family]:
+    return [
+        _gauge("hubd_radio_on_air", "Whether the hub advertises.", radio.get("on_air")),
+        _gauge("hubd_radio_links", "How many phones are connected.", radio.get("links")),
+    ]
+
+
+def _decisions(measured: Mapping[str, Any]) -> list[Family]:
+    decisions = Family(
+        "hubd_decisions_total",
+        "counter",
+        "Decisions since hubd started, by door (- is none of this hub), who asked, and reason.",
+    )
+    for row in _rows(measured.get("decisions")):
+        labels = {name: row.get(name) for name in ("door", "by", "why")}
+        decisions.add(row.get("count"), **labels)
+    return [decisions, _latency(_mapping(measured.get("strike_asked")))]
+
+
+def _latency(asked: Mapping[str, Any]) -> Family:
+    family = Family(
+        "hubd_strike_asked_seconds",
+        "histogram",
+        "From the last byte of a claim until the strike was asked to move.",
+    )
+    bounds = _list(asked.get("bounds_seconds"))
+    counts = _list(asked.get("counts"))
+    total = asked.get("sum_seconds")
+    if len(counts) != len(bounds) + 1 or not all(map(is_held, [*bounds, *counts, total])):
+        return family
+    sums = list(accumulate(counts))
+    for bound, count in zip([*map(float, bounds), float("inf")], sums, strict=True):
+        family.add(count, "_bucket", le=number(bound))
+    family.add(total, "_sum")
+    family.add(sums[-1], "_count")
+    return family
+
+
+def _kept(status: Mapping[str, Any]) -> list[Family]:
+    records = _mapping(status.get("records"))
+    telemetry = _mapping(status.get("telemetry"))
+    waiting = Family("hubd_waiting", "gauge", "What waits for the backend, by class.")
+    waiting.add(records.get("waiting"), **{"class": "records"})
+    waiting.add(telemetry.get("waiting"), **{"class": "telemetry"})
+    dropped = Family("hubd_telemetry_dropped_total", "counter", "Values that found no place.")
+    dropped.add(telemetry.get("dropped"))
+    return [
+        waiting,
+        dropped,
+        _gauge(
+            "hubd_waiting_oldest_seconds",
+            "How long the oldest record has waited for the backend.",
+            records.get("oldest_seconds"),
+        ),
+        _gauge("hubd_records_bytes", "What the records take.", records.get("used_bytes")),
+        _gauge(
+            "hubd_records_budget_bytes", "What the records may take.", records.get("budget_bytes")
+        ),
+    ]
+
+
+def _backend(backend: Any) -> list[Family]:
+    known = _mapping(backend)
+    return [
+        _gauge("hubd_backend_connected", "Whether the backend is there.", known.get("connected")),
+        _gauge(
+            "hubd_backend_clock_offset_seconds",
+            "The backend's time less this hub's.",
+            known.get("clock_offset_seconds"),
+        ),
+        _gauge(
+            "hubd_backend_clock_offset_error_seconds",
+            "The bound of that difference's error.",
+            known.get("clock_within_seconds"),
+        ),
+    ]
+
+
+def _clock(clock: Mapping[str, Any]) -> list[Family]:
+    state = clock.get("state")
+    trusted = None if state is None else state == "trusted"
+    return [
+        _gauge("hubd_clock_trusted", "Whether the clock is trusted.", trusted),
+        _gauge(
+            "hubd_clock_synchronised",
+            "Whether a time service keeps the clock.",
+            clock.get("synchronised"),
+        ),
+        _gauge(
+            "hubd_clock_error_seconds",
+            "The greatest error, by the time service.",
+            clock.get("error_seconds_max"),
+        ),
+    ]
+
+
+def _problems(status: Mapping[str, Any]) -> list[Family]:
+    problems = Family("hubd_problem", "gauge", "A standing problem; 1 while it stands.")
+    for row in _rows(status.get("problems")):
+        problems.add(1, id=row.get("id"), severity=row.get("severity"))
+    events = Family("hubd_events_total", "counter", "Events since hubd started, by name.")
+    for name, count in _mapping(status.get("counters")).items():
+        events.add(count, event=name)
+    return [problems, events]
+
+
+def _doors(doors: list[Mapping[str, Any]]) -> list[Family]:
+    made = [
+        Family("hubd_door_state", "gauge", "What the door is seen to do; 1 for the state."),
+        Family("hubd_door_mode", "gauge", "Which mode the door is in; 1 for the mode."),
+        Family("hubd_door_alarm", "gauge", "Which alarm the door has; 1 for the alarm."),
+    ]
+    for door in doors:
+        for family, key in zip(made, ("state", "mode", "alarm"), strict=True):
+            if key in door:
+                family.add(1, door=door.get("id"), **{key: door[key]})
+    return made
+
+
+def _devices(devices: list[Mapping[str, Any]]) -> list[Family]:
+    answers = Family("hubd_device_answers", "gauge", "Whether the device takes commands.")
+    age = Family("hubd_device_age_seconds", "gauge", "How long ago the device said how it stands.")
+    faults = Family("hubd_device_fault", "gauge", "A fault of a device; 1 while it has it.")
+    battery = Family("hubd_device_battery_ratio", "gauge", "How full its battery is, 0 to 1.")
+    for device in devices:
+        identity = device.get("id")
+        answers.add(device.get("answers"), device=identity, kind=device.get("kind"))
+        age.add(device.get("age_seconds"), device=identity)
+        for fault in _list(device.get("faults")):
+            faults.add(1, device=identity, fault=fault)
+        percent = _mapping(device.get("readings")).get("battery")
+        if is_held(percent):
+            battery.add(percent / 100, device=identity)
+    return [answers, age, faults, battery]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in _list(value) if isinstance(item, Mapping)]
