@@ -75,6 +75,9 @@ TABLE = (
     Row("metrics", "look.metrics:metrics", "Numbers for Prometheus.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
+    Row(
+        "netcheck", "care.netcheck:netcheck", "Each step to the backend. Works without hubd.", CARE
+    ),
     Row("config check", "care.config:check", "Check configuration, keys and machine.", CARE),
     Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),
     Row("audit list", "care.audit:list_records", "The newest records of the evidence.", CARE),

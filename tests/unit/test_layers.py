@@ -177,6 +177,11 @@ ROOMS: dict[str, Room] = {
         "hubd.enrolment hubd.adapters.curve hubd.adapters.keys hubd.config hubcore",
         "cryptography zmq",
     ),
+    "hubd.netcheck": _room(
+        "hubd.netcheck hubd.adapters.curve hubd.adapters.keys hubd.adapters.host.kerneltime "
+        "hubd.config hubcore",
+        "zmq",
+    ),
     "hubd.wiring": _room(
         "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
     ),
@@ -211,6 +216,11 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.enrolment.__main__": _room(
         "hubd.enrolment hubterm hubcore.backend.enrolment hubcore.errors", "click"
+    ),
+    "hubd.netcheck.__main__": _room(
+        "hubd.netcheck hubterm hubd.adapters.host.kerneltime hubd.adapters.keys.uplinkkeys "
+        "hubd.config.file hubcore.errors",
+        "click",
     ),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room(

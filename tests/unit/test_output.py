@@ -219,6 +219,7 @@ def test_every_program_prepares_its_streams() -> None:
         "hubd/__main__.py",
         "hubd/start/secure.py",
         "hubd/enrolment/__main__.py",
+        "hubd/netcheck/__main__.py",
         "hubctl/main.py",
     ):
         assert "    prepare()\n" in (root / place).read_text(), place
