@@ -26,18 +26,17 @@ from hubd.building.backend import (
     make_sync,
     make_tls_taker,
 )
+from hubd.building.calls import make_calls
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
 from hubd.building.phones import make_phones
 from hubd.building.readers import make_readers
 from hubd.building.upkeep import make_clock_care, make_self_check, make_status
-from hubd.calls import LocalCalls
 from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
-from hubd.loading import PolicyCalls
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.phones.epochkeys import EpochKeys
@@ -48,7 +47,6 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.upkeep.checks import Part
-from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
@@ -127,12 +125,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
-    unlock = doors.unlock
-    report = DenialReport(config, doors.denials, unlock.why_denied, unlock.hours_begin)
-    calls = (
-        *LocalCalls(status, time, policy, doors.passback, report, readers).table(),
-        *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
-    )
+    calls = make_calls(config, stores, evidence, status, time, policy, loads, doors, readers)
     return Hub(
         parts=parts,
         runs={**parts.runs, **movers.runs},

@@ -5,13 +5,16 @@ code.
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import pkgutil
 import re
-import textwrap
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import hubd.calls
 from hubcore.access.words import Action
 from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX
 from hubctl import watch
@@ -22,8 +25,6 @@ from hubd.adapters.local.places import LIMITS
 from hubd.adapters.local.roles import Role
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
-from hubd.calls import LocalCalls
-from hubd.loading import PolicyCalls
 from hubterm import exits
 
 pytestmark = pytest.mark.once
@@ -89,14 +90,18 @@ def test_who_asks_waits_longer_than_the_hub_may_take_to_answer() -> None:
     assert WAITS.idle > watch.WATCH_SECONDS
 
 
+def _modules_of(package: ModuleType) -> list[ModuleType]:
+    names = [found.name for found in pkgutil.iter_modules(package.__path__)]
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+
+
 def test_each_call_stands_in_the_document_with_who_may_make_it() -> None:
     rows = dict(re.findall(r"^\| (`status`.*?|`trust-clock`.*?) \| (.*?) \|$", TEXT, re.M))
     documented = {name: who for names, who in rows.items() for name in re.findall("`(.+?)`", names)}
     who = {Role.LOOK: "who can connect", Role.ACT: f"group `{ACTORS_GROUP}`, root"}
-    tables = (LocalCalls.table, PolicyCalls.table)
     calls = {TAIL: who[Role.LOOK]}
-    for table in tables:
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(table)))):
+    for module in _modules_of(hubd.calls):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
             match node:
                 case ast.Call(func=ast.Name(id="Call"), args=[ast.Constant(value=name), *_]):
                     acts = any(key.arg == "role" for key in node.keywords)

@@ -226,26 +226,21 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
-    "hubd.loading": _room(
-        "hubd.adapters.local hubd.adapters.host.peer hubd.policy hubd.threads hubcore",
-        "",
-        WORLDLY,
-    ),
     "hubd.calls": _room(
-        "hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy hubd.readers "
-        "hubd.upkeep hubcore",
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy "
+        "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
     ),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
-        "hubd.adapters.local hubd.backend hubd.building hubd.calls "
-        "hubd.config.file hubd.doors hubd.evidence hubd.loading hubd.orders hubd.phones "
+        "hubd.adapters.local hubd.backend hubd.building "
+        "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
-        "hubd.adapters.local hubd.adapters.sqlite hubd.backend "
+        "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
     ),

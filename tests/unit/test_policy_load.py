@@ -23,7 +23,7 @@ from hubcore.policy.tree import Table
 from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import CallRefused
-from hubd.loading import PolicyCalls
+from hubd.calls.policy import PolicyCalls
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubsim import site
@@ -220,7 +220,7 @@ async def test_a_load_without_a_root_is_refused() -> None:
         await hub.calls.offer({"body": b""}, TECHNICIAN)
 
 
-# hubd.loading, law 2
+# hubd.calls.policy, law 2
 @given(st.lists(st.binary(min_size=1, max_size=80), max_size=HANDFUL), st.binary(max_size=200))
 @settings(max_examples=40, deadline=None)
 def test_no_bytes_of_a_tool_end_the_hub_or_come_into_force(

@@ -27,7 +27,7 @@ from hubctl.main import hubctl
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.event_tail import EventTail
-from hubd.loading import PolicyCalls
+from hubd.calls.policy import PolicyCalls
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubsim import site

@@ -7,8 +7,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -25,7 +24,7 @@ from hubd.adapters.keys import readerkeys
 from hubd.adapters.keys.keyfiles import load_keys
 from hubd.adapters.local.calls import CallRefused
 from hubd.adapters.local.roles import Role
-from hubd.calls import LocalCalls
+from hubd.calls.readers import ReaderCalls
 from hubd.config import readers as sections
 from hubd.config.file import Config, parse
 from hubd.start.checkconfig import credstore, unit
@@ -318,9 +317,8 @@ class _Attending:
         raise HardwareError("Reader front has no next_key in the configuration.")
 
 
-def _calls(readers: Any) -> LocalCalls:
-    nothing = cast(Any, SimpleNamespace())
-    return LocalCalls(nothing, nothing, nothing, nothing, nothing, readers)
+def _calls(readers: Any) -> ReaderCalls:
+    return ReaderCalls(readers)
 
 
 TECHNICIAN = PeerProcess(pid=1, uid=1000, gid=1000)

@@ -1,0 +1,59 @@
+"""How a technician gives a reader its key, on the local socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hubd.adapters.host.peer import PeerProcess
+from hubd.adapters.local.calls import Call, CallRefused
+from hubd.adapters.local.roles import Role
+from hubd.calls.words import TECHNICIAN, Arguments
+from hubd.readers.attending import Attending
+
+
+class ReaderCalls:
+    """A method for each call."""
+
+    def __init__(self, readers: Attending | None) -> None:
+        self._readers = readers
+        self._writing = asyncio.Lock()
+
+    def table(self) -> tuple[Call, ...]:
+        """Return the calls by name."""
+        return (
+            Call("install-reader-key", self.install_reader_key, role=Role.ACT),
+            Call("change-reader-key", self.change_reader_key, role=Role.ACT),
+        )
+
+    async def install_reader_key(self, arguments: Arguments, caller: PeerProcess) -> object:
+        """Give a reader with the default key its own; takes {reader}, answers the same."""
+        readers = self._known_readers()
+        return await self._give_key(readers, readers.install_key, arguments, caller)
+
+    async def change_reader_key(self, arguments: Arguments, caller: PeerProcess) -> object:
+        """Give a reader the next key of the configuration; takes {reader}, answers the same."""
+        readers = self._known_readers()
+        return await self._give_key(readers, readers.renew_key, arguments, caller)
+
+    def _known_readers(self) -> Attending:
+        if self._readers is None:
+            raise CallRefused(
+                "no-readers", "This hub has no readers: see [[readers]] in config/hubd.toml."
+            )
+        return self._readers
+
+    async def _give_key(
+        self,
+        readers: Attending,
+        give: Callable[[str, str, int], Awaitable[None]],
+        arguments: Arguments,
+        caller: PeerProcess,
+    ) -> object:
+        reader = arguments.get("reader")
+        names = readers.names()
+        if not isinstance(reader, str) or reader not in names:
+            raise CallRefused("unknown-reader", f"There are the readers {', '.join(names)}.")
+        async with self._writing:
+            await give(reader, TECHNICIAN, caller.uid)
+        return {"reader": reader}
