@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hubcore.access.words import Denial
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
@@ -13,11 +14,15 @@ from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.doors.decisionlog import OnDenied
+from hubd.doors.operation import Operation
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.doors.watch import DoorWatch
+from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
+from hubd.orders.from_technician import TechnicianOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.orders.order_log import OrderLog
 from hubd.orders.passback import PassbackReset
@@ -25,6 +30,7 @@ from hubd.orders.schedules import HoldSchedules
 from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
+from hubd.technician.decisions import LastDecisions
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
 from hubd.upkeep.measured import Measured
@@ -40,10 +46,13 @@ class Doors:
     watch: DoorWatch
     unlock: Unlock
     standing: StandingOrders
+    carried: CarriedOrders
     orders: BackendOrders
+    technician: TechnicianOrders
     keeper: DoorKeeper
     passback: PassbackReset
     denials: LastDenials
+    decisions: LastDecisions
     measured: Measured
 
 
@@ -64,9 +73,26 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
-    measured = Measured({point.number: point.door for point in points_of(config).values()})
+    door_of = {point.number: point.door for point in points_of(config).values()}
+    measured = Measured(door_of)
+    decisions = LastDecisions(door_of, evidence.clock)
+
+    def on_decided(operation: Operation, why: Denial | None) -> None:
+        measured.decided(operation, why)
+        decisions.note(operation, why)
+
     unlock = _make_unlock(
-        config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
+        config,
+        movers,
+        policy,
+        standing,
+        watch,
+        persons,
+        heard,
+        denials.note,
+        on_decided,
+        measured.asked,
+        evidence,
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -81,6 +107,13 @@ def make_doors(
         tell=evidence.tell,
         cannot_hold=partial(_show_cannot_hold, evidence.problems),
     )
+    carried = CarriedOrders(
+        standing=standing,
+        log=order_log,
+        may_hold=held.__contains__,
+        found=stores.orders,
+        has_backend=config.backend is not None,
+    )
     orders = BackendOrders(
         standing=standing,
         policy=policy,
@@ -88,7 +121,7 @@ def make_doors(
         clock=evidence.clock,
         may_hold=held.__contains__,
         changed=keeper.apply,
-        found=stores.orders if config.backend is not None else (),
+        carried=carried,
     )
     unlock.remember(newest)
     orders.remember(newest)
@@ -96,10 +129,18 @@ def make_doors(
         watch=watch,
         unlock=unlock,
         standing=standing,
+        carried=carried,
         orders=orders,
+        technician=TechnicianOrders(
+            standing=standing,
+            carried=carried,
+            log=order_log,
+            changed=keeper.apply,
+        ),
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
+        decisions=decisions,
         measured=measured,
     )
 
@@ -142,8 +183,9 @@ def _make_unlock(
     watch: DoorWatch,
     persons: Persons,
     heard: LastHeard,
-    denials: LastDenials,
-    measured: Measured,
+    on_denied: OnDenied,
+    on_decided: Callable[[Operation, Denial | None], None],
+    on_asked: Callable[[Operation, float], None],
     evidence: Evidence,
 ) -> Unlock:
     rules = SiteRules(
@@ -162,9 +204,9 @@ def _make_unlock(
         persons=persons,
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
-        on_denied=denials.note,
-        on_decided=measured.decided,
-        on_asked=measured.asked,
+        on_denied=on_denied,
+        on_decided=on_decided,
+        on_asked=on_asked,
     )
 
 
