@@ -14,6 +14,7 @@ from typing import Any
 
 from hubctl.kept import kept_facts
 from hubctl.page import Page, TextTable, Trouble
+from hubterm.shapes import listed, mapping, mappings
 from hubterm.text import clean, is_number, moment
 
 OFFSET_SHOWN_SECONDS = 2.0
@@ -30,7 +31,7 @@ NOTHING: tuple[object, ...] = (None, "", {}, [])
 def status_page(status: Mapping[str, Any]) -> Page:
     """The page of `hubctl status`."""
     return Page(
-        troubles=_troubles(status.get("problems")),
+        troubles=troubles(status.get("problems")),
         facts=_status_facts(status),
         tables=_status_tables(status),
     )
@@ -60,11 +61,11 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _status_tables(status: Mapping[str, Any]) -> list[TextTable]:
-    tables = [doors_table(_rows(status.get("doors")))]
-    devices = _rows(status.get("devices"))
+    tables = [doors_table(mappings(status.get("doors")))]
+    devices = mappings(status.get("devices"))
     if devices:
         tables.append(devices_table(devices))
-    counters = _mapping(status.get("counters"))
+    counters = mapping(status.get("counters"))
     if counters:
         table = TextTable("counters", ("name", "count"), [])
         for name, count in counters.items():
@@ -80,10 +81,9 @@ def _installed(running: str, installed: str) -> str:
     return f"hubd {installed}, but {running} runs: systemctl restart hubd"
 
 
-def _troubles(problems: Any) -> list[Trouble]:
+def troubles(problems: Any) -> list[Trouble]:
     """Return the standing problems, the most urgent first."""
-    troubles = [_trouble(problem) for problem in _rows(problems)]
-    return sorted(troubles, key=_urgency)
+    return sorted(map(_trouble, mappings(problems)), key=_urgency)
 
 
 def _trouble(problem: Mapping[str, Any]) -> Trouble:
@@ -141,7 +141,7 @@ def _place(backend: Mapping[str, Any]) -> list[str]:
         said.append("by the backend's next key")
     if is_number(backend.get("key_since")):
         said.append(f"own key since {moment(backend['key_since'])}")
-    for other, why in _mapping(backend.get("failures")).items():
+    for other, why in mapping(backend.get("failures")).items():
         if clean(other) != endpoint:
             said.append(f"not at {clean(other)} ({clean(why)})")
     return said
@@ -159,7 +159,7 @@ def _clock_offset(offset: Any, within: Any) -> list[str]:
 
 def clock_text(clock: Any) -> str:
     """Return what the hub thinks of its clock, and what the clock says."""
-    known = _mapping(clock)
+    known = mapping(clock)
     if "state" not in known:
         return clean(clock)
     shown = f"{clean(known['state'])}, {moment(known.get('wall'))}".replace("_", " ")
@@ -189,19 +189,29 @@ def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:
 def _state(door: Mapping[str, Any]) -> str:
     """The state of a door; its mode, orders and alarms where they are not ordinary."""
     said = [clean(door.get("state"))]
-    orders = [_order(order) for order in _rows(door.get("orders"))]
+    orders = orders_of(door)
     if orders:
-        said.append(f"{clean(door.get('mode'))} ({', '.join(orders)})")
+        said.append(f"{clean(door.get('mode'))} ({orders})")
+    return ", ".join(said + wrong_with(door))
+
+
+def orders_of(door: Mapping[str, Any]) -> str:
+    """Say the orders that make the mode of a door; nothing without one."""
+    return ", ".join(_order(order) for order in mappings(door.get("orders")))
+
+
+def wrong_with(door: Mapping[str, Any]) -> list[str]:
+    """Say the alarms of a door, and what its locks say of themselves."""
+    said: list[str] = []
     if door.get("alarm") not in (None, "normal"):
         said.append(f"alarm {clean(door['alarm'])}".replace("_", " "))
     said += [aspect for aspect in ("tamper", "fault") if door.get(aspect) is True]
-    said += [text for mover in _rows(door.get("movers")) if (text := _lock(mover))]
-    return ", ".join(said)
+    return said + [text for mover in mappings(door.get("movers")) if (text := _lock(mover))]
 
 
 def _lock(mover: Mapping[str, Any]) -> str:
     """What a lock says of itself beside its bolt, nothing of any other mover."""
-    said = [clean(fault).replace("_", " ") for fault in _list(mover.get("faults"))]
+    said = [clean(fault).replace("_", " ") for fault in listed(mover.get("faults"))]
     if mover.get("answers") is False:
         said.append("gets no commands")
     if is_number(mover.get("battery")):
@@ -221,18 +231,18 @@ def devices_table(devices: Iterable[Mapping[str, Any]]) -> TextTable:
     header = ("id", "name", "kind", "position", "said s ago", "readings", "faults")
     rows: list[tuple[str, ...]] = []
     for device in devices:
-        rows.append(_device(device))
+        rows.append(device_row(device))
     return TextTable("devices", header, rows)
 
 
-def _device(device: Mapping[str, Any]) -> tuple[str, ...]:
+def device_row(device: Mapping[str, Any]) -> tuple[str, ...]:
     position = clean(device.get("position"))
     if device.get("level") is not None:
         position = f"{position} {clean(device['level'])} %"
-    faults = [clean(fault) for fault in _list(device.get("faults"))]
+    faults = [clean(fault) for fault in listed(device.get("faults"))]
     if device.get("answers") is False:
         faults.append("gets no commands")
-    readings = _mapping(device.get("readings"))
+    readings = mapping(device.get("readings"))
     shown = [f"{clean(name)} {clean(value)}" for name, value in readings.items()]
     return (
         clean(device.get("id")),
@@ -254,7 +264,7 @@ def _points(points: Any) -> str:
 
 
 def _point(point: Any) -> str:
-    known = _mapping(point)
+    known = mapping(point)
     if not known:
         return clean(point)
     odd: list[str] = []
@@ -277,17 +287,3 @@ def event_line(event: Mapping[str, Any]) -> str:
         if key not in ("event", "at"):
             facts.append(f"{clean(key)}={clean(value)}")
     return f"{at:<24}  {name:<16} {' '.join(facts)}".rstrip()
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list):
-        return []
-    return [item for item in value if isinstance(item, Mapping)]

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from hubctl.metrics.exposition import Family, is_held, number
+from hubterm.shapes import listed, mapping, mappings
 
 
 def families(status: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Family]:
@@ -21,14 +22,14 @@ def families(status: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Fam
     return [
         up(True),
         *_hub(status),
-        *_radio(_mapping(status.get("radio"))),
+        *_radio(mapping(status.get("radio"))),
         *_decisions(measured),
         *_kept(status),
         *_backend(status.get("backend")),
-        *_clock(_mapping(status.get("clock"))),
+        *_clock(mapping(status.get("clock"))),
         *_problems(status),
-        *_doors(_rows(status.get("doors"))),
-        *_devices(_rows(status.get("devices"))),
+        *_doors(mappings(status.get("doors"))),
+        *_devices(mappings(status.get("devices"))),
     ]
 
 
@@ -49,7 +50,7 @@ def _hub(status: Mapping[str, Any]) -> list[Family]:
     info = Family("hubd_info", "gauge", "Which hub this is, and which version runs; always 1.")
     names = ("hub", "site", "version", "installed_version")
     info.add(1, **{name: status.get(name) for name in names})
-    expires = _mapping(status.get("certificate")).get("expires")
+    expires = mapping(status.get("certificate")).get("expires")
     return [
         info,
         _gauge("hubd_ready", "Whether every part is up.", status.get("ready")),
@@ -75,10 +76,10 @@ def _decisions(measured: Mapping[str, Any]) -> list[Family]:
         "counter",
         "Decisions since hubd started, by door (- is none of this hub), who asked, and reason.",
     )
-    for row in _rows(measured.get("decisions")):
+    for row in mappings(measured.get("decisions")):
         labels = {name: row.get(name) for name in ("door", "by", "why")}
         decisions.add(row.get("count"), **labels)
-    return [decisions, _latency(_mapping(measured.get("strike_asked")))]
+    return [decisions, _latency(mapping(measured.get("strike_asked")))]
 
 
 def _latency(asked: Mapping[str, Any]) -> Family:
@@ -87,8 +88,8 @@ def _latency(asked: Mapping[str, Any]) -> Family:
         "histogram",
         "From the last byte of a claim until the strike was asked to move.",
     )
-    bounds = _list(asked.get("bounds_seconds"))
-    counts = _list(asked.get("counts"))
+    bounds = listed(asked.get("bounds_seconds"))
+    counts = listed(asked.get("counts"))
     total = asked.get("sum_seconds")
     if len(counts) != len(bounds) + 1 or not all(map(is_held, [*bounds, *counts, total])):
         return family
@@ -101,8 +102,8 @@ def _latency(asked: Mapping[str, Any]) -> Family:
 
 
 def _kept(status: Mapping[str, Any]) -> list[Family]:
-    records = _mapping(status.get("records"))
-    telemetry = _mapping(status.get("telemetry"))
+    records = mapping(status.get("records"))
+    telemetry = mapping(status.get("telemetry"))
     waiting = Family("hubd_waiting", "gauge", "What waits for the backend, by class.")
     waiting.add(records.get("waiting"), **{"class": "records"})
     waiting.add(telemetry.get("waiting"), **{"class": "telemetry"})
@@ -124,7 +125,7 @@ def _kept(status: Mapping[str, Any]) -> list[Family]:
 
 
 def _backend(backend: Any) -> list[Family]:
-    known = _mapping(backend)
+    known = mapping(backend)
     return [
         _gauge("hubd_backend_connected", "Whether the backend is there.", known.get("connected")),
         _gauge(
@@ -160,10 +161,10 @@ def _clock(clock: Mapping[str, Any]) -> list[Family]:
 
 def _problems(status: Mapping[str, Any]) -> list[Family]:
     problems = Family("hubd_problem", "gauge", "A standing problem; 1 while it stands.")
-    for row in _rows(status.get("problems")):
+    for row in mappings(status.get("problems")):
         problems.add(1, id=row.get("id"), severity=row.get("severity"))
     events = Family("hubd_events_total", "counter", "Events since hubd started, by name.")
-    for name, count in _mapping(status.get("counters")).items():
+    for name, count in mapping(status.get("counters")).items():
         events.add(count, event=name)
     return [problems, events]
 
@@ -190,21 +191,9 @@ def _devices(devices: list[Mapping[str, Any]]) -> list[Family]:
         identity = device.get("id")
         answers.add(device.get("answers"), device=identity, kind=device.get("kind"))
         age.add(device.get("age_seconds"), device=identity)
-        for fault in _list(device.get("faults")):
+        for fault in listed(device.get("faults")):
             faults.add(1, device=identity, fault=fault)
-        percent = _mapping(device.get("readings")).get("battery")
+        percent = mapping(device.get("readings")).get("battery")
         if is_held(percent):
             battery.add(percent / 100, device=identity)
     return [answers, age, faults, battery]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in _list(value) if isinstance(item, Mapping)]

@@ -14,6 +14,7 @@ from hubctl.denials import wall
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page
 from hubterm.exits import NO, OK
+from hubterm.shapes import mapping
 from hubterm.text import clean, is_number
 
 DAY_SECONDS = 86_400
@@ -51,12 +52,12 @@ def days_left(answer: Mapping[str, Any]) -> float | None:
 def page(answer: Mapping[str, Any]) -> Page:
     """Return what people read."""
     zone = str(answer.get("zone"))
-    certificate = _mapping(answer.get("certificate"))
+    certificate = mapping(answer.get("certificate"))
     installed = clean(answer.get("installed_version"))
     facts = [
         ("hub", f"{clean(answer.get('hub'))} of site {clean(answer.get('site'))}"),
         ("version", f"{clean(answer.get('version'))} runs, {installed} is installed"),
-        ("time at the site", wall(_mapping(answer.get("clock")).get("wall"), zone)),
+        ("time at the site", wall(mapping(answer.get("clock")).get("wall"), zone)),
         ("certificate ends", f"{wall(certificate.get('expires'), zone)}{_in_days(answer)}"),
         ("access points", clean(certificate.get("access_points"))),
         ("identity", clean(certificate.get("key"))),
@@ -69,7 +70,3 @@ def _in_days(answer: Mapping[str, Any]) -> str:
     if days is None:
         return ""
     return f", in {days:.0f} days" if days > 0 else ": it does not hold now"
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
