@@ -337,6 +337,26 @@ async def records_of(stage: Stage, kind: RecordKind) -> int:
     return len(await details_of(stage, kind))
 
 
+async def test_a_tail_of_one_door_begins_with_what_is_remembered_of_it(stage: Stage) -> None:
+    """A release is over before the tail begins; it is an event of its door all the same."""
+    await stage.backend("release", hub="hub-1", access_point=FRONT.access_point, by="operator-7")
+    words = ("tail", "--json", "--door", "Front door", "--since", "2h")
+    process = await start(stage, *words)
+    assert process.stdout is not None
+    seen: list[dict[str, Any]] = []
+    async with asyncio.timeout(SECONDS):
+        while not any(event.get("event") == "remote" for event in seen):
+            line = await process.stdout.readline()
+            assert line, await ended(process)
+            seen.append(json.loads(line).get("event", {}))
+    process.send_signal(signal.SIGINT)
+    status, _, err = await ended(process)
+    assert (status, err) == (0, "")
+    assert {event["door"] for event in seen if event} == {"front"}
+    status, _, err = await ended(await start(stage, "tail", "--door", "frnt"))
+    assert (status, err) == (1, "There is no door frnt. Did you mean front?\n")
+
+
 async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> None:
     """The hub's clock ran ahead while somebody entered, and is right now.
 
