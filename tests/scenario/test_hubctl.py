@@ -71,7 +71,7 @@ CASES: dict[Words, Case] = {
         says=("Nobody was refused since hubd started",), keys=("zone", "since", "denials")
     ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
-    ("devices",): Case(says=("devices", "position", "faults"), keys=("devices",)),
+    ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
     ("hub",): Case(
         says=("hub-1 of site", "certificate ends", "days", "time at the site"),
         keys=("hub", "site", "zone", "version", "certificate", "clock"),
