@@ -29,7 +29,6 @@ from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.status import Status
 
-
 OP_BYTES = 16
 """Of the id of an operation that a technician begins."""
 

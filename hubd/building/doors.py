@@ -73,7 +73,7 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
-    door_of = {point.number: point.door for point in points_of(config).values()}
+    door_of = config.doors_of_points()
     measured = Measured(door_of)
     decisions = LastDecisions(door_of, evidence.clock)
 

@@ -1,4 +1,4 @@
-"""Operations: what phones claim, and what the backend and technicians order, in one form for all."""
+"""Operations: what phones claim, the backend and technicians order, in one form for all."""
 
 from __future__ import annotations
 

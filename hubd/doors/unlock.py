@@ -1,4 +1,4 @@
-"""The use case of opening a door: for a phone's claim, an order of the backend, a technician's alike.
+"""The use case of opening a door: for a phone, for the backend and for a technician alike.
 
 How it goes: a claim or an order becomes an `Attempt` at an `Operation`. It is judged, and the
 decision is handed to the log. Once the record is durable it is judged again, the strike is driven,

@@ -1,8 +1,8 @@
 """The orders that stand by somebody's word: the backend's, and those of technicians at the hub.
 
 Laws:
-1. Whoever changes them has `turn`, from the first look until the change is in force. So one order is
-   taken after the other, whoever gives them.
+1. Whoever changes them has `turn`, from the first look until the change is in force. So one order
+   is taken after the other, whoever gives them.
 2. Each record of a change holds all that stand after it, whoever gave them. So no change by one
    loses an order of the other.
 3. Orders that stood before a start stand after it (`evidence.carried_orders`). One of a door that

@@ -78,9 +78,7 @@ class DoorActs:
             finally:
                 self._tasks = None
 
-    async def release(
-        self, meant: Meant, seconds: int | None, by: str, uid: int
-    ) -> Denial | None:
+    async def release(self, meant: Meant, seconds: int | None, by: str, uid: int) -> Denial | None:
         """Release a door; return why not, None when its movers were driven."""
         if not self._may_act(uid):
             return Denial.BUSY

@@ -6,7 +6,7 @@ that it met so. The rest is on the disk by digests: whether a whole credential i
 disabled.
 
 Laws:
-1. It asks the same judgement with the same facts as a claim. It records nothing and changes nothing.
+1. It asks the same judgement with the same facts as a claim. It records and changes nothing.
 2. A beginning is enough where it is that of one credential alone. No id is listed: of several only
    their number is told.
 3. What it looks through is bounded: tickets (`phone.tickets`), denials (`upkeep.denials`), and one
