@@ -14,7 +14,7 @@ from hubd.orders.from_technician import Taken
 from hubd.technician.acts import DoorActs
 from hubd.technician.names import DoorNames, Meant, NoSuchDoorError
 from hubd.technician.report import DoorReport
-from hubd.technician.would import NotKnownError, WouldOpen
+from hubd.technician.would import NotOneError, WouldOpen
 
 RELEASE_SECONDS_MAX = 60
 AT_MAX = 253_402_300_799
@@ -66,7 +66,7 @@ class DoorCalls:
         meant = self._meant(arguments)
         try:
             return self._would.document(credential, meant, at)  # type: ignore[arg-type]
-        except NotKnownError as error:
+        except NotOneError as error:
             raise CallRefused(error.code, str(error)) from error
 
     async def release(self, arguments: Arguments, caller: PeerProcess) -> object:

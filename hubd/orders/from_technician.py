@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
 
 from hubcore.access.precedence import DoorOrder, StandingOrder
+from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.evidence.carried_orders import CarriedOrder
 from hubcore.evidence.facts import Fact, Value
 from hubd.orders.carried import CarriedOrders, Key
@@ -90,8 +91,10 @@ class TechnicianOrders:
             after = self._carried.with_one(key, None)
             if not await self._log.write(_facts(door, uid, on=False), after.values()):
                 # the record may become durable yet, so the next one takes it back
-                refused = {Fact.ALLOWED: False, Fact.WHY: NOT_RECORDED, Fact.OUTCOME: "failed"}
-                facts = {**_facts(door, uid, on=False), **refused}
+                facts = _facts(door, uid, on=False)
+                facts[Fact.ALLOWED] = False
+                facts[Fact.WHY] = NOT_RECORDED
+                facts[Fact.OUTCOME] = OrderOutcome.FAILED.name.lower()
                 await self._log.write(facts, self._carried.orders.values())
                 return Taken.NOT_RECORDED
             self._carried.orders = after

@@ -24,7 +24,7 @@ from hubd.doors.operation import ReleaseHere
 from hubd.orders.from_technician import Taken, TechnicianOrders
 from hubd.technician.names import Meant
 
-EACH = Rate(burst=10, per_second=0.5)
+EACH = Rate(burst=20, per_second=0.5)
 """Acts of one user that leave a record."""
 WHOLE = Rate(burst=30, per_second=0.5)
 """Acts of all users: some 10 MB a day at worst, as the backend's orders."""

@@ -37,8 +37,8 @@ CREDENTIAL_CHARS_MAX = 64
 _BY_CARD = (Strength.CARD, Strength.CARD_AND_PIN)
 
 
-class NotKnownError(HubError):
-    """The hub cannot tell; `code` says why not."""
+class NotOneError(HubError):
+    """What was typed is not the beginning of one credential; `code` says why not."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -54,6 +54,9 @@ class Judgement(Protocol):
     def hours_begin(self, claim: Claim, at: float | None = None) -> float | None:
         """When its hours begin next."""
 
+    def why_shut(self, points: Sequence[int]) -> Denial | None:
+        """Why one of these access points must stay shut for everybody."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
@@ -66,6 +69,12 @@ class _Holder:
     grant: Grant | None
     cards: tuple[Card, ...]
     refused: Mapping[int, Claim]
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        by_card = any(claim.strength in _BY_CARD for claim in self.refused.values())
+        return "card" if self.grant is None and (self.cards or by_card) else "phone"
 
     def claims(self, point: int, op: bytes, now: float) -> Iterator[Claim]:
         """Yield what it may claim at an access point."""
@@ -115,51 +124,60 @@ class WouldOpen:
         self._new_id = new_id
 
     def document(self, beginning: str, meant: Meant, at: float | None) -> Mapping[str, object]:
-        """Return the answer for each access point. Raise NotKnownError, StoreError."""
+        """Return the answer for each access point. Raise NotOneError, StoreError."""
         if not BEGINNING_CHARS <= len(beginning) <= CREDENTIAL_CHARS_MAX:
-            raise NotKnownError(
+            raise NotOneError(
                 "bad-credential",
                 f"Type at least {BEGINNING_CHARS} characters of the credential, at most "
                 f"{CREDENTIAL_CHARS_MAX}.",
             )
         holder = self._holder(beginning)
+        known = holder is not None
         answers: list[Mapping[str, object]] = []
         for point in meant.points:
-            answer = self._answer(holder, point.number, at)
+            if holder is None:
+                answer = self._of_a_stranger(beginning, point.number)
+            else:
+                answer = self._of_a_holder(holder, point.number, at)
             answers.append({"point": point.number, "point_name": point.name, **answer})
+        credential = beginning if holder is None else holder.credential
         return {
             "zone": self._zone,
             "at": self._clock.wall() if at is None else at,
-            "asker": shown({Fact.ASKER: holder.credential})["asker"],
-            "kind": "phone" if holder.grant is not None or not holder.cards else "card",
+            "asker": shown({Fact.ASKER: credential})["asker"],
+            "known": known,
+            "kind": None if holder is None else holder.kind,
             "door": meant.door.id,
             "door_name": meant.door.name,
             "points": answers,
         }
 
-    def _answer(self, holder: _Holder, point: int, at: float | None) -> Mapping[str, object]:
-        """Return what becomes of its best claim at an access point."""
-        op = self._new_id()
-        why: Denial | None = Denial.NO_GRANT
-        chosen: Claim | None = None
-        for claim in holder.claims(point, op, self._clock.monotonic()):
-            why = self._judge.why_denied(claim, at)
-            chosen = claim
-            if why is None:
-                break
-        is_by_hours = why is Denial.OUT_OF_SCHEDULE and chosen is not None
-        begin = self._judge.hours_begin(chosen, at) if is_by_hours and chosen else None
-        known = chosen is not None
-        decided = "granted" if why is None else str(why)
-        return {
-            "why": decided if known else None,
-            "begins": chosen.not_before if chosen else None,
-            "expires": chosen.expires if chosen else None,
-            "hours_begin": begin,
-        }
+    def _of_a_holder(self, holder: _Holder, point: int, at: float | None) -> Mapping[str, object]:
+        """Return what becomes of the best claim of a credential at an access point."""
+        claims = holder.claims(point, self._new_id(), self._clock.monotonic())
+        judged = [(claim, self._judge.why_denied(claim, at)) for claim in claims]
+        if not judged:
+            return _told(None, None)
+        claim, why = next((one for one in judged if one[1] is None), judged[-1])
+        told = dict(_told(claim, "granted" if why is None else str(why)))
+        if why is Denial.OUT_OF_SCHEDULE:
+            told["hours_begin"] = self._judge.hours_begin(claim, at)
+        return told
 
-    def _holder(self, beginning: str) -> _Holder:
-        """Return the one credential that begins so. Raise NotKnownError, StoreError."""
+    def _of_a_stranger(self, credential: str, point: int) -> Mapping[str, object]:
+        """Return what is so without any grant. Raise StoreError."""
+        if self._policy.revoked(credential, b""):
+            return _told(None, str(Denial.CREDENTIAL_REVOKED))
+        if self._policy.disabled(credential):
+            return _told(None, str(Denial.CREDENTIAL_DISABLED))
+        why = self._judge.why_shut((point,))
+        return _told(None, None if why is None else str(why))
+
+    def _holder(self, beginning: str) -> _Holder | None:
+        """Return the one credential that begins so, None when the hub has none.
+
+        Raise NotOneError for several, StoreError.
+        """
         grants = {grant.credential: grant for grant in self._grants_of(beginning)}
         claims = [
             claim
@@ -171,12 +189,12 @@ class WouldOpen:
         if beginning in known:
             known = {beginning}
         if len(known) > 1:
-            raise NotKnownError(
+            raise NotOneError(
                 "ambiguous-credential",
                 f"{len(known)} credentials that this hub knows begin so: type more of it.",
             )
         if not known:
-            raise self._unknown(beginning)
+            return None
         (credential,) = known
         own = [claim for claim in claims if claim.credential == credential]
         digests = {claim.grant_id for claim in own if claim.strength in _BY_CARD}
@@ -188,17 +206,12 @@ class WouldOpen:
             refused={claim.access_point: claim for claim in reversed(own)},
         )
 
-    def _unknown(self, credential: str) -> NotKnownError:
-        """Say what can be said of a credential that never came. Raise StoreError."""
-        if self._policy.revoked(credential, b""):
-            return NotKnownError("credential-revoked", "The site has revoked this credential.")
-        if self._policy.disabled(credential):
-            return NotKnownError(
-                "credential-disabled", "The site has disabled this credential for now."
-            )
-        return NotKnownError(
-            "unknown-credential",
-            "No phone or card that begins so came here lately, and no credential that is exactly "
-            "this one is revoked or disabled. A phone brings its grant with it, so let it ask "
-            "once at a door of this hub. Then type this again.",
-        )
+
+def _told(claim: Claim | None, why: str | None) -> Mapping[str, object]:
+    """Return an answer; `why` None: the hub cannot tell."""
+    return {
+        "why": why,
+        "begins": None if claim is None else claim.not_before,
+        "expires": None if claim is None else claim.expires,
+        "hours_begin": None,
+    }

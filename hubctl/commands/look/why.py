@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from hubctl.answers import ask, ask_or_end, print_json
-from hubctl.client import NoAnswer
+from hubctl.answers import ask_or_end, print_json
 from hubctl.denials import sentences, wall
+from hubctl.nearby import did_you_mean
 from hubctl.options import JSON, SOCKET
-from hubctl.table import near
 from hubterm.text import clean
 
 PLACES = ("door", "door_name", "point_name", "point", "reader")
@@ -42,24 +41,14 @@ def why(path: Path, whom: str | None, last: int, as_json: bool) -> None:
     if not shown:
         whose = "Nobody" if whom is None else f"Nobody at or by {clean(whom)}"
         since = wall(answer.get("since"), zone)
-        print(f"{whose} was refused since hubd started: {since}.{_meant(path, whom)}")
+        meant = "" if whom is None else did_you_mean(path, whom)
+        print(f"{whose} was refused since hubd started: {since}.{meant}")
         print("What was before: sudo journalctl -u hubd EVENT=access")
     for denial in shown:
         head, *lines = sentences(denial, zone)
         print(head)
         for line in lines:
             print(f"  {line}")
-
-
-def _meant(path: Path, whom: str | None) -> str:
-    """Return the door that was probably meant, as a sentence; nothing when it is one."""
-    try:
-        doors = ask(path, "doors")["doors"] if whom is not None else []
-    except NoAnswer:
-        return ""
-    known = {str(door.get(key)) for door in doors for key in ("id", "name")}
-    meant = None if whom in known else near(whom or "", known)
-    return "" if meant is None else f" Did you mean {clean(meant)}?"
 
 
 def is_meant(denial: Mapping[str, Any], whom: str | None) -> bool:
