@@ -74,6 +74,8 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     ),
     "tail": (
         Example("hubctl tail", "until Ctrl-C"),
+        Example("hubctl tail --door front --since 10min", "one door, with what was just now"),
+        Example("hubctl tail --level warning", "what a technician should look at"),
         Example("hubctl tail --json", "one document a line, for machines"),
     ),
     "doctor": (

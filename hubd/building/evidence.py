@@ -73,7 +73,7 @@ def make_evidence(config: Config, keys: HubKeys, stores: Stores) -> Evidence:
         is_contradicted=contradiction.stands,
     )
     health = Health(clock, DEADLINES, READY_PARTS)
-    tail = EventTail()
+    tail = EventTail(begins=clock.wall())
     tell = Teller(tail, clock, health.count, config.doors_of_points())
     problems = StandingProblems(health, tell)
     appended = asyncio.Event()

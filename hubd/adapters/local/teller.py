@@ -43,12 +43,14 @@ class Teller:
         door = self._doors.get(_number(facts.get(Fact.POINT)))
         if door is not None:
             shown_facts.setdefault(str(Fact.DOOR), door)
-        if _is_bad(event, facts):
+        is_bad = _is_bad(event, facts)
+        if is_bad:
             self._log.warning(name, **shown_facts)
         else:
             self._log.info(name, **shown_facts)
         at = self._clock.wall()
-        self._tail.publish({**shown_facts, "event": name, "at": at})
+        told = {**shown_facts, "event": name, "at": at}
+        self._tail.publish(told, "warning" if is_bad else "info")
 
 
 def _number(point: object) -> int:
