@@ -23,6 +23,7 @@ _INT64_MIN = -(1 << 63)
 LAST_OF_ALL = "SELECT coalesce(max(number), 0) FROM records"
 LAST_BEFORE = "SELECT coalesce(max(+number), 0) FROM records WHERE at_ms < ?"
 
+_INT64_MIN = -(1 << 63)
 _RIGHT = (
     "typeof(number) = 'integer' AND typeof(at_ms) = 'integer' "
     "AND typeof(body) = 'blob' AND typeof(hash) = 'blob'"
@@ -56,23 +57,37 @@ def window(connection: sqlite3.Connection, since_ms: int, count_max: int) -> Win
 
 
 def window_of(
-    connection: sqlite3.Connection, since_ms: int, until_ms: int | None, count_max: int
+    connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None, count_max: int
 ) -> Window:
-    """Find the records of a half-open span, by the index of times; None: up to the newest.
+    """Find the records of a half-open span, by the index of times; None: open at that end.
 
     Where the clock was set, some between them may be of another time. Raise AuditError.
     """
     check_schema(connection)
+    (last,) = _one(connection, LAST_OF_ALL, LAST_BEFORE, until_ms)
+    if not isinstance(last, int):
+        raise AuditError("the newest record has no number")
+    allowed = max(_INT64_MIN, last - count_max + 1)
+    if since_ms is None:
+        return Window(allowed, last, is_cut=allowed > 1)
     (found,) = connection.execute(FIRST_SINCE, (since_ms,)).fetchone()
-    if until_ms is None:
-        (last,) = connection.execute(LAST_OF_ALL).fetchone()
-    else:
-        (last,) = connection.execute(LAST_BEFORE, (until_ms,)).fetchone()
     first = last + 1 if found is None else found
-    if not (isinstance(first, int) and isinstance(last, int)):
+    if not isinstance(first, int):
         raise AuditError("a record has no number")
-    allowed = max(1, last - count_max + 1)
     return Window(max(first, allowed), last, first < allowed)
+
+
+def _one(
+    connection: sqlite3.Connection, whole: str, bounded: str, bound: int | None
+) -> tuple[object, ...]:
+    found = connection.execute(whole) if bound is None else connection.execute(bounded, (bound,))
+    row: tuple[object, ...] = found.fetchone()
+    return row
+
+
+def newest(connection: sqlite3.Connection, count: int) -> Iterator[Row]:
+    """Yield the newest records, oldest first. Raise AuditError."""
+    yield from in_window(connection, window_of(connection, None, None, count))
 
 
 def in_window(connection: sqlite3.Connection, window: Window) -> Iterator[Row]:

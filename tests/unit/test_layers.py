@@ -265,7 +265,8 @@ ROOMS: dict[str, Room] = {
     "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
     "hubctl.report": _room("hubctl.report hubterm.text hubcore", "", PURE),
     "hubctl.report.reading": _room(
-        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
+        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
+        "",
     ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),

@@ -53,7 +53,7 @@ def list_records(
         found = window_of(connection, times.since_ms, times.until_ms, count)
         rows = in_window(connection, found)
         for row in shown.over(rows, max(0, found.last - found.first + 1)):
-            if row.at_ms not in times:
+            if not times.holds(row.at_ms):
                 continue
             try:
                 said = facts(row.body)

@@ -20,7 +20,7 @@ import click
 
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import VerifyKey
-from hubcore.errors import AuditError, PeerError, StoreError
+from hubcore.errors import AuditError, StoreError
 from hubcore.timing.moment import show_ms
 from hubctl.evidence.opening import is_unreadable, open_log
 from hubterm.exits import NO

@@ -10,28 +10,28 @@ import click
 
 from hubctl.tailing.since import read_since
 
-INT64_MIN = -(1 << 63)
-INT64_MAX = (1 << 63) - 1
-
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 class Times(NamedTuple):
-    """A half-open span of Unix milliseconds."""
+    """A half-open span of Unix milliseconds; None: open at that end."""
 
-    since_ms: int
-    until_ms: int
+    since_ms: int | None
+    until_ms: int | None
 
     @classmethod
     def of(cls, since: float | None, until: float | None) -> Self:
-        """Return a span of two Unix times in seconds, each of them open when it is None."""
+        """Return a span of two Unix times in seconds."""
         return cls(
-            INT64_MIN if since is None else int(since * 1000),
-            INT64_MAX if until is None else int(until * 1000),
+            None if since is None else int(since * 1000),
+            None if until is None else int(until * 1000),
         )
 
-    def __contains__(self, at_ms: object) -> bool:
-        return isinstance(at_ms, int) and self.since_ms <= at_ms < self.until_ms
+    def holds(self, at_ms: int) -> bool:
+        """Tell whether a moment is within."""
+        if self.since_ms is not None and at_ms < self.since_ms:
+            return False
+        return self.until_ms is None or at_ms < self.until_ms
 
 
 def _moment(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:

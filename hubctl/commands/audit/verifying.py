@@ -77,7 +77,10 @@ def verify(
     certified = None
     if certificate is not None and issuer is not None:
         certified = _certified(certificate, issuer, as_json)
-    with reading(path, as_json) as connection, Progress("records checked", as_json=as_json) as shown:
+    with (
+        reading(path, as_json) as connection,
+        Progress("records checked", as_json=as_json) as shown,
+    ):
         verified = verify_chain(connection, head, certified, shown.show)
     if as_json:
         click.echo(_as_document(path, verified))
