@@ -43,9 +43,7 @@ class Kept:
     """The newest first, as the call `denials` has them."""
 
 
-def read(
-    path: Path, points: Mapping[int, Mapping[str, Any]], count: int = RECORDS_READ
-) -> Kept:
+def read(path: Path, points: Mapping[int, Mapping[str, Any]], count: int = RECORDS_READ) -> Kept:
     """Read the newest records; `points` says what is known of each access point."""
     kept = Kept()
     try:

@@ -262,5 +262,5 @@ def test_only_the_newest_records_are_read(site: Site) -> None:
 def test_the_documents_table_names_the_looks_that_have_something_to_say() -> None:
     text = (Path(__file__).parents[2] / "docs" / "hubctl.md").read_text(encoding="utf-8")
     part = text.split("## While hubd is down")[1].split("\n## ")[0]
-    (first,) = re.findall(r"^\| (`status`.*?) \|", part, re.M)
+    (first,) = re.findall(r"^\| (`why`.*?) \|", part, re.M)
     assert set(re.findall("`(.+?)`", first)) == set(VIEWS)
