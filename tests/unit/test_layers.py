@@ -263,7 +263,7 @@ ROOMS: dict[str, Room] = {
     "hubctl.gathering": _room("hubctl hubterm hubcore", "", frozenset({"sqlite3"})),
     "hubctl.gathering.databases": _room("hubctl.evidence hubterm hubcore", ""),
     "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
-    "hubctl.report": _room("hubctl.report hubterm.text hubcore", "", PURE),
+    "hubctl.report": _room("hubctl.report hubterm.text hubterm.shapes hubcore", "", PURE),
     "hubctl.report.reading": _room(
         "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
     ),
