@@ -18,7 +18,7 @@ from hubcore.evidence.records import Head, Record, StoredRecord, Walk, agrees
 from hubcore.evidence.uses import SAYS_USE, Use, UseTable, read_change
 from hubcore.phone.certificates import HubCertificate
 from hubctl.evidence.opening import check_schema, tables_of
-from hubctl.evidence.reading import LAST_OF_ALL, rows_of
+from hubctl.evidence.reading import LAST_OF_ALL, count_waiting, rows_of
 from hubterm.progress import Show, show_nothing
 
 USES_READ = 1 << 17
@@ -194,5 +194,4 @@ def _check_outbox(connection: sqlite3.Connection, head: Head, acknowledged: Head
             f"record {unsent} was neither acknowledged nor waits for the backend: "
             "the outbox was edited"
         )
-    (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
-    return int(waiting)
+    return count_waiting(connection)

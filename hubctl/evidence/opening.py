@@ -40,6 +40,9 @@ CHECKPOINT_COLUMNS = {
     "checkpoint_uses": USES_COLUMNS,
 }
 
+DatabaseError = sqlite3.Error
+"""What reading raises that is no error of the chain; for those who may not know the library."""
+
 _UNREADABLE = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,

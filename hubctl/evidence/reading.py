@@ -152,3 +152,9 @@ def gone_head(connection: sqlite3.Connection) -> Head:
     if len(found) > 1:
         raise AuditError("there are two checkpoints")
     return read_unproven(found[0][0]).head if found else Head()
+
+
+def count_waiting(connection: sqlite3.Connection) -> int:
+    """Return how many records wait for the backend, as the file says it."""
+    (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+    return int(waiting)
