@@ -74,7 +74,11 @@ def make_doors(
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
     door_of = config.doors_of_points()
-    measured = Measured(door_of)
+    measured = Measured(
+        door_of,
+        [reader.id for reader in config.readers],
+        evidence.clock.wall,
+    )
     decisions = LastDecisions(door_of, evidence.clock)
 
     def on_decided(operation: Operation, why: Denial | None) -> None:
