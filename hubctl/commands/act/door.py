@@ -10,8 +10,8 @@ import click
 
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
-from hubctl.doorpage import not_released
-from hubctl.nearby import did_you_mean
+from hubctl.doors.nearby import did_you_mean
+from hubctl.doors.page import not_released
 from hubctl.options import JSON, SOCKET, Named
 from hubctl.show import orders_of
 from hubterm.text import clean

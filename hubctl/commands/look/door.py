@@ -11,7 +11,7 @@ import click
 from hubctl.answers import print_json
 from hubctl.commands.act.door import asked, released
 from hubctl.denials import GRANTED
-from hubctl.doorpage import door_page, dry_run_page
+from hubctl.doors.page import door_page, dry_run_page
 from hubctl.options import JSON, SOCKET, Named
 from hubterm.exits import NO, OK
 from hubterm.shapes import mappings

@@ -8,8 +8,8 @@ import click
 
 from hubctl.answers import print_json
 from hubctl.denials import is_meant, lines_of, wall
+from hubctl.doors.nearby import did_you_mean
 from hubctl.down.tell import ask_or_disk
-from hubctl.nearby import did_you_mean
 from hubctl.options import JSON, SOCKET
 from hubterm.text import clean
 
