@@ -28,6 +28,7 @@ from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
 from hubd.upkeep.measured import Measured
+from hubd.upkeep.traces import Traces
 from hubd.upkeep.standing import StandingProblems
 
 DAY_SECONDS = 86_400
@@ -45,6 +46,7 @@ class Doors:
     passback: PassbackReset
     denials: LastDenials
     measured: Measured
+    traces: Traces
 
 
 def make_doors(
@@ -65,8 +67,9 @@ def make_doors(
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
     measured = Measured(config.doors_of_points())
+    traces = Traces(config.doors_of_points(), evidence.clock)
     unlock = _make_unlock(
-        config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
+        config, movers, policy, standing, watch, persons, heard, denials, measured, traces, evidence
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -101,6 +104,7 @@ def make_doors(
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
         measured=measured,
+        traces=traces,
     )
 
 
@@ -144,8 +148,17 @@ def _make_unlock(
     heard: LastHeard,
     denials: LastDenials,
     measured: Measured,
+    traces: Traces,
     evidence: Evidence,
 ) -> Unlock:
+    def decided(operation: Operation, why: Denial | None) -> None:
+        measured.decided(operation, why)
+        traces.decided(operation, why)
+
+    def asked(operation: Operation, now: float) -> None:
+        measured.asked(operation, now)
+        traces.asked(operation, now)
+
     rules = SiteRules(
         points=points_of(config),
         zone=config.hub.zone,
@@ -163,8 +176,10 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
         on_denied=denials.note,
-        on_decided=measured.decided,
-        on_asked=measured.asked,
+        on_decided=decided,
+        on_recorded=traces.recorded,
+        on_asked=asked,
+        on_ended=traces.ended,
     )
 
 
