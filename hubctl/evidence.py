@@ -55,6 +55,9 @@ FIRST_SINCE = "SELECT min(+number) FROM records WHERE at_ms >= ?"
 USES_READ = 1 << 17
 """More uses than a hub ever counts."""
 
+DatabaseError = sqlite3.Error
+"""What reading raises that is no error of the chain; for those who may not know the library."""
+
 _INT64_MIN = -(1 << 63)
 _RIGHT = (
     "typeof(number) = 'integer' AND typeof(at_ms) = 'integer' "
@@ -238,6 +241,12 @@ def newest(connection: sqlite3.Connection, count: int) -> Iterator[Row]:
     yield from _rows(connection, "WHERE number > ? ORDER BY number", before)
 
 
+def count_waiting(connection: sqlite3.Connection) -> int:
+    """Return how many records wait for the backend, as the file says it."""
+    (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+    return int(waiting)
+
+
 class Window(NamedTuple):
     """The newest records from a moment on. `first`: the number of the oldest of them."""
 
@@ -375,5 +384,4 @@ def _check_outbox(connection: sqlite3.Connection, head: Head, acknowledged: Head
             f"record {unsent} was neither acknowledged nor waits for the backend: "
             "the outbox was edited"
         )
-    (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
-    return int(waiting)
+    return count_waiting(connection)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,6 +38,7 @@ class Told:
 
     status: Mapping[str, Any]
     why: str = ""
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -62,9 +63,13 @@ class Told:
 def ask_hub(socket: Path) -> Told:
     """Ask the running hubd how it is."""
     try:
-        return Told(ask(socket, "status"))
+        status = ask(socket, "status")
     except NoAnswer as error:
         return Told({}, str(error))
+    measured: Mapping[str, Any] = {}
+    with contextlib.suppress(NoAnswer):  # then that alone is not known
+        measured = ask(socket, "measured")
+    return Told(status, measured=measured)
 
 
 def sum_up(

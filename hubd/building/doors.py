@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hubcore.access.words import Denial
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
@@ -13,6 +14,7 @@ from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.doors.operation import Operation
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -27,8 +29,8 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.measured import Measured
-from hubd.upkeep.traces import Traces
 from hubd.upkeep.standing import StandingProblems
 
 DAY_SECONDS = 86_400
@@ -66,7 +68,11 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
-    measured = Measured(config.doors_of_points())
+    measured = Measured(
+        config.doors_of_points(),
+        [reader.id for reader in config.readers],
+        evidence.clock.wall,
+    )
     traces = Traces(config.doors_of_points(), evidence.clock)
     unlock = _make_unlock(
         config, movers, policy, standing, watch, persons, heard, denials, measured, traces, evidence

@@ -24,7 +24,7 @@ from hubd.phones.links import Links
 from hubd.policy.carried import CarriedFound, CarriedIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
-from hubd.upkeep.traces import Traces
+from hubd.upkeep.lately.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)

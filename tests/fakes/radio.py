@@ -16,8 +16,9 @@ class FakeRadio:
     """`ports.radio.Radio` without air. A test plays the phones: it calls the listener.
 
     `sent` has the frames of each link, `dropped` the links that were to be ended. `come` and
-    `leave` are a phone's; `heard` has how strongly a link is heard; `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify`
-    wait. `on_notify`, `on_drop` are called when a frame went out or a link was to be ended.
+    `leave` are a phone's; `heard` has how strongly a link is heard. `notify_fails`, `drop_fails`:
+    raise it. Clear `free` to make `notify` wait. `on_notify`, `on_drop` are called when a frame
+    went out or a link was to be ended.
     """
 
     def __init__(

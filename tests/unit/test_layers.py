@@ -227,7 +227,8 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy "
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.phones "
+        "hubd.policy "
         "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
@@ -263,7 +264,7 @@ ROOMS: dict[str, Room] = {
     "hubctl.gathering": _room("hubctl hubterm hubcore", "", frozenset({"sqlite3"})),
     "hubctl.gathering.databases": _room("hubctl.evidence hubterm hubcore", ""),
     "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
-    "hubctl.report": _room("hubctl.report hubterm.text hubcore", "", PURE),
+    "hubctl.report": _room("hubctl.report hubterm.text hubterm.shapes hubcore", "", PURE),
     "hubctl.report.reading": _room(
         "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
     ),

@@ -17,7 +17,7 @@ from hubctl.answers import print_json
 from hubctl.commands.care.audit import file_option, reading
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page, TextTable
-from hubctl.report.figures import Figures, hour_rows, opening_rows, span_rows
+from hubctl.report.figures import Figures, hour_rows, latency_rows, opening_rows, span_rows
 from hubctl.report.html import HAPPENED, page
 from hubctl.report.reading import ask_hub, sum_up
 from hubctl.report.sums import Sums, uplink_spans
@@ -69,7 +69,16 @@ def _figures(socket: Path, path: Path, days: int, as_json: bool) -> Figures:
         print(file=sys.stderr)
     sums.finish(until_ms, is_up_now=not told.why)
     uplink = uplink_spans(told.status.get("backend"), since_ms, until_ms)
-    return Figures(sums, uplink, told.status, told.why, since_ms, until_ms, is_cut)
+    return Figures(
+        sums=sums,
+        uplink=uplink,
+        status=told.status,
+        why_down=told.why,
+        since_ms=since_ms,
+        until_ms=until_ms,
+        is_cut=is_cut,
+        measured=told.measured,
+    )
 
 
 def _write(html: Path, text: str, as_json: bool) -> None:
@@ -101,6 +110,11 @@ def text_page(figures: Figures) -> Page:
             "from the yes to the open door",
             ("hour", "count", "half within s", "95 % within s"),
             opening_rows(figures),
+        ),
+        TextTable(
+            "from the last byte to the strike, newest hours",
+            ("hour from", "count", "half within ms", "95 % within ms"),
+            latency_rows(figures),
         ),
         TextTable(
             "devices", ("device", "answers", "faults now", "faults begun"), figures.devices()

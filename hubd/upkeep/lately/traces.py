@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from hubcore.access.claim import Claim
 from hubcore.access.words import Denial
+from hubcore.door.state import DoorState
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.timing.steps import UnlockStep
@@ -42,6 +43,7 @@ class Trace:
 
     @property
     def began(self) -> float:
+        """The moment of the first step."""
         return min(self.steps.values())
 
     @property
@@ -142,8 +144,10 @@ class Traces:
                 trace.note(UnlockStep.VERDICT_SENT, self._clock.monotonic())
                 return
 
-    def door_opened(self, access_point: int) -> None:
-        """The door of an access point is seen open."""
+    def door_changed(self, access_point: int, state: DoorState) -> None:
+        """The door of an access point is seen otherwise."""
+        if state is not DoorState.OPEN:
+            return
         door = self._doors.get(access_point)
         now = self._clock.monotonic()
         for trace in reversed(self._granted):
