@@ -5,13 +5,12 @@ Law: the exit status is one of `hubterm.exits`. No answer is never taken for a g
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hubcore.version import __version__
 from hubctl.client import HubClient, NoAnswer
 from hubterm.ending import end_with_error
-from hubterm.exits import NO, OK, status_of
+from hubterm.exits import NO, OK
 from hubterm.text import document
 
 if TYPE_CHECKING:
@@ -29,23 +28,6 @@ def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: str) -> 
     try:
         return ask(path, call, **arguments)
     except NoAnswer as error:
-        fail(error, as_json)
-
-
-def ask_or_disk(
-    path: Path | str, call: str, as_json: bool, command: str, whom: str | None = None
-) -> dict[str, Any]:
-    """Return the document of one call, or end with why there is none and with what the disk says.
-
-    `command` is a look of `hubctl.down.views`; `whom` is what it was asked about.
-    """
-    try:
-        return ask(path, call)
-    except NoAnswer as error:
-        from hubctl.down.tell import tell
-
-        if tell(command, error, path, as_json, whom):
-            sys.exit(status_of(error.code))
         fail(error, as_json)
 
 

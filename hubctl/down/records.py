@@ -17,7 +17,8 @@ from typing import Any
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.facts import Fact, RecordKind, shown
 from hubcore.evidence.records import facts
-from hubctl.evidence import DatabaseError, count_waiting, newest, open_log
+from hubctl.evidence.opening import DatabaseError, open_log
+from hubctl.evidence.reading import count_waiting, newest
 from hubterm.text import clean
 
 RECORDS_READ = 5000

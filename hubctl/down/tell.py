@@ -11,19 +11,36 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hubctl.answers import ask, fail
+from hubctl.client import NoAnswer
+from hubterm.exits import status_of
 from hubterm.output import complain
 from hubterm.text import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hubctl.client import NoAnswer
     from hubctl.gathering.running import Run
 
 CONFIG = "/etc/hubd/hubd.toml"
 HEAD = "What the disk says meanwhile:"
+
+
+def ask_or_disk(
+    path: Path | str, call: str, as_json: bool, command: str, whom: str | None = None
+) -> dict[str, Any]:
+    """Return the document of one call, or end with why there is none and with what the disk says.
+
+    `command` is a look of `hubctl.down.views`; `whom` is what it was asked about.
+    """
+    try:
+        return ask(path, call)
+    except NoAnswer as error:
+        if tell(command, error, path, as_json, whom):
+            sys.exit(status_of(error.code))
+        fail(error, as_json)
 
 
 def tell(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,14 @@ from hubcore.errors import AuditError
 from hubcore.evidence.records import facts
 from hubctl.answers import ask
 from hubctl.client import NoAnswer
-from hubctl.evidence import in_window, window
+from hubctl.evidence.reading import in_window, window
 from hubctl.report.sums import Sums
+from hubterm.progress import Show
 
 RECORDS_MAX = 1_000_000
 """More of a window would take minutes on a hub."""
-SHOWN_EVERY = 20_000
+SHOWN_EVERY = 1024
 """Records between two signs of progress."""
-
-Show = Callable[[int, int], None]
-"""Takes how many records were read, and how many there are to read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hubctl.answers import ask_or_disk, judge, print_json
+from hubctl.answers import judge, print_json
+from hubctl.down.tell import ask_or_disk
 from hubctl.page import Page
 from hubctl.show import devices_table, doors_table, status_page
 

@@ -259,14 +259,15 @@ ROOMS: dict[str, Room] = {
     "hubterm.output": _room("hubterm.exits", "", WORLDLY),
     "hubctl": _room("hubctl hubterm hubcore", "click rich", frozenset({"sqlite3"})),
     "hubctl.commands.act.enroll": _room("", "click", WORLDLY),
-    "hubctl.commands.care.audit": _room("hubctl hubterm hubcore", "click"),
-    "hubctl.evidence": _room("hubcore"),
+    "hubctl.commands.audit": _room("hubctl hubterm hubcore", "click"),
+    "hubctl.evidence": _room("hubctl.evidence hubterm.progress hubcore", ""),
     "hubctl.gathering": _room("hubctl hubterm hubcore", "", frozenset({"sqlite3"})),
     "hubctl.gathering.databases": _room("hubctl.evidence hubterm hubcore", ""),
     "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
     "hubctl.report": _room("hubctl.report hubterm.text hubterm.shapes hubcore", "", PURE),
     "hubctl.report.reading": _room(
-        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
+        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
+        "",
     ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),

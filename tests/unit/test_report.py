@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from hubcore.evidence.facts import RecordKind
 from hubcore.evidence.records import Record
-from hubctl.evidence import FIRST_SINCE, open_log, window
+from hubctl.evidence.opening import open_log
+from hubctl.evidence.reading import FIRST_SINCE, window
 from hubctl.main import hubctl
 from hubctl.report.charts import Band, Bar, bands, columns, rows
 from hubctl.report.figures import Figures, latency_rows

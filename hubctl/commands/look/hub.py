@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from hubctl.answers import ask_or_disk, print_json
+from hubctl.answers import print_json
 from hubctl.denials import wall
+from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page
 from hubctl.show import troubles_about

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from hubctl.answers import ask_or_disk, print_json
+from hubctl.answers import print_json
+from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page
 from hubterm.text import age, clean, moment

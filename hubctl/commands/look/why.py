@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from hubctl.answers import ask, ask_or_disk, print_json
+from hubctl.answers import ask, print_json
 from hubctl.client import NoAnswer
 from hubctl.denials import is_meant, lines_of, wall
+from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
 from hubctl.table import near
 from hubterm.text import clean
