@@ -80,7 +80,8 @@ def report(log: Path, cost: Cost) -> None:
 
 def measure(logs: tuple[Path, Path], turns: int = TURNS) -> tuple[Cost, Cost]:
     """Measure the reports of the long and of the short log, in turns."""
-    long, short = Cost(), Cost()
+    long = Cost()
+    short = Cost()
     for _ in range(turns):
         for log, cost in zip(logs, (long, short), strict=True):
             report(log, cost)

@@ -7,12 +7,9 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
-import pty
 import re
 import shutil
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -473,30 +470,6 @@ def test_the_page_is_written_for_this_user_alone(tmp_path: Path) -> None:
     text = (tmp_path / "r.html").read_text()
     assert "no-grant" in text
     assert PERSON not in text
-
-
-@pytest.mark.parametrize(("more", "shown"), [((), "read 3 records of 3"), (("--json",), "")])
-def test_how_far_it_is_is_shown_to_people_at_a_terminal(
-    tmp_path: Path, more: tuple[str, ...], shown: str
-) -> None:
-    recorded(tmp_path / "audit.db", RECORDS)
-    terminal, end = pty.openpty()
-    words = ["report", "--file", str(tmp_path / "audit.db"), "--socket", str(tmp_path / "none")]
-    done = subprocess.run(
-        [sys.executable, "-m", "hubctl.main", *words, *more],
-        stdout=subprocess.PIPE,
-        stderr=end,
-        check=True,
-        timeout=60,
-    )
-    os.close(end)
-    said = b""
-    with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
-        while more_said := os.read(terminal, 1 << 16):
-            said += more_said
-    os.close(terminal)
-    assert said.decode().strip("\r\n") == shown
-    assert done.stdout
 
 
 def test_as_text(tmp_path: Path) -> None:
