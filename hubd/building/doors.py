@@ -64,7 +64,11 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
-    measured = Measured(config.doors_of_points())
+    measured = Measured(
+        config.doors_of_points(),
+        [reader.id for reader in config.readers],
+        evidence.clock.wall,
+    )
     unlock = _make_unlock(
         config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
     )

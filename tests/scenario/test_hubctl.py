@@ -152,6 +152,11 @@ CASES: dict[Words, Case] = {
         keys=("hub", "site", "access_points", "new", "kept", "unwired"),
         more=("127.0.0.1:1", "--root", "{root}", "--token-file", "{root}/token"),
     ),
+    ("audit", "show"): Case(
+        says=("kind", "hash before", "the backend"),
+        keys=("number", "at_ms", "kind", "detail", "bytes", "hash", "before", "acknowledged"),
+        more=("1", "--file", "{audit}"),
+    ),
     ("audit", "list"): Case(
         says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), lines=True
     ),
