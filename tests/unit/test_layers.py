@@ -230,7 +230,8 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy "
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.phones "
+        "hubd.policy "
         "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
