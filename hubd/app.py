@@ -141,7 +141,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         tell=evidence.tell,
         health=evidence.health,
         problems=evidence.problems,
-        self_check=make_self_check(config, keys, phones.ring, sync, time, evidence),
+        self_check=make_self_check(config, keys, phones.ring, sync, time, heard, evidence),
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,
