@@ -51,6 +51,7 @@ from hubd.technician.acts import DoorActs
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.selfcheck import SelfCheck
 from hubd.upkeep.standing import StandingProblems
 from hubd.wiring.parts import MakeParts, Parts, RunPart
@@ -82,6 +83,7 @@ class Hub:
     acts: DoorActs
     devices: Devices
     links: Links
+    traces: Traces
     epochs: EpochKeys
     readers: Attending | None
     sync: Sync | None
@@ -98,7 +100,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     devices = make_devices(config, parts, policy, evidence)
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
-    phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
+    phones = make_phones(
+        config, keys, parts.radio, doors.unlock, policy, found, stores, doors.traces, evidence
+    )
     readers = make_readers(config, keys, parts, policy, doors, evidence)
     intake = make_policy_intake(
         config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
@@ -134,7 +138,17 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
     )
     calls = make_calls(
-        config, stores, evidence, status, time, policy, loads, doors, readers, of_doors
+        config,
+        stores,
+        evidence,
+        status,
+        time,
+        policy,
+        loads,
+        doors,
+        readers,
+        phones.links,
+        of_doors,
     )
     return Hub(
         parts=parts,
@@ -145,7 +159,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         tell=evidence.tell,
         health=evidence.health,
         problems=evidence.problems,
-        self_check=make_self_check(config, keys, phones.ring, sync, time, evidence),
+        self_check=make_self_check(config, keys, phones.ring, sync, time, heard, evidence),
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,
@@ -158,6 +172,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         acts=acts,
         devices=devices,
         links=phones.links,
+        traces=doors.traces,
         epochs=phones.epochs,
         readers=readers,
         sync=sync,

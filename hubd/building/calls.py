@@ -14,8 +14,10 @@ from hubd.calls.care import CareCalls
 from hubd.calls.doors import DoorCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
+from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
 from hubd.config.file import Config
+from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
@@ -95,6 +97,7 @@ def make_calls(
     loads: PolicyLoads,
     doors: Doors,
     readers: Attending | None,
+    links: Links,
     of_doors: DoorCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
@@ -106,4 +109,5 @@ def make_calls(
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
         *of_doors.table(),
+        *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
     )

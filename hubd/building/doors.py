@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,6 @@ from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
-from hubd.doors.decisionlog import OnDenied
 from hubd.doors.operation import Operation
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
@@ -33,6 +32,7 @@ from hubd.stores import Stores
 from hubd.technician.decisions import LastDecisions
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.measured import Measured
 from hubd.upkeep.standing import StandingProblems
 
@@ -54,6 +54,7 @@ class Doors:
     denials: LastDenials
     decisions: LastDecisions
     measured: Measured
+    traces: Traces
 
 
 def make_doors(
@@ -80,11 +81,7 @@ def make_doors(
         evidence.clock.wall,
     )
     decisions = LastDecisions(door_of, evidence.clock)
-
-    def on_decided(operation: Operation, why: Denial | None) -> None:
-        measured.decided(operation, why)
-        decisions.note(operation, why)
-
+    traces = Traces(door_of, evidence.clock)
     unlock = _make_unlock(
         config,
         movers,
@@ -93,9 +90,10 @@ def make_doors(
         watch,
         persons,
         heard,
-        denials.note,
-        on_decided,
-        measured.asked,
+        denials,
+        decisions,
+        measured,
+        traces,
         evidence,
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
@@ -146,6 +144,7 @@ def make_doors(
         denials=denials,
         decisions=decisions,
         measured=measured,
+        traces=traces,
     )
 
 
@@ -187,11 +186,21 @@ def _make_unlock(
     watch: DoorWatch,
     persons: Persons,
     heard: LastHeard,
-    on_denied: OnDenied,
-    on_decided: Callable[[Operation, Denial | None], None],
-    on_asked: Callable[[Operation, float], None],
+    denials: LastDenials,
+    decisions: LastDecisions,
+    measured: Measured,
+    traces: Traces,
     evidence: Evidence,
 ) -> Unlock:
+    def decided(operation: Operation, why: Denial | None) -> None:
+        measured.decided(operation, why)
+        decisions.note(operation, why)
+        traces.decided(operation, why)
+
+    def asked(operation: Operation, now: float) -> None:
+        measured.asked(operation, now)
+        traces.asked(operation, now)
+
     rules = SiteRules(
         points=points_of(config),
         zone=config.hub.zone,
@@ -208,9 +217,11 @@ def _make_unlock(
         persons=persons,
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
-        on_denied=on_denied,
-        on_decided=on_decided,
-        on_asked=on_asked,
+        on_denied=denials.note,
+        on_decided=decided,
+        on_recorded=traces.recorded,
+        on_asked=asked,
+        on_ended=traces.ended,
     )
 
 
