@@ -53,7 +53,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
-        case "doors" | "devices" | "checks", list() if all(
+        case "doors" | "devices" | "checks" | "try-parts", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}

@@ -45,6 +45,8 @@ class RecordKind(StrEnum):
     """A phone brought revocations that the policy in force does not have."""
     PASSBACK = "passback"
     """Somebody at the hub had it forget where people are."""
+    TRIED = "tried"
+    """Somebody at the hub had its parts tried; nothing moved."""
 
 
 class EventName(StrEnum):
@@ -82,6 +84,7 @@ class EventName(StrEnum):
     REVOCATION_REFUSED = "revocation_refused"
     SEND_FAILED = "send_failed"
     STATE = "state"
+    TRIED = "tried"
     UNGUARDED = "unguarded"
     USES_EDITED = "uses_edited"
 
@@ -374,6 +377,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.CERTIFICATE: frozenset({Fact.EXPIRES, Fact.WHAT}),
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CREDENTIAL, Fact.COUNT}),
+    RecordKind.TRIED: frozenset({Fact.VOUCHED_BY, Fact.UID}),
 }
 """What a record of each kind may say beside its moment and ON_EVERY_RECORD."""
 
@@ -425,6 +429,7 @@ EVENTS: Mapping[EventName, EventType] = {
     EventName.REVOCATION_REFUSED: EventType(_WHY, is_fault=True),
     EventName.SEND_FAILED: EventType(_WHY, is_fault=True),
     EventName.STATE: EventType(_STATE, is_fault=True),
+    EventName.TRIED: EventType(RECORD_FACTS[RecordKind.TRIED]),
     EventName.UNGUARDED: EventType(frozenset({Fact.PART, Fact.FAULT}), is_fault=True),
     EventName.USES_EDITED: EventType(frozenset({Fact.FAULT, Fact.RECORDS}), is_fault=True),
 }

@@ -10,12 +10,14 @@ from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
+from hubd.calls.trials import TrialCalls
 from hubd.config.file import Config
 from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.trying.trials import Trials
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.status import Status
@@ -32,6 +34,7 @@ def make_calls(
     doors: Doors,
     readers: Attending | None,
     links: Links,
+    trials: Trials,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
     unlock = doors.unlock
@@ -41,5 +44,6 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
+        *TrialCalls(trials).table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
     )

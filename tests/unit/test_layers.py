@@ -229,9 +229,12 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
+    "hubd.trying": _room(
+        "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
+    ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.phones "
-        "hubd.policy "
+        "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback "
+        "hubd.phones hubd.policy "
         "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
@@ -240,7 +243,7 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.backend hubd.building "
         "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.trying hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
