@@ -26,7 +26,7 @@ from hubd.building.backend import (
     make_sync,
     make_tls_taker,
 )
-from hubd.building.calls import make_calls
+from hubd.building.calls import make_acts, make_calls, make_door_calls
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
@@ -38,6 +38,7 @@ from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.phones.epochkeys import EpochKeys
@@ -47,6 +48,7 @@ from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.technician.acts import DoorActs
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
@@ -78,6 +80,8 @@ class Hub:
     doors: DoorWatch
     keeper: DoorKeeper
     orders: BackendOrders
+    carried_orders: CarriedOrders
+    acts: DoorActs
     devices: Devices
     links: Links
     traces: Traces
@@ -130,6 +134,10 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
+    acts = make_acts(doors, evidence)
+    of_doors = make_door_calls(
+        config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
+    )
     calls = make_calls(
         config=config,
         stores=stores,
@@ -142,6 +150,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         readers=readers,
         links=phones.links,
         trials=make_trials(config, parts, devices, readers, sync, evidence),
+        of_doors=of_doors,
     )
     return Hub(
         parts=parts,
@@ -161,6 +170,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         doors=doors.watch,
         keeper=doors.keeper,
         orders=doors.orders,
+        carried_orders=doors.carried,
+        acts=acts,
         devices=devices,
         links=phones.links,
         traces=doors.traces,
