@@ -264,7 +264,8 @@ ROOMS: dict[str, Room] = {
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
+        "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
         "hubd.adapters.host hubd.adapters.keys "
