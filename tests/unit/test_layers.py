@@ -165,6 +165,9 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
+    "hubd.building.topics": _room(
+        "hubd.config.file hubd.config.movers hubd.upkeep.checks", "", PURE
+    ),
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
@@ -227,7 +230,8 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy "
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.phones "
+        "hubd.policy "
         "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
