@@ -9,8 +9,8 @@ from hubd.calls.words import Arguments
 from hubd.phones.links import Links
 from hubd.phones.seen import Failure, LinkSeen
 from hubd.upkeep.checks import Topic
+from hubd.upkeep.lately.traces import KEPT, Traces
 from hubd.upkeep.standing import StandingProblems
-from hubd.upkeep.traces import KEPT, Traces
 
 
 class RadioCalls:
