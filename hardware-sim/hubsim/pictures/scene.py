@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.pictures.terminal import Shown, at_terminal
+from hubsim.pictures.week import write_week
 from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site
 from hubsim.site.building import READER
 from hubsim.site.readers import add_reader
@@ -36,6 +38,7 @@ SECONDS = 60.0
 WHILE_WELL: Mapping[str, tuple[str, ...]] = {
     "hubctl status": ("status",),
     "hubctl why": ("why",),
+    "hubctl why --last 1": ("why", "--last", "1"),
     "hubctl hub": ("hub",),
     "hubctl clock": ("clock",),
     "hubctl doors": ("doors",),
@@ -46,10 +49,11 @@ WHILE_AWAY: Mapping[str, tuple[str, ...]] = {"hubctl uplink": ("uplink",)}
 
 @dataclass
 class Taken:
-    """What was shown, by what a technician types; and the screen for the picture."""
+    """What was shown, by what a technician types; a screen; and the page of `hubctl report`."""
 
+    screen: Shown
+    report: Path
     texts: dict[str, str] = field(default_factory=dict)
-    screen: Shown | None = None
 
 
 async def take(path: Path) -> Taken:
@@ -57,21 +61,24 @@ async def take(path: Path) -> Taken:
     stage = Stage(path, [FRONT, BACK])
     _grant(stage.site)
     add_reader(stage.site, stage.site.first_hub, READER, FRONT.access_point)
-    taken = Taken()
+    texts: dict[str, str] = {}
+    report = path / "report.html"
+    week = path / "week" / "audit.db"
+    week.parent.mkdir()
+    await write_week(week, int(time.time() * 1000))
     async with stage:
         await stage.start_readers()
         await _come(stage)
         await stage.until(lambda: _is_quiet(stage), "the doors are shut and no problem stands")
         for typed, words in WHILE_WELL.items():
-            taken.texts[typed] = await printed(stage, *words)
-        taken.screen = await at_terminal(
-            (*_hubctl(stage), "status"), columns=COLUMNS, lines=SCREEN_LINES
-        )
+            texts[typed] = await printed(stage, *words)
+        screen = await at_terminal((*_hubctl(stage), "status"), columns=COLUMNS, lines=SCREEN_LINES)
+        await printed(stage, "report", "--file", str(week), "--html", str(report))
         await stage.stop("backend")
         await stage.until(lambda: _is_away(stage), "the hub notices that the backend is away")
         for typed, words in WHILE_AWAY.items():
-            taken.texts[typed] = await printed(stage, *words)
-    return taken
+            texts[typed] = await printed(stage, *words)
+    return Taken(screen, report, texts)
 
 
 def _grant(site: Site) -> None:
