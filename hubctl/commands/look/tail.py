@@ -13,7 +13,7 @@ from hubctl.client import HubClient, NoAnswer, ReaderGone
 from hubctl.options import JSON, SOCKET
 from hubctl.show import event_line
 from hubterm.exits import OK
-from hubterm.output import reader_gone
+from hubterm.output import descriptor, reader_gone
 from hubterm.text import clean
 
 
@@ -27,7 +27,7 @@ def tail(path: Path, as_json: bool) -> None:
         with HubClient(path) as client:
             if sys.stderr.isatty() and not as_json:
                 print("events of this hub, as they happen; Ctrl-C ends it", file=sys.stderr)
-            for answer in client.tail(_output()):
+            for answer in client.tail(descriptor()):
                 _show_tail(answer, as_json)
     except ReaderGone:
         reader_gone()
@@ -47,11 +47,3 @@ def _show_tail(answer: dict[str, Any], as_json: bool) -> None:
         print(f"... {lost} events lost here: this terminal was too slow", flush=True)
     elif isinstance(event, dict):
         print(event_line(event), flush=True)
-
-
-def _output() -> int | None:
-    """The descriptor that is printed to; None when there is none."""
-    try:
-        return sys.stdout.fileno()
-    except (OSError, ValueError):
-        return None
