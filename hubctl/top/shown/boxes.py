@@ -10,16 +10,16 @@ Laws:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hubctl.kept import kept_facts
-from hubctl.show import backend_text, device_row, orders_of, troubles, wrong_with
+from hubctl.kept import mebibytes
+from hubctl.show import device_row, orders_of, troubles, wrong_with
 from hubctl.top.shown.figures import bar, milliseconds, number, spark
 from hubctl.top.shown.seen import Document, Seen
 from hubctl.top.shown.spans import Signs, Style
 from hubterm.shapes import listed, mapping, mappings
-from hubterm.text import clean
+from hubterm.text import age, clean
 
 GRANTED = "granted"
 NOT_MEASURED = "not measured"
@@ -250,10 +250,34 @@ def _decisions(measured: Document | None) -> list[Row]:
 
 def _outbox(status: Document) -> list[Row]:
     """Return what waits for the backend, and how the way there is."""
-    backend: Any = status.get("backend")
-    connected = mapping(backend).get("connected")
-    style = Style.PLAIN if backend is None or connected is True else Style.WARNING
-    return [
-        *(Row(fact) for fact in kept_facts(status)),
-        Row(("backend", backend_text(backend)), style),
+    if not isinstance(status.get("records"), Mapping):
+        return [Row((NOT_MEASURED,), Style.DIM), _backend(status.get("backend"))]
+    records = mapping(status["records"])
+    oldest = records.get("oldest_seconds")
+    used = f"{mebibytes(records.get('used_bytes'))} of {mebibytes(records.get('budget_bytes'))} MiB"
+    waiting = clean(records.get("waiting"))
+    if oldest is not None:
+        waiting += f", the oldest for {age(oldest)}"
+    rows = [
+        _backend(status.get("backend")),
+        Row(("records wait", waiting)),
+        Row(("records take", used)),
     ]
+    telemetry = status.get("telemetry")
+    if isinstance(telemetry, Mapping):
+        waiting = clean(telemetry.get("waiting"))
+        dropped = clean(telemetry.get("dropped"))
+        rows.append(Row(("telemetry waits", f"{waiting}, dropped {dropped}")))
+    return rows
+
+
+def _backend(backend: Any) -> Row:
+    if backend is None:
+        return Row(("backend", "none configured"))
+    known = mapping(backend)
+    said = [NOT_MEASURED]
+    if isinstance(known.get("connected"), bool):
+        said = ["connected" if known["connected"] else "NOT connected"]
+    said += [clean(known[key]) for key in ("halt", "why") if known.get(key)]
+    style = Style.PLAIN if known.get("connected") is True else Style.WARNING
+    return Row(("backend", ", ".join(said)), style)
