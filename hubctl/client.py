@@ -33,6 +33,7 @@ ANSWER_BYTES_MAX = 8 * 1024 * 1024
 SILENCE_SECONDS = 90.0
 """A hub sends a beat to each tail more often than this, however quiet it is."""
 READ_BYTES = 64 * 1024
+TAIL_PARTS = ("event", "lost", "begins")
 _WAIT_SECONDS_MIN = 0.001
 """0 would be no limit to SO_SNDTIMEO."""
 
@@ -102,19 +103,19 @@ class HubClient:
             )
         return answer["result"]
 
-    def tail(self, output: int | None = None) -> Iterator[dict[str, Any]]:
-        """Yield `{"event": {...}}` and `{"lost": n}` until the daemon closes.
+    def tail(self, output: int | None = None, **asked: Any) -> Iterator[dict[str, Any]]:
+        """Yield `{"event": {...}}`, `{"lost": n}` and `{"begins": t}` until the daemon closes.
 
         `output` is the descriptor that they are shown on. Raise ReaderGone once nobody reads it any
         longer, NoAnswer at once or when the daemon closes or falls silent.
         """
-        self.call("tail")
+        self.call("tail", **asked)
         while True:
             answer = self._read(self._silence_seconds, output)
             if "beat" in answer:
                 self._answer_beat()
             else:
-                yield {part: answer[part] for part in ("event", "lost") if part in answer}
+                yield {part: answer[part] for part in TAIL_PARTS if part in answer}
 
     def _answer_beat(self) -> None:
         try:

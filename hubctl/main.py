@@ -18,6 +18,7 @@ import click
 
 from hubcore.version import __version__
 from hubctl.options import SOCKET_FIRST, with_shared
+from hubctl.shell import examples
 from hubctl.shell.fields import Chosen, without_output
 from hubctl.shell.quick import COMPLETING
 from hubctl.table import SECTIONS, TABLE, Found, Row, find, nearest, nearest_verb, rows_of
@@ -26,14 +27,8 @@ from hubterm.exits import INTERRUPTED
 from hubterm.output import as_tool, prepare
 from hubterm.speaking import Speaking
 
-EXAMPLES = """\b
-Examples:
-  hubctl status                    what is wrong, and what to do
-  hubctl doors --json              for machines
-  hubctl doors -o id,state         these fields, for a shell
-  sudo hubctl audit verify         does the evidence hold?
-  sudo hubctl clock trust          the clock is right now
-"""
+HELP = "help"
+HELP_OPTIONS = ("-h", "--help")
 
 
 class Hubctl(Speaking, click.Group):
@@ -47,12 +42,15 @@ class Hubctl(Speaking, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the row that was typed, or say what is near."""
+        if args[0] == HELP:
+            args = [*(word for word in args[1:] if word[:1] != "-"), HELP_OPTIONS[-1]]
         found = find(args)
         if found is not None:
             return self._chosen(found)
         rows = rows_of(args[0])
-        if rows and {"-h", "--help"} & set(args):
-            click.echo(_about(rows))
+        asks_for_help = bool({*HELP_OPTIONS, HELP} & set(args))
+        if asks_for_help and (rows or args[0] in HELP_OPTIONS):
+            click.echo(_about(rows) if rows else ctx.get_help())
             raise click.exceptions.Exit
         raise click.UsageError(_what_then(args[0], rows), ctx)
 
@@ -60,6 +58,10 @@ class Hubctl(Speaking, click.Group):
         command = with_shared(found.row.load())
         rest, fields = without_output(found.rest)
         takes_names = any(isinstance(one, click.Argument) for one in command.params)
+        if not takes_names:
+            rest = [HELP_OPTIONS[-1] if word == HELP else word for word in rest]
+        if set(HELP_OPTIONS) & set(rest):
+            command.epilog = examples.of_row(found.row)
         verb = None if takes_names else nearest_verb(found.row, rest)
         if verb is not None:
             said = found.row.words
@@ -69,6 +71,11 @@ class Hubctl(Speaking, click.Group):
         if fields:
             sys.stdout = Chosen(sys.stdout, fields)
         return found.row.words, command, rest
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write which command answers which question."""
+        self.epilog = examples.questions()
+        super().format_epilog(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -104,7 +111,6 @@ def _what_then(typed: str, rows: list[Row]) -> str:
 @click.group(
     cls=Hubctl,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXAMPLES,
     invoke_without_command=True,
 )
 @SOCKET_FIRST

@@ -37,6 +37,11 @@ def status_page(status: Mapping[str, Any]) -> Page:
     )
 
 
+def troubles_about(status: Mapping[str, Any], *topics: str) -> list[Trouble]:
+    """Return the standing problems of these topics, the most urgent first."""
+    return [one for one in troubles(status.get("problems")) if one.id in topics]
+
+
 def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     hub = clean(status.get("hub"))
     site = clean(status.get("site"))

@@ -86,7 +86,7 @@ class Hub:
 
 def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
     """Make every object once, and join them."""
-    evidence = make_evidence(keys, stores)
+    evidence = make_evidence(config, keys, stores)
     parts = make_parts(config, keys, evidence.problems.part)
     found = find_revocations(config, keys, stores)
     policy = make_policy(stores, found.carried, evidence)

@@ -86,7 +86,7 @@ class Terminal:
         self.screen.resize(height, width)
         set_size(self._leader, width, height)
 
-    async def until(self, is_there: Callable[[str], bool] | str) -> None:
+    async def until(self, is_there: Callable[[str], object] | str) -> None:
         """Wait until a text is on the screen, or what is asked for is true of it."""
         wanted = (lambda text: is_there in text) if isinstance(is_there, str) else is_there
         try:

@@ -22,6 +22,15 @@ def show_ms(at_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def read_seconds(text: str) -> float | None:
+    """Return the Unix time of a moment in this form or with another offset; None for other text."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()
+
+
 def show_seconds(at: float) -> str:
     """Return a Unix time in seconds as text, cut to the millisecond as records are."""
     try:

@@ -48,7 +48,7 @@ PERSONAL = frozenset({"name", "point_name", "door_name", "asker", "credential", 
 """Keys of the daemon's documents whose values are left out."""
 SECRET = frozenset({"key", "keys", "secret", "token", "tokens", "password", "pin", "psk", "nonce"})
 """Words of a key, split at `_`, whose text is left out wherever it is."""
-LINE_KEYS = frozenset({"event", "level", "time", "count", "left_out"})
+LINE_KEYS = frozenset({"event", "level", "time", "count", "left_out", "link"})
 ONLOOKERS = frozenset(
     str(fact) for fact, kind in FACTS.items() if kind.shown is Shown.WHOLE and fact is not Fact.UID
 )

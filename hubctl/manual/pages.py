@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -21,6 +21,7 @@ from hubcore.timing.moment import show_seconds
 from hubcore.version import BUILD_TIME, __version__
 from hubctl.main import hubctl
 from hubctl.options import with_shared
+from hubctl.shell.examples import OF_COMMAND, lines_of
 from hubctl.table import SECTIONS, TABLE, Row
 from hubterm.exits import STATUS_OF_CODE
 
@@ -99,6 +100,11 @@ def _command(row: Row) -> Iterator[str]:
             yield ".TP"
             yield f".B {text(record[0])}"
             yield text(" ".join(record[1].split()))
+    examples = OF_COMMAND.get(row.words)
+    if examples is not None:
+        yield ".PP"
+        yield text("Examples:")
+        yield from _literal(lines_of(examples))
 
 
 def _paragraphs(said: str) -> list[str]:
@@ -137,7 +143,7 @@ def _see_also(*others: str) -> Iterator[str]:
         yield f".BR {text(name)} {section}{',' if number < len(others) else ''}"
 
 
-def _literal(lines: Iterator[str] | list[str]) -> Iterator[str]:
+def _literal(lines: Iterable[str]) -> Iterator[str]:
     """Show lines as they are."""
     yield ".nf"
     for line in lines:

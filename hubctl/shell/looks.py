@@ -40,5 +40,7 @@ def devices(path: Path | str, as_json: bool) -> None:
     answer = ask_or_end(path, "devices", as_json)
     if as_json:
         print_json(answer)
+    elif not answer["devices"]:
+        print("This hub has no devices: hubd.toml names none.")
     else:
         Page(tables=[devices_table(answer["devices"])]).show()

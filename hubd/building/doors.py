@@ -64,7 +64,7 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
-    measured = Measured({point.number: point.door for point in points_of(config).values()})
+    measured = Measured(config.doors_of_points())
     unlock = _make_unlock(
         config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
     )

@@ -60,7 +60,7 @@ class Evidence:
     paced: PacedLog
 
 
-def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
+def make_evidence(config: Config, keys: HubKeys, stores: Stores) -> Evidence:
     """Make the clock, the log, and who is told."""
     audit = stores.audit
     floor = from_records(audit.newest, audit.last())
@@ -73,8 +73,8 @@ def make_evidence(keys: HubKeys, stores: Stores) -> Evidence:
         is_contradicted=contradiction.stands,
     )
     health = Health(clock, DEADLINES, READY_PARTS)
-    tail = EventTail()
-    tell = Teller(tail, clock, health.count)
+    tail = EventTail(begins=clock.wall())
+    tell = Teller(tail, clock, health.count, config.doors_of_points())
     problems = StandingProblems(health, tell)
     appended = asyncio.Event()
     apart = partial(contradiction.facts, clock)

@@ -78,6 +78,10 @@ class Config(Section, frozen=True):
     api: Api = Api()
     log: Log = Log()
 
+    def doors_of_points(self) -> dict[int, str]:
+        """The door of each access point."""
+        return {point.number: door.id for door in self.doors for point in door.access_points}
+
     @property
     def door_locks(self) -> list[tuple[Door, DoorLock]]:
         """The locks that move doors, each with its door."""

@@ -44,9 +44,14 @@ _BACKEND = re.compile(
 _WIRED = re.compile(r"([0-9]{1,5})=([^:\s]+):([^:\s]+?)(:low)?")
 _PORT_MAX = 65_535
 _WIRES = ("strike", "dps", "rex")
+EXAMPLES = """\b
+Examples:
+  sudo hubctl enroll backend.example:4506 --strike 10=gpiochip0:17
+  sudo hubctl enroll backend.example:4506 --token-file token.txt
+"""
 
 
-@click.command(cls=Speaking)
+@click.command(cls=Speaking, epilog=EXAMPLES)
 @click.argument("backend", metavar="HOST:PORT")
 @click.option(
     "--token-file",

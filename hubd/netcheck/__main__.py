@@ -30,9 +30,14 @@ CONFIG = Path("/etc/hubd/hubd.toml")
 KEY_CHARACTERS_MAX = 256
 _PLACE = re.compile(r"(?:tcp://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII)
 _PORT_MAX = 65_535
+EXAMPLES = """\b
+Examples:
+  hubctl netcheck                       to the backend of the configuration
+  hubctl netcheck backend.example:4505  before enrolment
+"""
 
 
-@click.command(cls=Speaking)
+@click.command(cls=Speaking, epilog=EXAMPLES)
 @click.argument("place", metavar="[HOST:PORT]", required=False)
 @click.option(
     "--backend-key",

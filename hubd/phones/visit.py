@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
+import structlog
+
 from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.revocations import Revocations
 from hubcore.door.state import DoorState
@@ -56,7 +58,11 @@ class _Step:
 
 
 class Visit:
-    """One link of a radio, from its beginning to its end."""
+    """One link of a radio, from its beginning to its end.
+
+    What is logged in its course has the number of the visit as `link`. The number names nobody: the
+    same phone has another one the next time.
+    """
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class Visit:
 
     async def run(self) -> None:
         """Take one step after the other until the visit has ended."""
+        structlog.contextvars.bind_contextvars(link=self._id.visit)
         while True:
             step = await self._steps.get()
             if step is None:
@@ -165,29 +172,33 @@ class Visit:
 
     def _perform(self, effects: Sequence[LinkEffect]) -> None:
         """Begin RSA and decisions, beside what the radio does to answer a write; queue the rest."""
-        for effect in effects:
-            match effect:
-                case Notify(frame):
-                    notify = partial(self._notify, frame)
-                    self._enqueue(_Step(notify))
-                case Unseal(job, after_seconds):
-                    unsealing = Unsealing(job, after_seconds, self._rsa)
-                    unseal = partial(self._unseal, unsealing)
-                    lose = partial(self._lose, unsealing)
-                    self._enqueue(_Step(unseal, lose))
-                case Carried(revocations):
-                    self._take_revocations(revocations)
-                case Presented(claim):
-                    self._begin_decision(claim)
-                case FollowUp():
-                    self._plan_follow_up(effect)
-                case Refused(cause):
-                    count = partial(self._count, cause)
-                    self._enqueue(_Step(count))
-                case Drop():
-                    self._enqueue(_Step(self._drop))
-                case _:
-                    assert_never(effect)
+        with structlog.contextvars.bound_contextvars(link=self._id.visit):
+            for effect in effects:
+                self._perform_one(effect)
+
+    def _perform_one(self, effect: LinkEffect) -> None:
+        match effect:
+            case Notify(frame):
+                notify = partial(self._notify, frame)
+                self._enqueue(_Step(notify))
+            case Unseal(job, after_seconds):
+                unsealing = Unsealing(job, after_seconds, self._rsa)
+                unseal = partial(self._unseal, unsealing)
+                lose = partial(self._lose, unsealing)
+                self._enqueue(_Step(unseal, lose))
+            case Carried(revocations):
+                self._take_revocations(revocations)
+            case Presented(claim):
+                self._begin_decision(claim)
+            case FollowUp():
+                self._plan_follow_up(effect)
+            case Refused(cause):
+                count = partial(self._count, cause)
+                self._enqueue(_Step(count))
+            case Drop():
+                self._enqueue(_Step(self._drop))
+            case _:
+                assert_never(effect)
 
     def _enqueue(self, step: _Step | None) -> None:
         """Queue a step; None ends the task."""

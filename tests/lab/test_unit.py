@@ -49,6 +49,28 @@ async def test_the_exposure_of_the_running_unit(
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.M), status
 
 
+async def test_the_journal_is_searched_by_door_event_and_visit(
+    hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet]
+) -> None:
+    """The sandbox lets hubd reach the socket, and journald takes what comes for the unit's."""
+
+    async def search(*matches: str) -> list[dict[str, str]]:
+        await guest.run("journalctl", "--sync")
+        found = await guest.run("journalctl", "-b", "-u", "hubd", "-o", "json", *matches)
+        return [json.loads(line) for line in found.out.splitlines()]
+
+    await unlock(air, phones[0])
+    entry = (await search("EVENT=access", "DOOR=door-0"))[-1]
+    line = json.loads(entry["MESSAGE"])
+    assert (line["event"], line["door"], line["allowed"]) == ("access", "door-0", True)
+    assert entry["_TRANSPORT"] == "journal"
+    assert entry["_SYSTEMD_UNIT"] == "hubd.service"
+    assert (entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"]) == ("6", "hubd")
+    assert entry in await search(f"LINK={line['link']}")
+    assert await search("DOOR=door-of-another-house") == []
+    assert all(int(one["PRIORITY"]) <= 4 for one in await search("-p", "warning"))
+
+
 async def test_the_kernels_word_on_the_clock_reaches_a_hub_with_the_drop_in_for_it(
     hub: LabHub, guest: Guest, air: AirAddress, phones: list[Wallet], afterwards: None
 ) -> None:

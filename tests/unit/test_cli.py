@@ -526,6 +526,37 @@ async def test_a_socket_that_is_no_hubds(tmp_path: Path, said: bytes) -> None:
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
+async def test_a_clock_that_is_not_trusted_is_shown_with_what_to_do(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        well = await hub.hubctl("clock")
+        wrong = {"id": "clock", "severity": "error", "what": "Ahead.", "remedy": "timedatectl"}
+        hub.answers["status"] = {
+            **STATUS,
+            "clock": {"state": "behind_records"},
+            "problems": [*STATUS["problems"], wrong],
+        }
+        result = await hub.hubctl("clock")
+    assert (well.exit_code, well.stdout) == (0, "clock: trusted, 2027-01-15T08:01:40.000Z\n")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "error: clock: Ahead.",
+        "  what to do: timedatectl",
+        "clock: behind records, -",
+    ]
+
+
+async def test_a_hub_without_devices_says_so(tmp_path: Path) -> None:
+    async with _running(tmp_path / "s") as hub:
+        hub.answers["devices"] = []
+        for way in ("hubctl", "hubctl.main"):
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", way, "devices", "--socket", str(hub.path)),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            shown, _ = await process.communicate()
+            assert shown == b"This hub has no devices: hubd.toml names none.\n"
+
+
 async def test_tail_shows_events_and_losses_until_the_daemon_stops(tmp_path: Path) -> None:
     async with _running(tmp_path / "s") as hub:
         plain = await hub.process("tail")

@@ -14,6 +14,7 @@ import pytest
 from hubctl.manual.pages import pages, text
 from hubctl.shell.completion import NAMES_MAX, SHELLS, Names, candidates
 from hubctl.table import TABLE
+from tests.fakes.daemon import Daemon, documents
 from tests.unit.test_cli import DOORS, _running
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,90 @@ async def test_bash_is_offered_what_the_table_has(tmp_path: Path) -> None:
     )
     assert sorted(done.stdout.split()) == ["change-key", "install"]
     assert "hubd" not in done.stderr
+
+
+NAMES_OF_AN_ENEMY = [
+    "$(touch pwned)",
+    "`touch pwned`",
+    "x; touch pwned",
+    "x\ntouch pwned",
+    "plain,$(touch pwned)",
+    "<(touch pwned)",
+    "*",
+    "--socket=x",
+    "\x1b[2J",
+    "front",
+]
+
+
+def _ask_shell(
+    shell: str, typed: str, number: int, hub: Path
+) -> subprocess.CompletedProcess[bytes]:
+    """Ask hubctl as the file of a shell does."""
+    asked = {"COMP_WORDS": typed, "COMP_CWORD": str(number)}
+    if shell == "fish":
+        asked["COMP_CWORD"] = ""
+    return subprocess.run(
+        [sys.executable, "-m", "hubctl"],
+        capture_output=True,
+        check=True,
+        env={
+            **os.environ,
+            **asked,
+            "_HUBCTL_COMPLETE": f"{shell}_complete",
+            "HUBD_SOCKET": str(hub),
+            "PYTHONPATH": str(ROOT),
+        },
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_no_shell_is_handed_a_name_that_it_would_read(tmp_path: Path, shell: str) -> None:
+    doors = [{"id": name, "name": name} for name in NAMES_OF_AN_ENEMY]
+    with Daemon(tmp_path / "s", documents({"doors": doors, "devices": doors})) as hub:
+        done = _ask_shell(shell, "hubctl why ", 2, hub.path)
+    said = done.stdout.decode()
+    assert done.stderr == b""
+    assert "front" in said
+    assert not set("$`;<*\x1b") & set(said)
+    assert "touch" not in said
+    assert "--socket" not in said
+
+
+@pytest.mark.parametrize("said", [b"\x00\xff\n", b"[" * 50_000 + b"\n", b'{"result":7}\n', b""])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_hears_nothing_of_what_is_no_answer(
+    tmp_path: Path, shell: str, said: bytes
+) -> None:
+    with Daemon(tmp_path / "s", lambda _: said) as hub:
+        done = _ask_shell(shell, "hubctl why ", 2, hub.path)
+    assert (done.stdout.strip(), done.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("typed", ["''", "'$(touch pwned)'", "'f'"])
+async def test_bash_runs_no_name_and_nothing_that_was_typed(tmp_path: Path, typed: str) -> None:
+    """By a real bash, in a folder where `*` would mean something."""
+    program = tmp_path / "hubctl"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m hubctl "$@"\n')
+    program.chmod(0o755)
+    asks = (
+        f'PATH="{tmp_path}:$PATH"; source {ROOT}/systemd/hubctl.bash\n'
+        f"COMP_WORDS=(hubctl why {typed}); COMP_CWORD=2\n"
+        '_hubctl_completion hubctl; printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    doors = [{"id": name} for name in NAMES_OF_AN_ENEMY]
+    with Daemon(tmp_path / "s", documents({"doors": doors})) as hub:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            ["bash", "--norc", "-c", asks],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "HUBD_SOCKET": str(hub.path), "PYTHONPATH": str(ROOT)},
+        )
+    offered = done.stdout.split()
+    assert offered == ([] if "$" in typed else ["front"])
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import structlog
 
 from hubcore.access.claim import Claim, ClaimOutcome
 from hubcore.access.words import Action
@@ -243,6 +244,52 @@ async def test_a_phone_is_served_and_told_of_the_door(rig: Rig) -> None:
         assert [e.state.door for e in peer.attempt.receive(message, rig.hub.clock.wall())] == [
             DoorState.OPEN
         ]  # type: ignore[union-attr]
+
+
+class Listening(DeskHub):
+    """A hub that notes with which `link` a log line would be written."""
+
+    def __init__(self) -> None:
+        super().__init__(site.make_key())
+        self.links: list[tuple[str, object]] = []
+
+    def tell(self, event: str, facts: Mapping[str, Any]) -> None:
+        super().tell(event, facts)
+        self.links.append((event, structlog.contextvars.get_contextvars().get("link")))
+
+
+async def test_what_is_logged_of_a_visit_has_its_number_and_nothing_else_has() -> None:
+    """The decision is told soon after it, in a turn of its own."""
+    hub = Listening()
+    rig = Rig(hub)
+    async with rig.serving():
+        for visit in (7, 8):
+            peer = Peer(rig, "anna")
+            peer.id = LinkId("anna", visit)
+            peer.connect()
+            assert await peer.unlock() is not None
+            await settle()
+            rig.links.closed(peer.id)
+            hub.tell("door", {"door": "front", "what": "forced"})
+    assert [link for event, link in hub.links if event == "access"] == [7, 8]
+    assert [link for event, link in hub.links if event == "door"] == [None, None]
+
+
+async def test_what_the_radio_refuses_is_logged_with_the_number_of_the_visit(rig: Rig) -> None:
+    links: list[object] = []
+    notify = rig.radio.notify
+
+    async def refuse(link: LinkId, frame: bytes) -> None:
+        links.append(structlog.contextvars.get_contextvars().get("link"))
+        await notify(link, frame)
+
+    rig.radio.notify = refuse  # type: ignore[method-assign]
+    async with rig.serving():
+        peer = Peer(rig, "anna")
+        peer.id = LinkId("anna", 9)
+        peer.connect()
+        await peer.unlock()
+    assert set(links) == {9}
 
 
 async def test_a_resume_that_came_twice_burns_no_wish(rig: Rig) -> None:

@@ -45,7 +45,7 @@ async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, sho
     clock = FakeClock()
     counted = list[str]()
     with tail.subscribe() as onlooker:
-        Teller(tail, clock, counted.append)(
+        Teller(tail, clock, counted.append, {})(
             "access", {"asker": whole, "op": whole, "point": 1, "why": None}
         )
         batch = await onlooker.next()
@@ -59,7 +59,19 @@ async def test_no_id_is_told_whole(journal: io.StringIO, whole: str | bytes, sho
 
 @pytest.mark.asyncio
 async def test_what_is_no_id_is_told_whole(journal: io.StringIO) -> None:
-    Teller(EventTail(), FakeClock(), lambda _: None)(
+    Teller(EventTail(), FakeClock(), lambda _: None, {})(
         "door", {"door": "front-door-of-the-house", "what": "forced"}
     )
     assert json.loads(journal.getvalue())["door"] == "front-door-of-the-house"
+
+
+@pytest.mark.asyncio
+async def test_an_event_at_an_access_point_names_its_door(journal: io.StringIO) -> None:
+    tell = Teller(EventTail(), FakeClock(), lambda _: None, {1: "front", 2: "back"})
+    tell("access", {"point": 1, "why": None})
+    tell("order", {"point": 2, "door": "as it was said", "order": "fire"})
+    for strange in (0, 9, None, "1"):
+        tell("access", {"point": strange})
+    tell("part", {"part": "radio", "up": True})
+    doors = [json.loads(line).get("door") for line in journal.getvalue().splitlines()]
+    assert doors == ["front", "as it was said", None, None, None, None, None]

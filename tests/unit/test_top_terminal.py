@@ -202,7 +202,7 @@ async def test_without_colour_nothing_is_coloured(tmp_path: Path) -> None:
     async with hub_of(tmp_path / "s"):
         for environment in ({**BARE, "NO_COLOR": "1"}, {**BARE, "TERM": "vt220"}):
             async with top(tmp_path / "s", environment=environment) as terminal:
-                await terminal.until("up/down choose")
+                await terminal.until("decisions since")
                 cells = [cell for row in terminal.screen.buffer.values() for cell in row.values()]
                 assert {cell.fg for cell in cells} == {"default"}
                 assert any(cell.bold for cell in cells)

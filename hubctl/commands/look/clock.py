@@ -9,7 +9,8 @@ import click
 
 from hubctl.answers import ask_or_end, print_json
 from hubctl.options import JSON, SOCKET
-from hubctl.show import clock_text
+from hubctl.page import Page
+from hubctl.show import clock_text, troubles_about
 from hubterm.exits import NO, OK
 
 TRUSTED = "trusted"
@@ -29,6 +30,9 @@ def clock(path: Path, as_json: bool) -> None:
     if as_json:
         print_json({"clock": found})
     else:
+        found_wrong = troubles_about(answer, "clock")
+        if found_wrong:
+            Page(found_wrong).show()
         print(f"clock: {clock_text(found)}")
     is_trusted = isinstance(found, dict) and found.get("state") == TRUSTED
     sys.exit(OK if is_trusted else NO)

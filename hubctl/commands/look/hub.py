@@ -13,6 +13,7 @@ from hubctl.answers import ask_or_end, print_json
 from hubctl.denials import wall
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page
+from hubctl.show import troubles_about
 from hubterm.exits import NO, OK
 from hubterm.shapes import mapping
 from hubterm.text import clean, is_number
@@ -62,7 +63,7 @@ def page(answer: Mapping[str, Any]) -> Page:
         ("access points", clean(certificate.get("access_points"))),
         ("identity", clean(certificate.get("key"))),
     ]
-    return Page(facts=facts)
+    return Page(troubles_about(answer, "certificate"), facts)
 
 
 def _in_days(answer: Mapping[str, Any]) -> str:

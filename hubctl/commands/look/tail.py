@@ -1,49 +1,133 @@
-"""`hubctl tail`: events as they happen."""
+"""`hubctl tail`: events as they happen, and those that hubd still remembers."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from hubctl.answers import fail, print_json
+from hubctl.answers import ask, fail, print_json
 from hubctl.client import HubClient, NoAnswer, ReaderGone
 from hubctl.options import JSON, SOCKET
 from hubctl.show import event_line
+from hubctl.table import near
+from hubctl.tailing.since import read_since
+from hubterm.ending import end_with_error
 from hubterm.exits import OK
 from hubterm.output import descriptor, reader_gone
-from hubterm.text import clean
+from hubterm.text import clean, moment
+
+LEVELS = ("info", "warning")
+
+
+def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return read_since(text, time.time())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
+@click.option("--door", metavar="DOOR", help="Only what happens at this door, by id or name.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default=LEVELS[0],
+    help="warning: only what a technician should look at.",
+)
+@click.option(
+    "--since", callback=_since, metavar="TIME", help="First what was since: 10min, 2h or a moment."
+)
 @JSON
 @SOCKET
 @click.pass_obj
-def tail(path: Path, as_json: bool) -> None:
-    """Show events as they happen, until Ctrl-C or until nobody reads them."""
+def tail(path: Path, door: str | None, level: str, since: float | None, as_json: bool) -> None:
+    """Show events as they happen, until Ctrl-C or until nobody reads them.
+
+    With --since, those that hubd remembers come first. While hubd is down they come from the
+    journal, and the command then ends.
+    """
+    is_answered = False
     try:
+        asked = _asked(path, door, level, since, as_json)
         with HubClient(path) as client:
             if sys.stderr.isatty() and not as_json:
                 print("events of this hub, as they happen; Ctrl-C ends it", file=sys.stderr)
-            for answer in client.tail(descriptor()):
+            for answer in client.tail(descriptor(), **asked):
+                is_answered = True
                 _show_tail(answer, as_json)
     except ReaderGone:
         reader_gone()
     except NoAnswer as error:
+        if error.code == "down" and since is not None and not is_answered:
+            error = _from_journal(error, since, door, level, as_json)
         fail(error, as_json)
     except KeyboardInterrupt:
         sys.exit(OK)
 
 
+def _asked(
+    path: Path, door: str | None, level: str, since: float | None, as_json: bool
+) -> dict[str, str | float]:
+    """Return what the hub is asked for; end with a suggestion if it has no such door.
+
+    Raise NoAnswer.
+    """
+    asked: dict[str, str | float] = {"level": level}
+    if door is not None:
+        doors = ask(path, "doors")["doors"]
+        asked["door"] = _id_of(door, doors) or _no_such_door(door, doors, as_json)
+    if since is not None:
+        asked["since"] = since
+    return asked
+
+
+def _id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
+    for key in ("id", "name"):
+        for one in doors:
+            if one.get(key) == door:
+                return str(one.get("id"))
+    return None
+
+
+def _no_such_door(door: str, doors: Sequence[Mapping[str, Any]], as_json: bool) -> NoReturn:
+    likely = near(door, {str(one.get(key)) for one in doors for key in ("id", "name")})
+    hint = "See: hubctl doors" if likely is None else f"Did you mean {clean(likely)}?"
+    end_with_error("unknown-door", f"There is no door {clean(door)}. {hint}", as_json)
+
+
+def _from_journal(
+    error: NoAnswer, since: float, door: str | None, level: str, as_json: bool
+) -> NoAnswer:
+    """Show what the journal has, and return the error with a word about that."""
+    from hubctl.gathering.running import run
+    from hubctl.tailing.journal import events
+
+    found = events(run, since, door=door, level=level)
+    for event in found.events:
+        _show_tail({"event": event}, as_json)
+    return NoAnswer(error.code, f"{error} {found.says}")
+
+
 def _show_tail(answer: dict[str, Any], as_json: bool) -> None:
-    """Show one event, or how many were lost."""
+    """Show one event, how many were lost, or from when on there are any."""
     event = answer.get("event")
     if as_json:
         print_json(answer)
     elif "lost" in answer:
         lost = clean(answer["lost"])
         print(f"... {lost} events lost here: this terminal was too slow", flush=True)
+    elif "begins" in answer:
+        print(
+            f"... hubd remembers from {moment(answer['begins'])} on. What was before: "
+            "sudo journalctl -u hubd",
+            flush=True,
+        )
     elif isinstance(event, dict):
         print(event_line(event), flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,15 @@ import click
 
 from hubctl.answers import ask_or_end, print_json
 from hubctl.options import JSON, SOCKET
-from hubctl.page import Page
-from hubctl.show import backend_text
+from hubctl.page import Page, Trouble
+from hubctl.show import NEXT_KEY, backend_text, troubles_about
 from hubterm.exits import NO, OK
-from hubterm.text import clean, is_number
+from hubterm.shapes import mapping
+from hubterm.text import age, clean, is_number, moment
+
+TOPICS = ("backend", "evidence", "uplink_key", "two_hubs", "outbox", "fork", "gap", "tail_cut")
+"""Of the standing problems: those of the uplink."""
+NEXT = "hubctl netcheck takes each step to the backend, and says which one fails"
 
 
 @click.command()
@@ -31,7 +36,7 @@ def uplink(path: Path, as_json: bool) -> None:
     if as_json:
         print_json({"uplink": backend})
     else:
-        page(backend).show()
+        page(backend, troubles_about(answer, *TOPICS)).show()
     sys.exit(OK if is_well(backend) else NO)
 
 
@@ -44,29 +49,45 @@ def is_well(backend: object) -> bool:
     )
 
 
-def page(backend: object) -> Page:
-    """Return what people read."""
-    facts = [("backend", backend_text(backend))]
-    if isinstance(backend, Mapping):
-        facts += _facts(backend)
-    return Page(facts=facts)
+def page(backend: object, troubles: Sequence[Trouble] = ()) -> Page:
+    """Return what people read: the standing problems of the uplink, and each fact in its row."""
+    if not isinstance(backend, Mapping) or "connected" not in backend:
+        return Page(troubles, [("backend", backend_text(backend))])
+    facts = [*_connection(backend), *_state(backend)]
+    if not troubles and not is_well(backend):
+        facts.append(("what to do", NEXT))
+    return Page(troubles, facts)
 
 
-def _facts(backend: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _connection(backend: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield where it stands, and the cause when it does not."""
+    connected = "connected" if backend["connected"] else "not connected"
+    yield "backend", f"{connected} since {moment(backend.get('since'))}"
+    if backend.get("halt"):
+        yield "stopped", f"by the backend: {clean(backend['halt'])}"
+    cause = clean(backend.get("why") or "")
+    if cause:
+        yield "cause", cause
+    for where, why in mapping(backend.get("failures")).items():
+        said = "" if clean(why) == cause else f": {clean(why)}"
+        yield "failed at", f"{clean(where)}{said}"
+    if not backend["connected"] and backend.get("last_welcome") is not None:
+        yield "last welcome", moment(backend["last_welcome"])
+
+
+def _state(backend: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     waited = backend.get("unacknowledged_seconds")
-    since = f", the oldest for {waited:.0f} s" if is_number(waited) else ""
-    facts = [
-        ("phase", clean(backend.get("phase"))),
-        ("records waiting", f"{clean(backend.get('waiting'))}{since}"),
-        ("clock", _clock(backend)),
-        ("own key", clean(backend.get("key") or None)),
-    ]
-    failures = backend.get("failures")
-    if isinstance(failures, Mapping):
-        facts += [(f"failed at {clean(where)}", clean(why)) for where, why in failures.items()]
+    since = f", the oldest for {age(waited)}" if is_number(waited) else ""
+    yield "endpoint", clean(backend.get("endpoint") or None)
+    yield "phase", clean(backend.get("phase"))
+    yield "records waiting", f"{clean(backend.get('waiting'))}{since}"
+    yield "clock", _clock(backend)
+    since = f", since {moment(backend['key_since'])}" if is_number(backend.get("key_since")) else ""
+    yield "own key", f"{clean(backend.get('key') or None)}{since}"
+    if backend.get("server_key") == NEXT_KEY:
+        yield "backend's key", "its next one"
     if backend.get("key_trouble"):
-        facts.append(("key", clean(backend["key_trouble"])))
-    return facts
+        yield "key", clean(backend["key_trouble"])
 
 
 def _clock(backend: Mapping[str, Any]) -> str:

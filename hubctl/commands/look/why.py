@@ -30,7 +30,7 @@ def why(path: Path, whom: str | None, last: int, as_json: bool) -> None:
     """Say who was refused last, why, and what would change it. The newest comes first.
 
     DOOR is a door, an access point or a reader, by name or number. CREDENTIAL is one, or its
-    beginning.
+    beginning. For what was before hubd started: journalctl -u hubd EVENT=access DOOR=front
     """
     answer = ask_or_end(path, "denials", as_json)
     zone = str(answer["zone"])
@@ -43,6 +43,7 @@ def why(path: Path, whom: str | None, last: int, as_json: bool) -> None:
         whose = "Nobody" if whom is None else f"Nobody at or by {clean(whom)}"
         since = wall(answer.get("since"), zone)
         print(f"{whose} was refused since hubd started: {since}.{_meant(path, whom)}")
+        print("What was before: sudo journalctl -u hubd EVENT=access")
     for denial in shown:
         head, *lines = sentences(denial, zone)
         print(head)

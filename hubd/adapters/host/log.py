@@ -4,17 +4,20 @@ Laws:
 1. No secret reaches a log (`redaction`).
 2. Every line is one line, whatever was put into it.
 3. Lines of one kind are paced. Those left out are counted and reported (`linepace`).
-4. Writing never waits (`sink`).
+4. Writing never waits (`adapters.journal.sink`).
 5. Logs of libraries (`logging`) take the same way, warnings and above.
+6. Where stderr is journald's, it gets the same lines with fields (`adapters.journal.native`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
@@ -22,8 +25,10 @@ import msgspec
 from hubcore.timing.moment import show_seconds
 from hubd.adapters.host.linepace import LEFT_OUT, LEFT_OUT_SECONDS, LinePace
 from hubd.adapters.host.redaction import redact
-from hubd.adapters.host.sink import LineSink
 from hubd.adapters.host.structured import structlog
+from hubd.adapters.journal.fields import fields_of
+from hubd.adapters.journal.native import JOURNALD, NativeSink, leads_to_journald
+from hubd.adapters.journal.sink import Fields, LineSink
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -36,6 +41,8 @@ LEVELS = {
 }
 
 _Render = Callable[["WrappedLogger | None", str, "EventDict"], str]
+_Arguments = tuple[tuple[str], dict[str, Fields]]
+"""Of the sink's methods."""
 
 _pace: LinePace | None = None
 
@@ -45,6 +52,8 @@ def set_up(
     stream: TextIO = sys.stderr,
     human: bool | None = None,
     pace: LinePace | None = None,
+    environment: Mapping[str, str] = os.environ,
+    journald: Path = JOURNALD,
 ) -> None:
     """Configure structlog and `logging` for the process.
 
@@ -54,7 +63,7 @@ def set_up(
     _pace = pace
     is_plain = stream.isatty() if human is None else human
     render = _render_plain if is_plain else _render_json
-    sink = LineSink(stream, lambda lost: _lost_line(render, lost))
+    sink = _sink(stream, render, environment, journald)
     structlog.configure(
         processors=[
             *([] if pace is None else [pace]),
@@ -63,7 +72,7 @@ def set_up(
             _stamp,
             structlog.processors.format_exc_info,
             _redact,
-            render,
+            _WithFields(render),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: sink,
@@ -72,6 +81,27 @@ def set_up(
     root = logging.getLogger()
     root.handlers[:] = [_Bridge(level=logging.WARNING)]
     root.setLevel(logging.WARNING)
+
+
+def _sink(
+    stream: TextIO, render: _Render, environment: Mapping[str, str], journald: Path
+) -> LineSink | NativeSink:
+    """Return journald's own socket where the stream leads to journald, else the stream."""
+    lines = LineSink(stream, lambda lost: _lost_line(render, lost))
+    if leads_to_journald(stream, environment):
+        return NativeSink(lines, journald)
+    return lines
+
+
+class _WithFields:
+    """Makes the line of an event, and the fields beside it."""
+
+    def __init__(self, render: _Render) -> None:
+        self._render = render
+
+    def __call__(self, logger: WrappedLogger | None, method: str, event: EventDict) -> _Arguments:
+        fields = fields_of(event)
+        return (self._render(logger, method, event),), {"fields": fields}
 
 
 def get_logger(**context: Any) -> FilteringBoundLogger:

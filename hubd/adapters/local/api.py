@@ -4,7 +4,9 @@ A client writes `{"id": 1, "api": 1, "call": "status", "args": {...}}`. It reads
 `{"id": 1, "api": 1, "result": ...}`, or `"error": {"code": ..., "message": ...}` in place of the
 result. The call `tail` is answered by `"tailing"` and then by `{"id": 1, "event": {...}}` lines
 until the client closes, with `{"id": 1, "lost": n}` where it was too slow, and with
-`{"id": 1, "beat": n}` now and then. The client answers a beat with an empty line.
+`{"id": 1, "beat": n}` now and then. The client answers a beat with an empty line. Its `args` may
+have `door`, `level` (`info`, `warning`) and `since`. With `since`, what hubd remembers comes first,
+after `{"id": 1, "begins": T}` where it remembers from a later moment on.
 A request with `"body": n` is followed by n bytes as they are, for a call that takes them.
 
 Laws:

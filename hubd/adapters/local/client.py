@@ -18,12 +18,12 @@ from hubcore.localapi import API
 from hubd.adapters.host.log import get_logger
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import TAIL, CallTable
-from hubd.adapters.local.event_tail import EventTail
+from hubd.adapters.local.event_tail import EventTail, Filter
 from hubd.adapters.local.messages import ECHO_CHARS_MAX, Request, error_line, result_line
 from hubd.adapters.local.places import Doing, Place, Places
 from hubd.adapters.local.sparselog import SparseLog
 from hubd.adapters.local.stream import ClientStream, GoneError, Waits, open_stream
-from hubd.adapters.local.tail import Beats, SilentError, tell_events
+from hubd.adapters.local.tail import Beats, SilentError, filter_of, past_lines, tell_events
 
 Rest = Callable[[float], Awaitable[None]]
 """Lets others have their turn for so many seconds; for one turn of the event loop when it is 0."""
@@ -119,21 +119,29 @@ class ClientServer:
             await stream.write(refused)
             raise GoneError
         if request.call == TAIL:
-            await self._send_events(request.id, client.place, stream)
+            try:
+                asked = filter_of(request.args)
+            except ValueError as error:
+                await stream.write(error_line(request.id, "bad-filter", str(error)))
+                return
+            await self._send_events(request.id, asked, client.place, stream)
             raise GoneError
         body = await stream.body(request.body)
         answer = await self._calls.perform(request, client.caller, body)
         await stream.write(answer)
 
-    async def _send_events(self, call_id: int, place: Place, stream: ClientStream) -> None:
+    async def _send_events(
+        self, call_id: int, asked: Filter, place: Place, stream: ClientStream
+    ) -> None:
         """Send events until the client closes or no longer answers.
 
         What it sends is read and dropped.
         """
         self._places.tail(place, _now())
         beats = Beats()
-        with self._tail.subscribe() as subscription:
-            await stream.write(result_line(call_id, "tailing"))
+        with self._tail.subscribe(asked) as subscription:
+            past = past_lines(call_id, subscription)
+            await stream.write(result_line(call_id, "tailing") + past)
             telling = tell_events(
                 call_id=call_id,
                 subscription=subscription,

@@ -48,6 +48,11 @@ def event_line(call_id: int, event: bytes) -> bytes:
     return b'{"id":%d,"event":' % call_id + event + b"}\n"
 
 
+def begins_line(call_id: int, begins: float) -> bytes:
+    """Return a tail's line that tells from when on events are remembered, in Unix seconds."""
+    return _line({"id": call_id, "begins": begins})
+
+
 def lost_line(call_id: int, count: int) -> bytes:
     """Return a tail's line that tells how many events were lost."""
     return _line({"id": call_id, "lost": count})

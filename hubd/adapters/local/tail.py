@@ -1,6 +1,8 @@
 """The events of one tail, with beats among them that its client must answer.
 
-Law: a client that has answered none of BEATS_MISSED_MAX beats has no reader, and its tail ends.
+Laws:
+1. A client that has answered none of BEATS_MISSED_MAX beats has no reader, and its tail ends.
+2. What is remembered goes out in one piece, before what happens from now on.
 
 Beats are counted as they are sent: a daemon that stood still blames no client.
 """
@@ -8,11 +10,12 @@ Beats are counted as they are sent: a daemon that stood still blames no client.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from hubd.adapters.local.event_tail import NOTHING, Subscription
-from hubd.adapters.local.messages import beat_line, event_line, lost_line
+from hubd.adapters.local.event_tail import LEVELS, NOTHING, Filter, Subscription
+from hubd.adapters.local.messages import Plain, beat_line, begins_line, event_line, lost_line
 
 BEATS_MISSED_MAX = 3
 
@@ -38,6 +41,33 @@ class Beats:
         self.sent += 1
         self.unanswered += 1
         return self.sent
+
+
+def filter_of(arguments: Mapping[str, Plain]) -> Filter:
+    """Return what a tail asks for. Raise ValueError with the sentence of what is wrong."""
+    match arguments.get("door"):
+        case (None | str()) as door:
+            pass
+        case _:
+            raise ValueError("`door` is the id of a door")
+    level = arguments.get("level", LEVELS[0])
+    if level not in LEVELS:
+        raise ValueError(f"`level` is one of {', '.join(LEVELS)}")
+    match arguments.get("since"):
+        case None:
+            since = None
+        case int() | float() as moment if not isinstance(moment, bool) and math.isfinite(moment):
+            since = float(moment)
+        case _:
+            raise ValueError("`since` is a moment in Unix seconds")
+    return Filter(door, str(level), since)
+
+
+def past_lines(call_id: int, subscription: Subscription) -> bytes:
+    """Return what is remembered, and from when on, as lines."""
+    begins = subscription.begins
+    head = b"" if begins is None else begins_line(call_id, begins)
+    return head + b"".join(event_line(call_id, event) for event in subscription.past)
 
 
 async def tell_events(

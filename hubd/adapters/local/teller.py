@@ -1,12 +1,14 @@
 """What happened, for the journal, the counters and `hubctl tail` at once.
 
-Law: no whole id leaves here: `hubcore.evidence.facts` says how much of each fact is shown. The
-record has all of it.
+Laws:
+1. No whole id leaves here: `hubcore.evidence.facts` says how much of each fact is shown. The
+   record has all of it.
+2. An event at an access point names its door, too, so that it is found by either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hubcore.evidence.facts import EVENTS, Detail, EventName, Fact, shown
 from hubcore.ports.clock import Clock
@@ -15,12 +17,22 @@ from hubd.adapters.local.event_tail import EventTail
 
 
 class Teller:
-    """Takes events with their facts; `count` takes the event's name."""
+    """Takes events with their facts; `count` takes the event's name.
 
-    def __init__(self, tail: EventTail, clock: Clock, count: Callable[[str], None]) -> None:
+    `doors` has the door of each access point.
+    """
+
+    def __init__(
+        self,
+        tail: EventTail,
+        clock: Clock,
+        count: Callable[[str], None],
+        doors: Mapping[int, str],
+    ) -> None:
         self._tail = tail
         self._clock = clock
         self._count = count
+        self._doors = dict(doors)
         self._log = get_logger()
 
     def __call__(self, event: EventName, facts: Detail) -> None:
@@ -28,12 +40,21 @@ class Teller:
         name = str(event)
         self._count(name)
         shown_facts = shown(facts)
-        if _is_bad(event, facts):
+        door = self._doors.get(_number(facts.get(Fact.POINT)))
+        if door is not None:
+            shown_facts.setdefault(str(Fact.DOOR), door)
+        is_bad = _is_bad(event, facts)
+        if is_bad:
             self._log.warning(name, **shown_facts)
         else:
             self._log.info(name, **shown_facts)
         at = self._clock.wall()
-        self._tail.publish({**shown_facts, "event": name, "at": at})
+        told = {**shown_facts, "event": name, "at": at}
+        self._tail.publish(told, "warning" if is_bad else "info")
+
+
+def _number(point: object) -> int:
+    return point if isinstance(point, int) else 0  # 0 is no access point
 
 
 def _is_bad(event: EventName, facts: Detail) -> bool:

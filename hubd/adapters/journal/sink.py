@@ -15,9 +15,14 @@ import socket
 import stat
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TextIO
+
+Fields = Mapping[str, str]
+"""What of a line can be searched for; a stream has no place for them."""
+NO_FIELDS: Fields = MappingProxyType({})
 
 
 class LineSink:
@@ -33,7 +38,7 @@ class LineSink:
         self._rest = b""
         self._lost = 0
 
-    def msg(self, line: str) -> None:
+    def msg(self, line: str, fields: Fields = NO_FIELDS) -> None:
         """Write one line in one piece: lines of other threads do not mix with it."""
         with self._lock:
             if self._busy:  # a finaliser logs in the middle of another line
@@ -41,16 +46,29 @@ class LineSink:
                 return
             self._busy = True
             try:
-                self._put(line)
+                self._put((line,))
             except (OSError, ValueError):  # full, closed or broken
                 self._lost += 1
             finally:
                 self._busy = False
 
-    def _put(self, line: str) -> None:
-        """Write the rest of an earlier line, then this one.
+    def tell_lost(self) -> None:
+        """Say how many lines were lost, if any; for when the next line goes another way."""
+        with self._lock:
+            if self._busy or not self._lost:
+                return
+            self._busy = True
+            try:
+                self._put(())
+            except (OSError, ValueError):
+                pass  # it is told another time
+            finally:
+                self._busy = False
 
-        Raise OSError or ValueError if this one is lost.
+    def _put(self, lines: tuple[str, ...]) -> None:
+        """Write the rest of an earlier line, how many were lost, then these.
+
+        Raise OSError or ValueError if these are lost.
         """
         if self._rest:
             written = self._write(self._rest)
@@ -58,9 +76,9 @@ class LineSink:
             if self._rest:
                 raise BlockingIOError
         lost = self._lost
-        text = f"{line}\n"
         if lost:
-            text = f"{self._notice(lost)}\n{text}"
+            lines = (self._notice(lost), *lines)
+        text = "".join(f"{line}\n" for line in lines)
         data = text.encode(self._encoding, "backslashreplace")
         written = self._write(data)
         self._rest = data[written:]

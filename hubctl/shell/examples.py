@@ -1,0 +1,159 @@
+"""Examples of each command, and the questions that bring a technician to a hub.
+
+Laws:
+1. Each command of the table has at least one example, which can be typed as it stands.
+2. A command that gives way to a program of hubd has its examples there.
+3. It is loaded for help and for the manual alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from hubctl.table import Row, rows_of
+
+
+class Example(NamedTuple):
+    """What is typed, and what for."""
+
+    typed: str
+    says: str
+
+
+QUESTIONS = (
+    Example("hubctl status", "what is wrong, and what to do?"),
+    Example("hubctl why", "why was a phone or a card refused?"),
+    Example("hubctl uplink", "why is the way to the backend down?"),
+    Example("hubctl devices", "which device or node is dead?"),
+    Example("hubctl hub", "when does the certificate end?"),
+    Example("hubctl clock", "can the clock be trusted?"),
+    Example("sudo hubctl doctor", "is everything as it should be? (also without hubd)"),
+    Example("hubctl why --help", "what does a command take? Or: hubctl help why"),
+)
+"""At the end of `hubctl --help`."""
+
+OF_COMMAND: Mapping[str, Sequence[Example]] = {
+    "status": (
+        Example("hubctl status", "what is wrong comes first"),
+        Example("hubctl status --watch", "again every 2 s"),
+        Example("hubctl status -o ready,clock.state", "two fields, for a shell"),
+    ),
+    "top": (
+        Example("hubctl top", "a screen that lives; ? shows its keys"),
+        Example("hubctl top --plain", "one line a change, also into a file"),
+    ),
+    "why": (
+        Example("hubctl why", "the last refusals, the newest first"),
+        Example("hubctl why front", "those at the door front"),
+        Example("hubctl why 3fa9c2", "those of a credential, by its beginning"),
+    ),
+    "doors": (
+        Example("hubctl doors", "all doors"),
+        Example("hubctl doors -o id,state", "two fields of each, for a shell"),
+    ),
+    "devices": (
+        Example("hubctl devices", "all devices; the last column says what is wrong"),
+        Example("hubctl devices -o id,answers,faults", "which one is dead, for a shell"),
+    ),
+    "hub": (
+        Example("hubctl hub", "names, versions, the certificate's end"),
+        Example("hubctl hub -o certificate.expires", "the end in Unix seconds"),
+    ),
+    "uplink": (
+        Example("hubctl uplink", "where, since when, why not"),
+        Example("hubctl uplink -o uplink.connected,uplink.why", "for a shell"),
+    ),
+    "clock": (
+        Example("hubctl clock", "0 when the clock is trusted, else 1"),
+        Example("hubctl clock --json", "for machines"),
+    ),
+    "policy": (
+        Example("hubctl policy", "the policy in force"),
+        Example("hubctl policy -o version,age_seconds", "for a shell"),
+    ),
+    "metrics": (
+        Example("hubctl metrics", "on standard output"),
+        Example("sudo hubctl metrics --textfile /var/lib/prometheus/node-exporter", "into a file"),
+    ),
+    "tail": (
+        Example("hubctl tail", "until Ctrl-C"),
+        Example("hubctl tail --door front --since 10min", "one door, with what was just now"),
+        Example("hubctl tail --level warning", "what a technician should look at"),
+        Example("hubctl tail --json", "one document a line, for machines"),
+    ),
+    "doctor": (
+        Example("sudo hubctl doctor", "every check; root sees more"),
+        Example("hubctl doctor --only hubd --only version", "these checks alone"),
+    ),
+    "config check": (
+        Example("sudo hubctl config check", "would hubd start with it?"),
+        Example("hubctl config check --file new.toml", "another file"),
+    ),
+    "config show": (
+        Example("sudo hubctl config show", "each setting, with the defaults"),
+        Example("hubctl config show --json", "for machines"),
+    ),
+    "audit list": (
+        Example("sudo hubctl audit list", "the newest 20 records"),
+        Example("sudo hubctl audit list --last 100", "more of them"),
+        Example("hubctl audit list --file copy.db", "of a copy, on any machine"),
+    ),
+    "audit verify": (
+        Example("sudo hubctl audit verify", "does the chain hold?"),
+        Example("hubctl audit verify --file copy.db --json", "a copy, for machines"),
+    ),
+    "report": (
+        Example("sudo hubctl report", "the last 7 days"),
+        Example("sudo hubctl report --html week.html", "as a page"),
+        Example("sudo hubctl report --days 30", "longer"),
+    ),
+    "bugreport": (
+        Example("sudo hubctl bugreport", "a file in this folder"),
+        Example("hubctl bugreport hub.tar.gz", "without root: it says what it could not see"),
+    ),
+    "clock trust": (Example("hubctl clock trust", "after timedatectl shows the right time"),),
+    "state accept": (Example("hubctl state accept", "after `hubctl status` says `state`"),),
+    "policy load": (
+        Example("hubctl policy load /media/stick/policy", "a folder or a file on a stick"),
+    ),
+    "passback reset": (Example("hubctl passback reset", "for everybody"),),
+    "passback CREDENTIAL reset": (
+        Example("hubctl passback 3fa9c2d18b7e40c2 reset", "whole, as `hubctl audit list` shows it"),
+    ),
+    "reader NAME install": (
+        Example("hubctl reader front-card install", "a reader new from its maker"),
+    ),
+    "reader NAME change-key": (
+        Example("hubctl reader front-card change-key", "after next_key is in hubd.toml"),
+    ),
+}
+
+
+def of_row(row: Row) -> str:
+    """Return what stands at the end of a command's help; "" for a program of hubd."""
+    found = OF_COMMAND.get(row.words)
+    if found is None:
+        return ""
+    beside = [Example(f"hubctl {one.words}", one.says) for one in rows_of(row.noun) if one != row]
+    parts = [_part("Examples", found)]
+    if beside:
+        parts.append(_part("See also", beside))
+    return "\n\n".join(parts)
+
+
+def questions() -> str:
+    """Return what stands at the end of `hubctl --help`."""
+    return _part("Questions", QUESTIONS)
+
+
+def lines_of(examples: Sequence[Example]) -> Iterator[str]:
+    """Yield a line an example, what it is for in one column."""
+    width = max(len(one.typed) for one in examples)
+    for one in examples:
+        yield f"  {one.typed:<{width}}  {one.says}"
+
+
+def _part(title: str, examples: Sequence[Example]) -> str:
+    """Return a part of a help text that click leaves as it is."""
+    return "\n".join(["\b", f"{title}:", *lines_of(examples)])

@@ -1,0 +1,1 @@
+"""What `hubctl tail` asks for, and the events that it finds in the journal while hubd is down."""

@@ -1,0 +1,1 @@
+"""Where log lines go: a stream, or journald by its own protocol."""
