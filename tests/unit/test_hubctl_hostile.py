@@ -97,7 +97,11 @@ NOT_THE_SOCKET = frozenset(
 """They read files, or give way to a program; `test_audit_hostile.py` and others have those."""
 SLOW = frozenset({"doctor", "report", "bugreport"})
 """They run programs or read files too; here they meet the worst documents once."""
-ASKING = [row.words for row in TABLE if not row.hidden and row.words not in NOT_THE_SOCKET]
+ENDLESS = frozenset({"top"})
+"""It goes on until somebody ends it, whatever is said; `test_top.py` has its documents."""
+ASKING = [
+    row.words for row in TABLE if not row.hidden and row.words not in NOT_THE_SOCKET | ENDLESS
+]
 DOCUMENTED = {value for name, value in vars(exits).items() if name.isupper() and type(value) is int}
 
 EVIL = "\x1b[2J\x9b31m\x07\u202e\r\nx\x00\ud800[red]"
