@@ -27,7 +27,9 @@ from benchmarks.desk import MTU
 from benchmarks.processes import HubProcess
 from benchmarks.start import IDLE_SECONDS, memory_of
 from hubcore.access.once import OPS_AN_ASKER
-from hubctl import evidence
+from hubctl.evidence.chain import verify_chain
+from hubctl.evidence.opening import open_log
+from hubctl.evidence.reading import newest
 from hubsim.phone.radio import connect, on_air
 from hubsim.site import Site
 from hubsim.stage import ask
@@ -223,10 +225,10 @@ def _compare(result: OfflineRounds, records: Path, kept: Path) -> None:
 
 def _read(result: OfflineRounds, records: Path) -> None:
     """Read the long log as `hubctl audit` does."""
-    with closing(evidence.open_log(records)) as reader:
+    with closing(open_log(records)) as reader:
         began = time.perf_counter()
-        list(evidence.newest(reader, LISTED))
+        list(newest(reader, LISTED))
         result.list_newest = time.perf_counter() - began
         began = time.perf_counter()
-        evidence.verify_chain(reader, None)
+        verify_chain(reader, None)
         result.verify = time.perf_counter() - began

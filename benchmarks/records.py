@@ -27,7 +27,9 @@ from hubcore.evidence.carried_orders import write_orders
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.statecheck import LoggedState, carried_facts
-from hubctl import evidence
+from hubctl.evidence.chain import verify_chain
+from hubctl.evidence.opening import open_log
+from hubctl.evidence.reading import newest
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
@@ -90,13 +92,13 @@ async def measure(
         result.short_open.append(await _open(short_log))
         result.long_open.append(await _open(long_log))
     result.grown_bytes = _resident_bytes() - before
-    with closing(evidence.open_log(long_log)) as reader:
+    with closing(open_log(long_log)) as reader:
         began = time.perf_counter()
-        list(evidence.newest(reader, LISTED))
+        list(newest(reader, LISTED))
         result.list_newest = time.perf_counter() - began
-    with closing(evidence.open_log(verified_log)) as reader:
+    with closing(open_log(verified_log)) as reader:
         began = time.perf_counter()
-        evidence.verify_chain(reader, None)
+        verify_chain(reader, None)
         result.verify_per_million = (time.perf_counter() - began) * 1_000_000 / verified
     await _bring_up(directory, result, rounds, drained)
     return result

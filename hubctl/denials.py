@@ -5,7 +5,7 @@ Law: each code of a denial has a row here. One that this hubctl does not know is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -116,6 +116,9 @@ SAID: Mapping[str, Said] = {
     ),
 }
 GRANTED = "granted"
+PLACES = ("door", "door_name", "point_name", "point", "reader")
+BEGINNING = 4
+"""Characters of a credential that are enough to find it."""
 
 
 def wall(at: object, zone: str) -> str:
@@ -141,6 +144,15 @@ def sentences(denial: Mapping[str, Any], zone: str) -> list[str]:
         lines += _times(denial, zone)
         lines.append(f"What would change it: {said.change}")
     lines.append(_now(denial))
+    return lines
+
+
+def lines_of(denials: Iterable[Mapping[str, Any]], zone: str) -> list[str]:
+    """Return the lines about some denials: a head each, and what belongs to it below."""
+    lines: list[str] = []
+    for denial in denials:
+        head, *more = sentences(denial, zone)
+        lines += [head, *(f"  {line}" for line in more)]
     return lines
 
 
@@ -182,3 +194,14 @@ def _now(denial: Mapping[str, Any]) -> str:
         case code:
             said = SAID.get(code) if isinstance(code, str) else None
             return f"Now: it would be refused, {clean(code) if said is None else said.why}."
+
+
+def is_meant(denial: Mapping[str, Any], whom: str | None) -> bool:
+    """Tell whether a denial is at this place or of this credential."""
+    if whom is None:
+        return True
+    if any(str(denial.get(key)) == whom for key in PLACES if denial.get(key) is not None):
+        return True
+    shown = str(denial.get("asker")).rstrip("…")
+    beginning = whom[: len(shown)]
+    return len(beginning) >= min(BEGINNING, len(shown)) > 0 and shown.startswith(beginning)

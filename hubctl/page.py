@@ -10,16 +10,15 @@ Laws:
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from hubterm.output import TERMINALS_PLAIN as TERMINALS_PLAIN
+from hubterm.output import can_draw
+
 STYLES = {"error": "bold red", "warning": "yellow"}
 """How the severities of problems are drawn."""
-
-TERMINALS_PLAIN = ("", "dumb", "unknown")
-"""What a terminal is called that can neither draw nor colour."""
 
 
 class Trouble(NamedTuple):
@@ -100,7 +99,7 @@ class Page:
 
     def show(self) -> None:
         """Print the page."""
-        if not sys.stdout.isatty() or os.environ.get("TERM", "") in TERMINALS_PLAIN:
+        if not can_draw(sys.stdout):
             print(self.plain())
             return
         from rich.console import Console

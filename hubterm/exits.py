@@ -29,6 +29,7 @@ STATUS_OF_CODE = {
     "usage": USAGE,
     "unreadable": UNREADABLE,
     "no-policy": UNREADABLE,
+    "no-record": UNREADABLE,
     "pieces-missing": UNREADABLE,
     "down": NO_ANSWER,
     "busy": TRY_AGAIN,

@@ -22,6 +22,8 @@ from typing import NoReturn, TextIO, TypeVar
 
 from hubterm.exits import CANNOT_PRINT, SOFTWARE
 
+TERMINALS_PLAIN = ("", "dumb", "unknown")
+"""What a terminal is called that can neither draw nor colour."""
 _STDOUT = 1
 _STDERR = 2
 _Result = TypeVar("_Result")
@@ -105,6 +107,11 @@ def as_tool(program: str, run: Callable[[], _Result]) -> _Result:
         sys.exit(SOFTWARE)
     finally:
         signal.signal(signal.SIGPIPE, former)
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that can draw over what it shows."""
+    return stream.isatty() and os.environ.get("TERM", "") not in TERMINALS_PLAIN
 
 
 def complain(sentence: str) -> None:

@@ -22,6 +22,7 @@ from hubd.readers.attending import Attending
 from hubd.readers.cards import Cards
 from hubd.readers.faults import ReaderFaults
 from hubd.upkeep.health import Health
+from hubd.upkeep.measured import Measured
 from hubd.upkeep.standing import StandingProblems
 from hubsim import site
 from hubsim.site import OPEN_AND_QUERY
@@ -69,6 +70,7 @@ class ReadersDesk:
         self.readers = FakeReaders(self.clock.monotonic)
         self.granted_at_sign: list[int] = []
         self.health = Health(self.clock, {}, ())
+        self.measured = Measured({}, READERS, self.clock.wall)
         self.problems = StandingProblems(self.health, self.hub.tell)
         for card in (make_card(), make_card(OTHER, "c2")):
             self.hub.policy.cards[card.digest] = card
@@ -82,6 +84,7 @@ class ReadersDesk:
             log=self.hub.log,
             clock=self.clock,
             tell=self.hub.tell,
+            on_denied=self.measured.card_refused,
         )
 
     def _attending(self) -> Attending:
@@ -113,6 +116,7 @@ class ReadersDesk:
             log=self.hub.log,
             clock=self.clock,
             tell=self.hub.tell,
+            on_card=self.measured.card,
         )
 
     @property

@@ -453,3 +453,15 @@ def _shown(fact: Fact, value: Value) -> Value:
         length = min(SHOWN_CHARS, len(text) // 2)
         return f"{text[:length]}…"
     return text
+
+
+def shorten(name: str, value: Value) -> Value:
+    """Return a record's fact as its owner may show it to others: ids by their beginning.
+
+    A text under a name that this version does not know may be an id, too.
+    """
+    try:
+        fact = Fact(name)
+    except ValueError:
+        fact = Fact.ASKER
+    return _shown(fact, value)

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hubcore.errors import AuditError, StoreError
-from hubctl.evidence import check_schema, open_log
+from hubctl.evidence.opening import check_schema, open_log
 from hubterm.text import clean
 
 STEPS = 100_000

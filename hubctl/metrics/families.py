@@ -79,7 +79,21 @@ def _decisions(measured: Mapping[str, Any]) -> list[Family]:
     for row in mappings(measured.get("decisions")):
         labels = {name: row.get(name) for name in ("door", "by", "why")}
         decisions.add(row.get("count"), **labels)
-    return [decisions, _latency(mapping(measured.get("strike_asked")))]
+    return [decisions, *_readers(measured), _latency(mapping(measured.get("strike_asked")))]
+
+
+def _readers(measured: Mapping[str, Any]) -> list[Family]:
+    cards = Family("hubd_cards_total", "counter", "Cards that a reader read since hubd started.")
+    for row in mappings(measured.get("cards")):
+        cards.add(row.get("count"), reader=row.get("reader"))
+    decisions = Family(
+        "hubd_card_decisions_total",
+        "counter",
+        "Decisions on cards since hubd started, by reader and reason.",
+    )
+    for row in mappings(measured.get("reader_decisions")):
+        decisions.add(row.get("count"), reader=row.get("reader"), why=row.get("why"))
+    return [cards, decisions]
 
 
 def _latency(asked: Mapping[str, Any]) -> Family:

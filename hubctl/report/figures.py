@@ -6,10 +6,11 @@ Law: every number of the page is in a table, and the tables are the same as text
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hubcore.timing.moment import show_ms
+from hubctl.report.latency import HOUR_MS, Hour, hours
 from hubctl.report.sums import HOURS, Span, Sums
 from hubterm.text import clean
 
@@ -28,6 +29,7 @@ class Figures:
     since_ms: int
     until_ms: int
     is_cut: bool
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -50,6 +52,15 @@ class Figures:
             "doors": sums.by_door,
             "happened": sums.happened,
             "opening": self.opening(),
+            "latency": [
+                {
+                    "from_ms": one.hour * HOUR_MS,
+                    "count": one.times,
+                    "median_within_seconds": one.half_within,
+                    "most_within_seconds": one.most_within,
+                }
+                for one in self.latency()
+            ],
             "device_faults": sums.device_faults,
             "hub": [_span(span) for span in sums.hub],
             "uplink": [_span(span) for span in self.uplink],
@@ -67,6 +78,10 @@ class Figures:
             }
             for hour, spread in enumerate(self.sums.opening)
         ]
+
+    def latency(self) -> list[Hour]:
+        """Return how fast the running hub was, hour by hour."""
+        return hours(self.measured, HALF, MOST)
 
     def by_decision(self) -> list[tuple[str, int]]:
         """Return the decisions, the most frequent first."""
@@ -121,6 +136,23 @@ def opening_rows(figures: Figures) -> list[tuple[str, ...]]:
         for one in figures.opening()
         if one["count"]
     ]
+
+
+def latency_rows(figures: Figures) -> list[tuple[str, ...]]:
+    """Return a row for each hour in which the running hub asked a strike to move."""
+    return [
+        (
+            show_ms(one.hour * HOUR_MS),
+            str(one.times),
+            _bound(one.half_within),
+            _bound(one.most_within),
+        )
+        for one in figures.latency()
+    ]
+
+
+def _bound(seconds: float | None) -> str:
+    return "longer" if seconds is None else f"{seconds * 1000:g}"
 
 
 def span_rows(spans: Sequence[Span]) -> list[tuple[str, ...]]:

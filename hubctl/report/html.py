@@ -13,12 +13,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 
 from hubcore.timing.moment import show_ms
 from hubctl.report.charts import Band, Bar, bands, columns, rows
-from hubctl.report.figures import Figures, hour_rows, opening_rows, span_rows
+from hubctl.report.figures import Figures, hour_rows, latency_rows, opening_rows, span_rows
+from hubctl.report.latency import HOUR_MS
 from hubctl.report.sums import Known, Span
 from hubterm.text import clean
 
@@ -41,7 +43,6 @@ summary{cursor:pointer;padding:.5rem 0}
 .warning{border-left:.3rem solid var(--none);padding-left:.6rem}
 """
 CSS_OF = {Known.UP: "up", Known.DOWN: "down", Known.NOT_KNOWN: "unknown"}
-HOUR_MS = 3_600_000
 HAPPENED = ("hour", "gone through", "exits", "not gone through", "forced", "held open")
 
 
@@ -58,6 +59,7 @@ def page(figures: Figures) -> str:
             _decisions(figures),
             _activity(figures),
             _opening(figures),
+            _latency(figures),
             _devices(figures),
             _time_line(figures),
         ]
@@ -145,6 +147,33 @@ def _opening(figures: Figures) -> str:
     )
     table = _table(("hour", "count", "half within s", "95 % within s"), opening_rows(figures))
     return _section(heading, f"<p>{says}</p>{columns(heading, says, bars, 's')}", table)
+
+
+def _latency(figures: Figures) -> str:
+    heading = "From the last byte to the strike, newest hours"
+    found = figures.latency()
+    if not found:
+        word = "Not known: the hub did not answer." if figures.why_down else "Nobody was let in."
+        return _section(heading, f"<p>{word}</p>")
+    bars = [
+        Bar(f"{_clock_hour(figures, one.hour):02}", _milliseconds(one.most_within)) for one in found
+    ]
+    says = (
+        "95 of 100 had their strike asked to move within this time, by the running hub's own "
+        "count since its start. No bar: it took some longer than the hub counts."
+    )
+    table = _table(
+        ("hour from", "count", "half within ms", "95 % within ms"), latency_rows(figures)
+    )
+    return _section(heading, f"<p>{says}</p>{columns(heading, says, bars, 'ms')}", table)
+
+
+def _clock_hour(figures: Figures, hour: int) -> int:
+    return datetime.fromtimestamp(hour * HOUR_MS / 1000, figures.sums.zone).hour
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
 
 
 def _devices(figures: Figures) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,16 +20,14 @@ from hubcore.errors import AuditError
 from hubcore.evidence.records import facts
 from hubctl.answers import ask
 from hubctl.client import NoAnswer
-from hubctl.evidence import in_window, window
+from hubctl.evidence.reading import in_window, window
 from hubctl.report.sums import Sums
+from hubterm.progress import Show
 
 RECORDS_MAX = 1_000_000
 """More of a window would take minutes on a hub."""
-SHOWN_EVERY = 20_000
+SHOWN_EVERY = 1024
 """Records between two signs of progress."""
-
-Show = Callable[[int, int], None]
-"""Takes how many records were read, and how many there are to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class Told:
 
     status: Mapping[str, Any]
     why: str = ""
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -62,9 +61,13 @@ class Told:
 def ask_hub(socket: Path) -> Told:
     """Ask the running hubd how it is."""
     try:
-        return Told(ask(socket, "status"))
+        status = ask(socket, "status")
     except NoAnswer as error:
         return Told({}, str(error))
+    measured: Mapping[str, Any] = {}
+    with contextlib.suppress(NoAnswer):  # then that alone is not known
+        measured = ask(socket, "measured")
+    return Told(status, measured=measured)
 
 
 def sum_up(

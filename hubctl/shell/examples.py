@@ -97,7 +97,12 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "audit list": (
         Example("sudo hubctl audit list", "the newest 20 records"),
         Example("sudo hubctl audit list --last 100", "more of them"),
+        Example("sudo hubctl audit list --since 2h --until 1h", "those of a time"),
         Example("hubctl audit list --file copy.db", "of a copy, on any machine"),
+    ),
+    "audit show": (
+        Example("sudo hubctl audit show 4711", "record 4711, its hash, and who has it"),
+        Example("hubctl audit show 4711 --file copy.db --json", "of a copy, for machines"),
     ),
     "audit verify": (
         Example("sudo hubctl audit verify", "does the chain hold?"),

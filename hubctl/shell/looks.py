@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hubctl.answers import ask_or_end, judge, print_json
+from hubctl.answers import judge, print_json
+from hubctl.down.tell import ask_or_disk
 from hubctl.page import Page
 from hubctl.show import devices_table, doors_table, status_page
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def status(path: Path | str, as_json: bool) -> None:
     """Show how the hub is, and end by it."""
-    answer = ask_or_end(path, "status", as_json)
+    answer = ask_or_disk(path, "status", as_json, "status")
     if as_json:
         print_json(answer)
     else:
@@ -28,7 +29,7 @@ def status(path: Path | str, as_json: bool) -> None:
 
 def doors(path: Path | str, as_json: bool) -> None:
     """Show the doors, their modes and the ways through them."""
-    answer = ask_or_end(path, "doors", as_json)
+    answer = ask_or_disk(path, "doors", as_json, "doors")
     if as_json:
         print_json(answer)
     else:
@@ -37,7 +38,7 @@ def doors(path: Path | str, as_json: bool) -> None:
 
 def devices(path: Path | str, as_json: bool) -> None:
     """Show the devices and how each stands."""
-    answer = ask_or_end(path, "devices", as_json)
+    answer = ask_or_disk(path, "devices", as_json, "devices")
     if as_json:
         print_json(answer)
     elif not answer["devices"]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from hubcore.access.words import Denial
+from hubcore.evidence.facts import Detail
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.building.doors import Doors
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.doors.decisionlog import OnDenied
+from hubd.doors.operation import Operation
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attendant import Attendant
 from hubd.readers.attending import Attending
@@ -33,7 +37,7 @@ def make_readers(
         log=evidence.paced,
         clock=evidence.clock,
         tell=evidence.tell,
-        on_denied=doors.denials.note,
+        on_denied=_take_denials(doors),
     )
     end = evidence.log.last() + 1
     cards.remember(evidence.log.newest(end, REMEMBERED_RECORDS))
@@ -58,9 +62,20 @@ def make_readers(
     )
     return Attending(
         drivers=parts.readers,
+        on_card=doors.measured.card,
         attendants=attendants,
         faults=faults,
         log=evidence.log,
         clock=evidence.clock,
         tell=evidence.tell,
     )
+
+
+def _take_denials(doors: Doors) -> OnDenied:
+    """Return what takes the denials of cards that never become a claim."""
+
+    def take(operation: Operation, why: Denial, facts: Detail) -> None:
+        doors.denials.note(operation, why, facts)
+        doors.measured.card_refused(operation, why, facts)
+
+    return take

@@ -11,7 +11,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -50,10 +50,12 @@ class Attending:
         log: AuditLog,
         clock: Clock,
         tell: Tell,
+        on_card: Callable[[str], None],
         pauses: tuple[float, float] = (FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS),
     ) -> None:
         """`drivers` and `attendants` by reader; a driver may have several readers.
 
+        `on_card` takes the reader of each card that is read.
         `pauses`: how long a driver that has ended rests, at first and at most, in seconds.
         """
         self._drivers = drivers
@@ -62,6 +64,7 @@ class Attending:
         self._log = log
         self._clock = clock
         self._tell = tell
+        self._on_card = on_card
         self._pauses = pauses
         self._of_driver: dict[int, list[str]] = {}
         for reader, driver in drivers.items():
@@ -77,6 +80,7 @@ class Attending:
         """See `ports.reader.ReaderListener.card`."""
         attendant = self._attendants.get(read.reader)
         if attendant is not None:
+            self._on_card(read.reader)
             attendant.take(read)
 
     def keys(self, pressed: KeysPressed) -> None:

@@ -138,6 +138,10 @@ async def test_an_unknown_card_opens_nothing(stage: Stage) -> None:
     record = await newest_access(stage, count + 1)
     assert (record["why"], record["asker"]) == ("unknown-credential", "reader/front")
     assert stage.strike("front").rises == rises
+    measured = await stage.hub("measured")
+    refused = {"reader": "front", "why": "unknown-credential", "count": 1}
+    assert refused in measured["reader_decisions"]
+    assert {row["reader"]: row["count"] for row in measured["cards"]}["front"] >= 1
 
 
 async def test_a_card_alone_is_not_enough_where_a_pin_is_demanded(stage: Stage) -> None:

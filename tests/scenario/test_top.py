@@ -25,7 +25,14 @@ async def test_a_technician_sees_a_door_open_and_what_the_hub_does_meanwhile(sta
         await terminal.until("radio: on air")
         assert (await visit(stage, new_phone(stage))).verdict is not None
         await terminal.until(re.compile("granted +1").search)
-        await terminal.until(re.compile("(up to|over) .*#|█").search)
+        await terminal.until(re.compile("(up to|over) .*█").search)
+        terminal.type("\r")
+        await terminal.until("last unlocks at front")
+        await terminal.until(re.compile("phone +access point 1 +granted").search)
+        for step in ("unsealed", "decided", "recorded", "strike asked", "verdict sent"):
+            await terminal.until(re.compile(f"{step} +[0-9.]+ ms").search)
+        terminal.type("\x1b")
+        await terminal.until("decisions since")
         terminal.type("/nothing-has-this-name\r")
         await terminal.until("doors, 0 of 1")
         terminal.type("\x1b")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hubcore.codec import cbor
 from hubcore.evidence.records import chain_hash
-from hubctl.evidence import APPLICATION_ID
+from hubctl.evidence.opening import APPLICATION_ID
 from hubctl.main import hubctl
 from hubterm.exits import NO, NOT_ALLOWED
 
@@ -186,7 +186,7 @@ def test_who_may_not_read_is_told_to_use_sudo(tmp_path: Path, mode: int) -> None
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
     script = (
-        "import os, shutil, sys\nimport hubctl.commands.care.audit\n"
+        "import os, shutil, sys\nimport hubctl.commands.audit.opening\n"
         "from hubctl.main import hubctl\nos.setgid(4711); "
         "os.setuid(4711)\n"
         "hubctl(['audit', 'verify', '--file', sys.argv[1]])\n"

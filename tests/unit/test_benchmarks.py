@@ -13,6 +13,7 @@ from benchmarks import (
     disk,
     figures,
     longlog,
+    longreport,
     offline_figures,
     policies_figures,
     remote_figures,
@@ -166,6 +167,20 @@ async def test_a_long_log_is_a_hubs_own_and_the_backend_gets_its_newest(tmp_path
         assert store.newest(31, 1) == [StoredRecord(number, body, digest)]
     with closing(evidence.open_log(path)) as reader:
         assert evidence.verify_chain(reader, Head(number, digest)).head.number == 50
+
+
+def test_a_report_of_a_long_log_counts_as_much_as_one_of_its_last_days(tmp_path: Path) -> None:
+    """The long log has seven days of seventy; its chain holds, and goes up to now."""
+    logs = longreport.make_logs(tmp_path, 3000)
+    for log, length in zip(logs, (3000, 300), strict=True):
+        with closing(evidence.open_log(log)) as reader:
+            verified = evidence.verify_chain(reader, None)
+            (first, last) = reader.execute("SELECT min(at_ms), max(at_ms) FROM records").fetchone()
+        assert verified.head.number == length
+        assert (last - first) // longreport.DAY_MS == (69 if length == 3000 else 6)
+    long, short = longreport.measure(logs, turns=1)
+    assert long.counted | short.counted <= {299, 300}
+    assert longreport.said(long, short).count("long / short") == 2
 
 
 def by_key(rows: list[Figure]) -> dict[str, Figure]:

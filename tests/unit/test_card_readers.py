@@ -125,6 +125,26 @@ def test_an_unknown_card_is_denied_and_recorded_by_its_digest_alone() -> None:
     with_readers(play)
 
 
+def test_what_a_reader_read_and_what_was_refused_there_is_counted() -> None:
+    """A card of nobody never becomes a claim, and counts all the same."""
+
+    async def play(desk: ReadersDesk) -> None:
+        await desk.hold(STRANGE)
+        await desk.hold(STRANGE, reader="lab")
+        document = desk.measured.document()
+        assert document["cards"] == [
+            {"reader": "front", "count": 1},
+            {"reader": "back", "count": 0},
+            {"reader": "lab", "count": 1},
+        ]
+        assert document["reader_decisions"] == [
+            {"reader": reader, "why": "unknown-credential", "count": 1}
+            for reader in ("front", "lab")
+        ]
+
+    with_readers(play)
+
+
 def test_a_card_and_its_pin_leave_one_granted_record() -> None:
     async def play(desk: ReadersDesk) -> None:
         desk.demands_pin = True

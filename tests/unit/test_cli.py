@@ -629,7 +629,7 @@ async def test_audit_is_a_group_of_its_own_and_loaded_late() -> None:
     assert "audit" in result.stdout
     assert "verify" in CliRunner().invoke(hubctl, ["audit", "--help"]).stdout
     code = (
-        "import sys, hubctl.main; sys.exit('hubctl.commands.care.audit' in sys.modules or "
+        "import sys, hubctl.main; sys.exit('hubctl.commands.audit.opening' in sys.modules or "
         "'rich.console' in sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)

@@ -13,8 +13,7 @@ from hubcore.access.grant import Access
 from hubcore.access.words import Action, Denial
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import RecordKind
-from hubctl.commands.look.why import is_meant
-from hubctl.denials import SAID, sentences, wall
+from hubctl.denials import SAID, is_meant, sentences, wall
 from hubd.doors.operation import Operation
 from hubd.upkeep.denials import DENIALS_MAX, DenialReport, LastDenials
 from tests.fakes.clock import FakeClock

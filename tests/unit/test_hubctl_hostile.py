@@ -92,7 +92,15 @@ SAMPLES: dict[str, Any] = {
 """What a hubd says that is well; each place of it may hold anything else."""
 NAMES = {"NAME": "front", "CREDENTIAL": "3fa9c2d18b7e40c2"}
 NOT_THE_SOCKET = frozenset(
-    {"enroll", "netcheck", "config check", "config show", "audit list", "audit verify"}
+    {
+        "enroll",
+        "netcheck",
+        "config check",
+        "config show",
+        "audit list",
+        "audit show",
+        "audit verify",
+    }
 )
 """They read files, or give way to a program; `test_audit_hostile.py` and others have those."""
 SLOW = frozenset({"doctor", "report", "bugreport"})

@@ -249,7 +249,7 @@ async def test_fields_of_a_program_that_hubctl_gives_way_to_are_refused() -> Non
     [
         (("stauts",), "Did you mean 'status'?"),
         (("clock", "trsut"), "Did you mean clock trust?"),
-        (("audit", "verfy"), "Expected hubctl audit list or hubctl audit verify."),
+        (("audit", "verfy"), "Expected hubctl audit list or hubctl audit show or "),
     ],
 )
 async def test_what_was_probably_meant_is_said(words: tuple[str, ...], meant: str) -> None:

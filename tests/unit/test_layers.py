@@ -165,6 +165,9 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
+    "hubd.building.topics": _room(
+        "hubd.config.file hubd.config.movers hubd.upkeep.checks", "", PURE
+    ),
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
@@ -227,7 +230,8 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy "
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.phones "
+        "hubd.policy "
         "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
@@ -258,14 +262,15 @@ ROOMS: dict[str, Room] = {
     "hubterm.output": _room("hubterm.exits", "", WORLDLY),
     "hubctl": _room("hubctl hubterm hubcore", "click rich", frozenset({"sqlite3"})),
     "hubctl.commands.act.enroll": _room("", "click", WORLDLY),
-    "hubctl.commands.care.audit": _room("hubctl hubterm hubcore", "click"),
-    "hubctl.evidence": _room("hubcore"),
+    "hubctl.commands.audit": _room("hubctl hubterm hubcore", "click"),
+    "hubctl.evidence": _room("hubctl.evidence hubterm.progress hubcore", ""),
     "hubctl.gathering": _room("hubctl hubterm hubcore", "", frozenset({"sqlite3"})),
     "hubctl.gathering.databases": _room("hubctl.evidence hubterm hubcore", ""),
     "hubctl.gathering.redacting": _room("hubcore.evidence.facts", "", PURE),
-    "hubctl.report": _room("hubctl.report hubterm.text hubcore", "", PURE),
+    "hubctl.report": _room("hubctl.report hubterm.text hubterm.shapes hubcore", "", PURE),
     "hubctl.report.reading": _room(
-        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubcore", ""
+        "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
+        "",
     ),
     "hubctl.top": _room("hubctl hubterm", "", WORLDLY | {"curses"}),
     "hubctl.top.screen": _room("hubctl.top.shown", "", WORLDLY),

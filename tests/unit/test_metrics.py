@@ -19,14 +19,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hubcore.access.claim import Claim, Strength
 from hubcore.access.words import Action, Denial
+from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import RecordKind
 from hubctl.commands.look.metrics import FILE, put
 from hubctl.main import hubctl
 from hubctl.metrics.exposition import Family, documents, text
 from hubctl.metrics.families import families
 from hubd.doors.operation import Operation
-from hubd.upkeep.measured import BOUNDS_SECONDS, Measured
+from hubd.upkeep.measured import BOUNDS_SECONDS, HOURS_KEPT, Measured
 from hubterm.exits import CANNOT_PRINT, NO_ANSWER
+from tests.fakes.clock import FakeClock
 
 ROOT = Path(__file__).parents[2]
 PERSON = "3fa9c2d41b7788e05566"
@@ -96,13 +98,27 @@ def operation(arrived: float = 100.0, point: int = 1) -> Operation:
     )
 
 
+def at_reader(reader: str) -> Operation:
+    made = operation()
+    return replace(made, claim=replace(claim(100.0), reader=reader))
+
+
+def counting(clock: FakeClock | None = None) -> Measured:
+    return Measured({1: "front"}, ["gate", "yard"], (clock or FakeClock()).wall)
+
+
 def measured() -> Measured:
-    counts = Measured({1: "front"})
+    counts = counting()
     counts.decided(operation(), None)
     counts.asked(operation(100.0), 100.02)
     counts.asked(operation(100.0), 109.0)
     counts.decided(operation(), Denial.NO_GRANT)
     counts.decided(operation(), Denial.NO_GRANT)
+    for _ in range(2):
+        counts.card("gate")
+    counts.decided(at_reader("gate"), None)
+    stranger = replace(operation(), claim=None)
+    counts.card_refused(stranger, Denial.UNKNOWN_CREDENTIAL, {Fact.READER: "gate"})
     return counts
 
 
@@ -125,8 +141,12 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         ("hubd_ready", {}, 1),
         ("hubd_radio_on_air", {}, 0),
         ("hubd_radio_links", {}, 2),
-        ("hubd_decisions_total", {"door": "front", "by": "access", "why": "granted"}, 1),
+        ("hubd_decisions_total", {"door": "front", "by": "access", "why": "granted"}, 2),
         ("hubd_decisions_total", {"door": "front", "by": "access", "why": "no-grant"}, 2),
+        ("hubd_cards_total", {"reader": "gate"}, 2),
+        ("hubd_cards_total", {"reader": "yard"}, 0),
+        ("hubd_card_decisions_total", {"reader": "gate", "why": "granted"}, 1),
+        ("hubd_card_decisions_total", {"reader": "gate", "why": "unknown-credential"}, 1),
         ("hubd_strike_asked_seconds_bucket", {"le": "0.01"}, 0),
         ("hubd_strike_asked_seconds_bucket", {"le": "0.025"}, 1),
         ("hubd_strike_asked_seconds_bucket", {"le": "2.5"}, 1),
@@ -168,15 +188,58 @@ def test_no_person_is_in_the_text() -> None:
 
 
 def test_strangers_cannot_make_series_by_points_that_are_not_there() -> None:
-    counts = Measured({1: "front"})
+    counts = counting()
     for point in range(2, 1000):
         counts.decided(operation(point=point), Denial.NO_GRANT)
     rows = counts.document()["decisions"]
     assert rows == [{"door": None, "by": "access", "why": "no-grant", "count": 998}]
 
 
+def test_no_reader_that_is_not_this_hub_s_makes_a_series() -> None:
+    counts = counting()
+    for number in range(999):
+        counts.card(f"reader-{number}")
+        counts.decided(at_reader(f"reader-{number}"), Denial.NO_GRANT)
+    document = counts.document()
+    assert document["cards"] == [{"reader": "gate", "count": 0}, {"reader": "yard", "count": 0}]
+    assert document["reader_decisions"] == []
+
+
+def hours_of(counts: Measured) -> list[tuple[int, int]]:
+    rows = counts.document()["strike_asked_by_hour"]
+    assert isinstance(rows, list)
+    return [(row["hour"], sum(row["counts"])) for row in rows]
+
+
+def test_by_hour_the_newest_day_is_kept() -> None:
+    clock = FakeClock()
+    counts = counting(clock)
+    first = int(clock.wall() // 3600)
+    for _ in range(3 * HOURS_KEPT):
+        counts.asked(operation(100.0), 100.02)
+        counts.asked(operation(100.0), 100.02)
+        clock.advance(3600)
+    last = first + 3 * HOURS_KEPT
+    assert hours_of(counts) == [(hour, 2) for hour in range(last - HOURS_KEPT + 1, last)]
+    clock.advance(3600 * 10)
+    assert len(hours_of(counts)) == HOURS_KEPT - 11  # a quiet night is in no hour
+    clock.advance(3600 * 100)
+    assert hours_of(counts) == []
+
+
+def test_hours_that_have_not_come_yet_are_lost_with_a_clock_that_is_set_back() -> None:
+    clock = FakeClock()
+    counts = counting(clock)
+    counts.asked(operation(100.0), 100.02)
+    clock.offset -= 5 * 3600
+    assert hours_of(counts) == []
+    counts.asked(operation(100.0), 100.02)
+    assert hours_of(counts) == [(int(clock.wall() // 3600), 1)]
+    assert counts.document()["strike_asked"]["counts"][2] == 2  # type: ignore[index]
+
+
 def test_an_order_has_no_last_byte_and_no_latency() -> None:
-    counts = Measured({1: "front"})
+    counts = counting()
     counts.asked(replace(operation(), claim=None), 200.0)
     assert counts.document()["strike_asked"] == {
         "bounds_seconds": list(BOUNDS_SECONDS),

@@ -13,6 +13,7 @@ import subprocess
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,13 @@ from hypothesis import strategies as st
 
 from hubcore.evidence.facts import RecordKind
 from hubcore.evidence.records import Record
-from hubctl.evidence import FIRST_SINCE, open_log, window
+from hubctl.evidence.opening import open_log
+from hubctl.evidence.reading import FIRST_SINCE, window
 from hubctl.main import hubctl
 from hubctl.report.charts import Band, Bar, bands, columns, rows
-from hubctl.report.figures import Figures
+from hubctl.report.figures import Figures, latency_rows
 from hubctl.report.html import STYLE, page
+from hubctl.report.latency import Hour, hours
 from hubctl.report.reading import Told, sum_up
 from hubctl.report.sums import (
     ALLOWED,
@@ -89,11 +92,23 @@ STATUS = {
 }
 
 
+FIRST_HOUR = MONDAY // HOUR + 8
+MEASURED: dict[str, Any] = {
+    "strike_asked": {"bounds_seconds": [0.01, 0.1, 1.0], "counts": [9, 9, 9, 9]},
+    "strike_asked_by_hour": [
+        {"hour": FIRST_HOUR + 1, "counts": [0, 1, 0, 1], "sum_seconds": 9.0},
+        {"hour": FIRST_HOUR, "counts": [60, 35, 5, 0], "sum_seconds": 2.0},
+        {"hour": FIRST_HOUR + 2, "counts": [0, 0, 0, 0], "sum_seconds": 0.0},
+    ],
+}
+
+
 def figures(sums: Sums | None = None, status: Any = STATUS, why: str = "") -> Figures:
     sums = sums or summed(*NIGHT)
     sums.finish(MONDAY + DAY, is_up_now=not why)
     uplink = uplink_spans(status.get("backend"), MONDAY, MONDAY + DAY)
-    return Figures(sums, uplink, status, why, MONDAY, MONDAY + DAY, False)
+    told = {} if why else MEASURED
+    return Figures(sums, uplink, status, why, MONDAY, MONDAY + DAY, False, told)
 
 
 def test_what_is_counted() -> None:
@@ -193,6 +208,58 @@ def test_any_record_can_be_counted_and_shown(
     assert json.dumps(made.document())
     assert Read(page(made)).open == []
     assert all(span.begins < span.ends for span in sums.hub)
+
+
+def test_how_fast_the_running_hub_was_by_hour() -> None:
+    assert figures().latency() == [
+        Hour(FIRST_HOUR, 100, half_within=0.01, most_within=0.1),
+        Hour(FIRST_HOUR + 1, 2, half_within=0.1, most_within=None),
+    ]
+    assert latency_rows(figures()) == [
+        ("2026-11-30T08:00:00.000Z", "100", "10", "100"),
+        ("2026-11-30T09:00:00.000Z", "2", "100", "longer"),
+    ]
+    assert "Nobody was let in." in page(replace(figures(), measured={}))
+
+
+def test_of_the_hours_the_newest_are_kept() -> None:
+    rows = [{"hour": hour, "counts": [1, 0, 0, 0]} for hour in range(100)]
+    told = {**MEASURED, "strike_asked_by_hour": rows}
+    assert [one.hour for one in hours(told, 0.5, 0.95)] == list(range(76, 100))
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.just(10**400),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["bounds_seconds", "hour", "counts", "strike_asked"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "strike_asked": st.fixed_dictionaries({"bounds_seconds": JUNK}) | JUNK,
+            "strike_asked_by_hour": st.lists(
+                st.fixed_dictionaries({"hour": JUNK, "counts": st.lists(JUNK, max_size=3)})
+            )
+            | JUNK,
+        }
+    )
+)
+def test_what_is_no_histogram_is_left_out(told: dict[str, Any]) -> None:
+    made = replace(figures(), measured=told)
+    assert json.dumps(made.document()["latency"], allow_nan=False)
+    assert Read(page(made)).open == []
 
 
 def test_quantiles() -> None:
@@ -305,12 +372,12 @@ def test_no_text_of_the_hub_is_read_as_markup_and_nobody_is_named() -> None:
 def test_each_chart_has_a_title_a_description_and_a_table_beside() -> None:
     text = page(figures())
     sections = text.split("<section>")[1:]
-    assert len(sections) == 6
+    assert len(sections) == 7
     for section in sections:
         for svg in re.findall("<svg.*?</svg>", section):
             assert [one.text for one in parts(svg, "desc")] != [None]
             assert "<table>" in section
-    assert text.count("<svg") == 5
+    assert text.count("<svg") == 6
 
 
 def test_every_number_is_in_a_table() -> None:
@@ -446,7 +513,9 @@ def test_the_zone_of_a_hub_that_names_none() -> None:
     assert Told({"doors": [{"id": 1}, 3, STATUS["doors"][0]]}).doors() == {1: "front"}
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome")
+"""The second is what CI installs: 96 MB to fetch, and no desktop."""
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 WIDTHS = (320, 1280)
 FRAMED = """<!DOCTYPE html><body><script>
 const frame = document.createElement("iframe");
@@ -463,7 +532,9 @@ document.body.append(frame);
 </script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+@pytest.mark.skipif(
+    CHROMIUM is None, reason="no browser here: apt-get install chromium-headless-shell"
+)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_browser_shows_it_at_this_width(tmp_path: Path, width: int) -> None:
     (tmp_path / "r.html").write_text(page(figures()))
@@ -478,6 +549,6 @@ def test_a_browser_shows_it_at_this_width(tmp_path: Path, width: int) -> None:
     assert titled is not None, done.stdout
     measured = json.loads(titled.group(1))
     assert measured["wide"] <= width
-    assert len(measured["drawn"]) == 5
+    assert len(measured["drawn"]) == 6
     assert all(width * 0.5 <= drawn or drawn >= 600 for drawn in measured["drawn"])
     assert measured["bar"] == "rgb(31, 95, 168)"  # the style was let in by its hash

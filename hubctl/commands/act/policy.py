@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Never
@@ -16,10 +15,8 @@ from hubctl.answers import fail, print_json
 from hubctl.client import HubClient, NoAnswer
 from hubctl.commands.act.stick import NoPolicy, Source, open_source
 from hubctl.options import JSON, SOCKET
+from hubterm.progress import Progress, Show
 from hubterm.text import clean
-
-Show = Callable[[int, int], None]
-"""Takes how many pieces were brought, and how many lie there."""
 
 
 @click.command()
@@ -33,15 +30,11 @@ def load(path: Path, where: Path, as_json: bool) -> None:
     The hub proves it as any other, and takes it only if it is newer than the one in force. The same
     command again goes on where it stopped.
     """
-    is_shown = sys.stderr.isatty() and not as_json
     try:
-        with HubClient(path) as client:
-            loaded = _load_from(client, where, _progress if is_shown else _no_progress)
+        with HubClient(path) as client, Progress("pieces brought", as_json=as_json) as shown:
+            loaded = _load_from(client, where, shown.show)
     except NoAnswer as error:
         fail(error, as_json)
-    finally:
-        if is_shown:
-            print(file=sys.stderr)
     if as_json:
         print_json(
             {"version": loaded.version, "already": loaded.already, "pieces": loaded.pieces},
@@ -163,11 +156,3 @@ def _not_understood() -> Never:
     raise NoAnswer(
         "protocol", "hubctl does not understand hubd's answer; are both of the same version?"
     )
-
-
-def _progress(brought: int, there: int) -> None:
-    print(f"\rbrought {brought} pieces of {there}", end="", file=sys.stderr, flush=True)
-
-
-def _no_progress(brought: int, there: int) -> None:
-    """Show nothing."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from hubctl.gathering.redacting import PERSONAL, Redactor
 from hubctl.gathering.running import Begun, TooLong
 from hubctl.options import JSON, SOCKET
 from hubterm.files import whole_file
+from hubterm.progress import Progress
 from hubterm.speaking import end_with_error
 from hubterm.text import clean
 
@@ -63,7 +63,7 @@ def bugreport(
     machine = Machine(path, config, state or setting, redactor=Redactor(words))
     try:
         with whole_file(target) as opened:
-            parts = list(_shown(collect_all(machine, COLLECTORS), is_shown=not as_json))
+            parts = gather(machine, as_json)
             write(opened, parts, at)
     except OSError as error:
         sentence = f"{clean(str(target))} cannot be written: {error.strerror or error}"
@@ -102,15 +102,14 @@ def _names(value: Any, words: set[str]) -> None:
                 _names(item, words)
 
 
-def _shown(parts: Iterator[Part], *, is_shown: bool) -> Iterator[Part]:
-    """Yield the parts, and show on a terminal how far it is."""
-    is_shown = is_shown and sys.stderr.isatty()
-    for count, part in enumerate(parts, 1):
-        if is_shown:
-            print(f"\r{count} of {len(COLLECTORS)} parts", end="", file=sys.stderr, flush=True)
-        yield part
-    if is_shown:
-        print(file=sys.stderr)
+def gather(machine: Machine, as_json: bool) -> list[Part]:
+    """Return the parts; a terminal shows how far it is."""
+    parts: list[Part] = []
+    with Progress("parts gathered", as_json=as_json) as shown:
+        for part in collect_all(machine, COLLECTORS):
+            parts.append(part)
+            shown.show(len(parts), len(COLLECTORS))
+    return parts
 
 
 def _document(part: Part) -> dict[str, Any]:

@@ -7,21 +7,21 @@ Laws:
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import click
 
 from hubctl.answers import print_json
-from hubctl.commands.care.audit import file_option, reading
+from hubctl.commands.audit.opening import file_option, reading
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page, TextTable
-from hubctl.report.figures import Figures, hour_rows, opening_rows, span_rows
+from hubctl.report.figures import Figures, hour_rows, latency_rows, opening_rows, span_rows
 from hubctl.report.html import HAPPENED, page
 from hubctl.report.reading import ask_hub, sum_up
 from hubctl.report.sums import Sums, uplink_spans
 from hubterm.files import whole_file
+from hubterm.progress import Progress
 from hubterm.speaking import end_with_error
 from hubterm.text import clean
 
@@ -60,16 +60,20 @@ def _figures(socket: Path, path: Path, days: int, as_json: bool) -> Figures:
     since_ms = until_ms - days * DAY_MS
     told = ask_hub(socket)
     sums = Sums(told.zone, told.doors())
-    is_shown = sys.stderr.isatty() and not as_json
-    with reading(path, as_json) as connection:
-        is_cut = sum_up(
-            connection, sums, since_ms, until_ms, _progress if is_shown else _no_progress
-        )
-    if is_shown:
-        print(file=sys.stderr)
+    with reading(path, as_json) as connection, Progress("records read", as_json=as_json) as shown:
+        is_cut = sum_up(connection, sums, since_ms, until_ms, shown.show)
     sums.finish(until_ms, is_up_now=not told.why)
     uplink = uplink_spans(told.status.get("backend"), since_ms, until_ms)
-    return Figures(sums, uplink, told.status, told.why, since_ms, until_ms, is_cut)
+    return Figures(
+        sums=sums,
+        uplink=uplink,
+        status=told.status,
+        why_down=told.why,
+        since_ms=since_ms,
+        until_ms=until_ms,
+        is_cut=is_cut,
+        measured=told.measured,
+    )
 
 
 def _write(html: Path, text: str, as_json: bool) -> None:
@@ -103,17 +107,14 @@ def text_page(figures: Figures) -> Page:
             opening_rows(figures),
         ),
         TextTable(
+            "from the last byte to the strike, newest hours",
+            ("hour from", "count", "half within ms", "95 % within ms"),
+            latency_rows(figures),
+        ),
+        TextTable(
             "devices", ("device", "answers", "faults now", "faults begun"), figures.devices()
         ),
         TextTable("hub", ("from", "to", "state"), span_rows(figures.sums.hub)),
         TextTable("uplink", ("from", "to", "state"), span_rows(figures.uplink)),
     ]
     return Page(facts=facts, tables=tables)
-
-
-def _progress(read: int, there: int) -> None:
-    print(f"\rread {read} records of {there}", end="", file=sys.stderr, flush=True)
-
-
-def _no_progress(read: int, there: int) -> None:
-    """Show nothing."""

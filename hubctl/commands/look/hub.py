@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from hubctl.answers import ask_or_end, print_json
+from hubctl.answers import print_json
 from hubctl.denials import wall
+from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page
 from hubctl.show import troubles_about
@@ -31,7 +32,7 @@ def hub(path: Path, as_json: bool) -> None:
 
     Exit status 1 when the certificate does not hold now.
     """
-    answer = ask_or_end(path, "status", as_json)
+    answer = ask_or_disk(path, "status", as_json, "hub")
     if as_json:
         print_json({key: answer.get(key) for key in KEYS})
     else:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from hubctl.answers import ask_or_end, print_json
+from hubctl.answers import print_json
+from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page
 from hubterm.text import age, clean, moment
@@ -19,7 +20,7 @@ from hubterm.text import age, clean, moment
 @click.pass_obj
 def policy(path: Path, as_json: bool) -> None:
     """Show which policy is in force, how old it is and how much it holds."""
-    answer = ask_or_end(path, "policy", as_json)
+    answer = ask_or_disk(path, "policy", as_json, "policy")
     if as_json:
         print_json(answer)
     elif not answer["version"]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from hubctl.answers import ask_or_end, print_json
+from hubctl.answers import print_json
+from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page, Trouble
 from hubctl.show import NEXT_KEY, backend_text, troubles_about
@@ -31,7 +32,7 @@ def uplink(path: Path, as_json: bool) -> None:
 
     Exit status 1 when a backend is configured and not connected, or takes no records.
     """
-    answer = ask_or_end(path, "status", as_json)
+    answer = ask_or_disk(path, "status", as_json, "uplink")
     backend = answer.get("backend")
     if as_json:
         print_json({"uplink": backend})

@@ -1,0 +1,1 @@
+"""`hubctl audit`: the evidence, with the daemon up, down, or from a copy."""

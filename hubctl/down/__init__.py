@@ -1,0 +1,1 @@
+"""What hubctl still knows while hubd is down: from configuration, evidence, journal and systemd."""
