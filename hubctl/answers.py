@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ask(path: Path | str, call: str, **arguments: str) -> dict[str, Any]:
+def ask(path: Path | str, call: str, **arguments: str | int) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
         return _document(call, client.call(call, **arguments))
@@ -50,6 +50,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
         case "accept-state", {"was": str() | None, "policy_version": int()}:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
+            return dict(answer)
+        case "seal-export", {"seal": str(), "certificate": str()}:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)

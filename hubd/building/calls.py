@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from hubcore.access.words import HubName
+from hubcore.codec.cose import SigningKey
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.calls import Call
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
 from hubd.calls.care import CareCalls
+from hubd.calls.evidence import EvidenceCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.readers import ReaderCalls
 from hubd.config.file import Config
+from hubd.evidence.sealing import ExportSealing
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
@@ -21,6 +26,7 @@ from hubd.upkeep.status import Status
 
 def make_calls(
     config: Config,
+    keys: HubKeys,
     stores: Stores,
     evidence: Evidence,
     status: Status,
@@ -38,4 +44,16 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
+        *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
+    )
+
+
+def _make_sealing(config: Config, keys: HubKeys, evidence: Evidence) -> ExportSealing:
+    return ExportSealing(
+        log=evidence.log,
+        name=HubName(config.hub.site, config.hub.id),
+        key=SigningKey(keys.identity),
+        certificate=lambda: keys.in_force.document,
+        clock=evidence.clock,
+        tell=evidence.tell,
     )
