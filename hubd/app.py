@@ -49,6 +49,7 @@ from hubd.stores import Stores
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.selfcheck import SelfCheck
 from hubd.upkeep.standing import StandingProblems
 from hubd.wiring.parts import MakeParts, Parts, RunPart
@@ -78,6 +79,7 @@ class Hub:
     orders: BackendOrders
     devices: Devices
     links: Links
+    traces: Traces
     epochs: EpochKeys
     readers: Attending | None
     sync: Sync | None
@@ -94,7 +96,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     devices = make_devices(config, parts, policy, evidence)
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
-    phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
+    phones = make_phones(
+        config, keys, parts.radio, doors.unlock, policy, found, stores, doors.traces, evidence
+    )
     readers = make_readers(config, keys, parts, policy, doors, evidence)
     intake = make_policy_intake(
         config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
@@ -125,7 +129,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
-    calls = make_calls(config, keys, stores, evidence, status, time, policy, loads, doors, readers)
+    calls = make_calls(
+        config, keys, stores, evidence, status, time, policy, loads, doors, readers, phones.links
+    )
     return Hub(
         parts=parts,
         runs={**parts.runs, **movers.runs},
@@ -135,7 +141,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         tell=evidence.tell,
         health=evidence.health,
         problems=evidence.problems,
-        self_check=make_self_check(config, keys, phones.ring, sync, time, evidence),
+        self_check=make_self_check(config, keys, phones.ring, sync, time, heard, evidence),
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,
@@ -146,6 +152,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         orders=doors.orders,
         devices=devices,
         links=phones.links,
+        traces=doors.traces,
         epochs=phones.epochs,
         readers=readers,
         sync=sync,

@@ -21,6 +21,20 @@ class LinkId:
     visit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """The adapter that serves the hub, as its stack knows it now.
+
+    `address` is the hub's own. `generation` is the Bluetooth version of the controller, such as
+    "5.2". None: not known.
+    """
+
+    name: str
+    address: str | None = None
+    powered: bool | None = None
+    generation: str | None = None
+
+
 class RadioListener(Protocol):
     """What a radio reports: links open, frames come, links close. Calls come on the event loop."""
 
@@ -60,3 +74,9 @@ class Radio(Protocol):
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer; do nothing when the link is gone."""
+
+    def adapter(self) -> Adapter | None:
+        """Return the adapter in use, None when there is none."""
+
+    def rssi(self, link: LinkId) -> int | None:
+        """Return how strongly a peer is heard, in dBm; None when that is not measured."""

@@ -12,9 +12,11 @@ from hubd.calls.care import CareCalls
 from hubd.calls.evidence import EvidenceCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
+from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
 from hubd.config.file import Config
 from hubd.evidence.sealing import ExportSealing
+from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
@@ -35,6 +37,7 @@ def make_calls(
     loads: PolicyLoads,
     doors: Doors,
     readers: Attending | None,
+    links: Links,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
     unlock = doors.unlock
@@ -44,6 +47,7 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
+        *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
         *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hubcore.access.words import Denial
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
@@ -13,6 +14,7 @@ from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.doors.operation import Operation
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -27,6 +29,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.measured import Measured
 from hubd.upkeep.standing import StandingProblems
 
@@ -45,6 +48,7 @@ class Doors:
     passback: PassbackReset
     denials: LastDenials
     measured: Measured
+    traces: Traces
 
 
 def make_doors(
@@ -69,8 +73,9 @@ def make_doors(
         [reader.id for reader in config.readers],
         evidence.clock.wall,
     )
+    traces = Traces(config.doors_of_points(), evidence.clock)
     unlock = _make_unlock(
-        config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
+        config, movers, policy, standing, watch, persons, heard, denials, measured, traces, evidence
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -105,6 +110,7 @@ def make_doors(
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
         measured=measured,
+        traces=traces,
     )
 
 
@@ -148,8 +154,17 @@ def _make_unlock(
     heard: LastHeard,
     denials: LastDenials,
     measured: Measured,
+    traces: Traces,
     evidence: Evidence,
 ) -> Unlock:
+    def decided(operation: Operation, why: Denial | None) -> None:
+        measured.decided(operation, why)
+        traces.decided(operation, why)
+
+    def asked(operation: Operation, now: float) -> None:
+        measured.asked(operation, now)
+        traces.asked(operation, now)
+
     rules = SiteRules(
         points=points_of(config),
         zone=config.hub.zone,
@@ -167,8 +182,10 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
         on_denied=denials.note,
-        on_decided=measured.decided,
-        on_asked=measured.asked,
+        on_decided=decided,
+        on_recorded=traces.recorded,
+        on_asked=asked,
+        on_ended=traces.ended,
     )
 
 

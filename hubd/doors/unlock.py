@@ -79,16 +79,21 @@ class Unlock:
         mode_at: Callable[[int], DoorMode] | None = None,
         on_denied: OnDenied = unheard,
         on_decided: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
+        on_recorded: Callable[[Operation], None] = lambda _operation: None,
         on_asked: Callable[[Operation, float], None] = lambda _operation, _now: None,
+        on_ended: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
-        `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_asked` of each strike
-        that is asked to move, at this monotonic second.
+        `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_recorded` when
+        its record is durable, `on_asked` of each strike that is asked to move, at this monotonic
+        second, `on_ended` of what the asker of a new operation is told.
         """
         self._points = rules.points
         self._on_decided = on_decided
+        self._on_recorded = on_recorded
         self._on_asked = on_asked
+        self._on_ended = on_ended
         self._persons = persons
         self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
@@ -341,6 +346,7 @@ class Unlock:
             if was_try and ended.end is OperationEnd.MOVED:
                 self._tries.moved(operation.source)
             self._operations.end(operation, ended)
+        self._on_ended(operation, ended.outcome.why)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
         elif was_try:
@@ -355,6 +361,7 @@ class Unlock:
         if not await durable:
             fault = "it could not be recorded in time"
             return await self._not_released(attempt, Denial.DOOR_FAULT, fault)
+        self._on_recorded(operation)
         if why in NO_DECISIONS:
             return self._ended(operation, why, OperationEnd.NOTHING_DONE)
         if why is not None or not operation.moves:

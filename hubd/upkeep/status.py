@@ -37,6 +37,8 @@ class Status:
     config: Config
     certificate: CertificateInForce
     version: str
+    topics: frozenset[Topic]
+    """Those that this hub judges (`hubd.building.topics`)."""
     health: Health
     measured: Measured
     clock: Clock
@@ -82,12 +84,13 @@ class Status:
         return [self._door(door) for door in self.config.doors]
 
     def checks(self) -> list[Document]:
-        """Return each topic of the table of checks, with what stands under it."""
+        """Return each topic that this hub judges, and what stands under it."""
         standing = {problem["id"]: problem for problem in self.health.shown_problems()}
         areas = {row.topic: AREA_OF[row.class_] for row in CHECKS.values()}
         return [
             standing.get(str(topic), {"id": str(topic), "area": str(areas[topic])})
             for topic in Topic
+            if topic in self.topics or str(topic) in standing
         ]
 
     def devices(self) -> list[Document]:

@@ -165,6 +165,9 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
+    "hubd.building.topics": _room(
+        "hubd.config.file hubd.config.movers hubd.upkeep.checks", "", PURE
+    ),
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
@@ -228,7 +231,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.calls": _room(
         "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.evidence.sealing "
-        "hubd.orders.passback hubd.policy "
+        "hubd.orders.passback hubd.phones hubd.policy "
         "hubd.readers hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,

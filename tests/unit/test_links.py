@@ -37,6 +37,7 @@ from hubd.doors.unlock import LATE_SECONDS
 from hubd.phones.dropping import DROP_TRIES
 from hubd.phones.links import Links
 from hubd.phones.visit import EFFECTS_MAX
+from hubd.upkeep.lately.traces import Traces
 from hubsim import site
 from hubsim.phone.effects import Decided, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.machine import Attempt
@@ -89,8 +90,10 @@ class Rig:
     decide: Callable[[Claim, Callable[[], bool]], Awaitable[ClaimOutcome]] | None = None
     drop_pause_seconds: float = 2.0
     strike_seconds: float = 5.0
+    traces: Traces = field(init=False)
 
     def __post_init__(self) -> None:
+        self.traces = Traces({1: "front", 2: "lab"}, self.hub.clock)
         self.links = Links(
             side=self.hub.side,
             radio=self.radio,
@@ -103,6 +106,7 @@ class Rig:
             refused=self.refused.append,
             take_revocations=self.hub.carried_intake().take,
             tell=lambda event, facts: self.told.append((event, facts)),
+            traced=self.traces,
             clock=self.hub.clock,
             drop_pause_seconds=self.drop_pause_seconds,
         )

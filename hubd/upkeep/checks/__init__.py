@@ -23,6 +23,7 @@ from hubd.upkeep.checks import (
     devices,
     disk,
     doors,
+    host,
     keys,
     radio,
     readers,
@@ -70,6 +71,7 @@ SUBJECTS: tuple[Mapping[CheckId, Check], ...] = (
     backend.ROWS,
     disk.ROWS,
     state.ROWS,
+    host.ROWS,
 )
 """The rows of each file."""
 

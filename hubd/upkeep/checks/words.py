@@ -105,6 +105,15 @@ class Topic(StrEnum):
     UPLINK_KEY = "uplink_key"
     USES = "uses"
     ZWAVE = "zwave"
+    SERVICE = "service"
+    WATCHDOG = "watchdog"
+    EXPOSURE = "exposure"
+    SOCKET = "socket"
+    LISTENING = "listening"
+    WEAR = "wear"
+    BLUEZ_VERSION = "bluez_version"
+    FIREWALL = "firewall"
+    OFFLINE = "offline"
 
 
 class Part(StrEnum):
@@ -250,6 +259,18 @@ class CheckId(StrEnum):
     ZWAVE_MISSING = "zwave-missing"
     ZWAVE_SILENT = "zwave-silent"
     ZWAVE_STICK = "zwave-stick"
+    SERVICE_FAILED = "service-failed"
+    SERVICE_RESTARTS = "service-restarts"
+    WATCHDOG_OFF = "watchdog-off"
+    UNIT_EXPOSED = "unit-exposed"
+    SOCKET_OPEN = "socket-open"
+    PORT_LISTENS = "port-listens"
+    FLASH_WORN = "flash-worn"
+    FLASH_ENDS = "flash-ends"
+    BLUEZ_KNOWN_BAD = "bluez-known-bad"
+    FIREWALL_DROPS = "firewall-drops"
+    OFFLINE_LONG = "offline-long"
+    OFFLINE_OVER = "offline-over"
 
 
 @dataclass(frozen=True, slots=True)
