@@ -60,6 +60,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
+        case "seal-export", {"seal": str(), "certificate": str()}:
+            return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
         case "door", {"id": str(), "access_points": list(), "decisions": list()}:

@@ -91,6 +91,7 @@ TABLE = (
     Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),
     Row("audit list", "audit.listing:list_records", "The newest records, or of a time.", CARE),
     Row("audit show", "audit.showing:show", "One record, decoded, and its place.", CARE),
+    Row("audit export", "audit.exporting:export", "A file of records that proves itself.", CARE),
     Row("audit verify", "audit.verifying:verify", "Check every record of the evidence.", CARE),
     Row("report", "care.report:report", "Figures of the last days, also as a page.", CARE),
     Row("bugreport", "care.bugreport:bugreport", "A file for whoever is to help.", CARE),

@@ -127,6 +127,11 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "audit verify": (
         Example("sudo hubctl audit verify", "does the chain hold?"),
         Example("hubctl audit verify --file copy.db --json", "a copy, for machines"),
+        Example("hubctl audit verify --export week.cbor --issuer issuer.cbor", "a file, anywhere"),
+    ),
+    "audit export": (
+        Example("sudo hubctl audit export all.cbor", "every record, signed by the hub"),
+        Example("sudo hubctl audit export week.cbor --since 7d", "those of a time"),
     ),
     "report": (
         Example("sudo hubctl report", "the last 7 days"),
