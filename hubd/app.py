@@ -140,6 +140,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     )
     calls = make_calls(
         config=config,
+        keys=keys,
         stores=stores,
         evidence=evidence,
         status=status,

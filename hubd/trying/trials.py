@@ -25,6 +25,8 @@ from hubd.upkeep.checks import AREA_OF, CHECKS, Area, CheckId
 STEP_SECONDS = 15.0
 """A device that sleeps answers later, or not at all: then that is what is known."""
 PACE_SECONDS = 10.0
+TRY = "try"
+"""What the record says was done."""
 
 
 class TrialState(StrEnum):
@@ -102,9 +104,9 @@ class Trials:
         self._under_way = True
         self._next_at = self._clock.monotonic() + PACE_SECONDS
         try:
-            detail: Detail = {Fact.VOUCHED_BY: by, Fact.UID: uid}
-            number = await self._log.append(record_now(self._clock, RecordKind.TRIED, detail))
-            self._tell(EventName.TRIED, detail)
+            detail: Detail = {Fact.WHAT: TRY, Fact.VOUCHED_BY: by, Fact.UID: uid}
+            number = await self._log.append(record_now(self._clock, RecordKind.ACT, detail))
+            self._tell(EventName.ACT, detail)
             steps = self._make_steps(number)
             async with asyncio.TaskGroup() as tasks:
                 tried = [tasks.create_task(self._try(step)) for step in steps]

@@ -90,10 +90,10 @@ async def test_it_is_recorded_with_its_user_before_anything_is_tried() -> None:
     assert [trial.state for trial in await made.run()] == [TrialState.OK]
     (stored,) = made.audit.stored
     said = facts(stored.body)
-    assert said["kind"] == RecordKind.TRIED
-    assert (said["vouched_by"], said["uid"]) == ("technician", UID)
+    assert said["kind"] == RecordKind.ACT
+    assert (said["what"], said["vouched_by"], said["uid"]) == ("try", "technician", UID)
     assert made.number == stored.number
-    assert [event for event, _ in made.told] == [EventName.TRIED]
+    assert [event for event, _ in made.told] == [EventName.ACT]
 
 
 async def test_without_its_record_nothing_is_tried() -> None:
