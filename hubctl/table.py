@@ -81,6 +81,7 @@ TABLE = (
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("policy why", "look.would:would", "Would a credential open a door now? If not, why?", LOOK),
     Row("metrics", "look.metrics:metrics", "Numbers for Prometheus.", LOOK),
+    Row("top", "live.top:top", "The hub on a screen that lives.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
     Row(

@@ -113,6 +113,11 @@ CASES: dict[Words, Case] = {
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
+    ("top",): Case(
+        says=("hub-1", "front", "records"),
+        keys=("status", "measured", "radio", "trace"),
+        streams=True,
+    ),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("doctor",): Case(
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")

@@ -287,6 +287,13 @@ ROOMS: dict[str, Room] = {
         "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
         "",
     ),
+    "hubctl.top": _room("hubctl hubterm", "", WORLDLY | {"curses"}),
+    "hubctl.top.screen": _room("hubctl.top.shown", "", WORLDLY),
+    "hubctl.top.shown": _room(
+        "hubctl.top.shown hubctl.kept hubctl.show hubterm.shapes hubterm.text",
+        "rich",
+        PURE | {"curses"},
+    ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
