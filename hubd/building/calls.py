@@ -5,18 +5,24 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
+from hubcore.access.words import HubName
+from hubcore.codec.cose import SigningKey
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import Mover
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.calls import Call
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
 from hubd.calls.care import CareCalls
 from hubd.calls.doors import DoorCalls
+from hubd.calls.evidence import EvidenceCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
+from hubd.calls.trials import TrialCalls
 from hubd.config.file import Config
+from hubd.evidence.sealing import ExportSealing
 from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
@@ -26,6 +32,7 @@ from hubd.technician.acts import DoorActs
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
+from hubd.trying.trials import Trials
 from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
@@ -89,6 +96,7 @@ def make_door_calls(
 
 def make_calls(
     config: Config,
+    keys: HubKeys,
     stores: Stores,
     evidence: Evidence,
     status: Status,
@@ -98,6 +106,7 @@ def make_calls(
     doors: Doors,
     readers: Attending | None,
     links: Links,
+    trials: Trials,
     of_doors: DoorCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
@@ -108,6 +117,19 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
+        *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
+        *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
+    )
+
+
+def _make_sealing(config: Config, keys: HubKeys, evidence: Evidence) -> ExportSealing:
+    return ExportSealing(
+        log=evidence.log,
+        name=HubName(config.hub.site, config.hub.id),
+        key=SigningKey(keys.identity),
+        certificate=lambda: keys.in_force.document,
+        clock=evidence.clock,
+        tell=evidence.tell,
     )

@@ -113,6 +113,11 @@ CASES: dict[Words, Case] = {
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
+    ("top",): Case(
+        says=("hub-1", "front", "records"),
+        keys=("status", "measured", "radio", "trace"),
+        streams=True,
+    ),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("doctor",): Case(
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
@@ -176,6 +181,11 @@ CASES: dict[Words, Case] = {
         says=("enrolled already: hub hub-a of site acme",),
         keys=("hub", "site", "access_points", "new", "kept", "unwired"),
         more=("127.0.0.1:1", "--root", "{root}", "--token-file", "{root}/token"),
+    ),
+    ("audit", "export"): Case(
+        says=("records, 1 to", "The hub signed it, and recorded who took it."),
+        keys=("file", "records", "first", "head", "signed", "why_unsigned"),
+        more=("{root}/all.cbor", "--file", "{audit}"),
     ),
     ("audit", "show"): Case(
         says=("kind", "hash before", "the backend"),
@@ -456,6 +466,32 @@ async def test_the_doctor_looks_at_every_topic_that_this_hub_has(stage: Stage) -
     assert "devices_dead" not in told, "this hub has no device"
 
 
+async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> None:
+    """Disk, backend and reader really answer. One record says who asked."""
+    before = await records_of(stage, RecordKind.ACT)
+    doors_before = await records_of(stage, RecordKind.DOOR)
+    status, out, err = await ended(await start(stage, "doctor", "--active", "--json"))
+    assert (status in (1, 2), err) == (True, ""), "a desk has no bluetoothd"
+    tried = {
+        one["id"]: one["state"]
+        for one in json.loads(out)["checks"]
+        if one["id"].startswith("active-")
+    }
+    assert tried == {
+        "active-disk": "ok",
+        "active-backend": "ok",
+        "active-radio": "unknown",
+        "active-reader-front": "ok",
+    }
+    assert (await details_of(stage, RecordKind.ACT))[before:] == [
+        {"what": "try", "vouched_by": "technician", "uid": os.geteuid()}
+    ]
+    assert await records_of(stage, RecordKind.DOOR) == doors_before
+    status, out, err = await ended(await start(stage, "doctor", "--active", "--json"))
+    assert (status, out) == (75, "")
+    assert json.loads(err.splitlines()[-1])["error"]["code"] == "busy"
+
+
 async def test_the_key_of_a_reader_was_changed_once(stage: Stage) -> None:
     """It stands where the simulated reader keeps it."""
     assert (await look(stage, ("reader", "NAME", "change-key")))[0] == 0
@@ -503,3 +539,20 @@ async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
             assert b"tailing" in await reader.readline()
         assert (await look(stage, ("status",)))[0] == 0
         assert (await look(stage, ("doors",)))[0] == 0
+
+
+async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage) -> None:
+    before = await records_of(stage, RecordKind.ACT)
+    target = disk_of(stage) / "signed.cbor"
+    status, out, err = await ended(
+        await start(stage, "audit", "export", str(target), "--file", "{audit}", "--json")
+    )
+    assert (status, err, json.loads(out)["signed"]) == (0, "", True)
+    exports = [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+    assert len(exports) == before + 1
+    assert exports[-1]["uid"] == os.geteuid()
+    issuer = stage.site.path / "issuer.cbor"
+    words = ("audit", "verify", "--export", str(target), "--issuer", str(issuer))
+    status, out, _ = await ended(await start(stage, *words))
+    assert status == 0
+    assert "Hub hub-1 of site-1 signed them." in out
