@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ask(path: Path | str, call: str, **arguments: str) -> dict[str, Any]:
+def ask(path: Path | str, call: str, **arguments: str | int) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
         return _document(call, client.call(call, **arguments))
 
 
-def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: str) -> dict[str, Any]:
+def ask_or_end(
+    path: Path | str, call: str, as_json: bool, **arguments: str | int
+) -> dict[str, Any]:
     """Return the document of one call, or end with the sentence of why there is none."""
     try:
         return ask(path, call, **arguments)
@@ -42,6 +44,10 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
         case "denials", {"denials": list(), "zone": str()}:
             return dict(answer)
         case "measured", {"decisions": list(), "strike_asked": dict()}:
+            return dict(answer)
+        case "radio", {"adapter": dict() | None, "advertising": dict(), "links": list()}:
+            return dict(answer)
+        case "trace", {"unlocks": list()}:
             return dict(answer)
         case "policy", {"version": int()}:
             return dict(answer)

@@ -27,12 +27,14 @@ from hubd.doors.operation import Operation
 
 KEPT = 32
 OPENS_SECONDS = 30.0
+VERDICT_SECONDS = 5.0
+"""A verdict that has not gone to the radio by then does not go any more."""
 GRANTED = "granted"
 
 
 @dataclass(slots=True)
 class Trace:
-    """One unlock; `steps` has monotonic seconds. `link` is a phone's visit."""
+    """One unlock; `steps` and `ended` have monotonic seconds. `link` is a phone's visit."""
 
     number: int
     operation: Operation
@@ -40,6 +42,7 @@ class Trace:
     steps: dict[UnlockStep, float]
     link: int | None
     result: str
+    ended: float | None = None
 
     @property
     def began(self) -> float:
@@ -62,11 +65,17 @@ class Trace:
     def total_seconds(self) -> float | None:
         """From the last byte, or the order, to the answer; None while it is not answered."""
         begin = self.steps.get(UnlockStep.LAST_BYTE, self.steps.get(UnlockStep.DECIDED))
-        by_radio = self.link is not None
-        end = self.steps.get(UnlockStep.VERDICT_SENT if by_radio else UnlockStep.STRIKE_ANSWERED)
+        end = self.ended if self.link is None else self.steps.get(UnlockStep.VERDICT_SENT)
         if begin is None or end is None:
             return None
         return end - begin
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether no step but the door's is to come: a phone may leave without its verdict."""
+        if self.ended is None:
+            return False
+        is_waiting = self.link is not None and UnlockStep.VERDICT_SENT not in self.steps
+        return not is_waiting or now - self.ended > VERDICT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +143,9 @@ class Traces:
         if trace is None:
             return
         trace.result = _said(why)
+        trace.ended = self._clock.monotonic()
         if UnlockStep.STRIKE_ASKED in trace.steps:
-            trace.note(UnlockStep.STRIKE_ANSWERED, self._clock.monotonic())
+            trace.note(UnlockStep.STRIKE_ANSWERED, trace.ended)
 
     def answered(self, claim: Claim) -> None:
         """The verdict was given to the radio."""
@@ -164,7 +174,8 @@ class Traces:
 
     def _shown(self, trace: Trace) -> Mapping[str, object]:
         began = trace.began
-        ago_seconds = self._clock.monotonic() - began
+        now = self._clock.monotonic()
+        ago_seconds = now - began
         total = trace.total_seconds
         steps = sorted(trace.steps.items(), key=lambda step: step[1])
         return {
@@ -177,6 +188,7 @@ class Traces:
             "action": int(trace.operation.action),
             "result": trace.result,
             "steps": [{"step": str(step), "ms": _ms(at - began)} for step, at in steps],
+            "over": trace.is_over(now),
             "total_ms": None if total is None else _ms(total),
         }
 
