@@ -78,7 +78,7 @@ def _adapter(adapter: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not adapter:
         yield "adapter", "none in use"
         return
-    power = {True: "", False: ", switched off"}.get(adapter.get("powered"), "")  # type: ignore[call-overload]
+    power = ", switched off" if adapter.get("powered") is False else ""
     yield "adapter", f"{clean(adapter.get('name'))}{power}"
     yield "address", _or_not_measured(adapter.get("address"))
     yield "Bluetooth version", _or_not_measured(adapter.get("generation"))
