@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ask(path: Path | str, call: str, **arguments: str | int) -> dict[str, Any]:
+def ask(path: Path | str, call: str, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
         return _document(call, client.call(call, **arguments))
 
 
-def ask_or_end(
-    path: Path | str, call: str, as_json: bool, **arguments: str | int
-) -> dict[str, Any]:
+def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call, or end with the sentence of why there is none."""
     try:
         return ask(path, call, **arguments)
@@ -58,6 +56,16 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
+            return dict(answer)
+        case "door", {"id": str(), "access_points": list(), "decisions": list()}:
+            return dict(answer)
+        case "door-test", {"door": str(), "would": str(), "movers": list()}:
+            return dict(answer)
+        case "door-release", {"door": str(), "released": True}:
+            return dict(answer)
+        case "door-lockdown" | "door-normal", {"door": str(), "changed": bool(), "mode": str()}:
+            return dict(answer)
+        case "policy-why", {"zone": str(), "known": bool(), "points": list()}:
             return dict(answer)
         case "doors" | "devices" | "checks", list() if all(
             isinstance(item, dict) for item in answer

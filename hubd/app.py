@@ -26,7 +26,7 @@ from hubd.building.backend import (
     make_sync,
     make_tls_taker,
 )
-from hubd.building.calls import make_calls
+from hubd.building.calls import make_acts, make_calls, make_door_calls
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
@@ -37,6 +37,7 @@ from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.phones.epochkeys import EpochKeys
@@ -46,6 +47,7 @@ from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.technician.acts import DoorActs
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
@@ -77,6 +79,8 @@ class Hub:
     doors: DoorWatch
     keeper: DoorKeeper
     orders: BackendOrders
+    carried_orders: CarriedOrders
+    acts: DoorActs
     devices: Devices
     links: Links
     traces: Traces
@@ -129,8 +133,22 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
+    acts = make_acts(doors, evidence)
+    of_doors = make_door_calls(
+        config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
+    )
     calls = make_calls(
-        config, stores, evidence, status, time, policy, loads, doors, readers, phones.links
+        config,
+        stores,
+        evidence,
+        status,
+        time,
+        policy,
+        loads,
+        doors,
+        readers,
+        phones.links,
+        of_doors,
     )
     return Hub(
         parts=parts,
@@ -150,6 +168,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         doors=doors.watch,
         keeper=doors.keeper,
         orders=doors.orders,
+        carried_orders=doors.carried,
+        acts=acts,
         devices=devices,
         links=phones.links,
         traces=doors.traces,

@@ -81,7 +81,7 @@ async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:
         Fact.VERSION: __version__,
         **hub.floor.begin(),
         **hub.policy.carried(),
-        **hub.orders.begin(),
+        **hub.carried_orders.begin(),
     }
     await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended, uses_mended))
 
@@ -164,6 +164,7 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
         hub.loads.run(),
+        hub.acts.run(),
         hub.log.mend(hub.clock),
         hub.disk.run(),
         tell_left_out(),

@@ -228,7 +228,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.FLOOR: _NUMBER,  # Unix milliseconds
     Fact.FOUND: _TEXT,
     Fact.FRAME_ERRORS: _NUMBER,
-    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `schedule`, `input`, `policy`
+    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `technician`, ...
     Fact.GRANT: _ID_BYTES,
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
@@ -244,7 +244,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
     Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
-    Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
+    Fact.ORDERS: _ID_BYTES,  # all that stand by somebody's word (`carried_orders`)
     Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
@@ -263,7 +263,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.SEQUENCE_ERRORS: _NUMBER,
     Fact.SEVERITY: _TEXT,
     Fact.SINCE: _NUMBER,  # Unix milliseconds
-    Fact.SOURCE: _ID,  # whose refusals were summed: an asker, `backend` or `several`
+    Fact.SOURCE: _ID,  # of summed refusals: an asker, `backend`, `technician`, `several`
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,
@@ -314,6 +314,7 @@ _ORDER = frozenset(
         Fact.WHY,
         Fact.OUTCOME,
         Fact.CLOCK,
+        Fact.UID,
     }
 )
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
@@ -338,7 +339,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
             Fact.READER,
         }
     ),
-    RecordKind.REMOTE: _ASKED,
+    RecordKind.REMOTE: _ASKED | {Fact.UID},
     RecordKind.REFUSED: frozenset(
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
     ),

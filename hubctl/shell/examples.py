@@ -48,6 +48,22 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl doors", "all doors"),
         Example("hubctl doors -o id,state", "two fields of each, for a shell"),
     ),
+    "door NAME": (
+        Example("hubctl door front", "by id, by name, or by an access point"),
+        Example("hubctl door front -o mode,orders", "who holds it, for a shell"),
+    ),
+    "door NAME test": (
+        Example("hubctl door front test", "drives nothing"),
+        Example("sudo hubctl door front test --pulse", "drives it once, as a release"),
+    ),
+    "door NAME release": (
+        Example("sudo hubctl door front release", "for as long as a phone gets"),
+        Example("sudo hubctl door front release --for 10s", "for longer, up to the door's cap"),
+    ),
+    "door NAME lockdown": (
+        Example("sudo hubctl door front lockdown", "also after a restart, until it is ended"),
+    ),
+    "door NAME normal": (Example("sudo hubctl door front normal", "says who still holds it"),),
     "devices": (
         Example("hubctl devices", "all devices; the last column says what is wrong"),
         Example("hubctl devices -o id,answers,faults", "which one is dead, for a shell"),
@@ -67,6 +83,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "policy": (
         Example("hubctl policy", "the policy in force"),
         Example("hubctl policy -o version,age_seconds", "for a shell"),
+    ),
+    "policy why": (
+        Example("hubctl policy why 3fa9c2 front", "now, at each access point of front"),
+        Example("hubctl policy why 3fa9c2 front --at 2026-11-30T09:00", "by the site's clock"),
     ),
     "metrics": (
         Example("hubctl metrics", "on standard output"),

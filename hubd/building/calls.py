@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
+
+from hubcore.phone.tickets import TicketTable
+from hubcore.ports.doors import Mover
 from hubd.adapters.local.calls import Call
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
 from hubd.calls.care import CareCalls
+from hubd.calls.doors import DoorCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
@@ -16,9 +22,69 @@ from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.technician.acts import DoorActs
+from hubd.technician.names import DoorNames
+from hubd.technician.report import DoorReport
+from hubd.technician.would import WouldOpen
+from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.status import Status
+
+OP_BYTES = 16
+"""Of the id of an operation that a technician begins."""
+
+
+def _new_id() -> bytes:
+    return secrets.token_bytes(OP_BYTES)
+
+
+def make_acts(doors: Doors, evidence: Evidence) -> DoorActs:
+    """Make what a technician does to doors."""
+    return DoorActs(
+        release=doors.unlock.release_here,
+        orders=doors.technician,
+        secured=doors.keeper.secured,
+        clock=evidence.clock,
+        new_id=_new_id,
+    )
+
+
+def make_door_calls(
+    config: Config,
+    status: Status,
+    policy: ProvenPolicy,
+    doors: Doors,
+    movers: Mapping[str, Mover],
+    tickets: TicketTable,
+    acts: DoorActs,
+    evidence: Evidence,
+) -> DoorCalls:
+    """Make what is asked about one door, and done to it."""
+
+    def is_up(part: Part) -> bool:
+        return not evidence.problems.stands(CHECKS[CHECK_OF_PART[part]].topic)
+
+    report = DoorReport(
+        status=status,
+        standing=doors.standing,
+        carried=doors.carried,
+        watch=doors.watch,
+        movers=movers,
+        decisions=doors.decisions,
+        why_shut=doors.unlock.why_shut,
+        is_up=is_up,
+    )
+    would = WouldOpen(
+        zone=config.hub.time_zone,
+        judge=doors.unlock,
+        policy=policy,
+        grants_of=tickets.grants_of,
+        denials=doors.denials,
+        clock=evidence.clock,
+        new_id=_new_id,
+    )
+    return DoorCalls(DoorNames(config.doors), acts, report, would)
 
 
 def make_calls(
@@ -32,6 +98,7 @@ def make_calls(
     doors: Doors,
     readers: Attending | None,
     links: Links,
+    of_doors: DoorCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
     unlock = doors.unlock
@@ -41,5 +108,6 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
+        *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
     )

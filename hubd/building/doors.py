@@ -19,7 +19,9 @@ from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.doors.watch import DoorWatch
+from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
+from hubd.orders.from_technician import TechnicianOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.orders.order_log import OrderLog
 from hubd.orders.passback import PassbackReset
@@ -27,6 +29,7 @@ from hubd.orders.schedules import HoldSchedules
 from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
+from hubd.technician.decisions import LastDecisions
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
 from hubd.upkeep.lately.traces import Traces
@@ -43,10 +46,13 @@ class Doors:
     watch: DoorWatch
     unlock: Unlock
     standing: StandingOrders
+    carried: CarriedOrders
     orders: BackendOrders
+    technician: TechnicianOrders
     keeper: DoorKeeper
     passback: PassbackReset
     denials: LastDenials
+    decisions: LastDecisions
     measured: Measured
     traces: Traces
 
@@ -68,14 +74,27 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
+    door_of = config.doors_of_points()
     measured = Measured(
-        config.doors_of_points(),
+        door_of,
         [reader.id for reader in config.readers],
         evidence.clock.wall,
     )
-    traces = Traces(config.doors_of_points(), evidence.clock)
+    decisions = LastDecisions(door_of, evidence.clock)
+    traces = Traces(door_of, evidence.clock)
     unlock = _make_unlock(
-        config, movers, policy, standing, watch, persons, heard, denials, measured, traces, evidence
+        config,
+        movers,
+        policy,
+        standing,
+        watch,
+        persons,
+        heard,
+        denials,
+        decisions,
+        measured,
+        traces,
+        evidence,
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -90,6 +109,13 @@ def make_doors(
         tell=evidence.tell,
         cannot_hold=partial(_show_cannot_hold, evidence.problems),
     )
+    carried = CarriedOrders(
+        standing=standing,
+        log=order_log,
+        may_hold=held.__contains__,
+        found=stores.orders,
+        has_backend=config.backend is not None,
+    )
     orders = BackendOrders(
         standing=standing,
         policy=policy,
@@ -97,7 +123,7 @@ def make_doors(
         clock=evidence.clock,
         may_hold=held.__contains__,
         changed=keeper.apply,
-        found=stores.orders if config.backend is not None else (),
+        carried=carried,
     )
     unlock.remember(newest)
     orders.remember(newest)
@@ -105,10 +131,18 @@ def make_doors(
         watch=watch,
         unlock=unlock,
         standing=standing,
+        carried=carried,
         orders=orders,
+        technician=TechnicianOrders(
+            standing=standing,
+            carried=carried,
+            log=order_log,
+            changed=keeper.apply,
+        ),
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
+        decisions=decisions,
         measured=measured,
         traces=traces,
     )
@@ -153,12 +187,14 @@ def _make_unlock(
     persons: Persons,
     heard: LastHeard,
     denials: LastDenials,
+    decisions: LastDecisions,
     measured: Measured,
     traces: Traces,
     evidence: Evidence,
 ) -> Unlock:
     def decided(operation: Operation, why: Denial | None) -> None:
         measured.decided(operation, why)
+        decisions.note(operation, why)
         traces.decided(operation, why)
 
     def asked(operation: Operation, now: float) -> None:

@@ -81,7 +81,7 @@ class Status:
 
     def doors(self) -> list[Document]:
         """Return the doors alone."""
-        return [self._door(door) for door in self.config.doors]
+        return [self.door(door) for door in self.config.doors]
 
     def checks(self) -> list[Document]:
         """Return each topic that this hub judges, and what stands under it."""
@@ -145,7 +145,8 @@ class Status:
             "epoch_key": self.has_epoch_key(),
         }
 
-    def _door(self, door: Door) -> Document:
+    def door(self, door: Door) -> Document:
+        """Return one door."""
         orders = self.standing.shown(door.id)
         standing = [one.order for one in orders]
         if self.watch.is_released(door.id):
@@ -163,10 +164,14 @@ class Status:
             "tamper": aspects.tamper,
             "fault": aspects.fault,
             "may_be_held": door.may_be_held,
-            "movers": [self._mover(mover) for mover in door.moved_by],
+            "movers": self.movers(door),
             "watched": door.dps is not None,
             "access_points": [self._access_point(point) for point in door.access_points],
         }
+
+    def movers(self, door: Door) -> list[Document]:
+        """Return what moves a door."""
+        return [self._mover(mover) for mover in door.moved_by]
 
     def _access_point(self, point: AccessPoint) -> Document:
         return {

@@ -73,6 +73,31 @@ CASES: dict[Words, Case] = {
         says=("Nobody was refused since hubd started",), keys=("zone", "since", "denials")
     ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
+    ("door", "NAME"): Case(
+        says=("front, Front door", "Locked", "nobody", "last decisions"),
+        keys=("id", "mode", "orders", "movers", "lines", "since", "decisions"),
+    ),
+    ("door", "NAME", "test"): Case(
+        says=("would drive it for", "can be driven", "nothing"),
+        keys=("door", "would", "movers", "inputs", "bolt", "pulsed"),
+    ),
+    ("door", "NAME", "release"): Case(
+        says=("Recorded, and released: front for 1 s.",),
+        keys=("door", "released", "seconds"),
+        more=("--for", "1s"),
+    ),
+    ("door", "NAME", "lockdown"): Case(
+        says=("front is locked down",), keys=("door", "changed", "mode", "orders")
+    ),
+    ("door", "NAME", "normal"): Case(
+        says=("front", "It is "), keys=("door", "changed", "mode", "orders")
+    ),
+    ("policy", "why"): Case(
+        says=("This hub has no grant of it", "access point 1", "not known"),
+        keys=("zone", "at", "asker", "known", "kind", "door", "points"),
+        more=("nobody-here", "front"),
+        statuses=(1,),
+    ),
     ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
     ("hub",): Case(
         says=("hub-1 of site", "certificate ends", "days", "time at the site"),

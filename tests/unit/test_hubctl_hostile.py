@@ -75,6 +75,55 @@ SAMPLES: dict[str, Any] = {
         "problems": [{**CHECK, "severity": "error"}, {**CHECK, "id": "backend"}],
     },
     "doors": DOORS,
+    "door": {
+        **DOORS[0],
+        "orders": [
+            {"order": "lockdown", "source": "technician", "until": None, "by": "t…", "uid": 7},
+            {"order": "no_entry", "source": "backend", "until": AT, "by": "bo…", "uid": None},
+        ],
+        "lines": [{"role": "strike", "chip": "gpiochip0", "line": 17}],
+        "since": AT,
+        "decisions": [
+            {"at": AT, "by": "access", "asker": "3f…", "uid": None, "point": 1, "decided": "busy"},
+            {"at": AT, "by": "technician", "asker": "t…", "uid": 7, "point": 1, "decided": "x"},
+        ],
+    },
+    "door-test": {
+        "door": "front",
+        "points": [1],
+        "would": "lockdown",
+        "mode": "LockedDown",
+        "orders": [],
+        "release_seconds": 5.0,
+        "rest_seconds": 0.0,
+        "driven": False,
+        "bolt": "at_rest",
+        "movers": [{"id": "front", "kind": "strike", "up": True}],
+        "inputs": {"dps": "closed", "rex": None},
+        "lines": [{"role": "dps", "chip": "gpiochip0", "line": 18}],
+        "pulsed": False,
+    },
+    "door-release": {"door": "front", "released": True, "seconds": 5.0},
+    "door-lockdown": {"door": "front", "changed": True, "mode": "LockedDown", "orders": []},
+    "door-normal": {
+        "door": "front",
+        "changed": True,
+        "mode": "LockedDown",
+        "orders": [{"order": "lockdown", "source": "backend", "until": None}],
+    },
+    "policy-why": {
+        "zone": "Europe/Berlin",
+        "at": AT,
+        "asker": "3fa9c2d1…",
+        "known": False,
+        "kind": "phone",
+        "door": "front",
+        "door_name": "Front door",
+        "points": [
+            {"point": 1, "point_name": "in", "why": why, "begins": AT, "hours_begin": AT}
+            for why in ("granted", "out-of-schedule", None)
+        ],
+    },
     "devices": DEVICES,
     "denials": {"zone": "Europe/Berlin", "since": AT, "denials": [DENIAL]},
     "checks": [CHECK],
@@ -163,6 +212,8 @@ def everywhere(value: Any, text: str) -> Any:
 def words_of(words: str, tmp_path: Path) -> list[str]:
     typed = [NAMES.get(word, word) for word in words.split()]
     match words:
+        case "policy why":
+            typed += ["3fa9c2", "front"]
         case "policy load":
             typed.append(str(tmp_path / "policy.cbor"))
         case "doctor":

@@ -206,6 +206,20 @@ ROOMS: dict[str, Room] = {
     "hubd.wiring.mover_group": _room(
         "hubcore.door.state hubcore.ports hubcore.errors", "", WORLDLY
     ),
+    "hubd.technician": _room(
+        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubd.upkeep.checks "
+        "hubd.upkeep.denials hubd.upkeep.status hubcore",
+        "",
+        WORLDLY,
+    ),
+    "hubd.technician.names": _room("hubd.config.doors hubcore.errors", "", PURE),
+    "hubd.technician.report": _room(
+        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubd.upkeep.checks "
+        "hubd.upkeep.status hubcore",
+        "",
+        PURE,
+    ),
+    "hubd.technician.would": _room("hubd.technician.names hubd.upkeep.denials hubcore", "", PURE),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "
@@ -230,9 +244,9 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.phones "
-        "hubd.policy "
-        "hubd.readers hubd.threads hubd.upkeep hubcore",
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback "
+        "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
+        "hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
     ),
@@ -240,13 +254,13 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.backend hubd.building "
         "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
         "hubd.adapters.host hubd.adapters.keys "
