@@ -20,6 +20,7 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
+from hubcore.ports.radio import Adapter
 from hubd.adapters.bluez.adapter_session import AWAY_TRIES
 from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez.bus import (
