@@ -387,7 +387,7 @@ class Unlock:
             if was_try and ended.end is OperationEnd.MOVED:
                 self._tries.moved(operation.source)
             self._operations.end(operation, ended)
-        self._on_ended(operation, ended.outcome.why)
+            self._on_ended(operation, ended.outcome.why)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
         elif was_try:

@@ -273,9 +273,7 @@ async def test_a_link_is_seen_with_what_it_has_come_to_and_what_was_refused_last
             rig.links.frame(peer.id, b"\xff\xff", 247)
         await settle()
         assert rig.links.radio_seen.last_failure is not None
-        assert [str(cause) for cause in rig.refused] == [
-            str(rig.links.radio_seen.last_failure.cause)
-        ]
+        assert [str(cause) for cause in rig.refused] == [rig.links.radio_seen.last_failure.says]
         rig.links.closed(peer.id)
         assert rig.links.seen() == []
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +20,14 @@ from hubcore.timing.steps import UnlockStep
 from hubctl.commands.live import ble, trace
 from hubd.doors.operation import Operation
 from hubd.phones.seen import RadioSeen
-from hubd.upkeep.lately.traces import KEPT, OPENS_SECONDS, VERDICT_SECONDS, Traces
+from hubd.upkeep.lately.traces import (
+    KEPT,
+    OPENS_SECONDS,
+    OTHERS_KEPT,
+    UNDER_WAY_MAX,
+    VERDICT_SECONDS,
+    Traces,
+)
 from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.once
@@ -189,42 +198,82 @@ def test_one_door_and_the_newest_first() -> None:
     assert [unlock["number"] for unlock in unlocks(traces, door="front", last=1)] == [3]
 
 
-Happening = tuple[str, int]
+def run(traces: Traces, operation: Operation, why: Denial | None, end: Denial | None) -> None:
+    traces.decided(operation, why)
+    traces.ended(operation, end)
+
+
+def let_in(traces: Traces) -> set[int]:
+    return {
+        unlock["number"]
+        for unlock in unlocks(traces)
+        if unlock["result"] == "granted" and unlock["action"] == Action.OPEN
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "why", "end"),
+    [
+        (Action.QUERY, None, None),
+        (Action.OPEN, None, Denial.TOO_LATE),
+        (Action.OPEN, Denial.NO_GRANT, Denial.NO_GRANT),
+    ],
+)
+# hubd.upkeep.lately.traces, law 1
+def test_nothing_that_moved_no_door_pushes_out_who_was_let_in(
+    action: Action, why: Denial | None, end: Denial | None
+) -> None:
+    traces = Traces(DOORS, FakeClock())
+    for _ in range(KEPT):
+        run(traces, operation_of(claim_at(1, 0)), None, None)
+    for _ in range(2 * KEPT):
+        run(traces, replace(operation_of(claim_at(1, 0)), action=action), why, end)
+    assert let_in(traces) == set(range(1, KEPT + 1))
 
 
 # hubd.upkeep.lately.traces, laws 1 and 2
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["yes", "no", "recorded", "asked", "ended", "answered", "opened"]),
+            st.sampled_from(
+                ["yes", "no", "recorded", "asked", "ended", "failed", "answered", "opened"]
+            ),
             st.integers(0, 200),
         ),
         max_size=300,
     )
 )
 def test_however_things_come_the_ceiling_holds_and_a_refusal_pushes_nobody_out(
-    happenings: list[Happening],
+    happenings: list[tuple[str, int]],
 ) -> None:
     clock = FakeClock()
     traces = Traces(DOORS, clock)
-    operations: list[Operation] = []
-    granted: list[int] = []
+    under_way: dict[int, Operation] = {}
+    """Each that was decided and has not ended, by its number."""
+    let_in_last: list[int] = []
+    decided = 0
     for what, which in happenings:
         clock.advance(0.001)
         if what in ("yes", "no"):
+            decided += 1
             operation = operation_of(claim_at(1 + which % 2, clock.monotonic()))
-            operations.append(operation)
             traces.decided(operation, None if what == "yes" else Denial.NO_GRANT)
-            granted += [len(operations)] if what == "yes" else []
+            if what == "yes" and len(under_way) < UNDER_WAY_MAX:
+                under_way[decided] = operation
+            else:
+                traces.ended(operation, Denial.TOO_LATE)
         elif what == "opened":
             traces.door_changed(1 + which % 2, DoorState.OPEN)
-        elif operations:
-            operation = operations[which % len(operations)]
-            _one_step(traces, what, operation, clock)
+        elif under_way:
+            number = list(under_way)[which % len(under_way)]
+            _one_step(traces, what, under_way[number], clock)
+            if what in ("ended", "failed"):
+                del under_way[number]
+            let_in_last += [number] if what == "ended" else []
     found = unlocks(traces)
-    assert len(found) <= 2 * KEPT
+    assert len(found) <= KEPT + UNDER_WAY_MAX + OTHERS_KEPT
     numbers = {unlock["number"] for unlock in found}
-    assert set(granted[-KEPT:]) <= numbers
+    assert set(let_in_last[-KEPT:]) | set(under_way) <= numbers
     for unlock in found:
         assert len(set(steps_of(unlock))) == len(steps_of(unlock))
         moments = [step["ms"] for step in unlock["steps"]]
@@ -240,9 +289,56 @@ def _one_step(traces: Traces, what: str, operation: Operation, clock: FakeClock)
             traces.asked(operation, clock.monotonic())
         case "ended":
             traces.ended(operation, None)
+        case "failed":
+            traces.ended(operation, Denial.DOOR_FAULT)
         case "answered":
             assert operation.claim is not None
             traces.answered(operation.claim)
+
+
+def test_more_yeses_under_way_than_there_is_room_for_are_kept_as_others_and_let_in_at_their_end() -> (
+    None
+):
+    traces = Traces(DOORS, FakeClock())
+    operations = [operation_of(claim_at(1, 0)) for _ in range(UNDER_WAY_MAX + 3)]
+    for operation in operations:
+        traces.decided(operation, None)
+    for operation in operations:
+        traces.ended(operation, None)
+    assert let_in(traces) == set(range(1, len(operations) + 1))
+
+
+def test_a_refusal_that_is_decided_later_keeps_its_link() -> None:
+    traces = Traces(DOORS, FakeClock())
+    claims = [claim_at(1, 0), claim_at(1, 0)]
+    for link, claim in enumerate(claims):
+        traces.presented(claim, link, {UnlockStep.CONNECTED: 0.0})
+    for claim in claims:
+        traces.decided(operation_of(claim), Denial.OP_CONFLICT)
+    assert [unlock["link"] for unlock in unlocks(traces)] == [1, 0]
+
+
+# hubd.phones.seen, law 3
+def test_no_error_is_kept_for_its_frames_hold_keys() -> None:
+    seen = RadioSeen(FakeClock())
+    cause = ProofError("a bad seal")
+    before = sys.getrefcount(cause)
+    seen.failed(cause)
+    assert sys.getrefcount(cause) == before
+
+
+def test_a_follower_sees_each_unlock_once_also_a_slow_one_and_over_a_restart() -> None:
+    def page(*numbers: tuple[int, bool]) -> list[dict[str, Any]]:
+        return [{"number": number, "over": over} for number, over in numbers]
+
+    shown: set[float] = set()
+    seen: list[list[int]] = []
+    for unlocks_now in (page((6, True), (5, False)), page((6, True), (5, True)), page((1, True))):
+        shown = trace.still_kept(unlocks_now, shown)
+        new = [one["number"] for one in trace.new_ones(reversed(unlocks_now), shown)]
+        seen.append(new)
+        shown |= set(new)
+    assert seen == [[6], [5], [1]]
 
 
 # hubd.phones.seen, law 1
@@ -260,7 +356,7 @@ def test_of_the_radio_the_newest_is_kept() -> None:
     seen.failed(ProofError("first"))
     seen.failed(ProofError("second"))
     assert seen.last_failure is not None
-    assert str(seen.last_failure.cause) == "second"
+    assert (seen.last_failure.code, seen.last_failure.says) == ("proof", "second")
 
 
 def test_a_page_says_why_the_hub_is_not_on_air_and_what_was_not_measured() -> None:

@@ -25,7 +25,7 @@ PHASES: Mapping[str, str] = {
 }
 """What a phone has come to, by the code of its phase. A code that is new is shown as it is."""
 NOT_MEASURED = "not measured"
-NEXT = "See: hubctl doctor --only radio; systemctl status bluetooth"
+NEXT = "See: hubctl doctor --only radio"
 
 
 @click.command()

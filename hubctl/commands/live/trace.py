@@ -54,7 +54,7 @@ STEPS: Mapping[str, str] = {
 def trace(path: Path, door: str | None, last: int, follow: bool, as_json: bool) -> None:
     """Show the last unlock step by step, with times: phones, cards and the backend's releases.
 
-    Nobody is named. hubd keeps the last 32 that were granted, and the last 32 others.
+    Nobody is named. hubd keeps the last 32 that let somebody in, and the last 24 others.
 
     \b
     Examples:
@@ -80,8 +80,8 @@ def trace(path: Path, door: str | None, last: int, follow: bool, as_json: bool) 
 
 
 def _follow(path: Path, asked: dict[str, Any], as_json: bool) -> None:
-    """Show each unlock once, when it has ended."""
-    shown = 0
+    """Show the last ones, and then each unlock once, when it has ended."""
+    shown: set[float] | None = None
     everything = {**asked, "last": LAST_MAX}
     try:
         while True:
@@ -89,8 +89,15 @@ def _follow(path: Path, asked: dict[str, Any], as_json: bool) -> None:
                 unlocks = mappings(ask(path, "trace", **everything).get("unlocks"))
             except NoAnswer as error:
                 fail(error, as_json)
-            for unlock in _ended(reversed(unlocks), shown):
-                shown = max(shown, unlock["number"])
+            if shown is None:
+                shown = {
+                    number
+                    for one in unlocks[asked["last"] :]
+                    if is_number(number := one.get("number"))
+                }
+            shown = still_kept(unlocks, shown)
+            for unlock in new_ones(reversed(unlocks), shown):
+                shown.add(unlock["number"])
                 if as_json:
                     print_json({"unlock": unlock})
                 else:
@@ -101,11 +108,21 @@ def _follow(path: Path, asked: dict[str, Any], as_json: bool) -> None:
         sys.exit(OK)
 
 
-def _ended(unlocks: Iterator[Mapping[str, Any]], shown: int) -> Iterator[Mapping[str, Any]]:
-    """Yield those that have ended and come after the one that was shown last, the oldest first."""
+def still_kept(unlocks: Sequence[Mapping[str, Any]], shown: set[float]) -> set[float]:
+    """Return the shown ones that hubd still has; none, once a new hubd counts from 1 again."""
+    return shown & {one["number"] for one in unlocks if is_number(one.get("number"))}
+
+
+def new_ones(
+    unlocks: Iterator[Mapping[str, Any]], shown: set[float]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield those that have ended and were not shown, in the order given.
+
+    A quick refusal may end before an unlock that began earlier.
+    """
     for unlock in unlocks:
         number = unlock.get("number")
-        if is_number(number) and number > shown and unlock.get("over") is True:
+        if is_number(number) and number not in shown and unlock.get("over") is True:
             yield unlock
 
 

@@ -4,8 +4,8 @@ How it goes: a phone's visit hands over the steps before the decision. `doors.un
 step from there on, and the visit of the verdict. A trace begins with its decision.
 
 Laws:
-1. The newest KEPT that were granted are kept, and the newest KEPT of the others. So whoever is
-   refused cannot push out who was let in.
+1. The newest KEPT that let somebody in are kept, and the newest OTHERS_KEPT of the others. So who
+   is refused, who only asks, and whose yes moved nothing cannot push out who was let in.
 2. A step has its first moment, and no other.
 3. No trace shows who asked.
 4. A door that is seen to open belongs to the newest trace that drove it, for OPENS_SECONDS at most.
@@ -26,6 +26,9 @@ from hubcore.timing.steps import UnlockStep
 from hubd.doors.operation import Operation
 
 KEPT = 32
+UNDER_WAY_MAX = 8
+"""A yes that has not ended. What is more counts with the others until its end."""
+OTHERS_KEPT = KEPT - UNDER_WAY_MAX
 OPENS_SECONDS = 30.0
 VERDICT_SECONDS = 5.0
 """A verdict that has not gone to the radio by then does not go any more."""
@@ -78,7 +81,7 @@ class Trace:
         return not is_waiting or now - self.ended > VERDICT_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Before:
     """What a visit saw before the decision."""
 
@@ -95,13 +98,14 @@ class Traces:
         self._doors = dict(doors)
         self._clock = clock
         self._granted: deque[Trace] = deque(maxlen=KEPT)
-        self._others: deque[Trace] = deque(maxlen=KEPT)
-        self._before: _Before | None = None
+        self._under_way: deque[Trace] = deque()
+        self._others: deque[Trace] = deque(maxlen=OTHERS_KEPT)
+        self._before: deque[_Before] = deque(maxlen=UNDER_WAY_MAX)
         self._count = 0
 
     def presented(self, claim: Claim, link: int, steps: Mapping[UnlockStep, float]) -> None:
         """A phone's claim is about to be decided; `steps` are those before."""
-        self._before = _Before(claim, link, steps)
+        self._before.append(_Before(claim, link, steps))
 
     def decided(self, operation: Operation, why: Denial | None) -> None:
         """A trace begins; `why` None is a yes."""
@@ -109,13 +113,12 @@ class Traces:
         steps: dict[UnlockStep, float] = {}
         link = None
         claim = operation.claim
-        before = self._before
+        before = self._taken(claim)
         if claim is not None:
             steps[UnlockStep.LAST_BYTE] = min(now, claim.arrived)
-        if before is not None and before.claim is claim:
+        if before is not None:
             steps.update(before.steps)
             link = before.link
-        self._before = None
         steps[UnlockStep.DECIDED] = now
         self._count += 1
         trace = Trace(
@@ -126,8 +129,10 @@ class Traces:
             link=link,
             result=_said(why),
         )
-        kept = self._granted if why is None else self._others
-        kept.append(trace)
+        if why is None and operation.moves:
+            self._begin(trace)
+        else:
+            self._others.append(trace)
 
     def recorded(self, operation: Operation) -> None:
         """The record of the decision is durable."""
@@ -146,6 +151,7 @@ class Traces:
         trace.ended = self._clock.monotonic()
         if UnlockStep.STRIKE_ASKED in trace.steps:
             trace.note(UnlockStep.STRIKE_ANSWERED, trace.ended)
+        self._end(trace, why)
 
     def answered(self, claim: Claim) -> None:
         """The verdict was given to the radio."""
@@ -160,7 +166,7 @@ class Traces:
             return
         door = self._doors.get(access_point)
         now = self._clock.monotonic()
-        for trace in reversed(self._granted):
+        for trace in self._newest_first():
             asked = trace.steps.get(UnlockStep.STRIKE_ASKED)
             if trace.door == door and asked is not None:
                 if now - asked <= OPENS_SECONDS:
@@ -192,6 +198,29 @@ class Traces:
             "total_ms": None if total is None else _ms(total),
         }
 
+    def _taken(self, claim: Claim | None) -> _Before | None:
+        """Take what was seen before a claim; a repeat may be decided after others, or never."""
+        for before in self._before:
+            if before.claim is claim:
+                self._before.remove(before)
+                return before
+        return None
+
+    def _begin(self, trace: Trace) -> None:
+        if len(self._under_way) == UNDER_WAY_MAX:
+            self._others.append(self._under_way.popleft())
+        self._under_way.append(trace)
+
+    def _end(self, trace: Trace, why: Denial | None) -> None:
+        """Put a trace where its end belongs; a query and a refusal stand there already."""
+        is_yes = why is None and trace.operation.moves
+        for kept in (self._under_way, self._others):
+            there = [one is trace for one in kept]
+            if any(there) and (is_yes or kept is self._under_way):
+                del kept[there.index(True)]
+                (self._granted if is_yes else self._others).append(trace)
+                return
+
     def _note(self, operation: Operation, step: UnlockStep) -> None:
         trace = self._of(operation)
         if trace is not None:
@@ -204,8 +233,8 @@ class Traces:
         return None
 
     def _newest_first(self) -> Iterator[Trace]:
-        both = [*self._granted, *self._others]
-        return iter(sorted(both, key=lambda trace: trace.number, reverse=True))
+        every = [*self._granted, *self._under_way, *self._others]
+        return iter(sorted(every, key=lambda trace: trace.number, reverse=True))
 
 
 def _said(why: Denial | None) -> str:
