@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 def ask(path: Path | str, call: str, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
-        return _document(call, client.call(call, **arguments))
+        return ask_on(client, call, **arguments)
+
+
+def ask_on(client: HubClient, call: str, **arguments: Any) -> dict[str, Any]:
+    """Return the document of one call on a connection. Raise NoAnswer."""
+    return _document(call, client.call(call, **arguments))
 
 
 def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: Any) -> dict[str, Any]:
@@ -54,6 +59,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
         case "accept-state", {"was": str() | None, "policy_version": int()}:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
+            return dict(answer)
+        case "seal-export", {"seal": str(), "certificate": str()}:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)

@@ -83,6 +83,7 @@ TABLE = (
     Row("trace", "live.trace:trace", "The last unlocks step by step, with times.", LOOK),
     Row("policy why", "look.would:would", "Would a credential open a door now? If not, why?", LOOK),
     Row("metrics", "look.metrics:metrics", "Numbers for Prometheus.", LOOK),
+    Row("top", "live.top:top", "The hub on a screen that lives.", LOOK),
     Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
     Row(
@@ -92,6 +93,7 @@ TABLE = (
     Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),
     Row("audit list", "audit.listing:list_records", "The newest records, or of a time.", CARE),
     Row("audit show", "audit.showing:show", "One record, decoded, and its place.", CARE),
+    Row("audit export", "audit.exporting:export", "A file of records that proves itself.", CARE),
     Row("audit verify", "audit.verifying:verify", "Check every record of the evidence.", CARE),
     Row("report", "care.report:report", "Figures of the last days, also as a page.", CARE),
     Row("bugreport", "care.bugreport:bugreport", "A file for whoever is to help.", CARE),

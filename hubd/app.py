@@ -139,6 +139,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     )
     calls = make_calls(
         config,
+        keys,
         stores,
         evidence,
         status,

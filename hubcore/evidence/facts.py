@@ -45,12 +45,15 @@ class RecordKind(StrEnum):
     """A phone brought revocations that the policy in force does not have."""
     PASSBACK = "passback"
     """Somebody at the hub had it forget where people are."""
+    ACT = "act"
+    """Somebody at the hub did what has no kind of its own: took evidence along, changed a key."""
 
 
 class EventName(StrEnum):
     """What an event is about. The journal, the counters and `hubctl tail` show these names."""
 
     ACCESS = "access"
+    ACT = "act"
     AUDIT_FAILED = "audit_failed"
     CERTIFICATE = "certificate"
     CLOCK = "clock"
@@ -375,6 +378,9 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.CERTIFICATE: frozenset({Fact.EXPIRES, Fact.WHAT}),
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CREDENTIAL, Fact.COUNT}),
+    RecordKind.ACT: frozenset(
+        {Fact.WHAT, Fact.VOUCHED_BY, Fact.UID, Fact.COUNT, Fact.KNOWN, Fact.KNOWN_HASH}
+    ),
 }
 """What a record of each kind may say beside its moment and ON_EVERY_RECORD."""
 
@@ -394,6 +400,7 @@ _WHY = frozenset({Fact.WHY})
 
 EVENTS: Mapping[EventName, EventType] = {
     EventName.ACCESS: EventType(RECORD_FACTS[RecordKind.ACCESS]),
+    EventName.ACT: EventType(RECORD_FACTS[RecordKind.ACT]),
     EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
     EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CONFIRMED_BY})),
     EventName.COMMAND: EventType(RECORD_FACTS[RecordKind.COMMAND]),

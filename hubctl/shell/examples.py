@@ -39,6 +39,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl status --watch", "again every 2 s"),
         Example("hubctl status -o ready,clock.state", "two fields, for a shell"),
     ),
+    "top": (
+        Example("hubctl top", "a screen that lives; ? shows its keys"),
+        Example("hubctl top --plain", "one line a change, also into a file"),
+    ),
     "why": (
         Example("hubctl why", "the last refusals, the newest first"),
         Example("hubctl why front", "those at the door front"),
@@ -123,6 +127,11 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "audit verify": (
         Example("sudo hubctl audit verify", "does the chain hold?"),
         Example("hubctl audit verify --file copy.db --json", "a copy, for machines"),
+        Example("hubctl audit verify --export week.cbor --issuer issuer.cbor", "a file, anywhere"),
+    ),
+    "audit export": (
+        Example("sudo hubctl audit export all.cbor", "every record, signed by the hub"),
+        Example("sudo hubctl audit export week.cbor --since 7d", "those of a time"),
     ),
     "report": (
         Example("sudo hubctl report", "the last 7 days"),

@@ -5,18 +5,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
+from hubcore.access.words import HubName
+from hubcore.codec.cose import SigningKey
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import Mover
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.calls import Call
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
 from hubd.calls.care import CareCalls
 from hubd.calls.doors import DoorCalls
+from hubd.calls.evidence import EvidenceCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
 from hubd.config.file import Config
+from hubd.evidence.sealing import ExportSealing
 from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
@@ -89,6 +94,7 @@ def make_door_calls(
 
 def make_calls(
     config: Config,
+    keys: HubKeys,
     stores: Stores,
     evidence: Evidence,
     status: Status,
@@ -110,4 +116,16 @@ def make_calls(
         *ReaderCalls(readers).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
+        *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
+    )
+
+
+def _make_sealing(config: Config, keys: HubKeys, evidence: Evidence) -> ExportSealing:
+    return ExportSealing(
+        log=evidence.log,
+        name=HubName(config.hub.site, config.hub.id),
+        key=SigningKey(keys.identity),
+        certificate=lambda: keys.in_force.document,
+        clock=evidence.clock,
+        tell=evidence.tell,
     )

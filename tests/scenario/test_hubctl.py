@@ -118,6 +118,11 @@ CASES: dict[Words, Case] = {
         keys=("adapter", "advertising", "links", "link_places", "last_link", "last_failure"),
     ),
     ("trace",): Case(says=(), keys=("unlocks",)),
+    ("top",): Case(
+        says=("hub-1", "front", "records"),
+        keys=("status", "measured", "radio", "trace"),
+        streams=True,
+    ),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("doctor",): Case(
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
@@ -181,6 +186,11 @@ CASES: dict[Words, Case] = {
         says=("enrolled already: hub hub-a of site acme",),
         keys=("hub", "site", "access_points", "new", "kept", "unwired"),
         more=("127.0.0.1:1", "--root", "{root}", "--token-file", "{root}/token"),
+    ),
+    ("audit", "export"): Case(
+        says=("records, 1 to", "The hub signed it, and recorded who took it."),
+        keys=("file", "records", "first", "head", "signed", "why_unsigned"),
+        more=("{root}/all.cbor", "--file", "{audit}"),
     ),
     ("audit", "show"): Case(
         says=("kind", "hash before", "the backend"),
@@ -508,3 +518,20 @@ async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
             assert b"tailing" in await reader.readline()
         assert (await look(stage, ("status",)))[0] == 0
         assert (await look(stage, ("doors",)))[0] == 0
+
+
+async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage) -> None:
+    before = await records_of(stage, RecordKind.ACT)
+    target = disk_of(stage) / "signed.cbor"
+    status, out, err = await ended(
+        await start(stage, "audit", "export", str(target), "--file", "{audit}", "--json")
+    )
+    assert (status, err, json.loads(out)["signed"]) == (0, "", True)
+    exports = [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+    assert len(exports) == before + 1
+    assert exports[-1]["uid"] == os.geteuid()
+    issuer = stage.site.path / "issuer.cbor"
+    words = ("audit", "verify", "--export", str(target), "--issuer", str(issuer))
+    status, out, _ = await ended(await start(stage, *words))
+    assert status == 0
+    assert "Hub hub-1 of site-1 signed them." in out

@@ -95,7 +95,7 @@ PARTIAL: Mapping[str, Partial] = {
     ),
     "hubd.doors.operations:self._tables": _partial(
         "STARTED STOPPED REFUSED DOOR POLICY FAULT CLOCK COMMAND STATE READER ORDER BREAK PASSBACK "
-        "REVOCATION CERTIFICATE",
+        "ACT REVOCATION CERTIFICATE",
         "operations are asked by phones and the backend",
     ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(

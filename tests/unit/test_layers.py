@@ -152,7 +152,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
-    "hubd.evidence": _room("hubd.evidence hubd.threads hubcore", "", WORLDLY),
+    "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
         "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.threads hubd.recording "
         "hubcore",
@@ -244,7 +244,8 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback "
+        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.evidence.sealing "
+        "hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
         "hubd.threads hubd.upkeep hubcore",
         "",
@@ -285,6 +286,13 @@ ROOMS: dict[str, Room] = {
     "hubctl.report.reading": _room(
         "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
         "",
+    ),
+    "hubctl.top": _room("hubctl hubterm", "", WORLDLY | {"curses"}),
+    "hubctl.top.screen": _room("hubctl.top.shown", "", WORLDLY),
+    "hubctl.top.shown": _room(
+        "hubctl.top.shown hubctl.kept hubctl.show hubterm.shapes hubterm.text",
+        "rich",
+        PURE | {"curses"},
     ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),

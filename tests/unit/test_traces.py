@@ -296,9 +296,7 @@ def _one_step(traces: Traces, what: str, operation: Operation, clock: FakeClock)
             traces.answered(operation.claim)
 
 
-def test_more_yeses_under_way_than_there_is_room_for_are_kept_as_others_and_let_in_at_their_end() -> (
-    None
-):
+def test_more_yeses_than_there_is_room_for_are_let_in_at_their_end_all_the_same() -> None:
     traces = Traces(DOORS, FakeClock())
     operations = [operation_of(claim_at(1, 0)) for _ in range(UNDER_WAY_MAX + 3)]
     for operation in operations:

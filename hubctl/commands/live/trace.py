@@ -90,11 +90,7 @@ def _follow(path: Path, asked: dict[str, Any], as_json: bool) -> None:
             except NoAnswer as error:
                 fail(error, as_json)
             if shown is None:
-                shown = {
-                    number
-                    for one in unlocks[asked["last"] :]
-                    if is_number(number := one.get("number"))
-                }
+                shown = _numbers(unlocks[asked["last"] :])
             shown = still_kept(unlocks, shown)
             for unlock in new_ones(reversed(unlocks), shown):
                 shown.add(unlock["number"])
@@ -108,9 +104,13 @@ def _follow(path: Path, asked: dict[str, Any], as_json: bool) -> None:
         sys.exit(OK)
 
 
+def _numbers(unlocks: Sequence[Mapping[str, Any]]) -> set[float]:
+    return {one["number"] for one in unlocks if is_number(one.get("number"))}
+
+
 def still_kept(unlocks: Sequence[Mapping[str, Any]], shown: set[float]) -> set[float]:
     """Return the shown ones that hubd still has; none, once a new hubd counts from 1 again."""
-    return shown & {one["number"] for one in unlocks if is_number(one.get("number"))}
+    return shown & _numbers(unlocks)
 
 
 def new_ones(

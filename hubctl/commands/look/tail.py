@@ -18,7 +18,7 @@ from hubctl.table import near
 from hubctl.tailing.since import read_since
 from hubterm.ending import end_with_error
 from hubterm.exits import OK
-from hubterm.output import reader_gone
+from hubterm.output import descriptor, reader_gone
 from hubterm.text import clean, moment
 
 LEVELS = ("info", "warning")
@@ -59,7 +59,7 @@ def tail(path: Path, door: str | None, level: str, since: float | None, as_json:
         with HubClient(path) as client:
             if sys.stderr.isatty() and not as_json:
                 print("events of this hub, as they happen; Ctrl-C ends it", file=sys.stderr)
-            for answer in client.tail(_output(), **asked):
+            for answer in client.tail(descriptor(), **asked):
                 is_answered = True
                 _show_tail(answer, as_json)
     except ReaderGone:
@@ -131,11 +131,3 @@ def _show_tail(answer: dict[str, Any], as_json: bool) -> None:
         )
     elif isinstance(event, dict):
         print(event_line(event), flush=True)
-
-
-def _output() -> int | None:
-    """The descriptor that is printed to; None when there is none."""
-    try:
-        return sys.stdout.fileno()
-    except (OSError, ValueError):
-        return None
