@@ -74,7 +74,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "policy-why", {"zone": str(), "known": bool(), "points": list()}:
             return dict(answer)
-        case "doors" | "devices" | "checks", list() if all(
+        case "doors" | "devices" | "checks" | "try-parts", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}
