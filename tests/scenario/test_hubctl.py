@@ -113,6 +113,11 @@ CASES: dict[Words, Case] = {
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
+    ("ble",): Case(
+        says=("virtual air", "on air", "since", "phones connected"),
+        keys=("adapter", "advertising", "links", "link_places", "last_link", "last_failure"),
+    ),
+    ("trace",): Case(says=(), keys=("unlocks",)),
     ("top",): Case(
         says=("hub-1", "front", "records"),
         keys=("status", "measured", "radio", "trace"),
