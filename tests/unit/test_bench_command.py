@@ -182,7 +182,6 @@ def test_without_a_bus_it_says_so(tmp_path: Path) -> None:
 
 
 async def on_a_bus(folder: Path, work: Callable[[str], Figure], is_there: bool) -> Figure:
-    folder.mkdir()
     async with a_bus(folder) as address:
         rig = Rig(address, folder / "bus.services")
         async with rig.bluetoothd(lambda fake: fake.adapter() if is_there else None):
@@ -197,6 +196,8 @@ def test_the_way_to_bluez_is_measured(tmp_path: Path) -> None:
         (told,) = radio_steps(address)
         return told
 
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     there = asyncio.run(on_a_bus(tmp_path / "a", measured, is_there=True))
     assert (there.why, len(there.times_ms) > 0, there.each) == ("", True, 2)
     none = asyncio.run(on_a_bus(tmp_path / "b", measured, is_there=False))
