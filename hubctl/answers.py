@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 def ask(path: Path | str, call: str, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
-        return _document(call, client.call(call, **arguments))
+        return ask_on(client, call, **arguments)
+
+
+def ask_on(client: HubClient, call: str, **arguments: Any) -> dict[str, Any]:
+    """Return the document of one call on a connection. Raise NoAnswer."""
+    return _document(call, client.call(call, **arguments))
 
 
 def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: Any) -> dict[str, Any]:
@@ -42,6 +47,10 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
         case "denials", {"denials": list(), "zone": str()}:
             return dict(answer)
         case "measured", {"decisions": list(), "strike_asked": dict()}:
+            return dict(answer)
+        case "radio", {"adapter": dict() | None, "advertising": dict(), "links": list()}:
+            return dict(answer)
+        case "trace", {"unlocks": list()}:
             return dict(answer)
         case "policy", {"version": int()}:
             return dict(answer)
@@ -65,7 +74,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "policy-why", {"zone": str(), "known": bool(), "points": list()}:
             return dict(answer)
-        case "doors" | "devices" | "checks", list() if all(
+        case "doors" | "devices" | "checks" | "try-parts", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}

@@ -39,6 +39,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl status --watch", "again every 2 s"),
         Example("hubctl status -o ready,clock.state", "two fields, for a shell"),
     ),
+    "top": (
+        Example("hubctl top", "a screen that lives; ? shows its keys"),
+        Example("hubctl top --plain", "one line a change, also into a file"),
+    ),
     "why": (
         Example("hubctl why", "the last refusals, the newest first"),
         Example("hubctl why front", "those at the door front"),
