@@ -53,7 +53,9 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
-        case "doors" | "devices" | "checks", list() if all(
+        case "device", {"id": str()}:
+            return dict(answer)
+        case "doors" | "devices" | "checks" | "readers", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}

@@ -125,7 +125,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
-    calls = make_calls(config, stores, evidence, status, time, policy, loads, doors, readers)
+    calls = make_calls(
+        config, stores, evidence, status, time, policy, loads, doors, readers, devices
+    )
     return Hub(
         parts=parts,
         runs={**parts.runs, **movers.runs},
