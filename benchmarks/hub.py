@@ -64,6 +64,8 @@ class NotingRadio:
         self._note = note
         self.notify = radio.notify
         self.drop = radio.drop
+        self.adapter = radio.adapter
+        self.rssi = radio.rssi
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """See `ports.radio.Radio.serve`."""

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ask(path: Path | str, call: str, **arguments: str) -> dict[str, Any]:
+def ask(path: Path | str, call: str, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
     with HubClient(path) as client:
-        return _document(call, client.call(call, **arguments))
+        return ask_on(client, call, **arguments)
 
 
-def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: str) -> dict[str, Any]:
+def ask_on(client: HubClient, call: str, **arguments: Any) -> dict[str, Any]:
+    """Return the document of one call on a connection. Raise NoAnswer."""
+    return _document(call, client.call(call, **arguments))
+
+
+def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call, or end with the sentence of why there is none."""
     try:
         return ask(path, call, **arguments)
@@ -43,6 +48,10 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "measured", {"decisions": list(), "strike_asked": dict()}:
             return dict(answer)
+        case "radio", {"adapter": dict() | None, "advertising": dict(), "links": list()}:
+            return dict(answer)
+        case "trace", {"unlocks": list()}:
+            return dict(answer)
         case "policy", {"version": int()}:
             return dict(answer)
         case "trust-clock", {"state": str()}:
@@ -51,11 +60,23 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
+        case "seal-export", {"seal": str(), "certificate": str()}:
+            return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
         case "device", {"id": str()}:
             return dict(answer)
-        case "doors" | "devices" | "checks" | "readers", list() if all(
+        case "door", {"id": str(), "access_points": list(), "decisions": list()}:
+            return dict(answer)
+        case "door-test", {"door": str(), "would": str(), "movers": list()}:
+            return dict(answer)
+        case "door-release", {"door": str(), "released": True}:
+            return dict(answer)
+        case "door-lockdown" | "door-normal", {"door": str(), "changed": bool(), "mode": str()}:
+            return dict(answer)
+        case "policy-why", {"zone": str(), "known": bool(), "points": list()}:
+            return dict(answer)
+        case "doors" | "devices" | "checks" | "readers" | "try-parts", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}

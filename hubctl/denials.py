@@ -126,7 +126,7 @@ def wall(at: object, zone: str) -> str:
     if not is_number(at):
         return clean(at)
     try:
-        local = datetime.fromtimestamp(float(at), ZoneInfo(zone))  # type: ignore[arg-type]
+        local = datetime.fromtimestamp(float(at), ZoneInfo(zone))
     except (ValueError, OverflowError, OSError, KeyError):
         return moment(at)
     return f"{local:%a} {local.date()} {local:%H}:{local:%M} ({zone})"
@@ -141,7 +141,7 @@ def sentences(denial: Mapping[str, Any], zone: str) -> list[str]:
         lines.append(f"It was refused: {clean(why)}.")
     else:
         lines.append(f"It was refused: {said.why} ({clean(why)}).")
-        lines += _times(denial, zone)
+        lines += times(denial, zone)
         lines.append(f"What would change it: {said.change}")
     lines.append(_now(denial))
     return lines
@@ -172,7 +172,8 @@ def _kind(denial: Mapping[str, Any]) -> str:
     return "phone" if reader is None else f"card at reader {clean(reader)},"
 
 
-def _times(denial: Mapping[str, Any], zone: str) -> list[str]:
+def times(denial: Mapping[str, Any], zone: str) -> list[str]:
+    """Return when its hours or its grant begin, or when that ended, where one of these is why."""
     match denial:
         case {"why": Denial.OUT_OF_SCHEDULE, "hours_begin": begin} if begin is not None:
             return [f"Its hours begin next: {wall(begin, zone)}."]

@@ -36,11 +36,12 @@ def _records(records: Any) -> str:
         parts.append(f"the oldest for {age(oldest)}")
     budget = records.get("budget_bytes")
     if is_number(budget) and budget:
-        used = _mebibytes(records.get("used_bytes"))
-        held = _mebibytes(records.get("held_bytes"))
-        parts.append(f"{used} of {_mebibytes(budget)} MiB, {held} of them must stay")
+        used = mebibytes(records.get("used_bytes"))
+        held = mebibytes(records.get("held_bytes"))
+        parts.append(f"{used} of {mebibytes(budget)} MiB, {held} of them must stay")
     return ", ".join(parts)
 
 
-def _mebibytes(size: Any) -> str:
+def mebibytes(size: Any) -> str:
+    """Return a size in MiB; anything else cleaned."""
     return f"{size / MIB:.1f}" if is_number(size) else clean(size)

@@ -187,7 +187,7 @@ def doors_table(doors: Iterable[Mapping[str, Any]]) -> TextTable:
     for door in doors:
         identity = clean(door.get("id"))
         name = clean(door.get("name"))
-        rows.append((identity, name, _state(door), _points(door.get("access_points"))))
+        rows.append((identity, name, _state(door), points_of(door.get("access_points"))))
     return TextTable("doors", ("id", "name", "state", "access points"), rows)
 
 
@@ -226,6 +226,9 @@ def _lock(mover: Mapping[str, Any]) -> str:
 
 def _order(order: Mapping[str, Any]) -> str:
     text = f"{clean(order.get('order'))} by {clean(order.get('source'))}".replace("_", " ")
+    who = clean(order.get("by")) if order.get("uid") is None else f"uid {clean(order['uid'])}"
+    if who != "-":
+        text = f"{text} ({who})"
     if order.get("until") is None:
         return text
     return f"{text} until {moment(order['until'])}"
@@ -260,7 +263,7 @@ def device_row(device: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _points(points: Any) -> str:
+def points_of(points: Any) -> str:
     """Access points by number, name and whatever is not ordinary about them."""
     if not isinstance(points, list):
         return clean(points)

@@ -26,17 +26,19 @@ from hubd.building.backend import (
     make_sync,
     make_tls_taker,
 )
-from hubd.building.calls import make_calls
+from hubd.building.calls import make_acts, make_calls, make_door_calls
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
 from hubd.building.phones import make_phones
 from hubd.building.readers import make_readers
+from hubd.building.trials import make_trials
 from hubd.building.upkeep import make_clock_care, make_self_check, make_status
 from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.phones.epochkeys import EpochKeys
@@ -46,9 +48,11 @@ from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.technician.acts import DoorActs
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.selfcheck import SelfCheck
 from hubd.upkeep.standing import StandingProblems
 from hubd.wiring.parts import MakeParts, Parts, RunPart
@@ -76,8 +80,11 @@ class Hub:
     doors: DoorWatch
     keeper: DoorKeeper
     orders: BackendOrders
+    carried_orders: CarriedOrders
+    acts: DoorActs
     devices: Devices
     links: Links
+    traces: Traces
     epochs: EpochKeys
     readers: Attending | None
     sync: Sync | None
@@ -94,7 +101,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     devices = make_devices(config, parts, policy, evidence)
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
-    phones = make_phones(config, keys, parts.radio, doors.unlock, policy, found, stores, evidence)
+    phones = make_phones(
+        config, keys, parts.radio, doors.unlock, policy, found, stores, doors.traces, evidence
+    )
     readers = make_readers(config, keys, parts, policy, doors, evidence)
     intake = make_policy_intake(
         config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
@@ -125,8 +134,25 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
+    acts = make_acts(doors, evidence)
+    of_doors = make_door_calls(
+        config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
+    )
     calls = make_calls(
-        config, stores, evidence, status, time, policy, loads, doors, readers, devices
+        config=config,
+        keys=keys,
+        stores=stores,
+        evidence=evidence,
+        status=status,
+        time=time,
+        policy=policy,
+        loads=loads,
+        doors=doors,
+        readers=readers,
+        devices=devices,
+        links=phones.links,
+        trials=make_trials(config, parts, devices, readers, sync, evidence),
+        of_doors=of_doors,
     )
     return Hub(
         parts=parts,
@@ -137,7 +163,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         tell=evidence.tell,
         health=evidence.health,
         problems=evidence.problems,
-        self_check=make_self_check(config, keys, phones.ring, sync, time, evidence),
+        self_check=make_self_check(config, keys, phones.ring, sync, time, heard, evidence),
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,
@@ -146,8 +172,11 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         doors=doors.watch,
         keeper=doors.keeper,
         orders=doors.orders,
+        carried_orders=doors.carried,
+        acts=acts,
         devices=devices,
         links=phones.links,
+        traces=doors.traces,
         epochs=phones.epochs,
         readers=readers,
         sync=sync,

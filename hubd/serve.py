@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from hubcore.codec.cose import SigningKey
+from hubcore.door.state import DoorState
 from hubcore.errors import AuditError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
@@ -80,7 +81,7 @@ async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:
         Fact.VERSION: __version__,
         **hub.floor.begin(),
         **hub.policy.carried(),
-        **hub.orders.begin(),
+        **hub.carried_orders.begin(),
     }
     await _in_time(FIRST_RECORDS_SECONDS, _first_records(hub, started, mended, uses_mended))
 
@@ -150,14 +151,20 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     beat_of_doors = partial(hub.health.beat, "doors")
     beat_of_epochs = partial(hub.health.beat, "epoch")
     look = hub.self_check.check
+
+    def door_changed(access_point: int, state: DoorState) -> None:
+        hub.links.door_changed(access_point, state)
+        hub.traces.door_changed(access_point, state)
+
     loops = [
         _serve_links(hub),
-        hub.doors.run(hub.parts.inputs, beat_of_doors, hub.links.door_changed, hub.keeper.fire),
+        hub.doors.run(hub.parts.inputs, beat_of_doors, door_changed, hub.keeper.fire),
         hub.keeper.run(hub.orders.look),
         hub.devices.faults.run(),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
         hub.loads.run(),
+        hub.acts.run(),
         hub.log.mend(hub.clock),
         hub.disk.run(),
         tell_left_out(),

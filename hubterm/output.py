@@ -126,6 +126,14 @@ def _printable(character: str) -> str:
     return ascii(character)[1:-1]
 
 
+def descriptor() -> int | None:
+    """Return what is printed to; None when there is none."""
+    try:
+        return sys.stdout.fileno()
+    except (OSError, ValueError):
+        return None
+
+
 def reader_gone() -> NoReturn:
     """End this program by SIGPIPE: the reader of its output has gone."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

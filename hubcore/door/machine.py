@@ -106,6 +106,10 @@ class DoorMachine:
             return DoorState.RELEASED
         return state
 
+    def asks_out(self, now: float) -> bool:
+        """Tell whether somebody asked to leave within the last EGRESS_SECONDS."""
+        return self._asked_out is not None and now - self._asked_out < EGRESS_SECONDS
+
     @property
     def alarm(self) -> DoorAlarm:
         """The alarm that stands; of two the graver one."""

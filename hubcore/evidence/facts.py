@@ -45,12 +45,15 @@ class RecordKind(StrEnum):
     """A phone brought revocations that the policy in force does not have."""
     PASSBACK = "passback"
     """Somebody at the hub had it forget where people are."""
+    ACT = "act"
+    """Somebody at the hub did what has no kind of its own: took evidence along, changed a key."""
 
 
 class EventName(StrEnum):
     """What an event is about. The journal, the counters and `hubctl tail` show these names."""
 
     ACCESS = "access"
+    ACT = "act"
     AUDIT_FAILED = "audit_failed"
     CERTIFICATE = "certificate"
     CLOCK = "clock"
@@ -228,7 +231,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.FLOOR: _NUMBER,  # Unix milliseconds
     Fact.FOUND: _TEXT,
     Fact.FRAME_ERRORS: _NUMBER,
-    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `schedule`, `input`, `policy`
+    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `technician`, ...
     Fact.GRANT: _ID_BYTES,
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
@@ -244,7 +247,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
     Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
-    Fact.ORDERS: _ID_BYTES,  # all orders of the backend that stand (`carried_orders`)
+    Fact.ORDERS: _ID_BYTES,  # all that stand by somebody's word (`carried_orders`)
     Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
     Fact.PART: _TEXT,
@@ -263,7 +266,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.SEQUENCE_ERRORS: _NUMBER,
     Fact.SEVERITY: _TEXT,
     Fact.SINCE: _NUMBER,  # Unix milliseconds
-    Fact.SOURCE: _ID,  # whose refusals were summed: an asker, `backend` or `several`
+    Fact.SOURCE: _ID,  # of summed refusals: an asker, `backend`, `technician`, `several`
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
     Fact.SUMMED: _TEXT,
@@ -314,6 +317,7 @@ _ORDER = frozenset(
         Fact.WHY,
         Fact.OUTCOME,
         Fact.CLOCK,
+        Fact.UID,
     }
 )
 _ERRORS = frozenset({Fact.FRAME_ERRORS, Fact.PEER_ERRORS, Fact.PROOF_ERRORS, Fact.SEQUENCE_ERRORS})
@@ -338,7 +342,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
             Fact.READER,
         }
     ),
-    RecordKind.REMOTE: _ASKED,
+    RecordKind.REMOTE: _ASKED | {Fact.UID},
     RecordKind.REFUSED: frozenset(
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
     ),
@@ -374,6 +378,9 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.CERTIFICATE: frozenset({Fact.EXPIRES, Fact.WHAT}),
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CREDENTIAL, Fact.COUNT}),
+    RecordKind.ACT: frozenset(
+        {Fact.WHAT, Fact.VOUCHED_BY, Fact.UID, Fact.COUNT, Fact.KNOWN, Fact.KNOWN_HASH}
+    ),
 }
 """What a record of each kind may say beside its moment and ON_EVERY_RECORD."""
 
@@ -393,6 +400,7 @@ _WHY = frozenset({Fact.WHY})
 
 EVENTS: Mapping[EventName, EventType] = {
     EventName.ACCESS: EventType(RECORD_FACTS[RecordKind.ACCESS]),
+    EventName.ACT: EventType(RECORD_FACTS[RecordKind.ACT]),
     EventName.AUDIT_FAILED: EventType(_WHY, is_fault=True),
     EventName.CLOCK: EventType(frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CONFIRMED_BY})),
     EventName.COMMAND: EventType(RECORD_FACTS[RecordKind.COMMAND]),

@@ -166,6 +166,12 @@ class Handshake:
         self._out_of_turn = 0
 
     @property
+    def access_point(self) -> int | None:
+        """Where the phone has proven itself, None before."""
+        state = self._state
+        return state.opened.access_point if isinstance(state, _Deciding | _Session) else None
+
+    @property
     def phase(self) -> HandshakePhase:
         """Where the link stands."""
         return self._state.phase

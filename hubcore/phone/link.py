@@ -74,6 +74,16 @@ class HubLink:
         return LinkStanding.NOT_FAILED
 
     @property
+    def phase(self) -> HandshakePhase:
+        """Where the handshake stands."""
+        return self._handshake.phase
+
+    @property
+    def access_point(self) -> int | None:
+        """Where the phone has proven itself, None before."""
+        return self._handshake.access_point
+
+    @property
     def at_work(self) -> bool:
         """Whether a request is at work that its peer still waits for."""
         return self._handshake.phase is HandshakePhase.WORKING

@@ -117,6 +117,14 @@ class TicketTable:
         if not same_credential:
             del self._by_credential[credential]
 
+    def grants_of(self, beginning: str) -> list[Grant]:
+        """Return the grants of the credentials that begin so, the newest of each credential."""
+        return [
+            self._tickets[ids[-1]].grant
+            for credential, ids in self._by_credential.items()
+            if credential.startswith(beginning)
+        ]
+
     def ids(self) -> list[bytes]:
         """Return the ids of all tickets, the oldest first."""
         return list(self._tickets)

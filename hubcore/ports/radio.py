@@ -5,7 +5,7 @@ Law: what a stranger sends reaches `RadioListener` as bytes that no code has rea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,20 @@ class LinkId:
 
     peer: str
     visit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """The adapter that serves the hub, as its stack knows it now.
+
+    `address` is the hub's own. `generation` is the Bluetooth version of the controller, such as
+    "5.2". None: not known.
+    """
+
+    name: str
+    address: str | None = None
+    powered: bool | None = None
+    generation: str | None = None
 
 
 class RadioListener(Protocol):
@@ -60,3 +74,15 @@ class Radio(Protocol):
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer; do nothing when the link is gone."""
+
+    def adapter(self) -> Adapter | None:
+        """Return the adapter in use, None when there is none."""
+
+    def rssi(self, link: LinkId) -> int | None:
+        """Return how strongly a peer is heard, in dBm; None when that is not measured."""
+
+
+Listen = Callable[[], Awaitable[str]]
+"""Hears the hub's own advertisement with a second radio; says how. Raises LinkError when it does
+not come, HardwareError where there is no second radio.
+"""

@@ -20,10 +20,12 @@ FIRST_SINCE = "SELECT min(+number) FROM records WHERE at_ms >= ?"
 """With `+`, SQLite goes by the index of times, and not by the numbers from the first record on."""
 
 _INT64_MIN = -(1 << 63)
+_NUMBER_MAX = (1 << 63) - 1
 LAST_OF_ALL = "SELECT coalesce(max(number), 0) FROM records"
 LAST_BEFORE = "SELECT coalesce(max(+number), 0) FROM records WHERE at_ms < ?"
 
 _INT64_MIN = -(1 << 63)
+_NUMBER_MAX = (1 << 63) - 1
 _RIGHT = (
     "typeof(number) = 'integer' AND typeof(at_ms) = 'integer' "
     "AND typeof(body) = 'blob' AND typeof(hash) = 'blob'"
@@ -108,6 +110,24 @@ def rows_of(connection: sqlite3.Connection, order: str, *arguments: int) -> Iter
         row = Row(*values)
         before = row.number
         yield row
+
+
+def begin_of(
+    connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None
+) -> tuple[Window, Head]:
+    """Find the records of a span, without a gap, and the point that the first follows.
+
+    Raise AuditError.
+    """
+    found = window_of(connection, since_ms, until_ms, _NUMBER_MAX)
+    gone = gone_head(connection)
+    first = max(found.first, gone.number + 1)
+    if first == gone.number + 1 or first > found.last:
+        return Window(first, found.last, found.is_cut), gone
+    before = list(rows_of(connection, "WHERE number = ?", first - 1))
+    if not before:
+        raise AuditError(f"record {first - 1} is missing")
+    return Window(first, found.last, found.is_cut), Head(first - 1, before[0].hash)
 
 
 class Placed(NamedTuple):

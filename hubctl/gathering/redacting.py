@@ -5,6 +5,7 @@ Laws:
    journal's lines by the name of the key, never by how a value looks.
 2. Sentences are kept, for they say what is wrong. Whatever in them looks like a key, a token, an id
    or an address is left out, and so is each word of the configuration that was left out there.
+   A short name is left out where it stands as a word.
 3. Nobody's Bluetooth address is whole: one names a person's phone.
 """
 
@@ -18,8 +19,8 @@ from typing import Any
 from hubcore.evidence.facts import FACTS, Fact, Shown
 
 LEFT_OUT = "<left out>"
-WORD_CHARS_MIN = 4
-"""A shorter name is part of too many other words to be replaced."""
+LONG_CHARS = 4
+"""A shorter text is part of too many other words to be replaced wherever it stands."""
 TEXT_CHARS_MAX = 2000
 DEPTH_MAX = 8
 
@@ -90,9 +91,8 @@ class Redactor:
     """Cleans texts; `words` are those that stand for somebody or for something secret."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
-        long = {word for word in words if len(word) >= WORD_CHARS_MIN}
-        ordered = sorted(long, key=len, reverse=True)
-        self._words = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        ordered = sorted({word for word in words if _says_something(word)}, key=len, reverse=True)
+        self._words = re.compile("|".join(map(_pattern, ordered))) if ordered else None
 
     def text(self, text: str) -> str:
         """Return a text without what looks secret or names somebody."""
@@ -147,6 +147,19 @@ class Redactor:
         return self.text(str(value)[:TEXT_CHARS_MAX])
 
 
+def _says_something(word: str) -> bool:
+    """Tell whether a text may name somebody; a short number, as of a door, names nobody."""
+    return bool(word.strip()) and (len(word) >= LONG_CHARS or not word.strip().isdigit())
+
+
+def _pattern(word: str) -> str:
+    """Return what finds a word; a short one in Latin letters is part of too many others."""
+    found = re.escape(word)
+    if len(word) >= LONG_CHARS or not word.isascii():
+        return found
+    return rf"(?<!\w){found}(?!\w)"
+
+
 def _is_known(key: str) -> bool:
     return key in LINE_KEYS or key in ONLOOKERS
 
@@ -187,5 +200,6 @@ def _setting(key: str, value: Any, left_out: set[str], depth: int) -> Any:
             return [_setting(key, item, left_out, depth - 1) for item in value]
         case str() if key in CONFIG_WORDS or _CREDENTIAL.match(value):
             return value
-    left_out.add(str(value))
+    if key in PERSONAL or len(str(value)) >= LONG_CHARS:  # else it is a word such as `on`
+        left_out.add(str(value))
     return LEFT_OUT

@@ -39,6 +39,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl status --watch", "again every 2 s"),
         Example("hubctl status -o ready,clock.state", "two fields, for a shell"),
     ),
+    "top": (
+        Example("hubctl top", "a screen that lives; ? shows its keys"),
+        Example("hubctl top --plain", "one line a change, also into a file"),
+    ),
     "why": (
         Example("hubctl why", "the last refusals, the newest first"),
         Example("hubctl why front", "those at the door front"),
@@ -48,6 +52,22 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl doors", "all doors"),
         Example("hubctl doors -o id,state", "two fields of each, for a shell"),
     ),
+    "door NAME": (
+        Example("hubctl door front", "by id, by name, or by an access point"),
+        Example("hubctl door front -o mode,orders", "who holds it, for a shell"),
+    ),
+    "door NAME test": (
+        Example("hubctl door front test", "drives nothing"),
+        Example("sudo hubctl door front test --pulse", "drives it once, as a release"),
+    ),
+    "door NAME release": (
+        Example("sudo hubctl door front release", "for as long as a phone gets"),
+        Example("sudo hubctl door front release --for 10s", "for longer, up to the door's cap"),
+    ),
+    "door NAME lockdown": (
+        Example("sudo hubctl door front lockdown", "also after a restart, until it is ended"),
+    ),
+    "door NAME normal": (Example("sudo hubctl door front normal", "says who still holds it"),),
     "devices": (
         Example("hubctl devices", "all devices; the last column says what is wrong"),
         Example("hubctl devices hall-light", "one device whole"),
@@ -73,6 +93,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "policy": (
         Example("hubctl policy", "the policy in force"),
         Example("hubctl policy -o version,age_seconds", "for a shell"),
+    ),
+    "policy why": (
+        Example("hubctl policy why 3fa9c2 front", "now, at each access point of front"),
+        Example("hubctl policy why 3fa9c2 front --at 2026-11-30T09:00", "by the site's clock"),
     ),
     "metrics": (
         Example("hubctl metrics", "on standard output"),
@@ -109,6 +133,11 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "audit verify": (
         Example("sudo hubctl audit verify", "does the chain hold?"),
         Example("hubctl audit verify --file copy.db --json", "a copy, for machines"),
+        Example("hubctl audit verify --export week.cbor --issuer issuer.cbor", "a file, anywhere"),
+    ),
+    "audit export": (
+        Example("sudo hubctl audit export all.cbor", "every record, signed by the hub"),
+        Example("sudo hubctl audit export week.cbor --since 7d", "those of a time"),
     ),
     "report": (
         Example("sudo hubctl report", "the last 7 days"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hubcore.access.words import Denial
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
@@ -13,11 +14,14 @@ from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.doors.operation import Operation
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
 from hubd.doors.watch import DoorWatch
+from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
+from hubd.orders.from_technician import TechnicianOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.orders.order_log import OrderLog
 from hubd.orders.passback import PassbackReset
@@ -25,8 +29,10 @@ from hubd.orders.schedules import HoldSchedules
 from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
+from hubd.technician.decisions import LastDecisions
 from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
+from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.measured import Measured
 from hubd.upkeep.standing import StandingProblems
 
@@ -40,11 +46,15 @@ class Doors:
     watch: DoorWatch
     unlock: Unlock
     standing: StandingOrders
+    carried: CarriedOrders
     orders: BackendOrders
+    technician: TechnicianOrders
     keeper: DoorKeeper
     passback: PassbackReset
     denials: LastDenials
+    decisions: LastDecisions
     measured: Measured
+    traces: Traces
 
 
 def make_doors(
@@ -64,13 +74,27 @@ def make_doors(
     newest = evidence.log.newest(end, REMEMBERED_RECORDS)
     watch = _make_watch(config, movers, persons, newest, evidence)
     denials = LastDenials(evidence.clock)
+    door_of = config.doors_of_points()
     measured = Measured(
-        config.doors_of_points(),
+        door_of,
         [reader.id for reader in config.readers],
         evidence.clock.wall,
     )
+    decisions = LastDecisions(door_of, evidence.clock)
+    traces = Traces(door_of, evidence.clock)
     unlock = _make_unlock(
-        config, movers, policy, standing, watch, persons, heard, denials, measured, evidence
+        config,
+        movers,
+        policy,
+        standing,
+        watch,
+        persons,
+        heard,
+        denials,
+        decisions,
+        measured,
+        traces,
+        evidence,
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
     held = frozenset(door.id for door in config.doors if door.may_be_held)
@@ -85,6 +109,13 @@ def make_doors(
         tell=evidence.tell,
         cannot_hold=partial(_show_cannot_hold, evidence.problems),
     )
+    carried = CarriedOrders(
+        standing=standing,
+        log=order_log,
+        may_hold=held.__contains__,
+        found=stores.orders,
+        has_backend=config.backend is not None,
+    )
     orders = BackendOrders(
         standing=standing,
         policy=policy,
@@ -92,7 +123,7 @@ def make_doors(
         clock=evidence.clock,
         may_hold=held.__contains__,
         changed=keeper.apply,
-        found=stores.orders if config.backend is not None else (),
+        carried=carried,
     )
     unlock.remember(newest)
     orders.remember(newest)
@@ -100,11 +131,20 @@ def make_doors(
         watch=watch,
         unlock=unlock,
         standing=standing,
+        carried=carried,
         orders=orders,
+        technician=TechnicianOrders(
+            standing=standing,
+            carried=carried,
+            log=order_log,
+            changed=keeper.apply,
+        ),
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
+        decisions=decisions,
         measured=measured,
+        traces=traces,
     )
 
 
@@ -147,9 +187,20 @@ def _make_unlock(
     persons: Persons,
     heard: LastHeard,
     denials: LastDenials,
+    decisions: LastDecisions,
     measured: Measured,
+    traces: Traces,
     evidence: Evidence,
 ) -> Unlock:
+    def decided(operation: Operation, why: Denial | None) -> None:
+        measured.decided(operation, why)
+        decisions.note(operation, why)
+        traces.decided(operation, why)
+
+    def asked(operation: Operation, now: float) -> None:
+        measured.asked(operation, now)
+        traces.asked(operation, now)
+
     rules = SiteRules(
         points=points_of(config),
         zone=config.hub.zone,
@@ -167,8 +218,10 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
         on_denied=denials.note,
-        on_decided=measured.decided,
-        on_asked=measured.asked,
+        on_decided=decided,
+        on_recorded=traces.recorded,
+        on_asked=asked,
+        on_ended=traces.ended,
     )
 
 

@@ -24,6 +24,7 @@ from hubd.phones.links import Links
 from hubd.policy.carried import CarriedFound, CarriedIntake
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
+from hubd.upkeep.lately.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def make_phones(
     policy: ProvenPolicy,
     found: CarriedFound,
     stores: Stores,
+    traces: Traces,
     evidence: Evidence,
 ) -> Phones:
     """Make the links of phones and the keys of the hub."""
@@ -75,6 +77,7 @@ def make_phones(
         refused=evidence.refusals.count,
         take_revocations=carried.take,
         tell=evidence.tell,
+        traced=traces,
         clock=evidence.clock,
     )
     epochs = EpochKeys(

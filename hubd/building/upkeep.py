@@ -9,11 +9,13 @@ from hubcore.version import __version__
 from hubd.adapters.host import kerneltime
 from hubd.adapters.host.clock import set_by_timesyncd
 from hubd.adapters.keys.keyfiles import HubKeys
+from hubd.backend.heard import LastHeard
 from hubd.backend.sync import Sync
 from hubd.building.devices import Devices
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
 from hubd.building.phones import Phones
+from hubd.building.topics import judged
 from hubd.config.file import Config
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.clockcare import ClockCare, backend_agrees
@@ -51,6 +53,7 @@ def make_status(
         config=config,
         certificate=keys.in_force,
         version=__version__,
+        topics=judged(config),
         health=evidence.health,
         measured=doors.measured,
         clock=evidence.clock,
@@ -75,6 +78,7 @@ def make_self_check(
     ring: EpochRing,
     sync: Sync | None,
     time: ClockCare,
+    heard: LastHeard,
     evidence: Evidence,
 ) -> SelfCheck:
     """Make what looks at the hub again and again."""
@@ -91,4 +95,10 @@ def make_self_check(
         backend_key_file=backend_key.place if backend_key else "",
         tls=keys.tls,
         tls_file=tls_certificate.place if tls_certificate else "",
+        offline_seconds=heard.seconds,
+        offline_budgets={
+            door.id: door.offline_seconds_max
+            for door in config.doors
+            if door.offline_seconds_max is not None
+        },
     )

@@ -66,25 +66,27 @@ class Judge:
         self._clock = clock
         self._tell = tell
 
-    def why_denied(self, claim: Claim) -> Denial | None:
-        """Tell why a phone's claim is denied."""
+    def why_denied(self, claim: Claim, at: float | None = None) -> Denial | None:
+        """Tell why a claim is denied now; with `at` (Unix seconds), by the hours of that moment."""
         try:
             facts = self._facts(claim)
         except StoreError as error:
             return self._unreadable(error)
-        now = self._clock.wall()
-        decision = decide(facts, claim, now)
+        decision = decide(facts, claim, self._clock.wall() if at is None else at)
         if isinstance(decision, Denied):
             return decision.why
         return None
 
-    def hours_begin(self, claim: Claim) -> float | None:
-        """Tell when a claim's hours begin next, None when not soon or when that is not known."""
+    def hours_begin(self, claim: Claim, at: float | None = None) -> float | None:
+        """Tell when a claim's hours begin next, None when not soon or when that is not known.
+
+        With `at` (Unix seconds) from that moment on.
+        """
         try:
             facts = self._facts(claim)
         except StoreError:
             return None
-        return hours_begin(facts, claim, self._clock.wall())
+        return hours_begin(facts, claim, self._clock.wall() if at is None else at)
 
     def why_refused(self, order: from_backend.Release, came: float) -> Denial | None:
         """Tell why an order of the backend is refused; it came at the Unix time `came`."""

@@ -1,4 +1,4 @@
-"""Operations: what phones claim and the backend orders, in one form for both."""
+"""Operations: what phones claim, the backend and technicians order, in one form for all."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ WhyNot = Callable[[], Denial | None]
 class Operation:
     """What is asked, and by whom; `seconds` None leaves the time to the access point.
 
-    `kind` is that of its record: ACCESS for a phone's claim, REMOTE for an order of the backend.
-    `claim` is what stands behind it, None for an order and for a card of nobody.
+    `kind` is that of its record: ACCESS for a phone's claim, REMOTE for an order.
+    `claim` is what stands behind it, None for an order and for a card of nobody. `uid` is the user
+    of this machine who orders it at the hub, None for anybody else.
     """
 
     kind: RecordKind
@@ -41,6 +42,7 @@ class Operation:
     point: int
     action: Action
     seconds: int | None = None
+    uid: int | None = None
     claim: Claim | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -50,10 +52,10 @@ class Operation:
 
     @property
     def source(self) -> str:
-        """Who asks; whoever orders at the backend is one source."""
+        """Who asks; whoever orders at the backend is one source, and so is each technician."""
         if self.kind is RecordKind.ACCESS:
             return f"{self.kind}/{self.asker}"
-        return str(self.kind)
+        return str(self.kind) if self.uid is None else f"{self.kind}/uid {self.uid}"
 
     @property
     def key(self) -> Key:
@@ -68,12 +70,28 @@ class Operation:
     @property
     def facts(self) -> Detail:
         """What its record says of it."""
+        here: Detail = {} if self.uid is None else {Fact.UID: self.uid}
         return {
             Fact.ASKER: self.asker,
             Fact.OP: self.op,
             Fact.POINT: self.point,
             Fact.ACTION: int(self.action),
+            **here,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHere:
+    """Somebody at the hub releases a door; `points` are those that must let him, `op` is its id.
+
+    Its record names the first of them. `by` is the kind of person, `uid` the user of this machine.
+    """
+
+    op: bytes
+    points: tuple[int, ...]
+    seconds: int | None
+    by: str
+    uid: int
 
 
 @dataclass(frozen=True, slots=True)

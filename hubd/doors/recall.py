@@ -58,12 +58,14 @@ def _read(record: Record, at: float) -> Decided | NothingMoved | None:
         }:
             if record.kind not in _KINDS or action not in set(Action):
                 return None
+            uid = rest.get(Fact.UID)
             operation = Operation(
                 kind=record.kind,
                 asker=asker,
                 op=op,
                 point=point,
                 action=Action(action),
+                uid=uid if isinstance(uid, int) else None,
             )
             why = _denial(rest.get(Fact.WHY))
             return Decided(operation, why, at)

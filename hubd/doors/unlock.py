@@ -1,4 +1,4 @@
-"""The use case of opening a door: for a phone's claim and for an order of the backend alike.
+"""The use case of opening a door: for a phone, for the backend and for a technician alike.
 
 How it goes: a claim or an order becomes an `Attempt` at an `Operation`. It is judged, and the
 decision is handed to the log. Once the record is durable it is judged again, the strike is driven,
@@ -14,6 +14,8 @@ Laws:
 7. A request that would be granted is denied as BUSY when the strike must rest for too long, or when
    too many granted requests of this asker moved nothing (`access.once.TRIES`).
 8. A grant with a number of uses lets its holder in so often, and no more (`hubd.doors.uses`).
+9. A technician's release needs no time that can be trusted: the kernel says now who asks, and
+   nothing of it can be repeated later. What keeps a door shut keeps it shut for him.
 """
 
 from __future__ import annotations
@@ -38,7 +40,14 @@ from hubcore.ports.stores import AuditLog, PolicyStore
 from hubd.doors.decisionlog import DecisionLog, OnDenied, unheard
 from hubd.doors.drive import DoorMovers, Watch
 from hubd.doors.judge import Judge
-from hubd.doors.operation import NO_DECISIONS, Attempt, Ended, Operation, OperationEnd
+from hubd.doors.operation import (
+    NO_DECISIONS,
+    Attempt,
+    Ended,
+    Operation,
+    OperationEnd,
+    ReleaseHere,
+)
 from hubd.doors.operations import Operations
 from hubd.doors.persons import Persons
 from hubd.doors.rules import SiteRules
@@ -79,16 +88,21 @@ class Unlock:
         mode_at: Callable[[int], DoorMode] | None = None,
         on_denied: OnDenied = unheard,
         on_decided: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
+        on_recorded: Callable[[Operation], None] = lambda _operation: None,
         on_asked: Callable[[Operation, float], None] = lambda _operation, _now: None,
+        on_ended: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
-        `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_asked` of each strike
-        that is asked to move, at this monotonic second.
+        `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_recorded` when
+        its record is durable, `on_asked` of each strike that is asked to move, at this monotonic
+        second, `on_ended` of what the asker is told in the end.
         """
         self._points = rules.points
         self._on_decided = on_decided
+        self._on_recorded = on_recorded
         self._on_asked = on_asked
+        self._on_ended = on_ended
         self._persons = persons
         self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
@@ -121,13 +135,16 @@ class Unlock:
         attempt = self._attempt_of_claim(claim, alive)
         return self._take(attempt)
 
-    def why_denied(self, claim: Claim) -> Denial | None:
-        """Tell why a claim would be denied now: nothing is recorded, nothing changes."""
-        return self._judge.why_denied(claim)
+    def why_denied(self, claim: Claim, at: float | None = None) -> Denial | None:
+        """Tell why a claim would be denied now: nothing is recorded, nothing changes.
 
-    def hours_begin(self, claim: Claim) -> float | None:
-        """Tell when a claim's hours begin next."""
-        return self._judge.hours_begin(claim)
+        With `at` (Unix seconds), by the hours of that moment.
+        """
+        return self._judge.why_denied(claim, at)
+
+    def hours_begin(self, claim: Claim, at: float | None = None) -> float | None:
+        """Tell when a claim's hours begin next, from now or from `at` on."""
+        return self._judge.hours_begin(claim, at)
 
     async def release(self, order: from_backend.Release) -> from_hub.Result:
         """Carry out an order of the backend."""
@@ -138,6 +155,14 @@ class Unlock:
             return from_hub.Result(order.id, ReleaseOutcome.RELEASED, "ok")
         sentence = why.replace("-", " ")
         return from_hub.Result(order.id, ORDER_OUTCOMES[why], sentence)
+
+    def release_here(self, order: ReleaseHere) -> Awaitable[ClaimOutcome]:
+        """Carry out a technician's order; the outcome says why not."""
+        return self._take(self._attempt_here(order))
+
+    def why_shut(self, points: Sequence[int]) -> Denial | None:
+        """Tell why one of these access points must stay shut now."""
+        return next((why for point in points if (why := self._judge.why_shut(point))), None)
 
     async def at_rest(self) -> None:
         """Return once no operation is at work; after REST_SECONDS at the latest.
@@ -224,13 +249,33 @@ class Unlock:
             late=partial(self._judge.is_late, order),
             facts={},
             record_seconds=RECORD_SECONDS,
-            settle=partial(self._settle_order, order),
+            settle=partial(self._settle_order, order.access_point),
         )
 
-    def _settle_order(self, order: from_backend.Release, why: Denial | None) -> None:
+    def _attempt_here(self, order: ReleaseHere) -> Attempt:
+        operation = Operation(
+            kind=RecordKind.REMOTE,
+            asker=order.by,
+            op=order.op,
+            point=order.points[0],
+            action=Action.OPEN,
+            seconds=order.seconds,
+            uid=order.uid,
+        )
+        latest = self._clock.monotonic() + LATE_SECONDS
+        return Attempt(
+            operation=operation,
+            why_denied=partial(self.why_shut, order.points),
+            late=lambda: self._clock.monotonic() > latest,
+            facts={},
+            record_seconds=RECORD_SECONDS,
+            settle=partial(self._settle_order, order.points[0]),
+        )
+
+    def _settle_order(self, access_point: int, why: Denial | None) -> None:
         """An order's decision is on record; `why` None: the door was released."""
         if why is None:
-            self._persons.released_from_afar(self._points[order.access_point].door)
+            self._persons.released_from_afar(self._points[access_point].door)
 
     # An attempt is new, or was made before.
 
@@ -275,6 +320,7 @@ class Unlock:
         operation = attempt.operation
         self._on_decided(operation, why)
         await self._decisions.decided(operation, why, attempt.facts, RECORD_SECONDS)
+        self._on_ended(operation, why)
         return self._outcome(operation, why)
 
     # A new one is judged, recorded, moved, answered.
@@ -341,6 +387,7 @@ class Unlock:
             if was_try and ended.end is OperationEnd.MOVED:
                 self._tries.moved(operation.source)
             self._operations.end(operation, ended)
+            self._on_ended(operation, ended.outcome.why)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
         elif was_try:
@@ -355,6 +402,7 @@ class Unlock:
         if not await durable:
             fault = "it could not be recorded in time"
             return await self._not_released(attempt, Denial.DOOR_FAULT, fault)
+        self._on_recorded(operation)
         if why in NO_DECISIONS:
             return self._ended(operation, why, OperationEnd.NOTHING_DONE)
         if why is not None or not operation.moves:

@@ -130,6 +130,10 @@ class DoorWatch:
         has_contact = aspects.bolt is not BoltState.UNKNOWN
         return aspects if has_contact else replace(aspects, bolt=self._bolt(door))
 
+    def asks_out(self, door: str) -> bool:
+        """Tell whether somebody asked to leave just now."""
+        return self._doors[door].machine.asks_out(self._clock.monotonic())
+
     def is_released(self, door: str) -> bool:
         """Tell whether a release for somebody is under way."""
         return self._doors[door].strike_ends is not None
@@ -205,8 +209,7 @@ class DoorWatch:
 
     def _take(self, door: _Door, event: InputEvent, tell_state: TellState) -> None:
         now = self._clock.monotonic()
-        kind = _EVENTS.get(event.what)
-        if kind is not None:
+        if (kind := _EVENTS.get(event.what)) is not None:
             self._see(door, kind, now, tell_state)
             return
         aspect = _ASPECTS.get(event.what)

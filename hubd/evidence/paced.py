@@ -9,7 +9,8 @@ Laws:
    for it tries again.
 4. A yes that comes to nothing leaves two records; `hubd.doors.unlock` keeps those to a pace
    (`access.once.TRIES`).
-5. The backend is one source, whoever ordered there. A phone's source is its credential.
+5. The backend is one source, whoever ordered there, and so are the technicians at the hub. A
+   phone's source is its credential.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ WHOLE = Rate(burst=100, per_second=1.0)
 SOURCES_MAX = 1000
 _OF_DOORS = (RecordKind.DOOR, RecordKind.READER)
 BACKEND = "backend"
+TECHNICIAN = "technician"
 QUERY = "query"
 
 
@@ -87,7 +89,7 @@ def _sum_key(record: Record) -> SumKey | None:
     is_query = record.detail.get(Fact.ACTION) == int(Action.QUERY)
     if why is None and not is_query:
         return None
-    source = BACKEND
+    source = BACKEND if Fact.UID not in record.detail else TECHNICIAN
     if record.kind is RecordKind.ACCESS:
         source = str(record.detail.get(Fact.ASKER))
     return SumKey(record.kind, source, QUERY if why is None else str(why))

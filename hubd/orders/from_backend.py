@@ -9,8 +9,8 @@ Laws:
 3. The same id is the same order: it is answered again and done once, also after a restart.
 4. What the backend sends makes at most ORDERS' records, and what is refused REFUSALS'; what is
    beyond is answered with BUSY. Who has no right keeps no order of another waiting.
-5. Orders that stood before a restart stand after it (`evidence.carried_orders`). One that was over
-   by then does not.
+5. Orders that stood before a restart stand after it (`orders.carried`). One that was over by then
+   does not.
 6. An order for a door that cannot be held open does not hold it open: it is refused in words.
 """
 
@@ -25,12 +25,7 @@ from hubcore.backend.uplink.from_backend import Order
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.errors import StoreError
-from hubcore.evidence.carried_orders import (
-    ALL_DOORS,
-    ORDERS_CARRIED_MAX,
-    CarriedOrder,
-    write_orders,
-)
+from hubcore.evidence.carried_orders import ALL_DOORS, ORDERS_CARRIED_MAX, CarriedOrder
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import StoredRecord
 from hubcore.policy.policy import OperatorRight
@@ -38,6 +33,7 @@ from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
 from hubcore.timing.pace import Bucket, Rate
 from hubd.doors.judge import ORDER_SECONDS_MAX
+from hubd.orders.carried import CarriedOrders, Key
 from hubd.orders.memory import OrderAnswer, OrderMemory
 from hubd.orders.order_log import OrderLog, facts_of
 from hubd.orders.standing import StandingOrders
@@ -63,10 +59,6 @@ from hubd.orders.wording import (
 ORDERS = Rate(burst=60, per_second=0.5)
 """Records of the backend's orders: more than people give, and at worst some 10 MB a day."""
 REFUSALS = Rate(burst=20, per_second=0.1)
-MARK_RECORDS = 500
-"""After so many other records the orders that stand are recorded again, so that a start finds them
-among those whose chain it checks.
-"""
 
 _RIGHT = {
     DoorOrder.HOLD_OPEN: OperatorRight.HOLD_OPEN,
@@ -87,9 +79,9 @@ class BackendOrders:
         clock: Clock,
         may_hold: Callable[[str], bool],
         changed: Callable[[Iterable[str]], Awaitable[None]],
-        found: Sequence[CarriedOrder] = (),
+        carried: CarriedOrders,
     ) -> None:
-        """`found` stood before this start.
+        """`carried` keeps what stands, over restarts.
 
         `may_hold` tells whether a door can be held open. `changed` lets orders take effect at the
         doors whose orders have changed.
@@ -103,17 +95,7 @@ class BackendOrders:
         self._pace = Bucket(ORDERS)
         self._refusal_pace = Bucket(REFUSALS)
         self._memory = OrderMemory()
-        self._turn = asyncio.Lock()
-        self._orders: dict[tuple[int, DoorOrder], CarriedOrder] = {}
-        self._carried_at = 0
-        """The number of the newest record by then that held the orders."""
-        for one in found:
-            self._restore(one)
-
-    def begin(self) -> Detail:
-        """Return what the record of a start repeats of the orders that stand."""
-        self._carried_at = self._log.last()
-        return {Fact.ORDERS: write_orders(self._orders.values())}
+        self._carried = carried
 
     def remember(self, records: Sequence[StoredRecord]) -> None:
         """Learn from the newest records which orders were asked before a restart."""
@@ -121,7 +103,7 @@ class BackendOrders:
 
     async def take(self, order: Order) -> OrderResult:
         """Take an order, or say why not."""
-        async with self._turn:
+        async with self._carried.turn:
             outcome, detail = await self._take(order)
         return OrderResult(order.id, outcome, sentence(detail))
 
@@ -130,20 +112,17 @@ class BackendOrders:
 
         Nothing here keeps an order waiting, and while one is being recorded nothing ends.
         """
-        if self._turn.locked():
+        if self._carried.turn.locked():
             return
         over = self._standing.over()
         recorded = [self._over(door, order) for door, order in over]
-        if not recorded and self._is_to_be_marked():
-            recorded.append(self._log.mark(self._orders.values()))
+        if not recorded and self._carried.are_to_be_marked():
+            recorded.append(self._log.mark(self._carried.orders.values()))
         durable = asyncio.gather(*recorded)
         if over:
             await self._changed({door for door, _ in over})
         if recorded and all(await durable):
-            self._carried_at = self._log.last()
-
-    def _is_to_be_marked(self) -> bool:
-        return bool(self._orders) and self._log.last() - self._carried_at >= MARK_RECORDS
+            self._carried.is_carried()
 
     # An order is new, or was asked before.
 
@@ -200,11 +179,11 @@ class BackendOrders:
         return all(operator.may(right, number) for number in numbers)
 
     def _why_cannot_stand(self, order: Order) -> OrderAnswer | None:
-        key = self._key(order)
-        if key not in self._orders and len(self._orders) >= ORDERS_CARRIED_MAX:
+        is_new = self._key(order) not in self._carried.orders
+        if is_new and self._carried.count(here=False) >= ORDERS_CARRIED_MAX:
             return OrderOutcome.REFUSED, TOO_MANY
         standing = standing_of(order)
-        for door in self._doors(order.access_point):
+        for door in self._carried.doors(order.access_point):
             if opens(order.order) and not self._may_hold(door):
                 return OrderOutcome.REFUSED, cannot_be_held(door)
             match self._standing.why_not(door, standing):
@@ -218,33 +197,25 @@ class BackendOrders:
 
     async def _obey(self, order: Order) -> OrderAnswer:
         key = self._key(order)
-        after = dict(self._orders)
-        if order.on:
-            after[key] = CarriedOrder(
-                access_point=key[0],
-                order=order.order,
-                until=order.until,
-                by=order.by,
-            )
-        else:
-            after.pop(key, None)
+        one = CarriedOrder(key.place, order.order, order.until, order.by) if order.on else None
+        after = self._carried.with_one(key, one)
         detail: Detail = {**facts_of_order(order), Fact.ALLOWED: True, Fact.WHY: None}
         recorded = await self._log.write(detail, after.values())
         if not recorded and bool(order.on) is opens(order.order):
             # the record may become durable yet, so the next one takes it back
             detail = facts_of_no(order, OrderOutcome.FAILED, NOT_RECORDED)
-            await self._log.write(detail, self._orders.values())
+            await self._log.write(detail, self._carried.orders.values())
             return OrderOutcome.FAILED, NOT_RECORDED
-        self._orders = after
+        self._carried.orders = after
         await self._take_effect(order)
         if not recorded:
             return OrderOutcome.FAILED, NOT_RECORDED_BUT_HOLDS
-        self._carried_at = self._log.last()
+        self._carried.is_carried()
         return OrderOutcome.TAKEN, ""
 
     async def _take_effect(self, order: Order) -> None:
         standing = standing_of(order)
-        doors = self._doors(order.access_point)
+        doors = self._carried.doors(order.access_point)
         for door in doors:
             if order.on:
                 self._standing.put(door, standing, order.until)
@@ -257,35 +228,9 @@ class BackendOrders:
         self._standing.end(door, order)
         for place in (ALL_DOORS, self._standing.points[door][0]):
             if source_of(place) == order.source:
-                self._orders.pop((place, order.order), None)
+                self._carried.orders.pop(Key(place, order.order), None)
         detail = facts_of(order.order, on=False, given_by=order.source, until=None)
-        return self._log.write({**detail, Fact.DOOR: door}, self._orders.values())
+        return self._log.write({**detail, Fact.DOOR: door}, self._carried.orders.values())
 
-    def _restore(self, one: CarriedOrder) -> None:
-        """Let an order stand that stood before the restart."""
-        point = None if one.access_point == ALL_DOORS else one.access_point
-        if not self._doors(point):
-            return  # of a door that this hub no longer has
-        self._orders[self._place(point), one.order] = one
-        standing = StandingOrder(one.order, source_of(one.access_point))
-        for door in self._doors(point):
-            if opens(one.order) and not self._may_hold(door):
-                continue
-            self._standing.put(door, standing, one.until)
-
-    def _key(self, order: Order) -> tuple[int, DoorOrder]:
-        return self._place(order.access_point), order.order
-
-    def _place(self, access_point: int | None) -> int:
-        """Return one number for each door, whichever of its access points is named."""
-        doors = self._doors(access_point)
-        if access_point is None or not doors:
-            return ALL_DOORS
-        return self._standing.points[doors[0]][0]
-
-    def _doors(self, access_point: int | None) -> tuple[str, ...]:
-        """Return the doors that an order is for."""
-        if access_point is None:
-            return tuple(self._standing.points)
-        door = self._standing.door_of(access_point)
-        return () if door is None else (door,)
+    def _key(self, order: Order) -> Key:
+        return Key(self._carried.place(order.access_point), order.order)

@@ -92,6 +92,8 @@ class DoorKeeper:
         self._shut_orders = 0
         self._unsecured: dict[str, int] = {}
         """Doors that are to be secured, with the number of the change of mode that wants it."""
+        self._secured = asyncio.Event()
+        """Something was secured."""
         self._tasks: asyncio.TaskGroup | None = None
         """Of `run`, while it runs."""
         self._moves: dict[tuple[str, bool], asyncio.Task[None]] = {}
@@ -158,6 +160,12 @@ class DoorKeeper:
             return
         async with asyncio.TaskGroup() as tasks:
             await self._move_all(doors, tasks)
+
+    async def secured(self, door: str) -> None:
+        """Return once the movers of a door have said that nothing is left to be secured."""
+        while door in self._unsecured:
+            self._secured.clear()
+            await self._secured.wait()
 
     # Who orders.
 
@@ -232,6 +240,7 @@ class DoorKeeper:
             self._unsecured[door] = self._shut_orders
         else:
             self._unsecured.pop(door, None)
+            self._secured.set()
         self._tell(
             EventName.MODE,
             {Fact.DOOR: door, Fact.MODE: mode.value, Fact.WAS: was.value},
@@ -260,6 +269,7 @@ class DoorKeeper:
                 await self._movers[door].secure()
                 if self._unsecured.get(door) == wanted_by:  # else a later change wants it again
                     del self._unsecured[door]
+                    self._secured.set()
             elif self._standing.mode(door) is DoorMode.UNLOCKED and self._may_hold(door):
                 await self._movers[door].release(HOLD_SECONDS)
             else:

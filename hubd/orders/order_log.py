@@ -1,7 +1,7 @@
 """The records of orders: who gave them, for which door, and whether they were taken.
 
 Laws:
-1. A record that changes the backend's orders holds all of them that stand after it.
+1. A record that changes what stands by somebody's word holds all that stand after it.
 2. Records are taken at once, in the order in which they are written. What is awaited is the disk.
 3. Nobody waits longer than RECORD_SECONDS for the disk.
 """
@@ -47,7 +47,7 @@ class OrderLog:
     ) -> Awaitable[bool]:
         """Record and tell an order; awaited, tell whether the record is durable.
 
-        `carried` are the orders of the backend that stand after it, None when it changes none.
+        `carried` are those that stand by somebody's word after it, None when it changes none.
         """
         if self._clock.state() is not ClockState.TRUSTED:
             detail = {**detail, Fact.CLOCK: self._clock.state().value}
@@ -57,7 +57,7 @@ class OrderLog:
         return self._append(detail)
 
     def mark(self, carried: Iterable[CarriedOrder]) -> Awaitable[bool]:
-        """Record which orders of the backend stand, though none has changed."""
+        """Record which orders stand by somebody's word, though none has changed."""
         return self._append({Fact.ORDERS: write_orders(carried)})
 
     def _append(self, detail: Detail) -> Awaitable[bool]:

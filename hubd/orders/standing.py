@@ -41,6 +41,8 @@ class OrderSource(StrEnum):
     SCHEDULE = "schedule"
     BACKEND = "backend"
     BACKEND_FOR_ALL = "backend-all-doors"
+    TECHNICIAN = "technician"
+    """Somebody at the hub, with hubctl."""
     INPUT = "input"
 
 

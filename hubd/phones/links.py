@@ -15,14 +15,15 @@ from concurrent.futures import Executor
 from functools import partial
 
 from hubcore.door.state import DoorState
-from hubcore.errors import SequenceError
+from hubcore.errors import PeerError, SequenceError
 from hubcore.evidence.facts import Tell
 from hubcore.phone.handshake import HubSide
 from hubcore.phone.link import HubLink, LinkStanding
 from hubcore.ports.clock import Clock
-from hubcore.ports.radio import LinkId, Radio
+from hubcore.ports.radio import Adapter, LinkId, Radio
 from hubcore.timing.standstill import TURN_SECONDS, Standstill
 from hubd.phones.dropping import DROP_PAUSE_SECONDS, Dropper
+from hubd.phones.seen import LinkSeen, RadioSeen, Traced
 from hubd.phones.visit import Present, TakeRefusal, TakeRevocations, TellDoorState, Visit
 
 SWEEP_SECONDS = 0.5
@@ -45,6 +46,7 @@ class Links:
         refused: TakeRefusal,
         take_revocations: TakeRevocations,
         tell: Tell,
+        traced: Traced,
         clock: Clock,
         drop_pause_seconds: float = DROP_PAUSE_SECONDS,
     ) -> None:
@@ -52,8 +54,9 @@ class Links:
         self._side = side
         self._radio = radio
         self._transport = transport
-        self._links_max = links_max
-        self._refused = refused
+        self.places = links_max
+        self.radio_seen = RadioSeen(clock)
+        self._take_refusal = refused
         self._clock = clock
         self._make_visit = partial(
             Visit,
@@ -63,9 +66,10 @@ class Links:
             present=present,
             door_state=door_state,
             strike_seconds=strike_seconds,
-            refused=refused,
+            refused=self._refused,
             take_revocations=take_revocations,
             tell=tell,
+            traced=traced,
             clock=clock,
         )
         self._visits: dict[LinkId, Visit] = {}
@@ -80,7 +84,12 @@ class Links:
         """Serve the radio until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(self._radio.serve(self, ready))
+
+            def told(on_air: bool) -> None:
+                self.radio_seen.went(on_air)
+                ready(on_air)
+
+            tasks.create_task(self._radio.serve(self, told))
             tasks.create_task(self._sweep(beat))
             tasks.create_task(self._turn())
             try:
@@ -94,11 +103,12 @@ class Links:
             return
         if link in self._visits or link in self._sent_away:
             return
-        if len(self._visits) >= self._links_max:
+        if len(self._visits) >= self.places:
             self._make_room()
         now = self._clock.monotonic()
         begun = HubLink(self._side, self._transport, now)
-        visit = self._make_visit(link, begun, self._tasks)
+        since = self.radio_seen.came()
+        visit = self._make_visit(link, begun, self._tasks, since=since)
         self._visits[link] = visit
         self._tasks.create_task(visit.run())
 
@@ -138,6 +148,18 @@ class Links:
         """Tell the phones that were let in there."""
         for visit in self._visits.values():
             visit.door_changed(access_point, state)
+
+    def seen(self) -> list[LinkSeen]:
+        """Show each link that is served, the oldest first."""
+        return [visit.seen() for visit in self._visits.values()]
+
+    def adapter(self) -> Adapter | None:
+        """Return the adapter that serves them."""
+        return self._radio.adapter()
+
+    def _refused(self, cause: PeerError) -> None:
+        self.radio_seen.failed(cause)
+        self._take_refusal(cause)
 
     def _visit_of(self, link: LinkId) -> Visit | None:
         """Return a visit, which a radio may not have told of yet; None when none is served."""

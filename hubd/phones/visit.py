@@ -27,9 +27,12 @@ from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.phone.effects import Carried, Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, LinkStanding, Notify
+from hubcore.phone.sealing import Opened
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import LinkId, Radio
+from hubcore.timing.steps import UnlockStep
 from hubd.phones.dropping import Dropper
+from hubd.phones.seen import LinkSeen, Traced
 from hubd.phones.unsealing import Unsealing
 
 EFFECTS_MAX = 64
@@ -79,9 +82,14 @@ class Visit:
         refused: TakeRefusal,
         take_revocations: TakeRevocations,
         tell: Tell,
+        traced: Traced,
         clock: Clock,
+        since: float,
     ) -> None:
-        """`tasks` runs the decisions; `strike_seconds` goes by access point."""
+        """`tasks` runs the decisions; `strike_seconds` goes by access point.
+
+        `since`: when the phone came, in Unix seconds.
+        """
         self._id = link_id
         self._link = link
         self._tasks: asyncio.TaskGroup = tasks
@@ -94,7 +102,11 @@ class Visit:
         self._refused = refused
         self._take = take_revocations
         self._tell = tell
+        self._traced = traced
         self._clock = clock
+        self._since = since
+        self._steps_taken = {UnlockStep.CONNECTED: clock.monotonic()}
+        """Those of the request that is to come, until it is decided."""
         self._steps: asyncio.Queue[_Step | None] = asyncio.Queue(EFFECTS_MAX)
         self._left = asyncio.Event()
         self._disconnected = asyncio.Event()
@@ -105,6 +117,16 @@ class Visit:
     def standing(self) -> LinkStanding:
         """What speaks for keeping this visit when there is room for fewer."""
         return self._link.standing
+
+    def seen(self) -> LinkSeen:
+        """Show where this visit stands."""
+        return LinkSeen(
+            number=self._id.visit,
+            since=self._since,
+            phase=self._link.phase,
+            access_point=self._link.access_point,
+            rssi=self._radio.rssi(self._id),
+        )
 
     async def run(self) -> None:
         """Take one step after the other until the visit has ended."""
@@ -123,6 +145,8 @@ class Visit:
     def challenge(self) -> bytes:
         """Answer a read of INFO."""
         now = self._clock.monotonic()
+        self._steps_taken[UnlockStep.CHALLENGE] = now
+        self._steps_taken.pop(UnlockStep.UNSEALED, None)
         return self._link.challenge(now)
 
     def frame(self, data: bytes, mtu: int, now: float, came: float) -> None:
@@ -232,6 +256,8 @@ class Visit:
         if not unsealing.started:
             self._link.unseal_cancelled()
         now = self._clock.monotonic()
+        if isinstance(result, Opened):
+            self._steps_taken[UnlockStep.UNSEALED] = now
         effects = self._link.unsealed(result, now)
         self._perform(effects)
 
@@ -266,14 +292,16 @@ class Visit:
 
         Errors are handled in a task. The radio, which waits for `frame` to return, never sees one.
         """
+        self._traced.presented(claim, self._id.visit, self._steps_taken)
+        self._steps_taken = {}
         try:
             decided = self._present(claim, lambda: self._link.at_work)
         except Exception as error:
             self._tasks.create_task(self._fail(error))
         else:
-            self._tasks.create_task(self._answer(decided))
+            self._tasks.create_task(self._answer(claim, decided))
 
-    async def _answer(self, decided: Awaitable[ClaimOutcome]) -> None:
+    async def _answer(self, claim: Claim, decided: Awaitable[ClaimOutcome]) -> None:
         """Bring the outcome to the link; a decision is carried out even when the phone has left."""
         try:
             outcome = await decided
@@ -281,8 +309,14 @@ class Visit:
             wall = self._clock.wall()
             effects = self._link.answer(outcome, now, wall)
             self._perform(effects)
+            self._enqueue(_Step(partial(self._answered, claim)))
         except Exception as error:
             await self._fail(error)
+
+    async def _answered(self, claim: Claim) -> None:
+        """All of the verdict was given to the radio, unless the phone has left."""
+        if not self._left.is_set():
+            self._traced.answered(claim)
 
     def _plan_follow_up(self, due: FollowUp) -> None:
         """Send one state when a release would have ended: after a yes and after a no."""

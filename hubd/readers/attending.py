@@ -78,9 +78,7 @@ class Attending:
 
     def proven_with(self, reader: str) -> ReaderKey | None:
         """Return by which key a reader is proven now; None while it is not, or is lost."""
-        if any(self._faults.has(reader, loss) for loss in LOSSES):
-            return None
-        return self._drivers[reader].proven_with(reader)
+        return self._drivers[reader].proven_with(reader) if self.answers(reader) else None
 
     def faults(self, reader: str) -> list[FaultSpan]:
         """Return what is wrong with a reader."""
@@ -89,6 +87,10 @@ class Attending:
     def last_fault(self, reader: str) -> FaultSpan | None:
         """Return what was wrong with a reader last, and is over."""
         return self._faults.over(reader)
+
+    def answers(self, reader: str) -> bool:
+        """Tell whether a reader answers, and has proven itself."""
+        return not any(self._faults.has(reader, loss) for loss in LOSSES)
 
     def card(self, read: CardRead) -> None:
         """See `ports.reader.ReaderListener.card`."""
@@ -111,7 +113,7 @@ class Attending:
         if fault is ReaderFault.GONE:
             self._ended.discard(reader)
         self._faults.take(reader, fault, stands)
-        attendant.lost(any(self._faults.has(reader, loss) for loss in LOSSES))
+        attendant.lost(not self.answers(reader))
 
     async def install_key(self, reader: str, by: str, uid: int) -> None:
         """Give a reader its first key; `by` asks, user `uid`.

@@ -6,7 +6,7 @@ Law: a look judges what it is given, and asks nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from hubcore.backend.uplink.words import Cause
@@ -26,6 +26,9 @@ BACKEND_DOWN_SECONDS = 60.0
 """For so long the backend may be away."""
 EVIDENCE_SECONDS = 150.0
 """For so long the backend may acknowledge nothing while records wait."""
+OFFLINE_SHARE = 0.5
+"""From this share of a door's offline_hours_max on, somebody should bring the backend back."""
+HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,10 @@ class Seen:
     tls_file: str
     uplink: UplinkState | None
     """None for a hub without a backend."""
+    offline_seconds: float = 0.0
+    """For how long the backend has been away."""
+    offline_budgets: Mapping[str, float] = field(default_factory=dict)
+    """The doors with an offline_hours_max, by id, in seconds."""
 
 
 def _certificate(seen: Seen) -> Problem | None:
@@ -95,6 +102,30 @@ def _uplink_key(seen: Seen) -> Problem | None:
     return problem(CheckId.UPLINK_KEY, why=uplink.key_trouble, key=uplink.key)
 
 
+def _offline(seen: Seen) -> Problem | None:
+    """A door lets nobody in any more, or soon will not, for the backend is away."""
+    away = seen.offline_seconds
+    over = _doors_beyond(seen, 1.0)
+    if over:
+        return problem(CheckId.OFFLINE_OVER, hours=away / HOUR_SECONDS, doors=", ".join(over))
+    soon = _doors_beyond(seen, OFFLINE_SHARE)
+    if not soon:
+        return None
+    first = min(seen.offline_budgets[door] for door in soon)
+    return problem(
+        CheckId.OFFLINE_LONG,
+        hours=away / HOUR_SECONDS,
+        budget=first / HOUR_SECONDS,
+        doors=", ".join(soon),
+    )
+
+
+def _doors_beyond(seen: Seen, share: float) -> list[str]:
+    """Return the doors of whose budget so much is used."""
+    budgets = seen.offline_budgets.items()
+    return [door for door, budget in budgets if seen.offline_seconds > share * budget]
+
+
 def _halt(cause: Cause, seen: Seen) -> Problem | None:
     """The backend takes no records of this hub."""
     uplink = seen.uplink
@@ -120,6 +151,7 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.EVIDENCE: _evidence,
     Topic.FORK: partial(_halt, Cause.FORK),
     Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.OFFLINE: _offline,
     Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),
     Topic.TLS: _tls,
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),

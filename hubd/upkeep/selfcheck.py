@@ -6,6 +6,7 @@ Law: it mends only what needs no person.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 
 from hubcore.codec.tls import TlsInForce
 from hubcore.phone.certificates import CertificateInForce
@@ -36,8 +37,10 @@ class SelfCheck:
         backend_key_file: str,
         tls: TlsInForce | None,
         tls_file: str,
+        offline_seconds: Callable[[], float],
+        offline_budgets: Mapping[str, float],
     ) -> None:
-        """Files as the installer knows them."""
+        """Files as the installer knows them; budgets of doors in seconds, by id."""
         self._problems = problems
         self._clock = clock
         self._clock_care = clock_care
@@ -48,6 +51,8 @@ class SelfCheck:
         self._backend_key_file = backend_key_file
         self._tls = tls
         self._tls_file = tls_file
+        self._offline_seconds = offline_seconds
+        self._offline_budgets = dict(offline_budgets)
 
     async def run(self) -> None:
         """Check and mend every CHECK_SECONDS until cancelled."""
@@ -79,4 +84,6 @@ class SelfCheck:
             tls=None if self._tls is None else self._tls.certified,
             tls_file=self._tls_file,
             uplink=None if self._sync is None else self._sync.state,
+            offline_seconds=self._offline_seconds(),
+            offline_budgets=self._offline_budgets,
         )

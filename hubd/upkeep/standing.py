@@ -76,6 +76,13 @@ class StandingProblems:
         """Tell whether a problem stands."""
         return any(found.id is topic for found in self._health.problems())
 
+    def cause(self, topic: Topic) -> str | None:
+        """Return why a problem stands, None when it does not."""
+        for found in self._health.problems():
+            if found.id is topic:
+                return found.what
+        return None
+
     def write_journal(self, now: float) -> None:
         """Bring the journal up to date with what stands; `now` is monotonic."""
         self._journal.write(self._health.problems(), now)

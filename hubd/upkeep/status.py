@@ -37,6 +37,8 @@ class Status:
     config: Config
     certificate: CertificateInForce
     version: str
+    topics: frozenset[Topic]
+    """Those that this hub judges (`hubd.building.topics`)."""
     health: Health
     measured: Measured
     clock: Clock
@@ -79,15 +81,16 @@ class Status:
 
     def doors(self) -> list[Document]:
         """Return the doors alone."""
-        return [self._door(door) for door in self.config.doors]
+        return [self.door(door) for door in self.config.doors]
 
     def checks(self) -> list[Document]:
-        """Return each topic of the table of checks, with what stands under it."""
+        """Return each topic that this hub judges, and what stands under it."""
         standing = {problem["id"]: problem for problem in self.health.shown_problems()}
         areas = {row.topic: AREA_OF[row.class_] for row in CHECKS.values()}
         return [
             standing.get(str(topic), {"id": str(topic), "area": str(areas[topic])})
             for topic in Topic
+            if topic in self.topics or str(topic) in standing
         ]
 
     def devices(self) -> list[Document]:
@@ -142,7 +145,8 @@ class Status:
             "epoch_key": self.has_epoch_key(),
         }
 
-    def _door(self, door: Door) -> Document:
+    def door(self, door: Door) -> Document:
+        """Return one door."""
         orders = self.standing.shown(door.id)
         standing = [one.order for one in orders]
         if self.watch.is_released(door.id):
@@ -160,10 +164,14 @@ class Status:
             "tamper": aspects.tamper,
             "fault": aspects.fault,
             "may_be_held": door.may_be_held,
-            "movers": [self._mover(mover) for mover in door.moved_by],
+            "movers": self.movers(door),
             "watched": door.dps is not None,
             "access_points": [self._access_point(point) for point in door.access_points],
         }
+
+    def movers(self, door: Door) -> list[Document]:
+        """Return what moves a door."""
+        return [self._mover(mover) for mover in door.moved_by]
 
     def _access_point(self, point: AccessPoint) -> Document:
         return {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubcore.errors import LinkError, SequenceError
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, RadioListener
 
 INFO_BYTES = 42
 
@@ -16,8 +16,9 @@ class FakeRadio:
     """`ports.radio.Radio` without air. A test plays the phones: it calls the listener.
 
     `sent` has the frames of each link, `dropped` the links that were to be ended. `come` and
-    `leave` are a phone's; `notify_fails`, `drop_fails`: raise it. Clear `free` to make `notify`
-    wait. `on_notify`, `on_drop` are called when a frame went out or a link was to be ended.
+    `leave` are a phone's; `heard` has how strongly a link is heard. `notify_fails`, `drop_fails`:
+    raise it. Clear `free` to make `notify` wait. `on_notify`, `on_drop` are called when a frame
+    went out or a link was to be ended.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class FakeRadio:
         self.sent: dict[LinkId, list[bytes]] = {}
         self.dropped: list[LinkId] = []
         self.gone: set[LinkId] = set()
+        self.heard: dict[LinkId, int] = {}
         self.notify_fails: Exception | None = None
         self.drop_fails: Exception | None = None
         self.free = asyncio.Event()
@@ -76,6 +78,12 @@ class FakeRadio:
         if self.drop_fails:
             raise self.drop_fails
         self._on_drop(link)
+
+    def adapter(self) -> Adapter | None:
+        return None if self.listener is None else Adapter("fake", "02:00:00:00:00:01", True, "5.2")
+
+    def rssi(self, link: LinkId) -> int | None:
+        return None if link in self.gone else self.heard.get(link)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from hubcore.ports.clock import ClockState
 from hubcore.ports.radio import LinkId
 from hubd.doors.watch import DoorWatch
 from hubd.phones.links import Links
+from hubd.upkeep.lately.traces import Traces
 from hubsim import site
 from hubsim.door.door import SimDoor, Times
 from hubsim.phone.effects import (
@@ -166,6 +167,7 @@ class World:
             refused=lambda _cause: None,
             take_revocations=hub.carried_intake().take,
             tell=self._told,
+            traced=Traces({}, self.clock),
             clock=self.clock,
         )
         self.out: dict[int, tuple[bytes, Outbound]] = {}

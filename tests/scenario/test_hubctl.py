@@ -29,9 +29,11 @@ from hubcore.evidence.records import Record, RecordKind
 from hubctl.table import TABLE
 from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
+from hubd.building.topics import judged
+from hubd.config.file import load
 from hubd.enrolment.__main__ import enroll as enrolment_program
 from hubd.netcheck.__main__ import netcheck as netcheck_program
-from hubd.upkeep.checks import Area, Topic
+from hubd.upkeep.checks import Area
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
@@ -71,6 +73,31 @@ CASES: dict[Words, Case] = {
         says=("Nobody was refused since hubd started",), keys=("zone", "since", "denials")
     ),
     ("doors",): Case(says=("front", "Front door"), keys=("doors",)),
+    ("door", "NAME"): Case(
+        says=("front, Front door", "Locked", "nobody", "last decisions"),
+        keys=("id", "mode", "orders", "movers", "lines", "since", "decisions"),
+    ),
+    ("door", "NAME", "test"): Case(
+        says=("would drive it for", "can be driven", "nothing"),
+        keys=("door", "would", "movers", "inputs", "bolt", "pulsed"),
+    ),
+    ("door", "NAME", "release"): Case(
+        says=("Recorded, and released: front for 1 s.",),
+        keys=("door", "released", "seconds"),
+        more=("--for", "1s"),
+    ),
+    ("door", "NAME", "lockdown"): Case(
+        says=("front is locked down",), keys=("door", "changed", "mode", "orders")
+    ),
+    ("door", "NAME", "normal"): Case(
+        says=("front", "It is "), keys=("door", "changed", "mode", "orders")
+    ),
+    ("policy", "why"): Case(
+        says=("This hub has no grant of it", "access point 1", "not known"),
+        keys=("zone", "at", "asker", "known", "kind", "door", "points"),
+        more=("nobody-here", "front"),
+        statuses=(1,),
+    ),
     ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
     ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
     ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
@@ -88,6 +115,16 @@ CASES: dict[Words, Case] = {
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
+    ("ble",): Case(
+        says=("virtual air", "on air", "since", "phones connected"),
+        keys=("adapter", "advertising", "links", "link_places", "last_link", "last_failure"),
+    ),
+    ("trace",): Case(says=(), keys=("unlocks",)),
+    ("top",): Case(
+        says=("hub-1", "front", "records"),
+        keys=("status", "measured", "radio", "trace"),
+        streams=True,
+    ),
     ("tail",): Case(says=("door", "front"), keys=("event",), streams=True),
     ("doctor",): Case(
         says=("1 checks are well",), keys=("worst", "checks"), more=("--only", "hubd")
@@ -151,6 +188,11 @@ CASES: dict[Words, Case] = {
         says=("enrolled already: hub hub-a of site acme",),
         keys=("hub", "site", "access_points", "new", "kept", "unwired"),
         more=("127.0.0.1:1", "--root", "{root}", "--token-file", "{root}/token"),
+    ),
+    ("audit", "export"): Case(
+        says=("records, 1 to", "The hub signed it, and recorded who took it."),
+        keys=("file", "records", "first", "head", "signed", "why_unsigned"),
+        more=("{root}/all.cbor", "--file", "{audit}"),
     ),
     ("audit", "show"): Case(
         says=("kind", "hash before", "the backend"),
@@ -424,10 +466,37 @@ async def test_a_clock_is_trusted_once_and_one_record_is_left(stage: Stage) -> N
         await stage.start_backend()
 
 
-async def test_the_doctor_looks_at_every_topic(stage: Stage) -> None:
-    told = [one["area"] for one in await stage.hub("checks")]
-    assert len(told) == len(Topic)
-    assert set(told) == set(Area)
+async def test_the_doctor_looks_at_every_topic_that_this_hub_has(stage: Stage) -> None:
+    told = {one["id"]: one["area"] for one in await stage.hub("checks")}
+    assert set(told) == {str(topic) for topic in judged(load(stage.site.hub / "hub.toml"))}
+    assert set(told.values()) <= set(Area)
+    assert "devices_dead" not in told, "this hub has no device"
+
+
+async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> None:
+    """Disk, backend and reader really answer. One record says who asked."""
+    before = await records_of(stage, RecordKind.ACT)
+    doors_before = await records_of(stage, RecordKind.DOOR)
+    status, out, err = await ended(await start(stage, "doctor", "--active", "--json"))
+    assert (status in (1, 2), err) == (True, ""), "a desk has no bluetoothd"
+    tried = {
+        one["id"]: one["state"]
+        for one in json.loads(out)["checks"]
+        if one["id"].startswith("active-")
+    }
+    assert tried == {
+        "active-disk": "ok",
+        "active-backend": "ok",
+        "active-radio": "unknown",
+        "active-reader-front": "ok",
+    }
+    assert (await details_of(stage, RecordKind.ACT))[before:] == [
+        {"what": "try", "vouched_by": "technician", "uid": os.geteuid()}
+    ]
+    assert await records_of(stage, RecordKind.DOOR) == doors_before
+    status, out, err = await ended(await start(stage, "doctor", "--active", "--json"))
+    assert (status, out) == (75, "")
+    assert json.loads(err.splitlines()[-1])["error"]["code"] == "busy"
 
 
 async def test_the_key_of_a_reader_was_changed_once(stage: Stage) -> None:
@@ -477,3 +546,20 @@ async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
             assert b"tailing" in await reader.readline()
         assert (await look(stage, ("status",)))[0] == 0
         assert (await look(stage, ("doors",)))[0] == 0
+
+
+async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage) -> None:
+    before = await records_of(stage, RecordKind.ACT)
+    target = disk_of(stage) / "signed.cbor"
+    status, out, err = await ended(
+        await start(stage, "audit", "export", str(target), "--file", "{audit}", "--json")
+    )
+    assert (status, err, json.loads(out)["signed"]) == (0, "", True)
+    exports = [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+    assert len(exports) == before + 1
+    assert exports[-1]["uid"] == os.geteuid()
+    issuer = stage.site.path / "issuer.cbor"
+    words = ("audit", "verify", "--export", str(target), "--issuer", str(issuer))
+    status, out, _ = await ended(await start(stage, *words))
+    assert status == 0
+    assert "Hub hub-1 of site-1 signed them." in out

@@ -13,6 +13,7 @@ from benchmarks import (
     disk,
     figures,
     longlog,
+    longreport,
     offline_figures,
     policies_figures,
     remote_figures,
@@ -31,7 +32,8 @@ from benchmarks.remote import RemoteRounds
 from benchmarks.start import Memory, StartRounds
 from benchmarks.table import Cause, Figure, Table
 from hubcore.evidence.records import Head, StoredRecord
-from hubctl import evidence
+from hubctl.evidence.chain import verify_chain
+from hubctl.evidence.opening import open_log
 from hubd.adapters.sqlite.audit import AuditStore
 
 pytestmark = pytest.mark.once
@@ -164,8 +166,22 @@ async def test_a_long_log_is_a_hubs_own_and_the_backend_gets_its_newest(tmp_path
     async with await AuditStore.open(path) as store:
         assert (store.last(), store.waiting(), store.newest_acknowledged()) == (50, 20, 30)
         assert store.newest(31, 1) == [StoredRecord(number, body, digest)]
-    with closing(evidence.open_log(path)) as reader:
-        assert evidence.verify_chain(reader, Head(number, digest)).head.number == 50
+    with closing(open_log(path)) as reader:
+        assert verify_chain(reader, Head(number, digest)).head.number == 50
+
+
+def test_a_report_of_a_long_log_counts_as_much_as_one_of_its_last_days(tmp_path: Path) -> None:
+    """The long log has seven days of seventy; its chain holds, and goes up to now."""
+    logs = longreport.make_logs(tmp_path, 3000)
+    for log, length in zip(logs, (3000, 300), strict=True):
+        with closing(open_log(log)) as reader:
+            verified = verify_chain(reader, None)
+            (first, last) = reader.execute("SELECT min(at_ms), max(at_ms) FROM records").fetchone()
+        assert verified.head.number == length
+        assert (last - first) // longreport.DAY_MS == (69 if length == 3000 else 6)
+    long, short = longreport.measure(logs, turns=1)
+    assert long.counted | short.counted <= {299, 300}
+    assert longreport.said(long, short).count("long / short") == 2
 
 
 def by_key(rows: list[Figure]) -> dict[str, Figure]:

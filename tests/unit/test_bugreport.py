@@ -290,6 +290,29 @@ def test_what_looks_like_a_secret_is_left_out_of_a_sentence(secret: str) -> None
     assert said.endswith("so look.")
 
 
+@pytest.mark.parametrize("name", ["Bo", "Al", "Zoë", "王小明", "李", "B.", "J", "A-1"])
+@pytest.mark.parametrize(
+    "around",
+    ["Flat of {} is open.", "{}: door fault", "at {}", "({})", "“{}”, and {}", "{}’s door"],
+)
+def test_a_short_name_is_left_out_where_it_stands_as_a_word(name: str, around: str) -> None:
+    said = Redactor([name]).text(around.format(name, name))
+    assert said == around.format(LEFT_OUT, LEFT_OUT)
+
+
+def test_a_short_name_leaves_other_words_alone() -> None:
+    plain = "Bobbin, Also: about 12 of 12 alarms. The Bold Albatross_Bo9"
+    assert Redactor(["Bo", "Al", "12", "7", "", " "]).text(plain) == plain
+
+
+def test_short_names_of_the_configuration_and_of_hubd_are_learnt(tmp_path: Path) -> None:
+    text = '[[doors]]\nid = "front"\nname = "Bo"\ncontact = "no"\nmotto = "never"\n'
+    (tmp_path / "c").write_text(text)
+    _, words = learn(tmp_path / "s", tmp_path / "c")
+    assert words == {"Bo", "never"}
+    assert Redactor(words).text("no door of Bo") == f"no door of {LEFT_OUT}"
+
+
 @pytest.mark.parametrize(
     "plain",
     [

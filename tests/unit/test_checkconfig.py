@@ -60,6 +60,7 @@ class Machine:
         self.unit = unit
         self.away = away
         self.bluetooth = bluetooth
+        self.service = "LoadState=not-found\n"
         self.inside = page.encode([Finding(FindingKind.FACT, "hub", "what the check says there")])
         self.decrypt: tuple[int, str] = (0, "")
         self.asked: list[list[str]] = []
@@ -73,8 +74,12 @@ class Machine:
                 return subprocess.CompletedProcess(
                     argv, self.unit is None, self.unit or "", "No files found"
                 )
+            case ["systemctl", "show"] if argv[-1] == "hubd.service":
+                return subprocess.CompletedProcess(argv, 0, self.service, "")
             case ["systemctl", "show"]:
                 return subprocess.CompletedProcess(argv, 0, self.bluetooth, "")
+            case ["dpkg-query", *_]:
+                return subprocess.CompletedProcess(argv, 1, "", "no packages found")
             case ["systemd-creds", "decrypt"]:
                 status, said = self.decrypt
                 return subprocess.CompletedProcess(argv, status, "", said)
@@ -225,7 +230,7 @@ def test_what_is_right_is_told_with_what_the_backend_must_know(hub: Hub) -> None
 
 def test_systemd_is_not_asked_about_keys_that_are_paths(hub: Hub) -> None:
     hub.check()
-    assert {argv[1] for argv in hub.machine.asked} == {"show"}
+    assert {argv[1] for argv in hub.machine.asked} == {"show", "--show"}
 
 
 def test_what_systemd_has_handed_over_is_read_where_it_is(handed: Hub) -> None:

@@ -43,12 +43,15 @@ ON_DEBIAN = {
     "chmod": "coreutils",
     "chown": "coreutils",
     "dmesg": "util-linux",
+    "df": "coreutils",
     "du": "coreutils",
     "fuser": "psmisc",
     "gpiodetect": "gpiod",
     "gpioinfo": "gpiod",
     "hwclock": "util-linux-extra",
     "install": "coreutils",
+    "ss": "iproute2",
+    "ufw": "ufw",
     "journalctl": "systemd",
     "ls": "coreutils",
     "make": "make",
@@ -183,6 +186,7 @@ WRONG = {
     Topic.EVIDENCE: replace(WELL, uplink=replace(UPLINK, unacknowledged_seconds=999.0)),
     Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
     Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
+    Topic.OFFLINE: replace(WELL, offline_seconds=7300.0, offline_budgets={"front": 7200.0}),
     Topic.TAIL_CUT: replace(WELL, uplink=replace(UPLINK, halt="tail_cut", known="9:ab")),
     Topic.TLS: replace(WELL, tls=TlsCertificate(b"", 0, 999, b"")),
     Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
@@ -199,6 +203,21 @@ def test_each_look_sees_what_is_wrong_with_its_own_topic_and_nothing_else() -> N
         assert [found.id for found in told] == [topic]
         assert told[0].what
         assert told[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("hours", "check"),
+    [(0.9, None), (1.1, CheckId.OFFLINE_LONG), (2.1, CheckId.OFFLINE_OVER)],
+)
+def test_a_backend_that_is_away_is_told_before_a_door_lets_nobody_in(
+    hours: float, check: CheckId | None
+) -> None:
+    seen = replace(WELL, offline_seconds=hours * 3600, offline_budgets={"front": 7200.0})
+    told = LOOKS[Topic.OFFLINE](seen)
+    assert (None if told is None else told.check) == check
+    if told is not None:
+        assert f"{hours} h" in told.what
+        assert "front" in told.what
 
 
 def test_what_stands_while_a_part_is_down_has_its_name_and_asks_for_why_alone() -> None:

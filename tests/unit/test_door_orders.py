@@ -40,7 +40,9 @@ from hubd.doors.judge import ORDER_SECONDS_MAX, Judge
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.orders import from_backend, memory
-from hubd.orders.from_backend import MARK_RECORDS, ORDERS, REFUSALS, BackendOrders
+from hubd.orders.carried import MARK_RECORDS, CarriedOrders
+from hubd.orders.from_backend import ORDERS, REFUSALS, BackendOrders
+from hubd.orders.from_technician import TechnicianOrders
 from hubd.orders.keeper import FIRE_QUIET_SECONDS, HOLD_SECONDS, RECORD_AGAIN_SECONDS, DoorKeeper
 from hubd.orders.order_log import RECORD_SECONDS, OrderLog
 from hubd.orders.schedules import HoldSchedules
@@ -74,6 +76,7 @@ class Doors:
     numbers: int = 0
     record_seconds: float = RECORD_SECONDS
     may_hold: set[str] = field(default_factory=lambda: {FRONT})
+    has_backend: bool = True
 
     def __post_init__(self) -> None:
         self.clock.offset = NOON - self.clock.monotonic()
@@ -97,6 +100,13 @@ class Doors:
             tell=self._tell,
             cannot_hold=self._cannot_hold,
         )
+        self.carried = CarriedOrders(
+            standing=self.standing,
+            log=order_log,
+            may_hold=lambda door: door in self.may_hold,
+            found=found,
+            has_backend=self.has_backend,
+        )
         self.backend = BackendOrders(
             standing=self.standing,
             policy=self.policy,
@@ -104,7 +114,13 @@ class Doors:
             clock=self.clock,
             may_hold=lambda door: door in self.may_hold,
             changed=self.keeper.apply,
-            found=found,
+            carried=self.carried,
+        )
+        self.technician = TechnicianOrders(
+            standing=self.standing,
+            carried=self.carried,
+            log=order_log,
+            changed=self.keeper.apply,
         )
 
     def mode_is(self, door: str, mode: DoorMode) -> None:

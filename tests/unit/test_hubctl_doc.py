@@ -25,6 +25,9 @@ from hubd.adapters.local.places import LIMITS
 from hubd.adapters.local.roles import Role
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
+from hubd.technician.acts import EACH, WHOLE
+from hubd.technician.decisions import DECISIONS_A_DOOR
+from hubd.technician.would import BEGINNING_CHARS
 from hubterm import exits
 
 pytestmark = pytest.mark.once
@@ -72,6 +75,10 @@ def test_every_action_has_its_number() -> None:
         f"Root comes in by a socket of its own, `{DEFAULT_SOCKET}{ROOT_SUFFIX}`",
         f"`hubctl` waits for up to {ANSWER_SECONDS:g} s",
         f"hubd asks each tail every {WAITS.beat:g} s whether it is there",
+        f"Each user may act {EACH.burst:g} times at once, then once in {1 / EACH.per_second:g} s; "
+        f"all users together {WHOLE.burst:g} times, then once in {1 / WHOLE.per_second:g} s.",
+        f"The first {BEGINNING_CHARS} characters of a credential are enough",
+        f"the last {DECISIONS_A_DOOR} decisions since hubd started",
         f"the same on a full screen, every {watch.WATCH_SECONDS:g} s",
     ],
 )

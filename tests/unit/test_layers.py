@@ -152,7 +152,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
-    "hubd.evidence": _room("hubd.evidence hubd.threads hubcore", "", WORLDLY),
+    "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
         "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.threads hubd.recording "
         "hubcore",
@@ -164,6 +164,9 @@ ROOMS: dict[str, Room] = {
         "hubcore",
         "",
         WORLDLY,
+    ),
+    "hubd.building.topics": _room(
+        "hubd.config.file hubd.config.movers hubd.upkeep.checks", "", PURE
     ),
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
@@ -206,6 +209,20 @@ ROOMS: dict[str, Room] = {
     "hubd.wiring.mover_group": _room(
         "hubcore.door.state hubcore.ports hubcore.errors", "", WORLDLY
     ),
+    "hubd.technician": _room(
+        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubd.upkeep.checks "
+        "hubd.upkeep.denials hubd.upkeep.status hubcore",
+        "",
+        WORLDLY,
+    ),
+    "hubd.technician.names": _room("hubd.config.doors hubcore.errors", "", PURE),
+    "hubd.technician.report": _room(
+        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubd.upkeep.checks "
+        "hubd.upkeep.status hubcore",
+        "",
+        PURE,
+    ),
+    "hubd.technician.would": _room("hubd.technician.names hubd.upkeep.denials hubcore", "", PURE),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "
@@ -229,9 +246,15 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
+    "hubd.trying": _room(
+        "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
+    ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.orders.passback hubd.policy "
-        "hubd.readers hubd.threads hubd.upkeep hubcore",
+        "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
+        "hubd.evidence.sealing "
+        "hubd.orders.passback "
+        "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
+        "hubd.threads hubd.upkeep hubcore",
         "",
         WORLDLY,
     ),
@@ -239,13 +262,14 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.backend hubd.building "
         "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
+        "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
         "hubd.adapters.host hubd.adapters.keys "
@@ -270,6 +294,13 @@ ROOMS: dict[str, Room] = {
     "hubctl.report.reading": _room(
         "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
         "",
+    ),
+    "hubctl.top": _room("hubctl hubterm", "", WORLDLY | {"curses"}),
+    "hubctl.top.screen": _room("hubctl.top.shown", "", WORLDLY),
+    "hubctl.top.shown": _room(
+        "hubctl.top.shown hubctl.kept hubctl.show hubterm.shapes hubterm.text",
+        "rich",
+        PURE | {"curses"},
     ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),

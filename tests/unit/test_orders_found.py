@@ -19,7 +19,7 @@ from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.policy.policy import Policy
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
-from hubd.orders.from_backend import MARK_RECORDS
+from hubd.orders.carried import MARK_RECORDS
 from hubd.stores import open_stores
 
 HOLD = CarriedOrder(1, DoorOrder.HOLD_OPEN, None, "boss")

@@ -108,6 +108,8 @@ class Desk:
             backend_key_file=self.backend_key_file,
             tls=None,
             tls_file="",
+            offline_seconds=lambda: 0.0,
+            offline_budgets={},
         )
 
     def check(self) -> None:

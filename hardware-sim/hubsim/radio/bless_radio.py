@@ -28,7 +28,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from hubcore.errors import LinkError, PeerError
 from hubcore.phone import gatt
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, RadioListener
 
 NAME = "hubd"
 START_SECONDS = 20.0
@@ -129,6 +129,14 @@ class BlessRadio:
             ready(False)
             await asyncio.sleep(self._back_off_seconds)
             gc.collect()  # dbus_next closes the socket of a server that is over no other way
+
+    def adapter(self) -> Adapter | None:
+        """Return what bless knows of the adapter: that it is in use."""
+        return None if self._on_air is None else Adapter("bless")
+
+    def rssi(self, _link: LinkId) -> int | None:
+        """Not measured: bless does not tell it."""
+        return None
 
     async def _serve_once(self, listener: RadioListener, ready: TellReady) -> None:
         server = await _asked(START_SECONDS, self._made)

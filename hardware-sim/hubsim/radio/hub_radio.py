@@ -31,7 +31,7 @@ from bumble.transport import open_transport
 from hubcore.errors import LinkError, PeerError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, RadioListener
 from hubd.adapters.cancelled import end_if_cancelled
 
 POWER_ON_SECONDS = 5.0
@@ -145,6 +145,17 @@ class BumbleRadio:
         self._visits = 0
         self._tx: Characteristic[bytes] | None = None
         self._changed = asyncio.Event()
+
+    def adapter(self) -> Adapter | None:
+        """Return the simulated controller."""
+        device = self._device
+        if device is None:
+            return None
+        return Adapter(name="virtual air", address=device.random_address.to_string(False))
+
+    def rssi(self, _link: LinkId) -> int | None:
+        """The virtual air has no distances."""
+        return None
 
     async def serve(self, listener: RadioListener, ready: TellReady) -> None:
         """Advertise and serve; begin again when the controller is lost."""

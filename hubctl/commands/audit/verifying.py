@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from hubcore.codec.cose import VerifyKey
 from hubcore.errors import PeerError
 from hubcore.evidence.records import Head
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
+from hubctl.commands.audit.exported import verify_export
 from hubctl.commands.audit.opening import (
     file_option,
     moment,
@@ -53,12 +55,19 @@ class _HeadType(click.ParamType[Head]):
     type=click.Path(path_type=Path),
     help="The site issuer's public key, which proves the certificate.",
 )
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path),
+    help="Check a file of `hubctl audit export` in place of the log. Needs no hub.",
+)
 @JSON
 def verify(
     path: Path,
     head: Head | None,
     certificate: Path | None,
     issuer: Path | None,
+    exported: Path | None,
     as_json: bool,
 ) -> None:
     """Check every record's place and hash; find an edited, removed or reordered record.
@@ -71,7 +80,14 @@ def verify(
 
     Where the oldest records have gone, a checkpoint that the hub signed stands for them. The chain
     goes on from it. Its signature is checked with the hub's certificate and the issuer's key.
+
+    An export carries the hub's certificate. With --issuer its signature is checked.
     """
+    if exported is not None:
+        if certificate is not None:
+            raise click.UsageError("an export carries its certificate: give --issuer alone")
+        verify_export(exported, head, _issuer(issuer, as_json), as_json)
+        return
     if (certificate is None) != (issuer is None):
         raise click.UsageError("--certificate and --issuer go together")
     certified = None
@@ -88,6 +104,16 @@ def verify(
     click.echo(_as_page(path, verified))
     if head is not None and head.number < verified.gone.number:
         click.echo(f"Not checked: the head that you gave, for record {head.number} has gone.")
+
+
+def _issuer(path: Path | None, as_json: bool) -> VerifyKey | None:
+    """Read the site issuer's key, or end with a sentence."""
+    if path is None:
+        return None
+    try:
+        return read_issuer(path)
+    except (OSError, PeerError) as error:
+        unreadable(f"the issuer's key cannot be read: {clean(str(error))}", as_json)
 
 
 def _certified(certificate: Path, issuer: Path, as_json: bool) -> HubCertificate:

@@ -18,7 +18,7 @@ from hubctl.table import near
 from hubctl.tailing.since import read_since
 from hubterm.ending import end_with_error
 from hubterm.exits import OK
-from hubterm.output import reader_gone
+from hubterm.output import descriptor, reader_gone
 from hubterm.text import clean, moment
 
 LEVELS = ("info", "warning")
@@ -59,7 +59,7 @@ def tail(path: Path, door: str | None, level: str, since: float | None, as_json:
         with HubClient(path) as client:
             if sys.stderr.isatty() and not as_json:
                 print("events of this hub, as they happen; Ctrl-C ends it", file=sys.stderr)
-            for answer in client.tail(_output(), **asked):
+            for answer in client.tail(descriptor(), **asked):
                 is_answered = True
                 _show_tail(answer, as_json)
     except ReaderGone:
@@ -82,13 +82,13 @@ def _asked(
     asked: dict[str, str | float] = {"level": level}
     if door is not None:
         doors = ask(path, "doors")["doors"]
-        asked["door"] = _id_of(door, doors) or _no_such_door(door, doors, as_json)
+        asked["door"] = id_of(door, doors) or no_such_door(door, doors, as_json)
     if since is not None:
         asked["since"] = since
     return asked
 
 
-def _id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
+def id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
     for key in ("id", "name"):
         for one in doors:
             if one.get(key) == door:
@@ -96,7 +96,7 @@ def _id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def _no_such_door(door: str, doors: Sequence[Mapping[str, Any]], as_json: bool) -> NoReturn:
+def no_such_door(door: str, doors: Sequence[Mapping[str, Any]], as_json: bool) -> NoReturn:
     likely = near(door, {str(one.get(key)) for one in doors for key in ("id", "name")})
     hint = "See: hubctl doors" if likely is None else f"Did you mean {clean(likely)}?"
     end_with_error("unknown-door", f"There is no door {clean(door)}. {hint}", as_json)
@@ -131,11 +131,3 @@ def _show_tail(answer: dict[str, Any], as_json: bool) -> None:
         )
     elif isinstance(event, dict):
         print(event_line(event), flush=True)
-
-
-def _output() -> int | None:
-    """The descriptor that is printed to; None when there is none."""
-    try:
-        return sys.stdout.fileno()
-    except (OSError, ValueError):
-        return None

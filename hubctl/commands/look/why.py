@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from hubctl.answers import ask, print_json
-from hubctl.client import NoAnswer
+from hubctl.answers import print_json
 from hubctl.denials import is_meant, lines_of, wall
+from hubctl.doors.nearby import did_you_mean
 from hubctl.down.tell import ask_or_disk
 from hubctl.options import JSON, SOCKET
-from hubctl.table import near
 from hubterm.text import clean
 
 
@@ -37,18 +36,8 @@ def why(path: Path, whom: str | None, last: int, as_json: bool) -> None:
     if not shown:
         whose = "Nobody" if whom is None else f"Nobody at or by {clean(whom)}"
         since = wall(answer.get("since"), zone)
-        print(f"{whose} was refused since hubd started: {since}.{_meant(path, whom)}")
+        meant = "" if whom is None else did_you_mean(path, whom)
+        print(f"{whose} was refused since hubd started: {since}.{meant}")
         print("What was before: sudo journalctl -u hubd EVENT=access")
     for line in lines_of(shown, zone):
         print(line)
-
-
-def _meant(path: Path, whom: str | None) -> str:
-    """Return the door that was probably meant, as a sentence; nothing when it is one."""
-    try:
-        doors = ask(path, "doors")["doors"] if whom is not None else []
-    except NoAnswer:
-        return ""
-    known = {str(door.get(key)) for door in doors for key in ("id", "name")}
-    meant = None if whom in known else near(whom or "", known)
-    return "" if meant is None else f" Did you mean {clean(meant)}?"

@@ -18,10 +18,10 @@ from typing import Any
 from dbus_fast import Message, Variant
 
 from hubcore.errors import LinkError
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, RadioListener
 from hubd.adapters.bluez.advert import ADVERTISEMENT, GONE, Advert
 from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected
-from hubd.adapters.bluez.choice import choose, missing_adapter
+from hubd.adapters.bluez.choice import choose, missing_adapter, seen
 from hubd.adapters.bluez.connections import Connections
 from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, ROOT, TX_PATH, GattServer
 from hubd.adapters.bluez.mirror import ADAPTER, DEVICE, GATT_MANAGER
@@ -119,6 +119,18 @@ class AdapterSession:
         device = self._connections.device(link)
         if device is not None:
             await self._disconnect(device)
+
+    def adapter(self) -> Adapter:
+        """Return the adapter as BlueZ shows it."""
+        return seen(self._adapter, self._properties(self._adapter, ADAPTER))
+
+    def rssi(self, link: LinkId) -> int | None:
+        """Return how strongly a peer was heard, where BlueZ shows it."""
+        device = self._connections.device(link)
+        if device is None:
+            return None
+        heard = self._properties(device, DEVICE).get("RSSI")
+        return heard if isinstance(heard, int) else None
 
     def called(self, message: Message) -> Message | bool:
         """Answer bluetoothd."""

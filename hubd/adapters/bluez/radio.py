@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, RadioListener
 from hubd.adapters.bluez.plan import (
     HUB_TIMES,
     SYSFS,
@@ -112,6 +112,14 @@ class BluezRadio:
         if self._session is None:
             raise LinkError("radio: the link is gone")
         await self._session.notify(link, frame)
+
+    def adapter(self) -> Adapter | None:
+        """Return the adapter of the session, as BlueZ shows it."""
+        return None if self._session is None else self._session.adapter()
+
+    def rssi(self, link: LinkId) -> int | None:
+        """Return what BlueZ shows of a device; it shows none of one that is connected."""
+        return None if self._session is None else self._session.rssi(link)
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer.

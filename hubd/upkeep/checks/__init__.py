@@ -23,10 +23,12 @@ from hubd.upkeep.checks import (
     devices,
     disk,
     doors,
+    host,
     keys,
     radio,
     readers,
     state,
+    trying,
 )
 from hubd.upkeep.checks.backend import CHECK_OF_HALT
 from hubd.upkeep.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
@@ -70,6 +72,8 @@ SUBJECTS: tuple[Mapping[CheckId, Check], ...] = (
     backend.ROWS,
     disk.ROWS,
     state.ROWS,
+    host.ROWS,
+    trying.ROWS,
 )
 """The rows of each file."""
 

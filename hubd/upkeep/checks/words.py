@@ -105,6 +105,16 @@ class Topic(StrEnum):
     UPLINK_KEY = "uplink_key"
     USES = "uses"
     ZWAVE = "zwave"
+    SERVICE = "service"
+    WATCHDOG = "watchdog"
+    EXPOSURE = "exposure"
+    SOCKET = "socket"
+    LISTENING = "listening"
+    WEAR = "wear"
+    BLUEZ_VERSION = "bluez_version"
+    FIREWALL = "firewall"
+    OFFLINE = "offline"
+    TRIALS = "trials"
 
 
 class Part(StrEnum):
@@ -250,6 +260,24 @@ class CheckId(StrEnum):
     ZWAVE_MISSING = "zwave-missing"
     ZWAVE_SILENT = "zwave-silent"
     ZWAVE_STICK = "zwave-stick"
+    SERVICE_FAILED = "service-failed"
+    SERVICE_RESTARTS = "service-restarts"
+    WATCHDOG_OFF = "watchdog-off"
+    UNIT_EXPOSED = "unit-exposed"
+    SOCKET_OPEN = "socket-open"
+    PORT_LISTENS = "port-listens"
+    FLASH_WORN = "flash-worn"
+    FLASH_ENDS = "flash-ends"
+    BLUEZ_KNOWN_BAD = "bluez-known-bad"
+    FIREWALL_DROPS = "firewall-drops"
+    OFFLINE_LONG = "offline-long"
+    OFFLINE_OVER = "offline-over"
+    TRIED_BACKEND = "tried-backend"
+    TRIED_DEVICE = "tried-device"
+    TRIED_DISK = "tried-disk"
+    TRIED_INPUTS = "tried-inputs"
+    TRIED_RADIO = "tried-radio"
+    TRIED_READER = "tried-reader"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from hubcore.errors import HardwareError
 from hubd.config.radio import Bluez
 from hubd.upkeep.checks import CheckId
+from hubd.wiring.look import bluezversion
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 
@@ -34,6 +35,7 @@ def look(section: Bluez, world: World) -> Iterator[Finding]:
         yield found(CheckId.ADAPTER_UNFIT, ABOUT, said=said)
     else:
         yield fact(ABOUT, f"bluetoothd runs, adapters: {', '.join(adapters)}")
+    yield from bluezversion.look(world)
 
 
 def _properties(text: str) -> dict[str, str]:

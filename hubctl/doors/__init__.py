@@ -1,0 +1,1 @@
+"""How hubctl speaks of one door, and finds the one that was meant."""

@@ -1,0 +1,1 @@
+"""What `hubctl top` shows: documents and keys in, lines out. Nothing here knows a terminal."""

@@ -1,0 +1,1 @@
+"""What happened since hubd started, bounded: for people at the hub."""
