@@ -98,6 +98,7 @@ TABLE = (
     Row("audit export", "audit.exporting:export", "A file of records that proves itself.", CARE),
     Row("audit verify", "audit.verifying:verify", "Check every record of the evidence.", CARE),
     Row("report", "care.report:report", "Figures of the last days, also as a page.", CARE),
+    Row("bench", "care.bench:bench", "How fast this hub is, and whether that will do.", CARE),
     Row("bugreport", "care.bugreport:bugreport", "A file for whoever is to help.", CARE),
     Row("door NAME release", "act.door:release", "Open a door once.", ACT),
     Row("door NAME lockdown", "act.door:lockdown", "Let nobody in by a door.", ACT),

@@ -144,6 +144,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("sudo hubctl report --html week.html", "as a page"),
         Example("sudo hubctl report --days 30", "longer"),
     ),
+    "bench": (
+        Example("sudo hubctl bench", "some seconds; also beside a running hubd"),
+        Example("hubctl bench --state . --json", "on another disk, for machines"),
+    ),
     "bugreport": (
         Example("sudo hubctl bugreport", "a file in this folder"),
         Example("hubctl bugreport hub.tar.gz", "without root: it says what it could not see"),

@@ -156,6 +156,11 @@ CASES: dict[Words, Case] = {
         keys=("file", "html", "records", "cut", "decisions", "doors", "hub", "uplink"),
         more=("--file", "{audit}", "--html", "{root}/report.html"),
     ),
+    ("bench",): Case(
+        says=("an unlock", "commit one record", "BlueZ"),
+        keys=("state_directory", "budget_ms", "unlock_ms", "worst", "figures"),
+        more=("--state", "{root}", "--rsa-bits", "2048"),
+    ),
     ("bugreport",): Case(
         says=("INDEX.txt lists them",),
         keys=("file", "parts"),

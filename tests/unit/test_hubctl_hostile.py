@@ -203,6 +203,7 @@ NOT_THE_SOCKET = frozenset(
         "config check",
         "config show",
         "audit export",
+        "bench",
         "audit list",
         "audit show",
         "audit verify",
