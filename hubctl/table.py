@@ -75,6 +75,8 @@ TABLE = (
         LOOK,
         quick="devices",
     ),
+    Row("osdp", "look.osdp:osdp", "The card readers: channel, key, what is wrong.", LOOK),
+    Row("reader NAME", "look.osdp:reader", "One card reader.", LOOK),
     Row("hub", "look.hub:hub", "Who this hub is, and when its certificate ends.", LOOK),
     Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),

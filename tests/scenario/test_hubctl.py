@@ -99,6 +99,8 @@ CASES: dict[Words, Case] = {
         statuses=(1,),
     ),
     ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
+    ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
+    ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
     ("hub",): Case(
         says=("hub-1 of site", "certificate ends", "days", "time at the site"),
         keys=("hub", "site", "zone", "version", "certificate", "clock"),
