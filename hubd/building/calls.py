@@ -126,7 +126,7 @@ def make_calls(
         *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
-        *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
+        *EvidenceCalls(_make_sealing(config, keys, evidence), evidence.clock).table(),
     )
 
 

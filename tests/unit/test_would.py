@@ -17,10 +17,13 @@ from hubcore.access.grant import Access, Grant
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.codec.cose import Aead
+from hubcore.errors import StoreError
+from hubcore.evidence.facts import SHOWN_CHARS, EventName
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.policy import PointRules
 from hubctl.commands.look.would import lines_of
+from hubd.doors.judge import TELL_SECONDS
 from hubd.doors.operation import Operation
 from hubd.technician.names import Meant
 from hubd.technician.would import CREDENTIAL_CHARS_MAX, NotOneError, WouldOpen
@@ -131,13 +134,41 @@ async def test_a_beginning_of_six_characters_is_enough_and_fewer_are_not(rig: Ri
 
 async def test_of_several_only_the_number_is_told(rig: Rig) -> None:
     for more in ("1", "2", "3"):
-        rig.was_let_in(grant(f"3fa9c2{more}"))
-    rig.was_refused("3fa9c24")
+        rig.was_let_in(grant(f"3fa9c2{more}00000"))
+    rig.was_refused("3fa9c2400000")
     with pytest.raises(NotOneError, match=r"^4 credentials") as told:
         rig.ask("3fa9c2")
     assert told.value.code == "ambiguous-credential"
     assert "3fa9c21" not in str(told.value)
-    assert rig.why("3fa9c22") == ["granted"], "one that is whole is meant, whatever begins so"
+    rig.was_let_in(grant("3fa9c2"))
+    assert rig.ask("3fa9c2")["known"], "one that is whole is meant, whatever begins so"
+
+
+async def test_nobody_finds_out_the_rest_of_an_id_by_asking(rig: Rig) -> None:
+    """What is typed beyond the characters that are shown gets no other answer than a wrong one."""
+    rig.was_let_in(grant())
+    rig.was_refused("b7" * 8)
+    for whole in (ANNA, "b7" * 8):
+        assert rig.ask(whole[:SHOWN_CHARS])["known"]
+        assert rig.ask(whole)["known"]
+        for length in range(SHOWN_CHARS + 1, len(whole)):
+            typed = whole[:length]
+            wrong = typed[:-1] + ("0" if typed[-1] != "0" else "1")
+            right = rig.ask(typed)
+            assert not right["known"]
+            assert right == rig.ask(wrong)
+
+
+async def test_onlookers_of_an_unreadable_policy_are_told_of_once_in_a_while(rig: Rig) -> None:
+    rig.was_let_in(grant())
+    rig.site.policy.failing = StoreError("disk")
+    for _ in range(50):
+        assert rig.why() == ["door-fault"]
+        assert rig.site.unlock.why_shut([1]) is Denial.DOOR_FAULT
+    assert rig.site.events.count(EventName.POLICY_UNREADABLE) == 1
+    rig.site.clock.advance(TELL_SECONDS)
+    rig.why()
+    assert rig.site.events.count(EventName.POLICY_UNREADABLE) == 2
 
 
 async def test_hours_are_those_of_the_moment_and_their_begin_is_told(rig: Rig) -> None:
