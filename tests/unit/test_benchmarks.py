@@ -192,7 +192,7 @@ async def test_a_screen_sends_its_line_what_changed_and_nothing_while_nothing_do
     rounds = await screen.measure(tmp_path, 2)
     assert rounds.idle == [0, 0]
     assert min(rounds.whole) > screen.COLUMNS
-    assert 0 < min(rounds.two_cells)
+    assert min(rounds.two_cells) > 0
     assert max(rounds.two_cells) < min(rounds.whole) / 10
     assert "two cells changed, each second / the whole screen: 0.0" in screen.said(rounds)
 
