@@ -35,6 +35,7 @@ from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
+from hubsim.pictures.terminal import FORMAT
 from hubsim.site import DAY, OPEN_AND_QUERY, Site, Validity
 from hubsim.site.building import ARCHIVE, FRONT, READER, zwave_sections
 from hubsim.site.cards import CardNumber, Pins, add_card, card_number, demand
@@ -74,30 +75,6 @@ def expect(fact: bool, what: str) -> None:
         raise NotShown(what)
 
 
-PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
-<style>
-.{unique_id}-matrix {{
-  font-family: monospace; font-size: {char_height}px; line-height: {line_height}px
-}}
-.{unique_id}-title {{ font-family: sans-serif; font-size: 18px; font-weight: bold }}
-{styles}
-</style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
-</clipPath>
-{lines}
-</defs>
-{chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
-"""A terminal as rich draws it (`Console.export_svg`), without the fonts that it would fetch."""
 PICTURE_COLUMNS = 108
 REST_SECONDS = 5.0
 STATE_SECONDS = 5.0
@@ -116,7 +93,7 @@ async def show(path: Path, picture: Path | None = None) -> int:
         return await _run(path, Steps(Console(highlight=False)))
     console = Console(highlight=False, record=True, width=PICTURE_COLUMNS)
     status = await _run(path, Steps(console))
-    console.save_svg(str(picture), title="make demo", code_format=PICTURE, unique_id="demo")
+    console.save_svg(str(picture), title="make demo", code_format=FORMAT, unique_id="demo")
     return status
 
 

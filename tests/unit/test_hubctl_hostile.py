@@ -129,6 +129,36 @@ SAMPLES: dict[str, Any] = {
     "checks": [CHECK],
     "measured": MEASURED,
     "policy": {"version": 3, "digest": "ab", "issued": 9, "age_seconds": 7.0, "rows": {"cards": 1}},
+    "radio": {
+        "adapter": {
+            "name": "hci0",
+            "address": "00:11:22:33:44:55",
+            "powered": True,
+            "bluez": "5.82",
+            "generation": 1,
+        },
+        "advertising": {"on_air": False, "since": AT, "why": "no adapter"},
+        "links": [{"number": 1, "since": AT, "phase": "challenged", "rssi": -60, "point": 1}],
+        "link_places": 8,
+        "last_link": AT,
+        "last_failure": {"at": AT, "code": "proof", "says": "a proof failed"},
+    },
+    "trace": {
+        "unlocks": [
+            {
+                "number": 1,
+                "at": AT,
+                "by": "phone",
+                "link": 1,
+                "point": 1,
+                "door": "front",
+                "action": 1,
+                "result": "granted",
+                "steps": [{"step": "connected", "ms": 0.0}, {"step": "decided", "ms": 3.5}],
+                "total_ms": 3.5,
+            }
+        ]
+    },
     "tail": [{"event": {"event": "access", "at": AT, "door": "front", "why": None}}, {"lost": 3}],
     "trust-clock": {"state": "trusted", "wall": AT, "vouched": True},
     "accept-state": {"was": "policy", "policy_version": 7},

@@ -1,4 +1,4 @@
-"""The building on a desk, by the commands of the README: each program a process of its own."""
+"""The building on a desk, by the commands of docs/hub.md: each program a process of its own."""
 
 from __future__ import annotations
 
