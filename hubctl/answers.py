@@ -48,7 +48,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "measured", {"decisions": list(), "strike_asked": dict()}:
             return dict(answer)
-        case "radio", {"links": list()}:
+        case "radio", {"adapter": dict() | None, "advertising": dict(), "links": list()}:
             return dict(answer)
         case "trace", {"unlocks": list()}:
             return dict(answer)
@@ -74,7 +74,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "policy-why", {"zone": str(), "known": bool(), "points": list()}:
             return dict(answer)
-        case "doors" | "devices" | "checks", list() if all(
+        case "doors" | "devices" | "checks" | "try-parts", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}

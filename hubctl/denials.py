@@ -126,7 +126,7 @@ def wall(at: object, zone: str) -> str:
     if not is_number(at):
         return clean(at)
     try:
-        local = datetime.fromtimestamp(float(at), ZoneInfo(zone))  # type: ignore[arg-type]
+        local = datetime.fromtimestamp(float(at), ZoneInfo(zone))
     except (ValueError, OverflowError, OSError, KeyError):
         return moment(at)
     return f"{local:%a} {local.date()} {local:%H}:{local:%M} ({zone})"

@@ -79,6 +79,8 @@ TABLE = (
     Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
+    Row("ble", "live.ble:ble", "The radio: on air or not, and who is connected.", LOOK),
+    Row("trace", "live.trace:trace", "The last unlocks step by step, with times.", LOOK),
     Row("policy why", "look.would:would", "Would a credential open a door now? If not, why?", LOOK),
     Row("metrics", "look.metrics:metrics", "Numbers for Prometheus.", LOOK),
     Row("top", "live.top:top", "The hub on a screen that lives.", LOOK),

@@ -32,6 +32,7 @@ from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
 from hubd.building.phones import make_phones
 from hubd.building.readers import make_readers
+from hubd.building.trials import make_trials
 from hubd.building.upkeep import make_clock_care, make_self_check, make_status
 from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
@@ -138,18 +139,19 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
     )
     calls = make_calls(
-        config,
-        keys,
-        stores,
-        evidence,
-        status,
-        time,
-        policy,
-        loads,
-        doors,
-        readers,
-        phones.links,
-        of_doors,
+        config=config,
+        keys=keys,
+        stores=stores,
+        evidence=evidence,
+        status=status,
+        time=time,
+        policy=policy,
+        loads=loads,
+        doors=doors,
+        readers=readers,
+        links=phones.links,
+        trials=make_trials(config, parts, devices, readers, sync, evidence),
+        of_doors=of_doors,
     )
     return Hub(
         parts=parts,

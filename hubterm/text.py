@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from hubcore.timing.moment import show_seconds
 
@@ -103,6 +103,6 @@ def age(seconds: Any) -> str:
     return f"{minutes} min" if minutes else f"{rest} s"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Tell whether a value is a number; to Python, true is one."""
     return isinstance(value, int | float) and not isinstance(value, bool)

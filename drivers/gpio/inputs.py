@@ -96,6 +96,8 @@ class WiredInputs:
         self._tell = tell
         self._open_chip = open_chip
         self._retry_seconds = retry_seconds
+        self._banks: list[_Bank] = []
+        """Those that are watched now."""
         self._pairs = {
             line.door: TwoContacts(line.door, put, _call_later)
             for line in lines
@@ -111,6 +113,15 @@ class WiredInputs:
                 self._tell(False, str(error))
             await asyncio.sleep(self._retry_seconds)
 
+    def levels(self) -> dict[str, bool]:
+        """Read whether each input is active now, by its door and contact. Raise HardwareError."""
+        if not self._banks:
+            raise HardwareError("The inputs are not watched now.")
+        read: dict[str, bool] = {}
+        for bank in self._banks:
+            read |= {f"{line.door} {line.contact.value}": active for line, active in bank.levels()}
+        return read
+
     async def _watch(self, ready: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         broken: asyncio.Future[None] = loop.create_future()
@@ -121,10 +132,12 @@ class WiredInputs:
             for bank in banks:
                 bank.report_levels()
                 loop.add_reader(bank.fileno(), _read, bank, broken)
+            self._banks = banks
             self._tell(True, f"{len(self._lines)} inputs are watched.")
             ready()
             await broken
         finally:
+            self._banks = []
             for bank in banks:
                 loop.remove_reader(bank.fileno())
                 bank.close()
@@ -210,15 +223,27 @@ class _Bank:
 
     def report_levels(self) -> None:
         """Read every level; report those that are not known already. Raise HardwareError."""
+        values = self._values()
+        at = time.monotonic()
+        for offset, active in values.items():
+            if self._active.get(offset) is not active:
+                self._report(offset, active, at)
+
+    def levels(self) -> list[tuple[InputLine, bool]]:
+        """Return the level of each line now; nothing is reported. Raise HardwareError."""
+        values = self._values()
+        return [
+            (line, active) for offset, active in values.items() for line in self._by_offset[offset]
+        ]
+
+    def _values(self) -> dict[int, bool]:
+        """Return whether each line is active, by its offset. Raise HardwareError."""
         try:
             values = self._request.get_values(list(self._by_offset))
         except OSError as error:
             raise HardwareError(explain(error, f"Chip {self._chip}")) from error
-        at = time.monotonic()
-        for offset, value in zip(self._by_offset, values, strict=True):
-            active = value is Value.ACTIVE
-            if self._active.get(offset) is not active:
-                self._report(offset, active, at)
+        read = zip(self._by_offset, values, strict=True)
+        return {offset: value is Value.ACTIVE for offset, value in read}
 
     def read(self) -> None:
         """Report the edges that wait in the kernel. Raise HardwareError."""

@@ -13,7 +13,7 @@ Laws: they hold for a mover of any kind (tests/ports/test_mover.py).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -87,3 +87,7 @@ class Inputs(Protocol):
 
     def events(self) -> AsyncIterator[InputEvent]:
         """Yield the level of every input once, then each edge, until cancelled."""
+
+
+ReadInputs = Callable[[], Mapping[str, bool]]
+"""Reads whether each wired input is active now, by door and contact. Raises HardwareError."""

@@ -5,7 +5,7 @@ Law: what a stranger sends reaches `RadioListener` as bytes that no code has rea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,3 +80,9 @@ class Radio(Protocol):
 
     def rssi(self, link: LinkId) -> int | None:
         """Return how strongly a peer is heard, in dBm; None when that is not measured."""
+
+
+Listen = Callable[[], Awaitable[str]]
+"""Hears the hub's own advertisement with a second radio; says how. Raises LinkError when it does
+not come, HardwareError where there is no second radio.
+"""

@@ -28,7 +28,7 @@ from click.shell_completion import (
 
 from hubctl.client import DEFAULT_SOCKET, HubClient, NoAnswer
 from hubctl.options import with_shared
-from hubctl.table import TABLE, Row, places
+from hubctl.table import TABLE, Row, find, places
 
 CONFIG = Path("/etc/hubd/hubd.toml")
 CONFIG_BYTES_MAX = 1 << 20
@@ -96,6 +96,9 @@ def _tables(found: object) -> Iterator[dict[str, Any]]:
 
 def candidates(typed: Sequence[str], incomplete: str, names: Names) -> Items:
     """Return what a word may go on to, after the words that were typed."""
+    valued = _valued_option(typed)
+    if valued is not None:
+        return _values(valued, incomplete, names)
     words = [typed[at] for at in places(typed)]
     found: dict[str, CompletionItem[Any]] = {}
     whole: Row | None = None
@@ -117,6 +120,26 @@ def candidates(typed: Sequence[str], incomplete: str, names: Names) -> Items:
             found.setdefault(one, CompletionItem(one))
     matching = [item for name, item in found.items() if name.startswith(incomplete)]
     return matching or _files(whole, incomplete)
+
+
+def _valued_option(typed: Sequence[str]) -> click.Option | None:
+    """Return the option of the command whose value is typed now."""
+    found = find(typed) if typed and typed[-1].startswith("-") else None
+    if found is None:
+        return None
+    for parameter in with_shared(found.row.load()).params:
+        if isinstance(parameter, click.Option) and typed[-1] in parameter.opts:
+            return None if parameter.is_flag else parameter
+    return None
+
+
+def _values(option: click.Option, incomplete: str, names: Names) -> Items:
+    """Return the choices of an option, or the names of what it is called after, such as doors."""
+    if isinstance(option.type, click.Path):
+        return [CompletionItem(incomplete, type="file")]
+    choices = option.type.choices if isinstance(option.type, click.Choice) else None
+    offered = names.of(str(option.name)) if choices is None else list(choices)
+    return [CompletionItem(one) for one in offered if one.startswith(incomplete)]
 
 
 def _begins(tokens: Sequence[str], words: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
+from hubd.calls.trials import TrialCalls
 from hubd.config.file import Config
 from hubd.evidence.sealing import ExportSealing
 from hubd.phones.links import Links
@@ -31,6 +32,7 @@ from hubd.technician.acts import DoorActs
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
+from hubd.trying.trials import Trials
 from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
@@ -104,6 +106,7 @@ def make_calls(
     doors: Doors,
     readers: Attending | None,
     links: Links,
+    trials: Trials,
     of_doors: DoorCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
@@ -114,6 +117,7 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *ReaderCalls(readers).table(),
+        *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
         *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),

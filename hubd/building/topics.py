@@ -74,6 +74,8 @@ OF_BACKEND = frozenset(
 )
 OF_OFFLINE = frozenset({Topic.OFFLINE})
 OF_TLS = frozenset({Topic.TLS})
+OF_TRIALS = frozenset({Topic.TRIALS})
+"""What is only told to whoever has the parts tried."""
 BEFORE_A_START = frozenset(
     {
         Topic.BLUEZ_VERSION,

@@ -84,6 +84,6 @@ def _link(link: LinkSeen) -> Mapping[str, object]:
 def _failure(failure: Failure) -> Mapping[str, object]:
     return {
         "at": failure.at,
-        "code": type(failure.cause).__name__.removesuffix("Error").lower(),
-        "says": str(failure.cause),
+        "code": failure.code,
+        "says": failure.says,
     }

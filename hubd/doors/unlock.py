@@ -96,7 +96,7 @@ class Unlock:
 
         `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_recorded` when
         its record is durable, `on_asked` of each strike that is asked to move, at this monotonic
-        second, `on_ended` of what the asker of a new operation is told.
+        second, `on_ended` of what the asker is told in the end.
         """
         self._points = rules.points
         self._on_decided = on_decided
@@ -320,6 +320,7 @@ class Unlock:
         operation = attempt.operation
         self._on_decided(operation, why)
         await self._decisions.decided(operation, why, attempt.facts, RECORD_SECONDS)
+        self._on_ended(operation, why)
         return self._outcome(operation, why)
 
     # A new one is judged, recorded, moved, answered.
@@ -386,7 +387,7 @@ class Unlock:
             if was_try and ended.end is OperationEnd.MOVED:
                 self._tries.moved(operation.source)
             self._operations.end(operation, ended)
-        self._on_ended(operation, ended.outcome.why)
+            self._on_ended(operation, ended.outcome.why)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
         elif was_try:

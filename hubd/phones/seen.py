@@ -3,6 +3,7 @@
 Laws:
 1. It keeps the newest of each kind, however many come.
 2. Nothing of it names a phone.
+3. No error is kept, for its frames hold keys.
 """
 
 from __future__ import annotations
@@ -44,10 +45,14 @@ class LinkSeen:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The last refusal of a phone: when (Unix seconds), and the error that says why."""
+    """The last refusal of a phone: when (Unix seconds), its kind, and why.
+
+    The error itself is not kept: its traceback holds the keys of the request that failed.
+    """
 
     at: float
-    cause: PeerError
+    code: str
+    says: str
 
 
 class RadioSeen:
@@ -73,4 +78,5 @@ class RadioSeen:
 
     def failed(self, cause: PeerError) -> None:
         """A phone was refused."""
-        self.last_failure = Failure(self._clock.wall(), cause)
+        code = type(cause).__name__.removesuffix("Error").lower()
+        self.last_failure = Failure(self._clock.wall(), code, str(cause))

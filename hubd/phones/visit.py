@@ -27,6 +27,7 @@ from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.phone.effects import Carried, Drop, FollowUp, Presented, Refused, Unseal
 from hubcore.phone.link import HubLink, LinkEffect, LinkStanding, Notify
+from hubcore.phone.sealing import Opened
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import LinkId, Radio
 from hubcore.timing.steps import UnlockStep
@@ -145,6 +146,7 @@ class Visit:
         """Answer a read of INFO."""
         now = self._clock.monotonic()
         self._steps_taken[UnlockStep.CHALLENGE] = now
+        self._steps_taken.pop(UnlockStep.UNSEALED, None)
         return self._link.challenge(now)
 
     def frame(self, data: bytes, mtu: int, now: float, came: float) -> None:
@@ -254,7 +256,8 @@ class Visit:
         if not unsealing.started:
             self._link.unseal_cancelled()
         now = self._clock.monotonic()
-        self._steps_taken[UnlockStep.UNSEALED] = now
+        if isinstance(result, Opened):
+            self._steps_taken[UnlockStep.UNSEALED] = now
         effects = self._link.unsealed(result, now)
         self._perform(effects)
 

@@ -76,6 +76,10 @@ class Attending:
         """Return the ids of all readers."""
         return tuple(self._drivers)
 
+    def answers(self, reader: str) -> bool:
+        """Tell whether a reader answers, and has proven itself."""
+        return not any(self._faults.has(reader, loss) for loss in LOSSES)
+
     def card(self, read: CardRead) -> None:
         """See `ports.reader.ReaderListener.card`."""
         attendant = self._attendants.get(read.reader)
@@ -97,7 +101,7 @@ class Attending:
         if fault is ReaderFault.GONE:
             self._ended.discard(reader)
         self._faults.take(reader, fault, stands)
-        attendant.lost(any(self._faults.has(reader, loss) for loss in LOSSES))
+        attendant.lost(not self.answers(reader))
 
     async def install_key(self, reader: str, by: str, uid: int) -> None:
         """Give a reader its first key; `by` asks, user `uid`.

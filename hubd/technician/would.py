@@ -96,8 +96,9 @@ class _Holder:
                 arrived=now,
                 reader="",
             )
-        if self.grant is None and not self.cards and point in self.refused:
-            yield replace(self.refused[point], op=op, arrived=now, duress=False)
+        refused = self.refused.get(point)
+        if self.grant is None and refused is not None and refused.strength not in _BY_CARD:
+            yield replace(refused, op=op, arrived=now)
 
 
 class WouldOpen:
@@ -157,7 +158,8 @@ class WouldOpen:
         claims = holder.claims(point, self._new_id(), self._clock.monotonic())
         judged = [(claim, self._judge.why_denied(claim, at)) for claim in claims]
         if not judged:
-            return _told(None, None)
+            is_out_of_policy = holder.kind == "card" and not holder.cards
+            return _told(None, str(Denial.UNKNOWN_CREDENTIAL) if is_out_of_policy else None)
         claim, why = next((one for one in judged if one[1] is None), judged[-1])
         told = dict(_told(claim, "granted" if why is None else str(why)))
         if why is Denial.OUT_OF_SCHEDULE:

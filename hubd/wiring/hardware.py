@@ -41,9 +41,11 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
 
     runs: dict[Part, RunPart] = {}
     lines_of_inputs = wired_inputs(config)
+    read_inputs = None
     if lines_of_inputs:
         inputs = WiredInputs(lines_of_inputs, edges.put, partial(tell, Part.INPUTS))
         runs[Part.INPUTS] = inputs.run
+        read_inputs = inputs.levels
     made = make_uplink(config, keys)
     return Parts(
         radio=make_radio(config, tell),
@@ -55,6 +57,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),
         care=networks.care(config),
+        read_inputs=read_inputs,
     )
 
 

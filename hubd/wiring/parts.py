@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from drivers.lock.commands import Commands
 from hubcore.device.device import Device
 from hubcore.ports.device import DeviceDriver
-from hubcore.ports.doors import Inputs, Mover
+from hubcore.ports.doors import Inputs, Mover, ReadInputs
 from hubcore.ports.keys import KeyPairs
 from hubcore.ports.network import NetworkCare
-from hubcore.ports.radio import Radio
+from hubcore.ports.radio import Listen, Radio
 from hubcore.ports.reader import Readers
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.keys.keyfiles import HubKeys
@@ -47,6 +47,8 @@ class Parts:
     `readers`: what drives each reader beside the phones, by the reader's id.
     `devices`: what is commanded, the locks of doors too, each with its driver, by its id.
     `key_pairs`: the hub's own keys for the uplink, where it can change them by itself.
+    `read_inputs`: reads the level of each wired input, where there are some.
+    `listen`: hears the hub's own advertisement with a second radio, where that is known how.
     `care`: that of the Z-Wave network, where the hub commands one. Nothing of hubd calls it yet.
     """
 
@@ -59,6 +61,8 @@ class Parts:
     devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
     care: NetworkCare | None = None
     key_pairs: KeyPairs | None = None
+    read_inputs: ReadInputs | None = None
+    listen: Listen | None = None
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

@@ -239,6 +239,16 @@ async def until(bench: Bench, visits: int) -> None:
             await bench.listener.told.get()
 
 
+async def test_an_adapter_is_known_while_it_is_in_use(bench: Bench) -> None:
+    adapter = bench.radio.adapter()
+    assert adapter is not None
+    assert adapter.name
+
+
+async def test_a_link_that_is_gone_is_not_heard(bench: Bench) -> None:
+    assert bench.radio.rssi(LinkId("nobody", 99)) is None
+
+
 async def test_a_visit_is_told_with_what_is_read_and_written_in_it(bench: Bench) -> None:
     link = await comes(bench)
     info = await bench.read_info()

@@ -113,6 +113,11 @@ CASES: dict[Words, Case] = {
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
+    ("ble",): Case(
+        says=("virtual air", "on air", "since", "phones connected"),
+        keys=("adapter", "advertising", "links", "link_places", "last_link", "last_failure"),
+    ),
+    ("trace",): Case(says=(), keys=("unlocks",)),
     ("top",): Case(
         says=("hub-1", "front", "records"),
         keys=("status", "measured", "radio", "trace"),
@@ -464,6 +469,32 @@ async def test_the_doctor_looks_at_every_topic_that_this_hub_has(stage: Stage) -
     assert set(told) == {str(topic) for topic in judged(load(stage.site.hub / "hub.toml"))}
     assert set(told.values()) <= set(Area)
     assert "devices_dead" not in told, "this hub has no device"
+
+
+async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> None:
+    """Disk, backend and reader really answer. One record says who asked."""
+    before = await records_of(stage, RecordKind.ACT)
+    doors_before = await records_of(stage, RecordKind.DOOR)
+    status, out, err = await ended(await start(stage, "doctor", "--active", "--json"))
+    assert (status in (1, 2), err) == (True, ""), "a desk has no bluetoothd"
+    tried = {
+        one["id"]: one["state"]
+        for one in json.loads(out)["checks"]
+        if one["id"].startswith("active-")
+    }
+    assert tried == {
+        "active-disk": "ok",
+        "active-backend": "ok",
+        "active-radio": "unknown",
+        "active-reader-front": "ok",
+    }
+    assert (await details_of(stage, RecordKind.ACT))[before:] == [
+        {"what": "try", "vouched_by": "technician", "uid": os.geteuid()}
+    ]
+    assert await records_of(stage, RecordKind.DOOR) == doors_before
+    status, out, err = await ended(await start(stage, "doctor", "--active", "--json"))
+    assert (status, out) == (75, "")
+    assert json.loads(err.splitlines()[-1])["error"]["code"] == "busy"
 
 
 async def test_the_key_of_a_reader_was_changed_once(stage: Stage) -> None:

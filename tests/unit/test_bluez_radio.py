@@ -20,6 +20,7 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
+from hubcore.ports.radio import Adapter
 from hubd.adapters.bluez.adapter_session import AWAY_TRIES
 from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez.bus import (
@@ -29,7 +30,7 @@ from hubd.adapters.bluez.bus import (
     BluezError,
     Method,
 )
-from hubd.adapters.bluez.choice import choose
+from hubd.adapters.bluez.choice import choose, seen
 from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
 from hubd.adapters.bluez.mirror import ADAPTER, ADVERTISING_MANAGER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import PACE_SECONDS
@@ -968,3 +969,20 @@ async def test_a_signal_read_together_with_the_objects_is_not_lost() -> None:
     bluez = Bluez(BatchBus(signal))  # type: ignore[arg-type]
     await bluez.appear()
     assert bluez.objects == {HCI0: {ADAPTER: {"Address": ADDRESS}}}
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        (
+            {"Address": "02:00:00:00:00:01", "Powered": True, "Version": 11},
+            Adapter("hci0", "02:00:00:00:00:01", True, "5.2"),
+        ),
+        ({"Version": 99}, Adapter("hci0")),
+        ({"Address": 7, "Powered": "yes", "Version": "5"}, Adapter("hci0")),
+    ],
+)
+def test_an_adapter_is_shown_as_far_as_bluez_tells(
+    properties: dict[str, Any], expected: Adapter
+) -> None:
+    assert seen("/org/bluez/hci0", properties) == expected

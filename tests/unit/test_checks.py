@@ -43,6 +43,7 @@ ON_DEBIAN = {
     "chmod": "coreutils",
     "chown": "coreutils",
     "dmesg": "util-linux",
+    "df": "coreutils",
     "du": "coreutils",
     "fuser": "psmisc",
     "gpiodetect": "gpiod",

@@ -102,6 +102,12 @@ async def test_a_hubd_that_is_down_failed_and_the_rest_is_looked_at(tmp_path: Pa
     assert "there is no such file" in found["config-configuration"]["what"]
 
 
+async def test_with_hubd_down_nothing_is_tried_and_nothing_of_it_is_well(tmp_path: Path) -> None:
+    _, found = await doctor(tmp_path / "none", "--active")
+    assert found["active"]["state"] == "unknown"
+    assert not [name for name in found if name.startswith("active-")]
+
+
 async def test_another_version_that_runs_is_a_warning(tmp_path: Path) -> None:
     async with running(tmp_path / "s", WELL, version="0.0.9"):
         result, found = await doctor(tmp_path / "s", "--only", "version")

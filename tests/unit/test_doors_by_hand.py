@@ -75,7 +75,7 @@ class Site(Doors):
         }
         self.watch = Told()
         self.unlock = Unlock(
-            rules=SiteRules(points, UTC, 1),
+            rules=SiteRules(points, UTC, 30 * 86_400),
             policy=self.policy,
             log=self.log,
             clock=self.clock,

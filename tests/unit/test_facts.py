@@ -41,6 +41,7 @@ ROOMS = (
     "hubd/evidence",
     "hubd/policy",
     "hubd/readers",
+    "hubd/trying",
     "hubd/upkeep",
 )
 """Who tells and records. What adapters write into the journal is for people alone."""

@@ -362,6 +362,21 @@ async def test_inputs_report_their_levels_then_edges(chip: FakeChip) -> None:
 
 
 @pytest.mark.asyncio
+async def test_levels_are_read_when_asked_and_nothing_is_reported(chip: FakeChip) -> None:
+    watched = Watched(chip)
+    with pytest.raises(HardwareError, match="not watched now"):
+        watched.inputs.levels()
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(watched.inputs.run(watched.ready.set))
+        await watched.ready.wait()
+        await watched.seen(Input.DOOR_CLOSED)
+        chip.levels[0] = Value.ACTIVE
+        assert watched.inputs.levels() == {"front dps": True, "front rex": False}
+        assert [event.what for event in watched.edges] == [Input.DOOR_CLOSED]
+        task.cancel()
+
+
+@pytest.mark.asyncio
 async def test_a_bolt_and_a_fire_input_that_doors_share_are_told(chip: FakeChip) -> None:
     more = [
         InputLine("front", Contact.BOLT, "/dev/a", 2),

@@ -43,6 +43,18 @@ def test_options_are_those_of_the_command() -> None:
     assert offered("status", "--wa") == ["--watch"]
 
 
+async def test_the_value_of_an_option_is_offered(tmp_path: Path) -> None:
+    assert offered("tail", "--level", "") == ["info", "warning"]
+    assert offered("tail", "--level", "w") == ["warning"]
+    assert offered("tail", "--since", "") == []
+    (item,) = candidates(["status", "--socket"], "/r", Names(NOWHERE, NOWHERE))
+    assert item.type == "file"
+    async with _running(tmp_path / "s") as hub:
+        names = Names(hub.path, NOWHERE)
+        doors = await asyncio.to_thread(offered, "tail", "--json", "--door", "", names=names)
+    assert doors == ["front"]
+
+
 def test_a_path_is_left_to_the_shell() -> None:
     (item,) = candidates(["policy", "load"], "/m", Names(NOWHERE, NOWHERE))
     assert item.type == "file"

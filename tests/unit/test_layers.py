@@ -243,8 +243,12 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
+    "hubd.trying": _room(
+        "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
+    ),
     "hubd.calls": _room(
-        "hubd.calls hubd.adapters.local hubd.adapters.host.peer hubd.evidence.sealing "
+        "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
+        "hubd.evidence.sealing "
         "hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
         "hubd.threads hubd.upkeep hubcore",
@@ -261,7 +265,8 @@ ROOMS: dict[str, Room] = {
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
+        "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(
         "hubd.adapters.host hubd.adapters.keys "

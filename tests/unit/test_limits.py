@@ -170,6 +170,16 @@ WAYS = (
         spare=30.0,
     ),
     Way(
+        "a technician's lockdown, before the local socket gives it up",
+        "hubd.adapters.local.calls.HANDLER_SECONDS",
+        (
+            ("hubd.orders.order_log.RECORD_SECONDS",),
+            ("hubd.orders.keeper.MOVE_SECONDS",),
+            ("hubd.technician.acts.SECURED_SECONDS",),
+        ),
+        spare=5.0,  # for the orders before it
+    ),
+    Way(
         "an answer of the local socket, before hubctl gives up",
         "hubctl.client.ANSWER_SECONDS",
         (("hubd.adapters.local.calls.HANDLER_SECONDS",),),

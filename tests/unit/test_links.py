@@ -18,7 +18,9 @@ from hubcore.access.words import Action
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, SequenceError
+from hubcore.evidence.records import RecordKind
 from hubcore.phone.framing import Flag, Inbound, Outbound, control_frame, decode_frame
+from hubcore.phone.handshake import HandshakePhase
 from hubcore.phone.link import FIRST_READ_SECONDS, IDLE_SECONDS
 from hubcore.phone.messages import (
     Error,
@@ -33,6 +35,7 @@ from hubcore.phone.sealing import BLE_GATT
 from hubcore.ports.radio import LinkId
 from hubcore.timing.budget import Budget
 from hubcore.timing.standstill import DRAIN_SECONDS, TURN_SECONDS
+from hubd.doors.operation import Operation
 from hubd.doors.unlock import LATE_SECONDS
 from hubd.phones.dropping import DROP_TRIES
 from hubd.phones.links import Links
@@ -248,6 +251,70 @@ async def test_a_phone_is_served_and_told_of_the_door(rig: Rig) -> None:
         assert [e.state.door for e in peer.attempt.receive(message, rig.hub.clock.wall())] == [
             DoorState.OPEN
         ]  # type: ignore[union-attr]
+
+
+async def test_a_link_is_seen_with_what_it_has_come_to_and_what_was_refused_last(
+    rig: Rig,
+) -> None:
+    async with rig.serving():
+        peer = Peer(rig, "A")
+        peer.connect()
+        rig.radio.heard[peer.id] = -60
+        (seen,) = rig.links.seen()
+        assert (seen.number, seen.phase, seen.access_point) == (1, HandshakePhase.IDLE, None)
+        assert (seen.since, seen.rssi) == (rig.hub.clock.wall(), -60)
+        assert rig.links.radio_seen.last_link == seen.since
+        assert rig.links.radio_seen.on_air is True
+        await peer.unlock()
+        (seen,) = rig.links.seen()
+        assert (seen.phase, seen.access_point) == (HandshakePhase.SESSION, 1)
+        assert rig.links.radio_seen.last_failure is None
+        with pytest.raises(PeerError):
+            rig.links.frame(peer.id, b"\xff\xff", 247)
+        await settle()
+        assert rig.links.radio_seen.last_failure is not None
+        assert [str(cause) for cause in rig.refused] == [rig.links.radio_seen.last_failure.says]
+        rig.links.closed(peer.id)
+        assert rig.links.seen() == []
+
+
+async def test_the_steps_of_a_visit_are_handed_to_the_trace_each_request_its_own(
+    rig: Rig,
+) -> None:
+    async with rig.serving():
+        peer = Peer(rig, "A")
+        rig.decide = _noting(rig)
+        peer.connect()
+        await peer.unlock()
+        rig.links.closed(peer.id)
+    found: Any = rig.traces.document()["unlocks"]
+    (unlock,) = found
+    steps = [step["step"] for step in unlock["steps"]]
+    assert set(steps) == {
+        "connected",
+        "challenge",
+        "last-byte",
+        "unsealed",
+        "decided",
+        "verdict-sent",
+    }
+    assert unlock["link"] == 1
+
+
+def _noting(rig: Rig) -> Callable[[Claim, Callable[[], bool]], Awaitable[ClaimOutcome]]:
+    def decide(claim: Claim, alive: Callable[[], bool]) -> Awaitable[ClaimOutcome]:
+        operation = Operation(
+            kind=RecordKind.ACCESS,
+            asker=claim.credential,
+            op=claim.op,
+            point=claim.access_point,
+            action=claim.action,
+            claim=claim,
+        )
+        rig.traces.decided(operation, None)
+        return rig.hub.unlock.present(claim, alive)
+
+    return decide
 
 
 class Listening(DeskHub):

@@ -511,7 +511,7 @@ async def test_root_is_answered_by_its_own_socket_while_another_user_floods(tmp_
         assert stat.S_IMODE(own.stat().st_mode) == 0o600
         ask = (
             "import sys; from hubctl.client import *; "
-            "print(HubClient(Path(sys.argv[1])).call('echo')['uid'])"
+            "print(HubClient(sys.argv[1]).call('echo')['uid'])"
         )
         hubctl = await asyncio.create_subprocess_exec(
             sys.executable, "-c", ask, str(hub.path), stdout=-1

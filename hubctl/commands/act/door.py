@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
 from hubctl.doors.nearby import did_you_mean
 from hubctl.doors.page import not_released
+from hubctl.down.tell import tell
 from hubctl.options import JSON, SOCKET, Named
 from hubctl.show import orders_of
+from hubterm.exits import status_of
 from hubterm.text import clean
 
 SECONDS_MAX = 60
@@ -109,6 +112,8 @@ def asked(path: Path, call: str, name: str, as_json: bool, **arguments: Any) -> 
     try:
         return ask(path, call, door=name, **arguments)
     except NoAnswer as error:
+        if call == "door" and tell("doors", error, path, as_json):
+            sys.exit(status_of(error.code))
         message = str(error)
         if error.code == "unknown-door":
             message += did_you_mean(path, name)

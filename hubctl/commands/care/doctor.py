@@ -4,7 +4,8 @@ Laws:
 1. The checks are those of hubd's one table: the running hubd tells which of them stand, and
    `hubd --check-config`, a program of its own, what it finds without one.
 2. What could not be measured is `unknown`, and never counts as well.
-3. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
+3. `--active` has hubd try its parts, too. Nothing moves, and hubd records it.
+4. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from typing import Any, NamedTuple
 import click
 
 from hubcore.version import __version__
-from hubctl.answers import ask, print_json
+from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import FAILED, NO, OK
 from hubterm.text import clean
 
 CHECK_SECONDS = 60
+DOWN = "down"
+"""The code of no running hubd."""
+ACTIVE = "active-"
+"""How the ids of what was tried begin."""
 CONFIG = Path("/etc/hubd/hubd.toml")
 
 
@@ -67,18 +72,30 @@ class Checked(NamedTuple):
 @click.option("--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True)
 @click.option("--only", multiple=True, metavar="ID", help="This check alone; may be repeated.")
 @click.option("--skip", multiple=True, metavar="ID", help="Not this check; may be repeated.")
+@click.option(
+    "--active", is_flag=True, help="Try disk, backend, radio, inputs, readers, devices, too."
+)
 @JSON
 @SOCKET
 @click.pass_obj
 def doctor(
-    path: Path, config: Path, only: Sequence[str], skip: Sequence[str], as_json: bool
+    path: Path,
+    config: Path,
+    only: Sequence[str],
+    skip: Sequence[str],
+    active: bool,
+    as_json: bool,
 ) -> None:
     """Look at everything: configuration, connectivity, readiness. It changes nothing.
 
     Exit status: 0 all is well, 1 something is in doubt or could not be measured, 2 something
     failed. As root it sees more. With hubd down it does what it can, and says so.
+
+    --active really writes, sends, listens and asks. It takes group hubd-admin, or root, moves
+    nothing, and is recorded.
     """
-    checked = [*_of_daemon(path), *_of_program(config)]
+    tried = _tried(path, as_json) if active else []
+    checked = [*_of_daemon(path), *_of_program(config), *tried]
     chosen = [one for one in checked if (not only or one.id in only) and one.id not in skip]
     _refuse_unknown([*only, *skip], checked)
     worst = max((one.state for one in chosen), key=list(State).index, default=State.OK)
@@ -107,6 +124,29 @@ def _of_daemon(path: Path) -> list[Checked]:
         return [Checked("hubd", "readiness", State.FAILED, str(error), "")]
     found = [Checked("hubd", "readiness", State.OK), _version(status.get("version"))]
     return found + [_of_topic(one) for one in checks]
+
+
+def _tried(path: Path, as_json: bool) -> list[Checked]:
+    """Have hubd try its parts; a hubd that is down tries none. End when this user may not."""
+    try:
+        steps = ask(path, "try-parts")["try-parts"]
+    except NoAnswer as error:
+        if error.code != DOWN:
+            fail(error, as_json)
+        what = "nothing was tried: it takes a running hubd"
+        return [Checked("active", "readiness", State.UNKNOWN, what, "sudo systemctl start hubd")]
+    return [_of_step(one) for one in steps]
+
+
+def _of_step(one: Mapping[str, Any]) -> Checked:
+    state = one.get("state")
+    return Checked(
+        id=clean(one.get("id")),
+        area=_area(one.get("area")),
+        state=State(state) if state in list(State) else State.UNKNOWN,
+        what=clean(one.get("what") or ""),
+        remedy=clean(one.get("remedy") or ""),
+    )
 
 
 def _version(running: object) -> Checked:
@@ -190,4 +230,7 @@ def _show(checked: Sequence[Checked]) -> None:
                 print(f"{state}: {one.id} ({one.area}): {clean(one.what)}")
                 if one.remedy:
                     print(f"  what to do: {clean(one.remedy)}")
+    for one in well:
+        if one.id.startswith(ACTIVE):
+            print(f"{one.state}: {one.id}: {clean(one.what)}")
     print(f"{len(well)} checks are well. All of them: hubctl doctor --json")

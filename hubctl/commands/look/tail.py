@@ -82,13 +82,13 @@ def _asked(
     asked: dict[str, str | float] = {"level": level}
     if door is not None:
         doors = ask(path, "doors")["doors"]
-        asked["door"] = _id_of(door, doors) or _no_such_door(door, doors, as_json)
+        asked["door"] = id_of(door, doors) or no_such_door(door, doors, as_json)
     if since is not None:
         asked["since"] = since
     return asked
 
 
-def _id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
+def id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
     for key in ("id", "name"):
         for one in doors:
             if one.get(key) == door:
@@ -96,7 +96,7 @@ def _id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def _no_such_door(door: str, doors: Sequence[Mapping[str, Any]], as_json: bool) -> NoReturn:
+def no_such_door(door: str, doors: Sequence[Mapping[str, Any]], as_json: bool) -> NoReturn:
     likely = near(door, {str(one.get(key)) for one in doors for key in ("id", "name")})
     hint = "See: hubctl doors" if likely is None else f"Did you mean {clean(likely)}?"
     end_with_error("unknown-door", f"There is no door {clean(door)}. {hint}", as_json)

@@ -28,6 +28,7 @@ from hubd.upkeep.checks import (
     radio,
     readers,
     state,
+    trying,
 )
 from hubd.upkeep.checks.backend import CHECK_OF_HALT
 from hubd.upkeep.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
@@ -72,6 +73,7 @@ SUBJECTS: tuple[Mapping[CheckId, Check], ...] = (
     disk.ROWS,
     state.ROWS,
     host.ROWS,
+    trying.ROWS,
 )
 """The rows of each file."""
 

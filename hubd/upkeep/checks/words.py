@@ -114,6 +114,7 @@ class Topic(StrEnum):
     BLUEZ_VERSION = "bluez_version"
     FIREWALL = "firewall"
     OFFLINE = "offline"
+    TRIALS = "trials"
 
 
 class Part(StrEnum):
@@ -271,6 +272,12 @@ class CheckId(StrEnum):
     FIREWALL_DROPS = "firewall-drops"
     OFFLINE_LONG = "offline-long"
     OFFLINE_OVER = "offline-over"
+    TRIED_BACKEND = "tried-backend"
+    TRIED_DEVICE = "tried-device"
+    TRIED_DISK = "tried-disk"
+    TRIED_INPUTS = "tried-inputs"
+    TRIED_RADIO = "tried-radio"
+    TRIED_READER = "tried-reader"
 
 
 @dataclass(frozen=True, slots=True)

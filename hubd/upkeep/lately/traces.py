@@ -4,8 +4,8 @@ How it goes: a phone's visit hands over the steps before the decision. `doors.un
 step from there on, and the visit of the verdict. A trace begins with its decision.
 
 Laws:
-1. The newest KEPT that were granted are kept, and the newest KEPT of the others. So whoever is
-   refused cannot push out who was let in.
+1. The newest KEPT that let somebody in are kept, and the newest OTHERS_KEPT of the others. So who
+   is refused, who only asks, and whose yes moved nothing cannot push out who was let in.
 2. A step has its first moment, and no other.
 3. No trace shows who asked.
 4. A door that is seen to open belongs to the newest trace that drove it, for OPENS_SECONDS at most.
@@ -26,13 +26,18 @@ from hubcore.timing.steps import UnlockStep
 from hubd.doors.operation import Operation
 
 KEPT = 32
+UNDER_WAY_MAX = 8
+"""A yes that has not ended. What is more counts with the others until its end."""
+OTHERS_KEPT = KEPT - UNDER_WAY_MAX
 OPENS_SECONDS = 30.0
+VERDICT_SECONDS = 5.0
+"""A verdict that has not gone to the radio by then does not go any more."""
 GRANTED = "granted"
 
 
 @dataclass(slots=True)
 class Trace:
-    """One unlock; `steps` has monotonic seconds. `link` is a phone's visit."""
+    """One unlock; `steps` and `ended` have monotonic seconds. `link` is a phone's visit."""
 
     number: int
     operation: Operation
@@ -40,6 +45,7 @@ class Trace:
     steps: dict[UnlockStep, float]
     link: int | None
     result: str
+    ended: float | None = None
 
     @property
     def began(self) -> float:
@@ -62,14 +68,20 @@ class Trace:
     def total_seconds(self) -> float | None:
         """From the last byte, or the order, to the answer; None while it is not answered."""
         begin = self.steps.get(UnlockStep.LAST_BYTE, self.steps.get(UnlockStep.DECIDED))
-        by_radio = self.link is not None
-        end = self.steps.get(UnlockStep.VERDICT_SENT if by_radio else UnlockStep.STRIKE_ANSWERED)
+        end = self.ended if self.link is None else self.steps.get(UnlockStep.VERDICT_SENT)
         if begin is None or end is None:
             return None
         return end - begin
 
+    def is_over(self, now: float) -> bool:
+        """Tell whether no step but the door's is to come: a phone may leave without its verdict."""
+        if self.ended is None:
+            return False
+        is_waiting = self.link is not None and UnlockStep.VERDICT_SENT not in self.steps
+        return not is_waiting or now - self.ended > VERDICT_SECONDS
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Before:
     """What a visit saw before the decision."""
 
@@ -86,13 +98,14 @@ class Traces:
         self._doors = dict(doors)
         self._clock = clock
         self._granted: deque[Trace] = deque(maxlen=KEPT)
-        self._others: deque[Trace] = deque(maxlen=KEPT)
-        self._before: _Before | None = None
+        self._under_way: deque[Trace] = deque()
+        self._others: deque[Trace] = deque(maxlen=OTHERS_KEPT)
+        self._before: deque[_Before] = deque(maxlen=UNDER_WAY_MAX)
         self._count = 0
 
     def presented(self, claim: Claim, link: int, steps: Mapping[UnlockStep, float]) -> None:
         """A phone's claim is about to be decided; `steps` are those before."""
-        self._before = _Before(claim, link, steps)
+        self._before.append(_Before(claim, link, steps))
 
     def decided(self, operation: Operation, why: Denial | None) -> None:
         """A trace begins; `why` None is a yes."""
@@ -100,13 +113,12 @@ class Traces:
         steps: dict[UnlockStep, float] = {}
         link = None
         claim = operation.claim
-        before = self._before
+        before = self._taken(claim)
         if claim is not None:
             steps[UnlockStep.LAST_BYTE] = min(now, claim.arrived)
-        if before is not None and before.claim is claim:
+        if before is not None:
             steps.update(before.steps)
             link = before.link
-        self._before = None
         steps[UnlockStep.DECIDED] = now
         self._count += 1
         trace = Trace(
@@ -117,8 +129,10 @@ class Traces:
             link=link,
             result=_said(why),
         )
-        kept = self._granted if why is None else self._others
-        kept.append(trace)
+        if why is None and operation.moves:
+            self._begin(trace)
+        else:
+            self._others.append(trace)
 
     def recorded(self, operation: Operation) -> None:
         """The record of the decision is durable."""
@@ -134,8 +148,10 @@ class Traces:
         if trace is None:
             return
         trace.result = _said(why)
+        trace.ended = self._clock.monotonic()
         if UnlockStep.STRIKE_ASKED in trace.steps:
-            trace.note(UnlockStep.STRIKE_ANSWERED, self._clock.monotonic())
+            trace.note(UnlockStep.STRIKE_ANSWERED, trace.ended)
+        self._end(trace, why)
 
     def answered(self, claim: Claim) -> None:
         """The verdict was given to the radio."""
@@ -150,7 +166,7 @@ class Traces:
             return
         door = self._doors.get(access_point)
         now = self._clock.monotonic()
-        for trace in reversed(self._granted):
+        for trace in self._newest_first():
             asked = trace.steps.get(UnlockStep.STRIKE_ASKED)
             if trace.door == door and asked is not None:
                 if now - asked <= OPENS_SECONDS:
@@ -164,7 +180,8 @@ class Traces:
 
     def _shown(self, trace: Trace) -> Mapping[str, object]:
         began = trace.began
-        ago_seconds = self._clock.monotonic() - began
+        now = self._clock.monotonic()
+        ago_seconds = now - began
         total = trace.total_seconds
         steps = sorted(trace.steps.items(), key=lambda step: step[1])
         return {
@@ -177,8 +194,32 @@ class Traces:
             "action": int(trace.operation.action),
             "result": trace.result,
             "steps": [{"step": str(step), "ms": _ms(at - began)} for step, at in steps],
+            "over": trace.is_over(now),
             "total_ms": None if total is None else _ms(total),
         }
+
+    def _taken(self, claim: Claim | None) -> _Before | None:
+        """Take what was seen before a claim; a repeat may be decided after others, or never."""
+        for before in self._before:
+            if before.claim is claim:
+                self._before.remove(before)
+                return before
+        return None
+
+    def _begin(self, trace: Trace) -> None:
+        if len(self._under_way) == UNDER_WAY_MAX:
+            self._others.append(self._under_way.popleft())
+        self._under_way.append(trace)
+
+    def _end(self, trace: Trace, why: Denial | None) -> None:
+        """Put a trace where its end belongs; a query and a refusal stand there already."""
+        is_yes = why is None and trace.operation.moves
+        for kept in (self._under_way, self._others):
+            there = [one is trace for one in kept]
+            if any(there) and (is_yes or kept is self._under_way):
+                del kept[there.index(True)]
+                (self._granted if is_yes else self._others).append(trace)
+                return
 
     def _note(self, operation: Operation, step: UnlockStep) -> None:
         trace = self._of(operation)
@@ -192,8 +233,8 @@ class Traces:
         return None
 
     def _newest_first(self) -> Iterator[Trace]:
-        both = [*self._granted, *self._others]
-        return iter(sorted(both, key=lambda trace: trace.number, reverse=True))
+        every = [*self._granted, *self._under_way, *self._others]
+        return iter(sorted(every, key=lambda trace: trace.number, reverse=True))
 
 
 def _said(why: Denial | None) -> str:
