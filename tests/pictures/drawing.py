@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,19 @@ def cells(screen: pyte.Screen) -> list[Text]:
 
 def _line(row: Mapping[int, Any], columns: int) -> Text:
     line = Text()
-    for column in range(columns):
-        cell = row[column]
-        style = Style(
-            color=COLOURS.get(cell.fg, cell.fg),
-            bgcolor=COLOURS.get(cell.bg, cell.bg),
-            bold=cell.bold,
-            reverse=cell.reverse,
-        )
-        line.append(cell.data, style)
+    for style, run in groupby((row[column] for column in range(columns)), _style):
+        line.append("".join(cell.data for cell in run), style)
     line.rstrip()
     return line
+
+
+def _style(cell: Any) -> Style:
+    return Style(
+        color=COLOURS.get(cell.fg, cell.fg),
+        bgcolor=COLOURS.get(cell.bg, cell.bg),
+        bold=cell.bold,
+        reverse=cell.reverse,
+    )
 
 
 def draw(lines: Sequence[Text], columns: int, title: str, file: Path) -> None:
