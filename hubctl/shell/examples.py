@@ -70,8 +70,14 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "door NAME normal": (Example("sudo hubctl door front normal", "says who still holds it"),),
     "devices": (
         Example("hubctl devices", "all devices; the last column says what is wrong"),
+        Example("hubctl devices hall-light", "one device whole"),
         Example("hubctl devices -o id,answers,faults", "which one is dead, for a shell"),
     ),
+    "osdp": (
+        Example("hubctl osdp", "all card readers; what is wrong comes first"),
+        Example("hubctl osdp -o id,secured,tamper", "for a shell"),
+    ),
+    "reader NAME": (Example("hubctl reader front-card", "one card reader whole"),),
     "hub": (
         Example("hubctl hub", "names, versions, the certificate's end"),
         Example("hubctl hub -o certificate.expires", "the end in Unix seconds"),
@@ -137,6 +143,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("sudo hubctl report", "the last 7 days"),
         Example("sudo hubctl report --html week.html", "as a page"),
         Example("sudo hubctl report --days 30", "longer"),
+    ),
+    "bench": (
+        Example("sudo hubctl bench", "some seconds; also beside a running hubd"),
+        Example("hubctl bench --state . --json", "on another disk, for machines"),
     ),
     "bugreport": (
         Example("sudo hubctl bugreport", "a file in this folder"),

@@ -99,6 +99,8 @@ CASES: dict[Words, Case] = {
         statuses=(1,),
     ),
     ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
+    ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
+    ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
     ("hub",): Case(
         says=("hub-1 of site", "certificate ends", "days", "time at the site"),
         keys=("hub", "site", "zone", "version", "certificate", "clock"),
@@ -153,6 +155,11 @@ CASES: dict[Words, Case] = {
         says=("report.html:", "records of 7 days."),
         keys=("file", "html", "records", "cut", "decisions", "doors", "hub", "uplink"),
         more=("--file", "{audit}", "--html", "{root}/report.html"),
+    ),
+    ("bench",): Case(
+        says=("an unlock", "commit one record", "BlueZ"),
+        keys=("state_directory", "budget_ms", "unlock_ms", "worst", "figures"),
+        more=("--state", "{root}", "--rsa-bits", "2048"),
     ),
     ("bugreport",): Case(
         says=("INDEX.txt lists them",),

@@ -48,6 +48,29 @@ MEASURED = {
     "decisions": [{"by": "access", "door": "front", "why": "granted", "count": 3}],
     "strike_asked": {"buckets": [[0.1, 1], [None, 1]], "count": 1, "sum": 0.1},
 }
+FAULT = {"fault": "gone", "since": AT, "what": "No answer.", "remedy": "Check its power."}
+DEVICE = {
+    **DEVICES[0],
+    "reading_details": [{"quantity": "power", "value": 7.5, "unit": "W", "age_seconds": 3.0}],
+    "fault_details": [FAULT],
+    "commands": [{"verb": "on", "level": 3, "at": AT, "outcome": "failed", "why": "it is dead"}],
+}
+READER = {
+    "id": "front",
+    "kind": "osdp",
+    "door": "front",
+    "access_point": 1,
+    "point_name": "in",
+    "line": "/dev/ttyUSB0",
+    "address": 1,
+    "baud": 9600,
+    "secured": False,
+    "key": "key",
+    "has_next_key": True,
+    "tamper": True,
+    "faults": [FAULT],
+    "last_fault": {"fault": "no_power", "began": AT, "ended": AT + 5},
+}
 SAMPLES: dict[str, Any] = {
     "status": {
         **STATUS,
@@ -125,6 +148,8 @@ SAMPLES: dict[str, Any] = {
         ],
     },
     "devices": DEVICES,
+    "device": DEVICE,
+    "readers": [READER],
     "denials": {"zone": "Europe/Berlin", "since": AT, "denials": [DENIAL]},
     "checks": [CHECK],
     "measured": MEASURED,
@@ -178,6 +203,7 @@ NOT_THE_SOCKET = frozenset(
         "config check",
         "config show",
         "audit export",
+        "bench",
         "audit list",
         "audit show",
         "audit verify",
@@ -191,6 +217,7 @@ ENDLESS = frozenset({"top"})
 ASKING = [
     row.words for row in TABLE if not row.hidden and row.words not in NOT_THE_SOCKET | ENDLESS
 ]
+ASKING.append("devices NAME")
 DOCUMENTED = {value for name, value in vars(exits).items() if name.isupper() and type(value) is int}
 
 EVIL = "\x1b[2J\x9b31m\x07\u202e\r\nx\x00\ud800[red]"
@@ -248,6 +275,8 @@ def everywhere(value: Any, text: str) -> Any:
 def words_of(words: str, tmp_path: Path) -> list[str]:
     typed = [NAMES.get(word, word) for word in words.split()]
     match words:
+        case "devices NAME":
+            typed = ["devices", "south"]
         case "policy why":
             typed += ["3fa9c2", "front"]
         case "policy load":

@@ -171,6 +171,9 @@ ROOMS: dict[str, Room] = {
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
+    "hubd.upkeep.shown": _room(
+        "hubd.upkeep hubd.devices hubd.readers hubd.config hubcore", "", WORLDLY
+    ),
     "hubd.upkeep.status": _room(
         "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.orders hubd.config hubcore",
         "",
@@ -284,6 +287,10 @@ ROOMS: dict[str, Room] = {
     "hubterm.output": _room("hubterm.exits", "", WORLDLY),
     "hubctl": _room("hubctl hubterm hubcore", "click rich", frozenset({"sqlite3"})),
     "hubctl.commands.act.enroll": _room("", "click", WORLDLY),
+    "hubctl.bench": _room("hubctl.bench hubcore", "cryptography"),
+    "hubctl.bench.timing": _room("", "", frozenset({"asyncio", "os", "random", *WORLDLY})),
+    "hubctl.bench.radio": _room("hubctl.bench.timing hubterm.text", "dbus_fast", WORLDLY),
+    "hubctl.commands.care.bench": _room("hubctl hubterm", "click"),
     "hubctl.commands.audit": _room("hubctl hubterm hubcore", "click"),
     "hubctl.evidence": _room("hubctl.evidence hubterm.progress hubcore", ""),
     "hubctl.gathering": _room("hubctl hubterm hubcore", "", frozenset({"sqlite3"})),
