@@ -20,7 +20,7 @@ from hubcore.codec.cose import Aead
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.policy import PointRules
-from hubctl.commands.look.would import lines_of
+from hubctl.commands.doors.would import lines_of
 from hubd.doors.operation import Operation
 from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import Meant
