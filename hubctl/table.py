@@ -86,7 +86,7 @@ TABLE = (
     Row("policy why", "doors.would:would", "Would a credential open a door? Why not?", LOOK),
     Row("metrics", "look.metrics:metrics", "Numbers for Prometheus.", LOOK),
     Row("top", "live.top:top", "The hub on a screen that lives.", LOOK),
-    Row("tail", "look.tail:tail", "Events as they happen.", LOOK),
+    Row("tail", "live.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
     Row(
         "netcheck", "care.netcheck:netcheck", "Each step to the backend. Works without hubd.", CARE

@@ -13,7 +13,7 @@ import click
 from hubcore.timing.steps import UnlockStep
 from hubctl.answers import ask, ask_or_end, fail, print_json
 from hubctl.client import NoAnswer
-from hubctl.commands.look.tail import id_of, no_such_door
+from hubctl.commands.live.tail import id_of, no_such_door
 from hubctl.denials import SAID
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import OK
