@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -31,6 +32,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.technician.acts import DoorActs
+from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
@@ -76,6 +78,10 @@ def make_door_calls(
     def is_up(part: Part) -> bool:
         return not evidence.problems.stands(CHECKS[CHECK_OF_PART[part]].topic)
 
+    async def rest() -> None:
+        await asyncio.sleep(0)
+        await doors.unlock.at_rest()
+
     report = DoorReport(
         status=status,
         standing=doors.standing,
@@ -92,6 +98,7 @@ def make_door_calls(
         policy=policy,
         grants_of=tickets.grants_of,
         denials=doors.denials,
+        cards_of=CardIndex(policy, evidence.clock, rest=rest).find,
         clock=evidence.clock,
         new_id=_new_id,
     )
