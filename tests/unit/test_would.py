@@ -167,14 +167,17 @@ async def test_nobody_finds_out_the_rest_of_an_id_by_asking(rig: Rig) -> None:
 
 
 async def test_onlookers_of_an_unreadable_policy_are_told_of_once_in_a_while(rig: Rig) -> None:
-    rig.was_let_in(grant())
+    rig.was_refused(ANNA)
+    (denial,) = rig.denials.newest_first()
+    claim = denial.operation.claim
+    assert claim is not None
     rig.site.policy.failing = StoreError("disk")
     for _ in range(50):
-        assert await rig.why() == ["door-fault"]
+        assert rig.site.unlock.why_denied(claim) is Denial.DOOR_FAULT
         assert rig.site.unlock.why_shut([1]) is Denial.DOOR_FAULT
     assert rig.site.events.count(EventName.POLICY_UNREADABLE) == 1
     rig.site.clock.advance(TELL_SECONDS)
-    await rig.why()
+    rig.site.unlock.why_shut([1])
     assert rig.site.events.count(EventName.POLICY_UNREADABLE) == 2
 
 
