@@ -102,6 +102,15 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl metrics", "on standard output"),
         Example("sudo hubctl metrics --textfile /var/lib/prometheus/node-exporter", "into a file"),
     ),
+    "ble": (
+        Example("hubctl ble", "0 when the hub is on air, else 1"),
+        Example("hubctl ble --json", "for machines"),
+    ),
+    "trace": (
+        Example("hubctl trace", "the last unlock, and where its time went"),
+        Example("hubctl trace front --last 5", "five at one door"),
+        Example("hubctl trace --follow", "each one as it happens"),
+    ),
     "tail": (
         Example("hubctl tail", "until Ctrl-C"),
         Example("hubctl tail --door front --since 10min", "one door, with what was just now"),

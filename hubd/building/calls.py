@@ -31,6 +31,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.technician.acts import DoorActs
+from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
@@ -92,6 +93,7 @@ def make_door_calls(
         policy=policy,
         grants_of=tickets.grants_of,
         denials=doors.denials,
+        cards_of=CardIndex(policy, evidence.clock).find,
         clock=evidence.clock,
         new_id=_new_id,
     )

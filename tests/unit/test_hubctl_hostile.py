@@ -184,6 +184,16 @@ SAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "try-parts": [
+        {
+            "id": "disk",
+            "area": "readiness",
+            "state": "failed",
+            "what": "A",
+            "remedy": "B",
+            "milliseconds": 3.5,
+        }
+    ],
     "tail": [{"event": {"event": "access", "at": AT, "door": "front", "why": None}}, {"lost": 3}],
     "trust-clock": {"state": "trusted", "wall": AT, "vouched": True},
     "accept-state": {"was": "policy", "policy_version": 7},
@@ -451,3 +461,16 @@ def test_a_drawn_page_holds_no_control_character_of_the_hub(tmp_path: Path) -> N
             shown = re.sub(r"\x1b\[[0-9;]*m", "", file.read())
         assert all(line.isprintable() for line in shown.split("\n"))
         assert "\\x1b[2J" in shown.replace("\n", "")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize("steps", [[{}], [{"id": EVIL, "state": EVIL, "area": 7}], [1], {}, None])
+def test_the_doctor_shows_whatever_the_trials_say(
+    tmp_path: Path, steps: object, more: tuple[str, ...]
+) -> None:
+    said = {**SAMPLES, "try-parts": steps}
+    typed = ("doctor", "--active", "--config", str(tmp_path / "none.toml"), *more)
+    with Daemon(tmp_path / "s", documents(said)) as daemon:
+        result = run(daemon.path, *typed)
+    well_ended(result)
+    assert "try-parts" in daemon.asked

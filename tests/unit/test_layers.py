@@ -222,7 +222,9 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
-    "hubd.technician.would": _room("hubd.technician.names hubd.upkeep.denials hubcore", "", PURE),
+    "hubd.technician.would": _room(
+        "hubd.technician.names hubd.technician.cardindex hubd.upkeep.denials hubcore", "", PURE
+    ),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "

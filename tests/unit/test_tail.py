@@ -309,7 +309,7 @@ def test_whatever_the_journal_holds_is_an_event_or_nothing(text: str) -> None:
 
 
 def test_levels_are_the_same_at_both_ends() -> None:
-    from hubctl.commands.look.tail import LEVELS
+    from hubctl.commands.live.tail import LEVELS
 
     assert LEVELS == event_tail.LEVELS
     assert {"access", "door", "problem"} <= NAMES
