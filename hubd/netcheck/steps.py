@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,7 +36,7 @@ from hubd.netcheck.causes import REMEDIES, Cause
 RESOLVE_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 CURVE_SECONDS = 5.0
-FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+FAMILIES: Mapping[int, str] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 
 _GREETING = (
     b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"CURVE".ljust(20, b"\0") + b"\0" + bytes(31)

@@ -172,8 +172,8 @@ async def test_a_firewall_that_drops_is_a_connection_without_an_answer() -> None
     ]
 
 
-async def test_a_network_without_a_way_there() -> None:
-    """Nothing but a way out of this machine leads to an address of documents (RFC 3849)."""
+async def test_an_address_of_ipv6_is_tried_as_such() -> None:
+    """No machine has an interface of this number, so nothing leads there."""
 
     def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
         return [(socket.AF_INET6, 0, 0, "", ("fe80::1", 9, 0, 999_999))]
