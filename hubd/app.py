@@ -152,6 +152,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         links=phones.links,
         trials=make_trials(config, parts, devices, readers, sync, evidence),
         of_doors=of_doors,
+        of_keys=make_key_calls(config, keys, phones, sync, evidence),
     )
     return Hub(
         parts=parts,

@@ -112,6 +112,15 @@ CASES: dict[Words, Case] = {
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
+    ("keys",): Case(
+        says=("identity", "ES256", "epoch", "in memory alone", "uplink", "issuer (public)"),
+        keys=("keys",),
+    ),
+    ("keys", "rotate"): Case(
+        says=("Recorded, and changed: the epoch key is",),
+        keys=("key", "before", "id"),
+        more=("epoch",),
+    ),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
     ("ble",): Case(
         says=("virtual air", "on air", "since", "phones connected"),

@@ -163,6 +163,28 @@ SAMPLES: dict[str, Any] = {
     "trust-clock": {"state": "trusted", "wall": AT, "vouched": True},
     "accept-state": {"was": "policy", "policy_version": 7},
     "passback-reset": {"credential": None, "forgotten": 3},
+    "keys": {
+        "keys": [
+            {
+                "role": "uplink",
+                "algorithm": "Curve25519",
+                "id": "def",
+                "public": "def",
+                "private": True,
+                "in_use": True,
+                "changed_by": "hub",
+                "since": AT,
+                "ends": None,
+                "next": AT,
+                "where": "/var/lib/hubd",
+                "kept": "sealed",
+                "mode": "0600",
+                "waits_for": "nothing",
+                "trouble": None,
+            }
+        ]
+    },
+    "rotate-key": {"key": "uplink", "before": "abc"},
     "seal-export": {"seal": "00", "certificate": "00"},
     "install-reader-key": {"reader": "front"},
     "change-reader-key": {"reader": "front"},
