@@ -207,7 +207,7 @@ NOT_THE_SOCKET = frozenset(
     }
 )
 """They read files, or give way to a program; `test_audit_hostile.py` and others have those."""
-SLOW = frozenset({"doctor", "report", "bugreport"})
+SLOW = frozenset({"doctor", "keys rotate", "report", "bugreport"})
 """They run programs or read files too; here they meet the worst documents once."""
 ENDLESS = frozenset({"top"})
 """It goes on until somebody ends it, whatever is said; `test_top.py` has its documents."""
@@ -271,6 +271,8 @@ def everywhere(value: Any, text: str) -> Any:
 def words_of(words: str, tmp_path: Path) -> list[str]:
     typed = [NAMES.get(word, word) for word in words.split()]
     match words:
+        case "keys rotate":
+            typed += ["uplink", "--timeout", "0.5"]
         case "policy why":
             typed += ["3fa9c2", "front"]
         case "policy load":

@@ -254,7 +254,7 @@ ROOMS: dict[str, Room] = {
     "hubd.calls": _room(
         "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
         "hubd.evidence.sealing "
-        "hubd.orders.passback "
+        "hubd.keys hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
         "hubd.threads hubd.upkeep hubcore",
         "",

@@ -17,7 +17,7 @@ import click
 
 from hubctl.answers import ask, ask_or_end, fail, print_json
 from hubctl.client import NoAnswer
-from hubctl.commands.look.keys import trouble_of, waits_for
+from hubctl.commands.keys.showing import WAITS, trouble_of, waits_for
 from hubctl.options import JSON, SOCKET
 from hubterm.deadline import TimedOut
 from hubterm.progress import Progress
@@ -29,7 +29,7 @@ KEYS = ("uplink", "epoch")
 WAIT_SECONDS = 90.0
 """Without --timeout. A small board takes up to a minute for an epoch key."""
 LOOK_SECONDS = 0.5
-_NOTHING = "nothing"
+NOTHING = "nothing"
 
 
 @click.command()
@@ -76,13 +76,17 @@ def _look(path: Path, key: str) -> Mapping[str, Any]:
     """Return how a key is now. Raise NoAnswer."""
     for found in mappings(ask(path, "keys").get("keys")):
         if found.get("role") == key and found.get("in_use") is not False:
-            return found
-    return {}
+            waits = found.get("waits_for")
+            if waits is None or waits == NOTHING or waits in WAITS:
+                return found
+    raise NoAnswer(
+        "protocol", "hubctl does not understand hubd's answer; are both of the same version?"
+    )
 
 
 def _has_happened(found: Mapping[str, Any], before: object) -> bool:
     """Tell whether the change has come to its end, well or not."""
     waits = found.get("waits_for")
     if waits is None:  # an epoch key: one step
-        return bool(found) and found.get("id") != before
-    return waits == _NOTHING
+        return bool(found.get("id") != before)
+    return bool(waits == NOTHING)
