@@ -68,6 +68,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
+        case "device", {"id": str()}:
+            return dict(answer)
         case "door", {"id": str(), "access_points": list(), "decisions": list()}:
             return dict(answer)
         case "door-test", {"door": str(), "would": str(), "movers": list()}:
@@ -78,7 +80,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "policy-why", {"zone": str(), "known": bool(), "points": list()}:
             return dict(answer)
-        case "doors" | "devices" | "checks" | "try-parts", list() if all(
+        case "doors" | "devices" | "checks" | "readers" | "try-parts", list() if all(
             isinstance(item, dict) for item in answer
         ):
             return {call: answer}

@@ -150,6 +150,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         loads=loads,
         doors=doors,
         readers=readers,
+        devices=devices,
         links=phones.links,
         trials=make_trials(config, parts, devices, readers, sync, evidence),
         of_doors=of_doors,

@@ -40,7 +40,14 @@ from drivers.osdp.wire import (
     check_key,
 )
 from hubcore.errors import HardwareError
-from hubcore.ports.reader import CardRead, KeysPressed, ReaderFault, ReaderListener, Sign
+from hubcore.ports.reader import (
+    CardRead,
+    KeysPressed,
+    ReaderFault,
+    ReaderKey,
+    ReaderListener,
+    Sign,
+)
 
 FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 10.0
@@ -138,6 +145,14 @@ class OsdpReaders:
         if not known.proven:
             return None
         return known.keys[1] if known.second_key else known.keys[0]
+
+    def proven_with(self, reader: str) -> ReaderKey | None:
+        """See `hubcore.ports.reader.Readers.proven_with`."""
+        key = self.key_in_use(reader)
+        if key is None:
+            return None
+        candidate = self._readers[self._numbers[reader]].configured.candidate
+        return ReaderKey.NEXT if key == candidate else ReaderKey.CURRENT
 
     async def serve(self, listener: ReaderListener) -> None:
         """See `hubcore.ports.reader.Readers.serve`."""

@@ -76,6 +76,13 @@ class Sign(Enum):
     """More is wanted: a PIN, or a second person."""
 
 
+class ReaderKey(StrEnum):
+    """Which key of its configuration a reader has proven."""
+
+    CURRENT = "key"
+    NEXT = "next_key"
+
+
 class ReaderListener(Protocol):
     """Who is told what readers do."""
 
@@ -97,6 +104,9 @@ class Readers(Protocol):
 
     def show(self, reader: str, sign: Sign) -> None:
         """Show a sign for a moment; one that cannot be shown is lost."""
+
+    def proven_with(self, reader: str) -> ReaderKey | None:
+        """Return by which key a reader is proven now; None while it is not."""
 
     async def install_key(self, reader: str) -> None:
         """Give its own key to a reader that is as it came from its maker.

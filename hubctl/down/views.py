@@ -202,8 +202,12 @@ def doors(down: Down) -> View:
 
 
 def devices(down: Down) -> View:
-    """Which devices are configured."""
-    found = down.configured.devices()
+    """Which devices are configured, or the one that was asked about."""
+    found = [
+        one
+        for one in down.configured.devices()
+        if down.whom is None or down.whom in (one["id"], one["name"])
+    ]
     rows: list[tuple[str, ...]] = [
         (clean(one["id"]), clean(one["name"]), clean(one["kind"]), "not known") for one in found
     ]

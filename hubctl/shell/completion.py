@@ -51,6 +51,8 @@ class Names:
         sources: dict[str, Callable[[], Iterable[object]]] = {
             "door": self._doors,
             "device": self._devices,
+            "devices": self._devices,
+            "osdp": self._readers,
             "reader": self._readers,
             "why": self._places,
         }

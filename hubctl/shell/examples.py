@@ -70,8 +70,14 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "door NAME normal": (Example("sudo hubctl door front normal", "says who still holds it"),),
     "devices": (
         Example("hubctl devices", "all devices; the last column says what is wrong"),
+        Example("hubctl devices hall-light", "one device whole"),
         Example("hubctl devices -o id,answers,faults", "which one is dead, for a shell"),
     ),
+    "osdp": (
+        Example("hubctl osdp", "all card readers; what is wrong comes first"),
+        Example("hubctl osdp -o id,secured,tamper", "for a shell"),
+    ),
+    "reader NAME": (Example("hubctl reader front-card", "one card reader whole"),),
     "hub": (
         Example("hubctl hub", "names, versions, the certificate's end"),
         Example("hubctl hub -o certificate.expires", "the end in Unix seconds"),
@@ -103,6 +109,15 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "metrics": (
         Example("hubctl metrics", "on standard output"),
         Example("sudo hubctl metrics --textfile /var/lib/prometheus/node-exporter", "into a file"),
+    ),
+    "ble": (
+        Example("hubctl ble", "0 when the hub is on air, else 1"),
+        Example("hubctl ble --json", "for machines"),
+    ),
+    "trace": (
+        Example("hubctl trace", "the last unlock, and where its time went"),
+        Example("hubctl trace front --last 5", "five at one door"),
+        Example("hubctl trace --follow", "each one as it happens"),
     ),
     "tail": (
         Example("hubctl tail", "until Ctrl-C"),

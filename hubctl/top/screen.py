@@ -120,7 +120,9 @@ def screen(*, coloured: bool) -> Iterator[Screen]:
     with suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
     ended = 0
-    former = {number: signal.signal(number, _end) for number in ENDINGS}
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDINGS)}
+    for number in ENDINGS:
+        signal.signal(number, _end)
     try:
         window = curses.initscr()
         try:
@@ -154,6 +156,9 @@ def can_move(name: str, output: int) -> bool:
 
 
 def _give_back(window: curses.window) -> None:
+    """Make the terminal what it was. No signal interrupts that: people press Ctrl-C twice."""
+    for number in (signal.SIGINT, *ENDINGS):
+        signal.signal(number, signal.SIG_IGN)
     for end in (lambda: window.keypad(False), lambda: curses.curs_set(1), curses.endwin):
         with suppress(curses.error):
             end()

@@ -45,9 +45,7 @@ def why_plain(environment: Mapping[str, str], input_: int, output: int) -> Reaso
     from hubctl.top.screen import can_move
 
     if not can_move(name, output):
-        return Reason(
-            f"a terminal of the name {name!r} is not known here, or has no cursor movement"
-        )
+        return Reason(f"no screen is known for TERM={name}; try: TERM=xterm hubctl top")
     baud = slow_baud(output)
     if baud is not None:
         return Reason(f"the line is slow ({baud} baud)", may_be_slow=True)

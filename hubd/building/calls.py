@@ -11,9 +11,11 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import Mover
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.calls import Call
+from hubd.building.devices import Devices
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
 from hubd.calls.care import CareCalls
+from hubd.calls.devices import DeviceCalls
 from hubd.calls.doors import DoorCalls
 from hubd.calls.evidence import EvidenceCalls
 from hubd.calls.keys import KeyCalls
@@ -30,6 +32,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.technician.acts import DoorActs
+from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
@@ -37,6 +40,8 @@ from hubd.trying.trials import Trials
 from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
+from hubd.upkeep.shown.devices import DeviceReport
+from hubd.upkeep.shown.readers import ReaderReport
 from hubd.upkeep.status import Status
 
 OP_BYTES = 16
@@ -89,6 +94,7 @@ def make_door_calls(
         policy=policy,
         grants_of=tickets.grants_of,
         denials=doors.denials,
+        cards_of=CardIndex(policy, evidence.clock).find,
         clock=evidence.clock,
         new_id=_new_id,
     )
@@ -106,6 +112,7 @@ def make_calls(
     loads: PolicyLoads,
     doors: Doors,
     readers: Attending | None,
+    devices: Devices,
     links: Links,
     trials: Trials,
     of_doors: DoorCalls,
@@ -118,7 +125,8 @@ def make_calls(
         *LookCalls(status, denials).table(),
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
-        *ReaderCalls(readers).table(),
+        *DeviceCalls(DeviceReport(status.devices, devices.supervisor, evidence.clock)).table(),
+        *ReaderCalls(readers, ReaderReport(config, readers)).table(),
         *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),

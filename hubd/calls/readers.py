@@ -1,4 +1,4 @@
-"""How a technician gives a reader its key, on the local socket."""
+"""The readers on the local socket: how they stand, and how a technician gives one its key."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.readers.attending import Attending
+from hubd.upkeep.shown.readers import ReaderReport
 
 
 class ReaderCalls:
     """A method for each call."""
 
-    def __init__(self, readers: Attending | None) -> None:
+    def __init__(self, readers: Attending | None, report: ReaderReport) -> None:
         self._readers = readers
+        self._report = report
         self._writing = asyncio.Lock()
 
     def table(self) -> tuple[Call, ...]:
         """Return the calls by name."""
         return (
+            Call("readers", self.readers),
             Call("install-reader-key", self.install_reader_key, role=Role.ACT),
             Call("change-reader-key", self.change_reader_key, role=Role.ACT),
         )
+
+    async def readers(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer how the readers are."""
+        return self._report.documents()
 
     async def install_reader_key(self, arguments: Arguments, caller: PeerProcess) -> object:
         """Give a reader with the default key its own; takes {reader}, answers the same."""

@@ -23,6 +23,7 @@ from hubcore.device.state import DeviceFault, DeviceState, Position, Quantity, R
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.ports.clock import Clock
 from hubcore.ports.device import DeviceDriver
+from hubd.devices.memory import Commanded, DeviceMemory
 from hubd.devices.worker import CommandResult, Worker
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Supervisor:
         self._workers = {
             id_: Worker(device, driver, clock, breaker) for id_, (device, driver) in devices.items()
         }
+        self._memories = {id_: DeviceMemory() for id_ in devices}
 
     def watch(self, device: str, watcher: Watcher) -> None:
         """Have `watcher` called with each state of a device."""
@@ -112,11 +114,28 @@ class Supervisor:
         if begin_seconds is None:
             begin_seconds = within_seconds
         result = await worker.command(command, within_seconds, begin_seconds)
+        self._remember(command, result)
         now = self._clock.monotonic()
         self._telemetry.stands(command.device, worker.known_state(now), now)
         if command.verb is Verb.READ and result.outcome is CommandOutcome.CONFIRMED:
             self._telemetry.asked(command.device)
         return result
+
+    def _remember(self, command: Command, result: CommandResult) -> None:
+        if command.verb is Verb.READ:
+            return
+        commanded = Commanded(
+            verb=command.verb,
+            level=command.level,
+            at=self._clock.wall(),
+            outcome=result.outcome,
+            why=result.why,
+        )
+        self._memories[command.device].commands.append(commanded)
+
+    def memory(self, device: str) -> DeviceMemory:
+        """Return what is remembered of a device; nothing of one that is not here."""
+        return self._memories.get(device, DeviceMemory())
 
     def state(self, device: str) -> DeviceState:
         """Return how a device stands, UNKNOWN when that is not known any more."""
@@ -159,6 +178,7 @@ class Supervisor:
         if worker is None:
             return
         worker.readings[reading.quantity] = reading.value
+        self._memories[reading.device].read_at[reading.quantity] = self._clock.monotonic()
         worker.spoke()
         self._telemetry.read(reading, self._clock.monotonic())
         self._driver_is_back(worker, reading.device)
@@ -170,8 +190,10 @@ class Supervisor:
             return
         if stands:
             worker.faults.add(fault)
+            self._memories[device].fault_since[fault] = self._clock.wall()
         else:
             worker.faults.discard(fault)
+            self._memories[device].fault_since.pop(fault, None)
             worker.look_again()
         self._tell_fault(device, fault, stands)
 

@@ -18,10 +18,10 @@ import structlog
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.clock import Clock
-from hubcore.ports.reader import CardRead, KeysPressed, ReaderFault, Readers
+from hubcore.ports.reader import CardRead, KeysPressed, ReaderFault, ReaderKey, Readers
 from hubcore.ports.stores import AuditLog
 from hubd.readers.attendant import Attendant
-from hubd.readers.faults import ReaderFaults
+from hubd.readers.faults import FaultSpan, ReaderFaults
 from hubd.recording import record_now
 
 log = structlog.get_logger()
@@ -75,6 +75,18 @@ class Attending:
     def names(self) -> tuple[str, ...]:
         """Return the ids of all readers."""
         return tuple(self._drivers)
+
+    def proven_with(self, reader: str) -> ReaderKey | None:
+        """Return by which key a reader is proven now; None while it is not, or is lost."""
+        return self._drivers[reader].proven_with(reader) if self.answers(reader) else None
+
+    def faults(self, reader: str) -> list[FaultSpan]:
+        """Return what is wrong with a reader."""
+        return self._faults.standing(reader)
+
+    def last_fault(self, reader: str) -> FaultSpan | None:
+        """Return what was wrong with a reader last, and is over."""
+        return self._faults.over(reader)
 
     def answers(self, reader: str) -> bool:
         """Tell whether a reader answers, and has proven itself."""

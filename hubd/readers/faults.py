@@ -41,6 +41,15 @@ class _Unwritten:
     changes: int
 
 
+@dataclass(frozen=True, slots=True)
+class FaultSpan:
+    """A fault of a reader; its moments in Unix seconds. `ended` is None while it stands."""
+
+    fault: ReaderFault
+    began: float
+    ended: float | None = None
+
+
 class ReaderFaults:
     """Takes what readers have. Run `run` beside everything else."""
 
@@ -59,6 +68,9 @@ class ReaderFaults:
         self._tell = tell
         self._standing: dict[ReaderFault, set[str]] = {fault: set() for fault in ReaderFault}
         self._paces = {reader: Bucket(EACH) for reader in readers}
+        self._began: dict[tuple[str, ReaderFault], float] = {}
+        self._over: dict[str, FaultSpan] = {}
+        """The fault of each reader that ended last."""
         self._unwritten: dict[tuple[str, ReaderFault], _Unwritten] = {}
         self._changed = asyncio.Event()
 
@@ -69,8 +81,11 @@ class ReaderFaults:
             return
         if stands:
             readers.add(reader)
+            self._began[reader, fault] = self._clock.wall()
         else:
             readers.discard(reader)
+            began = self._began.pop((reader, fault))
+            self._over[reader] = FaultSpan(fault, began, self._clock.wall())
         self._show(fault)
         facts: Detail = {
             Fact.READER: reader,
@@ -86,6 +101,14 @@ class ReaderFaults:
     def has(self, reader: str, fault: ReaderFault) -> bool:
         """Tell whether a reader has a fault now."""
         return reader in self._standing[fault]
+
+    def standing(self, reader: str) -> list[FaultSpan]:
+        """Return the faults of a reader that stand."""
+        return [FaultSpan(fault, at) for (one, fault), at in self._began.items() if one == reader]
+
+    def over(self, reader: str) -> FaultSpan | None:
+        """Return the fault of a reader that ended last; None when none has since hubd started."""
+        return self._over.get(reader)
 
     async def run(self, retry_seconds: float = RETRY_SECONDS) -> None:
         """Write until cancelled; then, for LAST_SECONDS, what is left."""

@@ -12,6 +12,7 @@ from hubcore.ports.reader import (
     CardRead,
     KeysPressed,
     ReaderFault,
+    ReaderKey,
     ReaderListener,
     Sign,
 )
@@ -55,6 +56,8 @@ class FakeReaders:
         self.refused: defaultdict[str, int] = defaultdict(int)
         self.given: list[tuple[str, str]] = []
         """The keys that were given: "install" or "renew", and the reader."""
+        self.silent = set[str]()
+        """Readers that have not said anything yet."""
         self._time = time
         self._listener: ReaderListener | None = None
         self._end: asyncio.Future[None] | None = None
@@ -80,6 +83,12 @@ class FakeReaders:
     def show(self, reader: str, sign: Sign) -> None:
         if self._listener is not None and not self._faults[reader] & LOST:
             self.shown.append((reader, sign))
+
+    def proven_with(self, reader: str) -> ReaderKey | None:
+        if self._listener is None or self._faults[reader] & LOST or reader in self.silent:
+            return None
+        renewed = ("renew", reader) in self.given
+        return ReaderKey.NEXT if renewed else ReaderKey.CURRENT
 
     async def install_key(self, reader: str) -> None:
         self.given.append(("install", reader))

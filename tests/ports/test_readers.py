@@ -17,7 +17,7 @@ from typing import Protocol
 
 import pytest
 
-from hubcore.ports.reader import READS_MAX, CardRead, ReaderFault, Readers, Sign
+from hubcore.ports.reader import READS_MAX, CardRead, ReaderFault, ReaderKey, Readers, Sign
 from hubsim.osdp.reader import Shown
 from tests.fakes.reader import LOST, FakeReaderListener, FakeReaders
 from tests.osdp_bench import OsdpBench, osdp_bench
@@ -210,6 +210,14 @@ async def test_nothing_comes_from_a_reader_that_is_not_proven(bench: Bench) -> N
     assert (await until_card(bench, "back")).reader == "back"
     assert [read.reader for read in bench.told.cards] == ["back"]
     assert not bench.told.presses
+
+
+async def test_by_which_key_a_reader_is_proven_is_known_while_it_is(bench: Bench) -> None:
+    assert bench.readers.proven_with("front") is ReaderKey.CURRENT
+    bench.replace("front", with_its_key=False)
+    await bench.until(lambda: bool(bench.told.standing("front") & LOST))
+    assert bench.readers.proven_with("front") is None
+    assert bench.readers.proven_with("back") is ReaderKey.CURRENT
 
 
 async def test_a_replaced_reader_is_a_fault_until_the_right_one_is_back(

@@ -56,6 +56,7 @@ WORDS: Mapping[str, str] = {
     "LockDriver.perform.command.device": _ID,
     "LockDriver.times_itself.device": _ID,
     "Readers.install_key.reader": _ID,
+    "Readers.proven_with.reader": _ID,
     "Readers.renew_key.reader": _ID,
     "Readers.show.reader": _ID,
     "StrikeGuard.factory": "the name of a function of this program, which opens the lines",

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -99,6 +100,8 @@ CASES: dict[Words, Case] = {
         statuses=(1,),
     ),
     ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
+    ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
+    ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
     ("hub",): Case(
         says=("hub-1 of site", "certificate ends", "days", "time at the site"),
         keys=("hub", "site", "zone", "version", "certificate", "clock"),
@@ -483,6 +486,24 @@ async def test_the_doctor_looks_at_every_topic_that_this_hub_has(stage: Stage) -
     assert set(told) == {str(topic) for topic in judged(load(stage.site.hub / "hub.toml"))}
     assert set(told.values()) <= set(Area)
     assert "devices_dead" not in told, "this hub has no device"
+
+
+async def test_the_doctor_tells_of_a_table_that_was_edited(stage: Stage) -> None:
+    """Somebody wrote a use of a grant into the evidence that no record tells of."""
+    await stage.stop("hub")
+    audit = stage.site.hub / "state" / "audit.db"
+    with contextlib.closing(sqlite3.connect(audit)) as connection, connection:
+        row = (b"no-grant", 1, bytes(8), int(time.time()) + 86_400, 1)
+        connection.execute(
+            "INSERT INTO uses (grant_id, use, op, expires, number) VALUES (?, ?, ?, ?, ?)", row
+        )
+    await start_again(stage)
+    told = {one.get("check") for one in await stage.hub("checks")}
+    assert "uses-edited" in told
+    await stage.stop("hub")
+    await start_again(stage)
+    told = {one.get("check") for one in await stage.hub("checks")}
+    assert "uses-edited" not in told, "it was made again from the records"
 
 
 async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> None:

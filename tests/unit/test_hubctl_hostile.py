@@ -48,6 +48,29 @@ MEASURED = {
     "decisions": [{"by": "access", "door": "front", "why": "granted", "count": 3}],
     "strike_asked": {"buckets": [[0.1, 1], [None, 1]], "count": 1, "sum": 0.1},
 }
+FAULT = {"fault": "gone", "since": AT, "what": "No answer.", "remedy": "Check its power."}
+DEVICE = {
+    **DEVICES[0],
+    "reading_details": [{"quantity": "power", "value": 7.5, "unit": "W", "age_seconds": 3.0}],
+    "fault_details": [FAULT],
+    "commands": [{"verb": "on", "level": 3, "at": AT, "outcome": "failed", "why": "it is dead"}],
+}
+READER = {
+    "id": "front",
+    "kind": "osdp",
+    "door": "front",
+    "access_point": 1,
+    "point_name": "in",
+    "line": "/dev/ttyUSB0",
+    "address": 1,
+    "baud": 9600,
+    "secured": False,
+    "key": "key",
+    "has_next_key": True,
+    "tamper": True,
+    "faults": [FAULT],
+    "last_fault": {"fault": "no_power", "began": AT, "ended": AT + 5},
+}
 SAMPLES: dict[str, Any] = {
     "status": {
         **STATUS,
@@ -125,6 +148,8 @@ SAMPLES: dict[str, Any] = {
         ],
     },
     "devices": DEVICES,
+    "device": DEVICE,
+    "readers": [READER],
     "denials": {"zone": "Europe/Berlin", "since": AT, "denials": [DENIAL]},
     "checks": [CHECK],
     "measured": MEASURED,
@@ -159,6 +184,16 @@ SAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "try-parts": [
+        {
+            "id": "disk",
+            "area": "readiness",
+            "state": "failed",
+            "what": "A",
+            "remedy": "B",
+            "milliseconds": 3.5,
+        }
+    ],
     "tail": [{"event": {"event": "access", "at": AT, "door": "front", "why": None}}, {"lost": 3}],
     "trust-clock": {"state": "trusted", "wall": AT, "vouched": True},
     "accept-state": {"was": "policy", "policy_version": 7},
@@ -214,6 +249,7 @@ ENDLESS = frozenset({"top"})
 ASKING = [
     row.words for row in TABLE if not row.hidden and row.words not in NOT_THE_SOCKET | ENDLESS
 ]
+ASKING.append("devices NAME")
 DOCUMENTED = {value for name, value in vars(exits).items() if name.isupper() and type(value) is int}
 
 EVIL = "\x1b[2J\x9b31m\x07\u202e\r\nx\x00\ud800[red]"
@@ -271,6 +307,8 @@ def everywhere(value: Any, text: str) -> Any:
 def words_of(words: str, tmp_path: Path) -> list[str]:
     typed = [NAMES.get(word, word) for word in words.split()]
     match words:
+        case "devices NAME":
+            typed = ["devices", "south"]
         case "keys rotate":
             typed += ["uplink", "--timeout", "0.5"]
         case "policy why":
@@ -447,3 +485,16 @@ def test_a_drawn_page_holds_no_control_character_of_the_hub(tmp_path: Path) -> N
             shown = re.sub(r"\x1b\[[0-9;]*m", "", file.read())
         assert all(line.isprintable() for line in shown.split("\n"))
         assert "\\x1b[2J" in shown.replace("\n", "")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize("steps", [[{}], [{"id": EVIL, "state": EVIL, "area": 7}], [1], {}, None])
+def test_the_doctor_shows_whatever_the_trials_say(
+    tmp_path: Path, steps: object, more: tuple[str, ...]
+) -> None:
+    said = {**SAMPLES, "try-parts": steps}
+    typed = ("doctor", "--active", "--config", str(tmp_path / "none.toml"), *more)
+    with Daemon(tmp_path / "s", documents(said)) as daemon:
+        result = run(daemon.path, *typed)
+    well_ended(result)
+    assert "try-parts" in daemon.asked

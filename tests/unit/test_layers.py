@@ -171,6 +171,9 @@ ROOMS: dict[str, Room] = {
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
     "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
+    "hubd.upkeep.shown": _room(
+        "hubd.upkeep hubd.devices hubd.readers hubd.config hubcore", "", WORLDLY
+    ),
     "hubd.upkeep.status": _room(
         "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.orders hubd.config hubcore",
         "",
@@ -219,7 +222,9 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
-    "hubd.technician.would": _room("hubd.technician.names hubd.upkeep.denials hubcore", "", PURE),
+    "hubd.technician.would": _room(
+        "hubd.technician.names hubd.technician.cardindex hubd.upkeep.denials hubcore", "", PURE
+    ),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "

@@ -18,7 +18,7 @@ from drivers.osdp.process import make_roomy
 from drivers.osdp.readers import OsdpReader, OsdpReaders
 from drivers.osdp.wire import DEFAULT_KEY
 from hubcore.errors import HardwareError
-from hubcore.ports.reader import ReaderFault
+from hubcore.ports.reader import ReaderFault, ReaderKey
 from hubsim.osdp.reader import SimReader
 from tests.fakes.reader import LOST
 from tests.osdp_bench import OsdpBench
@@ -93,6 +93,7 @@ async def test_a_next_key_is_given_and_then_the_one_in_use(tmp_path: Path) -> No
         await bench.readers.renew_key("front")
         assert bench.sims["front"].key == next_key == bench.readers.key_in_use("front")
         await bench.readers.renew_key("front")  # nothing is left to do
+        assert bench.readers.proven_with("front") is ReaderKey.NEXT
 
 
 async def test_without_a_next_key_the_remedy_is_told(fresh: OsdpBench) -> None:

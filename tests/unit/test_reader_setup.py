@@ -29,6 +29,7 @@ from hubd.config import readers as sections
 from hubd.config.file import Config, parse
 from hubd.start.checkconfig import credstore, unit
 from hubd.upkeep.checks import Part
+from hubd.upkeep.shown.readers import ReaderReport
 from hubd.wiring.look import serial
 from hubd.wiring.look.world import World
 from hubd.wiring.readers import READER_KINDS, make_readers
@@ -317,8 +318,11 @@ class _Attending:
         raise HardwareError("Reader front has no next_key in the configuration.")
 
 
+_CONFIG: Any = None  # of a hub without readers, which is not asked for them
+
+
 def _calls(readers: Any) -> ReaderCalls:
-    return ReaderCalls(readers)
+    return ReaderCalls(readers, ReaderReport(_CONFIG, None))
 
 
 TECHNICIAN = PeerProcess(pid=1, uid=1000, gid=1000)

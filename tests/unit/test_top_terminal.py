@@ -260,6 +260,15 @@ async def test_it_ends_with_the_status_of_what_it_saw_last(tmp_path: Path, keys:
             assert await quit_by(terminal, keys) == NO
 
 
+async def test_ctrl_c_pressed_again_and_again_leaves_the_terminal_whole(tmp_path: Path) -> None:
+    async with hub_of(tmp_path / "s"), top(tmp_path / "s") as terminal:
+        await terminal.until("Yard")
+        terminal.type("\x03" * 20)
+        status, _ = await terminal.ended()
+        assert status in (OK, INTERRUPTED, -signal.SIGINT)
+        assert LEAVES_SCREEN in terminal.sent
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_that_ends_it_leaves_the_terminal_whole(
     tmp_path: Path, number: signal.Signals

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from hubcore.timing.moment import show_seconds
 from hubctl.answers import ask, print_json
 from hubctl.client import NoAnswer
 from hubctl.gathering.archive import write
@@ -57,7 +58,7 @@ def bugreport(
     of persons are left out. FILE is a .tar.gz; without it the report lies in this folder.
     """
     at = time.time()
-    target = file or Path(time.strftime("hubd-bugreport-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime(at)))
+    target = file or Path(f"hubd-bugreport-{show_seconds(at).replace(':', '')}.tar.gz")
     os.nice(NICER)
     setting, words = learn(path, config)
     machine = Machine(path, config, state or setting, redactor=Redactor(words))

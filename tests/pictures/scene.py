@@ -15,25 +15,32 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.text import Text
+
 from hubcore.access.grant import Access
 from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
-from hubsim.pictures.terminal import Shown, at_terminal
-from hubsim.pictures.week import write_week
 from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site
 from hubsim.site.building import READER
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage, StageError
+from tests.pictures.drawing import cells
+from tests.pictures.week import write_week
+from tests.terminal import at_terminal
 
 FRONT = DeskDoor(strike_seconds=1.0)
 BACK = DeskDoor(id="back", name="Back door", access_point=2, strike_seconds=1.0)
 UNLOCKS = 4
 COLUMNS = 104
-SCREEN_LINES = 34
+SCREEN_LINES = 17
 SECONDS = 60.0
+ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
+"""What stands on the screen once it is whole."""
+ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
+"""What stands on the screen once it is whole."""
 
 WHILE_WELL: Mapping[str, tuple[str, ...]] = {
     "hubctl status": ("status",),
@@ -51,7 +58,7 @@ WHILE_AWAY: Mapping[str, tuple[str, ...]] = {"hubctl uplink": ("uplink",)}
 class Taken:
     """What was shown, by what a technician types; a screen; and the page of `hubctl report`."""
 
-    screen: Shown
+    screen: list[Text]
     report: Path
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -72,7 +79,7 @@ async def take(path: Path) -> Taken:
         await stage.until(lambda: _is_quiet(stage), "the doors are shut and no problem stands")
         for typed, words in WHILE_WELL.items():
             texts[typed] = await printed(stage, *words)
-        screen = await at_terminal((*_hubctl(stage), "status"), columns=COLUMNS, lines=SCREEN_LINES)
+        screen = await _on_screen(stage, "top")
         await printed(stage, "report", "--file", str(week), "--html", str(report))
         await stage.stop("backend")
         await stage.until(lambda: _is_away(stage), "the hub notices that the backend is away")
@@ -116,6 +123,11 @@ async def _come(stage: Stage) -> None:
             await stage.until(lambda: not stage.strike().active, "the strike rests")
 
 
+def _is_whole(text: str) -> bool:
+    """Tell whether `hubctl top` has heard all that it shows."""
+    return all(part in text for part in ON_SCREEN)
+
+
 async def _is_quiet(stage: Stage) -> bool:
     status = await stage.hub("status")
     shut = all(door["state"] == "secured" for door in status["doors"])
@@ -130,6 +142,16 @@ async def _is_away(stage: Stage) -> bool:
 def _hubctl(stage: Stage) -> tuple[str, ...]:
     socket = str((stage.site.hub / "hubd.sock").absolute())
     return (sys.executable, "-P", "-m", "hubctl", "--socket", socket)
+
+
+async def _on_screen(stage: Stage, *words: str) -> list[Text]:
+    """Return the screen of a program that goes on, once all that it shows is there."""
+    async with at_terminal(*_hubctl(stage), *words, size=(COLUMNS, SCREEN_LINES)) as terminal:
+        await terminal.until(lambda text: all(part in text for part in ON_SCREEN))
+        shown = cells(terminal.screen)
+        terminal.type("q")
+        await terminal.ended()
+    return shown
 
 
 async def printed(stage: Stage, *words: str) -> str:
