@@ -22,7 +22,7 @@ from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.rotation import KeyRotation
 from hubd.recording import record_now
 
-EPOCH_PACE = Rate(burst=2, per_second=1 / 300)
+EPOCH_PACE = Rate(burst=4, per_second=1 / 300)
 """A small board takes up to a minute for an epoch key."""
 
 
