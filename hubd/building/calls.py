@@ -18,6 +18,7 @@ from hubd.calls.care import CareCalls
 from hubd.calls.devices import DeviceCalls
 from hubd.calls.doors import DoorCalls
 from hubd.calls.evidence import EvidenceCalls
+from hubd.calls.keys import KeyCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
@@ -31,6 +32,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.technician.acts import DoorActs
+from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
@@ -92,6 +94,7 @@ def make_door_calls(
         policy=policy,
         grants_of=tickets.grants_of,
         denials=doors.denials,
+        cards_of=CardIndex(policy, evidence.clock).find,
         clock=evidence.clock,
         new_id=_new_id,
     )
@@ -113,6 +116,7 @@ def make_calls(
     links: Links,
     trials: Trials,
     of_doors: DoorCalls,
+    of_keys: KeyCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
     unlock = doors.unlock
@@ -126,6 +130,7 @@ def make_calls(
         *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
+        *of_keys.table(),
         *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
     )
 

@@ -26,8 +26,8 @@ from hubd.adapters.local.roles import Role
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
 from hubd.technician.acts import EACH, WHOLE
+from hubd.technician.cardindex import BEGINNING_CHARS
 from hubd.technician.decisions import DECISIONS_A_DOOR
-from hubd.technician.would import BEGINNING_CHARS
 from hubterm import exits
 
 pytestmark = pytest.mark.once

@@ -20,8 +20,9 @@ from hubcore.codec.cose import Aead
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.policy import PointRules
-from hubctl.commands.look.would import lines_of
+from hubctl.commands.doors.would import lines_of
 from hubd.doors.operation import Operation
+from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import Meant
 from hubd.technician.would import CREDENTIAL_CHARS_MAX, NotOneError, WouldOpen
 from hubd.upkeep.denials import LastDenials
@@ -68,6 +69,7 @@ class Rig:
             policy=self.site.policy,
             grants_of=self.tickets.grants_of,
             denials=self.denials,
+            cards_of=CardIndex(self.site.policy, self.site.clock).find,
             clock=self.site.clock,
             new_id=lambda: b"x" * 16,
         )
@@ -99,12 +101,16 @@ class Rig:
         asked = Operation(RecordKind.ACCESS, credential, bytes(8), point, Action.OPEN, claim=claim)
         self.denials.note(asked, Denial.LOCKDOWN, {})
 
-    def ask(self, typed: str = ANNA, *points: int, at: float | None = None) -> Mapping[str, Any]:
+    async def ask(
+        self, typed: str = ANNA, *points: int, at: float | None = None
+    ) -> Mapping[str, Any]:
         numbered = tuple(_Numbered(number) for number in points or (1,))
-        return self.would.document(typed, Meant(_Named(FRONT), numbered), at)  # type: ignore[arg-type]
+        return await self.would.document(typed, Meant(_Named(FRONT), numbered), at)  # type: ignore[arg-type]
 
-    def why(self, typed: str = ANNA, *points: int, at: float | None = None) -> Sequence[str | None]:
-        return [point["why"] for point in self.ask(typed, *points, at=at)["points"]]
+    async def why(
+        self, typed: str = ANNA, *points: int, at: float | None = None
+    ) -> Sequence[str | None]:
+        return [point["why"] for point in (await self.ask(typed, *points, at=at))["points"]]
 
 
 @pytest.fixture
@@ -114,19 +120,19 @@ async def rig() -> Rig:
 
 async def test_each_access_point_is_answered_for_itself(rig: Rig) -> None:
     rig.was_let_in(grant())
-    assert rig.why(ANNA, 1, 2) == ["granted", "no-grant"]
+    assert await rig.why(ANNA, 1, 2) == ["granted", "no-grant"]
     rig.site.policy.modes[1] = Mode.LOCKDOWN
-    assert rig.why() == ["lockdown"]
+    assert await rig.why() == ["lockdown"]
 
 
 async def test_a_beginning_of_six_characters_is_enough_and_fewer_are_not(rig: Rig) -> None:
     rig.was_let_in(grant())
-    told = rig.ask(ANNA[:6])
+    told = await rig.ask(ANNA[:6])
     assert (told["known"], told["asker"], told["kind"]) == (True, "3fa9c2d4…", "phone")
     assert ANNA not in str(told), "no whole id"
     for typed in ("", ANNA[:5], "x" * (CREDENTIAL_CHARS_MAX + 1)):
         with pytest.raises(NotOneError):
-            rig.ask(typed)
+            await rig.ask(typed)
 
 
 async def test_of_several_only_the_number_is_told(rig: Rig) -> None:
@@ -134,53 +140,55 @@ async def test_of_several_only_the_number_is_told(rig: Rig) -> None:
         rig.was_let_in(grant(f"3fa9c2{more}"))
     rig.was_refused("3fa9c24")
     with pytest.raises(NotOneError, match=r"^4 credentials") as told:
-        rig.ask("3fa9c2")
+        await rig.ask("3fa9c2")
     assert told.value.code == "ambiguous-credential"
     assert "3fa9c21" not in str(told.value)
-    assert rig.why("3fa9c22") == ["granted"], "one that is whole is meant, whatever begins so"
+    assert await rig.why("3fa9c22") == ["granted"], "one that is whole is meant, whatever begins so"
 
 
 async def test_hours_are_those_of_the_moment_and_their_begin_is_told(rig: Rig) -> None:
     """The schedule has Saturday alone, from 9 to 10 o'clock UTC."""
     rig.was_let_in(grant(ANNA, None, Access(1, OPEN_AND_QUERY, (5,))))
     rig.site.policy.schedules[5] = Schedule((Rule(1 << 5, 540, 600),))
-    told = rig.ask()
+    told = await rig.ask()
     begin = NOON + 21 * HOUR
     (point,) = told["points"]
     assert (point["why"], point["hours_begin"]) == ("out-of-schedule", begin)
     said = "\n".join(lines_of(told))
     assert "Its hours begin next: Sat 2027-01-16 10:00 (Europe/Berlin)." in said
     assert "The site's operator can change the grant or the schedule." in said
-    assert rig.why(at=NOON + 30 * HOUR) == ["credential-expired"]
+    assert await rig.why(at=NOON + 30 * HOUR) == ["credential-expired"]
 
 
 async def test_a_card_that_was_refused_is_asked_by_the_policys_row_at_every_point(rig: Rig) -> None:
     rig.site.policy.cards[bytes(16)] = card(pin=b"p" * 16)
     rig.site.policy.points[1] = PointRules(demands=(Demand((Factor.CARD | Factor.PIN,)),))
     rig.was_refused(ANNA, card())
-    told = rig.ask(ANNA, 1, 2)
+    told = await rig.ask(ANNA, 1, 2)
     assert told["kind"] == "card"
     assert [point["why"] for point in told["points"]] == ["granted", "granted"]
     del rig.site.policy.cards[bytes(16)]
-    assert rig.why(ANNA, 1, 2) == ["unknown-credential"] * 2, "a card that is nobody's any more"
+    assert await rig.why(ANNA, 1, 2) == ["unknown-credential"] * 2, (
+        "a card that is nobody's any more"
+    )
 
 
 async def test_a_phone_that_was_only_refused_is_known_where_it_asked(rig: Rig) -> None:
     rig.was_refused(ANNA)
-    assert rig.why(ANNA, 1, 2) == ["granted", None]
+    assert await rig.why(ANNA, 1, 2) == ["granted", None]
 
 
 async def test_of_a_stranger_it_says_what_is_so_without_any_grant(rig: Rig) -> None:
-    told = rig.ask("nobody-here")
+    told = await rig.ask("nobody-here")
     assert (told["known"], told["kind"]) == (False, None)
-    assert rig.why("nobody-here") == [None]
+    assert await rig.why("nobody-here") == [None]
     assert any("This hub has no grant of it" in line for line in lines_of(told))
     rig.site.policy.modes[1] = Mode.NO_ENTRY
-    assert rig.why("nobody-here") == ["no-entry"]
+    assert await rig.why("nobody-here") == ["no-entry"]
     rig.site.policy.out_of_use.add("nobody-here")
-    assert rig.why("nobody-here") == ["credential-disabled"]
+    assert await rig.why("nobody-here") == ["credential-disabled"]
     rig.site.policy.credentials.add("nobody-here")
-    assert rig.why("nobody-here") == ["credential-revoked"]
+    assert await rig.why("nobody-here") == ["credential-revoked"]
 
 
 async def test_asking_records_and_changes_nothing(rig: Rig) -> None:
@@ -188,10 +196,10 @@ async def test_asking_records_and_changes_nothing(rig: Rig) -> None:
     two = Demand((Factor.PHONE,), persons=2)
     rig.site.policy.points[1] = PointRules(demands=(two,))
     for _ in range(50):
-        assert rig.why() == ["second-person-needed"]
+        assert await rig.why() == ["second-person-needed"]
     rig.site.policy.points.clear()
     for _ in range(50):
-        assert rig.why() == ["granted"]
+        assert await rig.why() == ["granted"]
     assert rig.site.log.stored == []
     assert (rig.site.moved(), len(rig.denials.newest_first())) == (0, 0)
     assert len(rig.tickets) == 1, "no ticket is used up"

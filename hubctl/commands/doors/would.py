@@ -13,7 +13,7 @@ import click
 
 from hubcore.timing.moment import read_seconds
 from hubctl.answers import ask_or_end, print_json
-from hubctl.commands.act.door import asked
+from hubctl.commands.doors.act import asked
 from hubctl.denials import GRANTED, SAID, times, wall
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import NO, OK
