@@ -98,9 +98,26 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl policy why 3fa9c2 front", "now, at each access point of front"),
         Example("hubctl policy why 3fa9c2 front --at 2026-11-30T09:00", "by the site's clock"),
     ),
+    "keys": (
+        Example("hubctl keys", "what lies where, until when"),
+        Example("hubctl keys -o role,id,ends", "for a shell"),
+    ),
+    "keys rotate": (
+        Example("hubctl keys rotate uplink", "a new pair, known to the backend"),
+        Example("hubctl keys rotate epoch --timeout 120", "the key that phones seal to"),
+    ),
     "metrics": (
         Example("hubctl metrics", "on standard output"),
         Example("sudo hubctl metrics --textfile /var/lib/prometheus/node-exporter", "into a file"),
+    ),
+    "ble": (
+        Example("hubctl ble", "0 when the hub is on air, else 1"),
+        Example("hubctl ble --json", "for machines"),
+    ),
+    "trace": (
+        Example("hubctl trace", "the last unlock, and where its time went"),
+        Example("hubctl trace front --last 5", "five at one door"),
+        Example("hubctl trace --follow", "each one as it happens"),
     ),
     "tail": (
         Example("hubctl tail", "until Ctrl-C"),

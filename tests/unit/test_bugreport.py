@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from hubcore.evidence.records import Record, RecordKind
 from hubctl.commands.care.bugreport import learn
+from hubctl.gathering import databases
 from hubctl.gathering.archive import INDEX, index, write
 from hubctl.gathering.asking import NOT_HUBDS, journal
 from hubctl.gathering.collecting import COLLECTORS, Collector, Machine, Part, collect_all
@@ -274,6 +275,24 @@ def test_a_broken_database_is_told(tmp_path: Path) -> None:
     (stores,) = [one for one in COLLECTORS if one.file == "databases.txt"]
     (part,) = collect_all(machine, [stores])
     assert "audit.db: file is not a database" in part.trouble
+
+
+async def test_of_a_log_that_is_too_long_to_check_the_head_is_told(tmp_path: Path) -> None:
+    async with await AuditStore.open(tmp_path / "audit.db") as store:
+        for at in range(200):
+            await store.append(Record(RecordKind.DOOR, at, at, {"door": "front", "what": "exit"}))
+    lines, troubles = databases.look(tmp_path, seconds=-1.0, steps=1)
+    assert [line.partition(" ")[0] for line in lines if "head" in line] == ["head"]
+    assert any(line.startswith("page_count: ") for line in lines)
+    assert not any("quick_check" in line for line in lines)
+    assert [one.partition(" did")[0] for one in troubles[:2]] == [
+        "audit.db: 'PRAGMA quick_check(10)'",
+        "audit.db: 'SELECT count(*) FROM outbox'",
+    ]
+    lines, troubles = databases.look(tmp_path, seconds=60.0)
+    assert "quick_check: ok" in lines
+    assert "waiting for the backend: 200" in lines
+    assert troubles == ["policy.db: No such file or directory"]
 
 
 @pytest.mark.parametrize(

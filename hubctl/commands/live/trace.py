@@ -55,12 +55,6 @@ def trace(path: Path, door: str | None, last: int, follow: bool, as_json: bool) 
     """Show the last unlock step by step, with times: phones, cards and the backend's releases.
 
     Nobody is named. hubd keeps the last 32 that let somebody in, and the last 24 others.
-
-    \b
-    Examples:
-      hubctl trace
-      hubctl trace front --last 5
-      hubctl trace --follow
     """
     asked: dict[str, Any] = {"last": last}
     if door is not None:
