@@ -60,6 +60,10 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
+        case "keys", {"keys": list()}:
+            return dict(answer)
+        case "rotate-key", {"key": str(), "before": str() | None}:
+            return dict(answer)
         case "seal-export", {"seal": str(), "certificate": str()}:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:

@@ -98,6 +98,14 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl policy why 3fa9c2 front", "now, at each access point of front"),
         Example("hubctl policy why 3fa9c2 front --at 2026-11-30T09:00", "by the site's clock"),
     ),
+    "keys": (
+        Example("hubctl keys", "what lies where, until when"),
+        Example("hubctl keys -o role,id,ends", "for a shell"),
+    ),
+    "keys rotate": (
+        Example("hubctl keys rotate uplink", "a new pair, known to the backend"),
+        Example("hubctl keys rotate epoch --timeout 120", "the key that phones seal to"),
+    ),
     "metrics": (
         Example("hubctl metrics", "on standard output"),
         Example("sudo hubctl metrics --textfile /var/lib/prometheus/node-exporter", "into a file"),

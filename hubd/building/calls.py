@@ -18,6 +18,7 @@ from hubd.calls.care import CareCalls
 from hubd.calls.devices import DeviceCalls
 from hubd.calls.doors import DoorCalls
 from hubd.calls.evidence import EvidenceCalls
+from hubd.calls.keys import KeyCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
@@ -115,6 +116,7 @@ def make_calls(
     links: Links,
     trials: Trials,
     of_doors: DoorCalls,
+    of_keys: KeyCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
     unlock = doors.unlock
@@ -128,6 +130,7 @@ def make_calls(
         *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
+        *of_keys.table(),
         *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
     )
 

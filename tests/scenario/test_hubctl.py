@@ -115,6 +115,15 @@ CASES: dict[Words, Case] = {
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
+    ("keys",): Case(
+        says=("identity", "ES256", "epoch", "in memory alone", "uplink", "issuer (public)"),
+        keys=("keys",),
+    ),
+    ("keys", "rotate"): Case(
+        says=("Recorded, and changed: the epoch key is",),
+        keys=("key", "before", "id"),
+        more=("epoch",),
+    ),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
     ("ble",): Case(
         says=("virtual air", "on air", "since", "phones connected"),
@@ -587,3 +596,39 @@ async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage)
     status, out, _ = await ended(await start(stage, *words))
     assert status == 0
     assert "Hub hub-1 of site-1 signed them." in out
+
+
+async def test_the_key_of_the_uplink_is_changed_once_and_the_backend_knows_it(
+    stage: Stage,
+) -> None:
+    async def rotated() -> tuple[int | None, str, str]:
+        return await ended(await start(stage, "keys", "rotate", "uplink", "--json"))
+
+    status, out, err = await rotated()
+    assert (status, err) == (0, "")
+    document = json.loads(out)
+    assert document["id"] != document["before"]
+
+    async def connected() -> bool:
+        backend = (await stage.hub("status"))["backend"]
+        return bool(backend["connected"] and backend["key"] == document["id"])
+
+    await stage.until(connected, "the uplink is there with its new key")
+    status, out, err = await rotated()
+    assert (status, out) == (1, "")
+    assert json.loads(err)["error"]["code"] == "too-soon"
+    acts = [one["what"] for one in await details_of(stage, RecordKind.ACT)]
+    assert acts.count("rotate uplink key") == 1
+
+
+async def test_no_secret_of_a_key_file_is_shown(stage: Stage) -> None:
+    _, out, _ = await look(stage, ("keys",), "--json")
+    private = [
+        path
+        for path in stage.site.hub.rglob("*")
+        if path.is_file() and ("identity" in path.name or "secret" in path.name)
+    ]
+    assert private
+    for path in private:
+        for line in path.read_bytes().split(b"\n"):
+            assert len(line) < 8 or line.decode("latin-1") not in out

@@ -198,6 +198,28 @@ SAMPLES: dict[str, Any] = {
     "trust-clock": {"state": "trusted", "wall": AT, "vouched": True},
     "accept-state": {"was": "policy", "policy_version": 7},
     "passback-reset": {"credential": None, "forgotten": 3},
+    "keys": {
+        "keys": [
+            {
+                "role": "uplink",
+                "algorithm": "Curve25519",
+                "id": "def",
+                "public": "def",
+                "private": True,
+                "in_use": True,
+                "changed_by": "hub",
+                "since": AT,
+                "ends": None,
+                "next": AT,
+                "where": "/var/lib/hubd",
+                "kept": "sealed",
+                "mode": "0600",
+                "waits_for": "nothing",
+                "trouble": None,
+            }
+        ]
+    },
+    "rotate-key": {"key": "uplink", "before": "abc"},
     "seal-export": {"seal": "00", "certificate": "00"},
     "install-reader-key": {"reader": "front"},
     "change-reader-key": {"reader": "front"},
@@ -220,7 +242,7 @@ NOT_THE_SOCKET = frozenset(
     }
 )
 """They read files, or give way to a program; `test_audit_hostile.py` and others have those."""
-SLOW = frozenset({"doctor", "report", "bugreport"})
+SLOW = frozenset({"doctor", "keys rotate", "report", "bugreport"})
 """They run programs or read files too; here they meet the worst documents once."""
 ENDLESS = frozenset({"top"})
 """It goes on until somebody ends it, whatever is said; `test_top.py` has its documents."""
@@ -287,6 +309,8 @@ def words_of(words: str, tmp_path: Path) -> list[str]:
     match words:
         case "devices NAME":
             typed = ["devices", "south"]
+        case "keys rotate":
+            typed += ["uplink", "--timeout", "0.5"]
         case "policy why":
             typed += ["3fa9c2", "front"]
         case "policy load":

@@ -251,10 +251,15 @@ ROOMS: dict[str, Room] = {
     "hubd.trying": _room(
         "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
     ),
+    "hubd.keys": _room(
+        "hubd.keys hubd.adapters.keys hubd.backend.rotation hubd.config hubd.recording hubcore",
+        "",
+        WORLDLY,
+    ),
     "hubd.calls": _room(
         "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
         "hubd.evidence.sealing "
-        "hubd.orders.passback "
+        "hubd.keys hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
         "hubd.threads hubd.upkeep hubcore",
         "",
@@ -269,7 +274,7 @@ ROOMS: dict[str, Room] = {
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
-        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
+        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.keys hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
