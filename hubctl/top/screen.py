@@ -86,6 +86,17 @@ class Screen:
             curses.resizeterm(height, width)
         self._window.clear()
 
+    def suspend(self, output: int) -> None:
+        """Give the terminal to the shell, as Ctrl-Z asks for; draw again when it comes back."""
+        curses.def_prog_mode()
+        curses.endwin()
+        former = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        # here the process stands still until somebody types fg
+        signal.signal(signal.SIGTSTP, former)
+        self._window.refresh()
+        self.resize(output)
+
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines in place of those before."""
         self._window.erase()

@@ -281,10 +281,12 @@ HOSTILE = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from([*STATUS]), HOSTILE),
-    st.dictionaries(st.sampled_from(["decisions", "strike_asked"]), HOSTILE),
+    st.dictionaries(
+        st.sampled_from(["decisions", "strike_asked", "cards", "reader_decisions"]), HOSTILE
+    ),
 )
 def test_whatever_hubd_answers_makes_text_that_parses(
     status: Mapping[str, Any], counts: Mapping[str, Any]

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.timing.moment import read_seconds, show_seconds
@@ -246,6 +246,7 @@ def test_a_span_goes_back_from_now(text: str, seconds: float) -> None:
     assert read_since(text, NOW) == NOW - seconds
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4_000_000_000_000))
 def test_a_moment_is_read_as_it_is_shown(at_ms: int) -> None:
     assert read_seconds(show_seconds(at_ms / 1000)) == pytest.approx(at_ms / 1000, abs=0.0011)
@@ -300,6 +301,7 @@ def test_what_the_journal_does_not_show_is_told(output: Output, says: str) -> No
     assert says in events(Programs({"journalctl": output}), NOW, None, "info").says
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_the_journal_holds_is_an_event_or_nothing(text: str) -> None:
     found = events(Programs({"journalctl": Output("{" + text)}), NOW, None, "info")
