@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -78,6 +79,10 @@ def make_door_calls(
     def is_up(part: Part) -> bool:
         return not evidence.problems.stands(CHECKS[CHECK_OF_PART[part]].topic)
 
+    async def rest() -> None:
+        await asyncio.sleep(0)
+        await doors.unlock.at_rest()
+
     report = DoorReport(
         status=status,
         standing=doors.standing,
@@ -94,7 +99,7 @@ def make_door_calls(
         policy=policy,
         grants_of=tickets.grants_of,
         denials=doors.denials,
-        cards_of=CardIndex(policy, evidence.clock).find,
+        cards_of=CardIndex(policy, evidence.clock, rest=rest).find,
         clock=evidence.clock,
         new_id=_new_id,
     )
@@ -131,7 +136,7 @@ def make_calls(
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
         *of_keys.table(),
-        *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
+        *EvidenceCalls(_make_sealing(config, keys, evidence), evidence.clock).table(),
     )
 
 

@@ -6,8 +6,9 @@ Whether a credential is revoked or disabled is on the disk by digests, of whole 
 
 Laws:
 1. It asks the same judgement with the same facts as a claim. It records and changes nothing.
-2. A beginning is enough where it is that of one credential alone. No id is listed: of several only
-   their number is told.
+2. A beginning is enough where it is that of one credential alone, and no longer than what is shown
+   of it. A longer one is nobody's, unless it is whole: else an onlooker could find out the rest of
+   an id, one character after the other. No id is listed: of several only their number is told.
 3. What it looks through is bounded: tickets (`phone.tickets`), denials (`upkeep.denials`), an index
    of the cards (`technician.cardindex`), and at most CARDS_MAX cards of one credential.
 4. The proof is taken as given: the phone signs by the full path, and who holds a card with a PIN
@@ -25,7 +26,7 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant
 from hubcore.access.words import Action, Denial
 from hubcore.errors import HubError
-from hubcore.evidence.facts import Fact, shown
+from hubcore.evidence.facts import Fact, shown, shown_chars
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
 from hubd.technician.cardindex import BEGINNING_CHARS
@@ -187,14 +188,22 @@ class WouldOpen:
 
         Raise NotOneError for several, NotReadyError, StoreError.
         """
-        grants = {grant.credential: grant for grant in self._grants_of(beginning)}
+        grants = {
+            grant.credential: grant
+            for grant in self._grants_of(beginning)
+            if _may_mean(beginning, grant.credential)
+        }
         claims = [
             claim
             for denial in self._denials.newest_first()
             if (claim := denial.operation.claim) is not None
-            and claim.credential.startswith(beginning)
+            and _may_mean(beginning, claim.credential)
         ]
-        of_policy = await self._cards_of(beginning)
+        of_policy = {
+            credential: digests
+            for credential, digests in (await self._cards_of(beginning)).items()
+            if _may_mean(beginning, credential)
+        }
         known = {*grants, *of_policy, *(claim.credential for claim in claims)}
         if beginning in known:
             known = {beginning}
@@ -215,6 +224,13 @@ class WouldOpen:
             cards=tuple(cards),
             refused={claim.access_point: claim for claim in reversed(own)},
         )
+
+
+def _may_mean(typed: str, credential: str) -> bool:
+    """Tell whether somebody who knows no more than is shown may mean a credential (law 2)."""
+    if typed == credential:
+        return True
+    return len(typed) <= shown_chars(credential) and credential.startswith(typed)
 
 
 def _told(claim: Claim | None, why: str | None) -> Mapping[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,10 +17,13 @@ from hubcore.access.grant import Access, Grant
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.codec.cose import Aead
+from hubcore.errors import StoreError
+from hubcore.evidence.facts import SHOWN_CHARS, EventName
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.policy import PointRules
 from hubctl.commands.doors.would import lines_of
+from hubd.doors.judge import TELL_SECONDS
 from hubd.doors.operation import Operation
 from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import Meant
@@ -137,13 +140,45 @@ async def test_a_beginning_of_six_characters_is_enough_and_fewer_are_not(rig: Ri
 
 async def test_of_several_only_the_number_is_told(rig: Rig) -> None:
     for more in ("1", "2", "3"):
-        rig.was_let_in(grant(f"3fa9c2{more}"))
-    rig.was_refused("3fa9c24")
+        rig.was_let_in(grant(f"3fa9c2{more}00000"))
+    rig.was_refused("3fa9c2400000")
     with pytest.raises(NotOneError, match=r"^4 credentials") as told:
         await rig.ask("3fa9c2")
     assert told.value.code == "ambiguous-credential"
     assert "3fa9c21" not in str(told.value)
-    assert await rig.why("3fa9c22") == ["granted"], "one that is whole is meant, whatever begins so"
+    rig.was_let_in(grant("3fa9c2"))
+    assert (await rig.ask("3fa9c2"))["known"], "one that is whole is meant, whatever begins so"
+
+
+async def test_nobody_finds_out_the_rest_of_an_id_by_asking(rig: Rig) -> None:
+    """What is typed beyond the characters that are shown gets no other answer than a wrong one."""
+    rig.was_let_in(grant())
+    rig.was_refused("b7" * 8)
+    rig.site.policy.cards[bytes(16)] = replace(card(), credential="c4" * 8)
+    for whole in (ANNA, "b7" * 8, "c4" * 8):
+        assert (await rig.ask(whole[:SHOWN_CHARS]))["known"]
+        assert (await rig.ask(whole))["known"]
+        for length in range(SHOWN_CHARS + 1, len(whole)):
+            typed = whole[:length]
+            wrong = typed[:-1] + ("0" if typed[-1] != "0" else "1")
+            right = await rig.ask(typed)
+            assert not right["known"]
+            assert right == await rig.ask(wrong)
+
+
+async def test_onlookers_of_an_unreadable_policy_are_told_of_once_in_a_while(rig: Rig) -> None:
+    rig.was_refused(ANNA)
+    (denial,) = rig.denials.newest_first()
+    claim = denial.operation.claim
+    assert claim is not None
+    rig.site.policy.failing = StoreError("disk")
+    for _ in range(50):
+        assert rig.site.unlock.why_denied(claim) is Denial.DOOR_FAULT
+        assert rig.site.unlock.why_shut([1]) is Denial.DOOR_FAULT
+    assert rig.site.events.count(EventName.POLICY_UNREADABLE) == 1
+    rig.site.clock.advance(TELL_SECONDS)
+    rig.site.unlock.why_shut([1])
+    assert rig.site.events.count(EventName.POLICY_UNREADABLE) == 2
 
 
 async def test_hours_are_those_of_the_moment_and_their_begin_is_told(rig: Rig) -> None:

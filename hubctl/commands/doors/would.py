@@ -31,8 +31,9 @@ from hubterm.text import clean
 def would(path: Path, credential: str, door: str, at: str | None, as_json: bool) -> None:
     """Say whether CREDENTIAL would open DOOR now, why not, and who can change it.
 
-    It is asked as a phone is, and nothing is recorded or changed. At least 6 characters of
-    CREDENTIAL, as `hubctl why` or `hubctl tail` show them. DOOR is a door or an access point.
+    It is asked as a phone is, and nothing is recorded or changed. CREDENTIAL is its first 6 to 8
+    characters, as `hubctl why` or `hubctl tail` show them, or all of it. DOOR is a door or an
+    access point.
     With --at the hours of that moment count, and everything else as it is now. A moment that ends
     in Z is UTC. Exit status 1 when an access point would not let it in.
     """
