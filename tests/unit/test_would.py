@@ -37,6 +37,7 @@ from tests.unit.test_doors_by_hand import FRONT, Site, _Named, _Numbered
 ANNA = "3fa9c2d417b80e65"
 KEY = make_key().verify_key
 HOUR = 3600
+WITHOUT_END = Rate(burst=10_000, per_second=1.0)
 
 
 def grant(credential: str = ANNA, uses: int | None = None, *access: Access) -> Grant:
@@ -64,7 +65,7 @@ class Rig:
     site: Site = field(default_factory=Site)
     tickets: TicketTable = field(default_factory=lambda: TicketTable(int(NOON) + 10**6))
     ids: int = 0
-    pace: Rate = Rate(burst=10_000, per_second=1.0)
+    pace: Rate = WITHOUT_END
 
     def __post_init__(self) -> None:
         self.denials = LastDenials(self.site.clock)
