@@ -2,7 +2,7 @@
 
 Laws:
 1. Each text is what the program hubctl printed, and nothing was written by hand.
-2. No text holds a path of this machine.
+2. No text holds a path of this machine: the folder of the site is called FOLDER.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ UNLOCKS = 4
 COLUMNS = 104
 SCREEN_LINES = 17
 SECONDS = 60.0
+FOLDER = "desk"
 ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
 """What stands on the screen once it is whole."""
 ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
@@ -49,9 +50,14 @@ WHILE_WELL: Mapping[str, tuple[str, ...]] = {
     "hubctl hub": ("hub",),
     "hubctl clock": ("clock",),
     "hubctl doors": ("doors",),
+    "hubctl door front": ("door", "front"),
+    "hubctl trace back": ("trace", "back"),
 }
-WHILE_AWAY: Mapping[str, tuple[str, ...]] = {"hubctl uplink": ("uplink",)}
-"""What is shown while the backend is away."""
+WHILE_AWAY: Mapping[str, tuple[str, ...]] = {
+    "hubctl uplink": ("uplink",),
+    "hubctl osdp": ("osdp",),
+}
+"""What is shown while the backend is away, and a card reader too."""
 
 
 @dataclass
@@ -82,7 +88,8 @@ async def take(path: Path) -> Taken:
         screen = await _on_screen(stage, "top")
         await printed(stage, "report", "--file", str(week), "--html", str(report))
         await stage.stop("backend")
-        await stage.until(lambda: _is_away(stage), "the hub notices that the backend is away")
+        await stage.stop("readers")
+        await stage.until(lambda: _is_away(stage), "the hub notices that both are away")
         for typed, words in WHILE_AWAY.items():
             texts[typed] = await printed(stage, *words)
     return Taken(screen, report, texts)
@@ -135,8 +142,10 @@ async def _is_quiet(stage: Stage) -> bool:
 
 
 async def _is_away(stage: Stage) -> bool:
-    backend = (await stage.hub("status"))["backend"]
-    return not backend["connected"] and bool(backend["why"]) and bool(backend["failures"])
+    status = await stage.hub("status")
+    backend = status["backend"]
+    reader = any(problem["id"].startswith("reader") for problem in status["problems"])
+    return not backend["connected"] and bool(backend["why"] and backend["failures"]) and reader
 
 
 def _hubctl(stage: Stage) -> tuple[str, ...]:
@@ -163,4 +172,4 @@ async def printed(stage: Stage, *words: str) -> str:
         out, err = await process.communicate()
     if process.returncode not in (0, 1) or err:
         raise StageError(f"hubctl {' '.join(words)} ended with {process.returncode}: {err!r}")
-    return out.decode()
+    return out.decode().replace(str(stage.path.absolute()), FOLDER)
