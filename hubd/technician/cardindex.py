@@ -8,7 +8,7 @@ Laws:
 1. It leads and proves nothing: what it leads to is read again from a page that proves itself.
 2. Everybody else has his turn between two pages. A question builds for BUILD_SECONDS at most; the
    next one goes on where that stopped.
-3. In memory is a number of a page for each card, twice: some 9 MB for a million. Cards beyond
+3. In memory is a number of a page for each card, twice: some 10 MB for a million. Cards beyond
    CARDS_MAX are not in it, and then nothing is said to be unknown.
 4. A question reads PAGES_MAX pages at most. A beginning that leads to more is too common.
 """

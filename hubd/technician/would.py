@@ -11,7 +11,8 @@ Laws:
    an id, one character after the other. No id is listed: of several only their number is told.
 3. What it looks through is bounded: tickets (`phone.tickets`), denials (`upkeep.denials`), an index
    of the cards (`technician.cardindex`), and at most CARDS_MAX cards of one credential.
-4. The proof is taken as given: the phone signs by the full path, and who holds a card with a PIN
+4. All users together ask at the pace ASKED.
+5. The proof is taken as given: the phone signs by the full path, and who holds a card with a PIN
    knows it.
 """
 
@@ -29,10 +30,13 @@ from hubcore.errors import HubError
 from hubcore.evidence.facts import Fact, shown, shown_chars
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
+from hubcore.timing.pace import Bucket, Rate
 from hubd.technician.cardindex import BEGINNING_CHARS
 from hubd.technician.names import Meant
 from hubd.upkeep.denials import LastDenials
 
+ASKED = Rate(burst=20, per_second=1.0)
+"""Questions of all users: each may read some hundred pages of the policy."""
 CREDENTIAL_CHARS_MAX = 64
 CARDS_MAX = 8
 _BY_CARD = (Strength.CARD, Strength.CARD_AND_PIN)
@@ -116,6 +120,7 @@ class WouldOpen:
         cards_of: Callable[[str], Awaitable[Mapping[str, Sequence[bytes]]]],
         clock: Clock,
         new_id: Callable[[], bytes],
+        pace: Rate = ASKED,
     ) -> None:
         """`grants_of` has the grants of tickets, by the beginning of their credentials.
 
@@ -129,6 +134,7 @@ class WouldOpen:
         self._cards_of = cards_of
         self._clock = clock
         self._new_id = new_id
+        self._pace = Bucket(pace)
 
     async def document(
         self, beginning: str, meant: Meant, at: float | None
@@ -140,6 +146,8 @@ class WouldOpen:
                 f"Type at least {BEGINNING_CHARS} characters of the credential, at most "
                 f"{CREDENTIAL_CHARS_MAX}.",
             )
+        if not self._pace.take(self._clock.monotonic()):
+            raise NotOneError("busy", "Too many such questions at once: ask again.")
         holder = await self._holder(beginning)
         known = holder is not None
         answers: list[Mapping[str, object]] = []

@@ -382,8 +382,19 @@ def test_what_does_not_go_with_an_export_is_refused(log: Path, tmp_path: Path) -
     assert verify(tmp_path / "none.cbor").exit_code == UNREADABLE
 
 
-def test_ctrl_c_leaves_no_part_of_a_file(tmp_path: Path) -> None:
-    """It is interrupted while it waits for the hub: all records are written by then."""
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGINT, INTERRUPTED),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+    ],
+)
+def test_what_ends_it_leaves_no_part_of_a_file(tmp_path: Path, number: int, status: int) -> None:
+    """It is interrupted while it waits for the hub: all records are written by then.
+
+    A connection that drops sends SIGHUP.
+    """
     path = tmp_path / "audit.db"
     written(path, 3)
     target = tmp_path / "out"
@@ -404,9 +415,9 @@ def test_ctrl_c_leaves_no_part_of_a_file(tmp_path: Path) -> None:
             hub.settimeout(SECONDS)
             assert b"seal-export" in hub.recv(4096)
             assert [one.name for one in target.iterdir()] != []
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, out, err) == (INTERRUPTED, b"", b"")
+    assert (process.returncode, out, err) == (status, b"", b"")
     assert list(target.iterdir()) == []
 
 

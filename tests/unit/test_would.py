@@ -22,12 +22,13 @@ from hubcore.evidence.facts import SHOWN_CHARS, EventName
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.policy.policy import PointRules
+from hubcore.timing.pace import Rate
 from hubctl.commands.doors.would import lines_of
 from hubd.doors.judge import TELL_SECONDS
 from hubd.doors.operation import Operation
 from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import Meant
-from hubd.technician.would import CREDENTIAL_CHARS_MAX, NotOneError, WouldOpen
+from hubd.technician.would import ASKED, CREDENTIAL_CHARS_MAX, NotOneError, WouldOpen
 from hubd.upkeep.denials import LastDenials
 from hubsim.site import OPEN_AND_QUERY, make_key
 from tests.fakes.clock import NOON
@@ -36,6 +37,7 @@ from tests.unit.test_doors_by_hand import FRONT, Site, _Named, _Numbered
 ANNA = "3fa9c2d417b80e65"
 KEY = make_key().verify_key
 HOUR = 3600
+WITHOUT_END = Rate(burst=10_000, per_second=1.0)
 
 
 def grant(credential: str = ANNA, uses: int | None = None, *access: Access) -> Grant:
@@ -63,6 +65,7 @@ class Rig:
     site: Site = field(default_factory=Site)
     tickets: TicketTable = field(default_factory=lambda: TicketTable(int(NOON) + 10**6))
     ids: int = 0
+    pace: Rate = WITHOUT_END
 
     def __post_init__(self) -> None:
         self.denials = LastDenials(self.site.clock)
@@ -75,6 +78,7 @@ class Rig:
             cards_of=CardIndex(self.site.policy, self.site.clock).find,
             clock=self.site.clock,
             new_id=lambda: b"x" * 16,
+            pace=self.pace,
         )
 
     def was_let_in(self, one: Grant) -> None:
@@ -224,6 +228,17 @@ async def test_of_a_stranger_it_says_what_is_so_without_any_grant(rig: Rig) -> N
     assert await rig.why("nobody-here") == ["credential-disabled"]
     rig.site.policy.credentials.add("nobody-here")
     assert await rig.why("nobody-here") == ["credential-revoked"]
+
+
+async def test_whoever_asks_without_end_is_told_to_ask_again() -> None:  # law 4
+    rig = Rig(pace=ASKED)
+    for _ in range(int(ASKED.burst)):
+        await rig.ask()
+    with pytest.raises(NotOneError) as told:
+        await rig.ask()
+    assert told.value.code == "busy"
+    rig.site.clock.advance(1 / ASKED.per_second)
+    await rig.ask()
 
 
 async def test_asking_records_and_changes_nothing(rig: Rig) -> None:

@@ -34,6 +34,8 @@ from hubterm.text import clean
 CONFIG = Path("/etc/hubd/hubd.toml")
 STATE = Path("/var/lib/hubd")
 ANSWER_SECONDS = 10.0
+READ_SECONDS = 10.0
+"""A file on a dead disk gives nothing, and a FIFO waits for a writer."""
 NICER = 10
 """Doors come first, also while a report is made."""
 
@@ -75,13 +77,14 @@ def bugreport(
         _say(target, parts)
 
 
-def learn(socket: Path, config: Path) -> tuple[Path, set[str]]:
+def learn(socket: Path, config: Path, read_seconds: float = READ_SECONDS) -> tuple[Path, set[str]]:
     """Return the state directory, and the words that stand for somebody, such as names of doors."""
     asked = Begun(lambda: ask(socket, "status"))
+    reading = Begun(lambda: read_config(config))
     state = STATE
     words: set[str] = set()
-    with contextlib.suppress(OSError, ValueError):
-        said, left_out = read_config(config)
+    with contextlib.suppress(OSError, ValueError, TooLong):
+        said, left_out = reading.result(read_seconds)
         words |= left_out
         match said.get("hub"):
             case {"state_directory": str(named)}:
