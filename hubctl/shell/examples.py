@@ -24,7 +24,10 @@ class Example(NamedTuple):
 QUESTIONS = (
     Example("hubctl status", "what is wrong, and what to do?"),
     Example("hubctl why", "why was a phone or a card refused?"),
+    Example("hubctl policy why 3fa9c2 front", "would a credential open a door now?"),
     Example("hubctl uplink", "why is the way to the backend down?"),
+    Example("hubctl ble", "can phones find this hub?"),
+    Example("hubctl trace", "where did the time of an unlock go?"),
     Example("hubctl devices", "which device or node is dead?"),
     Example("hubctl hub", "when does the certificate end?"),
     Example("hubctl clock", "can the clock be trusted?"),
