@@ -14,8 +14,8 @@ import termios
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from hubctl.page import TERMINALS_PLAIN
 from hubctl.top.shown.spans import ASCII, UTF8, Signs
+from hubterm.output import TERMINALS_PLAIN
 
 SLOW_BAUD = 19_200
 CONSOLE = "linux"

@@ -339,6 +339,15 @@ def test_a_file_that_cannot_be_written_is_told(log: Path, tmp_path: Path) -> Non
     assert export(log, "/dev/full").exit_code == CANNOT_PRINT
 
 
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+def test_the_evidence_is_not_replaced_by_its_export(log: Path, end: str) -> None:
+    before = log.read_bytes()
+    (log.parent.parent / "link").symlink_to(log.parent)
+    for folder in (log.parent, log.parent.parent / "link"):
+        assert export(log, str(folder / f"{log.name}{end}")).exit_code == USAGE
+    assert log.read_bytes() == before
+
+
 def test_tampering_is_found_by_the_command(log: Path, tmp_path: Path) -> None:
     target = tmp_path / "all.cbor"
     export(log, str(target))
