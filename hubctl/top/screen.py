@@ -12,7 +12,7 @@ import curses
 import locale
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +22,8 @@ from hubctl.top.shown.spans import Line, Style, width_of
 
 ESCAPE_MILLISECONDS = 50
 """How long a key's code may take after its Esc."""
+CELLS_MAX = 1000
+"""Across or down. Where there are too many, curses ends the program by itself."""
 REDRAW = "\x0c"
 """Ctrl-L."""
 KEYS: dict[int | str, Key] = {
@@ -82,7 +84,7 @@ class Screen:
     def resize(self, output: int) -> None:
         """Take the size that the terminal has now, and send everything again."""
         width, height = os.get_terminal_size(output)
-        if width and height:
+        if 0 < width <= CELLS_MAX and 0 < height <= CELLS_MAX:
             curses.resizeterm(height, width)
         self._window.clear()
 
@@ -164,6 +166,13 @@ def can_move(name: str, output: int) -> bool:
     except curses.error:
         return False
     return bool(curses.tigetstr("cup"))
+
+
+def is_too_large(environment: Mapping[str, str], output: int) -> bool:
+    """Tell whether a terminal says that it has too many cells; curses asks the environment, too."""
+    told = [environment.get(name, "")[:9] for name in ("COLUMNS", "LINES")]
+    sizes = [*os.get_terminal_size(output), *(int(one) for one in told if one.isdecimal())]
+    return max(sizes) > CELLS_MAX
 
 
 def _give_back(window: curses.window) -> None:

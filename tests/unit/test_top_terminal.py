@@ -335,6 +335,8 @@ async def test_a_timeout_leaves_the_terminal_whole(tmp_path: Path) -> None:
         ({"environment": {"TERM": "hardly-known"}}, "hardly-known"),
         ({"speed": termios.B9600}, "9600 baud"),
         ({"speed": termios.B19200}, "19200 baud"),
+        ({"environment": {**BARE, "COLUMNS": "40000"}}, "larger than any"),
+        ({"environment": {**BARE, "LINES": "9" * 5000}}, "larger than any"),
     ],
 )
 async def test_where_no_screen_can_be_drawn_there_is_a_line_a_change(
