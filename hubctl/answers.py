@@ -89,10 +89,6 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     )
 
 
-def _is_mapping(item: object) -> bool:
-    return isinstance(item, dict)
-
-
 def judge(status: dict[str, Any]) -> int:
     """Return the exit status of a status: whether a problem of severity error stands."""
     problems = status.get("problems")

@@ -123,11 +123,14 @@ def measured() -> Measured:
 
 
 def parsed(said: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+    samples = [
+        ((sample.name, tuple(sorted(sample.labels.items()))), sample.value)
         for family in text_string_to_metric_families(said)
         for sample in family.samples
-    }
+    ]
+    found = dict(samples)
+    assert len(found) == len(samples), "a collector refuses a file with a series twice"
+    return found
 
 
 def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -258,6 +261,13 @@ def test_a_label_and_a_number_are_always_one_line_that_parses(label: str, value:
     (read,) = parsed(said).values()
     assert read == value or (read != read and value != value)
     json.dumps(documents([family]), allow_nan=False)
+
+
+def test_a_series_stands_once_whatever_hubd_answers() -> None:
+    twice = [{"id": "a", "severity": "error", "state": "open", "faults": ["jammed", "jammed"]}] * 2
+    said = text(families({"problems": twice, "doors": twice, "devices": twice}, {}))
+    assert parsed(said)[("hubd_device_fault", (("device", "a"), ("fault", "jammed")))] == 1
+    assert said.count("hubd_problem{") == 1
 
 
 def test_a_number_that_no_float_holds_has_no_sample() -> None:
