@@ -581,14 +581,18 @@ async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
         assert (await look(stage, ("doors",)))[0] == 0
 
 
+async def exports_of(stage: Stage) -> list[dict[str, Any]]:
+    return [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+
+
 async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage) -> None:
-    before = await records_of(stage, RecordKind.ACT)
+    before = len(await exports_of(stage))
     target = disk_of(stage) / "signed.cbor"
     status, out, err = await ended(
         await start(stage, "audit", "export", str(target), "--file", "{audit}", "--json")
     )
     assert (status, err, json.loads(out)["signed"]) == (0, "", True)
-    exports = [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+    exports = await exports_of(stage)
     assert len(exports) == before + 1
     assert exports[-1]["uid"] == os.geteuid()
     issuer = stage.site.path / "issuer.cbor"

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,8 +22,10 @@ import pytest
 from hubcore.evidence.export import UNSIGNED, write_begin, write_record
 from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord, chain_hash
 from hubctl.evidence.opening import APPLICATION_ID
+from hubsim.site.carrying import write_policy_file
 from hubterm.exits import INTERRUPTED
-from tests.terminal import at_terminal
+from tests.terminal import SECONDS, at_terminal
+from tests.unit.test_policy_stick import SECOND
 
 pytestmark = pytest.mark.asyncio
 
@@ -131,3 +134,26 @@ async def test_for_machines_and_for_pipes_it_shows_nothing(long: Path, tmp_path:
         status, _ = await terminal.ended()
     assert (status, terminal.sent) == (0, b"")
     assert '"holds":true' in text_of(tmp_path / "out")
+
+
+async def test_a_policy_that_is_being_loaded_is_left_on_its_stick(tmp_path: Path) -> None:
+    """The hub takes the question, and says nothing more."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    write_policy_file(SECOND, stick / "policy.cbor")
+    before = digest(stick / "policy.cbor")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+        listening.settimeout(SECONDS)
+        words = ("policy", "load", str(stick / "policy.cbor"), "--socket", str(tmp_path / "s"))
+        async with at_terminal(sys.executable, "-m", "hubctl.main", *words) as terminal:
+            hub, _ = await asyncio.to_thread(listening.accept)
+            with hub:
+                hub.settimeout(SECONDS)
+                assert b"policy" in await asyncio.to_thread(hub.recv, 4096)
+                terminal.type(CTRL_C)
+                status, _ = await terminal.ended()
+    assert status == INTERRUPTED
+    assert files(stick) == [stick / "policy.cbor"]
+    assert digest(stick / "policy.cbor") == before
