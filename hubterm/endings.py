@@ -30,7 +30,7 @@ class Ended(BaseException):
 
 @contextmanager
 def ending_by_exception(*more: signal.Signals) -> Iterator[None]:
-    """Raise Ended where one of SIGNALS or of `more` comes; end the program by it after the block."""
+    """Raise Ended where a signal comes, one of `more` too. After the block end by it."""
     taken = [one for one in (*SIGNALS, *more) if signal.getsignal(one) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _end)
