@@ -19,6 +19,9 @@ from hubterm.ending import end_with_error
 from hubterm.text import clean
 
 OVER = ("done", "failed")
+ANSWERS_MAX = 400
+"""hubd answers after 4 s where there is no news, and ends an act after 600 s."""
+PHASES = ("waiting", "found", "granted", "key", "working", *OVER)
 SAYS = {
     "waiting": "The stick listens: press the button of the device as its manual says.",
     "found": "A device was found.",
@@ -46,7 +49,9 @@ def _follow(
     state = _state(client.call("zwave-act", **wanted))
     said = ""
     try:
-        while state.get("phase") not in OVER:
+        for _ in range(ANSWERS_MAX):
+            if state["phase"] in OVER:
+                break
             said = _show(state, said, as_json)
             asked = {"number": state["number"], "round": state["round"]}
             state = _state(client.call("zwave-wait", **asked))
@@ -54,6 +59,10 @@ def _follow(
         with suppress(NoAnswer):
             _stop(path, state["number"])
         raise
+    if state["phase"] not in OVER:
+        raise NoAnswer(
+            "protocol", "hubd says again and again that it is not over. Look, then retry"
+        )
     _show(state, said, as_json)
     return state
 
@@ -67,7 +76,7 @@ def _stop(path: Path, number: int) -> None:
 def _state(answer: Any) -> Mapping[str, Any]:
     """Raise NoAnswer."""
     match answer:
-        case {"number": int(), "round": int(), "phase": str()}:
+        case {"number": int(), "round": int(), "phase": str(phase)} if phase in PHASES:
             state: Mapping[str, Any] = answer
             return state
     raise NoAnswer(

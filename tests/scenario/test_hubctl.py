@@ -100,7 +100,7 @@ CASES: dict[Words, Case] = {
         more=("nobody-here", "front"),
         statuses=(1,),
     ),
-    ("devices",): Case(says=("vault", "locked"), keys=("devices",)),
+    ("devices",): Case(says=("vault", "Vault"), keys=("devices",)),
     ("zwave",): Case(
         says=("is there", "the tested pair", "vault, lock", "S2 access control", "not configured"),
         keys=("zwave", "openzwave", "under_way"),
