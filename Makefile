@@ -18,7 +18,7 @@ demo: $(VENV)/ready
 
 # What hubctl shows, in README.md and docs: taken from a simulated site that runs. Needs chromium.
 pictures: $(VENV)/ready
-	$(BIN)/python -m hubsim.pictures .
+	$(BIN)/python -m tests.pictures .
 
 test: test-own test-zwave test-oracle
 

@@ -60,6 +60,10 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "install-reader-key" | "change-reader-key", {"reader": str()}:
             return dict(answer)
+        case "keys", {"keys": list()}:
+            return dict(answer)
+        case "rotate-key", {"key": str(), "before": str() | None}:
+            return dict(answer)
         case "seal-export", {"seal": str(), "certificate": str()}:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
@@ -85,10 +89,6 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
     raise NoAnswer(
         "protocol", "hubctl does not understand hubd's answer; are both of the same version?"
     )
-
-
-def _is_mapping(item: object) -> bool:
-    return isinstance(item, dict)
 
 
 def judge(status: dict[str, Any]) -> int:

@@ -162,6 +162,8 @@ def _head(denial: Mapping[str, Any], zone: str) -> str:
     count = denial.get("count")
     often = f", {clean(count)} times" if is_number(count) and count != 1 else ""
     who = f"{_kind(denial)} {clean(denial.get('asker'))}"
+    if denial.get("uid") is not None:
+        who = f"a technician at the hub (uid {clean(denial['uid'])})"
     return f"{wall(denial.get('at'), zone)}: {who} at {door} ({point}){often}"
 
 

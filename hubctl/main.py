@@ -23,6 +23,7 @@ from hubctl.shell.fields import Chosen, without_output
 from hubctl.shell.quick import COMPLETING
 from hubctl.table import SECTIONS, TABLE, Found, Row, find, nearest, nearest_verb, rows_of
 from hubterm.deadline import TIMEOUT
+from hubterm.endings import ending_by_exception
 from hubterm.exits import INTERRUPTED
 from hubterm.output import as_tool, prepare
 from hubterm.speaking import Speaking
@@ -135,7 +136,8 @@ def main() -> None:
     prepare()
     if COMPLETING in os.environ:
         _complete()
-    as_tool("hubctl", lambda: hubctl(prog_name="hubctl"))
+    with ending_by_exception():
+        as_tool("hubctl", lambda: hubctl(prog_name="hubctl"))
 
 
 if __name__ == "__main__":

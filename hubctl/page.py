@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from hubterm.output import TERMINALS_PLAIN as TERMINALS_PLAIN
 from hubterm.output import can_draw
 
 STYLES = {"error": "bold red", "warning": "yellow"}

@@ -30,6 +30,7 @@ from hubd.building.calls import make_acts, make_calls, make_door_calls, make_net
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
+from hubd.building.keys import make_key_calls
 from hubd.building.phones import make_phones
 from hubd.building.readers import make_readers
 from hubd.building.trials import make_trials
@@ -159,6 +160,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         of_doors=of_doors,
         care=care,
         network_acts=network_acts,
+        of_keys=make_key_calls(config, keys, phones, sync, evidence),
     )
     return Hub(
         parts=parts,

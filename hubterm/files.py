@@ -2,7 +2,8 @@
 
 Laws:
 1. What is written has another name until it is whole. Whatever ends the writing by an exception, a
-   Ctrl-C too, leaves no part of it behind, and what was there before stays.
+   Ctrl-C, SIGTERM and SIGHUP too (`hubterm.endings`), leaves no part of it behind, and what was
+   there before stays.
 2. Only the user who made it can read it.
 3. It takes the place of an ordinary file alone: never that of a device, a folder or a link.
 """

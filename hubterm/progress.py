@@ -78,8 +78,8 @@ class Progress:
         if now < self._next_at:
             return
         self._next_at = now + 1 / PER_SECOND
+        self._is_drawn = True  # before it is: a Ctrl-C may come in between
         self._draw(_OVER + self._line(done, there)[: self._columns() - 1])
-        self._is_drawn = True
 
     def over(self, items: Iterable[_Item], there: int = 0) -> Iterator[_Item]:
         """Yield the items, and say how many passed."""

@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import termios
@@ -106,6 +107,8 @@ class Terminal:
         async with asyncio.timeout(SECONDS):
             _, said = await self.process.communicate()
         assert self.process.returncode is not None
+        while select.select([self._leader], [], [], 0)[0]:
+            self.read()
         return self.process.returncode, said.decode()
 
 

@@ -35,7 +35,7 @@ from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
-from hubsim.pictures.terminal import FORMAT
+from hubsim.picture import FORMAT
 from hubsim.site import DAY, OPEN_AND_QUERY, Site, Validity
 from hubsim.site.building import ARCHIVE, FRONT, READER, zwave_sections
 from hubsim.site.cards import CardNumber, Pins, add_card, card_number, demand

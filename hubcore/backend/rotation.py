@@ -62,6 +62,30 @@ class Step(Enum):
     DROP_NEXT = "drop next"
 
 
+class Waits(Enum):
+    """What a change waits for, as people are told."""
+
+    NOTHING = "nothing"
+    """None is under way."""
+    UPLINK = "uplink"
+    """The way to the backend is not up."""
+    MADE = "made"
+    """The hub makes the pair."""
+    TAKEN = "taken"
+    """The backend has not taken the new key."""
+    WELCOME = "welcome"
+    """The hub comes again with its new key."""
+    RETIRED = "retired"
+    """The backend has not let the old key go."""
+
+
+class NotNow(Enum):
+    """Why a key is not changed now, although somebody at the hub asks."""
+
+    TOO_SOON = "too-soon"
+    TIME_UNTRUSTED = "time-untrusted"
+
+
 @dataclass(frozen=True, slots=True)
 class Now:
     """One moment. `wall` is None while the clock is not trusted."""
@@ -116,6 +140,32 @@ class Rotation:
             self.why_refused = message.refused
         elif message.key == known.current and self._said_retire is not None:
             self._retired = message.keys == 1
+
+    def why_not(self, known: KnownPairs, now: Now) -> NotNow | None:
+        """Return why nobody may have the key changed now (law 5); None when it may be."""
+        if known.next is not None:
+            return None
+        if known.before is not None and now.wall is None:
+            return NotNow.TIME_UNTRUSTED
+        if now.monotonic < self._make_after or self._is_young(known, now):
+            return NotNow.TOO_SOON
+        return None
+
+    def order(self) -> None:
+        """Somebody at the hub asks for a new key; `why_not` has nothing against it."""
+        self._ordered = True
+
+    def waits(self, known: KnownPairs) -> Waits:
+        """Return what the change waits for."""
+        if known.next is None and not self._ordered and not known.is_old_left:
+            return Waits.NOTHING
+        if self._session is None:
+            return Waits.UPLINK
+        if known.next is None:
+            return Waits.MADE if self._retired else Waits.RETIRED
+        if self._session == known.next or self._taken:
+            return Waits.WELCOME
+        return Waits.TAKEN
 
     def step(self, known: KnownPairs, now: Now) -> Step:
         """Return what is to be done now."""

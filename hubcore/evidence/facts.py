@@ -470,9 +470,13 @@ def shown(detail: Detail) -> dict[str, Value]:
 def _shown(fact: Fact, value: Value) -> Value:
     text = value.hex() if isinstance(value, bytes) else value
     if fact in _BEGINNINGS and isinstance(text, str):
-        length = min(SHOWN_CHARS, len(text) // 2)
-        return f"{text[:length]}…"
+        return f"{text[: shown_chars(text)]}…"
     return text
+
+
+def shown_chars(text: str) -> int:
+    """Return how many characters of an id are shown."""
+    return min(SHOWN_CHARS, len(text) // 2)
 
 
 def shorten(name: str, value: Value) -> Value:

@@ -92,6 +92,11 @@ class EpochRing:
         """The epoch that phones are to use."""
         return self._live[-1] if self._live else None
 
+    @property
+    def live(self) -> tuple[Epoch, ...]:
+        """The epochs that are not forgotten, newest last."""
+        return tuple(self._live)
+
     def add(self, epoch: Epoch) -> None:
         """Use this epoch from now on; forget the oldest beyond LIVE_MAX."""
         self._live.append(epoch)

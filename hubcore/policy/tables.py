@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hubcore.access.cards import Card
+from hubcore.access.cards import DIGEST_BYTES, Card
 from hubcore.access.grant import GRANT_ID_BYTES
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
@@ -55,6 +55,14 @@ def read_card(data: bytes) -> Card:
     card = rows.read_card(cursor, _any_count)
     cursor.end()
     return card
+
+
+def read_holder(data: bytes) -> tuple[str, bytes]:
+    """Read whose a card is, and its digest, from the begin of its row. Raise FrameError."""
+    cursor = Cursor(data)
+    cursor.array()
+    digest = cursor.string(DIGEST_BYTES, DIGEST_BYTES)
+    return cursor.text(1, NAME_BYTES), digest
 
 
 class Gathered:

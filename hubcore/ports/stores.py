@@ -205,6 +205,9 @@ class PolicyFile(PolicyLookups, Protocol):
         A policy that is staged meanwhile wants each page that is not there as it was signed.
         """
 
+    def holders_in(self, page: int) -> Sequence[tuple[str, bytes]] | None:
+        """Whose the cards of a page are, with their digests; None behind the last page."""
+
     async def stage(self, new: Root, again: bool = False) -> None:
         """See `PolicyStore.stage`; `again` allows the version that is in force already."""
 

@@ -8,7 +8,7 @@ Laws:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _UNIX_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,13 +22,17 @@ def show_ms(at_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read_seconds(text: str) -> float | None:
-    """Return the Unix time of a moment in this form or with another offset; None for other text."""
+def read_seconds(text: str, zone: tzinfo | None = None) -> float | None:
+    """Return the Unix time of a moment in this form or with another offset; None for other text.
+
+    One without an offset is by the wall clock of `zone`; without a zone it is no moment.
+    """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        known = moment.replace(tzinfo=moment.tzinfo or zone)
+        return None if known.tzinfo is None else known.timestamp()
+    except (ValueError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment.timestamp()
 
 
 def show_seconds(at: float) -> str:

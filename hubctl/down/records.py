@@ -53,7 +53,7 @@ def read(path: Path, points: Mapping[int, Mapping[str, Any]], count: int = RECOR
                 _take(kept, row.number, row.at_ms / 1000, facts(row.body), points)
             kept.waiting = count_waiting(connection)
     except PermissionError:
-        return Kept(why=f"{clean(str(path))}: only root may read the evidence")
+        return Kept(why=f"{clean(str(path))}: only root may read it: type sudo before hubctl")
     except (OSError, DatabaseError, StoreError, AuditError) as error:
         return Kept(why=f"{clean(str(path))}: {clean(str(error))}; see: hubctl audit verify")
     kept.denials.reverse()

@@ -94,6 +94,26 @@ def verify_chain(
     )
 
 
+def verify_newest(connection: sqlite3.Connection, most: int) -> int:
+    """Check the newest records, at most so many, each against the one before.
+
+    Return how many. It says nothing of those before. Raise AuditError.
+    """
+    check_schema(connection)
+    begin = f"WHERE number >= ({LAST_OF_ALL}) - ? ORDER BY number"
+    walk: Walk | None = None
+    count = 0
+    for row in rows_of(connection, begin, most):
+        record = StoredRecord(row.number, row.body, row.hash)
+        if walk is None:
+            walk = Walk() if row.number == 1 else Walk(start=Head(row.number, row.hash))
+            if row.number != 1:
+                continue
+        walk.take(record, row.at_ms)
+        count += 1
+    return count
+
+
 def _count(connection: sqlite3.Connection, gone: Head) -> int:
     """Return how many records there are to check, by their numbers; 0: nobody knows."""
     (last,) = connection.execute(LAST_OF_ALL).fetchone()

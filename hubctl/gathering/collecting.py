@@ -58,6 +58,8 @@ ADAPTER_WORDS = (
 )
 """The lines of bluetoothctl that are kept: its names may be those of persons."""
 PART_CHARS_MAX = 256 * 1024
+DATABASE_SECONDS = 8.0
+"""Of each of three looks; together they end before their part does."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ def clock(machine: Machine) -> Output:
 
 def stores(machine: Machine) -> Output:
     """Look at the databases from outside, and at the head of the chain."""
-    lines, troubles = databases.look(machine.state, 10.0)
+    lines, troubles = databases.look(machine.state, DATABASE_SECONDS)
     return Output("\n".join(lines), "; ".join(troubles))
 
 

@@ -3,7 +3,9 @@
 Laws:
 1. A family has one HELP and one TYPE before its samples. A family without samples is not there.
 2. A label's value is cleaned first, then escaped.
-3. Nothing is known here of a hub.
+3. No two samples have the same name and labels: a collector would refuse the whole file. The first
+   one counts.
+4. Nothing is known here of a hub.
 """
 
 from __future__ import annotations
@@ -35,12 +37,16 @@ class Family:
     kind: str
     says: str
     samples: list[Sample] = field(default_factory=list)
+    _series: set[tuple[object, ...]] = field(default_factory=set, repr=False)
 
     def add(self, value: Any, suffix: str = "", /, **labels: Any) -> None:
         """Add a sample if the value is a number or a boolean; what is not known is left out."""
         if isinstance(value, float) or (isinstance(value, int) and is_held(value)):
             shown = {name: clean(label) for name, label in labels.items()}
-            self.samples.append(Sample(float(value), shown, suffix))
+            series = (suffix, *shown.items())
+            if series not in self._series:
+                self._series.add(series)
+                self.samples.append(Sample(float(value), shown, suffix))
 
 
 def is_held(value: Any) -> TypeGuard[float]:

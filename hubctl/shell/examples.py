@@ -24,7 +24,10 @@ class Example(NamedTuple):
 QUESTIONS = (
     Example("hubctl status", "what is wrong, and what to do?"),
     Example("hubctl why", "why was a phone or a card refused?"),
+    Example("hubctl policy why 3fa9c2 front", "would a credential open a door now?"),
     Example("hubctl uplink", "why is the way to the backend down?"),
+    Example("hubctl ble", "can phones find this hub?"),
+    Example("hubctl trace", "where did the time of an unlock go?"),
     Example("hubctl devices", "which device or node is dead?"),
     Example("hubctl hub", "when does the certificate end?"),
     Example("hubctl clock", "can the clock be trusted?"),
@@ -110,9 +113,26 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl policy why 3fa9c2 front", "now, at each access point of front"),
         Example("hubctl policy why 3fa9c2 front --at 2026-11-30T09:00", "by the site's clock"),
     ),
+    "keys": (
+        Example("hubctl keys", "what lies where, until when"),
+        Example("hubctl keys -o role,id,ends", "for a shell"),
+    ),
+    "keys rotate": (
+        Example("hubctl keys rotate uplink", "a new pair, known to the backend"),
+        Example("hubctl keys rotate epoch --timeout 120", "the key that phones seal to"),
+    ),
     "metrics": (
         Example("hubctl metrics", "on standard output"),
         Example("sudo hubctl metrics --textfile /var/lib/prometheus/node-exporter", "into a file"),
+    ),
+    "ble": (
+        Example("hubctl ble", "0 when the hub is on air, else 1"),
+        Example("hubctl ble --json", "for machines"),
+    ),
+    "trace": (
+        Example("hubctl trace", "the last unlock, and where its time went"),
+        Example("hubctl trace front --last 5", "five at one door"),
+        Example("hubctl trace --follow", "each one as it happens"),
     ),
     "tail": (
         Example("hubctl tail", "until Ctrl-C"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+
+import click
 
 from hubcore.timing.moment import read_seconds
 
@@ -19,3 +22,13 @@ def read_since(text: str, now: float) -> float:
     if moment is None:
         raise ValueError("say 90s, 10min, 2h or 3d, or a moment such as 2026-11-27T14:56:43Z")
     return moment
+
+
+def taken(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Return the Unix time that an option of a command says: its callback."""
+    if text is None:
+        return None
+    try:
+        return read_since(text, time.time())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 STDIN = 0
 STDOUT = 1
 WAKE_BYTES = 4096
+IN_TURN = (signal.SIGWINCH, signal.SIGTSTP)
 
 
 def documents(path: Path) -> NoReturn:
@@ -121,16 +122,19 @@ class Live:
         """Draw until `q`. `woken` gets a byte for each answer, and the number of each signal."""
         self._draw(shown)
         while not self._state.ended:
-            sized_anew = signal.SIGWINCH in _wait_for_any(woken)
+            came = _wait_for_any(woken)
             before = (self._state, self._seen)
-            if sized_anew:
+            sent_anew = signal.SIGWINCH in came or signal.SIGTSTP in came
+            if signal.SIGTSTP in came:
+                shown.suspend(STDOUT)
+            elif signal.SIGWINCH in came:
                 shown.resize(STDOUT)
             for key in shown.pressed():
                 self._press(key)
             in_trace = self._state.view is View.TRACE
             asking.door = self._state.chosen if in_trace else ""
             self._seen = asking.newest()
-            if sized_anew or before != (self._state, self._seen):
+            if sent_anew or before != (self._state, self._seen):
                 self._draw(shown)
 
     def _press(self, key: Key | str) -> None:
@@ -157,13 +161,17 @@ def _wait_for_any(woken: int) -> bytes:
 
 @contextlib.contextmanager
 def _woken() -> Iterator[tuple[int, int]]:
-    """Yield both ends of a pipe; the number of each signal comes into it, SIGWINCH too."""
+    """Yield both ends of a pipe; the number of each signal comes into it.
+
+    So those that curses would handle by itself, in whichever thread, come in their turn.
+    """
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    former = signal.signal(signal.SIGWINCH, lambda _number, _frame: None)
+    former = {number: signal.signal(number, lambda *_: None) for number in IN_TURN}
     before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     try:
         yield woken, wake
     finally:
         signal.set_wakeup_fd(before)
-        signal.signal(signal.SIGWINCH, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)
         os.close(woken)

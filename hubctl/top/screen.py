@@ -12,7 +12,7 @@ import curses
 import locale
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +22,8 @@ from hubctl.top.shown.spans import Line, Style, width_of
 
 ESCAPE_MILLISECONDS = 50
 """How long a key's code may take after its Esc."""
+CELLS_MAX = 1000
+"""Across or down. Where there are too many, curses ends the program by itself."""
 REDRAW = "\x0c"
 """Ctrl-L."""
 KEYS: dict[int | str, Key] = {
@@ -82,9 +84,20 @@ class Screen:
     def resize(self, output: int) -> None:
         """Take the size that the terminal has now, and send everything again."""
         width, height = os.get_terminal_size(output)
-        if width and height:
+        if 0 < width <= CELLS_MAX and 0 < height <= CELLS_MAX:
             curses.resizeterm(height, width)
         self._window.clear()
+
+    def suspend(self, output: int) -> None:
+        """Give the terminal to the shell, as Ctrl-Z asks for; draw again when it comes back."""
+        curses.def_prog_mode()
+        curses.endwin()
+        former = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        # here the process stands still until somebody types fg
+        signal.signal(signal.SIGTSTP, former)
+        self._window.refresh()
+        self.resize(output)
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines in place of those before."""
@@ -120,7 +133,9 @@ def screen(*, coloured: bool) -> Iterator[Screen]:
     with suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
     ended = 0
-    former = {number: signal.signal(number, _end) for number in ENDINGS}
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDINGS)}
+    for number in ENDINGS:
+        signal.signal(number, _end)
     try:
         window = curses.initscr()
         try:
@@ -153,7 +168,17 @@ def can_move(name: str, output: int) -> bool:
     return bool(curses.tigetstr("cup"))
 
 
+def is_too_large(environment: Mapping[str, str], output: int) -> bool:
+    """Tell whether a terminal says that it has too many cells; curses asks the environment, too."""
+    told = [environment.get(name, "")[:9] for name in ("COLUMNS", "LINES")]
+    sizes = [*os.get_terminal_size(output), *(int(one) for one in told if one.isdecimal())]
+    return max(sizes) > CELLS_MAX
+
+
 def _give_back(window: curses.window) -> None:
+    """Make the terminal what it was. No signal interrupts that: people press Ctrl-C twice."""
+    for number in (signal.SIGINT, *ENDINGS):
+        signal.signal(number, signal.SIG_IGN)
     for end in (lambda: window.keypad(False), lambda: curses.curs_set(1), curses.endwin):
         with suppress(curses.error):
             end()

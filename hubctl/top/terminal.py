@@ -14,8 +14,8 @@ import termios
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from hubctl.page import TERMINALS_PLAIN
 from hubctl.top.shown.spans import ASCII, UTF8, Signs
+from hubterm.output import TERMINALS_PLAIN
 
 SLOW_BAUD = 19_200
 CONSOLE = "linux"
@@ -42,12 +42,12 @@ def why_plain(environment: Mapping[str, str], input_: int, output: int) -> Reaso
     name = environment.get("TERM", "")
     if name in TERMINALS_PLAIN:
         return Reason(f"TERM is {name or 'not set'}")
-    from hubctl.top.screen import can_move
+    from hubctl.top.screen import can_move, is_too_large
 
     if not can_move(name, output):
-        return Reason(
-            f"a terminal of the name {name!r} is not known here, or has no cursor movement"
-        )
+        return Reason(f"no screen is known for TERM={name}; try: TERM=xterm hubctl top")
+    if is_too_large(environment, output):
+        return Reason("the terminal says that it is larger than any")
     baud = slow_baud(output)
     if baud is not None:
         return Reason(f"the line is slow ({baud} baud)", may_be_slow=True)

@@ -18,7 +18,7 @@ from typing import TypeVar, assert_never
 import structlog
 
 from hubcore.backend.ownkeys import KnownPairs
-from hubcore.backend.rotation import Now, Rotation, RotationPace, Step
+from hubcore.backend.rotation import NotNow, Now, Rotation, RotationPace, Step, Waits
 from hubcore.backend.uplink.from_backend import KeyTaken, RotateKey
 from hubcore.backend.uplink.from_hub import NewKey, RetireKey
 from hubcore.errors import HardwareError, StoreError
@@ -66,6 +66,21 @@ class KeyRotation:
     def known(self) -> KnownPairs:
         """The pairs as they are now."""
         return self._pairs.known()
+
+    @property
+    def waits(self) -> Waits:
+        """What a change waits for."""
+        return self._rotation.waits(self.known)
+
+    def why_not(self) -> NotNow | None:
+        """Return why the key may not be changed now; None when it may."""
+        return self._rotation.why_not(self.known, self._now())
+
+    def order(self) -> None:
+        """Change the key, as soon as the uplink lets it. `why_not` has nothing against it."""
+        if self.known.next is None:
+            self._rotation.order()
+        self._wake.set()
 
     def speaks(self, say: Callable[[NewKey | RetireKey], bool]) -> None:
         """Say messages by `say`, which tells whether the uplink has taken one."""

@@ -173,6 +173,11 @@ class Sync:
             **self._about_place(),
         )
 
+    @property
+    def rotation(self) -> KeyRotation | None:
+        """What changes the hub's own key, where the uplink has one."""
+        return self._rotation
+
     def _about_place(self) -> dict[str, Any]:
         """Return where the uplink is, and with which keys."""
         place = self._uplink.place()

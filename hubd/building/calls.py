@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -19,6 +20,7 @@ from hubd.calls.care import CareCalls
 from hubd.calls.devices import DeviceCalls
 from hubd.calls.doors import DoorCalls
 from hubd.calls.evidence import EvidenceCalls
+from hubd.calls.keys import KeyCalls
 from hubd.calls.looks import LookCalls
 from hubd.calls.networks import NetworkCalls
 from hubd.calls.policy import PolicyCalls
@@ -34,6 +36,7 @@ from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.technician.acts import DoorActs
+from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
@@ -80,6 +83,10 @@ def make_door_calls(
     def is_up(part: Part) -> bool:
         return not evidence.problems.stands(CHECKS[CHECK_OF_PART[part]].topic)
 
+    async def rest() -> None:
+        await asyncio.sleep(0)
+        await doors.unlock.at_rest()
+
     report = DoorReport(
         status=status,
         standing=doors.standing,
@@ -96,6 +103,7 @@ def make_door_calls(
         policy=policy,
         grants_of=tickets.grants_of,
         denials=doors.denials,
+        cards_of=CardIndex(policy, evidence.clock, rest=rest).find,
         clock=evidence.clock,
         new_id=_new_id,
     )
@@ -126,6 +134,7 @@ def make_calls(
     of_doors: DoorCalls,
     care: NetworkCare | None,
     network_acts: NetworkActs | None,
+    of_keys: KeyCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
     unlock = doors.unlock
@@ -140,7 +149,8 @@ def make_calls(
         *TrialCalls(trials).table(),
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
-        *EvidenceCalls(_make_sealing(config, keys, evidence)).table(),
+        *of_keys.table(),
+        *EvidenceCalls(_make_sealing(config, keys, evidence), evidence.clock).table(),
     )
 
 

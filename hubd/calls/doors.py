@@ -12,6 +12,7 @@ from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.orders.from_technician import Taken
 from hubd.technician.acts import DoorActs
+from hubd.technician.cardindex import NotReadyError
 from hubd.technician.names import DoorNames, Meant, NoSuchDoorError
 from hubd.technician.report import DoorReport
 from hubd.technician.would import NotOneError, WouldOpen
@@ -65,8 +66,8 @@ class DoorCalls:
             raise CallRefused("bad-time", "`at` is a moment in Unix seconds.")
         meant = self._meant(arguments)
         try:
-            return self._would.document(credential, meant, at)  # type: ignore[arg-type]
-        except NotOneError as error:
+            return await self._would.document(credential, meant, at)  # type: ignore[arg-type]
+        except (NotOneError, NotReadyError) as error:
             raise CallRefused(error.code, str(error)) from error
 
     async def release(self, arguments: Arguments, caller: PeerProcess) -> object:

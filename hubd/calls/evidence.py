@@ -1,4 +1,7 @@
-"""How a technician has the evidence signed that he takes along, on the local socket."""
+"""How a technician has the evidence signed that he takes along, on the local socket.
+
+Law: it keeps a pace, each user's and that of all, for each signature leaves a record.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import asyncio
 
 from hubcore.evidence.export import Ends
 from hubcore.evidence.records import Head
+from hubcore.ports.clock import Clock
+from hubcore.timing.pace import Paces, Rate
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import Call, CallRefused
 from hubd.adapters.local.roles import Role
@@ -14,13 +19,20 @@ from hubd.evidence.sealing import ExportSealing
 
 HASH_BYTES = 32
 NUMBER_MAX = (1 << 63) - 1
+EACH = Rate(burst=10, per_second=1 / 30)
+"""Exports of one user that are signed."""
+WHOLE = Rate(burst=20, per_second=1 / 30)
+"""Exports of all users: some 3,000 records a day at worst."""
+USERS_MAX = 64
 
 
 class EvidenceCalls:
     """A method for each call."""
 
-    def __init__(self, sealing: ExportSealing) -> None:
+    def __init__(self, sealing: ExportSealing, clock: Clock) -> None:
         self._sealing = sealing
+        self._clock = clock
+        self._paces = Paces(each=EACH, whole=WHOLE, sources_max=USERS_MAX)
         self._writing = asyncio.Lock()
 
     def table(self) -> tuple[Call, ...]:
@@ -33,6 +45,8 @@ class EvidenceCalls:
         `before` is the hash before record `first`, `hash` that of record `last`.
         """
         ends = _ends(arguments)
+        if not self._paces.take(caller.uid, self._clock.monotonic()):
+            raise CallRefused("busy", "Too many exports are signed here: wait half a minute.")
         async with self._writing:
             sealed = await self._sealing.seal(ends, TECHNICIAN, caller.uid)
         if sealed is None:
@@ -47,7 +61,8 @@ def _ends(arguments: Arguments) -> Ends:
     """Read what is to be signed. Raise CallRefused."""
     match arguments:
         case {"first": int(first), "before": str(before), "last": int(last), "hash": str(hash_)}:
-            if 1 <= first <= last <= NUMBER_MAX:
+            is_number = not isinstance(first, bool) and not isinstance(last, bool)
+            if is_number and 1 <= first <= last <= NUMBER_MAX:
                 return Ends(Head(first - 1, _hash(before)), Head(last, _hash(hash_)))
     raise _not_named()
 

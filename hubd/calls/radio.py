@@ -66,7 +66,7 @@ class RadioCalls:
         last = arguments.get("last", 2 * KEPT)
         if door is not None and door not in self._doors:
             raise CallRefused("unknown-door", f"There are the doors {', '.join(self._doors)}.")
-        if not isinstance(last, int) or last < 1:
+        if not isinstance(last, int) or isinstance(last, bool) or last < 1:
             raise CallRefused("bad-last", "`last` is how many unlocks: a number from 1.")
         return self._traces.document(None if door is None else str(door), last)
 

@@ -2,7 +2,8 @@
 
 Laws:
 1. Each judgement reads the policy and the clock again.
-2. A policy that cannot be read opens nothing: it is a denial, and told.
+2. A policy that cannot be read opens nothing: it is a denial, and told, once in TELL_SECONDS:
+   onlookers ask, too.
 3. A clock that only the backend doubts decides about nothing but a phone by the full path, which
    has compared it with its own (`hubd.upkeep.backendtime`, law 4).
 """
@@ -26,6 +27,7 @@ from hubcore.ports.stores import PolicyLookups
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 
+TELL_SECONDS = 10.0
 ORDER_SECONDS_MAX = 60
 """An order that would live for longer is refused."""
 _MODE_OF_DOOR = {
@@ -65,6 +67,7 @@ class Judge:
         self._policy = policy
         self._clock = clock
         self._tell = tell
+        self._tell_from = clock.monotonic()
 
     def why_denied(self, claim: Claim, at: float | None = None) -> Denial | None:
         """Tell why a claim is denied now; with `at` (Unix seconds), by the hours of that moment."""
@@ -193,5 +196,8 @@ class Judge:
         return state is ClockState.TRUSTED
 
     def _unreadable(self, error: StoreError) -> Denial:
-        self._tell(EventName.POLICY_UNREADABLE, {Fact.WHY: str(error)})
+        now = self._clock.monotonic()
+        if now >= self._tell_from:
+            self._tell_from = now + TELL_SECONDS
+            self._tell(EventName.POLICY_UNREADABLE, {Fact.WHY: str(error)})
         return Denial.DOOR_FAULT

@@ -65,7 +65,10 @@ class ExportSealing:
         return seal, self._certificate()
 
     def _holds(self, ends: Ends) -> bool:
-        """Tell whether the chain holds both ends; what has gone cannot be looked up."""
-        if ends.before.number < self._log.gone():
-            return False
-        return self._log.holds(ends.before) and self._log.holds(ends.last)
+        """Tell whether the chain holds both ends; what has gone cannot be looked up.
+
+        The chain believes what is said of a record that has gone, so that is asked last: records
+        may go while these are looked up.
+        """
+        holds_both = self._log.holds(ends.before) and self._log.holds(ends.last)
+        return holds_both and ends.before.number >= self._log.gone()

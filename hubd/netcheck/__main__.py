@@ -19,7 +19,17 @@ from hubcore.errors import ConfigError
 from hubd.adapters.host.kerneltime import look
 from hubd.adapters.keys.uplinkkeys import key_from_text
 from hubd.config.file import load
-from hubd.netcheck.steps import Found, Limits, State, Step, Target, clock_step, walk
+from hubd.netcheck.steps import (
+    Found,
+    Limits,
+    Offset,
+    State,
+    Step,
+    Target,
+    clock_step,
+    ntp_step,
+    walk,
+)
 from hubterm.deadline import TIMEOUT
 from hubterm.exits import NO, OK
 from hubterm.output import as_tool, prepare
@@ -28,6 +38,8 @@ from hubterm.text import clean, document
 
 CONFIG = Path("/etc/hubd/hubd.toml")
 KEY_CHARACTERS_MAX = 256
+CLOCK = "clock"
+"""The step that only a running hub can measure."""
 _PLACE = re.compile(r"(?:tcp://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII)
 _PORT_MAX = 65_535
 EXAMPLES = """\b
@@ -48,12 +60,23 @@ Examples:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON with a schema number, for machines."
 )
+@click.option("--clock-of", hidden=True, help="The endpoint of the running hub.")
+@click.option("--clock-offset", type=float, hidden=True, help="Its backend's time less its own.")
+@click.option("--clock-within", type=float, hidden=True, help="The bound of that.")
 @TIMEOUT
-def netcheck(place: str | None, backend_key: Path | None, config: Path, as_json: bool) -> None:
+def netcheck(
+    place: str | None,
+    backend_key: Path | None,
+    config: Path,
+    as_json: bool,
+    clock_of: str | None,
+    clock_offset: float | None,
+    clock_within: float | None,
+) -> None:
     """Take each step to the backend, and say which one fails and why.
 
     Without HOST:PORT: to the first endpoint of the configuration. Exit status 1: a step did not go
-    well, or could not be measured.
+    well, or could not be measured; the backend's clock alone may stay unmeasured.
     """
     try:
         host, port = _host_and_port(place or _configured(config))
@@ -61,13 +84,16 @@ def netcheck(place: str | None, backend_key: Path | None, config: Path, as_json:
     except (ConfigError, OSError) as error:
         end_with_error("unreadable", str(error), as_json)
     found = asyncio.run(walk(Target(host, port, key), Limits()))
-    found.steps.append(clock_step(look))
+    offset = None
+    if clock_offset is not None and clock_of is not None and _is_at(clock_of, host, port):
+        offset = Offset(clock_offset, clock_within)
+    found.steps += [clock_step(offset), ntp_step(look)]
     if as_json:
         steps = [_document(step) for step in found.steps]
         print(document(host=host, port=port, proven=found.proven, steps=steps))
     else:
         _show(found)
-    is_well = all(step.state is State.OK for step in found.steps)
+    is_well = all(step.state is State.OK for step in found.steps if step.id != CLOCK)
     sys.exit(OK if is_well else NO)
 
 
@@ -92,13 +118,21 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return match[1].strip("[]"), int(match[2])
 
 
+def _is_at(endpoint: str, host: str, port: int) -> bool:
+    """Tell whether the running hub's endpoint is this place."""
+    match = _PLACE.fullmatch(endpoint)
+    return match is not None and (match[1].strip("[]"), int(match[2])) == (host, port)
+
+
 def _document(step: Step) -> dict[str, object]:
     """Return a step for machines."""
     return {
         "id": step.id,
         "state": step.state,
         "what": step.what,
+        "cause": step.cause,
         "remedy": step.remedy,
+        "family": step.family,
         "milliseconds": step.milliseconds,
     }
 

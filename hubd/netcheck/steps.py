@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,19 +27,21 @@ from hubd.adapters.curve.dialer import Dialer
 from hubd.adapters.curve.names import Address, Names, Resolve
 from hubd.adapters.curve.reasons import handshake_failure
 from hubd.adapters.curve.timings import Timings
-from hubd.adapters.curve.wire import Wire, WireLimits
+from hubd.adapters.curve.wire import CLOSED, Wire, WireLimits
 from hubd.adapters.curve.zmtp import GREETING_BYTES, HandshakeProgress, InboundFrames
 from hubd.adapters.keys.uplinkkeys import make_pair
+from hubd.netcheck import causes
+from hubd.netcheck.causes import REMEDIES, Cause
 
 RESOLVE_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 CURVE_SECONDS = 5.0
+FAMILIES: Mapping[int, str] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 
 _GREETING = (
     b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"CURVE".ljust(20, b"\0") + b"\0" + bytes(31)
 )
 """RFC 23: of a client, version 3.0."""
-_CURVE_REMEDY = "Compare host, port and the backend's public key with the operator's."
 
 
 class State(StrEnum):
@@ -53,13 +55,22 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `milliseconds`: how long it took, None where that says nothing."""
+    """One step. `milliseconds`: how long it took, None where that says nothing.
+
+    `cause`: why it did not go well, None when it did. `family`: of an address, `ipv4` or `ipv6`.
+    """
 
     id: str
     state: State
     what: str
-    remedy: str | None = None
+    cause: Cause | None = None
     milliseconds: float | None = None
+    family: str | None = None
+
+    @property
+    def remedy(self) -> str | None:
+        """What to do."""
+        return None if self.cause is None else REMEDIES[self.cause]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,14 @@ class Target:
     host: str
     port: int
     key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """The backend's time less this hub's in seconds; `within`: the bound of its error."""
+
+    seconds: float
+    within: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,8 @@ async def walk(target: Target, limits: Limits, resolve: Resolve = socket.getaddr
     try:
         addresses = await names.addresses(limits.resolve_seconds)
     except LinkError as error:
-        found.steps.append(Step("name", State.FAILED, str(error)))
+        cause = causes.of_name(error.__cause__)
+        found.steps.append(Step("name", State.FAILED, str(error), cause))
         return found
     shown = ", ".join(map(str, addresses))
     found.steps.append(Step("name", State.OK, shown, milliseconds=_since(began)))
@@ -120,14 +140,15 @@ async def walk(target: Target, limits: Limits, resolve: Resolve = socket.getaddr
 async def _connect(address: Address, port: int, limits: Limits) -> Step:
     """Connect and leave: the time is one round trip."""
     began = time.monotonic()
+    family = FAMILIES.get(address.family)
     try:
         connection = await _dial(address, port, limits)
     except LinkError as error:
-        remedy = "Look at the backend, then at the firewalls between."
-        return Step("connect", State.FAILED, str(error), remedy)
+        cause = causes.of_connect(error.__cause__)
+        return Step("connect", State.FAILED, str(error), cause, family=family)
     took = _since(began)
     connection.close()
-    return Step("connect", State.OK, f"{address} port {port}", milliseconds=took)
+    return Step("connect", State.OK, f"{address} port {port}", milliseconds=took, family=family)
 
 
 async def _dial(address: Address, port: int, limits: Limits) -> socket.socket:
@@ -152,14 +173,14 @@ async def _greet(address: Address, target: Target, limits: Limits) -> Step:
         finally:
             writer.transport.abort()
     except LinkError as error:
-        hint = "The port for enrolment is another one, and answers otherwise."
-        return Step("curve", State.FAILED, f"what answers {error}", hint)
+        return Step("curve", State.FAILED, f"what answers {error}", Cause.NOT_CURVE)
     except OSError as error:
-        return Step("curve", State.FAILED, error.strerror or str(error), _CURVE_REMEDY)
+        return Step("curve", State.FAILED, error.strerror or str(error), Cause.BROKEN)
     if seen.progress is HandshakeProgress.GREETING:
         what = "CurveZMQ is spoken there; whose key it is was not asked, for none is known here"
         return Step("curve", State.OK, what, milliseconds=_since(began))
-    return Step("curve", State.FAILED, handshake_failure(seen.progress, "", has_closed))
+    cause = causes.of_handshake(seen.progress, has_closed)
+    return Step("curve", State.FAILED, handshake_failure(seen.progress, "", has_closed), cause)
 
 
 async def _read_greeting(
@@ -195,15 +216,21 @@ async def _shake_hands(address: Address, target: Target, key: bytes, limits: Lim
                         carrying.cancel()
                         connection.close()
                 progress = wire.inbound.progress
+                ended = wire.ended
     except (LinkError, zmq.ZMQError, OSError) as error:
-        return Step("curve", State.FAILED, str(error), _CURVE_REMEDY)
+        is_other = isinstance(error, LinkError)
+        cause = Cause.NOT_CURVE if is_other else Cause.BROKEN
+        return Step("curve", State.FAILED, str(error), cause)
     if is_up or progress in (HandshakeProgress.WELCOME, HandshakeProgress.READY):
         what = "the backend proved its key; whether it knows this hub's key was not asked"
         return Step("curve", State.OK, what, milliseconds=_since(began) if is_up else None)
     if progress is HandshakeProgress.REFUSED:
         what = "a refusal came, which proves nothing: the backend's key was not seen"
-        return Step("curve", State.UNKNOWN, what, _CURVE_REMEDY)
-    return Step("curve", State.FAILED, why)
+        return Step("curve", State.UNKNOWN, what, Cause.KEY_REFUSED)
+    cause = causes.of_handshake(progress, bool(ended))
+    if ended and ended != CLOSED:
+        cause = Cause.NOT_CURVE
+    return Step("curve", State.FAILED, why, cause)
 
 
 async def _carry(wire: Wire) -> None:
@@ -212,15 +239,32 @@ async def _carry(wire: Wire) -> None:
         await wire.carry()
 
 
-def clock_step(look: Callable[[], KernelTime | None]) -> Step:
+def clock_step(offset: Offset | None) -> Step:
+    """Tell how far the backend's clock is from this one, where a running hub knows it."""
+    if offset is None:
+        what = "not measured: the backend tells its time to an enrolled hub alone, in its greeting"
+        return Step("clock", State.UNKNOWN, what, Cause.NOT_MEASURED)
+    within = "" if offset.within is None else f", within {offset.within:.3f} s"
+    what = (
+        f"the backend's time less this hub's: {offset.seconds:+.3f} s{within}, by the running hub"
+    )
+    return Step("clock", State.OK, what)
+
+
+def ntp_step(look: Callable[[], KernelTime | None]) -> Step:
     """Tell whether a time service keeps this machine's clock."""
     kernel = look()
     if kernel is None:
-        return Step("ntp", State.UNKNOWN, "the kernel does not say who keeps the clock")
+        what = "the kernel does not say who keeps the clock"
+        return Step("ntp", State.UNKNOWN, what, Cause.NOT_MEASURED)
     if not kernel.synchronised:
         what = "no time service keeps this clock"
-        return Step("ntp", State.WARNING, what, "See: timedatectl timesync-status")
-    return Step("ntp", State.OK, f"kept, wrong by at most {kernel.error_seconds_max:.3f} s")
+        return Step("ntp", State.WARNING, what, Cause.UNSYNCHRONISED)
+    what = (
+        f"kept; off by some {kernel.error_seconds:.4f} s by its own estimate, "
+        f"wrong by at most {kernel.error_seconds_max:.3f} s"
+    )
+    return Step("ntp", State.OK, what)
 
 
 def _since(began: float) -> float:

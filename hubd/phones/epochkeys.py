@@ -4,7 +4,8 @@ Laws:
 1. A key is made off the event loop and ahead of need. It is never written anywhere.
 2. No other loop waits for it, and no stop does: a small board takes up to a minute.
 3. Each change, from no key to a key or back, is reported at once.
-4. A machine that gives no thread is asked again after CHECK_SECONDS. The key in use stays as long
+4. Whoever may act at the hub can ask for another key at any time (`renew`).
+5. A machine that gives no thread is asked again after CHECK_SECONDS. The key in use stays as long
    as it may.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -51,6 +53,11 @@ class EpochKeys:
         self._start = start
         self._check_seconds = check_seconds
         self._failure_logged = False
+        self._asked = asyncio.Event()
+
+    def renew(self) -> None:
+        """Make another key now; the one in use opens what is sealed to it as long as it may."""
+        self._asked.set()
 
     async def run(
         self, clock: Clock, beat: Callable[[], None], changed: Callable[[], None]
@@ -65,10 +72,13 @@ class EpochKeys:
             self._ring.expire(clock.wall())
             changed()
             due = self._ring.due(clock.wall(), clock.monotonic())
-            if due:
+            if due or self._asked.is_set():
+                self._asked.clear()
                 await self._make(clock)
                 changed()
-            await asyncio.sleep(self._check_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._check_seconds):
+                    await self._asked.wait()
 
     async def _make(self, clock: Clock) -> None:
         """Add a key to the ring, or log once why none can be made."""

@@ -182,6 +182,11 @@ class ProvenPolicy:
         with self._noticing():
             return self._file.card(digest)
 
+    def holders_in(self, page: int) -> Sequence[tuple[str, bytes]] | None:
+        """See `ports.stores.PolicyFile.holders_in`."""
+        with self._noticing():
+            return self._file.holders_in(page)
+
     def operator(self, name: str) -> Operator | None:
         """See `ports.stores.PolicyLookups.operator`; None while the state is in doubt."""
         if self._doubt is not None:

@@ -1,23 +1,24 @@
 """Would this credential open this door, and why not: what `hubctl policy why` asks.
 
 A phone brings its grant, so the hub holds none for it. It has the grants of phones that it let in
-within the last days (their tickets), what it refused since it started, and the cards of the policy
-that it met so. The rest is on the disk by digests: whether a whole credential is revoked or
-disabled.
+within the last days (their tickets), what it refused since it started, and the cards of the policy.
+Whether a credential is revoked or disabled is on the disk by digests, of whole ones alone.
 
 Laws:
 1. It asks the same judgement with the same facts as a claim. It records and changes nothing.
-2. A beginning is enough where it is that of one credential alone. No id is listed: of several only
-   their number is told.
-3. What it looks through is bounded: tickets (`phone.tickets`), denials (`upkeep.denials`), and one
-   row of the disk for each access point.
-4. The proof is taken as given: the phone signs by the full path, and who holds a card with a PIN
+2. A beginning is enough where it is that of one credential alone, and no longer than what is shown
+   of it. A longer one is nobody's, unless it is whole: else an onlooker could find out the rest of
+   an id, one character after the other. No id is listed: of several only their number is told.
+3. What it looks through is bounded: tickets (`phone.tickets`), denials (`upkeep.denials`), an index
+   of the cards (`technician.cardindex`), and at most CARDS_MAX cards of one credential.
+4. All users together ask at the pace ASKED.
+5. The proof is taken as given: the phone signs by the full path, and who holds a card with a PIN
    knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,14 +27,18 @@ from hubcore.access.claim import Claim, Strength
 from hubcore.access.grant import Grant
 from hubcore.access.words import Action, Denial
 from hubcore.errors import HubError
-from hubcore.evidence.facts import Fact, shown
+from hubcore.evidence.facts import Fact, shown, shown_chars
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
+from hubcore.timing.pace import Bucket, Rate
+from hubd.technician.cardindex import BEGINNING_CHARS
 from hubd.technician.names import Meant
 from hubd.upkeep.denials import LastDenials
 
-BEGINNING_CHARS = 6
+ASKED = Rate(burst=20, per_second=1.0)
+"""Questions of all users: each may read some hundred pages of the policy."""
 CREDENTIAL_CHARS_MAX = 64
+CARDS_MAX = 8
 _BY_CARD = (Strength.CARD, Strength.CARD_AND_PIN)
 
 
@@ -112,27 +117,38 @@ class WouldOpen:
         policy: PolicyLookups,
         grants_of: Callable[[str], Sequence[Grant]],
         denials: LastDenials,
+        cards_of: Callable[[str], Awaitable[Mapping[str, Sequence[bytes]]]],
         clock: Clock,
         new_id: Callable[[], bytes],
+        pace: Rate = ASKED,
     ) -> None:
-        """`grants_of` has the grants of tickets, by the beginning of their credentials."""
+        """`grants_of` has the grants of tickets, by the beginning of their credentials.
+
+        `cards_of` finds the digests of cards in the same way, by credential.
+        """
         self._zone = zone
         self._judge = judge
         self._policy = policy
         self._grants_of = grants_of
         self._denials = denials
+        self._cards_of = cards_of
         self._clock = clock
         self._new_id = new_id
+        self._pace = Bucket(pace)
 
-    def document(self, beginning: str, meant: Meant, at: float | None) -> Mapping[str, object]:
-        """Return the answer for each access point. Raise NotOneError, StoreError."""
+    async def document(
+        self, beginning: str, meant: Meant, at: float | None
+    ) -> Mapping[str, object]:
+        """Return the answer for each access point. Raise NotOneError, NotReadyError, StoreError."""
         if not BEGINNING_CHARS <= len(beginning) <= CREDENTIAL_CHARS_MAX:
             raise NotOneError(
                 "bad-credential",
                 f"Type at least {BEGINNING_CHARS} characters of the credential, at most "
                 f"{CREDENTIAL_CHARS_MAX}.",
             )
-        holder = self._holder(beginning)
+        if not self._pace.take(self._clock.monotonic()):
+            raise NotOneError("busy", "Too many such questions at once: ask again.")
+        holder = await self._holder(beginning)
         known = holder is not None
         answers: list[Mapping[str, object]] = []
         for point in meant.points:
@@ -175,19 +191,28 @@ class WouldOpen:
         why = self._judge.why_shut((point,))
         return _told(None, None if why is None else str(why))
 
-    def _holder(self, beginning: str) -> _Holder | None:
+    async def _holder(self, beginning: str) -> _Holder | None:
         """Return the one credential that begins so, None when the hub has none.
 
-        Raise NotOneError for several, StoreError.
+        Raise NotOneError for several, NotReadyError, StoreError.
         """
-        grants = {grant.credential: grant for grant in self._grants_of(beginning)}
+        grants = {
+            grant.credential: grant
+            for grant in self._grants_of(beginning)
+            if _may_mean(beginning, grant.credential)
+        }
         claims = [
             claim
             for denial in self._denials.newest_first()
             if (claim := denial.operation.claim) is not None
-            and claim.credential.startswith(beginning)
+            and _may_mean(beginning, claim.credential)
         ]
-        known = {*grants, *(claim.credential for claim in claims)}
+        of_policy = {
+            credential: digests
+            for credential, digests in (await self._cards_of(beginning)).items()
+            if _may_mean(beginning, credential)
+        }
+        known = {*grants, *of_policy, *(claim.credential for claim in claims)}
         if beginning in known:
             known = {beginning}
         if len(known) > 1:
@@ -199,7 +224,7 @@ class WouldOpen:
             return None
         (credential,) = known
         own = [claim for claim in claims if claim.credential == credential]
-        digests = {claim.grant_id for claim in own if claim.strength in _BY_CARD}
+        digests = of_policy.get(credential, ())[:CARDS_MAX]
         cards = [card for digest in digests if (card := self._policy.card(digest)) is not None]
         return _Holder(
             credential=credential,
@@ -207,6 +232,13 @@ class WouldOpen:
             cards=tuple(cards),
             refused={claim.access_point: claim for claim in reversed(own)},
         )
+
+
+def _may_mean(typed: str, credential: str) -> bool:
+    """Tell whether somebody who knows no more than is shown may mean a credential (law 2)."""
+    if typed == credential:
+        return True
+    return len(typed) <= shown_chars(credential) and credential.startswith(typed)
 
 
 def _told(claim: Claim | None, why: str | None) -> Mapping[str, object]:

@@ -94,6 +94,7 @@ class DenialReport:
             "count": denial.count,
             "by": str(operation.kind),
             "asker": facts["asker"],
+            "uid": operation.uid,
             "path": facts.get("path"),
             "reader": facts.get("reader"),
             "point": operation.point,

@@ -23,7 +23,7 @@ from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers, mover_kinds
 from hubd.wiring.networks import make_networks
 from hubd.wiring.parts import MadeMovers, Parts, RunPart, TellPart
-from hubd.wiring.radios import look_at_radio, make_radio
+from hubd.wiring.radios import listen_with_another, look_at_radio, make_radio
 from hubd.wiring.readers import look_at_readers, make_readers
 from hubd.wiring.uplinks import make_uplink
 
@@ -58,6 +58,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         devices=make_devices(config, device_kinds(networks)),
         network=networks.network(config),
         read_inputs=read_inputs,
+        listen=listen_with_another(config),
     )
 
 

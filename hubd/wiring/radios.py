@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import Radio
+from hubcore.ports.radio import Listen, Radio
 from hubd.adapters.bluez.plan import RadioNews
 from hubd.adapters.bluez.radio import BluezRadio
 from hubd.adapters.host.systemd import ask_for_new_bluetoothd
@@ -16,7 +16,7 @@ from hubd.adapters.keys.keyfiles import load_beacon
 from hubd.config import radio as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
-from hubd.wiring.look import bluetooth
+from hubd.wiring.look import bluetooth, hearing
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
 from hubd.wiring.parts import TellPart
@@ -51,6 +51,11 @@ def make_radio(config: Config, tell: TellPart) -> Radio:
     """Make the radio of the configuration. Raise ConfigError for a wrong beacon key."""
     kind = RADIO_KINDS[type(config.radio)]
     return kind.make(config.radio, load_beacon(config), tell)
+
+
+def listen_with_another(config: Config) -> Listen:
+    """Return what hears the hub's own advertisement by a second adapter of the machine."""
+    return partial(hearing.hear, config.radio.adapter)
 
 
 def look_at_radio(config: Config, world: World) -> Iterator[Finding]:

@@ -44,6 +44,9 @@ class Daemon:
         self.answer = answer
         self.asked: list[str] = []
         """The names of the calls that came."""
+        self.arguments: list[dict[str, Any]] = []
+        """What came with each of them."""
+        self.connections = 0
 
     def __enter__(self) -> Daemon:
         self._listener = socket.socket(socket.AF_UNIX)
@@ -66,21 +69,24 @@ class Daemon:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             with connection, contextlib.suppress(OSError):
                 self._speak(connection)
 
     def _speak(self, connection: socket.socket) -> None:
         """Answer until the other end closes, or nothing more can be understood."""
-        for call in _calls(connection):
+        for request in _requests(connection):
+            call = str(request["call"])
             self.asked.append(call)
+            self.arguments.append(request.get("args", {}))
             said = self.answer(call)
             connection.sendall(said)
             if call == "tail" or not said.endswith(b"\n"):
                 return
 
 
-def _calls(connection: socket.socket) -> Iterator[str]:
-    """Yield the name of each call; the bytes that come along are dropped."""
+def _requests(connection: socket.socket) -> Iterator[dict[str, Any]]:
+    """Yield each request; the bytes that come along are dropped."""
     received = b""
     while True:
         line, end, rest = received.partition(b"\n")
@@ -90,7 +96,7 @@ def _calls(connection: socket.socket) -> Iterator[str]:
             while len(rest) < body:
                 rest += connection.recv(1 << 16)
             received = rest[body:]
-            yield str(request["call"])
+            yield request
             continue
         more = connection.recv(1 << 16)
         if not more:

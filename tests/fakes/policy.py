@@ -92,6 +92,12 @@ class FakePolicy:
         self._fail_if_told()
         return self.cards.get(digest)
 
+    def holders_in(self, page: int) -> Sequence[tuple[str, bytes]] | None:
+        """Each card has a page of its own."""
+        self._fail_if_told()
+        cards = list(self.cards.values())
+        return [(cards[page].credential, cards[page].digest)] if page < len(cards) else None
+
     def operator(self, name: str) -> Operator | None:
         self._fail_if_told()
         return self.operators.get(name)

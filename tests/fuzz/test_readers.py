@@ -125,6 +125,7 @@ def documents() -> dict[str, bytes]:
             from_hub.OrderResult(bytes(16), OrderOutcome.REFUSED, "no right")
         ),
         "standing": write_orders([CarriedOrder(7, DoorOrder.HOLD_OPEN, 9, "operator-7")]),
+        "standing here": write_orders([CarriedOrder(7, DoorOrder.LOCKDOWN, None, "x", 1000)]),
         "acknowledge": codec.encode(from_backend.Acknowledge((1, 2, 3))),
         "halt": codec.encode(from_backend.Halt(Cause.GAP, 7, bytes(32), "record 9 comes again")),
         "hello": codec.encode(
@@ -199,7 +200,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
         FrameError,
         ("hello", "release", "act result", "order result", "telemetry"),
     ),
-    "standing orders": (read_orders, FrameError, ("standing",)),
+    "standing orders": (read_orders, FrameError, ("standing", "standing here")),
 }
 
 

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -33,7 +34,7 @@ from hubd.building.topics import judged
 from hubd.config.file import load
 from hubd.enrolment.__main__ import enroll as enrolment_program
 from hubd.netcheck.__main__ import netcheck as netcheck_program
-from hubd.upkeep.checks import Area
+from hubd.upkeep.checks import Area, Topic
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.fakes.network import SHOWN
@@ -133,6 +134,15 @@ CASES: dict[Words, Case] = {
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")
     ),
     ("state", "accept"): Case(says=("Nothing was in doubt",), keys=("was", "policy_version")),
+    ("keys",): Case(
+        says=("identity", "ES256", "epoch", "in memory alone", "uplink", "issuer (public)"),
+        keys=("keys",),
+    ),
+    ("keys", "rotate"): Case(
+        says=("Recorded, and changed: the epoch key is",),
+        keys=("key", "before", "id"),
+        more=("epoch",),
+    ),
     ("metrics",): Case(says=("hubd_up 1", "hubd_strike_asked_seconds_count"), keys=("metrics",)),
     ("ble",): Case(
         says=("virtual air", "on air", "since", "phones connected"),
@@ -250,6 +260,7 @@ class Asked:
         self._at_work: set[asyncio.Future[None]] = set()
         service.handlers |= {
             "node.ping": lambda _: {"responded": True},
+            "endpoint.invoke_cc_api": lambda _: {"response": {"currentMode": 255}},
             "controller.begin_inclusion": lambda _: self._later(self._found()),
             "controller.grant_security_classes": lambda _: self._later(self._shown()),
             "controller.validate_dsk_and_enter_pin": lambda _: self._later(self._taken_in()),
@@ -564,7 +575,26 @@ async def test_the_doctor_looks_at_every_topic_that_this_hub_has(stage: Stage) -
     told = {one["id"]: one["area"] for one in await stage.hub("checks")}
     assert set(told) == {str(topic) for topic in judged(load(stage.site.hub / "hub.toml"))}
     assert set(told.values()) <= set(Area)
-    assert "devices_dead" not in told, "this hub has no device"
+    assert "devices_dead" in told, "this hub has a device"
+    assert len(told) < len(Topic), "and not everything else"
+
+
+async def test_the_doctor_tells_of_a_table_that_was_edited(stage: Stage) -> None:
+    """Somebody wrote a use of a grant into the evidence that no record tells of."""
+    await stage.stop("hub")
+    audit = stage.site.hub / "state" / "audit.db"
+    with contextlib.closing(sqlite3.connect(audit)) as connection, connection:
+        row = (b"no-grant", 1, bytes(8), int(time.time()) + 86_400, 1)
+        connection.execute(
+            "INSERT INTO uses (grant_id, use, op, expires, number) VALUES (?, ?, ?, ?, ?)", row
+        )
+    await start_again(stage)
+    told = {one.get("check") for one in await stage.hub("checks")}
+    assert "uses-edited" in told
+    await stage.stop("hub")
+    await start_again(stage)
+    told = {one.get("check") for one in await stage.hub("checks")}
+    assert "uses-edited" not in told, "it was made again from the records"
 
 
 async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> None:
@@ -583,6 +613,7 @@ async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> Non
         "active-backend": "ok",
         "active-radio": "unknown",
         "active-reader-front": "ok",
+        "active-device-vault": "ok",
     }
     assert (await details_of(stage, RecordKind.ACT))[before:] == [
         {"what": "try", "vouched_by": "technician", "uid": os.geteuid()}
@@ -642,14 +673,18 @@ async def test_tails_that_nobody_reads_keep_nobody_out(stage: Stage) -> None:
         assert (await look(stage, ("doors",)))[0] == 0
 
 
+async def exports_of(stage: Stage) -> list[dict[str, Any]]:
+    return [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+
+
 async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage) -> None:
-    before = await records_of(stage, RecordKind.ACT)
+    before = len(await exports_of(stage))
     target = disk_of(stage) / "signed.cbor"
     status, out, err = await ended(
         await start(stage, "audit", "export", str(target), "--file", "{audit}", "--json")
     )
     assert (status, err, json.loads(out)["signed"]) == (0, "", True)
-    exports = [one for one in await details_of(stage, RecordKind.ACT) if one["what"] == "export"]
+    exports = await exports_of(stage)
     assert len(exports) == before + 1
     assert exports[-1]["uid"] == os.geteuid()
     issuer = stage.site.path / "issuer.cbor"
@@ -734,3 +769,39 @@ async def test_a_network_that_is_away_is_said_with_what_to_do(
         return (await stage.hub("zwave"))["zwave"]["fault"] is None
 
     await stage.until(back, "the network is there again")
+
+
+async def test_the_key_of_the_uplink_is_changed_once_and_the_backend_knows_it(
+    stage: Stage,
+) -> None:
+    async def rotated() -> tuple[int | None, str, str]:
+        return await ended(await start(stage, "keys", "rotate", "uplink", "--json"))
+
+    status, out, err = await rotated()
+    assert (status, err) == (0, "")
+    document = json.loads(out)
+    assert document["id"] != document["before"]
+
+    async def connected() -> bool:
+        backend = (await stage.hub("status"))["backend"]
+        return bool(backend["connected"] and backend["key"] == document["id"])
+
+    await stage.until(connected, "the uplink is there with its new key")
+    status, out, err = await rotated()
+    assert (status, out) == (1, "")
+    assert json.loads(err)["error"]["code"] == "too-soon"
+    acts = [one["what"] for one in await details_of(stage, RecordKind.ACT)]
+    assert acts.count("rotate uplink key") == 1
+
+
+async def test_no_secret_of_a_key_file_is_shown(stage: Stage) -> None:
+    _, out, _ = await look(stage, ("keys",), "--json")
+    private = [
+        path
+        for path in stage.site.hub.rglob("*")
+        if path.is_file() and ("identity" in path.name or "secret" in path.name)
+    ]
+    assert private
+    for path in private:
+        for line in path.read_bytes().split(b"\n"):
+            assert len(line) < 8 or line.decode("latin-1") not in out

@@ -50,9 +50,11 @@ from hubcore.evidence.records import (
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubctl.commands.audit.exported import check
 from hubctl.main import hubctl
+from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import CallRefused
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.calls.evidence import EvidenceCalls
+from hubd.calls.evidence import EACH, EvidenceCalls
+from hubd.calls.evidence import WHOLE as ALL_USERS
 from hubd.evidence.sealing import ExportSealing
 from hubterm.exits import CANNOT_PRINT, INTERRUPTED, UNREADABLE, USAGE
 from hubterm.progress import Progress
@@ -337,6 +339,15 @@ def test_a_file_that_cannot_be_written_is_told(log: Path, tmp_path: Path) -> Non
     assert export(log, "/dev/full").exit_code == CANNOT_PRINT
 
 
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+def test_the_evidence_is_not_replaced_by_its_export(log: Path, end: str) -> None:
+    before = log.read_bytes()
+    (log.parent.parent / "link").symlink_to(log.parent)
+    for folder in (log.parent, log.parent.parent / "link"):
+        assert export(log, str(folder / f"{log.name}{end}")).exit_code == USAGE
+    assert log.read_bytes() == before
+
+
 def test_tampering_is_found_by_the_command(log: Path, tmp_path: Path) -> None:
     target = tmp_path / "all.cbor"
     export(log, str(target))
@@ -371,8 +382,19 @@ def test_what_does_not_go_with_an_export_is_refused(log: Path, tmp_path: Path) -
     assert verify(tmp_path / "none.cbor").exit_code == UNREADABLE
 
 
-def test_ctrl_c_leaves_no_part_of_a_file(tmp_path: Path) -> None:
-    """It is interrupted while it waits for the hub: all records are written by then."""
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGINT, INTERRUPTED),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+    ],
+)
+def test_what_ends_it_leaves_no_part_of_a_file(tmp_path: Path, number: int, status: int) -> None:
+    """It is interrupted while it waits for the hub: all records are written by then.
+
+    A connection that drops sends SIGHUP.
+    """
     path = tmp_path / "audit.db"
     written(path, 3)
     target = tmp_path / "out"
@@ -393,9 +415,9 @@ def test_ctrl_c_leaves_no_part_of_a_file(tmp_path: Path) -> None:
             hub.settimeout(SECONDS)
             assert b"seal-export" in hub.recv(4096)
             assert [one.name for one in target.iterdir()] != []
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, out, err) == (INTERRUPTED, b"", b"")
+    assert (process.returncode, out, err) == (status, b"", b"")
     assert list(target.iterdir()) == []
 
 
@@ -484,14 +506,59 @@ async def test_without_its_record_nothing_is_signed() -> None:
         {"first": "1", "before": "00" * 32, "last": 1, "hash": "00" * 32},
         {"first": 1, "before": "00" * 32, "last": 1 << 63, "hash": "00" * 32},
         {"first": 1, "before": None, "last": 1, "hash": []},
+        {"first": True, "before": "00" * 32, "last": 1, "hash": "00" * 32},
+        {"first": 1.0, "before": "00" * 32, "last": 1, "hash": "00" * 32},
     ],
 )
 async def test_a_call_that_names_no_export_is_refused(arguments: dict[str, object]) -> None:
     log = await filled(2)
-    (call,) = EvidenceCalls(sealing(log)[0]).table()
+    (call,) = EvidenceCalls(sealing(log)[0], FakeClock()).table()
     with pytest.raises(CallRefused):
         await call.handler(arguments, None)  # type: ignore[arg-type]
     assert len(log.stored) == 2
+
+
+@pytest.mark.asyncio
+async def test_records_of_exports_do_not_come_at_the_pace_of_who_asks() -> None:
+    log = await filled(5)
+    clock = FakeClock()
+    (call,) = EvidenceCalls(sealing(log)[0], clock).table()
+    arguments = {
+        "first": 1,
+        "before": Head().hash.hex(),
+        "last": 5,
+        "hash": head_of(log, 5).hash.hex(),
+    }
+
+    async def signed(uid: int) -> int:
+        before = len(log.stored)
+        for _ in range(EACH.burst * 3):
+            with contextlib.suppress(CallRefused):
+                await call.handler(arguments, PeerProcess(pid=1, uid=uid, gid=uid))
+        return len(log.stored) - before
+
+    assert await signed(1000) == EACH.burst
+    assert sum([await signed(uid) for uid in range(1001, 1010)]) == ALL_USERS.burst - EACH.burst
+    clock.advance(1 / EACH.per_second)
+    assert await signed(1000) == 1
+
+
+class _Going(FakeAudit):
+    """Records go while they are looked up; it believes what is said of those that have gone."""
+
+    def holds(self, head: Head) -> bool:
+        self.went = head.number
+        return True
+
+
+@pytest.mark.asyncio
+async def test_records_that_go_while_they_are_looked_up_are_not_signed() -> None:
+    log = _Going()
+    for n in range(5):
+        await log.append(Record(RecordKind.DOOR, AT_MS, n, {"door": "front"}))
+    use, _told = sealing(log)
+    forged = Ends(Head(1, bytes(32)), Head(4, bytes(32)))
+    assert await use.seal(forged, "technician", 1000) is None
 
 
 def test_a_standard_reader_reads_it() -> None:

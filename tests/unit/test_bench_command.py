@@ -29,6 +29,7 @@ from hubctl.bench.timing import (
     worst,
 )
 from hubctl.bench.work import FOLDER, folder_on
+from hubctl.commands.care.bench import bits_of
 from hubctl.main import hubctl
 from hubterm.exits import INTERRUPTED, NOT_ALLOWED, UNREADABLE
 from tests.unit.test_bluez_radio import Rig, a_bus
@@ -60,6 +61,24 @@ def test_for_people_each_figure_says_what_it_means(tmp_path: Path) -> None:
     result = bench(tmp_path)
     for said in ("an unlock", "before the door moves", "RSA-2048", "of 500 ms"):
         assert said in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        ("[protocol]\nrsa_bits = 2048\n", 2048),
+        ("[protocol]\nrsa_bits = 4096\n", 4096),
+        ("[protocol]\nrsa_bits = 7\n", 3072),
+        ("[hub]\n", 3072),
+        ("no TOML", 3072),
+    ],
+)
+def test_keys_are_as_large_as_the_configuration_has_them(
+    tmp_path: Path, text: str, bits: int
+) -> None:
+    (tmp_path / "hubd.toml").write_text(text)
+    assert bits_of(tmp_path / "hubd.toml") == bits
+    assert bits_of(tmp_path / "none.toml") == 3072
 
 
 def test_where_it_cannot_be_measured(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from benchmarks import (
     offline_figures,
     policies_figures,
     remote_figures,
+    screen,
     start,
     stats,
     table,
@@ -182,6 +183,18 @@ def test_a_report_of_a_long_log_counts_as_much_as_one_of_its_last_days(tmp_path:
     long, short = longreport.measure(logs, turns=1)
     assert long.counted | short.counted <= {299, 300}
     assert longreport.said(long, short).count("long / short") == 2
+
+
+async def test_a_screen_sends_its_line_what_changed_and_nothing_while_nothing_does(
+    tmp_path: Path,
+) -> None:
+    """Bytes are counted, not times."""
+    rounds = await screen.measure(tmp_path, 2)
+    assert rounds.idle == [0, 0]
+    assert min(rounds.whole) > screen.COLUMNS
+    assert min(rounds.two_cells) > 0
+    assert max(rounds.two_cells) < min(rounds.whole) / 10
+    assert "two cells changed, each second / the whole screen: 0.0" in screen.said(rounds)
 
 
 def by_key(rows: list[Figure]) -> dict[str, Figure]:

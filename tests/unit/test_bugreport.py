@@ -23,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.evidence.records import Record, RecordKind
-from hubctl.commands.care.bugreport import learn
+from hubctl.commands.care.bugreport import STATE, learn
+from hubctl.gathering import databases
 from hubctl.gathering.archive import INDEX, index, write
 from hubctl.gathering.asking import NOT_HUBDS, journal
 from hubctl.gathering.collecting import COLLECTORS, Collector, Machine, Part, collect_all
@@ -35,6 +36,7 @@ from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.calls import Call
 from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.sqlite.audit import AuditStore
+from hubterm.exits import INTERRUPTED
 from hubterm.files import whole_file
 from tests.fakes.programs import Programs
 
@@ -276,6 +278,24 @@ def test_a_broken_database_is_told(tmp_path: Path) -> None:
     assert "audit.db: file is not a database" in part.trouble
 
 
+async def test_of_a_log_that_is_too_long_to_check_the_head_is_told(tmp_path: Path) -> None:
+    async with await AuditStore.open(tmp_path / "audit.db") as store:
+        for at in range(200):
+            await store.append(Record(RecordKind.DOOR, at, at, {"door": "front", "what": "exit"}))
+    lines, troubles = databases.look(tmp_path, seconds=-1.0, steps=1)
+    assert [line.partition(" ")[0] for line in lines if "head" in line] == ["head"]
+    assert any(line.startswith("page_count: ") for line in lines)
+    assert not any("quick_check" in line for line in lines)
+    assert [one.partition(" did")[0] for one in troubles[:2]] == [
+        "audit.db: 'PRAGMA quick_check(10)'",
+        "audit.db: 'SELECT count(*) FROM outbox'",
+    ]
+    lines, troubles = databases.look(tmp_path, seconds=60.0)
+    assert "quick_check: ok" in lines
+    assert "waiting for the backend: 200" in lines
+    assert troubles == ["policy.db: No such file or directory"]
+
+
 @pytest.mark.parametrize(
     "secret",
     [
@@ -371,6 +391,11 @@ def test_a_configuration_that_is_no_toml_is_not_quoted(tmp_path: Path) -> None:
     assert SENTINEL not in result.output
 
 
+def test_a_configuration_that_never_comes_keeps_no_report_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c")
+    assert learn(tmp_path / "s", tmp_path / "c", read_seconds=0.05) == (STATE, set())
+
+
 def test_unknown_settings_are_left_out_and_remembered() -> None:
     shown, left_out = config({"hub": {"id": "a", "motto": SENTINEL}, "x": [[SENTINEL]]})
     assert shown == {"hub": {"id": "a", "motto": LEFT_OUT}, "x": [[LEFT_OUT]]}
@@ -425,7 +450,15 @@ def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
-def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGINT, INTERRUPTED),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+    ],
+)
+def test_what_ends_it_leaves_no_half_file(tmp_path: Path, number: int, status: int) -> None:
     """A socket that takes a connection and never answers keeps the report waiting."""
     folder = tmp_path / "out"
     folder.mkdir()
@@ -443,10 +476,10 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
         second, _ = silent.accept()
         assert b"status" in second.recv(1 << 16)
         assert [path.suffix for path in folder.iterdir()] == [".unfinished"]
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         out, _ = child.communicate(timeout=60)
         second.close()
-    assert (child.returncode, out) == (130, b"")
+    assert (child.returncode, out) == (status, b"")
     assert list(folder.iterdir()) == []
 
 

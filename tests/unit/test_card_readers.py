@@ -483,6 +483,16 @@ def test_a_waiting_second_person_is_asked_to_wait() -> None:
     with_readers(play)
 
 
+CHECKS_OF = {
+    ReaderFault.GONE: CheckId.READER_GONE,
+    ReaderFault.NOT_PROVEN: CheckId.READER_NOT_PROVEN,
+    ReaderFault.TAMPERED: CheckId.READER_TAMPERED,
+    ReaderFault.NO_POWER: CheckId.READER_NO_POWER,
+    ReaderFault.LINE_GONE: CheckId.READER_LINE_GONE,
+    ReaderFault.CHATTERS: CheckId.READER_CHATTERS,
+}
+
+
 @pytest.mark.parametrize("fault", ReaderFault)
 def test_a_fault_is_a_problem_and_two_records(fault: ReaderFault) -> None:
     async def play(desk: ReadersDesk) -> None:
@@ -490,6 +500,7 @@ def test_a_fault_is_a_problem_and_two_records(fault: ReaderFault) -> None:
         desk.readers.begin("back", fault)
         await desk.settle()
         (problem,) = desk.health.problems()
+        assert problem.check is CHECKS_OF[fault]
         assert "back, front" in problem.what
         desk.readers.end("front", fault)
         desk.readers.end("back", fault)

@@ -26,6 +26,7 @@ from hubd.adapters.sqlite.database import AUDIT
 from hubd.config.file import load
 from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
 from hubd.start.checkconfig.credstore import handed_over
+from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, FindingKind
 from hubsim import site as sites
 
@@ -60,6 +61,8 @@ class Machine:
         self.unit = unit
         self.away = away
         self.bluetooth = bluetooth
+        self.bluetooth_status = 0
+        self.unit_said = "No files found"
         self.service = "LoadState=not-found\n"
         self.inside = page.encode([Finding(FindingKind.FACT, "hub", "what the check says there")])
         self.decrypt: tuple[int, str] = (0, "")
@@ -72,12 +75,12 @@ class Machine:
         match argv[:2]:
             case ["systemctl", "cat"]:
                 return subprocess.CompletedProcess(
-                    argv, self.unit is None, self.unit or "", "No files found"
+                    argv, self.unit is None, self.unit or "", self.unit_said
                 )
             case ["systemctl", "show"] if argv[-1] == "hubd.service":
                 return subprocess.CompletedProcess(argv, 0, self.service, "")
             case ["systemctl", "show"]:
-                return subprocess.CompletedProcess(argv, 0, self.bluetooth, "")
+                return subprocess.CompletedProcess(argv, self.bluetooth_status, self.bluetooth, "")
             case ["dpkg-query", *_]:
                 return subprocess.CompletedProcess(argv, 1, "", "no packages found")
             case ["systemd-creds", "decrypt"]:
@@ -179,6 +182,16 @@ class Hub:
         self, environment: Mapping[str, str] | None = None, more: str = ""
     ) -> tuple[int, list[str]]:
         """Check; return the exit status and the page."""
+        found = self.findings(environment, more)
+        return page.status(found), list(page.lines(found))
+
+    def checks(self) -> set[CheckId | None]:
+        """The rows that fail."""
+        return {one.check for one in self.findings()} - {None}
+
+    def findings(
+        self, environment: Mapping[str, str] | None = None, more: str = ""
+    ) -> list[Finding]:
         world = World(
             uid=self.uid,
             owner=self.owner,
@@ -189,8 +202,7 @@ class Hub:
             kernel_time=lambda: self.kernel_time,
             **({"now": lambda: self.now} if self.now else {}),
         )
-        found = check(self.write(more), environment or {}, world)
-        return page.status(found), list(page.lines(found))
+        return check(self.write(more), environment or {}, world)
 
 
 @pytest.fixture
@@ -711,22 +723,35 @@ def test_a_line_of_an_expander_is_as_good_as_one_of_the_header(tmp_path: Path, l
 
 
 @pytest.mark.parametrize(
-    ("told", "adapter", "answer", "part"),
+    ("told", "adapter", "answer", "part", "check_id"),
     [
-        ("LoadState=not-found\nActiveState=inactive\n", True, "", "type: sudo apt install bluez"),
-        ("LoadState=masked\nActiveState=inactive\n", True, "", "unmask"),
+        (
+            "LoadState=not-found\nActiveState=inactive\n",
+            True,
+            "",
+            "type: sudo apt install bluez",
+            CheckId.BLUETOOTHD_MISSING,
+        ),
+        ("LoadState=masked\nActiveState=inactive\n", True, "", "unmask", CheckId.BLUETOOTHD_MASKED),
         (
             "LoadState=loaded\nActiveState=inactive\n",
             True,
             "",
             "type: sudo systemctl start bluetooth",
+            CheckId.BLUETOOTHD_STOPPED,
         ),
-        ("LoadState=loaded\nActiveState=inactive\n", False, "", "has no working Bluetooth adapter"),
-        (RUNS, True, "BlueZ has no adapter X", "BlueZ has no adapter X"),
+        (
+            "LoadState=loaded\nActiveState=inactive\n",
+            False,
+            "",
+            "has no working Bluetooth adapter",
+            CheckId.ADAPTER_MISSING,
+        ),
+        (RUNS, True, "BlueZ has no adapter X", "BlueZ has no adapter X", CheckId.ADAPTER_UNFIT),
     ],
 )
 def test_bluez_and_its_adapter_are_looked_for(
-    hub: Hub, told: str, adapter: bool, answer: str, part: str
+    hub: Hub, told: str, adapter: bool, answer: str, part: str, check_id: CheckId
 ) -> None:
     hub.machine.bluetooth = told
     hub.bluez = answer
@@ -735,6 +760,40 @@ def test_bluez_and_its_adapter_are_looked_for(
     status, said = hub.check()
     assert (status, said[0]) == (EX_UNAVAILABLE, "NOT right: 1 thing to mend")
     assert part in the_line(said, "not there: bluetooth: ")
+    assert hub.checks() == {check_id}
+
+
+def test_a_systemd_that_does_not_say_how_bluetoothd_is_leaves_it_open(hub: Hub) -> None:
+    hub.machine.bluetooth_status = 1
+    assert hub.checks() == {CheckId.BLUETOOTHD_UNKNOWN}
+    assert hub.check()[0] == 0
+
+
+def test_a_unit_that_systemd_does_not_show_is_another_thing_than_none(handed: Hub) -> None:
+    handed.machine.unit = None
+    handed.machine.unit_said = "Failed to get properties: Connection timed out"
+    assert CheckId.SYSTEMD_UNKNOWN in handed.checks()
+
+
+def test_a_key_that_systemd_would_not_take_is_too_large(handed: Hub) -> None:
+    (handed.store / "hubd.identity").write_bytes(bytes((1 << 20) + 1))
+    assert CheckId.KEY_TOO_LARGE in handed.checks()
+
+
+def test_a_unit_that_may_not_write_in_its_state_directory(handed: Hub) -> None:
+    handed.state = 'state_directory = "/srv/hub"\n'
+    assert CheckId.STATE_READ_ONLY in handed.checks()
+
+
+def test_libosdp_that_is_not_installed_is_told() -> None:
+    looks = (
+        "import sys; from pathlib import Path; sys.modules['osdp_sys'] = None\n"
+        "from hubd.wiring.readers import look_at_osdp\n"
+        "from hubd.wiring.look.world import World\n"
+        "print(*[one.check for one in look_at_osdp([], World(uid=0))])"
+    )
+    done = subprocess.run([sys.executable, "-c", looks], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == CheckId.READER_LIBRARY
 
 
 def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub: Hub) -> None:
@@ -748,6 +807,7 @@ def test_a_hub_without_a_clock_that_outlasts_a_power_cut_hears_what_follows(hub:
     clock.rmdir()
     status, said = hub.check()
     assert status == 0
+    assert hub.checks() == {CheckId.RTC_NONE}
     told = the_line(said, "look at: clock: ")
     assert "no phone opens a door" in told
     assert "sudo hubctl clock trust" in told
@@ -816,12 +876,29 @@ import os, sys
 from pathlib import Path
 from types import SimpleNamespace
 from hubd.start.checkconfig import machine
-os.setgid(65534)
-os.setuid(65534)
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
 config = SimpleNamespace(hub=SimpleNamespace(state_directory=Path(sys.argv[1])))
 for finding in machine.state(config):
     print(finding.kind, finding.text)
+    print(finding.check)
 """
+
+
+def state_as_nobody(folder: Path) -> list[str]:
+    """What a user who may do little finds of a state directory."""
+    command = [sys.executable, "-c", _AS_NOBODY, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_state_directory_that_nobody_makes_is_told() -> None:
+    assert CheckId.STATE_NO_FOLDER in state_as_nobody(Path("/no-such-folder/state"))
+
+
+def test_a_state_directory_of_somebody_else_is_told() -> None:
+    assert CheckId.STATE_NOT_OURS in state_as_nobody(Path("/usr"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves a log of its own there")
@@ -838,13 +915,11 @@ def test_a_write_ahead_log_that_root_left_is_blamed_and_not_its_database(
         os.chown(path, 65534, 65534)
     (folder / "audit.db-wal").write_bytes(b"")
     (folder / "audit.db-wal").chmod(0o600)
-    done = subprocess.run(
-        [sys.executable, "-c", _AS_NOBODY, folder], capture_output=True, text=True, check=True
-    )
+    said = "\n".join(state_as_nobody(folder))
     assert (
-        f"{folder}/audit.db-wal: hubd may not use it (user 0); type: sudo chown hubd:hubd"
-        in done.stdout
+        f"{folder}/audit.db-wal: hubd may not use it (user 0); type: sudo chown hubd:hubd" in said
     )
+    assert CheckId.DATABASE_NOT_OURS in said
 
 
 def test_the_program_says_the_same_as_json(hub: Hub) -> None:

@@ -8,16 +8,12 @@ import ast
 import re
 import string
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from hubcore.backend.talk.effects import UplinkPhase
-from hubcore.codec.tls import TlsCertificate
 from hubctl.table import find
-from hubd.backend.state import UplinkState
 from hubd.upkeep.checks import (
     CHECK_OF_PART,
     CHECKS,
@@ -29,7 +25,6 @@ from hubd.upkeep.checks import (
     problem,
     tls_problem,
 )
-from hubd.upkeep.looks import LOOKS, Seen
 from hubd.wiring.look.finding import KIND_OF_CLASS, FindingKind, found
 from hubsim.main import main as hubsim
 
@@ -153,71 +148,6 @@ def test_a_check_that_is_raised_by_its_name_gets_every_field_and_no_other() -> N
     for check, given in calls:
         row = CHECKS[CheckId[check]]
         assert given == fields(row.cause) | fields(row.remedy), check
-
-
-UPLINK = UplinkState(
-    phase=UplinkPhase.SPEAKING,
-    connected=True,
-    since=0.0,
-    why="",
-    waiting=3,
-    last_welcome=None,
-    clock_offset_seconds=0.0,
-    unacknowledged_seconds=None,
-    halt=None,
-    known=None,
-    boot="00112233445566778899",
-)
-WELL = Seen(
-    now=1000.0,
-    epoch_is_ready=True,
-    certificate_begins=0,
-    certificate_expires=10**8,
-    certificate_file="/etc/certificate",
-    backend_key_file="/etc/backend",
-    tls=TlsCertificate(b"", 0, 10**8, b""),
-    tls_file="/etc/tls",
-    uplink=UPLINK,
-)
-WRONG = {
-    Topic.BACKEND: replace(WELL, uplink=replace(UPLINK, connected=False)),
-    Topic.CERTIFICATE: replace(WELL, certificate_expires=999),
-    Topic.EPOCH: replace(WELL, epoch_is_ready=False),
-    Topic.EVIDENCE: replace(WELL, uplink=replace(UPLINK, unacknowledged_seconds=999.0)),
-    Topic.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
-    Topic.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
-    Topic.OFFLINE: replace(WELL, offline_seconds=7300.0, offline_budgets={"front": 7200.0}),
-    Topic.TAIL_CUT: replace(WELL, uplink=replace(UPLINK, halt="tail_cut", known="9:ab")),
-    Topic.TLS: replace(WELL, tls=TlsCertificate(b"", 0, 999, b"")),
-    Topic.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),
-    Topic.UPLINK_KEY: replace(WELL, uplink=replace(UPLINK, key_trouble="the disk is full")),
-}
-
-
-def test_each_look_sees_what_is_wrong_with_its_own_topic_and_nothing_else() -> None:
-    assert set(WRONG) == set(LOOKS)
-    for seen in (WELL, replace(WELL, uplink=None)):
-        assert [look(seen) for look in LOOKS.values()] == [None] * len(LOOKS)
-    for topic, seen in WRONG.items():
-        told = [found for look in LOOKS.values() if (found := look(seen)) is not None]
-        assert [found.id for found in told] == [topic]
-        assert told[0].what
-        assert told[0].remedy
-
-
-@pytest.mark.parametrize(
-    ("hours", "check"),
-    [(0.9, None), (1.1, CheckId.OFFLINE_LONG), (2.1, CheckId.OFFLINE_OVER)],
-)
-def test_a_backend_that_is_away_is_told_before_a_door_lets_nobody_in(
-    hours: float, check: CheckId | None
-) -> None:
-    seen = replace(WELL, offline_seconds=hours * 3600, offline_budgets={"front": 7200.0})
-    told = LOOKS[Topic.OFFLINE](seen)
-    assert (None if told is None else told.check) == check
-    if told is not None:
-        assert f"{hours} h" in told.what
-        assert "front" in told.what
 
 
 def test_what_stands_while_a_part_is_down_has_its_name_and_asks_for_why_alone() -> None:

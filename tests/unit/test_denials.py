@@ -83,6 +83,15 @@ async def test_an_order_and_a_strangers_card_have_no_claim_and_now_is_not_known(
     assert sentences(denial, "UTC")[-1] == "Now: not known, it must ask again."
 
 
+async def test_a_technicians_refused_release_names_the_user() -> None:
+    last = LastDenials(FakeClock())
+    asked = Operation(RecordKind.REMOTE, "technician", bytes(8), 1, Action.OPEN, uid=1000)
+    last.note(asked, Denial.LOCKDOWN, {})
+    (denial,) = (await report(last, None, None).document())["denials"]  # type: ignore[misc]
+    assert denial["uid"] == 1000
+    assert "a technician at the hub (uid 1000) at Front door" in sentences(denial, "UTC")[0]
+
+
 def test_a_wall_clock_names_its_zone_and_a_strange_zone_is_a_moment() -> None:
     assert wall(1_800_000_000, "Europe/Berlin") == "Fri 2027-01-15 09:00 (Europe/Berlin)"
     for zone in ("Mars/Olympus", "../../etc/passwd", "", "\x1b[2J"):

@@ -13,7 +13,7 @@ from hubcore.device.state import DeviceFault
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import EventName, Fact
 from hubcore.evidence.records import Record, RecordKind
-from hubd.upkeep.checks import CHECK_OF_FAULT, CHECKS, Problem, Topic
+from hubd.upkeep.checks import CHECK_OF_FAULT, CHECKS, CheckId, Problem, Topic
 from hubd.upkeep.devicefaults import EACH, FAULTS, NAMED_MAX, UNTOLD, DeviceFaults
 from hubd.upkeep.health import Health
 from hubd.upkeep.standing import READY_PARTS, StandingProblems
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, locks: set[str] | None = None) -> None:
         self.clock = FakeClock()
         self.log = FakeAudit()
         self.events: list[EventName] = []
@@ -38,6 +38,7 @@ class Rig:
             tell=self.tell,
             count=lambda name: self.counted.update([name]),
             names={"front-lock": "Front door's lock"},
+            locks=locks or set(),
         )
 
     def tell(self, event: EventName, facts: dict[Fact, object]) -> None:  # type: ignore[override]
@@ -73,6 +74,39 @@ class Rig:
     async def settle(self) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
+
+
+CHECKS_OF_DEVICES = {
+    DeviceFault.JAMMED: CheckId.DEVICES_JAMMED,
+    DeviceFault.REFUSED: CheckId.DEVICES_REFUSE,
+    DeviceFault.DEAD: CheckId.DEVICES_DEAD,
+    DeviceFault.INTERFACE_GONE: CheckId.DEVICES_GONE,
+    DeviceFault.SERVICE_GONE: CheckId.DEVICES_SERVICE,
+    DeviceFault.WRONG_VERSION: CheckId.DEVICES_VERSION,
+    DeviceFault.NOT_SECURE: CheckId.DEVICES_NOT_SECURE,
+    DeviceFault.TAMPERED: CheckId.DEVICES_TAMPERED,
+    DeviceFault.BATTERY_LOW: CheckId.DEVICES_WEAK,
+    DeviceFault.STRANGE: CheckId.DEVICES_STRANGE,
+}
+CHECKS_OF_LOCKS = {
+    DeviceFault.JAMMED: CheckId.LOCKS_JAMMED,
+    DeviceFault.REFUSED: CheckId.LOCKS_REFUSE,
+    DeviceFault.DEAD: CheckId.LOCKS_DEAD,
+    DeviceFault.BATTERY_LOW: CheckId.LOCKS_WEAK,
+}
+
+
+@pytest.mark.parametrize("fault", DeviceFault)
+async def test_a_fault_stands_as_its_row_and_that_of_a_doors_lock_as_another(
+    fault: DeviceFault,
+) -> None:
+    rig = Rig(locks={"front-lock"})
+    rig.faults("shed", fault, True)
+    assert [found.check for found in rig.health.problems()] == [CHECKS_OF_DEVICES[fault]]
+    rig.faults("shed", fault, False)
+    rig.faults("front-lock", fault, True)
+    expected = CHECKS_OF_LOCKS.get(fault, CHECKS_OF_DEVICES[fault])
+    assert [found.check for found in rig.health.problems()] == [expected]
 
 
 @pytest.mark.parametrize("fault", DeviceFault)

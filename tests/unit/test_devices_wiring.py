@@ -244,7 +244,8 @@ def test_a_port_that_is_not_there_is_told_before_a_start(machine: Ports) -> None
 
 def test_a_file_in_place_of_a_port_is_told(machine: Ports) -> None:
     (machine.by_id / "usb-x").write_text("")
-    assert machine.look(DEVICES)[0][0] is FindingKind.WRONG
+    (told,) = ports.look(config_of(DEVICES), machine.world)
+    assert (told.check, told.kind) == (CheckId.PORT_NO_LINE, FindingKind.WRONG)
 
 
 def test_two_names_of_one_port_are_one_port(machine: Ports) -> None:
@@ -330,12 +331,12 @@ def test_openzwave_that_is_not_installed_breaks_no_hub_and_is_told(tmp_path: Pat
     made = made_of(config)
     assert made["old-lock"][0].capability is Capability.LOCK
     key = Path(FILE).parent / "zwave.key"
-    told = [
-        (one.kind, one.text)
-        for one in openzwave.look(config, World(os.geteuid(), root=tmp_path), lambda _: False)
-    ]
-    assert told[0][1].startswith("OpenZWave is not installed: the Python package python-openzwave")
-    assert told[1][1].startswith(f"{key}: No such file")
+    told = list(openzwave.look(config, World(os.geteuid(), root=tmp_path), lambda _: False))
+    assert [one.check for one in told] == [CheckId.OPENZWAVE_MISSING, CheckId.OPENZWAVE_KEY]
+    assert told[0].text.startswith(
+        "OpenZWave is not installed: the Python package python-openzwave"
+    )
+    assert told[1].text.startswith(f"{key}: No such file")
 
 
 @pytest.mark.parametrize(

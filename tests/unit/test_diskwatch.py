@@ -16,7 +16,7 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.stores import DiskState, RecordsRoom
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.upkeep.checks import Severity, Topic
+from hubd.upkeep.checks import CheckId, Topic
 from hubd.upkeep.diskwatch import MIB, DiskWatch
 from hubd.upkeep.health import Health
 from tests.fakes.clock import FakeClock
@@ -41,32 +41,34 @@ class Watched:
             looked.set_result(self.state)
         return looked
 
-    async def see(self, state: DiskState | OSError) -> dict[Topic, Severity]:
+    async def see(self, state: DiskState | OSError) -> set[CheckId]:
         self.state = state
         await self.watch.look()
-        return {problem.id: problem.severity for problem in self.health.problems()}
+        return {problem.check for problem in self.health.problems()}
 
 
 @pytest.mark.parametrize(
     ("state", "problems", "room"),
     [
-        (DiskState(64 * MIB, 8 * GIB, 4 * MIB), {}, True),
-        (DiskState(63 * MIB, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.WARNING}, True),
-        (DiskState(15 * MIB, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.ERROR}, False),
-        (DiskState(0, 8 * GIB, 4 * MIB), {Topic.DISK: Severity.ERROR}, False),
+        (DiskState(64 * MIB, 8 * GIB, 4 * MIB), set(), True),
+        (DiskState(63 * MIB, 8 * GIB, 4 * MIB), {CheckId.DISK_LOW}, True),
+        (DiskState(15 * MIB, 8 * GIB, 4 * MIB), {CheckId.DISK_SHORT}, False),
+        (DiskState(0, 8 * GIB, 4 * MIB), {CheckId.DISK_SHORT}, False),
         (
             DiskState(9 * MIB, 64 * MIB, 0),
-            {},
+            set(),
             True,
         ),  # a small disk is low at an eighth, short at a 32nd
-        (DiskState(7 * MIB, 64 * MIB, 0), {Topic.DISK: Severity.WARNING}, True),
-        (DiskState(1 * MIB, 64 * MIB, 0), {Topic.DISK: Severity.ERROR}, False),
-        (DiskState(GIB, 8 * GIB, 9 * MIB), {Topic.JOURNAL: Severity.WARNING}, True),
-        (DiskState(GIB, 8 * GIB, 65 * MIB), {Topic.JOURNAL: Severity.ERROR}, False),
+        (DiskState(7 * MIB, 64 * MIB, 0), {CheckId.DISK_LOW}, True),
+        (DiskState(1 * MIB, 64 * MIB, 0), {CheckId.DISK_SHORT}, False),
+        (DiskState(GIB, 8 * GIB, 9 * MIB), {CheckId.JOURNAL_GROWN}, True),
+        (DiskState(GIB, 8 * GIB, 65 * MIB), {CheckId.JOURNAL_GROWN_LONG}, False),
+        (DiskState(GIB, 8 * GIB, 9 * MIB, ("x",)), {CheckId.JOURNAL_HELD}, True),
+        (DiskState(GIB, 8 * GIB, 65 * MIB, ("x",)), {CheckId.JOURNAL_HELD_LONG}, False),
     ],
 )
 async def test_what_is_seen_stands_and_goes(
-    state: DiskState, problems: dict[Topic, Severity], room: bool
+    state: DiskState, problems: set[CheckId], room: bool
 ) -> None:
     watched = Watched()
     assert watched.watch.room()
@@ -74,30 +76,30 @@ async def test_what_is_seen_stands_and_goes(
     assert watched.watch.room() is room
     assert await watched.see(OSError(5, "a look that fails changes nothing")) == problems
     assert watched.watch.room() is room
-    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == {}
+    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == set()
     assert watched.watch.room()
 
 
 @pytest.mark.parametrize(
-    ("room", "severity"),
+    ("room", "check"),
     [
         (RecordsRoom(), None),
         (RecordsRoom(100 * MIB, 100 * MIB, 79 * MIB), None),
-        (RecordsRoom(100 * MIB, 90 * MIB, 80 * MIB), Severity.WARNING),
-        (RecordsRoom(100 * MIB, 100 * MIB, 100 * MIB), Severity.WARNING),
-        (RecordsRoom(100 * MIB, 102 * MIB, 101 * MIB), Severity.ERROR),
-        (RecordsRoom(100 * MIB, 102 * MIB, 0, 5, "record 6 was edited"), Severity.ERROR),
+        (RecordsRoom(100 * MIB, 90 * MIB, 80 * MIB), CheckId.RECORDS_HELD),
+        (RecordsRoom(100 * MIB, 100 * MIB, 100 * MIB), CheckId.RECORDS_HELD),
+        (RecordsRoom(100 * MIB, 102 * MIB, 101 * MIB), CheckId.RECORDS_OVER),
+        (RecordsRoom(100 * MIB, 102 * MIB, 0, 5, "record 6 was edited"), CheckId.RECORDS_STAY),
     ],
 )
 async def test_records_that_must_stay_are_a_problem_before_they_fill_their_budget(
-    room: RecordsRoom, severity: Severity | None
+    room: RecordsRoom, check: CheckId | None
 ) -> None:
     watched = Watched()
     watched.records = room
-    expected = {} if severity is None else {Topic.RECORDS: severity}
+    expected = set() if check is None else {check}
     assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == expected
     watched.records = RecordsRoom()
-    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == {}
+    assert await watched.see(DiskState(GIB, 8 * GIB, 0)) == set()
 
 
 async def test_who_holds_the_log_is_named_with_what_to_do() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Record, RecordKind
 from hubcore.version import __version__
+from hubctl.evidence.chain import verify_newest
+from hubctl.evidence.opening import open_log
 from hubctl.main import hubctl
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.local.calls import Call
 from hubd.adapters.local.event_tail import EventTail
+from hubd.adapters.sqlite.audit import AuditStore
 from hubd.upkeep.checks import AREA_OF, CHECKS, Class
 
 WELL = [{"id": "radio", "area": "readiness"}, {"id": "backend", "area": "connectivity"}]
@@ -56,7 +62,8 @@ async def running(path: Path, checks: Any, version: str = __version__) -> AsyncI
 
 async def doctor(path: Path, *words: str) -> tuple[Result, dict[str, dict[str, Any]]]:
     """Ask the doctor; a configuration that is not there is left out."""
-    command = ["doctor", "--socket", str(path), "--config", "/nowhere/hubd.toml", "--json", *words]
+    nowhere = ["--config", "/nowhere/hubd.toml", "--audit", "/nowhere/audit.db"]
+    command = ["doctor", "--socket", str(path), *nowhere, "--json", *words]
     result = await asyncio.to_thread(CliRunner().invoke, hubctl, command)
     checks = json.loads(result.stdout)["checks"] if result.stdout else []
     return result, {one["id"]: one for one in checks}
@@ -124,3 +131,62 @@ async def test_a_check_that_does_not_exist_is_told_with_those_that_do(tmp_path: 
 def test_every_check_has_an_area() -> None:
     assert set(AREA_OF) == set(Class)
     assert {AREA_OF[row.class_] for row in CHECKS.values()} == set(AREA_OF.values())
+
+
+async def evidence(file: Path, records: int) -> None:
+    async with await AuditStore.open(file) as store:
+        many = [Record(RecordKind.DOOR, at, 0, {"door": "front"}) for at in range(records)]
+        await asyncio.gather(*(store.append(record) for record in many))
+
+
+def edit(file: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(statement)
+
+
+async def test_evidence_that_holds_is_well_with_hubd_down(tmp_path: Path) -> None:
+    file = tmp_path / "audit.db"
+    await evidence(file, 30)
+    _, found = await doctor(tmp_path / "none", "--audit", str(file))
+    assert found["audit-chain"]["state"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("DELETE FROM records WHERE number = 20", "record 20 is missing"),
+        ("UPDATE records SET body = x'00' WHERE number = 20", "record 20"),
+        ("UPDATE records SET hash = zeroblob(32) WHERE number = 20", "record 20"),
+    ],
+)
+async def test_evidence_that_was_edited_failed(tmp_path: Path, statement: str, says: str) -> None:
+    file = tmp_path / "audit.db"
+    await evidence(file, 30)
+    edit(file, statement)
+    result, found = await doctor(tmp_path / "none", "--audit", str(file))
+    assert result.exit_code == 2
+    told = found["audit-chain"]
+    assert (told["state"], told["remedy"]) == ("failed", "sudo hubctl audit verify")
+    assert says in told["what"]
+
+
+async def test_what_is_no_evidence_failed_and_none_has_no_check(tmp_path: Path) -> None:
+    file = tmp_path / "audit.db"
+    _, found = await doctor(tmp_path / "none", "--audit", str(file))
+    assert "audit-chain" not in found
+    file.write_text("no database")
+    _, found = await doctor(tmp_path / "none", "--audit", str(file))
+    assert found["audit-chain"]["state"] == "failed"
+
+
+async def test_only_the_newest_records_are_checked(tmp_path: Path) -> None:
+    file = tmp_path / "audit.db"
+    await evidence(file, 30)
+    with contextlib.closing(open_log(file)) as connection:
+        assert verify_newest(connection, 5) == 5
+        assert verify_newest(connection, 100) == 30
+    edit(file, "UPDATE records SET hash = zeroblob(32) WHERE number = 10")
+    with contextlib.closing(open_log(file)) as connection:
+        assert verify_newest(connection, 5) == 5
+        with pytest.raises(AuditError):
+            verify_newest(connection, 25)

@@ -5,7 +5,7 @@ a disk that takes nothing. On a clock that only the test moves.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 
 import pytest
@@ -25,7 +25,7 @@ from hubcore.evidence.carried_orders import (
     read_orders,
     write_orders,
 )
-from hubcore.evidence.facts import Fact
+from hubcore.evidence.facts import EventName, Fact
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.policy.policy import ALL_RIGHTS, Operator
 from hubcore.ports.clock import ClockState
@@ -64,6 +64,7 @@ class Site(Doors):
     """The two doors of `Doors`, with who opens them."""
 
     ids: int = 0
+    events: list[EventName] = field(default_factory=list)
 
     def start(self, found: tuple[CarriedOrder, ...]) -> None:
         super().start(found)
@@ -79,7 +80,7 @@ class Site(Doors):
             policy=self.policy,
             log=self.log,
             clock=self.clock,
-            tell=lambda *_: None,
+            tell=lambda event, _facts: self.events.append(event),
             doors=self.movers,
             watch=self.watch,
             persons=Persons(self.clock),

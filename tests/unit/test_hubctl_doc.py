@@ -16,6 +16,7 @@ import pytest
 
 import hubd.calls
 from hubcore.access.words import Action
+from hubcore.evidence.facts import SHOWN_CHARS
 from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX
 from hubctl import watch
 from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, SILENCE_SECONDS
@@ -25,9 +26,10 @@ from hubd.adapters.local.places import LIMITS
 from hubd.adapters.local.roles import Role
 from hubd.adapters.local.stream import WAITS
 from hubd.adapters.local.tail import BEATS_MISSED_MAX
+from hubd.calls import evidence
 from hubd.technician.acts import EACH, WHOLE
+from hubd.technician.cardindex import BEGINNING_CHARS
 from hubd.technician.decisions import DECISIONS_A_DOOR
-from hubd.technician.would import BEGINNING_CHARS
 from hubterm import exits
 
 pytestmark = pytest.mark.once
@@ -77,7 +79,9 @@ def test_every_action_has_its_number() -> None:
         f"hubd asks each tail every {WAITS.beat:g} s whether it is there",
         f"Each user may act {EACH.burst:g} times at once, then once in {1 / EACH.per_second:g} s; "
         f"all users together {WHOLE.burst:g} times, then once in {1 / WHOLE.per_second:g} s.",
-        f"The first {BEGINNING_CHARS} characters of a credential are enough",
+        f"Type the {BEGINNING_CHARS} to {SHOWN_CHARS} characters of a credential",
+        f"each user has {evidence.EACH.burst:g} signed at once, then one in "
+        f"{1 / evidence.EACH.per_second:g} s, all users together {evidence.WHOLE.burst:g}",
         f"the last {DECISIONS_A_DOOR} decisions since hubd started",
         f"the same on a full screen, every {watch.WATCH_SECONDS:g} s",
     ],

@@ -236,10 +236,42 @@ SAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "try-parts": [
+        {
+            "id": "disk",
+            "area": "readiness",
+            "state": "failed",
+            "what": "A",
+            "remedy": "B",
+            "milliseconds": 3.5,
+        }
+    ],
     "tail": [{"event": {"event": "access", "at": AT, "door": "front", "why": None}}, {"lost": 3}],
     "trust-clock": {"state": "trusted", "wall": AT, "vouched": True},
     "accept-state": {"was": "policy", "policy_version": 7},
     "passback-reset": {"credential": None, "forgotten": 3},
+    "keys": {
+        "keys": [
+            {
+                "role": "uplink",
+                "algorithm": "Curve25519",
+                "id": "def",
+                "public": "def",
+                "private": True,
+                "in_use": True,
+                "changed_by": "hub",
+                "since": AT,
+                "ends": None,
+                "next": AT,
+                "where": "/var/lib/hubd",
+                "kept": "sealed",
+                "mode": "0600",
+                "waits_for": "nothing",
+                "trouble": None,
+            }
+        ]
+    },
+    "rotate-key": {"key": "uplink", "before": "abc"},
     "seal-export": {"seal": "00", "certificate": "00"},
     "install-reader-key": {"reader": "front"},
     "change-reader-key": {"reader": "front"},
@@ -262,7 +294,7 @@ NOT_THE_SOCKET = frozenset(
     }
 )
 """They read files, or give way to a program; `test_audit_hostile.py` and others have those."""
-SLOW = frozenset({"doctor", "report", "bugreport"})
+SLOW = frozenset({"doctor", "keys rotate", "report", "bugreport"})
 """They run programs or read files too; here they meet the worst documents once."""
 ENDLESS = frozenset({"top"})
 """It goes on until somebody ends it, whatever is said; `test_top.py` has its documents."""
@@ -333,6 +365,8 @@ def words_of(words: str, tmp_path: Path) -> list[str]:
             typed = ["zwave", "vault"]
         case "zwave include":
             typed += ["--pin", "12345"]
+        case "keys rotate":
+            typed += ["uplink", "--timeout", "0.5"]
         case "policy why":
             typed += ["3fa9c2", "front"]
         case "policy load":
@@ -507,3 +541,16 @@ def test_a_drawn_page_holds_no_control_character_of_the_hub(tmp_path: Path) -> N
             shown = re.sub(r"\x1b\[[0-9;]*m", "", file.read())
         assert all(line.isprintable() for line in shown.split("\n"))
         assert "\\x1b[2J" in shown.replace("\n", "")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+@pytest.mark.parametrize("steps", [[{}], [{"id": EVIL, "state": EVIL, "area": 7}], [1], {}, None])
+def test_the_doctor_shows_whatever_the_trials_say(
+    tmp_path: Path, steps: object, more: tuple[str, ...]
+) -> None:
+    said = {**SAMPLES, "try-parts": steps}
+    typed = ("doctor", "--active", "--config", str(tmp_path / "none.toml"), *more)
+    with Daemon(tmp_path / "s", documents(said)) as daemon:
+        result = run(daemon.path, *typed)
+    well_ended(result)
+    assert "try-parts" in daemon.asked

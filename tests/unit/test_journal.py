@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.evidence.facts import FACTS, Fact, Shown
@@ -201,6 +201,7 @@ def test_a_line_that_is_too_long_for_journald_goes_to_the_stream(
 TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT, TEXT)
 def test_no_value_makes_a_field_of_its_own(line: str, door: str, why: str) -> None:
     entry = read_entry(datagram(line, {"DOOR": door, "REASON": why}))

@@ -222,7 +222,9 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
-    "hubd.technician.would": _room("hubd.technician.names hubd.upkeep.denials hubcore", "", PURE),
+    "hubd.technician.would": _room(
+        "hubd.technician.names hubd.technician.cardindex hubd.upkeep.denials hubcore", "", PURE
+    ),
     "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "
@@ -250,10 +252,15 @@ ROOMS: dict[str, Room] = {
     "hubd.trying": _room(
         "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
     ),
+    "hubd.keys": _room(
+        "hubd.keys hubd.adapters.keys hubd.backend.rotation hubd.config hubd.recording hubcore",
+        "",
+        WORLDLY,
+    ),
     "hubd.calls": _room(
         "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
         "hubd.evidence.sealing "
-        "hubd.networks hubd.orders.passback "
+        "hubd.keys hubd.networks hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
         "hubd.threads hubd.upkeep hubcore",
         "",
@@ -268,7 +275,7 @@ ROOMS: dict[str, Room] = {
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
-        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.orders hubd.phones "
+        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.keys hubd.orders hubd.phones "
         "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),

@@ -123,11 +123,14 @@ def measured() -> Measured:
 
 
 def parsed(said: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+    samples = [
+        ((sample.name, tuple(sorted(sample.labels.items()))), sample.value)
         for family in text_string_to_metric_families(said)
         for sample in family.samples
-    }
+    ]
+    found = dict(samples)
+    assert len(found) == len(samples), "a collector refuses a file with a series twice"
+    return found
 
 
 def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -260,6 +263,13 @@ def test_a_label_and_a_number_are_always_one_line_that_parses(label: str, value:
     json.dumps(documents([family]), allow_nan=False)
 
 
+def test_a_series_stands_once_whatever_hubd_answers() -> None:
+    twice = [{"id": "a", "severity": "error", "state": "open", "faults": ["jammed", "jammed"]}] * 2
+    said = text(families({"problems": twice, "doors": twice, "devices": twice}, {}))
+    assert parsed(said)[("hubd_device_fault", (("device", "a"), ("fault", "jammed")))] == 1
+    assert said.count("hubd_problem{") == 1
+
+
 def test_a_number_that_no_float_holds_has_no_sample() -> None:
     huge = 10**400
     strange = {
@@ -281,10 +291,12 @@ HOSTILE = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from([*STATUS]), HOSTILE),
-    st.dictionaries(st.sampled_from(["decisions", "strike_asked"]), HOSTILE),
+    st.dictionaries(
+        st.sampled_from(["decisions", "strike_asked", "cards", "reader_decisions"]), HOSTILE
+    ),
 )
 def test_whatever_hubd_answers_makes_text_that_parses(
     status: Mapping[str, Any], counts: Mapping[str, Any]

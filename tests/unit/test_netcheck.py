@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import os
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +20,18 @@ import zmq.asyncio
 
 from hubcore.ports.clock import KernelTime
 from hubd.adapters.keys.uplinkkeys import make_pair
-from hubd.netcheck.steps import Found, Limits, State, Target, clock_step, walk
+from hubd.netcheck import causes
+from hubd.netcheck.causes import REMEDIES, Cause
+from hubd.netcheck.steps import (
+    Found,
+    Limits,
+    Offset,
+    State,
+    Target,
+    clock_step,
+    ntp_step,
+    walk,
+)
 from hubterm.exits import NO, TRY_AGAIN, UNREADABLE, USAGE
 
 HOST = "127.0.0.1"
@@ -70,6 +84,7 @@ async def test_a_backend_of_another_key_is_not_proven() -> None:
     async with backend() as port:
         found = await walk(Target(HOST, port, make_pair().public), LIMITS)
     assert went(found)[-1] == ("curve", State.FAILED)
+    assert found.steps[-1].cause is Cause.OTHER_KEY
     assert found.proven is False
 
 
@@ -78,6 +93,7 @@ async def test_a_backend_without_keys_fails_at_curve(key: bytes | None) -> None:
     async with backend(curve=False) as port:
         found = await walk(Target(HOST, port, key), LIMITS)
     assert went(found)[-1] == ("curve", State.FAILED)
+    assert found.steps[-1].cause in (Cause.NOT_CURVE, Cause.SILENT)
     assert found.proven is not True
 
 
@@ -87,6 +103,7 @@ async def test_what_is_no_backend_fails_at_curve(says: bytes, key: bytes | None)
     async with server(says) as port:
         found = await walk(Target(HOST, port, key), LIMITS)
     assert went(found) == [("name", State.OK), ("connect", State.OK), ("curve", State.FAILED)]
+    assert found.steps[-1].cause in (Cause.NOT_CURVE, Cause.BROKEN)
 
 
 async def test_a_server_that_says_nothing_ends_in_time() -> None:
@@ -95,6 +112,7 @@ async def test_a_server_that_says_nothing_ends_in_time() -> None:
         found = await walk(Target(HOST, port), Limits(curve_seconds=0.1))
     assert went(found)[-1] == ("curve", State.FAILED)
     assert "said nothing" in found.steps[-1].what
+    assert found.steps[-1].cause is Cause.SILENT
 
 
 async def test_each_address_is_tried_and_a_closed_one_says_so() -> None:
@@ -110,6 +128,7 @@ async def test_each_address_is_tried_and_a_closed_one_says_so() -> None:
     states = [state for step, state in went(found) if step == "connect"]
     assert states == [State.FAILED, State.OK]
     assert "nothing accepts connections there" in found.steps[1].what
+    assert found.steps[1].cause is Cause.REFUSED
     assert found.steps[-1].id == "curve"
 
 
@@ -119,6 +138,77 @@ async def test_a_name_that_does_not_resolve_ends_it() -> None:
 
     found = await walk(Target("backend.test", 4505), LIMITS, resolve)
     assert went(found) == [("name", State.FAILED)]
+    assert found.steps[0].cause is Cause.NAME_UNKNOWN
+
+
+async def test_a_name_server_that_says_nothing_is_another_cause() -> None:
+    free = threading.Event()
+
+    def resolve(*_: object, **how: object) -> list[tuple[object, ...]]:
+        if how.get("flags"):
+            raise socket.gaierror(socket.EAI_NONAME, "no number")
+        free.wait()
+        return []
+
+    found = await walk(Target("backend.test", 4505), Limits(resolve_seconds=0.05), resolve)
+    free.set()
+    assert [(step.id, step.cause) for step in found.steps] == [("name", Cause.NAME_SERVER_SILENT)]
+
+
+async def test_a_firewall_that_drops_is_a_connection_without_an_answer() -> None:
+    """The kernel drops what comes to a listener whose queue is full, as a firewall would."""
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind((HOST, 0))
+        full.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        port = full.getsockname()[1]
+        found = await walk(Target(HOST, port), Limits(connect_seconds=0.2))
+    assert [(step.id, step.cause) for step in found.steps] == [
+        ("name", None),
+        ("connect", Cause.DROPPED),
+    ]
+
+
+async def test_an_address_of_ipv6_is_tried_as_such() -> None:
+    """No machine has an interface of this number, so nothing leads there."""
+
+    def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET6, 0, 0, "", ("fe80::1", 9, 0, 999_999))]
+
+    found = await walk(Target("backend.test", 9), LIMITS, resolve)
+    assert found.steps[-1].family == "ipv6"
+    assert found.steps[-1].state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(), Cause.REFUSED),
+        (TimeoutError(), Cause.DROPPED),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), Cause.NO_ROUTE),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), Cause.NO_ROUTE),
+        (OSError(errno.EPERM, "Operation not permitted"), Cause.BROKEN),
+        (None, Cause.BROKEN),
+    ],
+)
+def test_why_an_address_does_not_connect(error: OSError | None, cause: Cause) -> None:
+    assert causes.of_connect(error) is cause
+
+
+def test_every_cause_that_somebody_can_mend_says_what_to_do() -> None:
+    assert {cause for cause in Cause if REMEDIES[cause] is None} == {Cause.NOT_MEASURED}
+
+
+def test_the_backends_clock_is_told_by_a_running_hub_or_not_measured() -> None:
+    step = clock_step(None)
+    assert (step.state, step.cause, step.remedy) == (State.UNKNOWN, Cause.NOT_MEASURED, None)
+    assert step.what.startswith("not measured: ")
+    step = clock_step(Offset(-0.25, 0.01))
+    assert (step.state, step.cause) == (State.OK, None)
+    assert "-0.250 s, within 0.010 s" in step.what
 
 
 @pytest.mark.parametrize(
@@ -132,7 +222,7 @@ async def test_a_name_that_does_not_resolve_ends_it() -> None:
 def test_the_clock_is_well_only_when_the_kernel_says_so(
     kernel: KernelTime | None, state: State
 ) -> None:
-    assert clock_step(lambda: kernel).state is state
+    assert ntp_step(lambda: kernel).state is state
 
 
 async def run(*words: str, before: tuple[str, ...] = ()) -> tuple[int | None, bytes, bytes]:
@@ -152,8 +242,15 @@ async def test_the_program_gives_one_document_and_its_status() -> None:
     told = json.loads(shown)
     assert status == NO
     assert (told["schema"], told["port"], told["proven"]) == (1, port, None)
-    assert [step["id"] for step in told["steps"]] == ["name", "connect", "curve", "ntp"]
+    assert [step["id"] for step in told["steps"]] == ["name", "connect", "curve", "clock", "ntp"]
     assert told["steps"][2]["state"] == "failed"
+    assert [step["cause"] for step in told["steps"][:4]] == [
+        None,
+        None,
+        "not-curve",
+        "not-measured",
+    ]
+    assert told["steps"][1]["family"] == "ipv4"
 
 
 @pytest.mark.parametrize("is_before", [True, False])

@@ -32,7 +32,7 @@ from hubd.adapters.sqlite.tables.records import ABOUT_STATE, newest
 from hubd.evidence.reporting import ReportingLog
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import open_stores
-from hubd.upkeep.checks import Severity, Topic
+from hubd.upkeep.checks import CheckId, Severity, Topic
 from hubd.upkeep.health import Health
 from hubsim import site
 from tests.crafted import fill_under_another_schema
@@ -76,6 +76,9 @@ class Start:
         assert visit.verdict is not None
         assert self.hub.strikes == (visit.verdict.reason is Reason.OK)
         return visit.verdict.reason
+
+    def check(self) -> CheckId | None:
+        return next((p.check for p in self.health.problems() if p.id is Topic.STATE), None)
 
     def problem(self) -> tuple[Severity, str] | None:
         found = [p for p in self.health.problems() if p.id is Topic.STATE]
@@ -199,6 +202,13 @@ def both_gone(state: Path, _old: Path) -> None:
     (state / "policy.db").unlink()
 
 
+CHECK_OF = {
+    Doubt.POLICY_MISSING: CheckId.POLICY_MISSING,
+    Doubt.POLICY_OLDER: CheckId.POLICY_OLDER,
+    Doubt.POLICY_UNPROVEN: CheckId.POLICY_UNPROVEN,
+    Doubt.LOG_MISSING: CheckId.LOG_MISSING,
+    Doubt.LOG_REPLACED: CheckId.LOG_REPLACED,
+}
 DOUBTS: Mapping[Callable[[Path, Path], None], Doubt] = {
     emptied: Doubt.POLICY_MISSING,
     missing: Doubt.POLICY_MISSING,
@@ -239,6 +249,7 @@ async def test_what_is_missing_or_older_opens_no_door_and_stands_as_an_error(
             problem = hub.problem()
             assert problem is not None
             assert problem[0] is Severity.ERROR
+            assert hub.check() is CHECK_OF[DOUBTS[harm]]
             assert hub.policy.version() == 0  # so that the backend sends its policy
             assert hub.policy.mode(1) is Mode.LOCKDOWN
             assert hub.policy.mode(2) is Mode.LOCKDOWN

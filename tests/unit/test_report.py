@@ -245,6 +245,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hubcore.backend.rotation import RotationPace
+from hubcore.backend.rotation import NotNow, RotationPace, Waits
 from hubcore.backend.uplink.from_backend import KeyTaken, RotateKey
 from hubcore.backend.uplink.from_hub import NewKey, RetireKey
 from hubd.adapters.host.clock import SystemClock
@@ -153,3 +153,47 @@ async def test_a_refused_key_is_dropped_and_told() -> None:
         async with asyncio.timeout(5):
             while "another hub has this key" not in play.rotation.trouble:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
+
+
+async def test_somebody_at_the_hub_asks_and_is_told_what_it_waits_for() -> None:
+    play = Play()
+    rotation = play.rotation
+    assert rotation.waits is Waits.NOTHING
+    async with play.running():
+        assert rotation.why_not() is None
+        rotation.order()
+        assert rotation.waits is Waits.UPLINK
+        play.come(OLD)
+        assert await play.next(play.said) == RetireKey(OLD)
+        assert rotation.waits is Waits.RETIRED
+        rotation.heard(KeyTaken(OLD, 1, ""))
+        assert rotation.waits is Waits.MADE
+        assert await play.next(play.did) == "made"
+        assert await play.next(play.said) == NewKey(NEW, bytes(32))
+        assert rotation.waits is Waits.TAKEN
+        rotation.order()  # once more: the one that is under way is meant
+        rotation.heard(KeyTaken(NEW, 2, ""))
+        assert rotation.waits is Waits.WELCOME
+        rotation.ended()
+        assert rotation.waits is Waits.UPLINK
+        play.come(NEW)
+        assert await play.next(play.did) == "switched"
+        assert await play.next(play.said) == RetireKey(OLD)
+        assert rotation.waits is Waits.RETIRED
+        rotation.heard(KeyTaken(NEW, 1, ""))
+        assert await play.next(play.did) == "dropped old"
+        assert rotation.waits is Waits.NOTHING
+
+
+async def test_a_key_that_was_made_lately_is_not_changed_for_anybody() -> None:
+    play = Play()
+    async with play.running():
+        await play.begin()
+        play.rotation.heard(KeyTaken(NEW, 1, "it is another hub's"))
+        assert await play.next(play.did) == "dropped next"
+        async with asyncio.timeout(5):
+            while not play.rotation.trouble:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.001)
+        assert play.rotation.why_not() is NotNow.TOO_SOON
+        assert play.rotation.waits is Waits.NOTHING
+        assert "another hub's" in play.rotation.trouble

@@ -34,7 +34,7 @@ from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import PolicyIntake
 from hubd.upkeep.backendtime import AGREE_SECONDS, APART_SECONDS, Contradiction
-from hubd.upkeep.checks import Part, Severity
+from hubd.upkeep.checks import CheckId, Part, Severity, certificate_problem
 from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare, backend_agrees
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck
@@ -207,6 +207,7 @@ async def test_a_clock_confirmed_ahead_is_believed_again_when_somebody_vouches_f
     desk = await ran_ahead()
     desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
+    assert problem.check is CheckId.CLOCK_BEHIND_RECORDS
     assert "2027-01-15" in problem.what, "what the clock says"
     assert "2028-01-15" in problem.what, "what is proven"
     assert "sudo hubctl clock trust" in problem.remedy
@@ -375,6 +376,7 @@ async def test_a_clock_that_nothing_proves_is_doubted_when_the_backends_is_anoth
     desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert problem.severity is Severity.ERROR
+    assert problem.check is CheckId.CLOCK_CONTRADICTED
     where = "301 s ahead of it" if sign > 0 else "301 s behind it"
     assert where in problem.what
     assert "sudo hubctl clock trust" in problem.remedy
@@ -493,7 +495,8 @@ async def test_a_hub_without_rtc_and_network_says_what_to_do_after_a_power_cut()
     desk.check()
     (problem,) = (found for found in desk.health.problems() if found.id == "clock")
     assert problem.severity is Severity.ERROR
-    assert "trust-clock" not in problem.remedy, "nobody can vouch for 1970"
+    assert problem.check is CheckId.CLOCK_BEFORE_BUILD
+    assert "clock trust" not in problem.remedy, "nobody can vouch for 1970"
     assert "timedatectl set-time" in problem.remedy
 
 
@@ -824,3 +827,45 @@ async def test_a_machine_without_a_thread_gets_its_epoch_key_later() -> None:
         making.cancel()
     assert scarce.asked == 4
     assert len(beats) == 4, "the loop came round meanwhile"
+
+
+CHECKS_OF_PARTS = {
+    Part.AUDIT: CheckId.AUDIT_DOWN,
+    Part.BLUEZ: CheckId.BLUEZ_SETTINGS,
+    Part.GPIO: CheckId.GPIO_OUTLIVES_GUARD,
+    Part.INPUTS: CheckId.INPUTS_DOWN,
+    Part.LOCKS: CheckId.LOCKS_OPEN,
+    Part.PAIRING: CheckId.PAIRED,
+    Part.RADIO: CheckId.RADIO_DOWN,
+    Part.READERS: CheckId.READERS_DOWN,
+    Part.RELAY_STRIKES: CheckId.RELAY_STRIKES_DOWN,
+    Part.STRIKES: CheckId.STRIKES_DOWN,
+}
+
+
+@pytest.mark.parametrize("part", Part)
+def test_a_part_that_goes_down_stands_as_its_row_until_it_comes_up(part: Part) -> None:
+    desk = Desk()
+    desk.standing.part(part, False, "why it is down")
+    (problem,) = desk.health.problems()
+    assert (problem.check, problem.what) == (CHECKS_OF_PARTS[part], "why it is down")
+    desk.standing.part(part, True, "")
+    assert desk.health.problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("days_from_begin", "days_to_end", "check"),
+    [
+        (-1, 90, CheckId.CERTIFICATE_NOT_YET),
+        (90, 10, CheckId.CERTIFICATE_ENDING),
+        (90, -1, CheckId.CERTIFICATE_ENDED),
+    ],
+)
+def test_a_certificate_outside_its_days_or_near_their_end(
+    days_from_begin: int, days_to_end: int, check: CheckId
+) -> None:
+    day = 86_400
+    begins = int(NOON) - days_from_begin * day
+    told = certificate_problem(begins, int(NOON) + days_to_end * day, NOON, "/etc/certificate")
+    assert told is not None
+    assert told.check is check

@@ -9,10 +9,11 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.timing.moment import read_seconds, show_seconds
@@ -245,12 +246,17 @@ def test_a_span_goes_back_from_now(text: str, seconds: float) -> None:
     assert read_since(text, NOW) == NOW - seconds
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4_000_000_000_000))
 def test_a_moment_is_read_as_it_is_shown(at_ms: int) -> None:
     assert read_seconds(show_seconds(at_ms / 1000)) == pytest.approx(at_ms / 1000, abs=0.0011)
 
 
-def test_a_moment_without_an_offset_is_none() -> None:
+def test_a_moment_without_an_offset_goes_by_a_zone_alone() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert read_seconds("2026-11-27T14:56:43", berlin) == read_seconds("2026-11-27T13:56:43Z")
+    assert read_seconds("2026-11-27T14:56:43Z", berlin) == read_seconds("2026-11-27T14:56:43Z")
+    assert read_seconds("soon", berlin) is None
     assert read_seconds("2026-11-27T14:56:43") is None
     assert read_seconds("2026-11-27T14:56:43+01:00") == read_seconds("2026-11-27T13:56:43Z")
 
@@ -295,6 +301,7 @@ def test_what_the_journal_does_not_show_is_told(output: Output, says: str) -> No
     assert says in events(Programs({"journalctl": output}), NOW, None, "info").says
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_the_journal_holds_is_an_event_or_nothing(text: str) -> None:
     found = events(Programs({"journalctl": Output("{" + text)}), NOW, None, "info")
@@ -304,7 +311,7 @@ def test_whatever_the_journal_holds_is_an_event_or_nothing(text: str) -> None:
 
 
 def test_levels_are_the_same_at_both_ends() -> None:
-    from hubctl.commands.look.tail import LEVELS
+    from hubctl.commands.live.tail import LEVELS
 
     assert LEVELS == event_tail.LEVELS
     assert {"access", "door", "problem"} <= NAMES

@@ -291,6 +291,49 @@ def test_steps_without_a_time_were_not_measured() -> None:
     assert "door moved  not measured" in shown
 
 
+@pytest.mark.parametrize(
+    ("keys", "chosen"),
+    [
+        ([Key.DOWN], "b"),
+        ([Key.DOWN] * 9, "d"),
+        ([Key.DOWN, Key.DOWN, Key.UP], "b"),
+        ([Key.UP], "a"),
+        ([Key.END], "d"),
+        ([Key.END, Key.HOME], "a"),
+        ([Key.PAGE_DOWN], "d"),
+        ([Key.PAGE_DOWN, Key.PAGE_UP], "a"),
+    ],
+)
+def test_keys_choose_a_door(keys: list[Key], chosen: str) -> None:
+    state = State()
+    for key in keys:
+        state = press(state, key, ["a", "b", "c", "d"], 0)
+    assert state.chosen == chosen
+
+
+def test_the_chosen_door_stays_chosen_when_it_gets_another_place() -> None:
+    state = press(State(), Key.DOWN, ["a", "b", "c"], 0)
+    assert press(state, Key.ENTER, ["c", "b", "a"], 0).chosen == "b"
+    assert press(state, Key.ENTER, ["c", "a"], 0).chosen == "c"
+    assert press(state, Key.ENTER, [], 0).view is View.HUB
+
+
+@pytest.mark.parametrize("key", [Key.ESCAPE, Key.LEFT, Key.BACKSPACE, Key.ENTER])
+def test_a_trace_is_left_by_each_key_that_goes_back(key: Key) -> None:
+    opened = press(State(), Key.ENTER, ["a"], 3)
+    assert opened.view is View.TRACE
+    assert press(opened, key, ["a"], 3).view is View.HUB
+
+
+def test_a_filter_is_kept_by_enter_and_dropped_by_escape() -> None:
+    state = State()
+    for key in ("/", "q", "?", Key.BACKSPACE, Key.UP, Key.ENTER):
+        state = press(state, key, ["a"], 0)
+    assert (state.filter, state.typing, state.ended, state.view) == ("q", False, False, View.HUB)
+    assert press(state, Key.ESCAPE, ["a"], 0).filter == ""
+    assert press(press(state, "/", ["a"], 0), Key.ESCAPE, ["a"], 0) == state._replace(filter="")
+
+
 def test_every_key_stands_in_the_help() -> None:
     shown = screen(state=State(view=View.HELP))
     assert all(says in shown for _, says in KEYS)

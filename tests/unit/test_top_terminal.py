@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from tests.unit.test_cli import DEVICES, STATUS, Hub, _running
 pytestmark = pytest.mark.asyncio
 
 LEAVES_SCREEN = b"\x1b[?1049l"
+SHELL = ("sh", "-c", "exec bash --norc --noprofile -i 2>&1")
 MOVES_CURSOR = b"\x1b["
 DOORS = [
     {"id": "front", "name": "Front door", "state": "secured", "mode": "Locked", "orders": []},
@@ -108,7 +110,8 @@ async def test_a_screen_shows_the_hub_and_q_gives_the_terminal_back(tmp_path: Pa
             "link 3",
             "proof",
             "-61 dBm",
-            "RSSI not measured",
+            "no RSSI",
+            "point 1",
             "links 2 of 8",
             "out-of-schedule  2",
             "records wait",
@@ -260,6 +263,33 @@ async def test_it_ends_with_the_status_of_what_it_saw_last(tmp_path: Path, keys:
             assert await quit_by(terminal, keys) == NO
 
 
+async def test_ctrl_c_pressed_again_and_again_leaves_the_terminal_whole(tmp_path: Path) -> None:
+    async with hub_of(tmp_path / "s"), top(tmp_path / "s") as terminal:
+        await terminal.until("Yard")
+        terminal.type("\x03" * 20)
+        status, _ = await terminal.ended()
+        assert status in (OK, INTERRUPTED, -signal.SIGINT)
+        assert LEAVES_SCREEN in terminal.sent
+
+
+async def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_draws_again(tmp_path: Path) -> None:
+    async with hub_of(tmp_path / "s"), at_terminal(*SHELL) as terminal:
+        terminal.type(f"{sys.executable} -m hubctl top --socket {tmp_path}/s\n")
+        await terminal.until("Yard")
+        terminal.type("\x1a")
+        await terminal.until("Stopped")
+        terminal.type("echo shell-$((6*7))\n")
+        await terminal.until("shell-42")
+        terminal.type("fg\n")
+        await terminal.until(lambda text: "Yard" in text and "shell-42" not in text)
+        terminal.type("?")
+        await terminal.until("its last unlocks, step by step")
+        terminal.type("q")
+        await terminal.until("bash-")
+        terminal.type("exit $?\n")
+        assert (await terminal.ended())[0] == OK
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_that_ends_it_leaves_the_terminal_whole(
     tmp_path: Path, number: signal.Signals
@@ -305,6 +335,8 @@ async def test_a_timeout_leaves_the_terminal_whole(tmp_path: Path) -> None:
         ({"environment": {"TERM": "hardly-known"}}, "hardly-known"),
         ({"speed": termios.B9600}, "9600 baud"),
         ({"speed": termios.B19200}, "19200 baud"),
+        ({"environment": {**BARE, "COLUMNS": "40000"}}, "larger than any"),
+        ({"environment": {**BARE, "LINES": "9" * 5000}}, "larger than any"),
     ],
 )
 async def test_where_no_screen_can_be_drawn_there_is_a_line_a_change(
@@ -342,6 +374,24 @@ async def test_an_older_hub_has_boxes_that_were_not_measured(tmp_path: Path) -> 
             terminal.type("\r")
             await terminal.until("this hubd follows no unlocks")
             assert await quit_by(terminal, "q") == OK
+
+
+async def test_machines_get_a_document_each_second_and_null_for_what_was_not_measured(
+    tmp_path: Path,
+) -> None:
+    async with _running(tmp_path / "s") as hub:
+        process = await hub.process("top", "--json")
+        assert process.stdout is not None
+        document = json.loads(await process.stdout.readline())
+    async with asyncio.timeout(30):
+        while "error" not in (other := json.loads(await process.stdout.readline())):
+            assert other["status"] == document["status"]
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(30):
+        assert await process.wait() == NO_ANSWER
+    assert document["status"]["hub"] == "hub-1"
+    assert (document["measured"], document["radio"], document["trace"]) == (None, None, None)
+    assert (document["schema"], other["schema"], other["error"]["code"]) == (1, 1, "down")
 
 
 async def test_lines_end_with_whoever_reads_them(tmp_path: Path) -> None:

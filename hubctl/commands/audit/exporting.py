@@ -65,6 +65,8 @@ def export(
     them, and records who took them. With hubd down the file is made unsigned, and says so.
     Ids of persons stand in it as in the evidence.
     """
+    if _is_evidence(target, path):
+        raise click.UsageError("FILE is the evidence itself: name another file.")
     os.nice(NICER)
     times = Times.of(since, until)
     with (
@@ -86,6 +88,12 @@ def export(
             sentence = f"{clean(str(target))} cannot be written: {error.strerror or error}"
             end_with_error("unwritable", sentence, as_json)
     _say(target, ends, sealed, as_json)
+
+
+def _is_evidence(target: Path, path: Path) -> bool:
+    """Tell whether a file of this name would take the place of the evidence, or of a part of it."""
+    parts = {path.name, f"{path.name}-wal", f"{path.name}-shm"}
+    return target.name in parts and target.parent.resolve() == path.parent.resolve()
 
 
 def _checked(connection: sqlite3.Connection, found: Window, before: Head) -> Iterator[Row]:

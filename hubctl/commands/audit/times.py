@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple, Self, TypeVar
 
 import click
 
-from hubctl.tailing.since import read_since
+from hubctl.tailing.since import taken
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
@@ -34,21 +33,12 @@ class Times(NamedTuple):
         return self.until_ms is None or at_ms < self.until_ms
 
 
-def _moment(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return read_since(text, time.time())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 def times_options(command: _Command) -> _Command:
     """Add the options, as `since` and `until`: Unix seconds, or None."""
     until = click.option(
-        "--until", callback=_moment, metavar="TIME", help="Those before: 10min, 2h or a moment."
+        "--until", callback=taken, metavar="TIME", help="Those before: 10min, 2h or a moment."
     )
     since = click.option(
-        "--since", callback=_moment, metavar="TIME", help="Those since: 10min, 2h or a moment."
+        "--since", callback=taken, metavar="TIME", help="Those since: 10min, 2h or a moment."
     )
     return since(until(command))

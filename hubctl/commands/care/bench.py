@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from hubterm.speaking import end_with_error
 from hubterm.text import clean
 
 STATE = Path("/var/lib/hubd")
+CONFIG = Path("/etc/hubd/hubd.toml")
+RSA_BITS = (2048, 3072, 4096)
+RSA_BITS_DEFAULT = 3072
 NICER = 15
 STEPS = 7
 """How many figures there are."""
@@ -48,13 +52,12 @@ MEANS = {
 )
 @click.option(
     "--rsa-bits",
-    type=click.Choice(["2048", "3072", "4096"]),
-    default="3072",
-    show_default=True,
-    help="As `rsa_bits` of hubd.toml.",
+    type=click.Choice([str(bits) for bits in RSA_BITS]),
+    help=f"The size of an epoch key; without it that of the configuration, or {RSA_BITS_DEFAULT}.",
 )
+@click.option("--config", type=click.Path(path_type=Path), default=CONFIG, show_default=True)
 @JSON
-def bench(state: Path, rsa_bits: str, as_json: bool) -> None:
+def bench(state: Path, rsa_bits: str | None, config: Path, as_json: bool) -> None:
     """Measure on this hub what an unlock needs: keys, disk, database, the way to BlueZ.
 
     It takes some seconds, needs no running hubd, and hinders none. Not measured: a phone and the
@@ -64,7 +67,7 @@ def bench(state: Path, rsa_bits: str, as_json: bool) -> None:
     figures: list[Figure] = []
     try:
         with Progress("figures measured", as_json=as_json) as shown:
-            for figure in _measured(state, int(rsa_bits)):
+            for figure in _measured(state, int(rsa_bits) if rsa_bits else bits_of(config)):
                 figures.append(figure)
                 shown.show(len(figures), STEPS)
     except PermissionError:
@@ -82,6 +85,18 @@ def bench(state: Path, rsa_bits: str, as_json: bool) -> None:
         print_json(_document(state, figures, total))
     else:
         _page(figures, total).show()
+
+
+def bits_of(config: Path) -> int:
+    """Return the size of the epoch keys that a configuration asks for."""
+    from hubctl.gathering.asking import read_config
+
+    with contextlib.suppress(OSError, ValueError):
+        said, _ = read_config(config)
+        match said.get("protocol"):
+            case {"rsa_bits": int(bits)} if bits in RSA_BITS:
+                return bits
+    return RSA_BITS_DEFAULT
 
 
 def _measured(state: Path, bits: int) -> Iterator[Figure]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from hubcore.timing.moment import show_seconds
 from hubctl.answers import ask, print_json
 from hubctl.client import NoAnswer
 from hubctl.gathering.archive import write
@@ -33,6 +34,8 @@ from hubterm.text import clean
 CONFIG = Path("/etc/hubd/hubd.toml")
 STATE = Path("/var/lib/hubd")
 ANSWER_SECONDS = 10.0
+READ_SECONDS = 10.0
+"""A file on a dead disk gives nothing, and a FIFO waits for a writer."""
 NICER = 10
 """Doors come first, also while a report is made."""
 
@@ -57,7 +60,7 @@ def bugreport(
     of persons are left out. FILE is a .tar.gz; without it the report lies in this folder.
     """
     at = time.time()
-    target = file or Path(time.strftime("hubd-bugreport-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime(at)))
+    target = file or Path(f"hubd-bugreport-{show_seconds(at).replace(':', '')}.tar.gz")
     os.nice(NICER)
     setting, words = learn(path, config)
     machine = Machine(path, config, state or setting, redactor=Redactor(words))
@@ -74,13 +77,14 @@ def bugreport(
         _say(target, parts)
 
 
-def learn(socket: Path, config: Path) -> tuple[Path, set[str]]:
+def learn(socket: Path, config: Path, read_seconds: float = READ_SECONDS) -> tuple[Path, set[str]]:
     """Return the state directory, and the words that stand for somebody, such as names of doors."""
     asked = Begun(lambda: ask(socket, "status"))
+    reading = Begun(lambda: read_config(config))
     state = STATE
     words: set[str] = set()
-    with contextlib.suppress(OSError, ValueError):
-        said, left_out = read_config(config)
+    with contextlib.suppress(OSError, ValueError, TooLong):
+        said, left_out = reading.result(read_seconds)
         words |= left_out
         match said.get("hub"):
             case {"state_directory": str(named)}:

@@ -4,12 +4,14 @@ Laws:
 1. The checks are those of hubd's one table: the running hubd tells which of them stand, and
    `hubd --check-config`, a program of its own, what it finds without one.
 2. What could not be measured is `unknown`, and never counts as well.
-3. `--active` has hubd try its parts, too. Nothing moves, and hubd records it.
-4. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
+3. The newest records of the evidence are checked by hubctl's own reader, with hubd up or down.
+4. `--active` has hubd try its parts, too. Nothing moves, and hubd records it.
+5. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -20,18 +22,25 @@ from typing import Any, NamedTuple
 
 import click
 
+from hubcore.errors import AuditError, StoreError
 from hubcore.version import __version__
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
+from hubctl.evidence.chain import verify_newest
+from hubctl.evidence.opening import DatabaseError, open_log
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import FAILED, NO, OK
 from hubterm.text import clean
 
 CHECK_SECONDS = 60
+CHAIN = "audit-chain"
 DOWN = "down"
 """The code of no running hubd."""
 ACTIVE = "active-"
 """How the ids of what was tried begin."""
+AUDIT = Path("/var/lib/hubd/audit.db")
+NEWEST = 10_000
+"""So many of the newest records are checked: a second at most. All: `hubctl audit verify`."""
 CONFIG = Path("/etc/hubd/hubd.toml")
 
 
@@ -75,12 +84,21 @@ class Checked(NamedTuple):
 @click.option(
     "--active", is_flag=True, help="Try disk, backend, radio, inputs, readers, devices, too."
 )
+@click.option(
+    "--audit",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="HUBD_AUDIT",
+    default=AUDIT,
+    show_default=True,
+    help="The evidence.",
+)
 @JSON
 @SOCKET
 @click.pass_obj
 def doctor(
     path: Path,
     config: Path,
+    audit: Path,
     only: Sequence[str],
     skip: Sequence[str],
     active: bool,
@@ -95,7 +113,7 @@ def doctor(
     nothing, and is recorded.
     """
     tried = _tried(path, as_json) if active else []
-    checked = [*_of_daemon(path), *_of_program(config), *tried]
+    checked = [*_of_daemon(path), *_of_program(config), *_of_evidence(audit), *tried]
     chosen = [one for one in checked if (not only or one.id in only) and one.id not in skip]
     _refuse_unknown([*only, *skip], checked)
     worst = max((one.state for one in chosen), key=list(State).index, default=State.OK)
@@ -209,6 +227,25 @@ def _of_finding(one: Mapping[str, Any]) -> Checked:
         state=_OF_KIND.get(kind, State.UNKNOWN) if isinstance(kind, str) else State.UNKNOWN,
         what=f"{about}: {clean(one.get('text'))}",
     )
+
+
+def _of_evidence(file: Path) -> list[Checked]:
+    """Check the newest records of the evidence; a machine without any has no such check."""
+    try:
+        if not file.exists():
+            return []
+        with contextlib.closing(open_log(file)) as connection:
+            verify_newest(connection, NEWEST)
+    except AuditError as error:
+        what = f"the evidence is broken: {clean(str(error))}"
+        return [Checked(CHAIN, "readiness", State.FAILED, what, "sudo hubctl audit verify")]
+    except PermissionError:
+        what = f"{clean(str(file))}: this user may not read it"
+        return [Checked(CHAIN, "readiness", State.UNKNOWN, what, "sudo hubctl doctor")]
+    except (DatabaseError, StoreError, OSError) as error:
+        what = f"{clean(str(file))} cannot be read: {clean(str(error))}"
+        return [Checked(CHAIN, "readiness", State.FAILED, what, "sudo hubctl audit verify")]
+    return [Checked(CHAIN, "readiness", State.OK)]
 
 
 def _document(one: Checked) -> dict[str, Any]:

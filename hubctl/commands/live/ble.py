@@ -36,11 +36,6 @@ def ble(path: Path, as_json: bool) -> None:
     """Show the radio: the adapter, whether phones can find it, and who is connected now.
 
     No phone is named. Exit status 1 when the hub is not on air.
-
-    \b
-    Examples:
-      hubctl ble
-      hubctl ble --json
     """
     answer = ask_or_end(path, "radio", as_json)
     if as_json:

@@ -13,7 +13,7 @@ import click
 from hubcore.timing.steps import UnlockStep
 from hubctl.answers import ask, ask_or_end, fail, print_json
 from hubctl.client import NoAnswer
-from hubctl.commands.look.tail import id_of, no_such_door
+from hubctl.commands.live.tail import id_of, no_such_door
 from hubctl.denials import SAID
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import OK
@@ -55,12 +55,6 @@ def trace(path: Path, door: str | None, last: int, follow: bool, as_json: bool) 
     """Show the last unlock step by step, with times: phones, cards and the backend's releases.
 
     Nobody is named. hubd keeps the last 32 that let somebody in, and the last 24 others.
-
-    \b
-    Examples:
-      hubctl trace
-      hubctl trace front --last 5
-      hubctl trace --follow
     """
     asked: dict[str, Any] = {"last": last}
     if door is not None:

@@ -187,8 +187,8 @@ def _link(link: Document) -> Row:
         (
             f"link {clean(link.get('number'))}",
             clean(link.get("phase")).replace("_", " "),
-            f"RSSI {NOT_MEASURED}" if rssi is None else f"{clean(rssi)} dBm",
-            "" if point is None else f"access point {clean(point)}",
+            "no RSSI" if rssi is None else f"{clean(rssi)} dBm",
+            "" if point is None else f"point {clean(point)}",
         )
     )
 

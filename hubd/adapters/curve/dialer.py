@@ -34,6 +34,7 @@ class Dialer:
     async def dial(self) -> socket.socket:
         """Return a connected socket. Raise LinkError, a sentence that names each address tried."""
         tried: list[str] = []
+        last: OSError | None = None
         addresses = await self._names.addresses(self._resolve_seconds)
         for address in self._in_order(addresses):
             try:
@@ -41,13 +42,14 @@ class Dialer:
             except OSError as error:
                 why = _why(error, self._connect_seconds)
                 tried.append(f"{address}: {why}")
+                last = error
             else:
                 self._last = address
                 return connection
         raise LinkError(
             f"{self._endpoint} not reachable: {'; '.join(tried)}. "
             "Does the backend run, and does the network lead there?"
-        )
+        ) from last
 
     def failed(self) -> None:
         """What answered at the last address is not the backend, or not for this hub."""

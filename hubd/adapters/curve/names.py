@@ -79,13 +79,13 @@ class Names:
             raise LinkError(
                 f"the name {self._host} is not resolved: no name server answered within "
                 f"{seconds:g} s; check the network, then: getent ahosts {self._host}"
-            ) from None
+            ) from TimeoutError()
         except OSError as error:
             why = error.strerror or str(error)
             raise LinkError(
                 f"the name {self._host} does not resolve ({why}); check [backend] endpoint, "
                 f"then: getent ahosts {self._host}"
-            ) from None
+            ) from error
 
     def _begin(self) -> asyncio.Future[Addresses]:
         try:

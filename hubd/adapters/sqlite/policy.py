@@ -39,7 +39,7 @@ from hubcore.policy.assembly import Assembly
 from hubcore.policy.cache import ScheduleCache
 from hubcore.policy.policy import NO_RULES, Operator, PointRules
 from hubcore.policy.root import NO_DIGEST, Root
-from hubcore.policy.tables import is_listed, read_card
+from hubcore.policy.tables import is_listed, read_card, read_holder
 from hubcore.policy.tree import Table
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
 from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Prove, open_policy
@@ -183,6 +183,18 @@ class PolicyDatabase:
 
         return self._in_page(Table.CARDS, digest, read)
 
+    def holders_in(self, page: int) -> Sequence[tuple[str, bytes]] | None:
+        """Whose the cards of a page are, with their digests; None behind the last page."""
+        shelf = self._shelves.get(Table.CARDS)
+        if shelf is None or page >= shelf.tree.pages:
+            return None
+
+        def read() -> Sequence[tuple[str, bytes]]:
+            rows_of_page = pages.read(self._reader, shelf, Table.CARDS, page).all()
+            return [read_holder(row) for _, row in rows_of_page]
+
+        return self._proven_page(read)
+
     def _listed(self, table: Table, identity: bytes) -> bool:
         return self._in_page(table, identity, partial(is_listed, identity))
 
@@ -194,9 +206,13 @@ class PolicyDatabase:
         shelf = self._shelves.get(table)
         if shelf is None:
             return read(None)
+        return self._proven_page(lambda: read(pages.find(self._reader, shelf, table, identity)))
+
+    def _proven_page(self, read: Callable[[], T]) -> T:
+        """Read from a page. Raise StoreError for one that is not the one that was signed."""
         with POLICY.errors(self._path):
             try:
-                return read(pages.find(self._reader, shelf, table, identity))
+                return read()
             except (FrameError, ValueError) as error:
                 self._damaged = True
                 raise POLICY.broken(self._path, str(error)) from error

@@ -87,11 +87,18 @@ def find(
     Raise FrameError for a page that is not the one that its issuer signed. May raise sqlite3.Error.
     """
     key = key_of(identity)
-    page = shelf.tree.page_of(key)
+    return read(connection, shelf, table, shelf.tree.page_of(key)).find(key)
+
+
+def read(connection: sqlite3.Connection, shelf: Shelf, table: Table, page: int) -> Page:
+    """Return a page in force.
+
+    Raise FrameError for one that is not the one that its issuer signed. May raise sqlite3.Error.
+    """
     data = _page(connection, shelf, table, page)
     if data is None:
         raise FrameError(f"page {page} of {table.name} is not the one that was signed")
-    return Page.read(data).find(key)
+    return Page.read(data)
 
 
 def load(connection: sqlite3.Connection, trees: Trees) -> Shelves:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,22 +14,13 @@ from hubctl.client import HubClient, NoAnswer, ReaderGone
 from hubctl.options import JSON, SOCKET
 from hubctl.show import event_line
 from hubctl.table import near
-from hubctl.tailing.since import read_since
+from hubctl.tailing.since import taken
 from hubterm.ending import end_with_error
 from hubterm.exits import OK
 from hubterm.output import descriptor, reader_gone
 from hubterm.text import clean, moment
 
 LEVELS = ("info", "warning")
-
-
-def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return read_since(text, time.time())
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -42,7 +32,7 @@ def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> f
     help="warning: only what a technician should look at.",
 )
 @click.option(
-    "--since", callback=_since, metavar="TIME", help="First what was since: 10min, 2h or a moment."
+    "--since", callback=taken, metavar="TIME", help="First what was since: 10min, 2h or a moment."
 )
 @JSON
 @SOCKET

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ import click
 
 from hubcore.timing.moment import read_seconds
 from hubctl.answers import ask_or_end, print_json
-from hubctl.commands.act.door import asked
+from hubctl.commands.doors.act import asked
 from hubctl.denials import GRANTED, SAID, times, wall
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import NO, OK
@@ -31,8 +31,9 @@ from hubterm.text import clean
 def would(path: Path, credential: str, door: str, at: str | None, as_json: bool) -> None:
     """Say whether CREDENTIAL would open DOOR now, why not, and who can change it.
 
-    It is asked as a phone is, and nothing is recorded or changed. At least 6 characters of
-    CREDENTIAL, as `hubctl why` or `hubctl tail` show them. DOOR is a door or an access point.
+    It is asked as a phone is, and nothing is recorded or changed. CREDENTIAL is its first 6 to 8
+    characters, as `hubctl why` or `hubctl tail` show them, or all of it. DOOR is a door or an
+    access point.
     With --at the hours of that moment count, and everything else as it is now. A moment that ends
     in Z is UTC. Exit status 1 when an access point would not let it in.
     """
@@ -56,12 +57,12 @@ def _moment(path: Path, text: str, as_json: bool) -> float:
     if seconds is not None:
         return seconds
     zone = str(ask_or_end(path, "status", as_json).get("zone"))
-    try:
-        local = datetime.fromisoformat(text)
-        return local.replace(tzinfo=local.tzinfo or ZoneInfo(zone)).timestamp()
-    except (ValueError, OverflowError, OSError, KeyError) as error:
+    with contextlib.suppress(ValueError, OSError, KeyError):  # a zone that this machine lacks
+        seconds = read_seconds(text, ZoneInfo(zone))
+    if seconds is None:
         said = "say 2026-11-30T09:00, by the site's clock, or 2026-11-30T08:00:00Z"
-        raise click.BadParameter(said, param_hint="--at") from error
+        raise click.BadParameter(said, param_hint="--at")
+    return seconds
 
 
 def lines_of(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 
 from hubcore.errors import ConfigError
-from hubsim.pictures.browser import photograph
-from hubsim.pictures.documents import with_shown
-from hubsim.pictures.scene import Taken, take
-from hubsim.pictures.terminal import draw
 from hubsim.stage import StageError
+from tests.pictures.browser import photograph
+from tests.pictures.documents import with_shown
+from tests.pictures.drawing import draw
+from tests.pictures.scene import COLUMNS, Taken, take
 
 DOCUMENTS = ("README.md", "docs/hub.md", "docs/hubctl.md")
 PICTURE_BYTES_MAX = 200_000
@@ -42,7 +42,7 @@ def main() -> None:
 def _draw(taken: Taken, pictures: Path, folder: Path) -> None:
     """Draw both pictures, and put them in place when they are small enough."""
     terminal = folder / "terminal.svg"
-    draw(taken.screen, "hubctl", "hubctl", terminal)
+    draw(taken.screen, COLUMNS, "hubctl top", terminal)
     report = folder / "report.png"
     photograph(taken.report, report, PAGE_WIDTH, PAGE_HEIGHT)
     for drawn in (terminal, report):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hubctl.answers import print_json
-from hubctl.commands.act.door import asked, released
+from hubctl.commands.doors.act import asked, released
 from hubctl.denials import GRANTED
 from hubctl.doors.page import door_page, dry_run_page
 from hubctl.options import JSON, SOCKET, Named

@@ -48,7 +48,8 @@ def with_shown(document: str, texts: Mapping[str, str]) -> str:
 def shape(text: str) -> list[str]:
     """Return what stays the same from one run to the next: labels, columns and sentences.
 
-    Of a line with columns it is the first one, and of a header all.
+    Of a line with columns it is the first one, and of a header all. How often a line of the same
+    shape follows itself is by chance.
     """
     lines: list[str] = []
     is_header = False
@@ -58,6 +59,8 @@ def shape(text: str) -> list[str]:
         for pattern, word in _FIGURES:
             line = pattern.sub(word, line)
         columns = _SPACES.split(line.strip())
-        lines.append(" | ".join(columns) if is_header else columns[0])
+        label = " | ".join(columns) if is_header else columns[0]
+        if lines[-1:] != [label]:
+            lines.append(label)
         is_header = len(columns) == 1 and not line.startswith(" ")
     return lines

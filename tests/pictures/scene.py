@@ -2,7 +2,7 @@
 
 Laws:
 1. Each text is what the program hubctl printed, and nothing was written by hand.
-2. No text holds a path of this machine.
+2. No text holds a path of this machine: the folder of the site is called FOLDER.
 """
 
 from __future__ import annotations
@@ -15,25 +15,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.text import Text
+
 from hubcore.access.grant import Access
 from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
-from hubsim.pictures.terminal import Shown, at_terminal
-from hubsim.pictures.week import write_week
 from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site
 from hubsim.site.building import READER
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage, StageError
+from tests.pictures.drawing import cells
+from tests.pictures.week import write_week
+from tests.terminal import at_terminal
 
 FRONT = DeskDoor(strike_seconds=1.0)
 BACK = DeskDoor(id="back", name="Back door", access_point=2, strike_seconds=1.0)
 UNLOCKS = 4
 COLUMNS = 104
-SCREEN_LINES = 34
+SCREEN_LINES = 17
 SECONDS = 60.0
+FOLDER = "desk"
+ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
+"""What stands on the screen once it is whole."""
+ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
+"""What stands on the screen once it is whole."""
 
 WHILE_WELL: Mapping[str, tuple[str, ...]] = {
     "hubctl status": ("status",),
@@ -42,16 +50,21 @@ WHILE_WELL: Mapping[str, tuple[str, ...]] = {
     "hubctl hub": ("hub",),
     "hubctl clock": ("clock",),
     "hubctl doors": ("doors",),
+    "hubctl door front": ("door", "front"),
+    "hubctl trace back": ("trace", "back"),
 }
-WHILE_AWAY: Mapping[str, tuple[str, ...]] = {"hubctl uplink": ("uplink",)}
-"""What is shown while the backend is away."""
+WHILE_AWAY: Mapping[str, tuple[str, ...]] = {
+    "hubctl uplink": ("uplink",),
+    "hubctl osdp": ("osdp",),
+}
+"""What is shown while the backend is away, and a card reader too."""
 
 
 @dataclass
 class Taken:
     """What was shown, by what a technician types; a screen; and the page of `hubctl report`."""
 
-    screen: Shown
+    screen: list[Text]
     report: Path
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -72,10 +85,11 @@ async def take(path: Path) -> Taken:
         await stage.until(lambda: _is_quiet(stage), "the doors are shut and no problem stands")
         for typed, words in WHILE_WELL.items():
             texts[typed] = await printed(stage, *words)
-        screen = await at_terminal((*_hubctl(stage), "status"), columns=COLUMNS, lines=SCREEN_LINES)
+        screen = await _on_screen(stage, "top")
         await printed(stage, "report", "--file", str(week), "--html", str(report))
         await stage.stop("backend")
-        await stage.until(lambda: _is_away(stage), "the hub notices that the backend is away")
+        await stage.stop("readers")
+        await stage.until(lambda: _is_away(stage), "the hub notices that both are away")
         for typed, words in WHILE_AWAY.items():
             texts[typed] = await printed(stage, *words)
     return Taken(screen, report, texts)
@@ -116,6 +130,11 @@ async def _come(stage: Stage) -> None:
             await stage.until(lambda: not stage.strike().active, "the strike rests")
 
 
+def _is_whole(text: str) -> bool:
+    """Tell whether `hubctl top` has heard all that it shows."""
+    return all(part in text for part in ON_SCREEN)
+
+
 async def _is_quiet(stage: Stage) -> bool:
     status = await stage.hub("status")
     shut = all(door["state"] == "secured" for door in status["doors"])
@@ -123,13 +142,25 @@ async def _is_quiet(stage: Stage) -> bool:
 
 
 async def _is_away(stage: Stage) -> bool:
-    backend = (await stage.hub("status"))["backend"]
-    return not backend["connected"] and bool(backend["why"]) and bool(backend["failures"])
+    status = await stage.hub("status")
+    backend = status["backend"]
+    reader = any(problem["id"].startswith("reader") for problem in status["problems"])
+    return not backend["connected"] and bool(backend["why"] and backend["failures"]) and reader
 
 
 def _hubctl(stage: Stage) -> tuple[str, ...]:
     socket = str((stage.site.hub / "hubd.sock").absolute())
     return (sys.executable, "-P", "-m", "hubctl", "--socket", socket)
+
+
+async def _on_screen(stage: Stage, *words: str) -> list[Text]:
+    """Return the screen of a program that goes on, once all that it shows is there."""
+    async with at_terminal(*_hubctl(stage), *words, size=(COLUMNS, SCREEN_LINES)) as terminal:
+        await terminal.until(lambda text: all(part in text for part in ON_SCREEN))
+        shown = cells(terminal.screen)
+        terminal.type("q")
+        await terminal.ended()
+    return shown
 
 
 async def printed(stage: Stage, *words: str) -> str:
@@ -141,4 +172,4 @@ async def printed(stage: Stage, *words: str) -> str:
         out, err = await process.communicate()
     if process.returncode not in (0, 1) or err:
         raise StageError(f"hubctl {' '.join(words)} ended with {process.returncode}: {err!r}")
-    return out.decode()
+    return out.decode().replace(str(stage.path.absolute()), FOLDER)

@@ -1,0 +1,1 @@
+"""`hubctl keys`: which keys this hub has, and how one is changed."""

@@ -1,0 +1,1 @@
+"""Which keys the hub has, and how a technician has one changed."""
