@@ -698,7 +698,8 @@ async def test_taking_in_that_is_broken_off_leaves_the_stick_at_rest(
     stage: Stage, zwave: FakeService
 ) -> None:
     """By Ctrl-C, and by --timeout: both end the act at hubd, and hubd has the stick stop."""
-    begin, stop = "controller.begin_inclusion", "controller.stop_inclusion"
+    begin = "controller.begin_inclusion"
+    stop = "controller.stop_inclusion"
     silent = zwave.handlers.pop(begin)
     try:
         for more, ends in (((), signal.SIGINT), (("--timeout", "3"), None)):
