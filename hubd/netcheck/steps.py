@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,7 +36,6 @@ from hubd.netcheck.causes import REMEDIES, Cause
 RESOLVE_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 CURVE_SECONDS = 5.0
-FAMILIES: Mapping[int, str] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 
 _GREETING = (
     b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"CURVE".ljust(20, b"\0") + b"\0" + bytes(31)
@@ -140,7 +139,7 @@ async def walk(target: Target, limits: Limits, resolve: Resolve = socket.getaddr
 async def _connect(address: Address, port: int, limits: Limits) -> Step:
     """Connect and leave: the time is one round trip."""
     began = time.monotonic()
-    family = FAMILIES.get(address.family)
+    family = "ipv6" if address.family == socket.AF_INET6 else "ipv4"
     try:
         connection = await _dial(address, port, limits)
     except LinkError as error:

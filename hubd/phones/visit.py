@@ -105,8 +105,9 @@ class Visit:
         self._traced = traced
         self._clock = clock
         self._since = since
-        self._steps_taken = {UnlockStep.CONNECTED: clock.monotonic()}
+        self._steps_taken = dict[UnlockStep, float]()
         """Those of the request that is to come, until it is decided."""
+        self._steps_taken[UnlockStep.CONNECTED] = clock.monotonic()
         self._steps: asyncio.Queue[_Step | None] = asyncio.Queue(EFFECTS_MAX)
         self._left = asyncio.Event()
         self._disconnected = asyncio.Event()
@@ -293,7 +294,7 @@ class Visit:
         Errors are handled in a task. The radio, which waits for `frame` to return, never sees one.
         """
         self._traced.presented(claim, self._id.visit, self._steps_taken)
-        self._steps_taken = {}
+        self._steps_taken = dict[UnlockStep, float]()
         try:
             decided = self._present(claim, lambda: self._link.at_work)
         except Exception as error:

@@ -128,6 +128,8 @@ class Trials:
             state = TrialState.UNKNOWN
         except HubError as error:
             what = str(error)
+        except Exception as error:  # a bug in a step is that step's failure
+            what = f"it failed inside hubd: {type(error).__name__}"
         row = CHECKS[step.check]
         return Trial(
             id=step.id,

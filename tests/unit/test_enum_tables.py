@@ -99,6 +99,10 @@ PARTIAL: Mapping[str, Partial] = {
         "ACT REVOCATION CERTIFICATE",
         "operations are asked by phones and the backend",
     ),
+    "hubctl.top.screen.COLOURS": _partial(
+        "PLAIN TITLE DIM CHOSEN", "these differ by ATTRIBUTES alone, which has every style"
+    ),
+    "hubctl.top.shown.keys.MOVES": _partial("LEFT ENTER ESCAPE BACKSPACE", "these move nothing"),
     "hubd.adapters.curve.reasons._CLOSED": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),

@@ -780,6 +780,16 @@ async def test_beats_come_among_many_events_too(tmp_path: Path) -> None:
                 client.say(b"\n")
 
 
+async def test_a_name_that_is_no_utf8_spoils_no_answer(hub: Hub) -> None:
+    """Python shows a file's odd byte as a lone surrogate, which no UTF-8 holds."""
+    async with hub.running():
+        client = await hub.client()
+        hub.daemon.answer = {"why": "disk\udcff"}
+        assert (await client.answer("status"))["result"] == {"why": "disk\udcff"}
+        hub.daemon.fail = StoreError("disk\udcff")
+        assert (await client.answer("status"))["error"]["message"] == "disk\udcff"
+
+
 @as_root
 async def test_what_clients_provoke_is_logged_once_a_minute(hub: Hub) -> None:
     journal = io.StringIO()

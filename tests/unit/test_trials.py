@@ -114,6 +114,7 @@ async def test_no_step_ends_another_and_each_has_a_limit() -> None:
         ends(CheckId.TRIED_READER, HardwareError("it is gone")),
         ends(CheckId.TRIED_RADIO, NotTried("no second radio")),
         ends(CheckId.TRIED_INPUTS),
+        ends(CheckId.TRIED_DISK, ValueError("a bug")),
         step_seconds=0.05,
     )
     found = await made.run()
@@ -122,7 +123,9 @@ async def test_no_step_ends_another_and_each_has_a_limit() -> None:
         TrialState.FAILED,
         TrialState.UNKNOWN,
         TrialState.OK,
+        TrialState.FAILED,
     ]
+    assert found[4].what == "it failed inside hubd: ValueError"
     assert found[0].what == "no answer within 0.05 s"
     assert found[1].what == "it is gone"
     assert found[1].remedy == CHECKS[CheckId.TRIED_READER].remedy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import msgspec
@@ -64,4 +65,8 @@ def beat_line(call_id: int, number: int) -> bytes:
 
 
 def _line(message: dict[str, object]) -> bytes:
-    return msgspec.json.encode(message) + b"\n"
+    try:
+        encoded = msgspec.json.encode(message)
+    except UnicodeEncodeError:  # somebody's file has a name that is no UTF-8
+        encoded = json.dumps(message).encode("ascii")
+    return encoded + b"\n"
