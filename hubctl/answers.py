@@ -68,6 +68,8 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "passback-reset", {"credential": str() | None, "forgotten": int()}:
             return dict(answer)
+        case "zwave", {"zwave": dict() | None, "openzwave": dict() | None}:
+            return dict(answer)
         case "device", {"id": str()}:
             return dict(answer)
         case "door", {"id": str(), "access_points": list(), "decisions": list()}:

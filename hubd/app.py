@@ -26,7 +26,7 @@ from hubd.building.backend import (
     make_sync,
     make_tls_taker,
 )
-from hubd.building.calls import make_acts, make_calls, make_door_calls
+from hubd.building.calls import make_acts, make_calls, make_door_calls, make_network_acts
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
@@ -39,6 +39,7 @@ from hubd.config.file import Config
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
+from hubd.networks.acts import NetworkActs
 from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
@@ -88,6 +89,7 @@ class Hub:
     traces: Traces
     epochs: EpochKeys
     readers: Attending | None
+    network_acts: NetworkActs | None
     sync: Sync | None
     api: LocalApi
 
@@ -139,6 +141,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     of_doors = make_door_calls(
         config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
     )
+    care = None if parts.network is None else parts.network.care
+    network_acts = make_network_acts(care, evidence)
     calls = make_calls(
         config=config,
         keys=keys,
@@ -154,6 +158,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         links=phones.links,
         trials=make_trials(config, parts, devices, readers, sync, evidence),
         of_doors=of_doors,
+        care=care,
+        network_acts=network_acts,
         of_keys=make_key_calls(config, keys, phones, sync, evidence),
     )
     return Hub(
@@ -181,6 +187,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         traces=doors.traces,
         epochs=phones.epochs,
         readers=readers,
+        network_acts=network_acts,
         sync=sync,
         api=LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine()),
     )

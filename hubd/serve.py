@@ -175,6 +175,8 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     ]
     if hub.readers is not None:
         loops.append(hub.readers.run())
+    if hub.network_acts is not None:
+        loops.append(hub.network_acts.run())
     if hub.sync is not None:
         loops.append(hub.sync.run())
     return loops

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from zwave_js_server.const import InclusionStrategy, SecurityClass
+from zwave_js_server.const import InclusionStrategy, NodeStatus, SecurityClass
 from zwave_js_server.model.controller import Controller
 from zwave_js_server.model.controller.inclusion_and_provisioning import InclusionGrant
 from zwave_js_server.model.node import Node
@@ -23,14 +23,20 @@ from zwave_js_server.model.node import Node
 from drivers.zwave_js.command_classes import CommandClass
 from drivers.zwave_js.connection import Connection
 from drivers.zwave_js.nodes import is_up
+from hubcore.device.state import DeviceFault
 from hubcore.errors import HardwareError
 from hubcore.ports.network import (
     DSK_GROUPS,
     PIN_MAX,
     AskPin,
     Included,
+    InclusionStep,
+    NetworkInfo,
     NodeInfo,
     NodeSecurity,
+    NodeState,
+    OnStep,
+    Version,
 )
 
 GRANTED = frozenset(
@@ -48,8 +54,21 @@ SECURITY_OF = {
     SecurityClass.S2_AUTHENTICATED: NodeSecurity.S2_AUTHENTICATED,
     SecurityClass.S2_ACCESS_CONTROL: NodeSecurity.S2_ACCESS_CONTROL,
 }
+STATE_OF = {
+    NodeStatus.UNKNOWN: NodeState.UNKNOWN,
+    NodeStatus.ALIVE: NodeState.ALIVE,
+    NodeStatus.ASLEEP: NodeState.ASLEEP,
+    NodeStatus.AWAKE: NodeState.AWAKE,
+    NodeStatus.DEAD: NodeState.DEAD,
+}
 END_SECONDS = 5.0
+REBUILD_SECONDS = 300.0
+"""A node asks each of its neighbours, and zwave-js tries again where one does not answer."""
+TESTED_DRIVER: Version = (15, 29, 0)
+TESTED_SERVER: Version = (3, 10, 2)
+"""The pair of `service/package.json`; a test holds them against it."""
 
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
 _DSK = re.compile(r"(?:-?(\d{5}))" + r"-(\d{5})" * (DSK_GROUPS - 1))
 
 
@@ -59,17 +78,39 @@ class Care:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._busy = asyncio.Lock()
+        self.fault: DeviceFault | None = None
+        """What keeps the whole network away; the driver says so."""
+
+    def info(self) -> NetworkInfo:
+        """See `hubcore.ports.network.NetworkCare.info`."""
+        version = self._connection.version
+        home_id = own_node = None
+        with suppress(HardwareError):
+            controller = self._connection.driver.controller
+            home_id = _number_or_none(controller.home_id)
+            own_node = _number_or_none(controller.own_node_id)
+        return NetworkInfo(
+            fault=self.fault,
+            home_id=home_id,
+            own_node=own_node,
+            driver=None if version is None else version_of(version.driver_version),
+            server=None if version is None else version_of(version.server_version),
+            tested_driver=TESTED_DRIVER,
+            tested_server=TESTED_SERVER,
+        )
 
     def nodes(self) -> Sequence[NodeInfo]:
         """See `hubcore.ports.network.NetworkCare.nodes`."""
         controller = self._connection.driver.controller
         return [_info(node) for node in controller.nodes.values() if not node.is_controller_node]
 
-    async def include(self, ask_pin: AskPin, within_seconds: float) -> Included:
+    async def include(
+        self, ask_pin: AskPin, within_seconds: float, on_step: OnStep = lambda _step: None
+    ) -> Included:
         """See `hubcore.ports.network.NetworkCare.include`."""
         async with self._alone():
             try:
-                event = await self._take_in(ask_pin, within_seconds)
+                event = await self._take_in(ask_pin, within_seconds, on_step)
             except BaseExceptionGroup as group:
                 raise _first(group) from group
         result = event.get("result") or {}
@@ -79,19 +120,22 @@ class Care:
             why_low=_number_or_none(result.get("lowSecurityReason")),
         )
 
-    async def _take_in(self, ask_pin: AskPin, within_seconds: float) -> Any:
+    async def _take_in(self, ask_pin: AskPin, within_seconds: float, on_step: OnStep) -> Any:
         """Return the event of the node that was added."""
         controller = self._connection.driver.controller
         added: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as answers:
 
             def granting(event: Any) -> None:
+                on_step(InclusionStep.GRANTED)
                 answers.create_task(self._grant(controller, event["requested_grant"]))
 
             def validating(event: Any) -> None:
+                on_step(InclusionStep.KEY)
                 answers.create_task(self._validate(controller, event["dsk"], ask_pin))
 
             heard = {
+                "node found": lambda _: on_step(InclusionStep.FOUND),
                 "grant security classes": granting,
                 "validate dsk and enter pin": validating,
                 "node added": lambda event: _done(added, event),
@@ -100,6 +144,7 @@ class Care:
             async with _listening(controller, heard):
                 begin = controller.async_begin_inclusion(InclusionStrategy.SECURITY_S2)
                 await self._begin(begin, "taking in")
+                on_step(InclusionStep.WAITING)
                 try:
                     return await _within(added, within_seconds, "no device asked to be taken in")
                 finally:
@@ -139,8 +184,11 @@ class Care:
         """See `hubcore.ports.network.NetworkCare.rebuild_routes`."""
         found = self._node(node)
         controller = self._connection.driver.controller
-        call = self._connection.call
-        return await call(f"node {node}", lambda: controller.async_rebuild_node_routes(found))
+        return await self._connection.call(
+            f"node {node}",
+            lambda: controller.async_rebuild_node_routes(found),
+            seconds=REBUILD_SECONDS,
+        )
 
     # Taking in and out.
 
@@ -237,8 +285,28 @@ def _info(node: Node) -> NodeInfo:
         security=SECURITY_OF[node.highest_security_class],
         is_lock=CommandClass.DOOR_LOCK in classes,
         last_seen=seen.timestamp() if seen is not None else None,
+        state=STATE_OF.get(node.status, NodeState.UNKNOWN),
+        battery=_battery(node),
+        maker=_number_or_none(node.manufacturer_id),
+        product_type=_number_or_none(node.product_type),
+        product=_number_or_none(node.product_id),
     )
 
 
+def _battery(node: Node) -> int | None:
+    for value in node.values.values():
+        if int(value.command_class) == CommandClass.BATTERY and value.property_ == "level":
+            return _number_or_none(value.value)
+    return None
+
+
+def version_of(text: object) -> Version | None:
+    """Return the numbers that a version begins with; None for what is no version."""
+    found = _VERSION.match(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    return int(found[1]), int(found[2]), int(found[3])
+
+
 def _number_or_none(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -27,6 +27,7 @@ from zwave_js_server.exceptions import (
     InvalidServerVersion,
 )
 from zwave_js_server.model.driver import Driver
+from zwave_js_server.model.version import VersionInfo
 
 from hubcore.device.state import DeviceFault
 from hubcore.errors import DriverGoneError, HardwareError
@@ -92,6 +93,8 @@ class Connection:
         self._call_seconds = call_seconds
         self._probe_seconds = probe_seconds
         self._client: Client | None = None
+        self.version: VersionInfo | None = None
+        """What the service said last of itself, also one that is not taken."""
 
     @property
     def driver(self) -> Driver:
@@ -114,15 +117,19 @@ class Connection:
             fault = DeviceFault.INTERFACE_GONE
         self._listener.lost(fault)
 
-    async def call(self, what: str, call: Callable[[], Awaitable[_T]]) -> _T:
+    async def call(
+        self, what: str, call: Callable[[], Awaitable[_T]], seconds: float | None = None
+    ) -> _T:
         """Do one call; `what` it is about begins the sentence of a failure.
+
+        `seconds`: how long it may take where that is longer than for others.
 
         Raise DeadNodeError, StickGoneError, HardwareError for another refusal, and DriverGoneError
         when nobody can tell what became of it.
         """
         task = asyncio.current_task()
         try:
-            async with asyncio.timeout(self._call_seconds):
+            async with asyncio.timeout(seconds or self._call_seconds):
                 answer = await call()
         except FailedZWaveCommand as error:
             raise _failure(what, error) from error
@@ -152,6 +159,7 @@ class Connection:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await client.connect()
+                self.version = client.version
                 _check_driver(client)
                 await self._converse(client)
             finally:

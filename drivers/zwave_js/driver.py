@@ -118,6 +118,7 @@ class ZwaveJs:
         self._timers: dict[str, int] = {}
         """To how many seconds the timer of a lock was set on this connection."""
         self.care = Care(self._connection)
+        self.care.fault = DeviceFault.SERVICE_GONE
 
     async def serve(self, listener: DeviceListener) -> None:
         """Connect and connect again, until cancelled."""
@@ -167,6 +168,7 @@ class ZwaveJs:
     def joined(self, driver: Driver) -> None:
         """See `connection.ServiceListener.joined`."""
         self._stick_is_gone = False
+        self.care.fault = None
         self._timers.clear()
         for fault in _CONNECTION_FAULTS:
             self._hearing.all_faulty(fault, stands=False)
@@ -177,10 +179,12 @@ class ZwaveJs:
         """See `connection.ServiceListener.working`."""
         if self._stick_is_gone:
             self._stick_is_gone = False
+            self.care.fault = None
             self._hearing.all_faulty(DeviceFault.INTERFACE_GONE, stands=False)
 
     def lost(self, fault: DeviceFault) -> None:
         """See `connection.ServiceListener.lost`."""
+        self.care.fault = fault
         for other in _CONNECTION_FAULTS:
             self._hearing.all_faulty(other, stands=other is fault)
         self._hearing.lose()
@@ -287,6 +291,7 @@ class ZwaveJs:
             answer = await self._connection.call(f"node {device.node}", call)
         except StickGoneError:
             self._stick_is_gone = True
+            self.care.fault = DeviceFault.INTERFACE_GONE
             self._hearing.all_faulty(DeviceFault.INTERFACE_GONE, stands=True)
             raise
         except DeadNodeError:

@@ -120,7 +120,7 @@ def desk_parts(
         runs={},
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),
-        care=networks.care(config),
+        network=networks.network(config),
     )
 
 

@@ -128,6 +128,7 @@ class Fact(StrEnum):
     LOST = "lost"
     MODE = "mode"
     MOVED = "moved"
+    NODE = "node"
     OF = "of"
     OFFSET = "offset"
     OF_KIND = "of_kind"
@@ -241,6 +242,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.LOST: _NUMBER,
     Fact.MODE: _TEXT,  # of a door, in ONVIF's words
     Fact.MOVED: FactType((bool, _NONE)),
+    Fact.NODE: _NUMBER,  # of a network of devices; 0 is one of another network
     Fact.OF: _ID_BYTES,  # the operation that a fault is of
     Fact.OFFSET: _NUMBER_OR_NONE,  # wall less monotonic milliseconds of the confirmed clock
     Fact.OF_KIND: _TEXT,
@@ -379,7 +381,17 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     RecordKind.REVOCATION: frozenset({Fact.VERSION, Fact.ISSUED, Fact.COUNT, Fact.TICKETS_DROPPED}),
     RecordKind.PASSBACK: frozenset({Fact.VOUCHED_BY, Fact.UID, Fact.CREDENTIAL, Fact.COUNT}),
     RecordKind.ACT: frozenset(
-        {Fact.WHAT, Fact.VOUCHED_BY, Fact.UID, Fact.COUNT, Fact.KNOWN, Fact.KNOWN_HASH}
+        {
+            Fact.WHAT,
+            Fact.VOUCHED_BY,
+            Fact.UID,
+            Fact.COUNT,
+            Fact.KNOWN,
+            Fact.KNOWN_HASH,
+            Fact.STATE,
+            Fact.NODE,
+            Fact.WHY,
+        }
     ),
 }
 """What a record of each kind may say beside its moment and ON_EVERY_RECORD."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from hubcore.device.state import DeviceFault
+
 
 class NodeSecurity(Enum):
     """How a node speaks with the hub."""
@@ -27,9 +29,23 @@ class NodeSecurity(Enum):
     S2_ACCESS_CONTROL = "S2 access control"
 
 
+class NodeState(Enum):
+    """Whether a node hears."""
+
+    UNKNOWN = "unknown"
+    ALIVE = "alive"
+    ASLEEP = "asleep"
+    """It sleeps to save its battery, and hears when it wakes."""
+    AWAKE = "awake"
+    DEAD = "dead"
+
+
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """A node of the network; `last_seen` in Unix seconds, None when it was never heard."""
+    """A node of the network; `last_seen` in Unix seconds, None when it was never heard.
+
+    `battery` in per cent. `maker`, `product_type` and `product` are the numbers of its maker.
+    """
 
     node: int
     ready: bool
@@ -37,6 +53,44 @@ class NodeInfo:
     security: NodeSecurity
     is_lock: bool
     last_seen: float | None
+    state: NodeState = NodeState.UNKNOWN
+    battery: int | None = None
+    maker: int | None = None
+    product_type: int | None = None
+    product: int | None = None
+
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """What drives the network. None is what nobody has said since hubd started.
+
+    `fault`: what keeps the whole network away, None while it is there. `driver` and `server` are
+    the versions that run, `tested_driver` and `tested_server` those that were tried together.
+    """
+
+    fault: DeviceFault | None
+    home_id: int | None
+    own_node: int | None
+    driver: Version | None
+    server: Version | None
+    tested_driver: Version
+    tested_server: Version
+
+
+class InclusionStep(Enum):
+    """How far taking in has come."""
+
+    WAITING = "waiting"
+    FOUND = "found"
+    GRANTED = "granted"
+    KEY = "key"
+    """It shows its key, and waits for the number that it does not show."""
+
+
+OnStep = Callable[[InclusionStep], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +117,12 @@ class NetworkCare(Protocol):
     def nodes(self) -> Sequence[NodeInfo]:
         """Return all nodes but the controller."""
 
-    async def include(self, ask_pin: AskPin, within_seconds: float) -> Included:
+    def info(self) -> NetworkInfo:
+        """Return what drives the network; it never raises."""
+
+    async def include(
+        self, ask_pin: AskPin, within_seconds: float, on_step: OnStep = ...
+    ) -> Included:
         """Take in the next device that asks for it."""
 
     async def exclude(self, within_seconds: float) -> int:

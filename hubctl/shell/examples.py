@@ -81,6 +81,18 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl osdp -o id,secured,tamper", "for a shell"),
     ),
     "reader NAME": (Example("hubctl reader front-card", "one card reader whole"),),
+    "zwave": (
+        Example("hubctl zwave", "stick, service and nodes; what is wrong comes first"),
+        Example("hubctl zwave 7", "node 7 whole; or by the id of its device"),
+    ),
+    "zwave include": (
+        Example("hubctl zwave include --pin 34028", "the first five digits of the printed key"),
+        Example("hubctl zwave include --pin 34028 --timeout 300", "wait for five minutes"),
+    ),
+    "zwave exclude": (Example("hubctl zwave exclude", "then press the button of the device"),),
+    "zwave NODE ping": (Example("hubctl zwave 7 ping", "1 when it does not answer"),),
+    "zwave NODE heal": (Example("hubctl zwave 7 heal", "takes minutes; not regularly"),),
+    "zwave NODE remove-failed": (Example("hubctl zwave 7 remove-failed", "it must be dead"),),
     "hub": (
         Example("hubctl hub", "names, versions, the certificate's end"),
         Example("hubctl hub -o certificate.expires", "the end in Unix seconds"),

@@ -10,6 +10,7 @@ from hubcore.access.words import HubName
 from hubcore.codec.cose import SigningKey
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import Mover
+from hubcore.ports.network import NetworkCare
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.calls import Call
 from hubd.building.devices import Devices
@@ -21,12 +22,14 @@ from hubd.calls.doors import DoorCalls
 from hubd.calls.evidence import EvidenceCalls
 from hubd.calls.keys import KeyCalls
 from hubd.calls.looks import LookCalls
+from hubd.calls.networks import NetworkCalls
 from hubd.calls.policy import PolicyCalls
 from hubd.calls.radio import RadioCalls
 from hubd.calls.readers import ReaderCalls
 from hubd.calls.trials import TrialCalls
 from hubd.config.file import Config
 from hubd.evidence.sealing import ExportSealing
+from hubd.networks.acts import NetworkActs
 from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
@@ -42,6 +45,7 @@ from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.shown.devices import DeviceReport
+from hubd.upkeep.shown.network import NetworkReport
 from hubd.upkeep.shown.readers import ReaderReport
 from hubd.upkeep.status import Status
 
@@ -106,6 +110,13 @@ def make_door_calls(
     return DoorCalls(DoorNames(config.doors), acts, report, would)
 
 
+def make_network_acts(care: NetworkCare | None, evidence: Evidence) -> NetworkActs | None:
+    """Make what a technician does with the Z-Wave network; None for a hub without one."""
+    if care is None:
+        return None
+    return NetworkActs(care, log=evidence.log, clock=evidence.clock, tell=evidence.tell)
+
+
 def make_calls(
     config: Config,
     keys: HubKeys,
@@ -121,6 +132,8 @@ def make_calls(
     links: Links,
     trials: Trials,
     of_doors: DoorCalls,
+    care: NetworkCare | None,
+    network_acts: NetworkActs | None,
     of_keys: KeyCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
@@ -131,6 +144,7 @@ def make_calls(
         *CareCalls(evidence.clock, time, policy, doors.passback).table(),
         *PolicyCalls(loads, policy, stores.policy_contents, evidence.clock).table(),
         *DeviceCalls(DeviceReport(status.devices, devices.supervisor, evidence.clock)).table(),
+        *NetworkCalls(network_acts, NetworkReport(config, care)).table(),
         *ReaderCalls(readers, ReaderReport(config, readers)).table(),
         *TrialCalls(trials).table(),
         *of_doors.table(),

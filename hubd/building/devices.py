@@ -46,6 +46,7 @@ def make_devices(config: Config, parts: Parts, policy: ProvenPolicy, evidence: E
         tell_fault=faults,
         breaker=BreakerRule(),
         telemetry=telemetry,
+        network=parts.network,
     )
     commands = RemoteCommands(
         devices={device.id: parts.devices[device.id][0] for device in config.devices},

@@ -48,8 +48,11 @@ class Supervisor:
         breaker: BreakerRule,
         telemetry: TelemetryTable | None = None,
         pauses: tuple[float, float] = (FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS),
+        network: DeviceDriver | None = None,
     ) -> None:
-        """`pauses`: how long a driver that has ended rests, at first and at most, in seconds."""
+        """`network`: a driver that is served even though it may have no device here yet.
+
+        `pauses`: how long a driver that has ended rests, at first and at most, in seconds."""
         self._clock = clock
         self._tell_fault = tell_fault
         self._telemetry = TelemetryTable() if telemetry is None else telemetry
@@ -58,6 +61,8 @@ class Supervisor:
         self._of_driver: dict[DeviceDriver, list[str]] = {}
         for id_, (_, driver) in devices.items():
             self._of_driver.setdefault(driver, []).append(id_)
+        if network is not None:
+            self._of_driver.setdefault(network, [])
         self._workers = {
             id_: Worker(device, driver, clock, breaker) for id_, (device, driver) in devices.items()
         }

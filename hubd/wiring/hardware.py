@@ -56,7 +56,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         runs=runs,
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),
-        care=networks.care(config),
+        network=networks.network(config),
         read_inputs=read_inputs,
         listen=listen_with_another(config),
     )

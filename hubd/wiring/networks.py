@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from hubcore.device.command import Capability
 from hubcore.ports.device import DeviceDriver
-from hubcore.ports.network import NetworkCare
 from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config.devices import OpenZwaveNode, Zwave, ZwaveNode
 from hubd.config.file import Config
 from hubd.config.movers import DoorLock, OpenZwaveLock, ZwaveLock
+from hubd.wiring.parts import CaredFor
 
 if TYPE_CHECKING:
     from drivers.openzwave.meaning import OzwDevice
@@ -32,12 +32,8 @@ class LockDriver(DeviceDriver, Protocol):
         """Tell whether a lock has a timer of its own."""
 
 
-class NetworkDriver(LockDriver, Protocol):
+class NetworkDriver(LockDriver, CaredFor, Protocol):
     """The driver of a whole network."""
-
-    @property
-    def care(self) -> NetworkCare:
-        """Who takes devices in and out."""
 
 
 MakeDriver = Callable[[], LockDriver]
@@ -51,11 +47,21 @@ class Networks:
     zwave: Callable[[], NetworkDriver]
     openzwave: MakeDriver
 
-    def care(self, config: Config) -> NetworkCare | None:
-        """Return the care of the Z-Wave network; None where nothing in it is commanded."""
+    def network(self, config: Config) -> NetworkDriver | None:
+        """Return the driver of the Z-Wave network; None for a hub without one.
+
+        A network that nothing is commanded in yet is looked after too: devices are taken into it.
+        """
         nodes = [one for one in config.devices if isinstance(one, ZwaveNode)]
         locks = [one for _, one in config.door_locks if isinstance(one, ZwaveLock)]
-        return self.zwave().care if nodes or locks else None
+        if nodes or locks:
+            return self.zwave()
+        if config.zwave is None:
+            return None
+        try:
+            return self.zwave()
+        except ImportError:  # a section alone demands no library
+            return None
 
     def driver_of(self, lock: DoorLock) -> LockDriver:
         """Return the driver of a lock that moves a door. Raise ImportError."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from drivers.lock.commands import Commands
 from hubcore.device.device import Device
@@ -39,6 +40,14 @@ MakeMovers = Callable[[Commands], MadeMovers]
 """Takes what commands the devices, for some of them are locks of doors. Raises ConfigError."""
 
 
+class CaredFor(DeviceDriver, Protocol):
+    """The driver of a whole network."""
+
+    @property
+    def care(self) -> NetworkCare:
+        """Who takes devices in and out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The world of one hub.
@@ -49,7 +58,7 @@ class Parts:
     `key_pairs`: the hub's own keys for the uplink, where it can change them by itself.
     `read_inputs`: reads the level of each wired input, where there are some.
     `listen`: hears the hub's own advertisement with a second radio, where that is known how.
-    `care`: that of the Z-Wave network, where the hub commands one. Nothing of hubd calls it yet.
+    `network`: the driver of the Z-Wave network, where the hub has one.
     """
 
     radio: Radio
@@ -59,7 +68,7 @@ class Parts:
     runs: Mapping[Part, RunPart]
     readers: Mapping[str, Readers] = field(default_factory=dict)
     devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
-    care: NetworkCare | None = None
+    network: CaredFor | None = None
     key_pairs: KeyPairs | None = None
     read_inputs: ReadInputs | None = None
     listen: Listen | None = None

@@ -9,8 +9,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hubcore.device.state import DeviceFault
 from hubcore.errors import HardwareError
-from hubcore.ports.network import AskPin, Included, NodeInfo, NodeSecurity
+from hubcore.ports.network import (
+    AskPin,
+    Included,
+    InclusionStep,
+    NetworkInfo,
+    NodeInfo,
+    NodeSecurity,
+    NodeState,
+    OnStep,
+)
 
 _T = TypeVar("_T")
 SHOWN = (11111, 22222, 33333, 44444, 55555, 66666, 7777)
@@ -34,6 +44,7 @@ def node_info(node: int, security: NodeSecurity = NodeSecurity.S2_ACCESS_CONTROL
         security=security,
         is_lock=True,
         last_seen=None,
+        state=NodeState.ALIVE,
     )
 
 
@@ -51,6 +62,8 @@ class FakeCare:
         self._out: deque[int] = deque()
         self._news = asyncio.Event()
         self._busy = False
+        self.open = False
+        """Whether the stick takes in or out just now."""
 
     def wants_in(self, wish: Wish) -> None:
         """Have a device ask to be taken in."""
@@ -66,9 +79,27 @@ class FakeCare:
         self._check()
         return list(self._nodes.values())
 
-    async def include(self, ask_pin: AskPin, within_seconds: float) -> Included:
+    def info(self) -> NetworkInfo:
+        is_there = self.failing is None
+        return NetworkInfo(
+            fault=None if is_there else DeviceFault.INTERFACE_GONE,
+            home_id=1 if is_there else None,
+            own_node=1 if is_there else None,
+            driver=(15, 29, 0),
+            server=(3, 10, 2),
+            tested_driver=(15, 29, 0),
+            tested_server=(3, 10, 2),
+        )
+
+    async def include(
+        self, ask_pin: AskPin, within_seconds: float, on_step: OnStep = lambda _step: None
+    ) -> Included:
         async with self._alone():
+            on_step(InclusionStep.WAITING)
             wish = await self._next(self._in, within_seconds)
+            on_step(InclusionStep.FOUND)
+            on_step(InclusionStep.GRANTED)
+            on_step(InclusionStep.KEY)
             is_right = await ask_pin(SHOWN) == wish.pin
             security = NodeSecurity.S2_ACCESS_CONTROL if is_right else NodeSecurity.NONE
             node = node_info(wish.node, security)
@@ -110,10 +141,12 @@ class FakeCare:
         if self._busy:
             raise HardwareError("a device is being taken in or out just now")
         self._busy = True
+        self.open = True
         try:
             yield
         finally:
             self._busy = False
+            self.open = False
 
     async def _next(self, wishes: deque[_T], within_seconds: float) -> _T:
         try:

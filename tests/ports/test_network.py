@@ -16,14 +16,20 @@ import pytest
 import pytest_asyncio
 
 from drivers.zwave_js.driver import ZwaveJs
+from hubcore.device.state import DeviceFault
 from hubcore.errors import HardwareError
 from hubcore.ports.network import (
     DSK_GROUPS,
     AskPin,
     Included,
+    InclusionStep,
     NetworkCare,
+    NetworkInfo,
     NodeInfo,
     NodeSecurity,
+    NodeState,
+    OnStep,
+    Version,
 )
 from tests.fakes.device import FakeListener
 from tests.fakes.network import SHOWN, FakeCare, Wish
@@ -206,6 +212,16 @@ async def test_the_nodes_are_all_but_the_controller(bench: Bench) -> None:
     assert {one.security for one in bench.care.nodes()} == {NodeSecurity.S2_ACCESS_CONTROL}
 
 
+async def test_what_drives_the_network_is_known_and_what_keeps_it_away(bench: Bench) -> None:
+    info = bench.care.info()
+    assert (info.fault, info.home_id, info.own_node) == (None, 1, 1)
+    assert (info.driver, info.server) == (info.tested_driver, info.tested_server)
+    assert {one.state for one in bench.care.nodes()} == {NodeState.ALIVE}
+    await bench.lose()
+    assert bench.care.info().fault is not None
+    assert bench.care.info().home_id is None
+
+
 async def test_a_device_is_taken_in_by_the_key_that_is_printed_on_it(bench: Bench) -> None:
     shown: list[tuple[int, ...]] = []
 
@@ -213,9 +229,15 @@ async def test_a_device_is_taken_in_by_the_key_that_is_printed_on_it(bench: Benc
         shown.append(tuple(groups))
         return PIN
 
-    taking_in = asyncio.create_task(bench.care.include(ask_pin, SOON))
+    steps: list[InclusionStep] = []
+    taking_in = asyncio.create_task(bench.care.include(ask_pin, SOON, steps.append))
     await bench.wants_in(Wish(12, PIN))
     included = await taking_in
+    assert [step for step in steps if step is not InclusionStep.FOUND] == [
+        InclusionStep.WAITING,
+        InclusionStep.GRANTED,
+        InclusionStep.KEY,
+    ]
     assert shown == [SHOWN]
     assert len(SHOWN) == DSK_GROUPS
     assert (included.node.node, included.low_security) == (12, False)
@@ -302,20 +324,22 @@ async def test_without_a_network_each_call_is_an_error(bench: Bench) -> None:
 
 
 NUMBERS = {int, float, bool, int | None, float | None, type(None)}
-CALLS = ("nodes", "include", "exclude", "remove_failed", "ping", "rebuild_routes")
+CALLS = ("nodes", "info", "include", "exclude", "remove_failed", "ping", "rebuild_routes")
 
 
 async def test_what_crosses_to_a_network_is_numbers_and_nothing_of_people() -> None:  # law 4
     own = {name for name, part in vars(NetworkCare).items() if callable(part) and name[0] != "_"}
     assert own == set(CALLS)
-    results = {Sequence[NodeInfo], Included}
+    results = {Sequence[NodeInfo], NetworkInfo, Included}
     for name in CALLS:
         hints: dict[str, Any] = get_type_hints(getattr(NetworkCare, name))
         returned = hints.pop("return")
         assert returned in NUMBERS | results, name
-        assert set(hints.values()) <= NUMBERS | {AskPin}, name
-    for kind in (NodeInfo, Included):
+        assert set(hints.values()) <= NUMBERS | {AskPin, OnStep}, name
+    enums = {NodeSecurity, NodeState, DeviceFault | None}
+    versions = {Version, Version | None}
+    for kind in (NodeInfo, NetworkInfo, Included):
         hints = get_type_hints(kind)
         told = {hints[field.name] for field in fields(kind)}
-        assert told <= NUMBERS | {NodeSecurity, NodeInfo}
+        assert told <= NUMBERS | enums | versions | {NodeInfo}
     assert "str" not in str(AskPin)

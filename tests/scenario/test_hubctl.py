@@ -17,7 +17,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,11 @@ from hubd.building.topics import judged
 from hubd.config.file import load
 from hubd.enrolment.__main__ import enroll as enrolment_program
 from hubd.netcheck.__main__ import netcheck as netcheck_program
-from hubd.upkeep.checks import Area
+from hubd.upkeep.checks import Area, Topic
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
+from tests.fakes.network import SHOWN
+from tests.fakes.zwave import FakeService, node
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
 from tests.scenario.test_enrolment import bureau, enroll, promise
 
@@ -64,7 +66,7 @@ class Case:
     statuses: tuple[int, ...] = (0,)
 
 
-NAMES = {"NAME": "front", "CREDENTIAL": "nobody"}
+NAMES = {"NODE": "2", "NAME": "front", "CREDENTIAL": "nobody"}
 """What is typed for the words in capitals."""
 CASES: dict[Words, Case] = {
     ("status",): Case(
@@ -99,7 +101,24 @@ CASES: dict[Words, Case] = {
         more=("nobody-here", "front"),
         statuses=(1,),
     ),
-    ("devices",): Case(says=("This hub has no devices",), keys=("devices",)),
+    ("devices",): Case(says=("vault", "Vault"), keys=("devices",)),
+    ("zwave",): Case(
+        says=("is there", "the tested pair", "vault, lock", "S2 access control", "not configured"),
+        keys=("zwave", "openzwave", "under_way"),
+    ),
+    ("zwave", "include"): Case(
+        says=("Node 12 is in the network: S2 access control.", "node = 12"),
+        keys=("node", "phase", "security", "low_security", "shown", "fits"),
+        more=("--pin", "04711"),
+    ),
+    ("zwave", "exclude"): Case(says=("Node 12 was taken out",), keys=("node", "phase", "devices")),
+    ("zwave", "NODE", "ping"): Case(says=("Node 2 answers.",), keys=("node", "answered")),
+    ("zwave", "NODE", "heal"): Case(
+        says=("Node 2 has found its ways again.",), keys=("node", "answered")
+    ),
+    ("zwave", "NODE", "remove-failed"): Case(
+        says=("Node 2 was forgotten.", "hubd.toml still has it: vault"), keys=("node", "devices")
+    ),
     ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
     ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
     ("hub",): Case(
@@ -220,6 +239,60 @@ CASES: dict[Words, Case] = {
 }
 
 
+VAULT = """
+[zwave]
+socket = "{socket}"
+
+[[devices]]
+kind = "zwave"
+id = "vault"
+name = "Vault"
+node = 2
+capability = "lock"
+"""
+
+
+class Asked:
+    """What a device does that asks to be taken in or out as soon as the stick listens."""
+
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+        self._at_work: set[asyncio.Future[None]] = set()
+        service.handlers |= {
+            "node.ping": lambda _: {"responded": True},
+            "endpoint.invoke_cc_api": lambda _: {"response": {"currentMode": 255}},
+            "controller.begin_inclusion": lambda _: self._later(self._found()),
+            "controller.grant_security_classes": lambda _: self._later(self._shown()),
+            "controller.validate_dsk_and_enter_pin": lambda _: self._later(self._taken_in()),
+            "controller.begin_exclusion": lambda _: self._later(self._taken_out()),
+        }
+
+    def _later(self, saying: Coroutine[Any, Any, None]) -> dict[str, Any]:
+        """Say something beside the answer."""
+        work = asyncio.ensure_future(saying)
+        self._at_work.add(work)
+        work.add_done_callback(self._at_work.discard)
+        return {"success": True}
+
+    async def _found(self) -> None:
+        requested = {"securityClasses": [2, 1], "clientSideAuth": False}
+        await self._say("grant security classes", requested=requested)
+
+    async def _shown(self) -> None:
+        groups = "".join(f"-{group:05d}" for group in SHOWN)
+        await self._say("validate dsk and enter pin", dsk=groups)
+
+    async def _taken_in(self) -> None:
+        await self._say("node added", node=node(12, []), result={"lowSecurity": False})
+
+    async def _taken_out(self) -> None:
+        await self._taken_in()
+        await self._say("node removed", node=node(12, []), reason=0)
+
+    async def _say(self, event: str, **what: object) -> None:
+        await self._service.say(source="controller", event=event, **what)
+
+
 LEAVES: dict[Words, click.Command] = {
     tuple(row.words.split()): row.load() for row in TABLE if not row.hidden
 }
@@ -246,9 +319,26 @@ async def test_no_case_is_of_a_command_that_has_gone() -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A running stage with one door and a card reader there, and the disk of an enrolled hub."""
-    made = Stage(tmp_path_factory.mktemp("desk") / "site", [FRONT], person=False)
+async def zwave(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FakeService]:
+    """A Z-Wave service; whoever takes in or out finds a device at once, node 12."""
+    async with FakeService(tmp_path_factory.mktemp("z") / "z.sock") as service:
+        Asked(service)
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(
+    tmp_path_factory: pytest.TempPathFactory, zwave: FakeService
+) -> AsyncIterator[Stage]:
+    """A running stage with one door, a card reader there and a Z-Wave lock of a vault, and the disk
+    of an enrolled hub.
+    """
+    made = Stage(
+        tmp_path_factory.mktemp("desk") / "site",
+        [FRONT],
+        person=False,
+        extra_config=VAULT.format(socket=zwave.socket),
+    )
     add_reader(made.site, made.site.first_hub, "front", FRONT.access_point, next_key=True)
     root = disk_of(made)
     async with bureau(made.site.path.parent / "bureau") as enrolling:
@@ -485,7 +575,8 @@ async def test_the_doctor_looks_at_every_topic_that_this_hub_has(stage: Stage) -
     told = {one["id"]: one["area"] for one in await stage.hub("checks")}
     assert set(told) == {str(topic) for topic in judged(load(stage.site.hub / "hub.toml"))}
     assert set(told.values()) <= set(Area)
-    assert "devices_dead" not in told, "this hub has no device"
+    assert "devices_dead" in told, "this hub has a device"
+    assert len(told) < len(Topic), "and not everything else"
 
 
 async def test_the_doctor_tells_of_a_table_that_was_edited(stage: Stage) -> None:
@@ -522,6 +613,7 @@ async def test_the_doctor_tries_the_parts_and_moves_nothing(stage: Stage) -> Non
         "active-backend": "ok",
         "active-radio": "unknown",
         "active-reader-front": "ok",
+        "active-device-vault": "ok",
     }
     assert (await details_of(stage, RecordKind.ACT))[before:] == [
         {"what": "try", "vouched_by": "technician", "uid": os.geteuid()}
@@ -600,6 +692,84 @@ async def test_an_export_is_signed_and_its_record_says_who_took_it(stage: Stage)
     status, out, _ = await ended(await start(stage, *words))
     assert status == 0
     assert "Hub hub-1 of site-1 signed them." in out
+
+
+async def test_taking_in_that_is_broken_off_leaves_the_stick_at_rest(
+    stage: Stage, zwave: FakeService
+) -> None:
+    """By Ctrl-C, and by --timeout: both end the act at hubd, and hubd has the stick stop."""
+    begin = "controller.begin_inclusion"
+    stop = "controller.stop_inclusion"
+    silent = zwave.handlers.pop(begin)
+    try:
+        for more, ends in (((), signal.SIGINT), (("--timeout", "3"), None)):
+            before = [asked["command"] for asked in zwave.asked]
+            process = await start(stage, "zwave", "include", "--pin", "04711", *more)
+
+            async def begun(before: int = before.count(begin)) -> bool:
+                return [asked["command"] for asked in zwave.asked].count(begin) > before
+
+            await stage.until(begun, "the stick takes in")
+            shown = json.loads((await ended(await start(stage, "zwave", "--json")))[1])
+            assert shown["under_way"] == "zwave_include"
+            if ends is not None:
+                process.send_signal(ends)
+            status, _, _ = await ended(process)
+            assert status == (130 if ends else 75)
+            after = [asked["command"] for asked in zwave.asked]
+            assert after.count(stop) > before.count(stop)
+            assert (await stage.hub("zwave"))["under_way"] is None
+    finally:
+        zwave.handlers[begin] = silent
+
+
+async def test_acts_on_the_network_are_recorded_with_their_user_and_without_the_key(
+    stage: Stage,
+) -> None:
+    before = len(await details_of(stage, RecordKind.ACT))
+    assert (await look(stage, ("zwave", "include")))[0] == 0
+    asked, done = (await details_of(stage, RecordKind.ACT))[before:]
+    assert (asked["what"], asked["state"], asked["uid"]) == (
+        "zwave_include",
+        "asked",
+        os.geteuid(),
+    )
+    assert (done["state"], done["node"]) == ("done", 12)
+    log = stage.tail("hub")
+    assert "write_call" in log
+    for secret in ("4711", str(SHOWN[0]), str(SHOWN[1])):
+        assert secret not in log
+        assert secret not in str([asked, done])
+
+
+async def test_a_network_that_is_away_is_said_with_what_to_do(
+    stage: Stage, zwave: FakeService
+) -> None:
+    """A service of a version that hubd does not know."""
+    right = dict(zwave.version)
+    zwave.version |= {"minSchemaVersion": 0, "maxSchemaVersion": 0, "driverVersion": "1.2.3"}
+    await zwave.hang_up()
+
+    async def away() -> bool:
+        return (await stage.hub("zwave"))["zwave"]["fault"] is not None
+
+    await stage.until(away, "the network is away")
+    try:
+        status, out, err = await ended(await start(stage, "zwave"))
+        assert (status, err) == (1, "")
+        assert "not known while the network is away" in out
+        assert "what to do: " in out
+        status, _, err = await ended(await start(stage, "zwave", "include", "--pin", "04711"))
+        assert status == 1
+        assert "Z-Wave service" in err
+    finally:
+        zwave.version.clear()
+        zwave.version |= right
+
+    async def back() -> bool:
+        return (await stage.hub("zwave"))["zwave"]["fault"] is None
+
+    await stage.until(back, "the network is there again")
 
 
 async def test_the_key_of_the_uplink_is_changed_once_and_the_backend_knows_it(

@@ -34,6 +34,7 @@ LIST = ROOT / "hubcore" / "evidence" / "facts.py"
 ROOMS = (
     "hubcore",
     "hubd/devices",
+    "hubd/networks",
     "hubd/doors",
     "hubd/orders",
     "hubd/phones",

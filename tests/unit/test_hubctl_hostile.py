@@ -71,6 +71,54 @@ READER = {
     "faults": [FAULT],
     "last_fault": {"fault": "no_power", "began": AT, "ended": AT + 5},
 }
+PART = {"id": "vault", "name": "Vault", "door": "front", "capability": "lock"}
+NODE = {
+    "node": 2,
+    "devices": [PART],
+    "state": "dead",
+    "ready": True,
+    "security": "S0",
+    "is_lock": True,
+    "last_seen": AT,
+    "battery": 7,
+    "maker": 1,
+    "product_type": 2,
+    "product": 3,
+    "faults": [FAULT],
+}
+NETWORK = {
+    "zwave": {
+        "fault": FAULT,
+        "socket": "/run/s",
+        "stick": "/dev/zwave",
+        "home_id": "00000001",
+        "own_node": 1,
+        "driver_version": "15.0.0",
+        "server_version": "3.0.0",
+        "tested_driver_version": "15.29.0",
+        "tested_server_version": "3.10.2",
+        "is_tested_pair": False,
+        "nodes": [NODE],
+        "missing": [{"node": 9, "devices": [PART]}],
+    },
+    "openzwave": {"port": "/dev/ttyS9", "devices": [{**PART, "node": 5}]},
+    "under_way": "zwave_include",
+}
+ACT = {
+    "number": 1,
+    "round": 3,
+    "act": "zwave_include",
+    "phase": "done",
+    "node": 12,
+    "devices": [PART],
+    "shown": "11111-22222",
+    "fits": True,
+    "answered": True,
+    "security": "S2 access control",
+    "low_security": False,
+    "is_lock": True,
+    "why": None,
+}
 SAMPLES: dict[str, Any] = {
     "status": {
         **STATUS,
@@ -150,6 +198,10 @@ SAMPLES: dict[str, Any] = {
     "devices": DEVICES,
     "device": DEVICE,
     "readers": [READER],
+    "zwave": NETWORK,
+    "zwave-act": ACT,
+    "zwave-wait": ACT,
+    "zwave-stop": ACT,
     "denials": {"zone": "Europe/Berlin", "since": AT, "denials": [DENIAL]},
     "checks": [CHECK],
     "measured": MEASURED,
@@ -227,7 +279,7 @@ SAMPLES: dict[str, Any] = {
     "policy-bring": {"phase": "refused", "why": "old"},
 }
 """What a hubd says that is well; each place of it may hold anything else."""
-NAMES = {"NAME": "front", "CREDENTIAL": "3fa9c2d18b7e40c2"}
+NAMES = {"NODE": "2", "NAME": "front", "CREDENTIAL": "3fa9c2d18b7e40c2"}
 NOT_THE_SOCKET = frozenset(
     {
         "enroll",
@@ -249,7 +301,7 @@ ENDLESS = frozenset({"top"})
 ASKING = [
     row.words for row in TABLE if not row.hidden and row.words not in NOT_THE_SOCKET | ENDLESS
 ]
-ASKING.append("devices NAME")
+ASKING += ["devices NAME", "zwave NODE"]
 DOCUMENTED = {value for name, value in vars(exits).items() if name.isupper() and type(value) is int}
 
 EVIL = "\x1b[2J\x9b31m\x07\u202e\r\nx\x00\ud800[red]"
@@ -309,6 +361,10 @@ def words_of(words: str, tmp_path: Path) -> list[str]:
     match words:
         case "devices NAME":
             typed = ["devices", "south"]
+        case "zwave NODE":
+            typed = ["zwave", "vault"]
+        case "zwave include":
+            typed += ["--pin", "12345"]
         case "keys rotate":
             typed += ["uplink", "--timeout", "0.5"]
         case "policy why":

@@ -248,6 +248,7 @@ ROOMS: dict[str, Room] = {
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
     ),
+    "hubd.networks": _room("hubd.networks hubd.recording hubcore", "", WORLDLY),
     "hubd.trying": _room(
         "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
     ),
@@ -259,7 +260,7 @@ ROOMS: dict[str, Room] = {
     "hubd.calls": _room(
         "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
         "hubd.evidence.sealing "
-        "hubd.keys hubd.orders.passback "
+        "hubd.keys hubd.networks hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
         "hubd.threads hubd.upkeep hubcore",
         "",
@@ -268,14 +269,14 @@ ROOMS: dict[str, Room] = {
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.backend hubd.building "
-        "hubd.config.file hubd.doors hubd.evidence hubd.orders hubd.phones "
+        "hubd.config.file hubd.doors hubd.evidence hubd.networks hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.keys hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
+        "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.serve": _room(

@@ -90,5 +90,7 @@ def test_nothing_is_loaded_for_a_hub_without_zwave() -> None:  # law 2
 def test_a_hub_with_a_network_has_its_care_and_any_other_has_none() -> None:
     fake = FakeDriver(monotonic)
     networks = Networks(zwave=lambda: fake, openzwave=lambda: fake)
-    assert networks.care(CONFIG) is fake.care
-    assert networks.care(parse(SMALL, FILE, CREDENTIALS)) is None
+    alone = parse(SMALL + "[zwave]\n", FILE, CREDENTIALS)
+    assert networks.network(alone) is fake, "devices are taken into a network that has none"
+    assert networks.network(CONFIG) is fake
+    assert networks.network(parse(SMALL, FILE, CREDENTIALS)) is None

@@ -19,6 +19,7 @@ class Proxy:
     def __init__(self, service: Path, socket: Path) -> None:
         self.socket = socket
         self.said: list[str] = []
+        self._hubs = set[web.WebSocketResponse]()
         self._service = service
         self._runner: web.AppRunner | None = None
 
@@ -39,6 +40,11 @@ class Proxy:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def hang_up(self) -> None:
+        """End each connection, as when hubd dies."""
+        for hub in list(self._hubs):
+            await hub.close()
+
     async def _join(self, request: web.Request) -> web.WebSocketResponse:
         hub = web.WebSocketResponse(max_msg_size=0)
         connector = aiohttp.UnixConnector(path=str(self._service))
@@ -47,6 +53,7 @@ class Proxy:
             session.ws_connect("ws://zwave-js", max_msg_size=0) as service,
         ):
             await hub.prepare(request)
+            self._hubs.add(hub)
             ways = {
                 asyncio.ensure_future(self._pass_on(hub, service)),
                 asyncio.ensure_future(self._pass_on(service, hub)),
@@ -55,6 +62,7 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.wait(ways)
+            self._hubs.discard(hub)
             await hub.close()
         return hub
 

@@ -5,13 +5,15 @@ The mock cannot take in by S2 Access Control, so what a stick does there was not
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
+from zwave_js_server.const import InclusionState
 
 from hubcore.errors import HardwareError
-from hubcore.ports.network import NodeSecurity
-from tests.zwave.conftest import Bench
+from hubcore.ports.network import NodeSecurity, NodeState
+from tests.zwave.conftest import PATIENCE_SECONDS, Bench
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,6 +29,49 @@ async def test_the_nodes_are_listed(bench: Bench) -> None:
     insecure = {NodeSecurity.NONE, NodeSecurity.UNKNOWN}
     assert {one.security for one in nodes.values()} <= insecure
     assert all(one.last_seen is not None for one in nodes.values())
+
+
+async def test_the_stick_the_service_and_its_version_are_known(bench: Bench) -> None:
+    info = bench.driver.care.info()
+    assert info.fault is None
+    assert info.own_node == 1
+    assert info.home_id
+    assert (info.driver, info.server) == (info.tested_driver, info.tested_server)
+
+
+async def test_batteries_products_and_states_are_told(bench: Bench) -> None:
+    nodes = {one.node: one for one in bench.driver.care.nodes()}
+    assert nodes[2].battery is not None
+    assert nodes[7].battery is None
+    assert {one.state for one in nodes.values()} <= {NodeState.ALIVE, NodeState.ASLEEP}
+    assert all(isinstance(one.maker, int) for one in nodes.values())
+    await bench.network.disturb("/dead?node=7&on=1")
+    assert not await bench.driver.care.ping(7)
+
+    def states() -> dict[int, NodeState]:
+        return {one.node: one.state for one in bench.driver.care.nodes()}
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while states()[7] is not NodeState.DEAD:  # noqa: ASYNC110 - the service tells it
+            await asyncio.sleep(0.05)
+    assert states()[8] is NodeState.ALIVE
+    await bench.network.disturb("/dead?node=7&on=0")
+    assert await bench.driver.care.ping(7)
+
+
+async def test_the_stick_stops_taking_in_when_nobody_is_connected(bench: Bench) -> None:
+    """Service, law 7: hubd has died in the middle."""
+    begun = asyncio.Event()
+    taking_in = asyncio.create_task(bench.driver.care.include(never, 2.0, lambda _: begun.set()))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await begun.wait()
+        await bench.proxy.hang_up()
+        with pytest.raises(HardwareError):
+            await taking_in
+        while bench.driver.care.info().fault is not None:  # noqa: ASYNC110 - in another process
+            await asyncio.sleep(0.05)
+    controller = bench.driver.care._connection.driver.controller
+    assert controller.inclusion_state is InclusionState.IDLE
 
 
 async def test_a_node_answers_a_ping_or_not(bench: Bench) -> None:

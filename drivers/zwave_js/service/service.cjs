@@ -9,6 +9,7 @@
 // 5. What only warns or fails is logged. A line with a value of a node could name the user of a lock.
 // 6. It ends with status 1 when it cannot begin, or when the stick has failed for good. systemd starts it again. While the
 //    stick cannot be opened, the file `fault` beside the socket says so.
+// 7. When the last connection has ended, the stick takes nothing in or out any more.
 //
 // It takes its settings from the environment, see `settings`.
 "use strict";
@@ -140,6 +141,17 @@ class Guard {
   }
 }
 
+/** Have the stick take nothing in or out any more (law 7). */
+async function stopTaking(controller) {
+  for (const stop of ["stopInclusion", "stopExclusion"]) {
+    try {
+      await controller[stop]();
+    } catch (error) {
+      say(`${stop}: ${error.message}`);
+    }
+  }
+}
+
 /** Join the driver with the server, once the stick answers. */
 async function listen(server, driver, socket, atWork) {
   rmSync(socket, { force: true });
@@ -153,6 +165,7 @@ async function listen(server, driver, socket, atWork) {
     client.on("message", (data) => guard.heard(data));
     client.on("close", () => {
       connections -= 1;
+      if (connections === 0) void stopTaking(driver.controller);
       const locking = guard.closed().finally(() => atWork.delete(locking));
       atWork.add(locking);
     });
