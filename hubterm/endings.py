@@ -29,20 +29,19 @@ class Ended(BaseException):
 
 
 @contextmanager
-def ending_by_exception() -> Iterator[None]:
-    """Raise Ended where a signal comes; end the program by it when the block was left."""
-    for number in SIGNALS:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
+def ending_by_exception(*more: signal.Signals) -> Iterator[None]:
+    """Raise Ended where a signal comes, one of `more` too. After the block end by it."""
+    taken = [one for one in (*SIGNALS, *more) if signal.getsignal(one) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _end)
     try:
         yield
     except Ended as ended:
         signal.signal(ended.number, signal.SIG_DFL)
         signal.raise_signal(ended.number)
     finally:
-        for number in SIGNALS:
-            if signal.getsignal(number) is _end:
-                signal.signal(number, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

@@ -2,7 +2,8 @@
 
 Laws:
 1. Only cells that changed are sent: curses compares each screen with the one before.
-2. However it ends, the terminal is as it was: by an exception, Ctrl-C, SIGTERM or SIGHUP, too.
+2. However it ends, the terminal is as it was: by an exception, Ctrl-C, Ctrl-\\, SIGTERM or
+   SIGHUP, too.
 3. A size of 0 times 0 is one that nobody told: curses takes the size from the terminal's name.
 """
 
@@ -14,11 +15,10 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import NoReturn
 
 from hubctl.top.shown.keys import Key
 from hubctl.top.shown.spans import Line, Style, width_of
+from hubterm.endings import SIGNALS, ending_by_exception
 
 ESCAPE_MILLISECONDS = 50
 """How long a key's code may take after its Esc."""
@@ -56,15 +56,8 @@ ATTRIBUTES = {
     Style.DIM: curses.A_DIM,
     Style.CHOSEN: curses.A_REVERSE,
 }
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-
-
-class _Ended(BaseException):
-    """A signal that ends a program came."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+GIVES_BACK = (signal.SIGINT, signal.SIGQUIT, *SIGNALS)
+"""What must not interrupt that the terminal is given back."""
 
 
 class Screen:
@@ -132,11 +125,8 @@ def screen(*, coloured: bool) -> Iterator[Screen]:
     """Take the terminal, and give it back as it was, whatever happens."""
     with suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
-    ended = 0
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDINGS)}
-    for number in ENDINGS:
-        signal.signal(number, _end)
-    try:
+    former = {number: signal.getsignal(number) for number in GIVES_BACK}
+    with ending_by_exception(signal.SIGQUIT):
         window = curses.initscr()
         try:
             curses.noecho()
@@ -149,14 +139,8 @@ def screen(*, coloured: bool) -> Iterator[Screen]:
             yield Screen(window, coloured=coloured)
         finally:
             _give_back(window)
-    except _Ended as ending:
-        ended = ending.number
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-    if ended:
-        signal.signal(ended, signal.SIG_DFL)
-        signal.raise_signal(ended)
+            for number, handler in former.items():
+                signal.signal(number, handler)
 
 
 def can_move(name: str, output: int) -> bool:
@@ -177,15 +161,11 @@ def is_too_large(environment: Mapping[str, str], output: int) -> bool:
 
 def _give_back(window: curses.window) -> None:
     """Make the terminal what it was. No signal interrupts that: people press Ctrl-C twice."""
-    for number in (signal.SIGINT, *ENDINGS):
+    for number in GIVES_BACK:
         signal.signal(number, signal.SIG_IGN)
     for end in (lambda: window.keypad(False), lambda: curses.curs_set(1), curses.endwin):
         with suppress(curses.error):
             end()
-
-
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Ended(number)
 
 
 def _colours() -> dict[Style, int]:

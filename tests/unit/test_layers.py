@@ -308,7 +308,7 @@ ROOMS: dict[str, Room] = {
         "",
     ),
     "hubctl.top": _room("hubctl hubterm", "", WORLDLY | {"curses"}),
-    "hubctl.top.screen": _room("hubctl.top.shown", "", WORLDLY),
+    "hubctl.top.screen": _room("hubctl.top.shown hubterm.endings", "", WORLDLY),
     "hubctl.top.shown": _room(
         "hubctl.top.shown hubctl.kept hubctl.show hubterm.shapes hubterm.text",
         "rich",

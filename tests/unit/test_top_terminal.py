@@ -290,7 +290,7 @@ async def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_draws_again(tmp_pat
         assert (await terminal.ended())[0] == OK
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 async def test_a_signal_that_ends_it_leaves_the_terminal_whole(
     tmp_path: Path, number: signal.Signals
 ) -> None:
