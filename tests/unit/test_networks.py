@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from drivers.zwave_js import care
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Command, CommandOutcome, Verb
 from hubcore.device.state import Position
@@ -94,3 +97,11 @@ def test_a_hub_with_a_network_has_its_care_and_any_other_has_none() -> None:
     assert networks.network(alone) is fake, "devices are taken into a network that has none"
     assert networks.network(CONFIG) is fake
     assert networks.network(parse(SMALL, FILE, CREDENTIALS)) is None
+
+
+def test_the_tested_pair_is_the_one_that_is_installed() -> None:
+    service = Path(care.__file__).parent / "service" / "package.json"
+    wanted = json.loads(service.read_text("utf-8"))["dependencies"]
+    assert care.version_of(wanted["zwave-js"]) == care.TESTED_DRIVER
+    assert care.version_of(wanted["@zwave-js/server"]) == care.TESTED_SERVER
+    assert care.version_of("\x1b[2J") is None
