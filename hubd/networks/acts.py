@@ -35,6 +35,7 @@ LEASE_SECONDS = 12.0
 WAIT_SECONDS = 4.0
 """How long `wait` keeps whoever asks when there is no news."""
 WITHIN_SECONDS_MAX = 600.0
+WHY_CHARS_MAX = 500
 
 
 class Act(StrEnum):
@@ -248,6 +249,7 @@ class NetworkActs:
         except AuditError as error:
             self._tell(EventName.AUDIT_FAILED, {Fact.WHY: str(error)})
             changes["why"] = f"{why}; it is not recorded: {error}".removeprefix("; ")
+        job.wanted = replace(job.wanted, key=None)  # it is of no use any more
         job.say(phase=ActPhase.FAILED if why else ActPhase.DONE, **({"why": why} | changes))
 
     async def _until_left(self, job: _Job) -> str:
@@ -262,11 +264,16 @@ class NetworkActs:
                 return "nobody waited for it any more: it was stopped"
 
     async def _work(self, job: _Job) -> str:
-        """Do it; return why it failed, "" when it did not."""
+        """Do it; return why it failed, "" when it did not.
+
+        A bug in here, or a server that says what nobody expects, is this act's failure.
+        """
         try:
             await self._perform(job)
         except HardwareError as error:
-            return str(error)
+            return _recordable(str(error))
+        except Exception as error:
+            return f"it failed inside hubd: {type(error).__name__}"
         return ""
 
     async def _perform(self, job: _Job) -> None:
@@ -315,6 +322,11 @@ class NetworkActs:
             detail[Fact.WHY] = why
         await self._log.append(record_now(self._clock, RecordKind.ACT, detail))
         self._tell(EventName.ACT, detail)
+
+
+def _recordable(why: str) -> str:
+    """Return what a record has room for: a server's own words may be of any kind and length."""
+    return why.encode(errors="backslashreplace").decode()[:WHY_CHARS_MAX]
 
 
 def _node(wanted: Wanted) -> int:

@@ -52,11 +52,13 @@ class FakeCare:
     """The port `ports.network.NetworkCare`.
 
     `silent`: nodes that do not answer. `failing`: raised by each call, as without a stick.
+    `breaking`: raised by a ping, whatever it is.
     """
 
     def __init__(self, nodes: Iterable[int] = ()) -> None:
         self.silent: set[int] = set()
         self.failing: HardwareError | None = None
+        self.breaking: Exception | None = None
         self._nodes = {node: node_info(node) for node in nodes}
         self._in: deque[Wish] = deque()
         self._out: deque[int] = deque()
@@ -120,6 +122,8 @@ class FakeCare:
 
     async def ping(self, node: int) -> bool:
         self._find(node)
+        if self.breaking is not None:
+            raise self.breaking
         return node not in self.silent
 
     async def rebuild_routes(self, node: int) -> bool:

@@ -20,6 +20,7 @@ from hubd.config.devices import ZwaveNode
 from hubd.networks.acts import (
     LEASE_SECONDS,
     PACE,
+    WHY_CHARS_MAX,
     Act,
     ActBusyError,
     ActPhase,
@@ -173,6 +174,31 @@ def test_an_end_that_cannot_be_recorded_is_told() -> None:
         ended = await bench.end(state)
         assert (ended.phase, ended.answered) == (ActPhase.DONE, True)
         assert "not recorded" in ended.why
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (KeyError("requested_grant"), "it failed inside hubd: KeyError"),
+        (HardwareError("x" * 100_000), "x" * WHY_CHARS_MAX),
+        (HardwareError("\ud800"), "\\ud800"),
+    ],
+)
+def test_a_server_that_says_what_nobody_expects_ends_its_act_alone(
+    error: Exception, says: str
+) -> None:
+    """And there is a record of that: its words may be longer than a record, or no text at all."""
+
+    async def scene(bench: Bench) -> None:
+        wanted = Wanted(Act.PING, 9.0, node=2)
+        bench.care.breaking = error
+        ended = await bench.done(wanted)
+        assert (ended.phase, ended.why) == (ActPhase.FAILED, says)
+        assert bench.recorded()[-1] == ("zwave_ping", "failed", 2)
+        bench.care.breaking = None
+        assert (await bench.done(wanted)).phase is ActPhase.DONE
 
     play(scene)
 
