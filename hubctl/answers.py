@@ -16,6 +16,9 @@ from hubterm.text import document
 if TYPE_CHECKING:
     from pathlib import Path
 
+NOT_THERE = "unknown-call"
+"""The code of a hubd of before, which has no such call."""
+
 
 def ask(path: Path | str, call: str, **arguments: Any) -> dict[str, Any]:
     """Return the document of one call. Raise NoAnswer."""
@@ -33,6 +36,18 @@ def ask_or_end(path: Path | str, call: str, as_json: bool, **arguments: Any) -> 
     try:
         return ask(path, call, **arguments)
     except NoAnswer as error:
+        fail(error, as_json)
+
+
+def ask_if_known(
+    path: Path | str, call: str, as_json: bool, **arguments: Any
+) -> dict[str, Any] | None:
+    """Return the document of one call, None where hubd has no such call, or end as `fail` does."""
+    try:
+        return ask(path, call, **arguments)
+    except NoAnswer as error:
+        if error.code == NOT_THERE:
+            return None
         fail(error, as_json)
 
 

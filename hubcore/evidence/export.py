@@ -106,6 +106,19 @@ def write_record(record: StoredRecord) -> bytes:
     return cbor.encode_flat([record.number, record.body, record.hash])
 
 
+def read_end(data: bytes) -> tuple[bytes, bytes]:
+    """Return the seal and the certificate that stand at the end; nothing is proven of them.
+
+    Raise FrameError.
+    """
+    cursor = Cursor(data)
+    cose.pass_sign1(cursor, DOCUMENT_BYTES)
+    between = cursor.at
+    cose.pass_sign1(cursor, DOCUMENT_BYTES)
+    cursor.end()
+    return data[:between], data[between:]
+
+
 class Export:
     """Reads an export of chunks of any size. Use up `records`, then look at the rest.
 
@@ -174,16 +187,10 @@ class Export:
             rest += b"".join(self._some(2 * ITEM_BYTES))
         if rest == UNSIGNED:
             return
-        cursor = Cursor(rest)
         try:
-            cose.pass_sign1(cursor, DOCUMENT_BYTES)
-            between = cursor.at
-            cose.pass_sign1(cursor, DOCUMENT_BYTES)
-            cursor.end()
+            self.seal, self.certificate = read_end(rest)
         except FrameError as error:
             raise self._damaged(error) from error
-        self.seal = rest[:between]
-        self.certificate = rest[between:]
 
     def _damaged(self, error: FrameError) -> AuditError:
         number = self.last.number

@@ -72,6 +72,7 @@ _PATTERNS = (
     ),
     (re.compile(r"\b(?:[0-9A-Fa-f]{16,}|(?=\d*[A-Fa-f])[0-9A-Fa-f]{12,})\b"), LEFT_OUT),
     (re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"), LEFT_OUT),
+    (re.compile(r"\b\d{5}(?:-\d{5}){1,7}\b"), LEFT_OUT),
     (
         re.compile(
             r"(?<![\w/.+=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])(?=[\w+/=-]*[A-Z])[\w+/=-]{20,}"
@@ -84,7 +85,8 @@ _PATTERNS = (
     ),
 )
 """A PEM file, a Bluetooth address, a user of a URL, a mail address, a named secret, digits, a UUID,
-base64, and Z85 (a CURVE key has 40 characters)."""
+the printed key of a Z-Wave device or a part of it, base64, and Z85 (a CURVE key has 40 characters).
+"""
 
 
 class Redactor:

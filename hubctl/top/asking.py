@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hubctl.answers import ask_on, judge
+from hubctl.answers import NOT_THERE, ask_on, judge
 from hubctl.client import HubClient, NoAnswer
 from hubctl.top.shown.keys import UNLOCKS_MAX
 from hubctl.top.shown.seen import Document, Seen
@@ -24,7 +24,6 @@ from hubterm.text import clean
 
 ASK_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
-NOT_THERE = "unknown-call"
 
 
 class Asker:

@@ -53,7 +53,7 @@ class DoorCalls:
         """Answer what a release would do now; nothing is driven."""
         return self._report.dry_run(self._meant(arguments))
 
-    async def why(self, arguments: Arguments, _caller: object) -> object:
+    async def why(self, arguments: Arguments, caller: PeerProcess) -> object:
         """Answer whether a credential would open a door; takes {credential, door, at} too.
 
         `at` in Unix seconds; without it now.
@@ -66,7 +66,7 @@ class DoorCalls:
             raise CallRefused("bad-time", "`at` is a moment in Unix seconds.")
         meant = self._meant(arguments)
         try:
-            return await self._would.document(credential, meant, at)  # type: ignore[arg-type]
+            return await self._would.document(credential, meant, at, caller.uid)  # type: ignore[arg-type]
         except (NotOneError, NotReadyError) as error:
             raise CallRefused(error.code, str(error)) from error
 

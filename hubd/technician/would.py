@@ -11,7 +11,7 @@ Laws:
    an id, one character after the other. No id is listed: of several only their number is told.
 3. What it looks through is bounded: tickets (`phone.tickets`), denials (`upkeep.denials`), an index
    of the cards (`technician.cardindex`), and at most CARDS_MAX cards of one credential.
-4. All users together ask at the pace ASKED.
+4. Each user asks at the pace ASKED, and all together at twice that: one keeps no other out.
 5. The proof is taken as given: the phone signs by the full path, and who holds a card with a PIN
    knows it.
 """
@@ -30,13 +30,14 @@ from hubcore.errors import HubError
 from hubcore.evidence.facts import Fact, shown, shown_chars
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
-from hubcore.timing.pace import Bucket, Rate
+from hubcore.timing.pace import Paces, Rate
 from hubd.technician.cardindex import BEGINNING_CHARS
 from hubd.technician.names import Meant
 from hubd.upkeep.denials import LastDenials
 
 ASKED = Rate(burst=20, per_second=1.0)
-"""Questions of all users: each may read some hundred pages of the policy."""
+"""Questions of one user: each may read some hundred pages of the policy."""
+USERS_MAX = 64
 CREDENTIAL_CHARS_MAX = 64
 CARDS_MAX = 8
 _BY_CARD = (Strength.CARD, Strength.CARD_AND_PIN)
@@ -134,19 +135,26 @@ class WouldOpen:
         self._cards_of = cards_of
         self._clock = clock
         self._new_id = new_id
-        self._pace = Bucket(pace)
+        self._paces = Paces(
+            each=pace,
+            whole=Rate(burst=2 * pace.burst, per_second=2 * pace.per_second),
+            sources_max=USERS_MAX,
+        )
 
     async def document(
-        self, beginning: str, meant: Meant, at: float | None
+        self, beginning: str, meant: Meant, at: float | None, uid: int
     ) -> Mapping[str, object]:
-        """Return the answer for each access point. Raise NotOneError, NotReadyError, StoreError."""
+        """Return the answer for each access point; `uid` is the user of this machine who asks.
+
+        Raise NotOneError, NotReadyError, StoreError.
+        """
         if not BEGINNING_CHARS <= len(beginning) <= CREDENTIAL_CHARS_MAX:
             raise NotOneError(
                 "bad-credential",
                 f"Type at least {BEGINNING_CHARS} characters of the credential, at most "
                 f"{CREDENTIAL_CHARS_MAX}.",
             )
-        if not self._pace.take(self._clock.monotonic()):
+        if not self._paces.take(uid, self._clock.monotonic()):
             raise NotOneError("busy", "Too many such questions at once: ask again.")
         holder = await self._holder(beginning)
         known = holder is not None

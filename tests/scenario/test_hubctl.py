@@ -122,12 +122,19 @@ CASES: dict[Words, Case] = {
     ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
     ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
     ("hub",): Case(
-        says=("hub-1 of site", "certificate ends", "days", "time at the site"),
-        keys=("hub", "site", "zone", "version", "certificate", "clock"),
+        says=("hub-1 of site", "certificate ends", "days", "time at the site", "(ES256)", "(Curve"),
+        keys=("hub", "site", "zone", "version", "certificate", "clock", "public_keys"),
     ),
     ("uplink",): Case(
-        says=("connected since", "records waiting", "the backend's time less this hub's"),
-        keys=("uplink",),
+        says=(
+            "connected since",
+            "records waiting",
+            "the backend's time less this hub's",
+            "MiB",
+            "telemetry",
+            "dropped",
+        ),
+        keys=("uplink", "records", "telemetry"),
     ),
     ("clock",): Case(says=("clock: trusted",), keys=("clock",)),
     ("clock", "trust"): Case(

@@ -60,6 +60,7 @@ from hubterm.exits import CANNOT_PRINT, INTERRUPTED, UNREADABLE, USAGE
 from hubterm.progress import Progress
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
+from tests.fakes.daemon import Daemon, documents
 
 HUB = SigningKey(ec.derive_private_key(7, ec.SECP256R1()))
 OTHER = SigningKey(ec.derive_private_key(8, ec.SECP256R1()))
@@ -346,6 +347,28 @@ def test_the_evidence_is_not_replaced_by_its_export(log: Path, end: str) -> None
     for folder in (log.parent, log.parent.parent / "link"):
         assert export(log, str(folder / f"{log.name}{end}")).exit_code == USAGE
     assert log.read_bytes() == before
+
+
+@pytest.mark.parametrize("seal", ["00", "", "zz", "d2" + "00" * 20_000])
+def test_what_is_no_seal_is_not_called_one(log: Path, tmp_path: Path, seal: str) -> None:
+    """Another program on the socket answers; the file must be readable all the same."""
+    target = tmp_path / "all.cbor"
+    answer = {"seal-export": {"seal": seal, "certificate": CERTIFICATE.hex()}}
+    with Daemon(tmp_path / "s", documents(answer)):
+        words = [
+            "audit",
+            "export",
+            str(target),
+            "--file",
+            str(log),
+            "--socket",
+            str(tmp_path / "s"),
+        ]
+        result = CliRunner().invoke(hubctl, [*words, "--json"])
+    told = json.loads(result.stdout)
+    assert (told["signed"], told["records"]) == (False, 30)
+    assert "does not understand" in told["why_unsigned"]
+    assert verify(target).exit_code == 0
 
 
 def test_tampering_is_found_by_the_command(log: Path, tmp_path: Path) -> None:

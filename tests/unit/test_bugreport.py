@@ -48,7 +48,11 @@ PHONE = "5C:F3:70:8B:11:22"
 CARD = "04a2b3c4d5e6f7"
 PIN = "402913"
 PEM = f"-----BEGIN EC PRIVATE KEY-----\n{KEY_BASE64}\n-----END EC PRIVATE KEY-----"
-SECRETS = (SENTINEL, KEY_HEX, KEY_BASE64.rstrip("="), KEY_Z85, PHONE, PHONE[9:], CARD, PIN)
+DSK = "34673-15546-46480-39591-32400-22155-07715-45994"
+SECRETS = (
+    SENTINEL, KEY_HEX, KEY_BASE64.rstrip("="), KEY_Z85, PHONE, PHONE[9:], CARD, PIN, DSK, DSK[:11],
+    DSK[-11:],
+)  # fmt: skip
 CONFIG = f"""
 [hub]  # {SENTINEL} made this
 id = "hub-1"
@@ -79,6 +83,7 @@ STATUS = {
     "problems": [
         {"id": "radio", "severity": "error", "what": f"Flat of {SENTINEL} and {PHONE}"},
         {"id": "keys", "severity": "error", "what": f"key {KEY_Z85} is not {KEY_HEX}"},
+        {"id": "zwave", "severity": "error", "what": f"the device shows {DSK}, or {DSK[:11]}"},
     ],
     "backend": {"connected": False, "key": KEY_Z85, "why": f"token={KEY_BASE64}"},
     "doors": [{"id": "front", "name": f"Flat of {SENTINEL}", "state": "secured"}],
@@ -94,6 +99,7 @@ LINES = (
     {"event": "leak", "level": "error", "anything": SENTINEL, "token": KEY_HEX},
     {"event": "x", "exception": TRACE},
     {"event": "card", "why": f"card {CARD} is not known"},
+    {"event": "act", "what": "zwave_include", "why": f"not the key ({DSK})", "dsk": DSK},
 )  # fmt: skip
 
 
@@ -113,7 +119,7 @@ JOURNAL = "\n".join(
         entry(f"a plain line of {SENTINEL} with {PIN}"),
         entry([116, 119, 101, 101, 116, 121]),
         entry("hubd.service: Main process exited, code=exited, status=78/CONFIG", "systemd"),
-        entry(f"hubd.service: {KEY_HEX} {PHONE}", "systemd"),
+        entry(f"hubd.service: {KEY_HEX} {PHONE} {DSK}", "systemd"),
     ]
 )
 PROGRAMS = {
@@ -300,7 +306,7 @@ async def test_of_a_log_that_is_too_long_to_check_the_head_is_told(tmp_path: Pat
     "secret",
     [
         KEY_HEX, KEY_BASE64, KEY_Z85, CARD, PEM, "somebody@example.org", f"pin={PIN}",
-        "3f2b8c1e-1234-4abc-9def-0123456789ab", "Api_Key: xyzzy",
+        "3f2b8c1e-1234-4abc-9def-0123456789ab", "Api_Key: xyzzy", DSK,
     ],
 )  # fmt: skip
 def test_what_looks_like_a_secret_is_left_out_of_a_sentence(secret: str) -> None:

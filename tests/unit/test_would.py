@@ -66,6 +66,7 @@ class Rig:
     tickets: TicketTable = field(default_factory=lambda: TicketTable(int(NOON) + 10**6))
     ids: int = 0
     pace: Rate = WITHOUT_END
+    uid: int = 1000
 
     def __post_init__(self) -> None:
         self.denials = LastDenials(self.site.clock)
@@ -112,7 +113,8 @@ class Rig:
         self, typed: str = ANNA, *points: int, at: float | None = None
     ) -> Mapping[str, Any]:
         numbered = tuple(_Numbered(number) for number in points or (1,))
-        return await self.would.document(typed, Meant(_Named(FRONT), numbered), at)  # type: ignore[arg-type]
+        meant = Meant(_Named(FRONT), numbered)  # type: ignore[arg-type]
+        return await self.would.document(typed, meant, at, self.uid)
 
     async def why(
         self, typed: str = ANNA, *points: int, at: float | None = None
@@ -237,6 +239,9 @@ async def test_whoever_asks_without_end_is_told_to_ask_again() -> None:  # law 4
     with pytest.raises(NotOneError) as told:
         await rig.ask()
     assert told.value.code == "busy"
+    rig.uid = 1001
+    await rig.ask()  # nobody else is kept out by that
+    rig.uid = 1000
     rig.site.clock.advance(1 / ASKED.per_second)
     await rig.ask()
 

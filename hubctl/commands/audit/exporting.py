@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import click
 
-from hubcore.errors import AuditError
-from hubcore.evidence.export import UNSIGNED, Ends, write_begin, write_record
+from hubcore.errors import AuditError, FrameError
+from hubcore.evidence.export import UNSIGNED, Ends, read_end, write_begin, write_record
 from hubcore.evidence.records import Head, StoredRecord, facts, follows
 from hubctl.answers import ask, print_json
 from hubctl.client import NoAnswer
@@ -132,10 +132,12 @@ def _seal(socket: Path, ends: Ends) -> Sealed:
             last=ends.last.number,
             hash=ends.last.hash.hex(),
         )
-        return Sealed(bytes.fromhex(answer["seal"]) + bytes.fromhex(answer["certificate"]))
+        document = bytes.fromhex(answer["seal"]) + bytes.fromhex(answer["certificate"])
+        read_end(document)
+        return Sealed(document)
     except NoAnswer as error:
         return Sealed(UNSIGNED, str(error))
-    except ValueError:
+    except (ValueError, FrameError):  # else nobody could read the file
         return Sealed(UNSIGNED, "hubctl does not understand hubd's answer")
 
 

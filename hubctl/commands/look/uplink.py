@@ -11,6 +11,7 @@ import click
 
 from hubctl.answers import print_json
 from hubctl.down.tell import ask_or_disk
+from hubctl.kept import kept_facts
 from hubctl.options import JSON, SOCKET
 from hubctl.page import Page, Trouble
 from hubctl.show import NEXT_KEY, backend_text, troubles_about
@@ -20,6 +21,8 @@ from hubterm.text import age, clean, is_number, moment
 
 TOPICS = ("backend", "evidence", "uplink_key", "two_hubs", "outbox", "fork", "gap", "tail_cut")
 """Of the standing problems: those of the uplink."""
+KEPT = ("records", "telemetry")
+"""What waits for the backend, by class. A hub without devices has no telemetry."""
 NEXT = "hubctl netcheck takes each step to the backend, and says which one fails"
 
 
@@ -35,9 +38,9 @@ def uplink(path: Path, as_json: bool) -> None:
     answer = ask_or_disk(path, "status", as_json, "uplink")
     backend = answer.get("backend")
     if as_json:
-        print_json({"uplink": backend})
+        print_json({"uplink": backend, **{key: answer.get(key) for key in KEPT}})
     else:
-        page(backend, troubles_about(answer, *TOPICS)).show()
+        page(backend, troubles_about(answer, *TOPICS), answer).show()
     sys.exit(OK if is_well(backend) else NO)
 
 
@@ -50,11 +53,19 @@ def is_well(backend: object) -> bool:
     )
 
 
-def page(backend: object, troubles: Sequence[Trouble] = ()) -> Page:
-    """Return what people read: the standing problems of the uplink, and each fact in its row."""
+def page(
+    backend: object,
+    troubles: Sequence[Trouble] = (),
+    status: Mapping[str, Any] | None = None,
+) -> Page:
+    """Return what people read: the standing problems of the uplink, and each fact in its row.
+
+    `status` has what is kept for the backend; None, or a hub of before: that is not told.
+    """
+    kept = kept_facts(status) if status is not None and "records" in status else []
     if not isinstance(backend, Mapping) or "connected" not in backend:
-        return Page(troubles, [("backend", backend_text(backend))])
-    facts = [*_connection(backend), *_state(backend)]
+        return Page(troubles, [("backend", backend_text(backend)), *kept])
+    facts = [*_connection(backend), *_state(backend), *kept]
     if not troubles and not is_well(backend):
         facts.append(("what to do", NEXT))
     return Page(troubles, facts)
