@@ -108,7 +108,7 @@ SAID: Mapping[str, Said] = {
     ),
     Denial.DOOR_FAULT: Said(
         "the hub could not move the door, or not record it",
-        "Type: hubctl status.",
+        "Type: hubctl status. Where a Z-Wave lock moves the door: hubctl zwave.",
     ),
     Denial.BUSY: Said(
         "too much was asked at once",

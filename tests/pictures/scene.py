@@ -27,6 +27,7 @@ from hubsim.site import OPEN_AND_QUERY, DeskDoor, Site
 from hubsim.site.building import READER
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage, StageError
+from tests.fakes.zwave import FakeService, any_value, battery_value, lock_values, node
 from tests.pictures.drawing import cells
 from tests.pictures.week import write_week
 from tests.terminal import at_terminal
@@ -38,8 +39,6 @@ COLUMNS = 104
 SCREEN_LINES = 17
 SECONDS = 60.0
 FOLDER = "desk"
-ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
-"""What stands on the screen once it is whole."""
 ON_SCREEN = ("Front door", "Back door", "granted", "out-of-schedule")
 """What stands on the screen once it is whole."""
 
@@ -56,8 +55,30 @@ WHILE_WELL: Mapping[str, tuple[str, ...]] = {
 WHILE_AWAY: Mapping[str, tuple[str, ...]] = {
     "hubctl uplink": ("uplink",),
     "hubctl osdp": ("osdp",),
+    "hubctl zwave": ("zwave",),
 }
-"""What is shown while the backend is away, and a card reader too."""
+"""What is shown while the backend is away, a card reader too, and a node of Z-Wave is dead."""
+NETWORK = """
+[zwave]
+socket = "{socket}"
+
+[[devices]]
+kind = "zwave"
+id = "archive-lock"
+name = "Archive"
+node = 2
+capability = "lock"
+
+[[devices]]
+kind = "zwave"
+id = "hall-light"
+name = "Hall light"
+node = 3
+capability = "switch"
+"""
+LOCK = 2
+LIGHT = 3
+BINARY_SWITCH = 37
 
 
 @dataclass
@@ -71,7 +92,9 @@ class Taken:
 
 async def take(path: Path) -> Taken:
     """Let it happen in a new folder, and take what hubctl shows. Raise StageError."""
-    stage = Stage(path, [FRONT, BACK])
+    network = _network(path)
+    config = NETWORK.format(socket=network.socket)
+    stage = Stage(path, [FRONT, BACK], extra_config=config)
     _grant(stage.site)
     add_reader(stage.site, stage.site.first_hub, READER, FRONT.access_point)
     texts: dict[str, str] = {}
@@ -79,7 +102,7 @@ async def take(path: Path) -> Taken:
     week = path / "week" / "audit.db"
     week.parent.mkdir()
     await write_week(week, int(time.time() * 1000))
-    async with stage:
+    async with network, stage:
         await stage.start_readers()
         await _come(stage)
         await stage.until(lambda: _is_quiet(stage), "the doors are shut and no problem stands")
@@ -89,10 +112,29 @@ async def take(path: Path) -> Taken:
         await printed(stage, "report", "--file", str(week), "--html", str(report))
         await stage.stop("backend")
         await stage.stop("readers")
-        await stage.until(lambda: _is_away(stage), "the hub notices that both are away")
+        await network.say(source="node", event="dead", nodeId=LIGHT)
+        await stage.until(lambda: _is_away(stage), "the hub notices that all three are away")
         for typed, words in WHILE_AWAY.items():
             texts[typed] = await printed(stage, *words)
     return Taken(screen, report, texts)
+
+
+def _network(path: Path) -> FakeService:
+    """A Z-Wave service with a lock and a light."""
+    service = FakeService(path.absolute() / "zwave-js.sock")
+    light = [
+        any_value(BINARY_SWITCH, "currentValue", value=False),
+        any_value(BINARY_SWITCH, "targetValue", value=False, writeable=True),
+    ]
+    lock = [*lock_values(255), battery_value(80)]
+    service.nodes = [node(1, []), node(LOCK, lock), node(LIGHT, light)]
+    for one in service.nodes:
+        one["lastSeen"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    service.handlers |= {
+        "endpoint.invoke_cc_api": lambda _: {"response": {"currentMode": 255}},
+        "node.poll_value": lambda _: {"value": False},
+    }
+    return service
 
 
 def _grant(site: Site) -> None:
@@ -130,11 +172,6 @@ async def _come(stage: Stage) -> None:
             await stage.until(lambda: not stage.strike().active, "the strike rests")
 
 
-def _is_whole(text: str) -> bool:
-    """Tell whether `hubctl top` has heard all that it shows."""
-    return all(part in text for part in ON_SCREEN)
-
-
 async def _is_quiet(stage: Stage) -> bool:
     status = await stage.hub("status")
     shut = all(door["state"] == "secured" for door in status["doors"])
@@ -145,7 +182,10 @@ async def _is_away(stage: Stage) -> bool:
     status = await stage.hub("status")
     backend = status["backend"]
     reader = any(problem["id"].startswith("reader") for problem in status["problems"])
-    return not backend["connected"] and bool(backend["why"] and backend["failures"]) and reader
+    nodes = (await stage.hub("zwave"))["zwave"]["nodes"] or []
+    is_dead = any(one["state"] == "dead" for one in nodes)
+    away = not backend["connected"] and bool(backend["why"] and backend["failures"])
+    return away and reader and is_dead
 
 
 def _hubctl(stage: Stage) -> tuple[str, ...]:

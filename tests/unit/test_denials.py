@@ -107,6 +107,11 @@ def test_every_reason_is_said_in_words_with_what_would_change_it() -> None:
         assert said.change.endswith(".")
 
 
+def test_a_door_that_could_not_be_moved_leads_to_the_network_of_its_lock() -> None:
+    said = sentences({"why": Denial.DOOR_FAULT}, "UTC")
+    assert any("hubctl status" in line and "hubctl zwave" in line for line in said)
+
+
 def test_what_a_daemon_says_cannot_steer_the_terminal() -> None:
     denial = {"why": "\x1b[2J", "now": "\x1b]0;x", "asker": "\x1b", "door_name": "\n", "at": "\r"}
     assert all(line.isprintable() for line in sentences(denial, "\x1b"))

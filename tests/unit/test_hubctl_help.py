@@ -94,6 +94,11 @@ def test_the_first_page_names_the_command_for_each_question() -> None:
         assert found.row.section == "Look" or found.row.words == "doctor"
 
 
+def test_one_command_says_which_node_is_dead() -> None:
+    answers = [one.typed for one in QUESTIONS if one.says == "which Z-Wave node is dead?"]
+    assert answers == ["hubctl zwave"]
+
+
 @pytest.mark.parametrize(
     ("typed", "same_as"),
     [
