@@ -57,6 +57,11 @@ class Incoming:
             counters=counters,
         )
 
+    @property
+    def policy_refused(self) -> str:
+        """Why the newest policy that was offered is not in force, "" when it is."""
+        return self._policies.refusal
+
     async def run(self) -> None:
         """Carry out what comes, until cancelled."""
         async with asyncio.TaskGroup() as group:

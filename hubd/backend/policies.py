@@ -8,6 +8,8 @@ Laws:
    costs a signature check and a write to the disk, and no backend sets that pace.
 4. Pieces wait for the disk, at most WAITING messages of them. What comes beyond, or while none is
    awaited, is counted and forgotten.
+5. A refusal stands until another policy comes into force, whoever brings it, or until a policy is
+   offered that is not newer: then there is none that the hub has not.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import structlog
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_hub import PiecesWanted, PolicyResult
-from hubcore.errors import HubError, LinkError
+from hubcore.errors import HubError, LinkError, RollbackError
 from hubcore.timing.pace import Bucket, Rate
 
 log = structlog.get_logger()
@@ -60,6 +62,14 @@ class PolicyWorker:
         self._pieces: asyncio.Queue[Sequence[bytes]] = asyncio.Queue(WAITING)
         self._superseded = Bucket(SUPERSEDED)
         self._awaited = False
+        self._refusal = ""
+        self._refused_at = 0
+        """The version that was in force then."""
+
+    @property
+    def refusal(self) -> str:
+        """Why the newest policy that was offered is not in force, "" when it is."""
+        return self._refusal if self._version() == self._refused_at else ""
 
     def take_policy(self, document: bytes) -> None:
         """Let a policy wait for its turn, in place of the one that waits."""
@@ -131,14 +141,23 @@ class PolicyWorker:
             version = await self._accept(document, self)
         except _NewerError:
             return None
+        except RollbackError as error:
+            self._refusal = ""
+            return self._refuse(sentence(str(error)))
         except HubError as error:
             why = sentence(str(error)) or "refused"
         except MemoryError:
             why = f"a policy of {len(document)} bytes is more than this hub has memory for"
         else:
+            self._refusal = ""
             return PolicyResult(version, "")
         finally:
             self._await_none()
+        self._refusal = why
+        self._refused_at = self._version()
+        return self._refuse(why)
+
+    def _refuse(self, why: str) -> PolicyResult:
         self._counters["policies_refused"] += 1
         log.warning("policy_refused", why=why)
         return PolicyResult(self._version(), why)

@@ -47,3 +47,5 @@ class UplinkState:
     """When that key was made, or first seen, Unix seconds."""
     key_trouble: str = ""
     """What keeps the hub from changing its key, or from using the one that it ought to."""
+    policy_refused: str = ""
+    """Why the newest policy that it offered is not in force, "" when it is."""

@@ -170,6 +170,7 @@ class Sync:
             halt=None if halt is None else halt.cause.name.lower(),
             known=None if halt is None else str(Head(halt.number, halt.hash)),
             boot=self._identity.boot_id.hex(),
+            policy_refused=self._incoming.policy_refused,
             **self._about_place(),
         )
 

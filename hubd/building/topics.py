@@ -69,6 +69,7 @@ OF_BACKEND = frozenset(
         Topic.GAP,
         Topic.TAIL_CUT,
         Topic.TWO_HUBS,
+        Topic.POLICY,
         Topic.UPLINK_KEY,
     }
 )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
-from hubd.adapters.host.disk_probe import probe
+from hubd.adapters.host.disk_probe import DiskProbe
 from hubd.backend.sync import Sync
 from hubd.building.devices import Devices
 from hubd.building.evidence import Evidence
@@ -26,8 +25,10 @@ def make_trials(
 ) -> Trials:
     """Make what tries the parts that this hub has."""
 
+    probe = DiskProbe(config.hub.state_directory)
+
     def make_steps(number: int) -> Sequence[Step]:
-        made = [steps.disk(partial(probe, config.hub.state_directory)), steps.radio(parts.listen)]
+        made = [steps.disk(probe), steps.radio(parts.listen)]
         if sync is not None:
             made.append(steps.backend(number, evidence.log, lambda: sync.state))
         if parts.read_inputs is not None:

@@ -6,8 +6,9 @@ pages that the index names.
 
 Laws:
 1. It leads and proves nothing: what it leads to is read again from a page that proves itself.
-2. Everybody else has his turn between two pages. A question builds for BUILD_SECONDS at most; the
-   next one goes on where that stopped.
+2. Everybody else has his turn between two pages, and while a door is opened none is read. With a
+   million cards the longest turn took 2.6 ms of CPU, and 99 of 100 took less than 0.3. A question
+   builds for BUILD_SECONDS at most; the next one goes on where that stopped.
 3. In memory is a number of a page for each card, twice: some 10 MB for a million. Cards beyond
    CARDS_MAX are not in it, and then nothing is said to be unknown.
 4. A question reads PAGES_MAX pages at most. A beginning that leads to more is too common.

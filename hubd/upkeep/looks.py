@@ -102,6 +102,14 @@ def _uplink_key(seen: Seen) -> Problem | None:
     return problem(CheckId.UPLINK_KEY, why=uplink.key_trouble, key=uplink.key)
 
 
+def _policy(seen: Seen) -> Problem | None:
+    """A policy that the backend offered is not in force."""
+    uplink = seen.uplink
+    if uplink is None or not uplink.policy_refused:
+        return None
+    return problem(CheckId.POLICY_REFUSED, why=uplink.policy_refused.rstrip("."))
+
+
 def _offline(seen: Seen) -> Problem | None:
     """A door lets nobody in any more, or soon will not, for the backend is away."""
     away = seen.offline_seconds
@@ -152,6 +160,7 @@ LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.FORK: partial(_halt, Cause.FORK),
     Topic.GAP: partial(_halt, Cause.GAP),
     Topic.OFFLINE: _offline,
+    Topic.POLICY: _policy,
     Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),
     Topic.TLS: _tls,
     Topic.TWO_HUBS: partial(_halt, Cause.TWO_HUBS),

@@ -84,7 +84,20 @@ def test_keys_are_as_large_as_the_configuration_has_them(
 def test_where_it_cannot_be_measured(tmp_path: Path) -> None:
     result = bench(tmp_path / "none", "--json")
     assert (result.exit_code, result.stdout) == (UNREADABLE, "")
-    assert "--state" in json.loads(result.stderr)["error"]["message"]
+    assert "hubctl bench --state ." in json.loads(result.stderr)["error"]["message"]
+    plain = bench(tmp_path / "none")
+    assert (plain.exit_code, plain.stdout) == (UNREADABLE, "")
+    assert "on another machine name a folder" in plain.stderr
+
+
+def test_what_the_error_names_works_on_a_machine_that_is_no_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = bench(Path("."), "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["state_directory"] == "."
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_may_not_write_is_told_to_use_sudo(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,36 @@ async def test_a_question_builds_for_a_while_and_the_next_one_goes_on() -> None:
         assert told.value.code == "busy"
         assert pages.asked - before == 4
     assert list(await index.find("name-29")) == ["name-29"]
+
+
+async def test_between_two_pages_others_have_their_turn_and_may_hold_it_up() -> None:  # law 2
+    """So an unlock waits for one page at most, and the next page for the unlock."""
+    pages = Pages([f"name-{at}" for at in range(30)])
+    at_rest = asyncio.Event()
+    at_rest.set()
+    most = 0
+    before = 0
+
+    async def rest() -> None:
+        nonlocal most, before
+        most = max(most, pages.asked - before)
+        await asyncio.sleep(0)
+        await at_rest.wait()
+        before = pages.asked
+
+    index = CardIndex(pages, FakeClock(), rest=rest)
+    asked = asyncio.ensure_future(index.find("name-29"))
+    await asyncio.sleep(0)
+    at_rest.clear()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert pages.asked == 1, "a door is opened: nothing is read"
+    at_rest.set()
+    assert list(await asked) == ["name-29"]
+    for word in ("name-29", "name-1"):
+        with contextlib.suppress(NotReadyError):
+            await index.find(word)
+    assert most == 1
 
 
 async def test_a_beginning_of_too_many_is_refused_and_a_whole_one_is_found() -> None:  # law 4

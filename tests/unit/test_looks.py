@@ -44,6 +44,7 @@ WRONG = {
     CheckId.FORK: replace(WELL, uplink=replace(UPLINK, halt="fork", known="7:ab")),
     CheckId.GAP: replace(WELL, uplink=replace(UPLINK, halt="gap", known="0:")),
     CheckId.OFFLINE_OVER: replace(WELL, offline_seconds=7300.0, offline_budgets={"front": 7200.0}),
+    CheckId.POLICY_REFUSED: replace(WELL, uplink=replace(UPLINK, policy_refused="it is forged.")),
     CheckId.TAIL_CUT: replace(WELL, uplink=replace(UPLINK, halt="tail_cut", known="9:ab")),
     CheckId.TLS_ENDED: replace(WELL, tls=TlsCertificate(b"", 0, 999, b"")),
     CheckId.TWO_HUBS: replace(WELL, uplink=replace(UPLINK, halt="two_hubs")),

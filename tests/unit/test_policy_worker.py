@@ -166,3 +166,32 @@ async def test_a_disk_that_refuses_pieces_refuses_the_policy() -> None:
 async def test_no_more_is_asked_for_than_a_message_takes_and_waits() -> None:
     assert ASKED <= MAX_WANTED
     assert ASKED <= WAITING * MAX_PIECES
+
+
+# worker, law 5
+async def test_a_refusal_stands_until_another_policy_comes_into_force_whoever_brings_it() -> None:
+    forged = policies.issue(Policy(SITE, 3, 0), site.make_key())
+    async with desk(refused_seconds=0.01, refused_cap_seconds=0.01) as here:
+
+        async def offered(document: bytes) -> str:
+            here.worker.take_policy(document)
+            said = await here.next()
+            assert isinstance(said, PolicyResult)
+            return said.refused
+
+        assert here.worker.refusal == ""
+        why = await offered(forged)
+        assert why
+        assert here.worker.refusal == why
+        assert await offered(SMALL.bundle()) == ""
+        assert here.worker.refusal == ""
+
+        await offered(forged)
+        assert here.worker.refusal
+        await here.hub.policy_intake(PROVE).accept(policies.issue(Policy(SITE, 5, 0), ISSUER))
+        assert here.worker.refusal == "", "a stick brought another one"
+
+        await offered(forged)
+        assert here.worker.refusal
+        assert "not newer" in await offered(SMALL.bundle())
+        assert here.worker.refusal == "", "what is offered now is not newer"

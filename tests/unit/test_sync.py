@@ -429,8 +429,10 @@ async def test_a_policy_is_accepted_or_its_refusal_told():
         await here.up()
         here.hear(from_backend.NewPolicy(b"good"))
         assert await here.next() == PolicyResult(4, "")
+        assert here.sync.state.policy_refused == ""
         here.hear(from_backend.NewPolicy(b"forged"))
         assert await here.next() == PolicyResult(4, "the signature is not the issuer's")
+        assert here.sync.state.policy_refused == "the signature is not the issuer's"
 
 
 async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hubcore.access.claim import Claim, Strength
 from hubcore.access.words import Action, Denial
 from hubcore.door.state import DoorState
-from hubcore.errors import ProofError
+from hubcore.errors import PeerError, ProofError
 from hubcore.evidence.records import RecordKind
 from hubcore.timing.steps import UnlockStep
 from hubctl.commands.live import ble, trace
@@ -376,9 +376,25 @@ def test_a_page_says_why_the_hub_is_not_on_air_and_what_was_not_measured() -> No
         "1 of 8 places",
         "its request is being opened or decided",
         "none since hubd started",
-        "a bad\\x1b[2J seal (proof)",
+        "it proved no grant of this site",
+        "(proof: a bad\\x1b[2J seal)",
     ):
         assert said in shown
+
+
+@pytest.mark.parametrize("kind", PeerError.__subclasses__())
+def test_each_kind_of_refusal_has_words_for_people_and_a_new_one_is_shown_as_it_is(
+    kind: type[PeerError],
+) -> None:
+    seen = RadioSeen(FakeClock())
+    seen.failed(kind("the protocol's words"))
+    assert seen.last_failure is not None
+    code = seen.last_failure.code
+    failure = {"at": 0, "code": code, "says": seen.last_failure.says}
+    shown = ble.page({"last_failure": failure}).plain()
+    assert f"{ble.REFUSED[code]} ({code}: the protocol's words)" in shown
+    shown = ble.page({"last_failure": {**failure, "code": "new"}}).plain()
+    assert "the protocol's words (new)" in shown
 
 
 def test_a_trace_is_a_line_a_step_with_the_time_since_the_one_before() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from hubcore.device.device import Device
 from hubcore.errors import AuditError, HardwareError, LinkError, StoreError
 from hubcore.evidence.facts import Detail, EventName, RecordKind
 from hubcore.evidence.records import facts
-from hubd.adapters.host.disk_probe import NAME, write_and_read
+from hubd.adapters.host.disk_probe import NAME, DiskProbe, write_and_read
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import CallRefused
 from hubd.backend.state import UplinkState
@@ -176,6 +177,27 @@ def test_a_disk_that_takes_nothing_fails(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(StoreError, match="Is a directory"):
         write_and_read(tmp_path)
+
+
+async def test_a_dead_disk_has_one_thread_that_waits_for_it(tmp_path: Path) -> None:
+    alive = threading.Event()
+    began: list[Path] = []
+
+    def hangs(folder: Path) -> str:
+        began.append(folder)
+        alive.wait()
+        return "it came back"
+
+    probe = DiskProbe(tmp_path, hangs)
+    first = asyncio.create_task(probe())
+    await asyncio.sleep(0)
+    for _ in range(5):
+        with pytest.raises(StoreError, match="an earlier trial still waits"):
+            await probe()
+    alive.set()
+    assert await first == "it came back"
+    assert began == [tmp_path]
+    assert await probe() == "it came back"
 
 
 async def test_the_disk_fails_by_its_row() -> None:

@@ -78,8 +78,12 @@ def bench(state: Path, rsa_bits: str | None, config: Path, as_json: bool) -> Non
         )
     except (OSError, sqlite3.Error) as error:
         why = clean(getattr(error, "strerror", None) or str(error))
-        sentence = f"{clean(str(state))} cannot be measured: {why}; name another with --state"
-        end_with_error("unreadable", sentence, as_json)
+        end_with_error(
+            "unreadable",
+            f"{clean(str(state))} cannot be measured: {why}. A hub has its evidence there; on "
+            "another machine name a folder on the disk that you mean: hubctl bench --state .",
+            as_json,
+        )
     total = unlock_ms(figures)
     if as_json:
         print_json(_document(state, figures, total))

@@ -24,6 +24,15 @@ PHASES: Mapping[str, str] = {
     "session": "has its answer",
 }
 """What a phone has come to, by the code of its phase. A code that is new is shown as it is."""
+REFUSED: Mapping[str, str] = {
+    "frame": "what it sent is no message of this protocol: another program, or another version",
+    "sequence": "it came out of turn: too late, too often, or it went away meanwhile",
+    "proof": (
+        "it proved no grant of this site: the grant is damaged or another site's, or the hub does "
+        "not know any more what the phone was given; then a new try helps"
+    ),
+}
+"""Why a phone was refused before anything was decided, by the code of hubd (`hubcore.errors`)."""
 NOT_MEASURED = "not measured"
 NEXT = "See: hubctl doctor --only radio"
 
@@ -63,10 +72,17 @@ def _facts(answer: Mapping[str, Any], count: int) -> Iterator[tuple[str, str]]:
     yield "last phone came", "none since hubd started" if last is None else moment(last)
     failure = mapping(answer.get("last_failure"))
     if failure:
-        said = f"{moment(failure.get('at'))}: {clean(failure.get('says'))}"
-        yield "last phone refused", f"{said} ({clean(failure.get('code'))})"
+        yield "last phone refused", f"{moment(failure.get('at'))}: {_why_refused(failure)}"
     else:
         yield "last phone refused", "none since hubd started"
+
+
+def _why_refused(failure: Mapping[str, Any]) -> str:
+    """Return why, and in brackets the words of the protocol. A code that is new is shown as is."""
+    code = clean(failure.get("code"))
+    says = clean(failure.get("says"))
+    said = REFUSED.get(code)
+    return f"{says} ({code})" if said is None else f"{said} ({code}: {says})"
 
 
 def _adapter(adapter: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,17 @@ from hubterm.exits import NO, OK
 from hubterm.shapes import mapping
 from hubterm.text import age, clean, is_number, moment
 
-TOPICS = ("backend", "evidence", "uplink_key", "two_hubs", "outbox", "fork", "gap", "tail_cut")
+TOPICS = (
+    "backend",
+    "evidence",
+    "uplink_key",
+    "two_hubs",
+    "policy",
+    "outbox",
+    "fork",
+    "gap",
+    "tail_cut",
+)
 """Of the standing problems: those of the uplink."""
 KEPT = ("records", "telemetry")
 """What waits for the backend, by class. A hub without devices has no telemetry."""

@@ -33,6 +33,17 @@ ROWS: Mapping[CheckId, Check] = {
             "If this stays after the next connection, see the journal: journalctl -u hubd."
         ),
     ),
+    CheckId.POLICY_REFUSED: Check(
+        topic=Topic.POLICY,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The newest policy that the backend offered is not in force here: {why}.",
+        remedy=(
+            "The older one decides meanwhile (hubctl policy): who was let in or shut out since is "
+            "not known here. If the disk or memory is short, mend that, then: "
+            "sudo systemctl restart hubd. Else have the site's operator issue the policy again."
+        ),
+    ),
     CheckId.TWO_HUBS: Check(
         topic=Topic.TWO_HUBS,
         class_=Class.EVIDENCE,
