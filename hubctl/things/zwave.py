@@ -138,17 +138,41 @@ def _node_facts(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "faults", row["faults"]
 
 
-def lines_to_add(node: object, security: object) -> str:
+def lines_to_add(state: Mapping[str, Any]) -> str:
     """Return the lines of hubd.toml for a node that was taken in."""
-    number = clean(node)
-    return "\n".join(
-        [
-            f"# node {number} speaks by {clean(security)}",
-            "[[devices]]",
-            'kind = "zwave"',
-            f'id = "node-{number}"',
-            f'name = "Node {number}"',
-            f"node = {number}",
-            'capability = "switch"  # or "lock", "cover", "barrier", "sensor", "meter"',
+    number = clean(state.get("node"))
+    others = ("lock", "switch", "cover", "barrier", "sensor", "meter")
+    is_what = "lock" if state.get("is_lock") is True else "switch"
+    or_what = ", ".join(f'"{other}"' for other in others if other != is_what)
+    lines = [
+        f"# node {number} speaks by {clean(state.get('security'))}",
+        "[[devices]]",
+        'kind = "zwave"',
+        f'id = "node-{number}"',
+        f'name = "Node {number}"',
+        f"node = {number}",
+        f'capability = "{is_what}"  # or {or_what}',
+    ]
+    if is_what == "lock":
+        lines += [
+            "# Where it moves a door: these instead, below its [[doors]], in place of `strike`.",
+            "#   [[doors.movers]]",
+            '#   kind = "zwave_lock"',
+            f'#   id = "node-{number}"',
+            f"#   node = {number}",
         ]
-    )
+    return "\n".join(lines)
+
+
+def warning_of(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Say what hubd.toml still has a node as, that is gone; None when it has it not."""
+    devices = mappings(state.get("devices"))
+    if not devices:
+        return None
+    doors = [clean(one["door"]) for one in devices if one.get("door") is not None]
+    still = f"hubd.toml still has it: {devices_of(state)}."
+    then = "Take it out there, or include the device again."
+    if not doors:
+        return {"code": "still-configured", "message": f"{still} {then}", "doors": []}
+    lost = f"Until then hubd cannot open the door {', '.join(doors)} by it!"
+    return {"code": "door-without-lock", "message": f"{still} {then} {lost}", "doors": doors}

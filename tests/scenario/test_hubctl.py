@@ -17,7 +17,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ from hubd.upkeep.checks import Area, Topic
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.fakes.network import SHOWN
-from tests.fakes.zwave import FakeService, node
+from tests.fakes.zwave import FakeService
+from tests.fakes.zwave_asking import Asked
 from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
 from tests.scenario.test_enrolment import bureau, enroll, promise
 
@@ -111,13 +112,16 @@ CASES: dict[Words, Case] = {
         keys=("node", "phase", "security", "low_security", "shown", "fits"),
         more=("--pin", "04711"),
     ),
-    ("zwave", "exclude"): Case(says=("Node 12 was taken out",), keys=("node", "phase", "devices")),
+    ("zwave", "exclude"): Case(
+        says=("Node 12 was taken out",), keys=("node", "phase", "devices", "warning")
+    ),
     ("zwave", "NODE", "ping"): Case(says=("Node 2 answers.",), keys=("node", "answered")),
     ("zwave", "NODE", "heal"): Case(
         says=("Node 2 has found its ways again.",), keys=("node", "answered")
     ),
     ("zwave", "NODE", "remove-failed"): Case(
-        says=("Node 2 was forgotten.", "hubd.toml still has it: vault"), keys=("node", "devices")
+        says=("Node 2 was forgotten.", "hubd.toml still has it: vault"),
+        keys=("node", "devices", "warning"),
     ),
     ("osdp",): Case(says=("front", "secured", "its "), keys=("readers",)),
     ("reader", "NAME"): Case(says=("front (osdp)", "secured", "address"), keys=("reader",)),
@@ -257,47 +261,6 @@ name = "Vault"
 node = 2
 capability = "lock"
 """
-
-
-class Asked:
-    """What a device does that asks to be taken in or out as soon as the stick listens."""
-
-    def __init__(self, service: FakeService) -> None:
-        self._service = service
-        self._at_work: set[asyncio.Future[None]] = set()
-        service.handlers |= {
-            "node.ping": lambda _: {"responded": True},
-            "endpoint.invoke_cc_api": lambda _: {"response": {"currentMode": 255}},
-            "controller.begin_inclusion": lambda _: self._later(self._found()),
-            "controller.grant_security_classes": lambda _: self._later(self._shown()),
-            "controller.validate_dsk_and_enter_pin": lambda _: self._later(self._taken_in()),
-            "controller.begin_exclusion": lambda _: self._later(self._taken_out()),
-        }
-
-    def _later(self, saying: Coroutine[Any, Any, None]) -> dict[str, Any]:
-        """Say something beside the answer."""
-        work = asyncio.ensure_future(saying)
-        self._at_work.add(work)
-        work.add_done_callback(self._at_work.discard)
-        return {"success": True}
-
-    async def _found(self) -> None:
-        requested = {"securityClasses": [2, 1], "clientSideAuth": False}
-        await self._say("grant security classes", requested=requested)
-
-    async def _shown(self) -> None:
-        groups = "".join(f"-{group:05d}" for group in SHOWN)
-        await self._say("validate dsk and enter pin", dsk=groups)
-
-    async def _taken_in(self) -> None:
-        await self._say("node added", node=node(12, []), result={"lowSecurity": False})
-
-    async def _taken_out(self) -> None:
-        await self._taken_in()
-        await self._say("node removed", node=node(12, []), reason=0)
-
-    async def _say(self, event: str, **what: object) -> None:
-        await self._service.say(source="controller", event=event, **what)
 
 
 LEAVES: dict[Words, click.Command] = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,9 +13,9 @@ from hubctl.answers import ask_or_end, print_json
 from hubctl.commands.look.zwave import chosen
 from hubctl.options import JSON, SOCKET, Named
 from hubctl.things.acting import perform
-from hubctl.things.zwave import devices_of, lines_to_add
+from hubctl.things.zwave import lines_to_add, warning_of
 from hubterm.exits import NO, OK
-from hubterm.shapes import mappings
+from hubterm.output import complain
 from hubterm.text import clean
 
 
@@ -46,7 +48,7 @@ def include(path: Path, pin: str | None, dsk: str | None, as_json: bool) -> None
             print("What to do: hubctl zwave exclude, and include it again with its own key.")
         else:
             print("For hubd.toml, then: sudo systemctl restart hubd")
-            print(lines_to_add(state.get("node"), state.get("security")))
+            print(lines_to_add(state))
     sys.exit(NO if is_low else OK)
 
 
@@ -59,15 +61,13 @@ def exclude(path: Path, as_json: bool) -> None:
 
     Type this, then press the button of the device. Only a device that answers can be taken out; for
     one that is broken there is remove-failed. Says which node it was, and what hubd.toml has it as.
+    Exit status 0 also when it was the lock of a door: it is done. Standard error then says so.
     """
     state = perform(path, as_json, act="zwave_exclude")
-    if as_json:
-        print_json(dict(state))
-    elif not state.get("node"):
-        print("A device of another network was taken out; this network has all its nodes.")
-    else:
-        print(f"Node {clean(state['node'])} was taken out of the network.")
-        _say_configured(state)
+    said = f"Node {clean(state.get('node'))} was taken out of the network."
+    if not state.get("node"):
+        said = "A device of another network was taken out; this network has all its nodes."
+    _end_gone(state, said, as_json)
 
 
 @click.command(cls=Named)
@@ -122,11 +122,7 @@ def remove_failed(path: Path, node: str, as_json: bool) -> None:
     """
     number = _number(path, node, as_json)
     state = perform(path, as_json, act="zwave_remove_failed", node=number)
-    if as_json:
-        print_json(dict(state))
-    else:
-        print(f"Node {number} was forgotten.")
-        _say_configured(state)
+    _end_gone(state, f"Node {number} was forgotten.", as_json)
 
 
 def _number(path: Path, typed: str, as_json: bool) -> int:
@@ -136,11 +132,17 @@ def _number(path: Path, typed: str, as_json: bool) -> int:
     return int(chosen(ask_or_end(path, "zwave", as_json), typed, as_json)["node"])
 
 
-def _say_configured(state: object) -> None:
-    """Say what hubd.toml still has a node as, that is gone."""
-    known = state if isinstance(state, dict) else {}
-    for device in mappings(known.get("devices")):
-        shown = devices_of({"devices": [device]})
-        print(f"hubd.toml still has it: {shown}. Take it out there, or include the device again.")
-        if device.get("door") is not None:
-            print(f"Until then hubd cannot open the door {clean(device['door'])} by it!")
+def _end_gone(state: Mapping[str, Any], said: str, as_json: bool) -> None:
+    """Say that a node is gone. It is done, so that nobody types it again: the warning is beside it.
+
+    That a door has lost its lock is said where a pipe does not take it.
+    """
+    warning = warning_of(state)
+    if as_json:
+        print_json({**state, "warning": warning})
+        return
+    print(said)
+    if warning is not None and warning["doors"]:
+        complain(warning["message"])
+    elif warning is not None:
+        print(warning["message"])
