@@ -465,6 +465,27 @@ def test_a_plain_key_beside_a_sealed_one_is_worth_a_look(handed: Hub) -> None:
     )
 
 
+def test_a_backends_key_that_was_changed_since_hubd_started_is_worth_a_look(handed: Hub) -> None:
+    """The running hubd keeps to the copy that it was handed."""
+    assert CheckId.KEY_OTHER_RUNS not in handed.checks(), "hubd does not run"
+    running = handed.root / "run/credentials/hubd.service"
+    running.mkdir(parents=True)
+    for name in FILES:
+        (running / name).write_bytes((handed.store / f"hubd.{name}").read_bytes())
+    assert CheckId.KEY_OTHER_RUNS not in handed.checks()
+    (running / "identity").write_bytes(b"no private key is compared")
+    assert CheckId.KEY_OTHER_RUNS not in handed.checks()
+    (running / "backend_public").write_bytes(b"another backend's key")
+    status, said = handed.check()
+    assert status == 0, "it may be meant: a restart is due"
+    file = handed.store / "hubd.backend_public"
+    assert the_line(said, "look at: key backend_public: ") == (
+        f"look at: key backend_public: {file}: it is another one than hubd was handed when it "
+        "started, and runs with; if the file is right, type: sudo systemctl restart hubd; else put "
+        "back the old one"
+    )
+
+
 @pytest.mark.parametrize("sealed", [False, True])
 def test_a_folder_in_the_place_of_a_key(handed: Hub, sealed: bool) -> None:
     handed.machine.unit = UNIT + (SEALED if sealed else "")

@@ -3,7 +3,9 @@
 Laws:
 1. Only root can look, and nothing is changed.
 2. systemd-creds itself opens a sealed file, as the unit's start does; what it holds is thrown away.
-3. Each sentence names the credential's file, why it is wrong, and the command that helps.
+3. Of a public key, such as the backend's, the copy that a running hubd was handed is compared, too:
+   a file that was changed since counts from the next start on. No private key is read.
+4. Each sentence names the credential's file, why it is wrong, and the command that helps.
 
 Sources: systemd.exec(5), Credentials; systemd-creds(1); what systemd 252 and 257 say when they
 refuse one.
@@ -29,6 +31,8 @@ CREDENTIAL_BYTES_MAX = 1 << 20
 """systemd.exec(5): more than 1 MB of credentials is not handed over."""
 PUBLIC = frozenset({"certificate", "issuer", "backend_public", "tls_certificate", "tls_authority"})
 """Keys that others may read. Any other key is private, a reader's too."""
+RUNNING = "run/credentials/hubd.service"
+"""Where the copies are while hubd runs, for root and hubd."""
 _FOLDERS = ("etc", "run", "usr/local/lib", "usr/lib")
 """Where systemd looks for a credential store, first one first."""
 _LINE = re.compile(r"LoadCredential(Encrypted)?=(.*)")
@@ -138,6 +142,12 @@ def look(key: str, file: KeyFile, handed: Handed | None, world: World) -> Looked
         *_rights(path, private, world.owner),
         *_store_rights(path.parent, world.owner),
     ]
+    if (
+        key in PUBLIC
+        and not handed.sealed
+        and _other_runs(path, world.root / RUNNING / handed.name)
+    ):
+        problems.append(problem(CheckId.KEY_OTHER_RUNS, file=path))
     plain = world.root / "etc/credstore" / f"hubd.{handed.name}"
     if handed.sealed and path != plain and plain.exists():
         problems.append(problem(CheckId.KEY_PLAIN_LEFT, file=plain))
@@ -175,6 +185,15 @@ def _no_key_file(path: Path, key: str) -> Problem | None:
     if about.st_size > CREDENTIAL_BYTES_MAX:
         return problem(CheckId.KEY_TOO_LARGE, file=path, wanted=what, size=about.st_size)
     return None
+
+
+def _other_runs(path: Path, copy: Path) -> bool:
+    """Tell whether a running hubd was handed other bytes; False when that cannot be seen."""
+    try:
+        with copy.open("rb") as running, path.open("rb") as file:
+            return running.read(CREDENTIAL_BYTES_MAX) != file.read(CREDENTIAL_BYTES_MAX)
+    except OSError:
+        return False
 
 
 def _sealed_wrong(key: str, file: KeyFile, path: Path, run: RunCommand) -> Problem | None:

@@ -24,7 +24,7 @@ from hubd.wiring.look.finding import Finding, FindingKind, found
 from hubd.wiring.look.world import World
 
 UNIT = "hubd.service"
-CREDENTIALS_DIRECTORY = f"/run/credentials/{UNIT}"
+CREDENTIALS_DIRECTORY = f"/{credstore.RUNNING}"
 NO_CREDENTIALS = "/run/credentials/none"
 _OF_USER = ("User=", "SupplementaryGroups=")
 _WRITABLE = ("StateDirectory=", "ReadWritePaths=")

@@ -162,6 +162,13 @@ ROWS: Mapping[CheckId, Check] = {
         cause="{file}: the plain key is still there beside the sealed one",
         remedy="type: sudo rm {file}",
     ),
+    CheckId.KEY_OTHER_RUNS: Check(
+        topic=Topic.KEYS,
+        class_=Class.SETUP,
+        severity=Severity.WARNING,
+        cause="{file}: it is another one than hubd was handed when it started, and runs with",
+        remedy="if the file is right, type: sudo systemctl restart hubd; else put back the old one",
+    ),
     CheckId.KEYS_NOT_HANDED_OVER: Check(
         topic=Topic.KEYS,
         class_=Class.SETUP,

@@ -186,6 +186,7 @@ class CheckId(StrEnum):
     KEY_NOT_OPENED = "key-not-opened"
     KEY_NOT_ROOTS = "key-not-roots"
     KEY_NOT_SEALED = "key-not-sealed"
+    KEY_OTHER_RUNS = "key-other-runs"
     KEY_PLAIN_LEFT = "key-plain-left"
     KEY_READABLE = "key-readable"
     KEY_SEALED_ELSEWHERE = "key-sealed-elsewhere"
