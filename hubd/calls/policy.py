@@ -73,11 +73,13 @@ class PolicyCalls:
         counted = await self._count(self._policy.digest())
         if counted is None:
             raise CallRefused("policy-changes", "Another policy comes into force: ask again.")
+        age_seconds = round(self._clock.wall()) - counted.issued_at
         return {
             "version": counted.version,
             "digest": counted.digest.hex(),
             "issued": counted.issued_at,
-            "age_seconds": max(0, round(self._clock.wall()) - counted.issued_at),
+            "age_seconds": max(0, age_seconds),
+            "ahead_seconds": max(0, -age_seconds),
             "rows": {table.name.lower(): rows for table, rows in counted.rows.items()},
         }
 

@@ -214,7 +214,7 @@ CASES: dict[Words, Case] = {
     ),
     ("policy",): Case(
         says=("version", "root", "signed", "cards"),
-        keys=("version", "digest", "issued", "age_seconds", "rows"),
+        keys=("version", "digest", "issued", "age_seconds", "ahead_seconds", "rows"),
     ),
     ("policy", "load"): Case(
         says=("The hub has this policy already: version 1.",),

@@ -205,7 +205,14 @@ SAMPLES: dict[str, Any] = {
     "denials": {"zone": "Europe/Berlin", "since": AT, "denials": [DENIAL]},
     "checks": [CHECK],
     "measured": MEASURED,
-    "policy": {"version": 3, "digest": "ab", "issued": 9, "age_seconds": 7.0, "rows": {"cards": 1}},
+    "policy": {
+        "version": 3,
+        "digest": "ab",
+        "issued": 9,
+        "age_seconds": 7.0,
+        "ahead_seconds": 0,
+        "rows": {"cards": 1},
+    },
     "radio": {
         "adapter": {
             "name": "hci0",

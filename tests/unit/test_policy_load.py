@@ -21,6 +21,7 @@ from hubcore.policy.onstick import HANDFUL
 from hubcore.policy.policy import Policy
 from hubcore.policy.tree import Table
 from hubcore.ports.stores import PolicyContents
+from hubctl.commands.look import policy as look
 from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.local.calls import CallRefused
 from hubd.calls.policy import PolicyCalls
@@ -55,6 +56,7 @@ class Hub:
             state_seconds=5.0,
         )
         self.counts = 0
+        self.issued_at = 0
         policy = cast(ProvenPolicy, self.desk.policy)
         self.calls = PolicyCalls(self.loads, policy, self.contents, self.desk.clock)
 
@@ -62,7 +64,7 @@ class Hub:
         self.counts += 1
         policy = self.desk.policy
         rows = {Table.CREDENTIALS: len(policy.credentials)}
-        return PolicyContents(policy.version(), policy.digest(), 0, rows)
+        return PolicyContents(policy.version(), policy.digest(), self.issued_at, rows)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Hub]:
@@ -211,6 +213,22 @@ async def test_what_the_policy_holds_is_counted_once_for_each_policy() -> None:
         assert hub.counts == 1
         hub.desk.policy.number = 0
         assert await hub.calls.show({}, TECHNICIAN) == {"version": 0}
+
+
+@pytest.mark.asyncio
+async def test_a_policy_that_was_signed_later_than_now_is_not_shown_as_new() -> None:
+    async with Hub().running() as hub:
+        await hub.load(OTHER)
+        hub.issued_at = round(hub.desk.clock.wall()) + 7200
+        shown: Any = await hub.calls.show({}, TECHNICIAN)
+        assert (shown["age_seconds"], shown["ahead_seconds"]) == (0, 7200)
+        text = look.page(shown).plain()
+        assert "2 h 0 min later than this hub's clock" in text
+        assert "ago" not in text
+        hub.desk.clock.advance(10_800.0)
+        shown = await hub.calls.show({}, TECHNICIAN)
+        assert (shown["age_seconds"], shown["ahead_seconds"]) == (3600, 0)
+        assert "1 h 0 min ago" in look.page(shown).plain()
 
 
 @pytest.mark.asyncio
