@@ -63,7 +63,7 @@ class _Hub:
 
     async def next_asking(self) -> None:
         """Wait until one more asking has ended."""
-        async with self._asked:
+        async with asyncio.timeout(processes.START_SECONDS), self._asked:
             before = self._askings
             await self._asked.wait_for(lambda: self._askings > before)
 

@@ -63,7 +63,7 @@ def _document(call: str, answer: Any) -> dict[str, Any]:
             return dict(answer)
         case "measured", {"decisions": list(), "strike_asked": dict()}:
             return dict(answer)
-        case "radio", {"adapter": dict() | None, "advertising": dict(), "links": list()}:
+        case "radio", {"links": list()}:
             return dict(answer)
         case "trace", {"unlocks": list()}:
             return dict(answer)

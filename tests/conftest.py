@@ -1,6 +1,7 @@
 """What holds for all tests.
 
-1. Ctrl-C works in what they start, even where they themselves run in the background.
+1. Ctrl-C and a terminal that is closed work in what they start, even where they themselves run in
+   the background or by nohup.
 2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means
    that all of it ran.
 3. With HUBD_FUZZ above 1, each property test tries so many times more examples (`make fuzz`).
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings.register_profile(
     "mutants",
     database=None,

@@ -19,6 +19,7 @@ import zmq
 import zmq.asyncio
 
 from hubcore.ports.clock import KernelTime
+from hubd.adapters.curve.zmtp import GREETING_BYTES
 from hubd.adapters.keys.uplinkkeys import make_pair
 from hubd.netcheck import causes
 from hubd.netcheck.causes import REMEDIES, Cause
@@ -56,9 +57,14 @@ async def backend(curve: bool = True) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def server(says: bytes) -> AsyncIterator[int]:
-    """What is no backend: it says something and closes."""
+    """What is no backend: it hears what comes first, says something and closes.
 
-    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    What was not heard would be answered by a reset, which may come before or after the close.
+    """
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read(GREETING_BYTES)
         writer.write(says)
         writer.close()
 
