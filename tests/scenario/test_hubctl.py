@@ -350,7 +350,9 @@ async def free_again(stage: Stage) -> None:
 async def reader_proven(stage: Stage) -> None:
     async def proven() -> bool:
         problems = (await stage.hub("status"))["problems"]
-        return not any(problem["id"].startswith("reader") for problem in problems)
+        if any(problem["id"].startswith("reader") for problem in problems):
+            return False
+        return all(reader["secured"] is True for reader in await stage.hub("readers"))
 
     await stage.until(proven, "the reader has proven itself")
 
