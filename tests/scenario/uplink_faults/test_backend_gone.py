@@ -77,7 +77,7 @@ async def test_a_hub_killed_while_orders_run_does_none_of_them_twice(desk: Desk)
         await desk.hub.kill()
         await desk.start_hub(endpoint)
         await desk.speaking()
-    await desk.drained()
+    await desk.settled()
     account = await desk.account()
     assert account.is_clean(), account
     assert (account.orders, strikes) == (2, 2)
