@@ -23,6 +23,15 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         yield running
 
 
+async def policy_in_force(stage: Stage) -> None:
+    """Wait until the hub has taken the site's policy: before, it obeys no operator."""
+
+    async def in_force() -> bool:
+        return bool((await stage.hub("status"))["policy_version"])
+
+    await stage.until(in_force, "the policy is in force")
+
+
 async def start_radio_again(stage: Stage) -> None:
     """Start the radio that was killed, where it was."""
     port = stage.transport.rpartition(":")[2]

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from hubcore.phone.messages import Reason
 from hubsim.stage import Stage
-from tests.scenario.conftest import FRONT, start_again
+from tests.scenario.conftest import FRONT, policy_in_force, start_again
 from tests.scenario.test_desk import allowed, new_phone, visit
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
@@ -27,11 +27,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     """A stage with one door and its policy in force."""
     place = tmp_path_factory.mktemp("hand") / "site"
     async with Stage(place, [FRONT], person=False) as running:
-
-        async def in_force() -> bool:
-            return bool((await running.hub("status"))["policy_version"])
-
-        await running.until(in_force, "the policy is in force")
+        await policy_in_force(running)
         yield running
 
 

@@ -40,7 +40,7 @@ from hubsim.stage import Stage
 from tests.fakes.network import SHOWN
 from tests.fakes.zwave import FakeService
 from tests.fakes.zwave_asking import Asked
-from tests.scenario.conftest import FRONT, PULSE_SECONDS, start_again
+from tests.scenario.conftest import FRONT, PULSE_SECONDS, policy_in_force, start_again
 from tests.scenario.test_enrolment import bureau, enroll, promise
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -331,11 +331,8 @@ async def confirmed(stage: Stage) -> None:
     async def told() -> bool:
         return any("confirmed_by" in record["detail"] for record in await stage.records())
 
-    async def in_force() -> bool:
-        return bool((await stage.hub("status"))["policy_version"])
-
     await stage.until(told, "the backend has confirmed the clock")
-    await stage.until(in_force, "the policy is in force")
+    await policy_in_force(stage)
     await reader_proven(stage)
     await free_again(stage)
 

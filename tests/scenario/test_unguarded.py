@@ -20,7 +20,7 @@ from hubd.__main__ import EX_UNAVAILABLE
 from hubd.serve import END_SECONDS
 from hubsim.site import DeskDoor
 from hubsim.stage import Stage
-from tests.scenario.conftest import start_again
+from tests.scenario.conftest import policy_in_force, start_again
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,6 +57,7 @@ def no_more_descriptors(stage: Stage) -> None:
 
 
 async def drive(stage: Stage) -> None:
+    await policy_in_force(stage)
     answer = await stage.backend("release", hub="hub-1", access_point=1, by="operator-7")
     assert answer["outcome"] == "released"
     assert stage.strike().active
