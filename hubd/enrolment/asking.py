@@ -87,6 +87,8 @@ async def ask_until_enrolled(uplink: Uplink, ask: Ask, asking: Asking) -> Enroll
     ear = _Ear(asking.away)
     waited = False
     enrolled: Enrolled | None = None
+    refused: list[BaseException] = []
+    is_over = False
     try:
         async with asyncio.timeout(asking.seconds), asyncio.TaskGroup() as group:
             serving = group.create_task(uplink.serve(ear))
@@ -100,9 +102,14 @@ async def ask_until_enrolled(uplink: Uplink, ask: Ask, asking: Asking) -> Enroll
                         waited = True
                         asking.waits(waiting)
     except* ConfigError as errors:
-        raise errors.exceptions[0] from None
-    except* TimeoutError as errors:
-        raise LinkError(_nothing_came(waited, ear, asking.seconds)) from errors
+        refused.extend(errors.exceptions)
+    except* TimeoutError:
+        is_over = True
+    # Python 3.11.2 puts what is raised within `except*` into a group again
+    if refused:
+        raise refused[0]
+    if is_over:
+        raise LinkError(_nothing_came(waited, ear, asking.seconds))
     if enrolled is None:
         raise LinkError("the enrolment was interrupted")
     return enrolled
