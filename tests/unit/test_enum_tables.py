@@ -167,6 +167,8 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
     ),
+    "hubcore.update.takeover.OLD_TABLE": _partial("LEFT", "a process that has left sees nothing"),
+    "hubcore.update.takeover.NEW_TABLE": _partial("LEFT", "a process that has left sees nothing"),
     "drivers.zwave_js.command_classes.QUANTITY_OF": _partial(
         "BINARY_SWITCH MULTILEVEL_SWITCH METER DOOR_LOCK BARRIER_OPERATOR WINDOW_COVERING "
         "NOTIFICATION",
