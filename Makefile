@@ -195,7 +195,6 @@ deb: $(VENV)-packaging/ready
 	EXTRAS='$(EXTRAS)' packaging/pack $(VENV)-packaging/bin/python deb
 
 image: $(VENV)-packaging/ready
-	.ci/prerequisites $(PYTHON) mksquashfs
 	EXTRAS='$(EXTRAS)' packaging/pack $(VENV)-packaging/bin/python image
 
 # The lock files anew, from setup.cfg. Then look at what changed, and commit it.
