@@ -79,7 +79,7 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
-    "hubcore.update": _room(f"hubcore.update {GROUND}", "", PURE),
+    "hubcore.update": _room(f"hubcore.update hubcore.codec {GROUND}", "", PURE),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
