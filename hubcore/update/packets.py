@@ -53,7 +53,7 @@ class DescriptorKind(IntEnum):
     BUS = 0
     """The connection to D-Bus, which BlueZ knows the hub by."""
     NOTIFYING = 1
-    """The socket of a characteristic that a phone is subscribed to; its name is the characteristic's."""
+    """The socket of a characteristic that a phone is subscribed to, by the name of that."""
     GUARD = 2
     """The socket of the guard at work."""
     SPARE = 3
@@ -173,18 +173,21 @@ def encode(packet: Packet) -> bytes:
     """Return a packet's bytes. Its descriptors go beside it, in the order of its holdings."""
     match packet:
         case Warm(software):
-            fields: list[object] = [PacketType.WARM, software]
+            return _bytes(PacketType.WARM, software)
         case Turn(holdings):
-            fields = [PacketType.TURN, *_fields(holdings)]
+            return _bytes(PacketType.TURN, *_fields(holdings))
         case Back(holdings):
-            fields = [PacketType.BACK, *_fields(holdings)]
+            return _bytes(PacketType.BACK, *_fields(holdings))
         case Taken():
-            fields = [PacketType.TAKEN]
+            return _bytes(PacketType.TAKEN)
         case Beat():
-            fields = [PacketType.BEAT]
+            return _bytes(PacketType.BEAT)
         case Commit():
-            fields = [PacketType.COMMIT]
-    return cbor.encode([VERSION, int(fields[0]), *fields[1:]])
+            return _bytes(PacketType.COMMIT)
+
+
+def _bytes(kind: PacketType, *fields: object) -> bytes:
+    return cbor.encode([VERSION, kind.value, *fields])
 
 
 def _fields(holdings: Holdings) -> list[object]:

@@ -46,8 +46,9 @@ class Patience:
             raise ConfigError("The patience of an update is a number of seconds, 0 or more.")
 
     def is_quiet(self, activity: Activity, waited_seconds: float) -> bool:
-        """Return whether the hub may change hands, `waited_seconds` after the new process was
-        ready.
+        """Return whether the hub may change hands.
+
+        `waited_seconds`: since the new process was ready.
         """
         must_rest = (
             activity.releases,

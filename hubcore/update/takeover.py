@@ -120,8 +120,12 @@ class NewAct(Enum):
     EXIT = "end"
 
 
-_O, _OE, _OA = OldPhase, OldEvent, OldAct
-_N, _NE, _NA = NewPhase, NewEvent, NewAct
+_O = OldPhase
+_OE = OldEvent
+_OA = OldAct
+_N = NewPhase
+_NE = NewEvent
+_NA = NewAct
 
 OLD_TABLE: Mapping[tuple[OldPhase, OldEvent], tuple[OldPhase, tuple[OldAct, ...]]] = {
     (_O.SERVING, _OE.ORDERED): (_O.WARMING, (_OA.START,)),

@@ -50,7 +50,8 @@ def _pins(name: str) -> dict[str, Pin]:
             continue
         if asked is not None:
             pins[canonicalize_name(asked.name)] = Pin(asked, hashes)
-            asked, hashes = None, 0
+            asked = None
+            hashes = 0
         if line and not line.startswith("#"):
             assert line.endswith(" \\"), line
             asked = Requirement(line.removesuffix("\\").strip())

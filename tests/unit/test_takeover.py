@@ -215,7 +215,8 @@ def walk(rows: OldRows = OLD_TABLE) -> set[World]:
 
 def goes_on(world: World) -> bool:
     """Whether somebody drives in the end in each order of what is due, without a further fault."""
-    todo, seen = [world], {world}
+    todo = [world]
+    seen = {world}
     while todo:
         now = todo.pop()
         if now.old_drives or now.new_drives:
