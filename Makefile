@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image locks audit clean
+.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -196,6 +196,10 @@ deb: $(VENV)-packaging/ready
 
 image: $(VENV)-packaging/ready
 	EXTRAS='$(EXTRAS)' packaging/pack $(VENV)-packaging/bin/python image
+
+# Whether the package is the same bytes when it is made in another folder.
+same: $(VENV)-packaging/ready
+	EXTRAS='$(EXTRAS)' packaging/same $(VENV)-packaging/bin/python
 
 # The lock files anew, from setup.cfg. Then look at what changed, and commit it.
 locks: $(VENV)-packaging/ready
