@@ -177,6 +177,7 @@ fill_by_locks() {
     "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile --require-hashes "$@"
     # The list of files must not name this folder's passing name, nor what is removed below.
     for list in "$made"/lib/python3*/site-packages/*.dist-info/RECORD; do
+        [ -f "$list" ] || continue
         sed -i '/^\.\.\/\.\.\/\.\.\/bin\//d; /\/direct_url\.json,/d' "$list"
     done
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -61,8 +62,16 @@ case "$*" in
         packages="${4%/bin/*}/lib/python3.11/site-packages"
         mkdir -p "$packages"
         for word; do
+            case $word in */own.txt) cp "$word" "${4%/*}/../own" ;; esac
             word=${word%%[[]*}
             [ ! -f "$word/hubcore/version.py" ] || cp -R "$word/hubcore" "$packages"
+        done
+        ;;
+    "-m pip install "*) echo "$*" >>"${LOG:-/dev/null}" ;;
+    "-m pip wheel "*)
+        for word; do
+            [ "${last:-}" != -w ] || echo wheel >"$word/hubd-1.whl"
+            last=$word
         done
         ;;
     *sys.base_prefix*) echo /usr ;;
@@ -235,6 +244,38 @@ def test_the_extras_of_a_hub_are_installed_and_kept_by_an_update(tmp_path: Path)
     done = _install("install", **where, EXTRAS="zwave; reboot")
     assert done.returncode == 1
     assert "expected names such as" in done.stderr
+
+
+def test_a_locked_installation_takes_nothing_without_a_hash(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    log = tmp_path / "log"
+    where = {
+        "DESTDIR": str(image),
+        "PYTHON": str(_command(tmp_path / "bin", "python", PYTHON)),
+        "LOCKED": "yes",
+        "LOG": str(log),
+    }
+    done = _install("install", **where, EXTRAS="zwave,osdp")
+    assert done.returncode == 0, done.stderr
+    locked = ROOT / "systemd/../packaging/locked"
+    assert f"-m pip install -q --require-hashes -r {locked}/build.txt" in log.read_text()
+    asked = (image / "opt/hubd/asked").read_text()
+    found = re.search(r" install -q --no-compile --require-hashes (.*) --only-binary", asked)
+    assert found is not None
+    names = [Path(word).name for word in found[1].split() if word != "-r"]
+    assert names == ["base.txt", "own.txt", "zwave.txt", "osdp.txt"]
+    own = (image / "opt/hubd/own").read_text()
+    digest = hashlib.sha256(b"wheel\n").hexdigest()
+    assert re.fullmatch(rf"file:///\S+/hubd-1\.whl --hash=sha256:{digest}\n", own)
+
+
+def test_an_extra_without_a_lock_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    python = str(_command(tmp_path / "bin", "python", PYTHON))
+    done = _install("install", DESTDIR=str(image), PYTHON=python, LOCKED="yes", EXTRAS="openzwave")
+    assert done.returncode == 1
+    assert "there is no packaging/locked/openzwave.txt" in done.stderr
+    assert not (image / "opt/hubd").exists()
 
 
 def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Path) -> None:
