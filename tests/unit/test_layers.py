@@ -83,6 +83,7 @@ ROOMS: dict[str, Room] = {
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
+    "hubcore.ports.takeover": _room("hubcore.update.packets", "", PURE),
     "hubcore.ports.keys": _room("hubcore.backend.ownkeys", "", PURE),
     "drivers": _room("drivers hubcore.door.state hubcore.ports hubcore.errors"),
     "drivers.relays": _room(
@@ -245,6 +246,7 @@ ROOMS: dict[str, Room] = {
         "hubd.config.file hubcore.errors",
         "click",
     ),
+    "hubd.takeover": _room("hubd.takeover hubcore", "", WORLDLY),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY

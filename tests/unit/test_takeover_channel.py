@@ -164,3 +164,20 @@ async def test_a_packet_longer_than_any_is_refused(ends: Pair) -> None:
         await _hear(ends.new)
     await ends.old.say(Beat())
     assert await _hear(ends.new) == (Beat(), ())
+
+
+async def test_a_closed_end_leaves_the_number_to_whoever_has_it_next(ends: Pair) -> None:
+    hearing = asyncio.ensure_future(ends.new.hear())
+    await asyncio.sleep(0)
+    ends.close()
+    others = Pair()
+    again = [asyncio.ensure_future(one.hear()) for one in (others.old, others.new)]
+    await asyncio.sleep(0)
+    hearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hearing
+    await others.old.say(Beat())
+    await others.new.say(Commit())
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert await asyncio.gather(*again) == [(Commit(), ()), (Beat(), ())]
+    others.close()

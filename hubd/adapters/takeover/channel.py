@@ -93,7 +93,12 @@ class Channel:
         return packet, descriptors
 
     def close(self) -> None:
-        """Close this end."""
+        """Close this end. Whoever still waits for it is to be cancelled."""
+        number = self._end.fileno()
+        with suppress(RuntimeError):  # no loop runs: nobody waits
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(number)
+            loop.remove_writer(number)
         self._end.close()
 
 
@@ -125,7 +130,8 @@ async def _ready(
     try:
         await ready
     finally:
-        remove(number)
+        if end.fileno() == number:  # else it was closed, and the number may be somebody else's
+            remove(number)
 
 
 def _set(ready: asyncio.Future[None]) -> None:
