@@ -1,6 +1,6 @@
 """What a process of hubd asks of the world while a hub changes hands (`hubcore.update.takeover`).
 
-Law: every call but `quiet` and `ended` ends by itself within some seconds.
+Law: every call but `quiet`, `ended`, `hear` and `healthy` ends by itself within some seconds.
 """
 
 from __future__ import annotations
@@ -76,6 +76,33 @@ class Hub(Protocol):
 
     async def register(self) -> None:
         """Take up what this process has, and register with the radio anew. Raise HubError."""
+        ...
+
+    async def secure(self) -> None:
+        """Drive each mover to rest. It does not fail: what cannot be driven, the guard ends."""
+        ...
+
+
+class NewHub(Protocol):
+    """The hub of the new process."""
+
+    async def check(self) -> None:
+        """Check everything that can be checked without the turn. Raise HubError."""
+        ...
+
+    async def take(self, holdings: Holdings, descriptors: Sequence[int]) -> None:
+        """Take everything up and drive. Raise HubError; then nothing has been read or changed."""
+        ...
+
+    async def healthy(self) -> None:
+        """Return when the trial went well. Raise HubError when a required part is not well.
+
+        It takes as long as the trial does.
+        """
+        ...
+
+    async def give_back(self) -> tuple[Holdings, tuple[int, ...]]:
+        """Read nothing more, close the books, return everything. Raise HubError."""
         ...
 
     async def secure(self) -> None:
