@@ -2,8 +2,8 @@
 
 Laws:
 1. The table alone says what is done (`hubcore.update.takeover`).
-2. On trial it says a beat each `Beats.beat`. Beats come from the loop that drives: a hub that stands
-   still says none. One that hands everything back says none either, so that it cannot hang in that.
+2. On trial it says a beat each `Beats.beat`. Beats come from the loop that drives: a hub that
+   stands still says none. One that hands everything back says none: it cannot hang in that.
 3. An event that the table does not know came too late, or tells nothing new.
 4. What cannot be handed back is not handed back by halves: the process ends, and the old one sees
    that.
@@ -59,8 +59,8 @@ class NewSide:
         finally:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
             self._talk.close()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _next(self) -> NewEvent:
         wait = self._beats.commit if self.phase is NewPhase.COMMITTING else None

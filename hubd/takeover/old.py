@@ -236,11 +236,11 @@ class OldSide:
     async def _clear_up(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._talk is not None:
             self._talk.close()
             self._talk = None
         self._drop_back()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _close(descriptors: Iterable[int]) -> None:
