@@ -53,6 +53,8 @@ class Stage:
 class Plan:
     """The whole plan; raise ValueError for one that keeps no law."""
 
+    issued: int
+    """When it was signed, in Unix seconds: a floor under the time (`hubcore.update.belief`)."""
     image: Image
     canaries: frozenset[str]
     """Hubs that may have the image at once."""
@@ -87,6 +89,7 @@ def write_plan(plan: Plan) -> bytes:
     return cbor.encode(
         [
             _FORM,
+            plan.issued,
             [image.name, image.version, image.digest, image.size],
             sorted(plan.canaries),
             [[stage.begins, stage.share] for stage in plan.stages],
@@ -104,10 +107,11 @@ def read_plan(data: bytes) -> Plan:
         raise FrameError("a plan is too long")
     document = cbor.decode(data, max_items=PLAN_ITEMS_MAX)
     try:
-        form, image, canaries, stages, windows, held, is_held, areas = document
+        form, issued, image, canaries, stages, windows, held, is_held, areas = document
         if form != _FORM:
             raise ValueError("it is of another form")
         plan = Plan(
+            issued=_number(issued, LATEST_SECOND),
             image=_image(image),
             canaries=_hubs(canaries),
             stages=tuple(_stage(stage) for stage in _list(stages, STAGES_MAX)),
