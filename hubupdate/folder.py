@@ -35,8 +35,10 @@ class Folder:
             raise NotThereError(f"{path} is not there") from error
         except OSError as error:
             raise LinkError(f"{path} cannot be opened: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            yield from _read(file.fileno(), path)
+        try:
+            yield from _read(descriptor, path)
+        finally:
+            os.close(descriptor)
 
 
 def _read(descriptor: int, path: str) -> Iterator[bytes]:
