@@ -20,11 +20,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hubcore.errors import StoreError, TrustError
+from hubcore.update.health import BEFORE_BYTES_MAX, Seen, read_seen, write_seen
 from hubcore.update.image import Image
 from hubcore.update.slots import Slot, Slots
 from hubcore.update.statefile import STATE_BYTES_MAX, read_state, write_state
 
 STATE_FILE = "state"
+BEFORE_FILE = "before"
 LINK = "current"
 LOCK_FILE = "lock"
 IMAGE_SUFFIX = ".squashfs"
@@ -64,15 +66,20 @@ class Disk:
 
     def keep_state(self, slots: Slots) -> None:
         """Write the state. Raise StoreError."""
-        path = self._folder / STATE_FILE
-        fresh = path.with_suffix(_TEMPORARY)
-        with _told("the state"):
-            with open(fresh, "wb") as file:
-                file.write(write_state(slots))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
-            self._force_names()
+        self._replace(STATE_FILE, write_state(slots), "the state")
+
+    def before(self) -> frozenset[Seen]:
+        """Read what was there before the switch; nobody, if that cannot be read."""
+        try:
+            with open(self._folder / BEFORE_FILE, "rb") as file:
+                data = file.read(BEFORE_BYTES_MAX)
+        except OSError:
+            return frozenset()
+        return read_seen(data)
+
+    def keep_before(self, seen: frozenset[Seen]) -> None:
+        """Write what is there before the switch. Raise StoreError."""
+        self._replace(BEFORE_FILE, write_seen(seen), "what was there before")
 
     def linked(self) -> Slot | None:
         """Return the slot to which the link points; None for none. Raise StoreError."""
@@ -130,6 +137,17 @@ class Disk:
             if had < image.size:
                 raise TrustError("fewer bytes came than the image has")
             os.fsync(file.fileno())
+
+    def _replace(self, name: str, data: bytes, what: str) -> None:
+        path = self._folder / name
+        fresh = path.with_suffix(_TEMPORARY)
+        with _told(what):
+            with open(fresh, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+            self._force_names()
 
     def _force_names(self) -> None:
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -44,7 +44,7 @@ from hubupdate.fetcher import CarrierFetcher
 
 METADATA_BYTES_MAX = 1024 * 1024
 ROTATIONS_MAX = 256
-"""Roots that a hub catches up with at once; a hub that slept longer comes again."""
+"""Roots after the one that came with the hub. TUF's client counts from that one at each look."""
 DELEGATIONS_MAX = 8
 
 

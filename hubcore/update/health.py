@@ -12,7 +12,9 @@ Laws:
    badly.
 5. Only looks count. Something is missing from the first look that finds it so, and until the first
    look that finds it right. A moment at which nobody looked proves nothing.
-6. A trial that ended stays as it ended.
+6. What was there before is kept as lines. A line that is none counts as nobody: a trial then asks
+   for less, and the required things are asked for all the same.
+7. A trial that ended stays as it ended.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ GRACE_SECONDS = 60.0
 LAPSE_SECONDS = 30.0
 TRIAL_SECONDS = 600.0
 LONGEST_SECONDS = 3600.0
+BEFORE_BYTES_MAX = 65_536
+_DEVICE = "device "
+_PEER = "peer "
 
 
 class Required(Enum):
@@ -101,3 +106,27 @@ def _verdict(trial: Trial, now: float) -> Verdict:
     if lasted >= LONGEST_SECONDS:
         return Verdict.UNSEEN if trial.unseen else Verdict.ILL
     return Verdict.GOES_ON
+
+
+def write_seen(seen: frozenset[Seen]) -> bytes:
+    """Return these as lines, up to BEFORE_BYTES_MAX; what has no room is left out."""
+    lines = sorted(_line_of(one) for one in seen)
+    kept = b""
+    for line in lines:
+        encoded = line.encode() + b"\n"
+        if "\n" not in line and len(kept) + len(encoded) <= BEFORE_BYTES_MAX:
+            kept += encoded
+    return kept
+
+
+def read_seen(data: bytes) -> frozenset[Seen]:
+    """Read such lines."""
+    lines = data[:BEFORE_BYTES_MAX].decode("utf-8", "ignore").split("\n")
+    peers = {_PEER + peer.value: peer for peer in Peer}
+    found: set[Seen] = {peers[line] for line in lines if line in peers}
+    found |= {line.removeprefix(_DEVICE) for line in lines if line.startswith(_DEVICE)}
+    return frozenset(found)
+
+
+def _line_of(one: Seen) -> str:
+    return _PEER + one.value if isinstance(one, Peer) else _DEVICE + one

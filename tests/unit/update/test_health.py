@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.update.health import (
+    BEFORE_BYTES_MAX,
     GRACE_SECONDS,
     LAPSE_SECONDS,
     LONGEST_SECONDS,
@@ -20,6 +21,8 @@ from hubcore.update.health import (
     Trial,
     Verdict,
     look,
+    read_seen,
+    write_seen,
 )
 
 ALL = frozenset(Required)
@@ -143,3 +146,25 @@ def test_no_order_of_looks_ends_well_too_early_or_with_something_missing(
             assert seen >= {Peer.BACKEND, LOCK}
         if seconds > LONGEST_SECONDS:
             assert state.verdict is not Verdict.GOES_ON
+
+
+NAMES = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=40)
+
+
+@given(st.frozensets(st.one_of(st.sampled_from(Peer), NAMES), max_size=20))
+def test_who_was_there_before_is_read_as_it_was_written(seen: frozenset[Seen]) -> None:
+    assert read_seen(write_seen(seen)) == seen
+
+
+@given(st.binary(max_size=200))
+def test_lines_that_are_none_count_as_nobody(data: bytes) -> None:
+    again = read_seen(data)
+    assert read_seen(write_seen(again)) == again
+    assert read_seen(b"\xff" + data.replace(b"peer ", b"").replace(b"device ", b"")) == frozenset()
+
+
+def test_a_name_with_a_line_break_and_what_has_no_room_are_left_out() -> None:
+    many: frozenset[Seen] = frozenset(f"{number:08}" * 10 for number in range(1000))
+    written = write_seen(many | {"one\npeer bridge"})
+    assert len(written) <= BEFORE_BYTES_MAX
+    assert read_seen(written) < many
