@@ -174,6 +174,31 @@ def test_two_hubs_of_an_area_never_try_at_once(
         assert began == others
 
 
+def test_the_last_start_of_a_turn_ends_before_the_first_of_the_next() -> None:
+    """With the two clocks as wrong as they may be, in opposite directions."""
+    area = frozenset({"east-1", "east-2", "east-3"})
+    longest = LONGEST_SECONDS + HAND_BACK_SECONDS
+    starts = [
+        (real, hub)
+        for turn in range(1000, 1060)
+        for real in range(turn * TURN_SECONDS, (turn + 1) * TURN_SECONDS, 60)
+        for number, hub in enumerate(sorted(area))
+        if has_turn(area, hub, real + (-1) ** number * CLOCK_SECONDS)
+    ]
+    assert {hub for _, hub in starts} == area
+    for real, hub in starts:
+        meanwhile = {other for at, other in starts if real <= at < real + longest}
+        assert meanwhile == {hub}
+
+
+def test_a_turn_has_a_first_and_a_last_moment_for_a_start() -> None:
+    area = frozenset({"east-1", "east-2"})
+    turn = 1000 * TURN_SECONDS
+    last = TURN_SECONDS - LONGEST_SECONDS - HAND_BACK_SECONDS - CLOCK_SECONDS
+    for into, may in ((0, 0), (119, 0), (120, 1), (last - 1, 1), (last, 0), (7199, 0)):
+        assert sum(has_turn(area, hub, turn + into) for hub in area) == may, into
+
+
 @given(AREAS)
 def test_every_hub_of_an_area_gets_a_turn_in_one_hour_of_the_night(area: frozenset[str]) -> None:
     nights = [20_000 * 86_400 + day * 86_400 + 2 * 3600 + 600 for day in range(200)]
