@@ -102,6 +102,8 @@ class Trust:
         """Return TUF's client after it has fetched and proven the newest lists."""
         folder = self._kept / which
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in folder.glob("tmp*"):  # of TUF's client, after a power cut
+            left.unlink()
         updater = Updater(
             metadata_dir=str(folder),
             metadata_base_url=f"{which}/metadata/",

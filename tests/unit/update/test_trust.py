@@ -370,6 +370,14 @@ def test_lists_of_the_hub_that_a_power_cut_emptied_heal(
     assert site.look() == site.plan
 
 
+def test_what_a_power_cut_left_of_a_list_does_not_pile_up(site: Site) -> None:
+    folder = site.kept / "images"
+    folder.mkdir(parents=True)
+    (folder / "tmpabc123").write_bytes(b"half of a list")
+    assert site.look() == site.plan
+    assert list(folder.glob("tmp*")) == []
+
+
 @WHICH
 def test_a_repository_that_is_away_is_no_refusal(site: Site, which: Repository) -> None:
     shutil.rmtree(site.top / which)
