@@ -336,8 +336,10 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
     "hubupdate": _room("hubupdate hubcore", "tuf"),
-    "hubupdate.carrier": _room("", "", WORLDLY),
-    "hubupdate.fetcher": _room("hubupdate.carrier", "tuf", IMPURE | WORLDLY),
+    "hubupdate.carrier": _room("hubcore.errors", "", PURE),
+    "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),
+    "hubupdate.hub": _room("hubcore.update", "", PURE),
+    "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
