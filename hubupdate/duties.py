@@ -32,6 +32,13 @@ Outcome = Event | Word | Refusal | Verdict | None
 """What came of a step; None where there is no plan."""
 
 
+_ENDINGS = {
+    Verdict.WELL: Event.FOUND_WELL,
+    Verdict.ILL: Event.FOUND_ILL,
+    Verdict.UNSEEN: Event.FOUND_UNSEEN,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Who this hub is for a plan."""
@@ -91,7 +98,8 @@ class Duties:
         word = may_fetch(plan, self._place.hub, self._clock.wall())
         if word is not Word.GO:
             return word
-        after = begin(slots, plan.image)
+        sees_all = slots.doubt is None or self._disk.before() <= self._hub.seen()
+        after = begin(slots, plan.image, sees_all)
         if isinstance(after, Slots):
             self._disk.keep_state(after)
             return word
@@ -139,7 +147,7 @@ class Duties:
         if verdict is Verdict.GOES_ON:
             return verdict
         self._trial = None
-        return self._keep(Event.FOUND_WELL if verdict is Verdict.WELL else Event.FOUND_ILL)
+        return self._keep(_ENDINGS[verdict])
 
     def _return(self, slots: Slots) -> Outcome:
         self._trial = None

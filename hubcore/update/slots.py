@@ -11,7 +11,9 @@ Laws:
 7. An image that failed its self-test or its trial is in quarantine. It is not taken again until a
    person lets it out.
 8. An image that was only written badly is not to blame. It may be taken again.
-9. A start never waits for a network, and never for a person.
+9. An image whose trial ended because somebody who was there before was not seen is in doubt. It is
+   tried again once the old version sees them again. After TRIALS_MAX such trials it is bad.
+10. A start never waits for a network, and never for a person.
 
 How it works: `hubupdate` reads the state, does the duty of its phase, and tells what came of it.
 `take` says which state follows; `hubupdate` writes that, and goes on. A power cut changes nothing
@@ -33,6 +35,8 @@ from hubcore.update.image import DIGEST_BYTES, Image
 
 STARTS_MAX = 3
 """Starts of a trial. A trial has one; two more are for a power cut and for a person."""
+TRIALS_MAX = 3
+"""Trials of one image that end in doubt, before it counts as bad."""
 QUARANTINE_MAX = 32
 """Images that are remembered as bad; then the oldest is forgotten."""
 
@@ -97,6 +101,7 @@ class Event(Enum):
     NOT_TAKEN_OVER = "the other slot's hubd did not come up"
     FOUND_WELL = "the trial ended well"
     FOUND_ILL = "the trial ended badly"
+    FOUND_UNSEEN = "somebody who was there before was not seen in the whole trial"
     BACK = "the old slot's hubd runs again"
 
 
@@ -106,6 +111,7 @@ class After(Enum):
     KEPT = "it stays"
     GONE = "it counts as nothing"
     BAD = "it goes into quarantine"
+    DOUBTED = "it is in doubt, or bad if it was too often"
     BETTER = "its slot is the one that was found well"
 
 
@@ -126,6 +132,7 @@ TABLE: dict[tuple[Phase, Event], tuple[Phase, After]] = {
     (Phase.TRIAL, Event.NOT_TAKEN_OVER): (Phase.RETURNING, After.BAD),
     (Phase.TRIAL, Event.FOUND_WELL): (Phase.RESTING, After.BETTER),
     (Phase.TRIAL, Event.FOUND_ILL): (Phase.RETURNING, After.BAD),
+    (Phase.TRIAL, Event.FOUND_UNSEEN): (Phase.RETURNING, After.DOUBTED),
     (Phase.RETURNING, Event.BACK): (Phase.RESTING, After.KEPT),
 }
 
@@ -136,8 +143,22 @@ class Refusal(Enum):
     NOT_NOW = "this does not happen in this phase"
     BUSY = "another update is on its way"
     IN_QUARANTINE = "this image failed before"
+    IN_DOUBT = "the old version does not see yet whom this image did not see"
     RUNS_ALREADY = "this image runs already"
     NOTHING_TO_RETURN_TO = "the other slot holds no whole image"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An image, and how many of its trials ended in doubt."""
+
+    digest: bytes
+    trials: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a digest or a number that cannot be."""
+        if len(self.digest) != DIGEST_BYTES or not 0 < self.trials < TRIALS_MAX:
+            raise ValueError("a doubt has a digest and a number of trials")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +175,7 @@ class Slots:
     """How often the other slot was started in this trial."""
     quarantine: tuple[bytes, ...] = ()
     """Digests, the newest last."""
+    doubt: Doubt | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for what the laws rule out."""
@@ -172,15 +194,22 @@ class Slots:
         return DUTIES[self.phase]
 
 
-def begin(slots: Slots, image: Image) -> Slots | Refusal:
-    """Let this image be written into the other slot."""
+def begin(slots: Slots, image: Image, sees_all: bool = True) -> Slots | Refusal:
+    """Let this image be written into the other slot.
+
+    `sees_all`: the version that runs sees everybody who was there before the last switch.
+    """
     if slots.phase is not Phase.RESTING:
         return Refusal.BUSY
     if image.digest in slots.quarantine:
         return Refusal.IN_QUARANTINE
     if slots.running.digest == image.digest:
         return Refusal.RUNS_ALREADY
-    return replace(slots, other=image, phase=Phase.WRITING, starts=0)
+    is_in_doubt = slots.doubt is not None and slots.doubt.digest == image.digest
+    if is_in_doubt and not sees_all:
+        return Refusal.IN_DOUBT
+    doubt = slots.doubt if is_in_doubt else None
+    return replace(slots, other=image, phase=Phase.WRITING, starts=0, doubt=doubt)
 
 
 def roll_back(slots: Slots) -> Slots | Refusal:
@@ -215,6 +244,8 @@ def take(slots: Slots, event: Event) -> Slots | Refusal:
             return replace(moved, other=None)
         case After.BAD:
             return _blame(moved, slots.other.digest)
+        case After.DOUBTED:
+            return _doubt(moved, slots.other.digest)
         case After.BETTER:
             return _changed(moved, slots.other)
 
@@ -238,7 +269,19 @@ def start(slots: Slots, linked: Slot) -> tuple[Slots, Slot]:
 
 def _changed(slots: Slots, tried: Image) -> Slots:
     """Let the slot of the trial be the one that was found well, and the old one the other."""
-    return replace(slots, well=slots.well.other, running=tried, other=slots.running)
+    well = slots.well.other
+    return replace(slots, well=well, running=tried, other=slots.running, doubt=None)
+
+
+def _doubt(slots: Slots, digest: bytes) -> Slots:
+    """Count one more trial in doubt."""
+    before = slots.doubt
+    trials = 1
+    if before is not None and before.digest == digest:
+        trials += before.trials
+    if trials >= TRIALS_MAX:
+        return replace(_blame(slots, digest), doubt=None)
+    return replace(slots, doubt=Doubt(digest, trials))
 
 
 def _returning(slots: Slots) -> Slots:

@@ -12,7 +12,7 @@ import hashlib
 
 from hubcore.errors import StoreError
 from hubcore.update.image import Image
-from hubcore.update.slots import Phase, Slot, Slots
+from hubcore.update.slots import Doubt, Phase, Slot, Slots
 
 STATE_BYTES_MAX = 8192
 _FIRST = "hubd-slots 1"
@@ -31,6 +31,8 @@ def write_state(slots: Slots) -> bytes:
     ]
     if slots.other is not None:
         lines.append(f"other {_words_of(slots.other)}")
+    if slots.doubt is not None:
+        lines.append(f"doubt {slots.doubt.digest.hex()} {slots.doubt.trials}")
     lines += [f"bad {digest.hex()}" for digest in slots.quarantine]
     body = "".join(line + "\n" for line in lines)
     return f"{body}{_SUM}{_sum_of(body)}\n".encode("ascii")
@@ -70,6 +72,7 @@ def _read(lines: list[str]) -> Slots:
         running=_image(fields["running"]),
         other=_image(fields["other"]) if "other" in fields else None,
         quarantine=tuple(bytes.fromhex(digest) for digest in bad),
+        doubt=_doubt(fields["doubt"]) if "doubt" in fields else None,
     )
     again = write_state(slots).decode("ascii").splitlines()[:-1]
     if again != lines:
@@ -84,6 +87,11 @@ def _words_of(image: Image) -> str:
 def _image(words: str) -> Image:
     name, version, digest, size = words.split(" ")
     return Image(name, version, bytes.fromhex(digest), _number(size))
+
+
+def _doubt(words: str) -> Doubt:
+    digest, trials = words.split(" ")
+    return Doubt(bytes.fromhex(digest), _number(trials))
 
 
 def _number(word: str) -> int:

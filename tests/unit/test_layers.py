@@ -1005,7 +1005,7 @@ def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
 
 
 DISTRIBUTIONS = {
-    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm"),
+    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm", "hubupdate"),
     "hardware-sim": ("hubsim",),
 }
 """The folder of each distribution, and what it brings."""

@@ -15,7 +15,15 @@ import pytest
 from hubcore.errors import ExpiredError, LinkError, TrustError
 from hubcore.ports.clock import ClockState
 from hubcore.update.director import CLOCK_SECONDS, Word
-from hubcore.update.health import TRIAL_SECONDS, Look, Peer, Required, Seen, Verdict
+from hubcore.update.health import (
+    LONGEST_SECONDS,
+    TRIAL_SECONDS,
+    Look,
+    Peer,
+    Required,
+    Seen,
+    Verdict,
+)
 from hubcore.update.image import Image
 from hubcore.update.slots import STARTS_MAX, Event, Phase, Refusal, Slot, Slots
 from hubupdate.disk import Disk
@@ -197,6 +205,23 @@ def test_what_was_there_before_is_known_after_a_power_cut(machine: Machine) -> N
     assert machine.duties.step() is Verdict.GOES_ON
     machine.hub.there = frozenset({Peer.BACKEND})
     assert machine.duties.step() is Event.FOUND_WELL
+
+
+def test_an_outage_that_outlasts_a_trial_brings_the_old_version_back_and_no_blame(
+    machine: Machine,
+) -> None:
+    machine.go_to(Phase.SWITCHING)
+    machine.hub.there = frozenset()
+    machine.go_to(Phase.TRIAL)
+    assert machine.duties.step() is Verdict.GOES_ON
+    machine.clock.advance(LONGEST_SECONDS)
+    assert machine.steps(3) == [Event.FOUND_UNSEEN, Event.BACK, Refusal.IN_DOUBT]
+    assert machine.disk.state().quarantine == ()
+    machine.hub.there = frozenset({Peer.BACKEND})
+    assert machine.steps(5) == TO_THE_TRIAL
+    machine.pass_trial()
+    assert machine.duties.step() is Event.FOUND_WELL
+    assert machine.disk.state().doubt is None
 
 
 def test_a_failed_self_test_changes_nothing(machine: Machine) -> None:

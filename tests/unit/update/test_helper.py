@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.update.image import Image
-from hubcore.update.slots import QUARANTINE_MAX, Phase, Slot, Slots, start
+from hubcore.update.slots import QUARANTINE_MAX, Doubt, Phase, Slot, Slots, start
 from hubcore.update.statefile import write_state
 from hubupdate.disk import Disk
 
@@ -44,7 +44,8 @@ def names(folder: Path) -> set[str]:
 
 def states() -> Iterator[tuple[Slots, Slot]]:
     for phase, well, linked, starts in product(Phase, Slot, Slot, (0, 1, 3)):
-        yield Slots(well, OLD, NEW, phase, starts, OTHERS[:2]), linked
+        doubt = Doubt(NEW.digest, 1) if starts else None
+        yield Slots(well, OLD, NEW, phase, starts, OTHERS[:2], doubt), linked
 
 
 def test_it_does_what_the_rule_says_in_each_state(tmp_path: Path) -> None:

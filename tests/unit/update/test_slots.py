@@ -15,6 +15,8 @@ from hubcore.update.slots import (
     QUARANTINE_MAX,
     STARTS_MAX,
     TABLE,
+    TRIALS_MAX,
+    Doubt,
     Event,
     Phase,
     Refusal,
@@ -126,6 +128,37 @@ def test_a_bad_image_stays_out_until_a_person_lets_it_in() -> None:
     assert isinstance(bad, Slots)
     assert begin(bad, NEW) is Refusal.IN_QUARANTINE
     assert isinstance(begin(let_out(bad, NEW.digest), NEW), Slots)
+
+
+def test_an_image_in_doubt_waits_for_those_it_did_not_see_and_then_is_bad() -> None:
+    slots = REST
+    for trial in range(1, TRIALS_MAX):
+        doubted = take(replace(at(Phase.TRIAL, starts=1), doubt=slots.doubt), Event.FOUND_UNSEEN)
+        assert isinstance(doubted, Slots)
+        assert (doubted.doubt, doubted.quarantine) == (Doubt(NEW.digest, trial), ())
+        back = take(doubted, Event.BACK)
+        assert isinstance(back, Slots)
+        assert begin(back, NEW, sees_all=False) is Refusal.IN_DOUBT
+        slots = back
+    again = begin(slots, NEW, sees_all=True)
+    assert isinstance(again, Slots)
+    last = take(replace(again, phase=Phase.TRIAL), Event.FOUND_UNSEEN)
+    assert isinstance(last, Slots)
+    assert (last.doubt, last.quarantine) == (None, (NEW.digest,))
+
+
+def test_a_doubt_is_of_one_image_and_ends_with_another_or_a_good_trial() -> None:
+    doubted = replace(REST, doubt=Doubt(NEW.digest, 2))
+    other = Image("hubd-3.squashfs", "3.0", b"\x03" * 32, 3000)
+    begun = begin(doubted, other, sees_all=False)
+    assert isinstance(begun, Slots)
+    assert begun.doubt is None
+    good = take(replace(at(Phase.TRIAL, 1), doubt=doubted.doubt), Event.FOUND_WELL)
+    assert isinstance(good, Slots)
+    assert good.doubt is None
+    unlike = take(replace(at(Phase.TRIAL, 1), other=other, doubt=doubted.doubt), Event.FOUND_UNSEEN)
+    assert isinstance(unlike, Slots)
+    assert unlike.doubt == Doubt(other.digest, 1)
 
 
 def test_an_image_that_was_written_badly_is_not_to_blame() -> None:

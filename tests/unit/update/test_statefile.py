@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubcore.errors import StoreError
 from hubcore.update.image import IMAGE_BYTES_MAX, Image
-from hubcore.update.slots import QUARANTINE_MAX, STARTS_MAX, Phase, Slot, Slots
+from hubcore.update.slots import QUARANTINE_MAX, STARTS_MAX, TRIALS_MAX, Doubt, Phase, Slot, Slots
 from hubcore.update.statefile import STATE_BYTES_MAX, read_state, write_state
 
 DIGESTS = st.binary(min_size=32, max_size=32)
@@ -30,6 +30,7 @@ STATES = st.builds(
     phase=st.sampled_from(Phase),
     starts=st.integers(0, STARTS_MAX),
     quarantine=st.lists(DIGESTS, max_size=QUARANTINE_MAX).map(tuple),
+    doubt=st.none() | st.builds(Doubt, DIGESTS, st.integers(1, TRIALS_MAX - 1)),
 )
 
 
@@ -78,6 +79,9 @@ BODY = WELL[: WELL.index("sum ")]
         BODY.replace("running a", "running ../a"),
         BODY.replace("running a 1 ", "running a "),
         BODY + "else 1\n",
+        BODY + "doubt " + "0" * 64 + " 0\n",
+        BODY + "doubt " + "0" * 64 + " 3\n",
+        BODY + "doubt " + "0" * 62 + " 1\n",
         BODY + "well A\n",
         BODY + "bad " + "0" * 62 + "\n",
         "\n".join(reversed(BODY.splitlines())) + "\n",
