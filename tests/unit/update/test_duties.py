@@ -75,6 +75,8 @@ class FakeHub:
         return self.there
 
     def look(self) -> Look:
+        if self.running is None:
+            return Look(frozenset(), frozenset())
         return Look(self.right, self.there)
 
 

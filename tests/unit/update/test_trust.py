@@ -54,6 +54,7 @@ class Site:
     """Both repositories on one carrier, and a hub that looks there."""
 
     def __init__(self, folder: Path, now: datetime | None = None) -> None:
+        folder.mkdir(exist_ok=True)
         self.top = folder / "carrier"
         self.kept = folder / "kept"
         self.images = TufRepository(self.top, Repository.IMAGES, now)
