@@ -11,7 +11,9 @@ from hubcore.update.health import Required, Seen
 from hubcore.update.image import Image
 from hubcore.update.slots import Phase, Slot, Slots
 from hubupdate.disk import Disk
-from tests.unit.update.test_duties import OLD, Machine
+from tests.unit.update.machine import OLD, Machine
+
+pytestmark = pytest.mark.once
 
 WRITES_MAX = 40
 
