@@ -183,4 +183,4 @@ def _told(what: str) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StoreError(f"{what}: the disk is full") from error
-        raise StoreError(f"{what}: {error.strerror}") from error
+        raise StoreError(f"{what}: {error.strerror or error}") from error

@@ -6,7 +6,8 @@ Laws:
 2. A step waits for nobody: it does what can be done now, and tells what came of it.
 3. What was there before a switch is kept before it.
 4. An update before its switch is given up when the plan holds it, or names another image.
-5. A carrier, a list or a disk that fails ends the step, never the state.
+5. A person's return to the version before waits for rest at the doors, and for no plan and no time.
+6. A carrier, a list or a disk that fails ends the step, never the state.
 """
 
 from __future__ import annotations
@@ -120,12 +121,8 @@ class Duties:
         return self._keep(Event.TEST_PASSED if passed else Event.TEST_FAILED)
 
     def _wait(self, slots: Slots, image: Image) -> Outcome:
-        plan = self._plan()
-        if plan is None or plan.image.digest != image.digest:
-            return self._keep(Event.GIVEN_UP)
-        at = self._clock.wall()
-        word = may_switch(plan, self._place.hub, at, WallTime.at(at, self._place.zone))
-        if word is Word.HELD:
+        word = Word.GO if slots.by_person else self._word(image)
+        if word is None or word is Word.HELD:
             return self._keep(Event.GIVEN_UP)
         if word is not Word.GO or not self._hub.is_at_rest():
             return word
@@ -133,6 +130,14 @@ class Duties:
             return self._keep(Event.NOT_WRITTEN)
         self._disk.keep_before(self._hub.seen())
         return self._keep(Event.MAY_SWITCH)
+
+    def _word(self, image: Image) -> Word | None:
+        """Return what the plan says of a switch to this image; None when it names another."""
+        plan = self._plan()
+        if plan is None or plan.image.digest != image.digest:
+            return None
+        at = self._clock.wall()
+        return may_switch(plan, self._place.hub, at, WallTime.at(at, self._place.zone))
 
     def _switch(self, slots: Slots) -> Outcome:
         self._disk.point(slots.well.other)

@@ -34,7 +34,7 @@ class Folder:
         except FileNotFoundError as error:
             raise NotThereError(f"{path} is not there") from error
         except OSError as error:
-            raise LinkError(f"{path} cannot be opened: {error.strerror}") from error
+            raise LinkError(f"{path} cannot be opened: {error.strerror or error}") from error
         try:
             yield from _read(descriptor, path)
         finally:
@@ -48,4 +48,4 @@ def _read(descriptor: int, path: str) -> Iterator[bytes]:
         while piece := os.read(descriptor, PIECE_BYTES):
             yield piece
     except OSError as error:
-        raise LinkError(f"{path} cannot be read: {error.strerror}") from error
+        raise LinkError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -193,4 +193,4 @@ def _told(which: Repository) -> Iterator[None]:
     except tuf_errors.DownloadError as error:
         raise LinkError(f"{which}: {error}") from error
     except OSError as error:
-        raise StoreError(f"{which}: the lists cannot be kept: {error.strerror}") from error
+        raise StoreError(f"{which}: the lists cannot be kept: {error.strerror or error}") from error

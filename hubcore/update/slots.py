@@ -176,11 +176,15 @@ class Slots:
     quarantine: tuple[bytes, ...] = ()
     """Digests, the newest last."""
     doubt: Doubt | None = None
+    by_person: bool = False
+    """The update on its way is a person's return to the version before: no plan speaks of it."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for what the laws rule out."""
         if self.phase is not Phase.RESTING and self.other is None:
             raise ValueError("an update without an image")
+        if self.phase is Phase.RESTING and self.by_person:
+            raise ValueError("a person's update that is none")
         if not 0 <= self.starts <= STARTS_MAX:
             raise ValueError(f"a trial has 0..{STARTS_MAX} starts")
         if len(self.quarantine) > QUARANTINE_MAX:
@@ -220,7 +224,7 @@ def roll_back(slots: Slots) -> Slots | Refusal:
         return Refusal.NOTHING_TO_RETURN_TO
     blamed = _blame(slots, slots.running.digest)
     kept = tuple(one for one in blamed.quarantine if one != slots.other.digest)
-    return replace(blamed, phase=Phase.WRITTEN, starts=0, quarantine=kept)
+    return replace(blamed, phase=Phase.WRITTEN, starts=0, quarantine=kept, by_person=True)
 
 
 def let_out(slots: Slots, digest: bytes) -> Slots:
@@ -236,7 +240,8 @@ def take(slots: Slots, event: Event) -> Slots | Refusal:
         return Refusal.NOT_NOW
     phase, after = row
     starts = max(1, slots.starts) if phase is Phase.TRIAL else 0
-    moved = replace(slots, phase=phase, starts=starts)
+    by_person = slots.by_person and phase is not Phase.RESTING
+    moved = replace(slots, phase=phase, starts=starts, by_person=by_person)
     match after:
         case After.KEPT:
             return moved
@@ -251,9 +256,9 @@ def take(slots: Slots, event: Event) -> Slots | Refusal:
 
 
 def start(slots: Slots, linked: Slot) -> tuple[Slots, Slot]:
-    """Return the state to be written before a start of hubd, and the slot that is started.
+    """Return the state to be written before a start, and the slot that is to be linked after it.
 
-    `linked` is where the link points. The caller writes the state first, then points the link.
+    `linked` is where the link points.
     """
     if slots.phase is Phase.SWITCHING and linked is slots.well:
         return replace(slots, phase=Phase.WAITING, starts=0), slots.well

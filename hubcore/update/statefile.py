@@ -16,6 +16,7 @@ from hubcore.update.slots import Doubt, Phase, Slot, Slots
 
 STATE_BYTES_MAX = 8192
 _FIRST = "hubd-slots 1"
+_BY_PERSON = "by person"
 _SUM = "sum "
 _DECIMALS = 12
 
@@ -31,6 +32,8 @@ def write_state(slots: Slots) -> bytes:
     ]
     if slots.other is not None:
         lines.append(f"other {_words_of(slots.other)}")
+    if slots.by_person:
+        lines.append(_BY_PERSON)
     if slots.doubt is not None:
         lines.append(f"doubt {slots.doubt.digest.hex()} {slots.doubt.trials}")
     lines += [f"bad {digest.hex()}" for digest in slots.quarantine]
@@ -72,6 +75,7 @@ def _read(lines: list[str]) -> Slots:
         running=_image(fields["running"]),
         other=_image(fields["other"]) if "other" in fields else None,
         quarantine=tuple(bytes.fromhex(digest) for digest in bad),
+        by_person=_BY_PERSON in lines,
         doubt=_doubt(fields["doubt"]) if "doubt" in fields else None,
     )
     again = write_state(slots).decode("ascii").splitlines()[:-1]

@@ -17,7 +17,7 @@ from hubcore.update.health import (
     Required,
     Verdict,
 )
-from hubcore.update.slots import STARTS_MAX, Event, Phase, Refusal, Slot
+from hubcore.update.slots import STARTS_MAX, Event, Phase, Refusal, Slot, Slots, roll_back
 from tests.unit.update.machine import ALL, OLD, Machine
 from tests.unit.update.site import BYTES, CHANNEL, NAME
 
@@ -131,6 +131,25 @@ def test_an_outage_that_outlasts_a_trial_brings_the_old_version_back_and_no_blam
     machine.pass_trial()
     assert machine.duties.step() is Event.FOUND_WELL
     assert machine.disk.state().doubt is None
+
+
+def test_a_person_goes_back_without_a_plan_and_without_a_time(machine: Machine) -> None:
+    machine.go_to(Phase.TRIAL)
+    machine.pass_trial()
+    assert machine.duties.step() is Event.FOUND_WELL
+    back = roll_back(machine.disk.state())
+    assert isinstance(back, Slots)
+    machine.disk.keep_state(back)
+    machine.hub.rests = False
+    machine.clock.trust = ClockState.BEFORE_BUILD
+    assert machine.steps(2) == [Event.TEST_PASSED, Word.GO]
+    machine.hub.rests = True
+    assert machine.steps(2) == [Event.MAY_SWITCH, Event.TAKEN_OVER]
+    machine.pass_trial()
+    assert machine.duties.step() is Event.FOUND_WELL
+    assert (machine.hub.running, machine.disk.state().running) == (Slot.A, OLD)
+    machine.clock.trust = ClockState.TRUSTED
+    assert machine.duties.step() is Refusal.IN_QUARANTINE
 
 
 def test_a_failed_self_test_changes_nothing(machine: Machine) -> None:

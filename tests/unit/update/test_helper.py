@@ -45,7 +45,8 @@ def names(folder: Path) -> set[str]:
 def states() -> Iterator[tuple[Slots, Slot]]:
     for phase, well, linked, starts in product(Phase, Slot, Slot, (0, 1, 3)):
         doubt = Doubt(NEW.digest, 1) if starts else None
-        yield Slots(well, OLD, NEW, phase, starts, OTHERS[:2], doubt), linked
+        by_person = phase is not Phase.RESTING and well is Slot.B
+        yield Slots(well, OLD, NEW, phase, starts, OTHERS[:2], doubt, by_person), linked
 
 
 def test_it_does_what_the_rule_says_in_each_state(tmp_path: Path) -> None:

@@ -177,13 +177,14 @@ def test_a_person_rolls_back_to_the_version_before_by_the_same_way() -> None:
     settled = replace(REST, other=NEW)
     back = roll_back(settled)
     assert isinstance(back, Slots)
-    assert back.phase is Phase.WRITTEN
+    assert (back.phase, back.by_person) == (Phase.WRITTEN, True)
     assert back.quarantine == (OLD.digest,)
     for event in (Event.TEST_PASSED, Event.MAY_SWITCH, Event.TAKEN_OVER, Event.FOUND_WELL):
         after = take(back, event)
         assert isinstance(after, Slots)
         back = after
     assert (back.well, back.running, back.other) == (Slot.B, NEW, OLD)
+    assert not back.by_person
     assert begin(back, OLD) is Refusal.IN_QUARANTINE
 
 
@@ -226,6 +227,7 @@ def test_the_quarantine_forgets_the_oldest() -> None:
     "wrong",
     [
         {"phase": Phase.TRIAL},
+        {"by_person": True},
         {"starts": STARTS_MAX + 1},
         {"quarantine": (NEW.digest,) * (QUARANTINE_MAX + 1)},
         {"quarantine": (NEW.digest[1:],)},

@@ -34,8 +34,9 @@ STATES = st.builds(
 )
 
 
-@given(STATES, st.booleans())
-def test_what_was_written_is_read(slots: Slots, keeps_other: bool) -> None:
+@given(STATES, st.booleans(), st.booleans())
+def test_what_was_written_is_read(slots: Slots, keeps_other: bool, by_person: bool) -> None:
+    slots = replace(slots, by_person=by_person and slots.phase is not Phase.RESTING)
     if slots.phase is Phase.RESTING and not keeps_other:
         slots = replace(slots, other=None)
     written = write_state(slots)
@@ -79,6 +80,8 @@ BODY = WELL[: WELL.index("sum ")]
         BODY.replace("running a", "running ../a"),
         BODY.replace("running a 1 ", "running a "),
         BODY + "else 1\n",
+        BODY + "by person\n",
+        BODY + "by nobody\n",
         BODY + "doubt " + "0" * 64 + " 0\n",
         BODY + "doubt " + "0" * 64 + " 3\n",
         BODY + "doubt " + "0" * 62 + " 1\n",
