@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from hubcore.errors import HubError
-from hubcore.ports.takeover import NewHub, Talk
 from hubcore.update.packets import Back, Beat, Commit, Holdings, Packet, Taken, Turn, Warm
 from hubcore.update.takeover import NEW_TABLE, NewAct, NewEvent, NewPhase, new_step
+from hubd.takeover.neighbours import NewHub, Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,9 @@ class NewSide:
         self._beats = beats or Beats()
         self._events: asyncio.Queue[NewEvent] = asyncio.Queue()
         self._given: tuple[Holdings, tuple[int, ...]] | None = None
+        self.mistake: Exception | None = None
+        """What this version did wrong in its checks or on trial, for people."""
+        self._group = asyncio.TaskGroup()
         self._tasks = set[asyncio.Task[None]]()
 
     def stop(self) -> None:
@@ -50,17 +53,17 @@ class NewSide:
 
     async def run(self) -> NewPhase:
         """Return SERVING when this process drives alone, LEFT when it is to end."""
-        self._begin(self._hear())
-        self._begin(self._come_to(self._hub.check(), NewEvent.CHECKED))
-        try:
-            while self.phase not in (NewPhase.SERVING, NewPhase.LEFT):
-                await self._take(await self._next())
-            return self.phase
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            self._talk.close()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with self._group:
+            try:
+                self._begin(self._hear())
+                self._begin(self._come_to(self._hub.check(), NewEvent.CHECKED))
+                while self.phase not in (NewPhase.SERVING, NewPhase.LEFT):
+                    await self._take(await self._next())
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                self._talk.close()
+        return self.phase
 
     async def _next(self) -> NewEvent:
         wait = self._beats.commit if self.phase is NewPhase.COMMITTING else None
@@ -103,7 +106,12 @@ class NewSide:
             self._events.put_nowait(NewEvent.FAILED)
             return
         holdings, descriptors = self._given
-        await self._come_to(self._hub.take(holdings, descriptors), NewEvent.TOOK)
+        try:
+            await self._hub.take(holdings, descriptors)
+        except HubError:
+            self._events.put_nowait(NewEvent.FAILED)
+        else:
+            self._events.put_nowait(NewEvent.TOOK)
 
     async def _give_back(self) -> None:
         try:
@@ -139,13 +147,11 @@ class NewSide:
     async def _come_to(self, work: Coroutine[None, None, None], well: NewEvent) -> None:
         try:
             await work
-        except HubError:
+        except Exception as error:  # also a mistake of this version: that is what a trial finds
+            self.mistake = error
             self._events.put_nowait(NewEvent.FAILED)
-        except Exception:  # a mistake of this version: the trial has found it
-            self._events.put_nowait(NewEvent.FAILED)
-            raise
         else:
             self._events.put_nowait(well)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
-        self._tasks.add(asyncio.ensure_future(work))
+        self._tasks.add(self._group.create_task(work))

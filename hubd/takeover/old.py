@@ -19,14 +19,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
 from hubcore.errors import HubError
-from hubcore.ports.takeover import Hub, NewProcess, Talk
 from hubcore.update.packets import Back, Beat, Commit, Holdings, Packet, Taken, Turn, Warm
 from hubcore.update.takeover import OLD_TABLE, OldAct, OldEvent, OldPhase, old_step
+from hubd.takeover.neighbours import Hub, NewProcess, Talk
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,17 @@ class Times:
 
     def of(self, phase: OldPhase) -> float | None:
         """Return the time of a phase; None where nothing is asked of the new process."""
-        return {
-            OldPhase.WARMING: self.warming,
-            OldPhase.WAITING: self.waiting,
-            OldPhase.PASSED: self.taking,
-            OldPhase.STANDBY: self.silence,
-        }.get(phase)
+        match phase:
+            case OldPhase.WARMING:
+                return self.warming
+            case OldPhase.WAITING:
+                return self.waiting
+            case OldPhase.PASSED:
+                return self.taking
+            case OldPhase.STANDBY:
+                return self.silence
+            case _:
+                return None
 
 
 _FROM_NEW = frozenset({OldEvent.WARM, OldEvent.TAKEN, OldEvent.BACK, OldEvent.COMMIT})
@@ -67,6 +72,7 @@ class OldSide:
         """None: a beat."""
         self._talk: Talk | None = None
         self._back: _Given | None = None
+        self._group = asyncio.TaskGroup()
         self._tasks = set[asyncio.Task[None]]()
         self._hearing: asyncio.Task[None] | None = None
         self._waits: asyncio.Task[None] | None = None
@@ -78,15 +84,16 @@ class OldSide:
 
     async def run(self) -> OldPhase:
         """Return SERVING when this process drives on alone, LEFT when it is to end."""
-        try:
-            await self._take(OldEvent.ORDERED)
-            while self.phase not in (OldPhase.SERVING, OldPhase.LEFT):
-                event = await self._next()
-                if event is not None:
-                    await self._take(event)
-            return self.phase
-        finally:
-            await self._clear_up()
+        async with self._group:
+            try:
+                await self._take(OldEvent.ORDERED)
+                while self.phase not in (OldPhase.SERVING, OldPhase.LEFT):
+                    event = await self._next()
+                    if event is not None:
+                        await self._take(event)
+            finally:
+                self._clear_up()
+        return self.phase
 
     async def _next(self) -> OldEvent | None:
         try:
@@ -228,19 +235,18 @@ class OldSide:
         await awaited
         self._events.put_nowait(event)
 
-    def _begin(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._group.create_task(work)
         self._tasks.add(task)
         return task
 
-    async def _clear_up(self) -> None:
+    def _clear_up(self) -> None:
         for task in self._tasks:
             task.cancel()
         if self._talk is not None:
             self._talk.close()
             self._talk = None
         self._drop_back()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _close(descriptors: Iterable[int]) -> None:

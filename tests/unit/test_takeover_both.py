@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import pytest
 
 from hubcore.errors import HardwareError
-from hubcore.ports.takeover import Talk
 from hubcore.update.packets import Descriptor, DescriptorKind, Holdings
 from hubcore.update.takeover import NewPhase, OldPhase
 from hubd.adapters.takeover.channel import Channel, close_all, pair
+from hubd.takeover.neighbours import Talk
 from hubd.takeover.new import Beats, NewSide
 from hubd.takeover.old import OldSide, Times
 
@@ -120,7 +120,7 @@ class Child:
         side = NewSide(NewHub(self.site), talk, "0.2.0", BEATS)
         try:
             self.phase = await side.run()
-        except ZeroDivisionError:
+        except* ZeroDivisionError:
             self.phase = NewPhase.LEFT
         finally:
             if self.phase is not NewPhase.SERVING:

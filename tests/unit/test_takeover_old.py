@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Sequence
 import pytest
 
 from hubcore.errors import HardwareError, LinkError
-from hubcore.ports.takeover import Talk
 from hubcore.update.packets import (
     Back,
     Beat,
@@ -26,6 +25,7 @@ from hubcore.update.packets import (
 )
 from hubcore.update.takeover import OldPhase
 from hubd.adapters.takeover.channel import Channel, close_all, pair
+from hubd.takeover.neighbours import Talk
 from hubd.takeover.old import OldSide, Times
 
 GUARD = Holdings((Descriptor(DescriptorKind.GUARD),), None)
