@@ -79,6 +79,9 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.bridge": _room(
+        f"hubcore.bridge hubcore.backend.uplink hubcore.evidence {ACCESS}", "", PURE
+    ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
