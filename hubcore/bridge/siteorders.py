@@ -16,7 +16,8 @@ Laws:
 5. With a trusted clock an order from more than AHEAD_SECONDS ahead is refused. One that was taken
    before the clock was trusted is forgotten: it does not stand in the way of later ones.
 6. The mandate of the key holds when the order was issued, and now.
-7. Memory is bounded: a subject is forgotten once no older order about it can be in time. Disabled
+7. Memory is bounded: a subject is forgotten once no older order about it can be in time, and what
+   is as old as anything forgotten is not taken any more, whatever a clock says later. Disabled
    credentials leave room for doors.
 
 Keep what was taken in the record of the order. After a start give it to `took` again, in the order
@@ -77,6 +78,8 @@ class SiteOrders:
         self._newest: dict[Subject, Taken] = {}
         self._floor_ms = 0
         """A moment that has come for certain (law 4)."""
+        self._forgotten_ms = -1
+        """When the newest order was issued of those that were forgotten for room."""
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -101,7 +104,7 @@ class SiteOrders:
             return SiteVerdict.EARLY
         if 1000 * order.expires_at < self._floor_ms:
             return SiteVerdict.LATE
-        if known is not None and order.issued_ms <= known.issued_ms:
+        if order.issued_ms <= (known.issued_ms if known else self._forgotten_ms):
             return SiteVerdict.OVERTAKEN
         return SiteVerdict.TAKE if known or self._has_room(order) else SiteVerdict.FULL
 
@@ -120,12 +123,17 @@ class SiteOrders:
     def _has_room(self, order: SiteOrder) -> bool:
         """Forget what no older order can touch any more; tell whether one more has room."""
         oldest_ms = self._floor_ms - 1000 * TAKE_SECONDS_MAX
-        self._keep(lambda taken: taken.issued_ms >= oldest_ms)
+        self._forget_before(oldest_ms)
         if not isinstance(order.what, CredentialDisabled):
             return len(self._newest) < SUBJECTS_MAX
         kind = order.subject[0]
         credentials = sum(subject[0] == kind for subject in self._newest)
         return credentials < CREDENTIALS_MAX and len(self._newest) < SUBJECTS_MAX
+
+    def _forget_before(self, oldest_ms: int) -> None:
+        old = [taken.issued_ms for taken in self._newest.values() if taken.issued_ms < oldest_ms]
+        self._forgotten_ms = max(self._forgotten_ms, *old, -1)
+        self._keep(lambda taken: taken.issued_ms >= oldest_ms)
 
     def _keep(self, wanted: Callable[[Taken], bool]) -> None:
         self._newest = {subject: taken for subject, taken in self._newest.items() if wanted(taken)}
