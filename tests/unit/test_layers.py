@@ -80,7 +80,9 @@ ROOMS: dict[str, Room] = {
         PURE,
     ),
     "hubcore.bridge": _room(
-        f"hubcore.bridge hubcore.backend.uplink hubcore.evidence {ACCESS}", "", PURE
+        f"hubcore.bridge hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}",
+        "",
+        PURE,
     ),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
