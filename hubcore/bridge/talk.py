@@ -2,13 +2,15 @@
 
 How it works: on each connection the hub says HubHello and waits. A BridgeWelcome names the newest
 record that the bridge holds. If the hub's log has that record, records go from there on. If it has
-not, the hub was turned back or the bridge holds another log: no record goes over this bridge, and
-the hub says Hello again now and then. The same follows a Halt of the bridge.
+not, the hub was turned back or the bridge holds another log: the hub shows its own record of that
+number, so that the bridge sees it, too. No other record goes over this bridge, and the hub says
+Hello again now and then. The same follows a Halt of the bridge.
 
 Laws:
 1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
 2. `_STEPS` says which message is taken in which phase. Any other is counted and has no effect.
-3. Records go only in the phase SPEAKING. In DOUBTED all is taken that proves itself.
+3. Records go only in the phase SPEAKING, but for the one that shows a fork. In DOUBTED all is taken
+   that proves itself.
 4. A doubt stops the way over this bridge alone. It ends with the connection, or with a Welcome that
    names a record of this hub's log.
 5. A bridge that speaks another version, or names itself or its site otherwise than its certificate,
@@ -109,6 +111,13 @@ class SendAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class Show:
+    """Send this hub's own record of this number, and none after it: the bridge has another one."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Take:
     """Take this when its turn comes; but for Held it proves itself or is nothing."""
 
@@ -122,7 +131,7 @@ class Leave:
     why: str
 
 
-WayEffects = list[WayChanged | SayHello | Answer | SendAfter | Take | Leave]
+WayEffects = list[WayChanged | SayHello | Answer | SendAfter | Show | Take | Leave]
 
 
 class BridgeTalk:
@@ -222,9 +231,11 @@ class BridgeTalk:
         self._bridge_time.answered(message.time_ms, asked_at, at.monotonic)
         self._silence.welcomed(asked_at, at.monotonic)
         held = Head(message.held, message.held_hash)
-        if self._compare(held) in _NOT_OURS:
+        compared = self._compare(held)
+        if compared in (Comparison.SHORTER, Comparison.OTHER):
             why = f"doubted by this hub: the bridge's newest record {held.number} is not in its log"
-            return self._doubt(why, at)
+            shown = [Show(held.number)] if compared is Comparison.OTHER else []
+            return [*self._doubt(why, at), *shown]
         self._hellos.next_at(None)
         return [*self._go(WayPhase.SPEAKING, ""), SendAfter(held)]
 
@@ -250,7 +261,6 @@ class BridgeTalk:
         return []
 
 
-_NOT_OURS = (Comparison.SHORTER, Comparison.OTHER)
 _Step = Callable[[BridgeTalk, Any, Moment], WayEffects]
 _FIRST: dict[type[FromBridge], _Step] = {
     BridgeWelcome: BridgeTalk._on_welcome,

@@ -39,6 +39,7 @@ from hubcore.bridge.talk import (
     Leave,
     SayHello,
     SendAfter,
+    Show,
     Take,
     WayChanged,
     WayEffects,
@@ -98,7 +99,9 @@ def at(seconds: float) -> Moment:
 
 
 def compare(held: Head) -> Comparison:
-    return Comparison.AGREES if held in (HELD_HEAD, Head()) else Comparison.SHORTER
+    if held in (HELD_HEAD, Head()):
+        return Comparison.AGREES
+    return Comparison.OTHER if held.number <= HELD_HEAD.number else Comparison.SHORTER
 
 
 def talk_in(
@@ -144,6 +147,13 @@ def test_what_a_message_does_in_a_phase(phase: WayPhase, message: FromBridge) ->
     assert counters["out_of_turn"] == (0 if is_known else 1)
     if not is_known:
         assert talk.phase is phase
+
+
+def test_a_bridge_with_another_record_is_shown_ours() -> None:  # law 3
+    talk = talk_in(WayPhase.GREETING)
+    other = BridgeWelcome(1, "bridge-1", "site-1", 1000, 7, bytes(32), None)
+    effects = talk.received(other, at(1))
+    assert effects == [WayChanged(WayPhase.DOUBTED, talk.why), Show(7)]
 
 
 def test_a_bridge_whose_newest_record_is_not_ours_gets_no_record() -> None:  # law 4

@@ -46,6 +46,9 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
+    "hubcore.bridge.siteorder.LIFE_SECONDS_MAX": _partial(
+        "GRANT FIRE", "no site orders these: a release is done once, fire is an input"
+    ),
     "hubd.enrolment.asking._SENTENCES": _partial("BUSY", "a hub that hears it asks again"),
     "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ BLUEZ_VERSION EXPOSURE FIREWALL LISTENING SERVICE SOCKET WATCHDOG WEAR "
