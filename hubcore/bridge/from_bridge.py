@@ -28,9 +28,10 @@ from hubcore.bridge.words import AGE_SECONDS_MAX, DOCUMENT_BYTES, FIRST_BYTES
 class BridgeWelcome(Message):
     """Bridge: I know you, speak. `time_ms` is its clock, Unix time in milliseconds.
 
-    `held` is the newest record of this hub that it has on its disk, with the chain's hash; 0 and
-    zeros for none. `backend_age` tells how many seconds ago it heard the backend; None: not since
-    it started. Nothing here says what is durable at the backend: a `CarriedReceipt` proves that.
+    `held` is the record after which it wants this hub's, with the chain's hash; 0 and zeros for
+    none. It is the newest on its disk, or an earlier one where its disk has lost some.
+    `backend_age` tells how many seconds ago it heard the backend; None: not since it started.
+    Nothing here says what is durable at the backend: a `CarriedReceipt` proves that.
     """
 
     TYPE: ClassVar[int] = 48

@@ -1,10 +1,10 @@
 """The hub's side of the talk with one bridge: what it says and takes, and when.
 
-How it works: on each connection the hub says HubHello and waits. A BridgeWelcome names the newest
-record that the bridge holds. If the hub's log has that record, records go from there on. If it has
-not, the hub was turned back or the bridge holds another log: the hub shows its own record of that
-number, so that the bridge sees it, too. No other record goes over this bridge, and the hub says
-Hello again now and then. The same follows a Halt of the bridge.
+How it works: on each connection the hub says HubHello and waits. A BridgeWelcome names the record
+after which the bridge wants records. If the hub's log has that record, records go from there on. If
+it has not, the hub was turned back or the bridge holds another log: the hub shows its own record of
+that number, so that the bridge sees it, too. No other record goes over this bridge, and the hub
+says Hello again now and then. The same follows a Halt of the bridge.
 
 Laws:
 1. The talk is pure: messages and moments go in, effects come out, and nothing waits.
@@ -148,7 +148,7 @@ class BridgeTalk:
     ) -> None:
         """Begin without a connection. `chance` returns so many random bytes.
 
-        `compare` holds this hub's log against the newest record that the bridge holds.
+        `compare` holds this hub's log against the record that a Welcome names.
         """
         self._pace = pace
         self._site = hub.site
@@ -233,7 +233,7 @@ class BridgeTalk:
         held = Head(message.held, message.held_hash)
         compared = self._compare(held)
         if compared in (Comparison.SHORTER, Comparison.OTHER):
-            why = f"doubted by this hub: the bridge's newest record {held.number} is not in its log"
+            why = f"doubted by this hub: the bridge's record {held.number} is not in its log"
             shown = [Show(held.number)] if compared is Comparison.OTHER else []
             return [*self._doubt(why, at), *shown]
         self._hellos.next_at(None)
