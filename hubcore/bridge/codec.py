@@ -40,6 +40,7 @@ from hubcore.bridge.from_bridge import (
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
+    Full,
     Witnessed,
 )
 from hubcore.bridge.from_hub import FromHub, HubHello
@@ -75,6 +76,7 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         CarriedOrder,
         CarriedMandate,
         Witnessed,
+        Full,
     )
 }
 _NAMES = names_of((*FROM_HUB.values(), *FROM_BRIDGE.values()))

@@ -21,7 +21,12 @@ from hubcore.backend.uplink.from_backend import (
     TlsCertificate,
 )
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_TEXT_BYTES
-from hubcore.bridge.words import AGE_SECONDS_MAX, DOCUMENT_BYTES, FIRST_BYTES
+from hubcore.bridge.words import (
+    AGE_SECONDS_MAX,
+    DOCUMENT_BYTES,
+    FIRST_BYTES,
+    FULL_SECONDS_MAX,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,21 @@ class Witnessed(_Document):
     TYPE: ClassVar[int] = 52
 
 
+@dataclass(frozen=True, slots=True)
+class Full(Message):
+    """Bridge: I have no room; send no record for so many seconds. Nothing is lost: you have them.
+
+    Records that are under way and get no Held go again after it.
+    """
+
+    TYPE: ClassVar[int] = 53
+    seconds: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_uint("seconds", self.seconds, FULL_SECONDS_MAX, 1)
+
+
 FromBridge = (
     BridgeWelcome
     | Held
@@ -110,4 +130,5 @@ FromBridge = (
     | CarriedOrder
     | CarriedMandate
     | Witnessed
+    | Full
 )

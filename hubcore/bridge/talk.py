@@ -51,6 +51,7 @@ from hubcore.bridge.from_bridge import (
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
+    Full,
     Witnessed,
 )
 from hubcore.bridge.words import PROTOCOL
@@ -80,6 +81,7 @@ Takeable = (
     | CarriedOrder
     | CarriedMandate
     | Witnessed
+    | Full
 )
 
 
@@ -119,7 +121,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Take this when its turn comes; but for Held it proves itself or is nothing."""
+    """Take this when its turn comes; but for Held and Full it proves itself or is nothing."""
 
     message: Takeable
 
@@ -283,6 +285,7 @@ _STEPS: dict[WayPhase, dict[type[FromBridge], _Step]] = {
         **_PROVES_ITSELF,
         Held: BridgeTalk._take,
         Witnessed: BridgeTalk._take,
+        Full: BridgeTalk._take,
         Pong: BridgeTalk._on_pong,
         Probe: BridgeTalk._on_probe,
         Halt: BridgeTalk._on_halt,

@@ -15,3 +15,5 @@ FROM_BRIDGE_BYTES = MAX_MESSAGE_BYTES
 FIRST_BYTES = 512
 """The longest first message of either side. Until it has come, nothing longer is read."""
 AGE_SECONDS_MAX = 0xFFFFFFFF
+FULL_SECONDS_MAX = 600
+"""The longest pause that a full bridge asks for."""

@@ -44,6 +44,7 @@ from hubcore.bridge.from_bridge import (
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
+    Full,
     Witnessed,
 )
 from hubcore.bridge.from_hub import FromHub, HubHello
@@ -111,6 +112,7 @@ FROM_BRIDGE: list[FromBridge] = [
     CarriedOrder(bytes(DOCUMENT_BYTES)),
     CarriedMandate(b"m"),
     Witnessed(b"w"),
+    Full(600),
 ]
 
 
@@ -156,7 +158,7 @@ def test_a_message_of_both_talks_has_the_same_bytes() -> None:  # law 1
 
 
 def test_no_type_means_two_things() -> None:  # law 2
-    own = {HubHello, BridgeWelcome, CarriedReceipt, CarriedOrder, CarriedMandate, Witnessed}
+    own = {HubHello, BridgeWelcome, CarriedReceipt, CarriedOrder, CarriedMandate, Witnessed, Full}
     taken = {*uplink.FROM_HUB, *uplink.FROM_BACKEND}
     assert not taken & {kind.TYPE for kind in own}
     assert len({*codec.FROM_HUB, *codec.FROM_BRIDGE}) == len(codec.FROM_HUB) + len(
@@ -217,6 +219,12 @@ def test_a_hello_out_of_shape_is_refused(at: int, value: object) -> None:
 def test_a_welcome_out_of_shape_is_refused(at: int, value: object) -> None:
     with pytest.raises(FrameError):
         decode_from_bridge(changed(WELCOME, at, value))
+
+
+@pytest.mark.parametrize("seconds", [0, 601, None, -1])
+def test_a_pause_out_of_shape_is_refused(seconds: object) -> None:
+    with pytest.raises(FrameError):
+        decode_from_bridge(cbor.encode([Full.TYPE, seconds]))
 
 
 @pytest.mark.parametrize("kind", [CarriedReceipt, CarriedOrder, CarriedMandate, Witnessed])

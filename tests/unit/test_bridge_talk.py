@@ -31,6 +31,7 @@ from hubcore.bridge.from_bridge import (
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
+    Full,
     Witnessed,
 )
 from hubcore.bridge.talk import (
@@ -69,6 +70,7 @@ MESSAGES: list[FromBridge] = [
     HALT,
     Held((1, 2)),
     Witnessed(b"testimony"),
+    Full(60),
     Pong(NONCE, 0),
     Probe(NONCE),
 ]
@@ -87,6 +89,7 @@ TABLE: dict[WayPhase, dict[FromBridge, WayEffects]] = {
         HALT: DOUBTS,
         Held((1, 2)): [Take(Held((1, 2)))],
         Witnessed(b"testimony"): [Take(Witnessed(b"testimony"))],
+        Full(60): [Take(Full(60))],
         Pong(NONCE, 0): [],
         Probe(NONCE): ALIVE,
     },

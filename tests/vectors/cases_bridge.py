@@ -20,6 +20,7 @@ from hubcore.bridge.from_bridge import (
     CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
+    Full,
     Witnessed,
 )
 from hubcore.bridge.from_hub import HubHello
@@ -190,6 +191,7 @@ def frames(find: Callable[[str, str], bytes]) -> Iterator[Json]:
         ("bridge", CarriedOrder(find("site-order", "lockdown of all doors"))),
         ("bridge", CarriedMandate(find("mandate", "for orders"))),
         ("bridge", Witnessed(find("testimony", "of record 12"))),
+        ("bridge", Full(60)),
     ]
     for said_by, message in messages:
         data = codec.encode(message)
