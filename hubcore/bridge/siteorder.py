@@ -51,7 +51,9 @@ _ISSUED = -65538
 _BY = -65539
 _WHAT = -65540
 _CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.CTI, _ISSUED, _BY, _WHAT)
-_RELEASE, _DOORS, _CREDENTIAL = 1, 2, 3
+_RELEASE = 1
+_DOORS = 2
+_CREDENTIAL = 3
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -181,7 +183,8 @@ def _standing(until: int | None) -> list[int]:
     return [0] if until is None else [1, until]
 
 
-def _read(what: object) -> Ordered:
+def _read(what: Any) -> Ordered:
+    """Read what is ordered; `_check` looks at what is inside."""
     match what:
         case [1, access_point, seconds]:
             return SiteRelease(access_point, seconds)

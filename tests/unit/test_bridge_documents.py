@@ -329,14 +329,14 @@ def test_no_key_signs_an_order_that_no_hub_takes() -> None:
 
 
 def test_what_opens_is_known_for_each_order_and_its_end() -> None:
-    opening = [
+    opening: list[Ordered] = [
         SiteRelease(1, None),
         DoorsOrder(DoorOrder.HOLD_OPEN, 1, NOW + 60),
         DoorsOrder(DoorOrder.LOCKDOWN, None, None),
         DoorsOrder(DoorOrder.NO_ENTRY, None, None),
         CredentialDisabled("c", None),
     ]
-    shutting = [
+    shutting: list[Ordered] = [
         DoorsOrder(DoorOrder.HOLD_OPEN, 1, None),
         DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + 60),
         DoorsOrder(DoorOrder.NO_ENTRY, None, NOW + 60),

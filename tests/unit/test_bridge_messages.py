@@ -158,7 +158,15 @@ def test_a_message_of_both_talks_has_the_same_bytes() -> None:  # law 1
 
 
 def test_no_type_means_two_things() -> None:  # law 2
-    own = {HubHello, BridgeWelcome, CarriedReceipt, CarriedOrder, CarriedMandate, Witnessed, Full}
+    own: set[Any] = {
+        HubHello,
+        BridgeWelcome,
+        CarriedReceipt,
+        CarriedOrder,
+        CarriedMandate,
+        Witnessed,
+        Full,
+    }
     taken = {*uplink.FROM_HUB, *uplink.FROM_BACKEND}
     assert not taken & {kind.TYPE for kind in own}
     assert len({*codec.FROM_HUB, *codec.FROM_BRIDGE}) == len(codec.FROM_HUB) + len(

@@ -125,9 +125,9 @@ def test_a_frame_of_the_file_holds_its_message(entry: dict[str, Any]) -> None:
 def test_the_grammar_has_each_message() -> None:
     for message in FROM_HUB:
         assert GRAMMAR.matches("to-bridge", codec.encode(message)), message
-    for message in FROM_BRIDGE:
-        if message.TYPE not in CARRIED:  # those hold a document, which the file has
-            assert GRAMMAR.matches("to-hub", codec.encode(message)), message
+    for answer in FROM_BRIDGE:
+        if answer.TYPE not in CARRIED:  # those hold a document, which the file has
+            assert GRAMMAR.matches("to-hub", codec.encode(answer)), answer
 
 
 def test_another_reader_of_the_grammar_takes_what_we_write() -> None:

@@ -136,7 +136,8 @@ def test_an_order_is_taken_until_its_end_and_no_second_longer() -> None:
 def test_without_a_clock_it_shuts_and_opens_nothing() -> None:  # law 3
     hub = Hub()
     assert hub.get(order(1, 0), None) is SiteVerdict.TAKE
-    for number, what in enumerate([END, SiteRelease(1, None), CredentialDisabled("c", None)]):
+    opening: list[Ordered] = [END, SiteRelease(1, None), CredentialDisabled("c", None)]
+    for number, what in enumerate(opening):
         assert hub.get(order(10 + number, 10, what), None) is SiteVerdict.NO_CLOCK
     assert hub.get(order(2, 20, END), 20) is SiteVerdict.TAKE
     assert hub.get(order(1, 0), None) is SiteVerdict.OVERTAKEN
