@@ -213,8 +213,8 @@ def let_go(kept: Kept, most: int, hash_of: HashOf) -> tuple[Kept, range]:
 def cut_after(kept: Kept, proven: Head) -> tuple[Kept, range]:
     """Return what is held without the records that follow a proven one in its span.
 
-    One of them is damaged on the disk. The hub has them still, as long as they are not durable at the backend: it sends them
-    again. The newest head stays (law 4).
+    One of them is damaged on the disk. The hub has them still, as long as they are not durable at
+    the backend: it sends them again. The newest head stays (law 4).
     """
     for place, span in enumerate(kept.spans):
         if proven.number + 1 not in span:
