@@ -1,0 +1,126 @@
+"""The one connection that writes a bridge's file: many jobs, one commit.
+
+Laws:
+1. What is known here is always what the last commit left.
+2. A batch is written whole or not at all. After a failure the file is opened again.
+3. Each commit lets go of one step of what is durable at the backend, and of no more.
+4. One bridge alone writes a file: it holds the lock beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hubbridge.rules.kept import Kept
+from hubbridge.rules.peers import Ends
+from hubbridge.rules.room import RoomLimits
+from hubbridge.store import rows
+from hubbridge.store.jobs import Batch, Job, Opened, ProveEnds, Release
+from hubbridge.store.rows import HubRow
+from hubbridge.store.schema import broken, errors, open_file, says
+from hubcore.errors import StoreError, TrustError
+
+LOCK = "hubbridge.lock"
+
+
+class Writer:
+    """The file of a bridge. One thread at a time may use it."""
+
+    def __init__(self, path: Path, limits: RoomLimits) -> None:
+        """Open the file. Raise StoreError."""
+        self._path = path
+        self._limits = limits
+        self._lock = _take_lock(path)
+        self._connection: sqlite3.Connection | None = None
+        self._hubs: dict[str, HubRow] = {}
+        self._ends = Ends()
+        self.has_more = False
+        """Whether there is more to let go of."""
+        try:
+            self._connection = self._load()
+            self.opened: Opened = self.write([ProveEnds()])[0]
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def hubs(self) -> dict[str, Kept]:
+        """What is held of each hub."""
+        return {name: row.kept for name, row in self._hubs.items()}
+
+    @property
+    def used(self) -> dict[str, int]:
+        """The bytes of each hub."""
+        return {name: row.used_bytes for name, row in self._hubs.items()}
+
+    @property
+    def ends(self) -> Ends:
+        """Whom the site has ended."""
+        return self._ends
+
+    def write(self, jobs: Sequence[Job[Any]]) -> list[Any]:
+        """Do all jobs in one commit; return their results in order. Raise StoreError."""
+        try:
+            with errors(self._path):
+                return self._transaction(self._connection or self._load(), jobs)
+        except BaseException:
+            self._drop()
+            raise
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        self._drop()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _transaction(self, connection: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
+        self._connection = connection
+        connection.execute("BEGIN IMMEDIATE")
+        batch = Batch(connection, self._limits, dict(self._hubs), self._ends)
+        results = [job.run(batch) for job in jobs]
+        has_more = Release().run(batch)
+        connection.execute("COMMIT")
+        self._hubs = batch.hubs
+        self._ends = batch.ends
+        self.has_more = has_more
+        return results
+
+    def _load(self) -> sqlite3.Connection:
+        """Open the file, and read what it holds. Raise StoreError."""
+        connection = open_file(self._path)
+        try:
+            with errors(self._path):
+                self._hubs = rows.load_hubs(connection)
+                self._ends = rows.load_ends(connection)
+        except (StoreError, TrustError) as error:
+            connection.close()
+            raise broken(self._path, str(error)) from error
+        return connection
+
+    def _drop(self) -> None:
+        """Close the connection; SQLite undoes what was not committed."""
+        connection = self._connection
+        self._connection = None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+def _take_lock(path: Path) -> int:
+    """Return the descriptor that holds the lock beside a file. Raise StoreError."""
+    lock = path.with_name(LOCK)
+    with errors(lock):
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise says(path, "another bridge uses it: stop that one first") from None
+    return descriptor
