@@ -3,8 +3,8 @@
 Laws:
 1. A job changes the file and the batch's own `hubs`, and both count only after the commit.
 2. A refusal is a value. What a job raises undoes its whole batch.
-3. A hub's record that is missing or damaged here is no fork of the hub: what is held is proven
-   first, what does not prove itself goes, and the question is asked once more.
+3. A record that is missing or damaged here is no fork of the hub. Before a hub is said to have one,
+   what is held of it is proven. What does not prove itself goes, and the rule is asked once more.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Batch:
     limits: RoomLimits
     hubs: dict[str, HubRow]
     ends: Ends
+    proven: dict[str, Head] = field(default_factory=dict)
+    """The last record of each hub that was read and proven: the next read goes on from there."""
 
     def used(self) -> dict[str, int]:
         """Return the bytes of each hub."""
@@ -81,7 +83,10 @@ class Resume:
             row = rows.add_hub(batch.connection, self.hub)
             batch.hubs[self.hub] = row
         row, found = _asked(
-            batch, row, lambda one: resume(one.kept, self.before, _lookup(batch, one))
+            batch,
+            row,
+            ask=lambda one: resume(one.kept, self.before, _lookup(batch, one)),
+            is_fork=lambda answer: isinstance(answer, str),
         )
         if isinstance(found, Kept):
             row = replace(row, kept=found)
@@ -116,7 +121,10 @@ class Offer:
         if row is None:
             return Offered(apart=tuple(one.number for one in self.records))
         row, judged = _asked(
-            batch, row, lambda one: judge(one.kept, self.records, _lookup(batch, one))
+            batch,
+            row,
+            ask=lambda one: judge(one.kept, self.records, _lookup(batch, one)),
+            is_fork=lambda answer: bool(answer.fork),
         )
         without = _without_room(batch, self.hub, judged)
         if without:
@@ -173,7 +181,8 @@ class Release:
         row, (kept, gone) = _asked(
             batch,
             batch.hubs[hub],
-            lambda one: let_go(one.kept, self.most, _lookup(batch, one)),
+            ask=lambda one: let_go(one.kept, self.most, _lookup(batch, one)),
+            is_fork=lambda _: False,
         )
         batch.put(hub, rows.delete_records(batch.connection, row, kept, gone))
         return any(one.kept.releasable for one in batch.hubs.values())
@@ -194,11 +203,16 @@ class Read:
         span = next((one for one in spans if self.after + 1 in one), None)
         if row is None or span is None:
             return ()
-        proven = rows.walk_to(batch.connection, row, span, self.after)
+        known = batch.proven.pop(self.hub, span.before)
+        proven = rows.Proven((), known)
+        if known.number != self.after:
+            proven = rows.walk_to(batch.connection, row, span, self.after)
         if not proven.damaged:
             proven = rows.proven_records(batch.connection, row, span, proven.head, self.most)
         if proven.damaged:
             batch.put(self.hub, rows.drop_damaged(batch.connection, row, proven.head))
+        else:
+            batch.proven[self.hub] = proven.head
         return proven.records
 
 
@@ -242,10 +256,22 @@ def _lookup(batch: Batch, row: HubRow) -> Callable[[int], bytes]:
     return rows.hashes_of(batch.connection, row)
 
 
-def _asked(batch: Batch, row: HubRow, ask: Callable[[HubRow], _T]) -> tuple[HubRow, _T]:
-    """Ask a rule about a hub; where a record is missing here, prove first and ask again (law 3)."""
+def _asked(
+    batch: Batch,
+    row: HubRow,
+    ask: Callable[[HubRow], _T],
+    is_fork: Callable[[_T], bool],
+) -> tuple[HubRow, _T]:
+    """Ask a rule about a hub; if the disk may be at fault, prove and ask again (law 3).
+
+    The hub that is returned is the one that the answer is about.
+    """
     try:
-        return row, ask(row)
+        answer = ask(row)
     except StoreError:
-        proven = rows.without_damaged(batch.connection, row)
-        return proven, ask(proven)
+        pass
+    else:
+        if not is_fork(answer):
+            return row, answer
+    proven = rows.without_damaged(batch.connection, row)
+    return proven, ask(proven)

@@ -30,6 +30,7 @@ from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
 
 BATCH_BYTES = 1 << 18
+CLOSE_SECONDS = 10.0
 JOB_BYTES = 128
 """What a job without records counts for in its line."""
 _SITE = ""
@@ -106,15 +107,21 @@ class Store:
         return await self._do(_SITE, TakeEnds(offered), JOB_BYTES)
 
     async def run(self) -> None:
-        """Write what comes, until cancelled. What was begun is finished, then the file is closed."""
-        with ThreadPoolExecutor(1, "bridge-writer") as thread:
-            try:
-                while True:
-                    await self._came.wait()
-                    await self._one_batch(thread)
-            finally:
-                self._end()
-                thread.submit(self._writer.close)
+        """Write what comes, until cancelled; then close the file.
+
+        Raise StoreError when the disk does not let that end.
+        """
+        thread = ThreadPoolExecutor(1, "bridge-writer")
+        try:
+            while True:
+                await self._came.wait()
+                await self._one_batch(thread)
+        finally:
+            self._end()
+            loop = asyncio.get_running_loop()
+            closing = loop.run_in_executor(thread, self._writer.close)
+            thread.shutdown(wait=False)
+            await _closed(closing)
 
     async def _do(self, line: str, job: Job[_T], size_bytes: int) -> _T:
         while self._turns.is_full(line) and not self._has_ended:
@@ -165,3 +172,12 @@ class Store:
         for waiting in batch:
             if not waiting.done.done():
                 waiting.done.set_exception(StoreError("the bridge's records are closed"))
+
+
+async def _closed(closing: asyncio.Future[None]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await closing
+    except TimeoutError:
+        sentence = f"the disk did not answer within {CLOSE_SECONDS:g} s while closing"
+        raise StoreError(f"the bridge's records: {sentence}") from None

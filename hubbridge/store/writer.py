@@ -25,6 +25,7 @@ from hubbridge.store.jobs import Batch, Job, Opened, ProveEnds, Release
 from hubbridge.store.rows import HubRow
 from hubbridge.store.schema import broken, errors, open_file, says
 from hubcore.errors import StoreError, TrustError
+from hubcore.evidence.records import Head
 
 LOCK = "hubbridge.lock"
 
@@ -40,6 +41,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._hubs: dict[str, HubRow] = {}
         self._ends = Ends()
+        self._proven: dict[str, Head] = {}
         self.has_more = False
         """Whether there is more to let go of."""
         try:
@@ -83,7 +85,13 @@ class Writer:
     def _transaction(self, connection: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         self._connection = connection
         connection.execute("BEGIN IMMEDIATE")
-        batch = Batch(connection, self._limits, dict(self._hubs), self._ends)
+        batch = Batch(
+            connection=connection,
+            limits=self._limits,
+            hubs=dict(self._hubs),
+            ends=self._ends,
+            proven=self._proven,
+        )
         results = [job.run(batch) for job in jobs]
         has_more = Release().run(batch)
         connection.execute("COMMIT")
