@@ -33,7 +33,7 @@ from hubbridge.port.identity import Identity
 from hubbridge.rules.peers import Ends, May, Peer, read_peer
 from hubbridge.rules.sessions import SESSIONS_MAX, Sessions
 from hubcore.backend.callers import CallerLimits, Callers
-from hubcore.errors import ConfigError, LinkError, PeerError, TrustError
+from hubcore.errors import ConfigError, HubError, LinkError, TrustError
 from hubcore.ports.clock import Clock
 
 BACKLOG = 64
@@ -66,7 +66,8 @@ class Talk(Protocol):
     async def serve(self, visit: Visit) -> None:
         """Talk with a hub until one of both ends it; the connection is closed afterwards.
 
-        Raise PeerError for what a hub must not say.
+        Raise PeerError for what a hub must not say, another HubError for what does not let it go
+        on. Either ends this connection alone.
         """
 
 
@@ -233,7 +234,7 @@ class HubsPort:
         try:
             await self._talk.serve(visit)
             await self._say_goodbye(writer)
-        except (PeerError, LinkError, OSError, EOFError) as error:
+        except (HubError, OSError, EOFError) as error:
             self._told.hurt(peer.name.id, str(error))
 
     def _may(self, number: int) -> May:

@@ -204,9 +204,8 @@ def let_go(kept: Kept, most: int, hash_of: HashOf) -> tuple[Kept, range]:
         if last <= span.before.number:
             continue
         rest = Span(Head(last, _hash_in(span, last, hash_of)), span.newest)
-        spans = (*kept.spans[:place], rest, *kept.spans[place + 1 :])
         gone = range(span.before.number + 1, last + 1)
-        return replace(kept, spans=_without_empty(spans)), gone
+        return replace(kept, spans=_in_place(kept.spans, place, [rest])), gone
     return kept, range(0)
 
 
@@ -222,9 +221,8 @@ def cut_after(kept: Kept, proven: Head) -> tuple[Kept, range]:
         rest = [Span(span.before, proven)]
         if place == len(kept.spans) - 1:
             rest.append(Span(span.newest, span.newest))
-        spans = (*kept.spans[:place], *rest, *kept.spans[place + 1 :])
         gone = range(proven.number + 1, span.newest.number + 1)
-        return replace(kept, spans=_without_empty(spans)), gone
+        return replace(kept, spans=_in_place(kept.spans, place, rest)), gone
     return kept, range(0)
 
 
@@ -235,6 +233,18 @@ def _hash_in(span: Span, number: int, hash_of: HashOf) -> bytes:
     if number == span.newest.number:
         return span.newest.hash
     return hash_of(number)
+
+
+def _in_place(spans: tuple[Span, ...], place: int, rest: list[Span]) -> tuple[Span, ...]:
+    """Return the spans with what is left of one in its place.
+
+    A span that a hub has opened and not begun to fill stays: its records are on their way.
+    """
+    after = spans[place + 1 :]
+    left = [one for one in rest[:-1] if len(one) > 0]
+    if len(rest[-1]) > 0 or not after:
+        left.append(rest[-1])
+    return (*spans[:place], *left, *after)
 
 
 def _without_empty(spans: tuple[Span, ...]) -> tuple[Span, ...]:

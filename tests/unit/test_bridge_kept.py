@@ -199,6 +199,22 @@ def test_a_backend_of_before_gets_again_what_went() -> None:
     assert disk.kept.gaps() == ()
 
 
+def test_a_span_that_was_just_opened_stays_while_others_go() -> None:
+    disk = Disk()
+    disk.resume(Head())
+    disk.offer(CHAIN[:3])
+    disk.resume(HEADS[10])
+    disk.offer(CHAIN[10:12])
+    disk.resume(HEADS[5])
+    disk.kept = told_durable(disk.kept, 12)
+    disk.let_go(100)
+    disk.let_go(100)
+    assert disk.kept.spans == (Span(HEADS[5], HEADS[5]), Span(HEADS[12], HEADS[12]))
+    assert disk.offer(CHAIN[5:7]) == ""
+    disk.check()
+    assert sorted(disk.rows) == [6, 7]
+
+
 def test_what_is_damaged_goes_and_comes_again() -> None:
     disk = Disk()
     disk.resume(Head())
