@@ -10,6 +10,8 @@ Laws:
    nothing from its neighbours.
 3. A refusal loses nothing: the hub keeps what it was not told to be held.
 4. What a record takes is its bytes and RECORD_OVERHEAD_BYTES, also where the file needs less.
+5. While the disk has less than `free_bytes_min` left, nobody's records are taken, whoever filled
+   it. That room is for letting go: a file shrinks by writing to it, too.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ RECORD_OVERHEAD_BYTES = 96
 
 @dataclass(frozen=True, slots=True)
 class RoomLimits:
-    """What hubs may put on the disk: bytes in all, and how many hubs there may be."""
+    """What hubs may put on the disk: bytes in all, how many hubs there may be, what stays free."""
 
     budget_bytes: int = 2 << 30
     hubs_max: int = 128
+    free_bytes_min: int = 32 << 20
 
     def __post_init__(self) -> None:
         """Raise ValueError for a budget that gives a hub nothing."""

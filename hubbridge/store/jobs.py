@@ -37,6 +37,8 @@ class Batch:
     limits: RoomLimits
     hubs: dict[str, HubRow]
     ends: Ends
+    is_tight: bool = False
+    """The disk has no room for records (`room`, law 5)."""
     proven: dict[str, Head] = field(default_factory=dict)
     """The last record of each hub that was read and proven: the next read goes on from there."""
 
@@ -143,6 +145,8 @@ class Offer:
 
 def _without_room(batch: Batch, hub: str, judged: Judged) -> frozenset[int]:
     """Return the new records that have no room: the first one that has none, and all after it."""
+    if batch.is_tight:
+        return frozenset(one.number for one in judged.new)
     used = batch.used()
     more = 0
     for place, record in enumerate(judged.new):

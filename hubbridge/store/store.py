@@ -81,6 +81,11 @@ class Store:
         return self._writer.used
 
     @property
+    def is_tight(self) -> bool:
+        """Whether the disk has no room for records: people must make some."""
+        return self._writer.is_tight
+
+    @property
     def ends(self) -> Ends:
         """Whom the site has ended."""
         return self._writer.ends

@@ -5,6 +5,7 @@ Laws:
 2. A batch is written whole or not at all. After a failure the file is opened again.
 3. Each commit lets go of one step of what is durable at the backend, and of no more.
 4. One bridge alone writes a file: it holds the lock beside it.
+5. A disk that is full is looked at again before each batch. So it heals as soon as there is room.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,25 @@ from hubcore.evidence.records import Head
 LOCK = "hubbridge.lock"
 
 
+FreeBytes = Callable[[Path], int]
+"""Returns what the disk of a folder has left for us. Raises OSError."""
+
+
+def free_bytes(folder: Path) -> int:
+    """Ask the file system."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
 class Writer:
     """The file of a bridge. One thread at a time may use it."""
 
-    def __init__(self, path: Path, limits: RoomLimits) -> None:
+    def __init__(self, path: Path, limits: RoomLimits, free: FreeBytes = free_bytes) -> None:
         """Open the file. Raise StoreError."""
         self._path = path
+        self._free = free
+        self.is_tight = False
+        """Whether the disk had no room for records when the last batch came."""
         self._limits = limits
         self._lock = _take_lock(path)
         self._connection: sqlite3.Connection | None = None
@@ -84,12 +98,14 @@ class Writer:
 
     def _transaction(self, connection: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         self._connection = connection
+        self.is_tight = self._free(self._path.parent) < self._limits.free_bytes_min
         connection.execute("BEGIN IMMEDIATE")
         batch = Batch(
             connection=connection,
             limits=self._limits,
             hubs=dict(self._hubs),
             ends=self._ends,
+            is_tight=self.is_tight,
             proven=self._proven,
         )
         results = [job.run(batch) for job in jobs]
