@@ -1,10 +1,10 @@
 """What a bridge holds of one hub's chain: spans of records, and the newest head that it saw.
 
 How it works: whoever serves the hub names the record before the next one that comes (`resume`): by
-the hub's first Hello, or by a head that the backend has signed. That opens a span, unless the record
-lies in one. Each record then extends the span that it follows. A span that reaches the next one
-becomes one with it. So records may come again, and in any order of spans, and the same is held in
-the end.
+the hub's first Hello, or by a head that the backend has signed. That opens a span, unless the
+record lies in one. Each record then extends the span that it follows. A span that reaches the next
+one becomes one with it. So records may come again, and in any order of spans, and the same is held
+in the end.
 
 Where a hub's records went up another way there is a gap. Until the backend says that it has what is
 missing, the gap is shown. Whether a hub is believed is not judged here.

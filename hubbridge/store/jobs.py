@@ -2,7 +2,8 @@
 
 Laws:
 1. A job changes the file and the batch's own `hubs`, and both count only after the commit.
-2. A refusal is a value. What a job raises undoes its whole batch.
+2. A refusal is a value. What a job raises undoes its whole batch, so a value that cannot be written
+   is refused where the job is made.
 3. A record that is missing or damaged here is no fork of the hub. Before a hub is said to have one,
    what is held of it is proven. What does not prove itself goes, and the rule is asked once more.
 """
@@ -25,6 +26,7 @@ from hubcore.evidence.records import Head, StoredRecord
 RELEASE_RECORDS = 256
 """So many records go at once: whoever waits for a record waits for one such step at most."""
 
+_NUMBER_MAX = (1 << 63) - 1
 _T = TypeVar("_T")
 _Result = TypeVar("_Result", covariant=True)
 
@@ -75,6 +77,10 @@ class Resume:
 
     hub: str
     before: Head
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.before.number)
 
     def run(self, batch: Batch) -> Resumed:
         """Open a span, unless the record lies in one."""
@@ -163,6 +169,10 @@ class Durable:
     hub: str
     number: int
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.number)
+
     def run(self, batch: Batch) -> None:
         """Note it. The records go in steps later."""
         row = batch.hubs.get(self.hub)
@@ -199,6 +209,10 @@ class Read:
     hub: str
     after: int
     most: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.after)
 
     def run(self, batch: Batch) -> tuple[StoredRecord, ...]:
         """Return what is held without a gap; nothing when the next number is not held."""
@@ -254,6 +268,11 @@ class ProveEnds:
                 batch.put(name, rows.without_damaged(batch.connection, row))
                 opened.damaged.append(name)
         return opened
+
+
+def _check_number(number: int) -> None:
+    if not 0 <= number <= _NUMBER_MAX:
+        raise ValueError(f"{number} is no record's number")
 
 
 def _lookup(batch: Batch, row: HubRow) -> Callable[[int], bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -159,6 +161,21 @@ def test_a_disk_without_room_takes_nothing_and_lets_go(tmp_path: Path) -> None:
         (offered,) = writer.write([Offer("hub-1", tuple(CHAIN[3:8]))])
         assert offered.held == (4, 5, 6, 7, 8)
         assert not writer.is_tight
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 63])
+async def test_a_number_that_no_record_has_fails_its_caller_alone(
+    tmp_path: Path, number: int
+) -> None:
+    async with running(tmp_path / "bridge.db") as store:
+        await store.resume("hub-1", Head())
+        with pytest.raises(ValueError, match="no record's number"):
+            await store.durable("hub-1", number)
+        with pytest.raises(ValueError, match="no record's number"):
+            await store.read("hub-1", number, 1)
+        with pytest.raises(ValueError, match="no record's number"):
+            await store.resume("hub-1", Head(number, bytes(32)))
+        assert (await store.offer("hub-1", tuple(CHAIN[:2]))).held == (1, 2)
 
 
 async def test_a_full_line_is_waited_for(tmp_path: Path) -> None:
@@ -360,6 +377,67 @@ async def _sentence(asked: Awaitable[object]) -> str:
     except StoreError as error:
         return str(error)
     return ""
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from hubbridge.rules.room import RoomLimits
+from hubbridge.store.store import Store
+from hubcore.evidence.records import Head, StoredRecord, chain_hash
+
+async def main():
+    store = await Store.open(Path(sys.argv[1]), RoomLimits())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(store.run())
+        for hub in ("hub-1", "hub-2"):
+            group.create_task(speak(store, hub))
+
+async def speak(store, hub):
+    await store.resume(hub, Head())
+    head = Head()
+    while True:
+        records = []
+        for number in range(head.number + 1, head.number + 8):
+            body = f"told {number}".encode()
+            head = Head(number, chain_hash(head.hash, number, body))
+            records.append(StoredRecord(number, body, head.hash))
+        offered = await store.offer(hub, tuple(records))
+        print(hub, offered.held[-1], flush=True)
+        await store.durable(hub, max(0, offered.held[-1] - 20))
+
+asyncio.run(main())
+"""
+
+
+def test_what_was_told_to_be_held_outlives_a_kill(tmp_path: Path) -> None:
+    """store, law 1: also while the oldest go."""
+    path = tmp_path / "bridge.db"
+    held: dict[str, int] = {}
+    for _ in range(3):
+        path.unlink(missing_ok=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
+        ) as bridge:
+            assert bridge.stdout is not None
+            for _ in range(60):
+                hub, number = bridge.stdout.readline().split()
+                held[hub] = int(number)
+            bridge.kill()
+            for line in bridge.stdout:
+                hub, number = line.split()
+                held[hub] = int(number)
+        many = chain(max(held.values()) + 50)
+        with closing(Writer(path, RoomLimits())) as writer:
+            assert writer.opened.damaged == []
+            for hub, number in held.items():
+                newest = writer.hubs[hub].newest
+                assert newest.number >= number
+                assert newest.hash == many[newest.number - 1].hash
+                (span,) = writer.hubs[hub].spans
+                assert span.before.number <= number - 20
+                (read,) = writer.write([Read(hub, span.before.number, 100_000)])
+                assert list(read) == many[span.before.number : newest.number]
 
 
 async def test_ends_outlive_a_restart_and_do_not_go_back(tmp_path: Path) -> None:
