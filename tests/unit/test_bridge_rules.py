@@ -62,6 +62,14 @@ class TestRoom:
         odd = RoomLimits(budget_bytes=1001, hubs_max=2)
         assert has_room(odd, {"hub-1": 400}, "hub-1", 101)
 
+    def test_what_a_hub_has_not_used_of_its_share_is_kept_for_it(self) -> None:
+        """room, law 2"""
+        limits = RoomLimits(budget_bytes=1000, hubs_max=2)
+        assert not has_room(limits, {"hub-1": 400, "hub-2": 100}, "hub-1", 101)
+        few = RoomLimits(budget_bytes=1200, hubs_max=2)
+        assert not has_room(few, {"hub-1": 600, "hub-2": 100}, "hub-1", 1)
+        assert has_room(few, {"hub-1": 600, "hub-2": 100}, "hub-2", 500)
+
     def test_one_hub_too_many_has_no_room(self) -> None:
         used = dict.fromkeys(HUBS, 0)
         assert not has_room(self.LIMITS, used, "hub-5", 1)

@@ -18,7 +18,7 @@ from hubbridge.rules.kept import Gap, Span
 from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
-from hubbridge.store.jobs import RELEASE_RECORDS, Durable, Offer, Read, Resume
+from hubbridge.store.jobs import RELEASE_RECORDS, Batch, Durable, Offer, Read, Resume
 from hubbridge.store.store import Store
 from hubbridge.store.writer import Writer
 from hubcore.errors import StoreError
@@ -178,9 +178,17 @@ async def test_a_number_that_no_record_has_fails_its_caller_alone(
         assert (await store.offer("hub-1", tuple(CHAIN[:2]))).held == (1, 2)
 
 
+class WatchedTurns(Turns[object]):
+    """Lines that nobody may add to while they are full."""
+
+    def add(self, hub: str, item: object, size_bytes: int) -> None:
+        assert not self.is_full(hub)
+        super().add(hub, item, size_bytes)
+
+
 async def test_a_full_line_is_waited_for(tmp_path: Path) -> None:
     """store, law 2"""
-    turns: Turns[object] = Turns(turn_bytes=1, waiting_bytes=1)
+    turns = WatchedTurns(turn_bytes=1, waiting_bytes=1)
     async with running(tmp_path / "bridge.db", turns=turns) as store:
         await store.resume("hub-1", Head())
         async with asyncio.TaskGroup() as group:
@@ -338,6 +346,24 @@ def test_a_batch_is_whole_or_not_at_all(tmp_path: Path) -> None:
         assert writer.hubs["hub-1"].newest == head(3)
         assert writer.write([Offer("hub-1", tuple(CHAIN[3:6]))])[0].held == (4, 5, 6)
         assert writer.write([Read("hub-1", 0, 10)]) == [tuple(CHAIN[:6])]
+
+
+class FailsAtCommit:
+    """A record of no hub, which SQLite notices when the batch is to be made durable."""
+
+    def run(self, batch: Batch) -> None:
+        batch.connection.execute("PRAGMA defer_foreign_keys = ON")
+        batch.connection.execute("INSERT INTO records VALUES (999, 1, x'00', ?)", (bytes(32),))
+
+
+def test_what_is_known_is_what_the_last_commit_left(tmp_path: Path) -> None:
+    """writer, law 1"""
+    with closing(Writer(tmp_path / "bridge.db", LIMITS)) as writer:
+        writer.write([Resume("hub-1", Head()), Offer("hub-1", tuple(CHAIN[:3]))])
+        with pytest.raises(StoreError):
+            writer.write([Offer("hub-1", tuple(CHAIN[3:6])), FailsAtCommit()])
+        assert writer.hubs["hub-1"].newest == head(3)
+        assert writer.write([Read("hub-1", 0, 10)]) == [tuple(CHAIN[:3])]
 
 
 async def test_a_failure_is_told_and_ends_nothing(tmp_path: Path) -> None:
