@@ -324,6 +324,9 @@ ROOMS: dict[str, Room] = {
         PURE | {"curses"},
     ),
     "hubbridge.__init__": _room("", "", PURE),
+    "hubbridge.config": _room(
+        "hubbridge.port.identity hubbridge.rules.room hubcore.errors", "msgspec", WORLDLY
+    ),
     "hubbridge.port": _room("hubbridge.port hubbridge.rules hubcore", "cryptography"),
     "hubbridge.rules": _room("hubbridge.rules hubcore", "", PURE),
     "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
