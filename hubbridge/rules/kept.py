@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import Head, StoredRecord, follows
@@ -97,6 +98,17 @@ class Kept:
             max(0, min(span.newest.number, self.durable) - span.before.number)
             for span in self.spans
         )
+
+    @property
+    def wanted(self) -> Head:
+        """The record after which the hub's are wanted.
+
+        It is the newest, or the last one before a gap that the backend is not known to have.
+        """
+        for span, after in pairwise(self.spans):
+            if after.before.number > self.durable:
+                return span.newest
+        return self.newest
 
     def gaps(self) -> tuple[Gap, ...]:
         """Return what is missing between the backend and the newest head."""

@@ -118,6 +118,9 @@ def test_a_gap_is_the_hubs_word_until_the_backend_has_it() -> None:
     assert disk.kept.gaps() == (Gap(5, 10),)
     assert told_durable(disk.kept, 7).gaps() == (Gap(8, 10),)
     assert told_durable(disk.kept, 10).gaps() == ()
+    assert disk.kept.wanted == told_durable(disk.kept, 9).wanted == HEADS[4]
+    assert told_durable(disk.kept, 10).wanted == HEADS[12]
+    assert Kept().wanted == Head()
 
 
 def test_a_gap_that_is_filled_joins_its_spans() -> None:
@@ -226,6 +229,7 @@ def test_what_is_damaged_goes_and_comes_again() -> None:
     disk.check()
     assert disk.kept.newest == HEADS[9]
     assert disk.kept.gaps() == (Gap(6, 9),)
+    assert disk.kept.wanted == HEADS[5]
     assert "another hash" in disk.resume(Head(9, FORKED[0].hash))
     disk.resume(HEADS[5])
     assert disk.offer(CHAIN[5:10]) == ""
@@ -310,6 +314,13 @@ def test_in_any_order_the_spans_say_what_is_there(steps: list[tuple[str, object]
         assert before - set(disk.rows) <= may_go
         assert disk.kept.newest == HEADS[newest]
         disk.check()
+    while disk.kept.wanted != disk.kept.newest:
+        after = disk.kept.wanted.number
+        assert disk.offer(CHAIN[after : after + 3]) == ""
+        assert disk.kept.wanted.number > after
+    disk.check()
+    spans = disk.kept.spans
+    assert all(span.before.number <= disk.kept.durable for span in spans[1:])
 
 
 @given(st.permutations(range(0, RECORDS, 4)))
