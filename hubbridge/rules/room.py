@@ -10,8 +10,8 @@ Laws:
    nothing from its neighbours.
 3. A refusal loses nothing: the hub keeps what it was not told to be held.
 4. What a record takes is its bytes and RECORD_OVERHEAD_BYTES, also where the file needs less.
-5. While the disk has less than `free_bytes_min` left, nobody's records are taken, whoever filled
-   it. That room is for letting go: a file shrinks by writing to it, too.
+5. While less than `free_bytes_min` are left, nobody's records are taken, whoever filled the disk.
+   That room is for letting go: a file shrinks by writing to it, too.
 """
 
 from __future__ import annotations

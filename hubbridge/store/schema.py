@@ -149,6 +149,7 @@ def _check_header(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a file without tables, before WAL
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise says(path, "its file system has no write-ahead log: use a local disk")
     connection.execute("PRAGMA synchronous = FULL")

@@ -6,6 +6,8 @@ Laws:
 3. Each commit lets go of one step of what is durable at the backend, and of no more.
 4. One bridge alone writes a file: it holds the lock beside it.
 5. A disk that is full is looked at again before each batch. So it heals as soon as there is room.
+6. What the file does not need is given back to the disk in steps: all but SPARE_PAGES, and all of
+   it while the disk is full.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ from hubcore.errors import StoreError, TrustError
 from hubcore.evidence.records import Head
 
 LOCK = "hubbridge.lock"
+PAGE_BYTES = 4096
+SPARE_PAGES = 4096
+"""16 MiB: what the next outage needs first."""
+SHRINK_PAGES = 256
 
 
 FreeBytes = Callable[[Path], int]
@@ -98,7 +104,11 @@ class Writer:
 
     def _transaction(self, connection: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         self._connection = connection
-        self.is_tight = self._free(self._path.parent) < self._limits.free_bytes_min
+        self.is_tight = self._is_short(connection)
+        if self.is_tight:  # the write-ahead log may be what takes the room
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.is_tight = self._is_short(connection)
         connection.execute("BEGIN IMMEDIATE")
         batch = Batch(
             connection=connection,
@@ -109,12 +119,33 @@ class Writer:
             proven=self._proven,
         )
         results = [job.run(batch) for job in jobs]
-        has_more = Release().run(batch)
+        releases = Release().run(batch)
+        shrinks = self._shrink(connection)
         connection.execute("COMMIT")
         self._hubs = batch.hubs
         self._ends = batch.ends
-        self.has_more = has_more
+        self.has_more = releases or shrinks
         return results
+
+    def _is_short(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether there is no room for records (`room`, law 5).
+
+        Unused pages of the file are room for records. The write-ahead log needs room of the disk.
+        """
+        least = self._limits.free_bytes_min
+        left = self._free(self._path.parent)
+        unused = _unused_pages(connection) * PAGE_BYTES
+        return left + unused < least or left < least // 2
+
+    def _shrink(self, connection: sqlite3.Connection) -> bool:
+        """Give one step of unused pages back to the disk (law 6); tell whether there is more."""
+        more = _unused_pages(connection) - (0 if self.is_tight else SPARE_PAGES)
+        if more <= 0:
+            return False
+        step = min(more, SHRINK_PAGES)
+        for _ in range(step):
+            connection.execute("PRAGMA incremental_vacuum(1)")  # Python steps a pragma once
+        return more > step
 
     def _load(self) -> sqlite3.Connection:
         """Open the file, and read what it holds. Raise StoreError."""
@@ -135,6 +166,11 @@ class Writer:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+
+def _unused_pages(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return found
 
 
 def _take_lock(path: Path) -> int:

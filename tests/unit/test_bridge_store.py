@@ -502,15 +502,17 @@ def test_the_file_says_what_memory_says_after_any_steps(
     """writer, law 1: what a restart finds is what was known before it."""
     path = tmp_path_factory.mktemp("bridge") / "bridge.db"
     writer = Writer(path, LIMITS)
+    durable = 0
     try:
         for what, first, many in steps:
             if what == "send":
                 writer.write([Resume("hub-1", head(first))])
                 (offered,) = writer.write([Offer("hub-1", tuple(CHAIN[first : first + many]))])
                 assert offered.fork == ""
-                assert offered.apart == ()
+                assert all(number <= durable for number in offered.apart)  # they have gone
             elif what == "durable":
                 writer.write([Durable("hub-1", first)])
+                durable = first if writer.hubs else 0
             else:
                 before = (writer.hubs, writer.used)
                 writer.close()
