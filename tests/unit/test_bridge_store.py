@@ -456,12 +456,12 @@ def test_what_was_told_to_be_held_outlives_a_kill(tmp_path: Path) -> None:
         many = chain(max(held.values()) + 50)
         with closing(Writer(path, RoomLimits())) as writer:
             assert writer.opened.damaged == []
-            for hub, number in held.items():
+            for hub, last in held.items():
                 newest = writer.hubs[hub].newest
-                assert newest.number >= number
+                assert newest.number >= last
                 assert newest.hash == many[newest.number - 1].hash
                 (span,) = writer.hubs[hub].spans
-                assert span.before.number <= number - 20
+                assert span.before.number <= last - 20
                 (read,) = writer.write([Read(hub, span.before.number, 100_000)])
                 assert list(read) == many[span.before.number : newest.number]
 
