@@ -106,6 +106,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     """
     with errors(path):
         if not os.path.lexists(path):
+            _check_nothing_left(path)
             _create(path)
         connection = sqlite3.connect(
             f"file:{quote(str(path.absolute()))}?mode=rw",
@@ -124,6 +125,13 @@ def open_file(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _check_nothing_left(path: Path) -> None:
+    """Refuse to begin beside the write-ahead log of another file: it would be read into ours."""
+    left = path.with_name(path.name + "-wal")
+    if os.path.lexists(left):
+        raise says(path, f"it is gone, but {left} is there: put it back, or move that aside, too")
 
 
 def _create(path: Path) -> None:

@@ -318,6 +318,16 @@ def _found_in(path: Path) -> str:
         return str(error)
 
 
+def test_a_file_that_is_gone_is_not_begun_beside_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.db"
+    left = tmp_path / "bridge.db-wal"
+    left.write_bytes(b"")
+    with pytest.raises(StoreError, match="it is gone, but"):
+        Writer(path, LIMITS)
+    left.unlink()
+    Writer(path, LIMITS).close()
+
+
 def test_one_bridge_alone_has_a_file(tmp_path: Path) -> None:
     """writer, law 4"""
     path = tmp_path / "bridge.db"
@@ -438,10 +448,9 @@ asyncio.run(main())
 
 def test_what_was_told_to_be_held_outlives_a_kill(tmp_path: Path) -> None:
     """store, law 1: also while the oldest go."""
-    path = tmp_path / "bridge.db"
-    held: dict[str, int] = {}
-    for _ in range(3):
-        path.unlink(missing_ok=True)
+    for name in ("first", "second", "third"):
+        path = tmp_path / f"{name}.db"
+        held: dict[str, int] = {}
         with subprocess.Popen(
             [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
         ) as bridge:

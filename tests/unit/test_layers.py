@@ -34,6 +34,7 @@ TOPS = (
     "hubbridge",
     "hubgateway",
     "hubterm",
+    "hubupdate",
     "hubsim",
 )
 FILES_A_ROOM_MAX = 12
@@ -88,6 +89,11 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.update": _room(
+        f"hubcore.update hubcore.calendar hubcore.codec hubcore.ports.clock {GROUND}", "", PURE
+    ),
+    "hubcore.update.slots": _room("hubcore.update.image", "", PURE),
+    "hubcore.update.health": _room("", "", PURE),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
@@ -353,6 +359,11 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.presence": _room("hubgateway.rules.lanes hubcore", "", PURE),
     "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
+    "hubupdate": _room("hubupdate hubcore", "tuf"),
+    "hubupdate.carrier": _room("hubcore.errors", "", PURE),
+    "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),
+    "hubupdate.hub": _room("hubcore.update", "", PURE),
+    "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
@@ -615,6 +626,7 @@ def _files() -> list[tuple[str, Path]]:
         (ROOT, "hubbridge"),
         (ROOT, "hubgateway"),
         (ROOT, "hubterm"),
+        (ROOT, "hubupdate"),
         (ROOT / "hardware-sim", "hubsim"),
     ):
         for path in sorted((base / top).rglob("*.py")):
@@ -656,7 +668,7 @@ def test_a_line_holds_one_thought() -> None:
         for path in sorted(folder.rglob("*.py"))
         for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert len(folders) == 10
+    assert len(folders) == 11
     assert wrong == []
 
 
@@ -1018,7 +1030,16 @@ def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
 
 
 DISTRIBUTIONS = {
-    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubbridge", "hubgateway", "hubterm"),
+    ".": (
+        "hubcore",
+        "drivers",
+        "hubd",
+        "hubctl",
+        "hubbridge",
+        "hubgateway",
+        "hubterm",
+        "hubupdate",
+    ),
     "hardware-sim": ("hubsim",),
 }
 """The folder of each distribution, and what it brings."""
