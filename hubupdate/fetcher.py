@@ -22,7 +22,7 @@ BYTES_A_SECOND_MIN = 1024
 _NOT_FOUND = 404
 
 
-class CarrierFetcher(FetcherInterface):  # type: ignore[misc, unused-ignore]
+class CarrierFetcher(FetcherInterface):
     """`monotonic` tells seconds of a clock that never goes back."""
 
     def __init__(self, carrier: Carrier, monotonic: Callable[[], float]) -> None:

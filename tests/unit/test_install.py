@@ -482,7 +482,16 @@ def machine(tmp_path: Path) -> Machine:
 
 def _clone(folder: Path, git: bool = True) -> Path:
     """Return a copy of the tree, committed when `git`."""
-    packages = ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm", "hubupdate")
+    packages = (
+        "hubcore",
+        "drivers",
+        "hubd",
+        "hubctl",
+        "hubbridge",
+        "hubgateway",
+        "hubterm",
+        "hubupdate",
+    )
     for name in ("systemd", "config", ".ci", *packages):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md"):

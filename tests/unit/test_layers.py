@@ -26,7 +26,17 @@ IMPURE = frozenset(
 WORLDLY = frozenset({"socket", "sqlite3", "subprocess", "ssl"})
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
 CHANCE_CALLS = frozenset({"generate_private_key", "generate_key", "generate_parameters"})
-TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm", "hubupdate", "hubsim")
+TOPS = (
+    "hubcore",
+    "drivers",
+    "hubd",
+    "hubctl",
+    "hubbridge",
+    "hubgateway",
+    "hubterm",
+    "hubupdate",
+    "hubsim",
+)
 FILES_A_ROOM_MAX = 12
 
 
@@ -76,6 +86,11 @@ ROOMS: dict[str, Room] = {
     ),
     "hubcore.backend.enrolment.ofsite": _room(
         "hubcore.backend.enrolment hubcore.codec hubcore.errors hubcore.phone.certificates",
+        "",
+        PURE,
+    ),
+    "hubcore.bridge": _room(
+        f"hubcore.bridge hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}",
         "",
         PURE,
     ),
@@ -320,6 +335,20 @@ ROOMS: dict[str, Room] = {
         "hubctl.top.shown hubctl.kept hubctl.show hubterm.shapes hubterm.text",
         "rich",
         PURE | {"curses"},
+    ),
+    "hubbridge.__init__": _room("", "", PURE),
+    "hubbridge.config": _room(
+        "hubbridge.port.identity hubbridge.rules.room hubcore.errors", "msgspec", WORLDLY
+    ),
+    "hubbridge.port": _room("hubbridge.port hubbridge.rules hubcore", "cryptography"),
+    "hubbridge.rules": _room("hubbridge.rules hubcore", "", PURE),
+    "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
+    "hubbridge.rules.peers": _room("hubcore.codec.tls hubcore.errors", "cryptography", PURE),
+    "hubbridge.rules.room": _room("", "", PURE),
+    "hubbridge.rules.turns": _room("", "", PURE),
+    "hubbridge.store": _room("hubbridge.store hubbridge.rules hubcore", ""),
+    "hubbridge.store.jobs": _room(
+        "hubbridge.store.rows hubbridge.rules hubcore.errors hubcore.evidence.records", ""
     ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
@@ -601,6 +630,7 @@ def _files() -> list[tuple[str, Path]]:
         (ROOT, "drivers"),
         (ROOT, "hubd"),
         (ROOT, "hubctl"),
+        (ROOT, "hubbridge"),
         (ROOT, "hubgateway"),
         (ROOT, "hubterm"),
         (ROOT, "hubupdate"),
@@ -645,7 +675,7 @@ def test_a_line_holds_one_thought() -> None:
         for path in sorted(folder.rglob("*.py"))
         for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert len(folders) == 10
+    assert len(folders) == 11
     assert wrong == []
 
 
@@ -1007,7 +1037,16 @@ def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
 
 
 DISTRIBUTIONS = {
-    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm", "hubupdate"),
+    ".": (
+        "hubcore",
+        "drivers",
+        "hubd",
+        "hubctl",
+        "hubbridge",
+        "hubgateway",
+        "hubterm",
+        "hubupdate",
+    ),
     "hardware-sim": ("hubsim",),
 }
 """The folder of each distribution, and what it brings."""

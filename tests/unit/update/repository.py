@@ -10,6 +10,7 @@ import copy
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import (
@@ -26,6 +27,7 @@ from hubcore.update.image import Image
 from hubcore.update.plan import Plan, write_plan
 from hubupdate.trust import Repository, plan_name, target_path
 
+Listed = TypeVar("Listed", Root, Timestamp, Snapshot, Targets)
 ROLES = ("root", "timestamp", "snapshot", "targets")
 DAYS = {"root": 365, "timestamp": 7, "snapshot": 30, "targets": 90}
 ROOT_KEYS = 3
@@ -68,7 +70,7 @@ class TufRepository:
                 self.root.add_key(signer.public_key, role)
         self.root.roles["root"].threshold = ROOT_THRESHOLD
 
-    def write(self, signed: Root | Timestamp | Snapshot | Targets, signers: list[Signer]) -> bytes:
+    def write(self, signed: Listed, signers: list[Signer]) -> bytes:
         """Sign and write a list under its name; return its bytes."""
         metadata = Metadata(copy.deepcopy(signed))
         for signer in signers:
