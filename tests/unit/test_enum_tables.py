@@ -30,7 +30,7 @@ pytestmark = pytest.mark.once
 PARTS_OF_CHECKS = re.compile(r"hubd\.upkeep\.checks\.[a-z]+\.ROWS")
 """The files of a table that is complete as a whole, hubd.upkeep.checks.CHECKS."""
 ROOT = Path(__file__).parents[2]
-TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubsim")
+TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubupdate", "hubsim")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
+    "hubupdate.duties._ENDINGS": _partial("GOES_ON", "a trial that goes on has not ended"),
     "hubcore.bridge.siteorder.LIFE_SECONDS_MAX": _partial(
         "GRANT FIRE", "no site orders these: a release is done once, fire is an input"
     ),
@@ -165,6 +166,9 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "drivers.openzwave.meaning.GOALS": _partial(
         "STRIKE BARRIER SENSOR METER PULSE READ SET_LEVEL STOP",
         "these are not set to one value each, or not moved by OpenZWave",
+    ),
+    "hubcore.update.slots.TABLE": _partial(
+        "RESTING", "what begins at rest is asked for with an image: `begin` and `roll_back`"
     ),
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
