@@ -176,6 +176,9 @@ def test_a_testimony_is_no_receipt_even_by_the_key_for_receipts() -> None:  # la
     said, document = head_of(HeadKind.TESTIMONY)
     with pytest.raises(ProofError):
         prove_head(HeadKind.RECEIPT, document, HUB, mandate(Use.TESTIMONY))  # law 2
+    by_bridges_key = sign_head(replace(said, kind=HeadKind.RECEIPT), key("TESTIMONY 1"))
+    with pytest.raises(ProofError):
+        prove_head(HeadKind.RECEIPT, by_bridges_key, HUB, mandate(Use.TESTIMONY))  # law 2
     by_receipts_key = sign_head(said, key("RECEIPTS 1"))
     with pytest.raises(ProofError):
         prove_head(HeadKind.RECEIPT, by_receipts_key, HUB, mandate(Use.RECEIPTS))

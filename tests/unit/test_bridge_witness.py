@@ -253,3 +253,44 @@ def test_a_record_with_the_hash_of_another_is_a_fork() -> None:  # law 2
         bridge.take(hub.records[-1])
     forged = StoredRecord(2, b"other bytes", hub.records[1].hash)
     assert bridge.take(forged) is Sight.DOUBTED
+
+
+def test_a_doubt_is_the_first_one_whatever_a_hub_says_later() -> None:  # law 3
+    hub = Hub()
+    bridge = met(hub)
+    for _ in range(5):
+        hub.append()
+        bridge.take(hub.records[-1])
+    bridge.new_connection(hub.copy(2, b"copy"))
+    first = bridge.seen
+    assert first is not None
+    for later in (hub.copy(3, b"copy"), Hub(), hub):
+        bridge.new_connection(later)
+        assert bridge.seen == first
+
+
+def test_a_durable_record_that_was_seen_with_another_hash_is_a_fork() -> None:  # law 2
+    hub = Hub()
+    bridge = met(hub)
+    hub.append()
+    bridge.take(hub.records[0])
+    other = Hub(b"other")
+    for _ in range(3):
+        other.append()
+    other.durable = 1
+    bridge.new_connection(other)
+    assert bridge.doubt == Doubt(Cause.FORK, other.head(1))
+
+
+def test_a_successor_that_does_not_follow_is_a_fork() -> None:  # law 2
+    hub = Hub()
+    bridge = met(hub)
+    other = Hub(b"other")
+    for one in (hub, other):
+        one.append()
+        one.append()
+    bridge.take(hub.records[0])
+    assert bridge.take(other.records[1]) is Sight.DOUBTED
+    assert bridge.doubt == Doubt(Cause.FORK, other.newest)
+    assert bridge.seen is not None
+    assert bridge.seen.head == hub.head(1)
