@@ -154,6 +154,7 @@ PARTIAL: Mapping[str, Partial] = {
         "BATTERY_LOW DEAD JAMMED NOT_SECURE REFUSED SERVICE_GONE TAMPERED WRONG_VERSION",
         "a relay board has no such fault",
     ),
+    "hubcore.update.packets._EMPTY": _partial("WARM TURN BACK", "these have fields"),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(
         "START SESSION END", "in these stages nothing is waited for"
