@@ -53,7 +53,7 @@ class NewSide:
 
     async def run(self) -> NewPhase:
         """Return SERVING when this process drives alone, LEFT when it is to end."""
-        async with self._group:
+        async with asyncio.TaskGroup() as self._group:
             try:
                 self._begin(self._hear())
                 self._begin(self._come_to(self._hub.check(), NewEvent.CHECKED))

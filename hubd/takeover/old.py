@@ -84,7 +84,7 @@ class OldSide:
 
     async def run(self) -> OldPhase:
         """Return SERVING when this process drives on alone, LEFT when it is to end."""
-        async with self._group:
+        async with asyncio.TaskGroup() as self._group:
             try:
                 await self._take(OldEvent.ORDERED)
                 while self.phase not in (OldPhase.SERVING, OldPhase.LEFT):
