@@ -3,7 +3,7 @@
 Laws:
 1. Receipts are noted before anything goes up.
 2. What the backend has lost is recorded first, and then waits again, a step at a time. No record
-   goes up before the last step.
+   goes up before the last step, nor when they have ceased to speak meanwhile.
 3. Records go first, then notices, then telemetry, then the question for a newer certificate.
 4. On a new uplink each of them begins again.
 """
@@ -57,6 +57,8 @@ class Outgoing:
         self._counters = counters
         self._breaks = BreakRecorder(records, clock)
         self._loss_recorded: Head | None = None
+        self._round = 0
+        """One ends when they cease to speak."""
         self._sender = RecordSender(
             records=records,
             clock=clock,
@@ -101,6 +103,7 @@ class Outgoing:
 
     def rewind(self) -> None:
         """They do not speak any more."""
+        self._round += 1
         self._sender.rewind()
         self._telemetry.rewind()
         self._notices.rewind()
@@ -124,7 +127,8 @@ class Outgoing:
 
     async def send(self) -> float | None:
         """Send what is due; return when something is due again. Raise StoreError."""
-        if not await self._take_back():
+        round_ = self._round
+        if not await self._take_back() or self._round != round_:
             return self._clock.monotonic()
         send_at = await self._sender.send()
         notice_at = await self._notices.send(self._sender.sent)

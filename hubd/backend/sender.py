@@ -6,7 +6,7 @@ Laws:
 3. On a new uplink, what was sent and not acknowledged goes again.
 4. A receipt counts once the log has noted it. While the log cannot, it is kept here.
 5. What the backend has lost again waits again, a step at a time. Nothing is sent before the last
-   step.
+   step, and then a new round begins: what was sent meanwhile has passed by what is taken back.
 """
 
 from __future__ import annotations
@@ -140,9 +140,9 @@ class RecordSender:
             return True
         ended = await self._records.take_back(durable.number, TAKEN_BACK_AT_ONCE)
         self.oldest.begin_again()
-        if ended and self._lost_after == durable:
-            self._lost_after = None
-        return ended
+        if ended and self._lost_after is durable:  # another loss may have been told meanwhile
+            self.rewind()
+        return self._lost_after is None
 
     async def note_receipts(self) -> None:
         """Tell the log which records the backend holds. Raise StoreError."""

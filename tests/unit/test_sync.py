@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -23,11 +24,11 @@ from hubcore.device.command import Verb
 from hubcore.device.state import DeviceState, Position, Quantity, Reading
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import ConfigError, HardwareError, SignatureError, StoreError
-from hubcore.evidence.records import Record, RecordKind, StoredRecord
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubd.backend.identity import Identity
 from hubd.backend.oldest import LOOK_SECONDS
 from hubd.backend.orders import Orders
-from hubd.backend.sender import SENT_AT_ONCE, TAKEN_BACK_AT_ONCE
+from hubd.backend.sender import SENT_AT_ONCE, TAKEN_BACK_AT_ONCE, RecordSender
 from hubd.backend.sync import Sync
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
@@ -993,6 +994,56 @@ async def test_a_backend_that_lost_records_gets_them_again_and_that_is_recorded_
         await here.up()
         await here.quiet()
         assert len(here.log.stored) == 6, "it is told once"
+
+
+async def test_what_was_lost_goes_again_when_the_talk_begins_anew_before_the_loss_is_recorded():
+    """No record goes up before the Welcome either, for it would count as sent."""
+    async with site() as here:
+        await here.log.fill(5)
+        await here.log.acknowledge([1, 2, 3, 4, 5])
+        here.link.connect()
+        assert isinstance(await here.next(), Hello)
+        here.log.hold()
+        here.welcome(durable=3)
+        await here.settle()
+        here.link.cut("gone")
+        here.link.connect()
+        await here.settle()
+        here.log.move_on()
+        assert isinstance(await here.next(), Hello)
+        await here.quiet()
+        here.welcome(durable=3)
+        assert await here.numbers(3) == [4, 5, 6]
+
+
+async def test_what_is_taken_back_goes_again_though_later_records_were_sent_in_this_round():
+    """Sender, law 5."""
+    log = FakeAudit()
+    await log.fill(5)
+    said: list[int] = []
+
+    def say(message: from_hub.HubMessage) -> bool:
+        said.append(message.number)  # type: ignore[union-attr]
+        return True
+
+    async def doors_first() -> None:
+        """No door is at work."""
+
+    sender = RecordSender(
+        records=log,
+        clock=FakeClock(),
+        pace=Pace(),
+        say=say,
+        counters=Counter(),
+        doors_first=doors_first,
+    )
+    await sender.send()
+    sender.acknowledged([1, 2, 3, 4, 5])
+    await sender.note_receipts()
+    sender.send_again(Head(log.stored[2].number, log.stored[2].hash))
+    assert await sender.take_back()
+    await sender.send()
+    assert said == [1, 2, 3, 4, 5, 4, 5]
 
 
 async def test_a_connected_hub_mends_a_backend_that_has_lost_records_at_once():
