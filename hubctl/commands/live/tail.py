@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import HubClient, NoAnswer, ReaderGone
+from hubctl.doors.nearby import id_of, no_such_door
 from hubctl.options import JSON, SOCKET
 from hubctl.show import event_line
-from hubctl.table import near
 from hubctl.tailing.since import taken
-from hubterm.ending import end_with_error
 from hubterm.exits import OK
 from hubterm.output import descriptor, reader_gone
 from hubterm.text import clean, moment
@@ -76,20 +74,6 @@ def _asked(
     if since is not None:
         asked["since"] = since
     return asked
-
-
-def id_of(door: str, doors: Sequence[Mapping[str, Any]]) -> str | None:
-    for key in ("id", "name"):
-        for one in doors:
-            if one.get(key) == door:
-                return str(one.get("id"))
-    return None
-
-
-def no_such_door(door: str, doors: Sequence[Mapping[str, Any]], as_json: bool) -> NoReturn:
-    likely = near(door, {str(one.get(key)) for one in doors for key in ("id", "name")})
-    hint = "See: hubctl doors" if likely is None else f"Did you mean {clean(likely)}?"
-    end_with_error("unknown-door", f"There is no door {clean(door)}. {hint}", as_json)
 
 
 def _from_journal(

@@ -13,8 +13,8 @@ import click
 from hubcore.timing.steps import UnlockStep
 from hubctl.answers import ask, ask_or_end, fail, print_json
 from hubctl.client import NoAnswer
-from hubctl.commands.live.tail import id_of, no_such_door
 from hubctl.denials import SAID
+from hubctl.doors.nearby import id_of, no_such_door
 from hubctl.options import JSON, SOCKET
 from hubterm.exits import OK
 from hubterm.shapes import mappings
