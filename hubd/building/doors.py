@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from hubcore.access.words import Denial
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
@@ -14,7 +13,7 @@ from hubcore.ports.doors import Mover
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
-from hubd.doors.operation import Operation
+from hubd.doors.operation import Follower
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
 from hubd.doors.unlock import Unlock
@@ -91,9 +90,7 @@ def make_doors(
         persons,
         heard,
         denials,
-        decisions,
-        measured,
-        traces,
+        (measured, decisions, traces),
         evidence,
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
@@ -187,20 +184,9 @@ def _make_unlock(
     persons: Persons,
     heard: LastHeard,
     denials: LastDenials,
-    decisions: LastDecisions,
-    measured: Measured,
-    traces: Traces,
+    followers: Sequence[Follower],
     evidence: Evidence,
 ) -> Unlock:
-    def decided(operation: Operation, why: Denial | None) -> None:
-        measured.decided(operation, why)
-        decisions.note(operation, why)
-        traces.decided(operation, why)
-
-    def asked(operation: Operation, now: float) -> None:
-        measured.asked(operation, now)
-        traces.asked(operation, now)
-
     rules = SiteRules(
         points=points_of(config),
         zone=config.hub.zone,
@@ -218,10 +204,7 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
         on_denied=denials.note,
-        on_decided=decided,
-        on_recorded=traces.recorded,
-        on_asked=asked,
-        on_ended=traces.ended,
+        followers=followers,
     )
 
 

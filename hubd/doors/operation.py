@@ -51,6 +51,13 @@ class Operation:
         return self.action is Action.OPEN
 
     @property
+    def by(self) -> str:
+        """What kind of asker this is: `phone`, `reader`, `remote`, or `technician` at the hub."""
+        if self.kind is RecordKind.REMOTE:
+            return "remote" if self.uid is None else "technician"
+        return "phone" if self.claim is not None and self.claim.reader is None else "reader"
+
+    @property
     def source(self) -> str:
         """Who asks; whoever orders at the backend is one source, and so is each technician."""
         if self.kind is RecordKind.ACCESS:
@@ -92,6 +99,25 @@ class ReleaseHere:
     seconds: int | None
     by: str
     uid: int
+
+
+class Follower:
+    """Hears what becomes of operations, step by step. It overrides what it wants to hear.
+
+    It is called on the way of an unlock, so it does little.
+    """
+
+    def decided(self, operation: Operation, why: Denial | None) -> None:
+        """It is decided; `why` None is a yes."""
+
+    def recorded(self, operation: Operation) -> None:
+        """The record of the decision is durable."""
+
+    def asked(self, operation: Operation, now: float) -> None:
+        """A strike is asked to move, at this monotonic second."""
+
+    def ended(self, operation: Operation, why: Denial | None) -> None:
+        """Everything was done; `why` is what the asker is told."""
 
 
 @dataclass(frozen=True, slots=True)

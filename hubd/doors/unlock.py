@@ -44,6 +44,7 @@ from hubd.doors.operation import (
     NO_DECISIONS,
     Attempt,
     Ended,
+    Follower,
     Operation,
     OperationEnd,
     ReleaseHere,
@@ -87,22 +88,14 @@ class Unlock:
         offline_seconds: Callable[[], float] = lambda: 0.0,
         mode_at: Callable[[int], DoorMode] | None = None,
         on_denied: OnDenied = unheard,
-        on_decided: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
-        on_recorded: Callable[[Operation], None] = lambda _operation: None,
-        on_asked: Callable[[Operation, float], None] = lambda _operation, _now: None,
-        on_ended: Callable[[Operation, Denial | None], None] = lambda _operation, _why: None,
+        followers: Sequence[Follower] = (),
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
-        `mode_at` is for the `Judge`. `on_decided` hears of each decision, `on_recorded` when
-        its record is durable, `on_asked` of each strike that is asked to move, at this monotonic
-        second, `on_ended` of what the asker is told in the end.
+        `mode_at` is for the `Judge`. `followers` hear what becomes of each operation.
         """
         self._points = rules.points
-        self._on_decided = on_decided
-        self._on_recorded = on_recorded
-        self._on_asked = on_asked
-        self._on_ended = on_ended
+        self._followers = followers
         self._persons = persons
         self._uses = Uses(log.uses(), clock)
         self._judge = Judge(
@@ -318,9 +311,9 @@ class Unlock:
 
     async def _refuse(self, attempt: Attempt, why: Denial) -> ClaimOutcome:
         operation = attempt.operation
-        self._on_decided(operation, why)
+        self._tell_decided(operation, why)
         await self._decisions.decided(operation, why, attempt.facts, RECORD_SECONDS)
-        self._on_ended(operation, why)
+        self._tell_ended(operation, why)
         return self._outcome(operation, why)
 
     # A new one is judged, recorded, moved, answered.
@@ -347,7 +340,7 @@ class Unlock:
 
     def _decided(self, attempt: Attempt, why: Denial | None) -> Awaitable[bool]:
         """Hand a decision to the log; with the record of a yes a use is spent."""
-        self._on_decided(attempt.operation, why)
+        self._tell_decided(attempt.operation, why)
         on_end = None if attempt.use is None else partial(self._uses.recorded, attempt.use)
         return self._decisions.decided(
             attempt.operation,
@@ -387,7 +380,7 @@ class Unlock:
             if was_try and ended.end is OperationEnd.MOVED:
                 self._tries.moved(operation.source)
             self._operations.end(operation, ended)
-            self._on_ended(operation, ended.outcome.why)
+            self._tell_ended(operation, ended.outcome.why)
         if ended.end is not OperationEnd.NOTHING_DONE:
             attempt.settle(ended.outcome.why)
         elif was_try:
@@ -402,7 +395,8 @@ class Unlock:
         if not await durable:
             fault = "it could not be recorded in time"
             return await self._not_released(attempt, Denial.DOOR_FAULT, fault)
-        self._on_recorded(operation)
+        for follower in self._followers:
+            follower.recorded(operation)
         if why in NO_DECISIONS:
             return self._ended(operation, why, OperationEnd.NOTHING_DONE)
         if why is not None or not operation.moves:
@@ -417,7 +411,8 @@ class Unlock:
         operation = attempt.operation
         point = self._points[operation.point]
         seconds = point.release_seconds(operation.seconds)
-        self._on_asked(operation, self._clock.monotonic())
+        for follower in self._followers:
+            follower.asked(operation, self._clock.monotonic())
         try:
             changed = await self._movers.release(
                 point,
@@ -432,6 +427,14 @@ class Unlock:
         if changed is not None:
             return await self._not_released(attempt, changed)
         return self._ended(operation, None, OperationEnd.MOVED)
+
+    def _tell_decided(self, operation: Operation, why: Denial | None) -> None:
+        for follower in self._followers:
+            follower.decided(operation, why)
+
+    def _tell_ended(self, operation: Operation, why: Denial | None) -> None:
+        for follower in self._followers:
+            follower.ended(operation, why)
 
     # How it ended.
 

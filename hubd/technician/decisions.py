@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from hubcore.access.words import Denial
 from hubcore.evidence.facts import Fact, shown
-from hubcore.evidence.records import RecordKind
 from hubcore.ports.clock import Clock
-from hubd.doors.operation import Operation
+from hubd.doors.operation import Follower, Operation
 
 DECISIONS_A_DOOR = 10
 
@@ -33,7 +32,7 @@ class LastDecision:
         operation = self.operation
         return {
             "at": self.at,
-            "by": _by(operation),
+            "by": operation.by,
             "asker": shown({Fact.ASKER: operation.asker})["asker"],
             "uid": operation.uid,
             "point": operation.point,
@@ -41,7 +40,7 @@ class LastDecision:
         }
 
 
-class LastDecisions:
+class LastDecisions(Follower):
     """Remembers them by door."""
 
     def __init__(self, door_of: Mapping[int, str], clock: Clock) -> None:
@@ -53,7 +52,7 @@ class LastDecisions:
         }
         self.since = clock.wall()
 
-    def note(self, operation: Operation, why: Denial | None) -> None:
+    def decided(self, operation: Operation, why: Denial | None) -> None:
         """Take a decision; one at a point that is not this hub's is of no door."""
         door = self._door_of.get(operation.point)
         if door is not None:
@@ -62,10 +61,3 @@ class LastDecisions:
     def newest_first(self, door: str) -> list[LastDecision]:
         """Return those of a door."""
         return list(reversed(self._last[door]))
-
-
-def _by(operation: Operation) -> str:
-    """Return how somebody asked: `access`, `remote`, or `technician` at the hub."""
-    if operation.kind is RecordKind.REMOTE and operation.uid is not None:
-        return "technician"
-    return str(operation.kind)

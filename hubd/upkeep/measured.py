@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from hubcore.access.words import Denial
 from hubcore.evidence.facts import Detail, Fact
-from hubd.doors.operation import Operation
+from hubd.doors.operation import Follower, Operation
 
 BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """The upper ends of the histogram's buckets; what took longer is in one more. They never change:
@@ -52,7 +52,7 @@ class Histogram:
         return {"counts": list(self.counts), "sum_seconds": self.sum_seconds}
 
 
-class Measured:
+class Measured(Follower):
     """The counts and the histograms."""
 
     def __init__(

@@ -135,12 +135,13 @@ def test_what_changed_after_the_yes_is_the_result() -> None:
 
 def test_a_card_and_an_order_are_over_when_they_have_ended() -> None:
     traces = Traces(DOORS, FakeClock())
-    for operation in (operation_of(claim_at(2, 0, reader="lab-reader")), order_at(2)):
+    by_hand = replace(order_at(2), uid=1000)
+    for operation in (operation_of(claim_at(2, 0, reader="lab-reader")), order_at(2), by_hand):
         traces.decided(operation, Denial.NO_GRANT)
         assert not unlocks(traces)[0]["over"]
         traces.ended(operation, Denial.NO_GRANT)
         assert unlocks(traces)[0]["over"]
-    assert [unlock["by"] for unlock in unlocks(traces)] == ["remote", "reader"]
+    assert [unlock["by"] for unlock in unlocks(traces)] == ["technician", "remote", "reader"]
 
 
 def test_a_phone_that_left_without_its_verdict_is_over_after_a_while() -> None:

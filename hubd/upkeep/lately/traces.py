@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from hubcore.access.claim import Claim
 from hubcore.access.words import Denial
 from hubcore.door.state import DoorState
-from hubcore.evidence.records import RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.timing.steps import UnlockStep
-from hubd.doors.operation import Operation
+from hubd.doors.operation import Follower, Operation
 
 KEPT = 32
 UNDER_WAY_MAX = 8
@@ -51,14 +50,6 @@ class Trace:
     def began(self) -> float:
         """The moment of the first step."""
         return min(self.steps.values())
-
-    @property
-    def by(self) -> str:
-        """Return what kind of asker this was."""
-        claim = self.operation.claim
-        if self.operation.kind is RecordKind.REMOTE:
-            return "remote"
-        return "phone" if claim is not None and claim.reader is None else "reader"
 
     def note(self, step: UnlockStep, now: float) -> None:
         """Take the moment of a step."""
@@ -90,7 +81,7 @@ class _Before:
     steps: Mapping[UnlockStep, float]
 
 
-class Traces:
+class Traces(Follower):
     """The last unlocks."""
 
     def __init__(self, doors: Mapping[int, str], clock: Clock) -> None:
@@ -138,9 +129,11 @@ class Traces:
         """The record of the decision is durable."""
         self._note(operation, UnlockStep.RECORDED)
 
-    def asked(self, operation: Operation, _now: float) -> None:
+    def asked(self, operation: Operation, now: float) -> None:
         """The strike is asked to move."""
-        self._note(operation, UnlockStep.STRIKE_ASKED)
+        trace = self._of(operation)
+        if trace is not None:
+            trace.note(UnlockStep.STRIKE_ASKED, now)
 
     def ended(self, operation: Operation, why: Denial | None) -> None:
         """Everything was done; `why` is what the asker is told."""
@@ -187,7 +180,7 @@ class Traces:
         return {
             "number": trace.number,
             "at": self._clock.wall() - ago_seconds,
-            "by": trace.by,
+            "by": trace.operation.by,
             "link": trace.link,
             "point": trace.operation.point,
             "door": trace.door,
