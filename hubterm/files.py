@@ -1,4 +1,4 @@
-"""Files that a program makes for somebody: there as a whole, or not there.
+"""Files that a program reads, and those that it makes for somebody: as a whole, or not at all.
 
 Laws:
 1. What is written has another name until it is whole. Whatever ends the writing by an exception, a
@@ -6,6 +6,7 @@ Laws:
    there before stays.
 2. Only the user who made it can read it.
 3. It takes the place of an ordinary file alone: never that of a device, a folder or a link.
+4. What is read is an ordinary file with a ceiling. Nothing waits for a pipe or a device.
 """
 
 from __future__ import annotations
@@ -19,6 +20,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 PRIVATE = 0o600
+
+
+def read_ordinary(path: Path, most: int) -> bytes:
+    """Read a file of at most so many bytes. Raise OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(most + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it is longer than {most} bytes", str(path))
+    return data
 
 
 @contextlib.contextmanager

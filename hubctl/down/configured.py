@@ -19,6 +19,7 @@ from typing import Any
 from hubcore.codec import cbor, cose
 from hubcore.phone.certificates import HubCertificate, read_hub_certificate
 from hubctl.client import DEFAULT_SOCKET
+from hubterm.files import read_ordinary
 from hubterm.shapes import mapping, mappings
 
 CONFIG_BYTES_MAX = 1 << 20
@@ -87,8 +88,7 @@ class Configured:
             place = self._place(named, name)
         else:
             place = CREDENTIALS / f"hubd.{name}"
-        with place.open("rb") as file:
-            return file.read(KEY_BYTES_MAX)
+        return read_ordinary(place, KEY_BYTES_MAX)
 
     def _place(self, named: Any, default: str) -> Path:
         """Return a path of the file; a relative one begins in its folder."""
@@ -98,8 +98,7 @@ class Configured:
 def read(file: Path) -> Configured | None:
     """Return the settings of a file; None when it cannot be read or is no TOML."""
     try:
-        with file.open("rb") as opened:
-            text = opened.read(CONFIG_BYTES_MAX).decode()
+        text = read_ordinary(file, CONFIG_BYTES_MAX).decode()
         return Configured(file.absolute(), tomllib.loads(text))
     except (OSError, ValueError, RecursionError):
         return None

@@ -11,6 +11,7 @@ from hubctl.answers import ask
 from hubctl.client import NoAnswer
 from hubctl.gathering.redacting import Redactor, config
 from hubctl.gathering.running import Output, Run
+from hubterm.files import read_ordinary
 
 CONFIG_BYTES_MAX = 1 << 20
 JOURNAL_LINES = 1000
@@ -50,10 +51,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], set[str]]:
 
     Raise OSError, or ValueError without a word of the file.
     """
-    with path.open("rb") as file:
-        text = file.read(CONFIG_BYTES_MAX + 1)
-    if len(text) > CONFIG_BYTES_MAX:
-        raise ValueError(f"{path} is longer than {CONFIG_BYTES_MAX} bytes")
+    text = read_ordinary(path, CONFIG_BYTES_MAX)
     try:
         said = tomllib.loads(text.decode())
     except (ValueError, RecursionError):

@@ -29,6 +29,7 @@ from click.shell_completion import (
 from hubctl.client import DEFAULT_SOCKET, HubClient, NoAnswer
 from hubctl.options import with_shared
 from hubctl.table import TABLE, Row, find, places
+from hubterm.files import read_ordinary
 
 CONFIG = Path("/etc/hubd/hubd.toml")
 CONFIG_BYTES_MAX = 1 << 20
@@ -83,8 +84,7 @@ class Names:
     def _readers(self) -> Iterator[object]:
         """Read the file; hubd has no call for its readers."""
         try:
-            with self._config.open("rb") as file:
-                text = file.read(CONFIG_BYTES_MAX).decode()
+            text = read_ordinary(self._config, CONFIG_BYTES_MAX).decode()
             found = tomllib.loads(text).get("readers")
         except (OSError, ValueError, RecursionError):
             return iter(())

@@ -24,6 +24,7 @@ from hubcore.errors import AuditError, StoreError
 from hubcore.timing.moment import show_ms
 from hubctl.evidence.opening import is_unreadable, open_log
 from hubterm.exits import NO
+from hubterm.files import read_ordinary
 from hubterm.speaking import end_with_error
 from hubterm.text import clean, document
 
@@ -99,8 +100,7 @@ def read_issuer(path: Path) -> VerifyKey:
 
 def read_small(path: Path) -> bytes:
     """Read a small file. Raise OSError."""
-    with path.open("rb") as file:
-        return file.read(KEY_FILE_BYTES_MAX)
+    return read_ordinary(path, KEY_FILE_BYTES_MAX)
 
 
 def moment(at_ms: int | None) -> str | None:
