@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall clean
+.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -188,6 +188,32 @@ wheels:
 	.ci/prerequisites $(PYTHON)
 	$(PYTHON) -m venv --clear $(VENV)-wheels
 	.ci/pip $(VENV)-wheels/bin/python wheel -q -w wheels . 'setuptools >=77'
+
+# What packaging/README.md tells of, into ./dist: a Debian package, and the image of an update's slot. The same bytes each
+# time; of a commit, so nothing may be edited. For this machine's kind of processor and Debian's own Python.
+deb: $(VENV)-packaging/ready
+	EXTRAS='$(EXTRAS)' packaging/pack $(VENV)-packaging/bin/python deb
+
+image: $(VENV)-packaging/ready
+	EXTRAS='$(EXTRAS)' packaging/pack $(VENV)-packaging/bin/python image
+
+# Whether the package is the same bytes when it is made in another folder.
+same: $(VENV)-packaging/ready
+	EXTRAS='$(EXTRAS)' packaging/same $(VENV)-packaging/bin/python
+
+# The lock files anew, from setup.cfg. Then look at what changed, and commit it.
+locks: $(VENV)-packaging/ready
+	packaging/locks $(VENV)-packaging/bin/python
+
+# Whether a locked library has a known vulnerability. It asks an advisory service on the internet; status 75: not all were asked.
+audit: $(VENV)-packaging/ready
+	$(VENV)-packaging/bin/python packaging/audit.py packaging/locked/*.txt
+
+$(VENV)-packaging/ready: setup.cfg pyproject.toml .ci/prerequisites .ci/pip
+	.ci/prerequisites $(PYTHON)
+	$(PYTHON) -m venv $(VENV)-packaging
+	.ci/pip $(VENV)-packaging/bin/python install -q '.[packaging]'
+	@touch $@
 
 uninstall:
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install.sh uninstall

@@ -16,6 +16,7 @@ from pathlib import Path
 import zmq
 
 from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.version import __version__
 from hubgateway.config import Config, load, secret_key
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.trouble import complain
@@ -31,6 +32,7 @@ def main() -> None:
     """Serve as the file says."""
     parser = argparse.ArgumentParser("hubgateway", description="Hubs in front of NATS JetStream.")
     parser.add_argument("--config", type=Path, default=Path("/etc/hubgateway/hubgateway.toml"))
+    parser.add_argument("--version", action="version", version=f"hubgateway {__version__}")
     parser.add_argument("--check-config", action="store_true", help="say whether all is right")
     options = parser.parse_args()
     try:

@@ -29,6 +29,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from hubcore.version import __version__
+
 LOOK_SECONDS = 2.0
 TELL_LOOKS = 30
 ANSWER_SECONDS = 5.0
@@ -184,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         "hubengine", description="Runs nats-server, and starts it again after a full disk."
     )
+    parser.add_argument("--version", action="version", version=f"hubengine {__version__}")
     parser.add_argument("--monitor", default="http://127.0.0.1:8222", help="its monitor (http:)")
     parser.add_argument("--store", type=Path, default=Path("/var/lib/nats"), help="its store_dir")
     parser.add_argument(

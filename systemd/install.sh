@@ -8,9 +8,12 @@
 # 4. A running hub never gets a version that does not start with its configuration and keys.
 # 5. After an installation, a running hub runs the new version, unless RESTART=no.
 #
-# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] [EXTRAS=zwave,osdp] install.sh [install|files|uninstall]
+# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [PYTHON=python3] [RESTART=no] [EXTRAS=zwave,osdp] [LOCKED=yes]
+#        install.sh [install|files|packaged|uninstall]
 #        EXTRAS: libraries of kinds that not every hub has; an update keeps those of the installation before
+#        LOCKED=yes: the very versions of packaging/locked, each proven by its hash; the same bytes each time
 #        files: everything but the Python environment, which something else puts in place
+#        packaged: what the Debian package has not done by laying its files (packaging/deb)
 #        RESTART=no: the administrator restarts a running hub
 set -eu
 umask 022
@@ -90,10 +93,15 @@ put_files() {
         mv -fT "$made" "$place"
     done
     made=""
-    mkdir -p "$dest/etc/hubd" "$dest/usr/bin"
+    put_config
+    mkdir -p "$dest/usr/bin"
+    ln -sfn "$prefix/bin/hubctl" "$dest/usr/bin/hubctl"
+}
+
+put_config() {
+    mkdir -p "$dest/etc/hubd"
     config=$dest/etc/hubd/hubd.toml
     [ -e "$config" ] || [ -L "$config" ] || install -m 644 "$here/../config/hubd.toml" "$config"
-    ln -sfn "$prefix/bin/hubctl" "$dest/usr/bin/hubctl"
 }
 
 # A hub without its manual opens doors all the same.
@@ -119,7 +127,7 @@ in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/d
 # The commit of this tree: from its own repository (not from one around it), or as `git archive` wrote it here.
 commit() {
     if [ -e "$here/../.git" ] && id=$(in_git rev-parse --short=12 HEAD); then
-        edited=$(in_git status --porcelain -- hubcore drivers hubd hubctl hubgateway hubterm setup.cfg pyproject.toml systemd config)
+        edited=$(in_git status --porcelain -- hubcore drivers hubd hubctl hubbridge hubgateway hubterm hubupdate setup.cfg pyproject.toml systemd config)
         printf 'g%s%s' "$id" "${edited:+.edited}"
         return
     fi
@@ -148,36 +156,82 @@ clear_up() {
 trap clear_up EXIT
 trap 'exit 1' HUP INT TERM
 
-# Make the environment beside its place, with the names that it will have there. Then move it there.
-put_environment() {
-    place=$dest$prefix
-    if [ -e "$place" ] || [ -L "$place" ]; then
-        is_ours "$place" || refuse "$place is there and is no environment of hubd: name another PREFIX, or move it away"
-    fi
+# Install hubd and its libraries into $made, by their ranges in setup.cfg.
+fill_by_ranges() {
+    "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd${extras:+[$extras]}"
+}
+
+# The same by the lock files. Everything that goes in has a hash: also hubd, which is built here, by a locked setuptools.
+fill_by_locks() {
+    locked=$here/../packaging/locked
+    "$here/../.ci/pip" "$work/pip/bin/python" install -q --require-hashes -r "$locked/build.txt"
+    "$here/../.ci/pip" "$work/pip/bin/python" wheel -q --no-deps --no-index --no-build-isolation -w "$work" "$work/hubd"
+    for wheel in "$work"/*.whl; do
+        printf 'file://%s --hash=sha256:%s\n' "$wheel" "$(sha256sum <"$wheel" | cut -d ' ' -f 1)"
+    done >"$work/own.txt"
+    set -- -r "$locked/base.txt" -r "$work/own.txt"
+    for extra in $(printf '%s' "$extras" | tr , ' '); do
+        [ -f "$locked/$extra.txt" ] || refuse "EXTRAS=$extras: there is no packaging/locked/$extra.txt"
+        set -- "$@" -r "$locked/$extra.txt"
+    done
+    "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile --require-hashes "$@"
+    # The list of files must not name this folder's passing name, nor what is removed below.
+    for list in "$made"/lib/python3*/site-packages/*.dist-info/RECORD; do
+        [ -f "$list" ] || continue
+        sed -i '/^\.\.\/\.\.\/\.\.\/bin\//d; /\/direct_url\.json,/d' "$list"
+    done
+}
+
+# Make an environment in $made, from this tree.
+make_environment() {
     "$here/../.ci/prerequisites" "$python"
     home=$("$python" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))')
     case $home in
         /home/* | /root/*) refuse "$python lies in $home, where hubd.service may not look: name another, PYTHON=/usr/bin/python3" ;;
     esac
-    mkdir -p "$(dirname "$place")"
-    work=$(mktemp -d)
-    made=$(mktemp -d "$place.XXXXXX")
-    chmod 755 "$made"
     say "making $place"
     # Install from a copy: so nothing that an earlier build left in the tree is installed, and the tree stays as it is.
     mkdir "$work/hubd"
-    (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubgateway hubterm setup.cfg pyproject.toml README.md "$work/hubd")
+    (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubbridge hubgateway hubterm hubupdate setup.cfg pyproject.toml README.md "$work/hubd")
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubcore/version.py"
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"
     extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
     [ -z "$extras" ] || printf '%s\n' "$extras" >"$made/extras"
-    "$here/../.ci/pip" "$work/pip/bin/python" --python "$made/bin/python" install -q --no-compile "$work/hubd${extras:+[$extras]}"
-    version=$(version_of "$made"/lib/python3*/site-packages)
+    if [ "${LOCKED:-no}" = yes ]; then
+        fill_by_locks
+        compiled=unchecked-hash # no times in it
+    else
+        fill_by_ranges
+        compiled=timestamp
+    fi
     rm -f "$made"/lib/python*/site-packages/hubd_access_hub-*.dist-info/direct_url.json
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
-    "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"
+    "$made/bin/python" -m compileall -q --invalidation-mode "$compiled" -s "$made" -p "$prefix" "$made/lib"
+}
+
+# Copy the environment that the package brought into $made; by links where they lie on one file system.
+copy_environment() {
+    ready=$here/../environment
+    "$ready/bin/python" -P -c 'import hubcore.version' ||
+        refuse "the package was made for another Python than this machine's: take the package for this Debian"
+    cp -al "$ready/." "$made" 2>/dev/null || cp -a "$ready/." "$made"
+}
+
+# Make the environment beside its place, with the names that it will have there. Then move it there.
+# usage: put_environment make_environment|copy_environment
+put_environment() {
+    place=$dest$prefix
+    if [ -e "$place" ] || [ -L "$place" ]; then
+        is_ours "$place" || refuse "$place is there and is no environment of hubd: name another PREFIX, or move it away"
+    fi
+    mkdir -p "$(dirname "$place")"
+    work=$(mktemp -d)
+    made=$(mktemp -d "$place.XXXXXX")
+    chmod 755 "$made"
+    "$1"
+    version=$(version_of "$made"/lib/python3*/site-packages)
     [ "$before" != active ] || suits_this_hub
     if [ -e "$place" ]; then
         old=$(mktemp -d "$place.XXXXXX")
@@ -295,13 +349,23 @@ case ${1:-install} in
         needs_systemd
         before=$(state_of_hubd)
         was=$(version_of "$dest$prefix"/lib/python3*/site-packages)
-        put_environment
+        put_environment make_environment
         put_files
         put_pages
         [ -n "$dest" ] || activate
         take_effect
         ;;
     files) put_files ;;
+    packaged)
+        needs_systemd
+        before=$(state_of_hubd)
+        was=$(version_of "$prefix"/lib/python3*/site-packages)
+        changed=${CHANGED:-}
+        put_environment copy_environment
+        put_config
+        activate
+        take_effect
+        ;;
     uninstall) take_away ;;
-    *) refuse "usage: install.sh [install|files|uninstall]" ;;
+    *) refuse "usage: install.sh [install|files|packaged|uninstall]" ;;
 esac

@@ -23,6 +23,7 @@ from hubcore.backend.enrolment.token import SECRET_BYTES
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tlsauthority import Authority
 from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.version import __version__
 from hubgateway.authority import tls_authority
 from hubgateway.config import load_issuer, secret_file
 from hubgateway.engine.engine import Engine
@@ -41,6 +42,7 @@ _DAYS = click.option("--days", type=click.FloatRange(1, 3660), default=HUB_DAYS,
 
 
 @click.group("hubissuer")
+@click.version_option(version=__version__, prog_name="hubissuer", message="%(prog)s %(version)s")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),

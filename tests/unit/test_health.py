@@ -145,6 +145,39 @@ def test_systemd_hears_what_is_said(ear: tuple[socket.socket, dict[str, str]]) -
     ]
 
 
+def test_systemd_hears_which_process_is_the_main_one(
+    ear: tuple[socket.socket, dict[str, str]],
+) -> None:
+    listener, environment = ear
+    assert Notifier(environment).main_process(4711)
+    assert _heard(listener) == ["MAINPID=4711"]
+
+
+async def test_the_barrier_ends_when_systemd_closes_what_it_was_given(
+    ear: tuple[socket.socket, dict[str, str]],
+) -> None:
+    listener, environment = ear
+    before = set(os.listdir("/proc/self/fd"))
+    waiting = asyncio.ensure_future(Notifier(environment).barrier(5.0))
+    await asyncio.sleep(0)
+    message, descriptors, _, _ = socket.recv_fds(listener, 4096, 4)
+    assert message == b"BARRIER=1"
+    (given,) = descriptors
+    assert not waiting.done()
+    os.close(given)
+    assert await waiting
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_barrier_that_nobody_answers_is_no_word_of_systemd(
+    ear: tuple[socket.socket, dict[str, str]],
+) -> None:
+    _, environment = ear
+    assert not await Notifier(environment).barrier(0.01)
+    assert not await Notifier({}).barrier(5.0)
+    assert not await Notifier({"NOTIFY_SOCKET": "/nowhere/notify"}).barrier(5.0)
+
+
 @pytest.mark.parametrize(
     "name", ["", "relative", "/nowhere/notify", "@nobody-listens-here", "/" + "x" * 200]
 )

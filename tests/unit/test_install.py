@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -61,8 +62,16 @@ case "$*" in
         packages="${4%/bin/*}/lib/python3.11/site-packages"
         mkdir -p "$packages"
         for word; do
+            case $word in */own.txt) cp "$word" "${4%/*}/../own" ;; esac
             word=${word%%[[]*}
             [ ! -f "$word/hubcore/version.py" ] || cp -R "$word/hubcore" "$packages"
+        done
+        ;;
+    "-m pip install "*) echo "$*" >>"${LOG:-/dev/null}" ;;
+    "-m pip wheel "*)
+        for word; do
+            [ "${last:-}" != -w ] || echo wheel >"$word/hubd-1.whl"
+            last=$word
         done
         ;;
     *sys.base_prefix*) echo /usr ;;
@@ -73,6 +82,7 @@ case "$*" in
         done
         ;;
     "-P -m hubd --check-config") echo "what the check says"; exit "${CHECK:-0}" ;;
+    "-P -c "*) exit "${OTHER:-0}" ;;
     -c* | "-m compileall "*) ;;
     *) exit 3 ;;
 esac
@@ -234,6 +244,38 @@ def test_the_extras_of_a_hub_are_installed_and_kept_by_an_update(tmp_path: Path)
     done = _install("install", **where, EXTRAS="zwave; reboot")
     assert done.returncode == 1
     assert "expected names such as" in done.stderr
+
+
+def test_a_locked_installation_takes_nothing_without_a_hash(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    log = tmp_path / "log"
+    where = {
+        "DESTDIR": str(image),
+        "PYTHON": str(_command(tmp_path / "bin", "python", PYTHON)),
+        "LOCKED": "yes",
+        "LOG": str(log),
+    }
+    done = _install("install", **where, EXTRAS="zwave,osdp")
+    assert done.returncode == 0, done.stderr
+    locked = ROOT / "systemd/../packaging/locked"
+    assert f"-m pip install -q --require-hashes -r {locked}/build.txt" in log.read_text()
+    asked = (image / "opt/hubd/asked").read_text()
+    found = re.search(r" install -q --no-compile --require-hashes (.*) --only-binary", asked)
+    assert found is not None
+    names = [Path(word).name for word in found[1].split() if word != "-r"]
+    assert names == ["base.txt", "own.txt", "zwave.txt", "osdp.txt"]
+    own = (image / "opt/hubd/own").read_text()
+    digest = hashlib.sha256(b"wheel\n").hexdigest()
+    assert re.fullmatch(rf"file:///\S+/hubd-1\.whl --hash=sha256:{digest}\n", own)
+
+
+def test_an_extra_without_a_lock_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    python = str(_command(tmp_path / "bin", "python", PYTHON))
+    done = _install("install", DESTDIR=str(image), PYTHON=python, LOCKED="yes", EXTRAS="openzwave")
+    assert done.returncode == 1
+    assert "there is no packaging/locked/openzwave.txt" in done.stderr
+    assert not (image / "opt/hubd").exists()
 
 
 def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Path) -> None:
@@ -440,7 +482,16 @@ def machine(tmp_path: Path) -> Machine:
 
 def _clone(folder: Path, git: bool = True) -> Path:
     """Return a copy of the tree, committed when `git`."""
-    packages = ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm")
+    packages = (
+        "hubcore",
+        "drivers",
+        "hubd",
+        "hubctl",
+        "hubbridge",
+        "hubgateway",
+        "hubterm",
+        "hubupdate",
+    )
     for name in ("systemd", "config", ".ci", *packages):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md"):
@@ -643,3 +694,71 @@ def test_the_longest_version_is_one_that_hello_and_pip_take(label: str) -> None:
     version = f"{__version__.removesuffix('+clone')}+{label}"
     assert str(Version(version)) == version
     assert Identity("h" * 32, "s" * 32, bytes(16), version).software == version
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """What the Debian package lays on a hub; return its install.sh."""
+    folder = tmp_path / "package"
+    for name in ("systemd/install.sh", "config/hubd.toml"):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, folder / name)
+    ready = folder / "environment"
+    _command(ready, "pyvenv.cfg", "home = /usr/bin\n")
+    _command(ready / "bin", "python", PYTHON)
+    _command(ready / "bin", "hubd", "#!/opt/hubd/bin/python\n")
+    core = ready / "lib/python3.11/site-packages/hubcore"
+    core.mkdir(parents=True)
+    (core / "version.py").write_text('__version__ = "9.0+gpackaged"\n')
+    return folder / "systemd/install.sh"
+
+
+def test_a_package_puts_its_environment_in_force_as_an_installation_does(
+    machine: Machine, package: Path, tmp_path: Path
+) -> None:
+    machine.run(ROOT / "systemd/install.sh")
+    old = machine.version
+    said = machine.run(package, "packaged", state="active", keys="yes", CHANGED="bluetooth")
+    assert machine.version == "9.0+gpackaged"
+    assert f"hubd: 9.0+gpackaged is in force, in place of {old}. Look: hubctl status" in said
+    assert machine.told[1:] == ["daemon-reload", "try-restart bluetooth", "restart hubd"]
+    assert _tree(tmp_path / "opt") == {
+        f"hubd/{path}" for path in _tree(tmp_path / "package/environment")
+    }
+    assert sorted(path.name for path in (tmp_path / "opt").iterdir()) == ["hubd"]
+
+
+def test_bluetooth_is_left_alone_by_a_package_that_changes_nothing_of_it(
+    machine: Machine, package: Path
+) -> None:
+    machine.run(package, "packaged", state="active", keys="yes")
+    assert machine.told == ["daemon-reload", "restart hubd"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"CHECK": "78"}, "does not start with this hub's configuration or keys"),
+        ({"CHECK": "3"}, "whether the new version starts cannot be told"),
+        ({"OTHER": "1"}, "made for another Python than this machine's"),
+    ],
+)
+def test_a_package_that_does_not_suit_the_hub_leaves_the_version_before(
+    machine: Machine, package: Path, tmp_path: Path, fault: dict[str, str], said: str
+) -> None:
+    machine.run(ROOT / "systemd/install.sh")
+    old = machine.version
+    before = _tree(tmp_path / "opt")
+    assert said in machine.failed(package, "packaged", state="active", **fault)
+    assert machine.version == old
+    assert _tree(tmp_path / "opt") == before
+    assert machine.told == ["daemon-reload"]
+
+
+def test_the_first_package_on_a_machine_says_what_is_left_to_do(
+    machine: Machine, package: Path
+) -> None:
+    show = f"{package} packaged && cat /etc/hubd/hubd.toml"
+    said = machine.run("sh", "-c", show)
+    assert "9.0+gpackaged is installed in /opt/hubd. Left to do on the hub" in said
+    assert (ROOT / "config/hubd.toml").read_text() in said

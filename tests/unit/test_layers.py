@@ -26,7 +26,17 @@ IMPURE = frozenset(
 WORLDLY = frozenset({"socket", "sqlite3", "subprocess", "ssl"})
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
 CHANCE_CALLS = frozenset({"generate_private_key", "generate_key", "generate_parameters"})
-TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm", "hubsim")
+TOPS = (
+    "hubcore",
+    "drivers",
+    "hubd",
+    "hubctl",
+    "hubbridge",
+    "hubgateway",
+    "hubterm",
+    "hubupdate",
+    "hubsim",
+)
 FILES_A_ROOM_MAX = 12
 
 
@@ -79,6 +89,16 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.bridge": _room(
+        f"hubcore.bridge hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}",
+        "",
+        PURE,
+    ),
+    "hubcore.update": _room(
+        f"hubcore.update hubcore.calendar hubcore.codec hubcore.ports.clock {GROUND}", "", PURE
+    ),
+    "hubcore.update.slots": _room("hubcore.update.image", "", PURE),
+    "hubcore.update.health": _room("", "", PURE),
     "hubcore.ports": _room(
         f"hubcore.ports hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
@@ -244,6 +264,8 @@ ROOMS: dict[str, Room] = {
         "hubd.config.file hubcore.errors",
         "click",
     ),
+    "hubd.takeover": _room("hubd.takeover hubcore", "", WORLDLY),
+    "hubd.takeover.neighbours": _room("hubcore.update.packets", "", PURE),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room(
         "hubd.adapters.sqlite hubd.adapters.host.revocation_file hubcore", "", WORLDLY
@@ -314,6 +336,20 @@ ROOMS: dict[str, Room] = {
         "rich",
         PURE | {"curses"},
     ),
+    "hubbridge.__init__": _room("", "", PURE),
+    "hubbridge.config": _room(
+        "hubbridge.port.identity hubbridge.rules.room hubcore.errors", "msgspec", WORLDLY
+    ),
+    "hubbridge.port": _room("hubbridge.port hubbridge.rules hubcore", "cryptography"),
+    "hubbridge.rules": _room("hubbridge.rules hubcore", "", PURE),
+    "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
+    "hubbridge.rules.peers": _room("hubcore.codec.tls hubcore.errors", "cryptography", PURE),
+    "hubbridge.rules.room": _room("", "", PURE),
+    "hubbridge.rules.turns": _room("", "", PURE),
+    "hubbridge.store": _room("hubbridge.store hubbridge.rules hubcore", ""),
+    "hubbridge.store.jobs": _room(
+        "hubbridge.store.rows hubbridge.rules hubcore.errors hubcore.evidence.records", ""
+    ),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
@@ -330,6 +366,11 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.presence": _room("hubgateway.rules.lanes hubcore", "", PURE),
     "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
+    "hubupdate": _room("hubupdate hubcore", "tuf"),
+    "hubupdate.carrier": _room("hubcore.errors", "", PURE),
+    "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),
+    "hubupdate.hub": _room("hubcore.update", "", PURE),
+    "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
@@ -589,8 +630,10 @@ def _files() -> list[tuple[str, Path]]:
         (ROOT, "drivers"),
         (ROOT, "hubd"),
         (ROOT, "hubctl"),
+        (ROOT, "hubbridge"),
         (ROOT, "hubgateway"),
         (ROOT, "hubterm"),
+        (ROOT, "hubupdate"),
         (ROOT / "hardware-sim", "hubsim"),
     ):
         for path in sorted((base / top).rglob("*.py")):
@@ -632,7 +675,7 @@ def test_a_line_holds_one_thought() -> None:
         for path in sorted(folder.rglob("*.py"))
         for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert len(folders) == 9
+    assert len(folders) == 11
     assert wrong == []
 
 
@@ -994,7 +1037,16 @@ def test_a_module_that_does_not_say_what_it_is_is_noticed(source: str) -> None:
 
 
 DISTRIBUTIONS = {
-    ".": ("hubcore", "drivers", "hubd", "hubctl", "hubgateway", "hubterm"),
+    ".": (
+        "hubcore",
+        "drivers",
+        "hubd",
+        "hubctl",
+        "hubbridge",
+        "hubgateway",
+        "hubterm",
+        "hubupdate",
+    ),
     "hardware-sim": ("hubsim",),
 }
 """The folder of each distribution, and what it brings."""

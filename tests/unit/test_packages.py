@@ -50,6 +50,7 @@ BUILD_PARTS = (
     "hubctl",
     "hubgateway",
     "hubterm",
+    "hubupdate",
     "hardware-sim",
 )
 PLACES = {

@@ -10,6 +10,7 @@ import asyncio
 import sys
 
 from tests.vectors import (
+    cases_bridge,
     cases_decide,
     cases_encoding,
     cases_known,
@@ -33,6 +34,7 @@ PARTS = {
     "phone_link": cases_phone_link,
     "known": cases_known,
     "wire": cases_wire,
+    "bridge": cases_bridge,
 }
 
 

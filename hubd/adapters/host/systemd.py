@@ -4,10 +4,12 @@ Laws:
 1. Without $NOTIFY_SOCKET nothing is sent and nothing fails.
 2. A message never waits: the socket is non-blocking. A lost one is no error of the daemon.
 3. The watchdog is fed at half its time, and only while `alive` says so.
+4. Who must know that systemd has acted on what was said asks for the barrier, and bounds the wait.
 """
 
 from __future__ import annotations
 
+import array
 import asyncio
 import os
 import socket
@@ -57,6 +59,29 @@ class Notifier:
         """Say STOPPING=1: the stop has begun."""
         return self._send("STOPPING=1")
 
+    def main_process(self, process_id: int) -> bool:
+        """Say MAINPID=: that process of this unit is its main one from now on.
+
+        systemd hears this process no more then, if the unit has `NotifyAccess=main`.
+        """
+        return self._send(f"MAINPID={process_id}")
+
+    async def barrier(self, wait_seconds: float) -> bool:
+        """Return whether systemd has read all that was said before (sd_notify_barrier(3)).
+
+        It closes the descriptor that it is given, once it has. It does so also when it takes what
+        was said from somebody else alone.
+        """
+        reads, writes = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            sent = self._send("BARRIER=1", writes)
+        finally:
+            os.close(writes)
+        try:
+            return sent and await _ended(reads, wait_seconds)
+        finally:
+            os.close(reads)
+
     async def feed_watchdog(self, alive: Callable[[], bool]) -> None:
         """Say WATCHDOG=1 for as long as `alive()`; return at once when nobody watches.
 
@@ -70,16 +95,33 @@ class Notifier:
             fed = alive() and self._send("WATCHDOG=1")
             await asyncio.sleep(feed_seconds if fed else feed_seconds / 8)
 
-    def _send(self, message: str) -> bool:
+    def _send(self, message: str, *descriptors: int) -> bool:
         """Send one message; return whether it went."""
         if not self._address:
             return False
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+        beside = [rights] if descriptors else []
         try:
             with socket.socket(socket.AF_UNIX, _DATAGRAMS) as connection:
-                connection.sendto(message.encode(), self._address)
+                connection.sendmsg([message.encode()], beside, 0, self._address)
         except OSError:
             return False
         return True
+
+
+async def _ended(reads: int, wait_seconds: float) -> bool:
+    """Return whether the other end of the pipe is closed everywhere within this time."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(reads, ended.set)
+    try:
+        async with asyncio.timeout(wait_seconds):
+            await ended.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(reads)
+    return True
 
 
 def _address(name: str) -> str:

@@ -1,0 +1,84 @@
+"""A bridge's configuration: one TOML file, checked before the start.
+
+Laws:
+1. A key that is unknown, missing or of the wrong type refuses the start.
+2. A secret is in a file of its own. A relative path is beside the configuration;
+   `credential:NAME` is what systemd hands over.
+3. Whether the files belong together is for their readers to judge.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from hubbridge.port.identity import IdentityFiles
+from hubbridge.rules.room import RoomLimits
+from hubcore.errors import ConfigError
+
+DEFAULT_PORT = 7715
+_CREDENTIAL = "credential:"
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_MIB = 1 << 20
+
+Label = Annotated[str, Meta(pattern=r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z")]
+"""A part of a name in TLS (`hubcore.codec.tls`)."""
+
+
+class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the hubs' records may take on the disk."""
+
+    budget_mib: Annotated[int, Meta(ge=16, le=1 << 20)] = 2048
+    hubs: Annotated[int, Meta(ge=1, le=1024)] = 128
+    free_mib: Annotated[int, Meta(ge=8, le=1 << 16)] = 32
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    site: Label
+    name: Label
+    listen: str
+    tls_key: str
+    tls_certificate: str
+    tls_authority: str
+    port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
+    records: str = "/var/lib/hubbridge/bridge.db"
+    room: Room = msgspec.field(default_factory=Room)
+
+    def limits(self) -> RoomLimits:
+        """Return what hubs may put on the disk."""
+        return RoomLimits(
+            budget_bytes=self.room.budget_mib * _MIB,
+            hubs_max=self.room.hubs,
+            free_bytes_min=self.room.free_mib * _MIB,
+        )
+
+    def files(self, config_file: Path) -> IdentityFiles:
+        """Return where the bridge's key and certificates lie (law 2)."""
+        return IdentityFiles(
+            key=_place_of(self.tls_key, config_file),
+            certificate=_place_of(self.tls_certificate, config_file),
+            authority=_place_of(self.tls_authority, config_file),
+        )
+
+
+def load(path: Path) -> Config:
+    """Read a bridge's file. Raise ConfigError."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Config)
+    except OSError as error:
+        raise ConfigError(f"hubbridge: {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise ConfigError(f"hubbridge: {path}: {error}") from error
+
+
+def _place_of(named: str, config_file: Path) -> Path:
+    credential = named.removeprefix(_CREDENTIAL)
+    if credential == named:
+        return config_file.parent / named
+    return Path(os.environ.get(_CREDENTIALS, "/run/credentials")) / credential

@@ -1,0 +1,1 @@
+"""What a bridge keeps on its disk, in SQLite."""

@@ -1,0 +1,300 @@
+"""What is asked of a bridge's file: each job runs inside the transaction of its batch.
+
+Laws:
+1. A job changes the file and the batch's own `hubs`, and both count only after the commit.
+2. A refusal is a value. What a job raises undoes its whole batch, so a value that cannot be written
+   is refused where the job is made.
+3. A record that is missing or damaged here is no fork of the hub. Before a hub is said to have one,
+   what is held of it is proven. What does not prove itself goes, and the rule is asked once more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from hubbridge.rules.kept import Judged, Kept, judge, let_go, resume, told_durable
+from hubbridge.rules.peers import Ends
+from hubbridge.rules.room import RoomLimits, bytes_of, has_room
+from hubbridge.store import rows
+from hubbridge.store.rows import HubRow
+from hubcore.errors import StoreError
+from hubcore.evidence.records import Head, StoredRecord
+
+RELEASE_RECORDS = 256
+"""So many records go at once: whoever waits for a record waits for one such step at most."""
+
+_NUMBER_MAX = (1 << 63) - 1
+_T = TypeVar("_T")
+_Result = TypeVar("_Result", covariant=True)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction: the connection, and all hubs as they are in it."""
+
+    connection: sqlite3.Connection
+    limits: RoomLimits
+    hubs: dict[str, HubRow]
+    ends: Ends
+    is_tight: bool = False
+    """The disk has no room for records (`room`, law 5)."""
+    proven: dict[str, Head] = field(default_factory=dict)
+    """The last record of each hub that was read and proven: the next read goes on from there."""
+
+    def used(self) -> dict[str, int]:
+        """Return the bytes of each hub."""
+        return {name: row.used_bytes for name, row in self.hubs.items()}
+
+    def put(self, hub: str, row: HubRow) -> None:
+        """Write what is held of a hub."""
+        if self.hubs.get(hub) != row:
+            rows.write_hub(self.connection, row)
+            self.hubs[hub] = row
+
+
+class Job(Protocol[_Result]):
+    """Something that is done in a batch."""
+
+    def run(self, batch: Batch) -> _Result:
+        """Do it (laws 1 and 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Whether a hub may send what follows the head that it named; `why` not, as text."""
+
+    why: str = ""
+    full: bool = False
+    """There is no place for one more hub."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A hub names the record before its next one."""
+
+    hub: str
+    before: Head
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.before.number)
+
+    def run(self, batch: Batch) -> Resumed:
+        """Open a span, unless the record lies in one."""
+        row = batch.hubs.get(self.hub)
+        if row is None:
+            if len(batch.hubs) >= batch.limits.hubs_max:
+                return Resumed("the bridge has as many hubs as it takes", full=True)
+            row = rows.add_hub(batch.connection, self.hub)
+            batch.hubs[self.hub] = row
+        row, found = _asked(
+            batch,
+            row,
+            ask=lambda one: resume(one.kept, self.before, _lookup(batch, one)),
+            is_fork=lambda answer: isinstance(answer, str),
+        )
+        if isinstance(found, Kept):
+            row = replace(row, kept=found)
+        batch.put(self.hub, row)
+        return Resumed(found if isinstance(found, str) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What became of the records that a hub sent, by their numbers.
+
+    `held` are on the disk. `apart` follow nothing that is held. `refused` have no room. `fork` says
+    why the hub's records are no longer one story.
+    """
+
+    held: tuple[int, ...] = ()
+    apart: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
+    fork: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A hub sends records."""
+
+    hub: str
+    records: tuple[StoredRecord, ...]
+
+    def run(self, batch: Batch) -> Offered:
+        """Write those that are new, as far as there is room."""
+        row = batch.hubs.get(self.hub)
+        if row is None:
+            return Offered(apart=tuple(one.number for one in self.records))
+        row, judged = _asked(
+            batch,
+            row,
+            ask=lambda one: judge(one.kept, self.records, _lookup(batch, one)),
+            is_fork=lambda answer: bool(answer.fork),
+        )
+        without = _without_room(batch, self.hub, judged)
+        if without:
+            few = [one for one in self.records if one.number not in without]
+            judged = judge(row.kept, few, _lookup(batch, row))
+        row = rows.insert_records(batch.connection, row, judged.kept, judged.new)
+        batch.put(self.hub, row)
+        held = {one.number for one in judged.new} | set(judged.repeated)
+        return Offered(
+            held=tuple(sorted(held)),
+            apart=tuple(sorted(set(judged.apart))),
+            refused=tuple(sorted(without)),
+            fork=judged.fork,
+        )
+
+
+def _without_room(batch: Batch, hub: str, judged: Judged) -> frozenset[int]:
+    """Return the new records that have no room: the first one that has none, and all after it."""
+    if batch.is_tight:
+        return frozenset(one.number for one in judged.new)
+    used = batch.used()
+    more = 0
+    for place, record in enumerate(judged.new):
+        more += bytes_of(record.body)
+        if not has_room(batch.limits, used, hub, more):
+            return frozenset(one.number for one in judged.new[place:])
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """The backend has all records of a hub up to this number."""
+
+    hub: str
+    number: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.number)
+
+    def run(self, batch: Batch) -> None:
+        """Note it. The records go in steps later."""
+        row = batch.hubs.get(self.hub)
+        if row is not None:
+            batch.put(self.hub, replace(row, kept=told_durable(row.kept, self.number)))
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One step of letting go: of the hub that has most to let go."""
+
+    most: int = RELEASE_RECORDS
+
+    def run(self, batch: Batch) -> bool:
+        """Let go; tell whether there is more."""
+        waiting = {name: row.kept.releasable for name, row in batch.hubs.items()}
+        hub = max(waiting, key=lambda name: waiting[name], default="")
+        if not waiting.get(hub):
+            return False
+        row, (kept, gone) = _asked(
+            batch,
+            batch.hubs[hub],
+            ask=lambda one: let_go(one.kept, self.most, _lookup(batch, one)),
+            is_fork=lambda _: False,
+        )
+        batch.put(hub, rows.delete_records(batch.connection, row, kept, gone))
+        return any(one.kept.releasable for one in batch.hubs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Records of a hub after a number, each proven: for the backend."""
+
+    hub: str
+    after: int
+    most: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.after)
+
+    def run(self, batch: Batch) -> tuple[StoredRecord, ...]:
+        """Return what is held without a gap; nothing when the next number is not held."""
+        row = batch.hubs.get(self.hub)
+        spans = () if row is None else row.kept.spans
+        span = next((one for one in spans if self.after + 1 in one), None)
+        if row is None or span is None:
+            return ()
+        known = batch.proven.pop(self.hub, span.before)
+        proven = rows.Proven((), known)
+        if known.number != self.after:
+            proven = rows.walk_to(batch.connection, row, span, self.after)
+        if not proven.damaged:
+            proven = rows.proven_records(batch.connection, row, span, proven.head, self.most)
+        if proven.damaged:
+            batch.put(self.hub, rows.drop_damaged(batch.connection, row, proven.head))
+        else:
+            batch.proven[self.hub] = proven.head
+        return proven.records
+
+
+@dataclass(frozen=True, slots=True)
+class TakeEnds:
+    """A list of whom the site has ended."""
+
+    offered: Ends
+
+    def run(self, batch: Batch) -> Ends:
+        """Write it, if it is a newer one; return the list that counts."""
+        if self.offered.version > batch.ends.version:
+            rows.write_ends(batch.connection, self.offered)
+            batch.ends = self.offered
+        return batch.ends
+
+
+@dataclass(slots=True)
+class Opened:
+    """What a start found in the file."""
+
+    damaged: list[str] = field(default_factory=list)
+    """The hubs of which something did not prove itself and went."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProveEnds:
+    """The look of a start at each hub."""
+
+    def run(self, batch: Batch) -> Opened:
+        """Prove the hubs whose spans do not agree with their records."""
+        opened = Opened()
+        for name, row in list(batch.hubs.items()):
+            if not rows.ends_agree(batch.connection, row):
+                batch.put(name, rows.without_damaged(batch.connection, row))
+                opened.damaged.append(name)
+        return opened
+
+
+def _check_number(number: int) -> None:
+    if not 0 <= number <= _NUMBER_MAX:
+        raise ValueError(f"{number} is no record's number")
+
+
+def _lookup(batch: Batch, row: HubRow) -> Callable[[int], bytes]:
+    return rows.hashes_of(batch.connection, row)
+
+
+def _asked(
+    batch: Batch,
+    row: HubRow,
+    ask: Callable[[HubRow], _T],
+    is_fork: Callable[[_T], bool],
+) -> tuple[HubRow, _T]:
+    """Ask a rule about a hub; if the disk may be at fault, prove and ask again (law 3).
+
+    The hub that is returned is the one that the answer is about.
+    """
+    try:
+        answer = ask(row)
+    except StoreError:
+        pass
+    else:
+        if not is_fork(answer):
+            return row, answer
+    proven = rows.without_damaged(batch.connection, row)
+    return proven, ask(proven)

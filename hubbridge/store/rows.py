@@ -1,0 +1,220 @@
+"""Rows of a bridge's file, as values and back.
+
+Laws:
+1. What a hub is known to hold is believed only if the ends of its spans are there and agree. Else
+   all of it is proven, and what does not prove itself goes: the hub sends it again.
+2. Each record is held against its predecessor's hash when it is read. One that does not follow is
+   never given out.
+3. Nothing here commits: a caller's transaction has all of a change, or nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field, replace
+
+from hubbridge.rules.kept import HashOf, Kept, Span, cut_after
+from hubbridge.rules.peers import Ends
+from hubbridge.rules.room import RECORD_OVERHEAD_BYTES, bytes_of
+from hubcore.errors import AuditError, StoreError
+from hubcore.evidence.records import Head, StoredRecord, follows
+
+_NUMBERS_A_READ = 256
+
+
+@dataclass(frozen=True, slots=True)
+class HubRow:
+    """A hub as it lies in the file."""
+
+    id: int
+    kept: Kept = field(default_factory=Kept)
+    used_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Records that follow one another; `damaged`: the next one is there and does not."""
+
+    records: tuple[StoredRecord, ...]
+    head: Head
+    damaged: bool = False
+
+
+def load_hubs(connection: sqlite3.Connection) -> dict[str, HubRow]:
+    """Return all hubs as they lie in the file. Raise StoreError for what no bridge has written."""
+    rows = connection.execute("SELECT id, name, durable, used_bytes FROM hubs ORDER BY id")
+    return {
+        name: HubRow(hub, Kept(_load_spans(connection, hub), durable), used_bytes)
+        for hub, name, durable, used_bytes in rows.fetchall()
+    }
+
+
+def _load_spans(connection: sqlite3.Connection, hub: int) -> tuple[Span, ...]:
+    rows = connection.execute(
+        "SELECT before, before_hash, newest, newest_hash FROM spans WHERE hub = ? ORDER BY before",
+        (hub,),
+    )
+    return tuple(
+        Span(Head(before, before_hash), Head(newest, newest_hash))
+        for before, before_hash, newest, newest_hash in rows
+    )
+
+
+def ends_agree(connection: sqlite3.Connection, row: HubRow) -> bool:
+    """Tell whether the first and the last record of each span are what the span says (law 1)."""
+    for span in row.kept.spans:
+        if len(span) == 0:
+            continue
+        first = load_records(connection, row.id, span.before.number, 1)
+        last = load_records(connection, row.id, span.newest.number - 1, 1)
+        if not first or not last or Head(last[0].number, last[0].hash) != span.newest:
+            return False
+        try:
+            follows(span.before, first[0])
+        except AuditError:
+            return False
+    return True
+
+
+def without_damaged(connection: sqlite3.Connection, row: HubRow) -> HubRow:
+    """Prove all that is held of a hub, and delete what does not prove itself (law 1)."""
+    for span in row.kept.spans:
+        proven = walk_to(connection, row, span, span.newest.number)
+        if proven.damaged:
+            row = drop_damaged(connection, row, proven.head)
+    return row
+
+
+def add_hub(connection: sqlite3.Connection, name: str) -> HubRow:
+    """Write a hub that is new here."""
+    made = connection.execute(
+        "INSERT INTO hubs (name, durable, used_bytes) VALUES (?, 0, 0)", (name,)
+    )
+    return HubRow(made.lastrowid or 0)
+
+
+def write_hub(connection: sqlite3.Connection, row: HubRow) -> None:
+    """Write what is held of a hub; its records are written apart."""
+    connection.execute(
+        "UPDATE hubs SET durable = ?, used_bytes = ? WHERE id = ?",
+        (row.kept.durable, row.used_bytes, row.id),
+    )
+    connection.execute("DELETE FROM spans WHERE hub = ?", (row.id,))
+    connection.executemany(
+        "INSERT INTO spans VALUES (?, ?, ?, ?, ?)",
+        [
+            (row.id, one.before.number, one.before.hash, one.newest.number, one.newest.hash)
+            for one in row.kept.spans
+        ],
+    )
+
+
+def insert_records(
+    connection: sqlite3.Connection, row: HubRow, kept: Kept, records: list[StoredRecord]
+) -> HubRow:
+    """Write new records, and return the hub with them; `kept` is what is held then."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
+        [(row.id, one.number, one.body, one.hash) for one in records],
+    )
+    more = sum(bytes_of(one.body) for one in records)
+    return replace(row, kept=kept, used_bytes=row.used_bytes + more)
+
+
+def delete_records(connection: sqlite3.Connection, row: HubRow, kept: Kept, gone: range) -> HubRow:
+    """Delete records, and return the hub without them; `kept` is what is held then."""
+    if not gone:
+        return replace(row, kept=kept)
+    among = (row.id, gone.start, gone.stop)
+    (less,) = connection.execute(
+        f"SELECT coalesce(sum(length(body) + {RECORD_OVERHEAD_BYTES}), 0) FROM records "  # noqa: S608
+        "WHERE hub = ? AND number >= ? AND number < ?",
+        among,
+    ).fetchone()
+    connection.execute("DELETE FROM records WHERE hub = ? AND number >= ? AND number < ?", among)
+    return replace(row, kept=kept, used_bytes=max(0, row.used_bytes - less))
+
+
+def hashes_of(connection: sqlite3.Connection, row: HubRow) -> HashOf:
+    """Return what looks up a hash of this hub."""
+
+    def hash_of(number: int) -> bytes:
+        found = connection.execute(
+            "SELECT hash FROM records WHERE hub = ? AND number = ?", (row.id, number)
+        ).fetchone()
+        if found is None:
+            raise StoreError(f"record {number} of a hub is missing in the bridge's records")
+        hash_: bytes = found[0]
+        return hash_
+
+    return hash_of
+
+
+def load_records(
+    connection: sqlite3.Connection, hub: int, after: int, most: int
+) -> list[StoredRecord]:
+    """Return records as they lie in the file, unproven."""
+    rows = connection.execute(
+        "SELECT number, body, hash FROM records WHERE hub = ? AND number > ? "
+        "ORDER BY number LIMIT ?",
+        (hub, after, most),
+    )
+    return [StoredRecord(number, body, hash_) for number, body, hash_ in rows]
+
+
+def proven_records(
+    connection: sqlite3.Connection, row: HubRow, span: Span, known: Head, most: int
+) -> Proven:
+    """Return at most `most` records of a span after a known head, each proven (law 2).
+
+    Where the last one is another than the span says, all of the span is damaged.
+    """
+    wanted = min(most, span.newest.number - known.number)
+    proven: list[StoredRecord] = []
+    head = known
+    for record in load_records(connection, row.id, known.number, wanted):
+        try:
+            follows(head, record)
+        except AuditError:
+            return Proven(tuple(proven), head, damaged=True)
+        proven.append(record)
+        head = Head(record.number, record.hash)
+    if head.number == span.newest.number and head != span.newest:
+        return Proven((), span.before, damaged=True)
+    return Proven(tuple(proven), head, damaged=len(proven) < wanted)
+
+
+def walk_to(connection: sqlite3.Connection, row: HubRow, span: Span, number: int) -> Proven:
+    """Prove a span from its beginning up to a record; return its head, and no records."""
+    proven = Proven((), span.before)
+    while proven.head.number < number and not proven.damaged:
+        most = min(_NUMBERS_A_READ, number - proven.head.number)
+        proven = proven_records(connection, row, span, proven.head, most)
+    return replace(proven, records=())
+
+
+def drop_damaged(connection: sqlite3.Connection, row: HubRow, proven: Head) -> HubRow:
+    """Delete what follows the last proven record in its span; the hub sends it again."""
+    kept, gone = cut_after(row.kept, proven)
+    return delete_records(connection, row, kept, gone)
+
+
+def load_ends(connection: sqlite3.Connection) -> Ends:
+    """Return the list of ends, an empty one where none was taken."""
+    found = connection.execute("SELECT version FROM ends").fetchone()
+    hubs = connection.execute("SELECT name FROM ended_hubs")
+    keys = connection.execute("SELECT digest FROM ended_keys")
+    return Ends(
+        version=0 if found is None else found[0],
+        hubs=frozenset(name for (name,) in hubs),
+        keys=frozenset(digest for (digest,) in keys),
+    )
+
+
+def write_ends(connection: sqlite3.Connection, ends: Ends) -> None:
+    """Put a list of ends in the place of the one before."""
+    connection.execute("DELETE FROM ended_hubs")
+    connection.execute("DELETE FROM ended_keys")
+    connection.execute("INSERT OR REPLACE INTO ends VALUES (1, ?)", (ends.version,))
+    connection.executemany("INSERT INTO ended_hubs VALUES (?)", [(one,) for one in ends.hubs])
+    connection.executemany("INSERT INTO ended_keys VALUES (?)", [(one,) for one in ends.keys])

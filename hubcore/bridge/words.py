@@ -1,0 +1,19 @@
+"""What hub and bridge call things in their messages, and how large those may be."""
+
+from __future__ import annotations
+
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
+
+PROTOCOL = 1
+"""Of the talk between hub and bridge; the uplink counts its own."""
+DOCUMENT_BYTES = 1024
+"""A signed document that a bridge carries: an order, a mandate, a receipt or a testimony."""
+FROM_HUB_BYTES = MAX_RECORD_BYTES + 64
+"""The longest message of a hub: a record."""
+FROM_BRIDGE_BYTES = MAX_MESSAGE_BYTES
+"""The longest message of a bridge: a policy."""
+FIRST_BYTES = 512
+"""The longest first message of either side. Until it has come, nothing longer is read."""
+AGE_SECONDS_MAX = 0xFFFFFFFF
+FULL_SECONDS_MAX = 600
+"""The longest pause that a full bridge asks for."""

@@ -1,0 +1,1 @@
+"""hubupdate: brings a new version of hubd into the other slot, and knows nothing of hubd."""

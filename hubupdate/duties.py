@@ -1,0 +1,175 @@
+"""The duties of an update, one at a time: what `hubcore.update.slots` says is done here.
+
+Laws:
+1. Each step reads the state from the disk, does its duty, and keeps the state that follows. Nothing
+   that a step needs lies in memory alone, so a program that died goes on as another.
+2. A step waits for nobody: it does what can be done now, and tells what came of it.
+3. What was there before a switch is kept before it.
+4. An update before its switch is given up when the plan holds it, or names another image.
+5. A person's return to the version before waits for rest at the doors, and for no plan and no time.
+6. A carrier, a list or a disk that fails ends the step, never the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import assert_never
+
+from hubcore.calendar.schedule import WallTime
+from hubcore.errors import ExpiredError, HubError, StoreError
+from hubcore.ports.clock import Clock
+from hubcore.update.belief import belief
+from hubcore.update.director import CLOCK_SECONDS, Word, may_fetch, may_switch
+from hubcore.update.health import Trial, Verdict, look
+from hubcore.update.image import Image
+from hubcore.update.plan import Plan
+from hubcore.update.slots import Duty, Event, Refusal, Slots, begin, take
+from hubupdate.disk import Disk
+from hubupdate.hub import Hub
+from hubupdate.trust import Trust
+
+Outcome = Event | Word | Refusal | Verdict | None
+"""What came of a step; None where there is no plan."""
+
+
+_ENDINGS = {
+    Verdict.WELL: Event.FOUND_WELL,
+    Verdict.ILL: Event.FOUND_ILL,
+    Verdict.UNSEEN: Event.FOUND_UNSEEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who this hub is for a plan."""
+
+    hub: str
+    channel: str
+    zone: tzinfo
+
+
+class Duties:
+    """Does the duties of one hub. Whoever calls it holds the disk's lock."""
+
+    def __init__(self, disk: Disk, trust: Trust, hub: Hub, clock: Clock, place: Place) -> None:
+        self._disk = disk
+        self._trust = trust
+        self._hub = hub
+        self._clock = clock
+        self._place = place
+        self._trial: Trial | None = None
+
+    def step(self) -> Outcome:
+        """Do what is to be done now. Raise TrustError, LinkError, StoreError."""
+        slots = self._disk.state()
+        if slots.other is None:
+            return self._begin(slots)
+        match slots.duty:
+            case Duty.NOTHING:
+                return self._begin(slots)
+            case Duty.WRITE:
+                return self._write(slots, slots.other)
+            case Duty.SELF_TEST:
+                return self._self_test(slots, slots.other)
+            case Duty.WAIT:
+                return self._wait(slots, slots.other)
+            case Duty.POINT_TO_OTHER:
+                return self._switch(slots)
+            case Duty.WATCH:
+                return self._watch(slots)
+            case Duty.POINT_BACK:
+                return self._return(slots)
+        assert_never(slots.duty)
+
+    def _plan(self) -> Plan | None:
+        """Return the plan of now. Raise TrustError, LinkError, StoreError."""
+        at = self._clock.wall()
+        plan = self._trust.plan_of(
+            self._place.channel, belief(self._clock.state(), at, signed_floor=0)
+        )
+        if plan is not None and plan.issued > at + CLOCK_SECONDS:
+            raise ExpiredError("the director's plan was signed later than this hub's clock says")
+        return plan
+
+    def _begin(self, slots: Slots) -> Outcome:
+        plan = self._plan()
+        if plan is None:
+            return None
+        word = may_fetch(plan, self._place.hub, self._clock.wall())
+        if word is not Word.GO:
+            return word
+        sees_all = slots.doubt is None or self._disk.before() <= self._hub.seen()
+        after = begin(slots, plan.image, sees_all)
+        if isinstance(after, Slots):
+            self._disk.keep_state(after)
+            return word
+        return after
+
+    def _write(self, slots: Slots, image: Image) -> Outcome:
+        try:
+            self._disk.write_image(slots.well.other, image, self._trust.pieces(image))
+        except HubError:
+            self._keep(Event.NOT_WRITTEN)
+            raise
+        return self._keep(Event.PROVEN_ON_DISK)
+
+    def _self_test(self, slots: Slots, image: Image) -> Outcome:
+        if not self._is_whole(slots, image):
+            return self._keep(Event.NOT_WRITTEN)
+        passed = self._hub.passes_its_test(self._disk.image_file(slots.well.other))
+        return self._keep(Event.TEST_PASSED if passed else Event.TEST_FAILED)
+
+    def _wait(self, slots: Slots, image: Image) -> Outcome:
+        word = Word.GO if slots.by_person else self._word(image)
+        if word is None or word is Word.HELD:
+            return self._keep(Event.GIVEN_UP)
+        if word is not Word.GO or not self._hub.is_at_rest():
+            return word
+        if not self._is_whole(slots, image):
+            return self._keep(Event.NOT_WRITTEN)
+        self._disk.keep_before(self._hub.seen())
+        return self._keep(Event.MAY_SWITCH)
+
+    def _word(self, image: Image) -> Word | None:
+        """Return what the plan says of a switch to this image; None when it names another."""
+        plan = self._plan()
+        if plan is None or plan.image.digest != image.digest:
+            return None
+        at = self._clock.wall()
+        return may_switch(plan, self._place.hub, at, WallTime.at(at, self._place.zone))
+
+    def _switch(self, slots: Slots) -> Outcome:
+        self._disk.point(slots.well.other)
+        took_over = self._hub.switch(slots.well.other)
+        return self._keep(Event.TAKEN_OVER if took_over else Event.NOT_TAKEN_OVER)
+
+    def _watch(self, slots: Slots) -> Outcome:
+        now = self._clock.monotonic()
+        trial = self._trial or Trial(began=now, unseen=self._disk.before())
+        self._trial = look(trial, self._hub.look(), now)
+        verdict = self._trial.verdict
+        if verdict is Verdict.GOES_ON:
+            return verdict
+        self._trial = None
+        return self._keep(_ENDINGS[verdict])
+
+    def _return(self, slots: Slots) -> Outcome:
+        self._trial = None
+        self._disk.point(slots.well)
+        return self._keep(Event.BACK) if self._hub.switch(slots.well) else Event.NOT_TAKEN_OVER
+
+    def _is_whole(self, slots: Slots, image: Image) -> bool:
+        try:
+            self._disk.prove_image(slots.well.other, image)
+        except HubError:
+            return False
+        return True
+
+    def _keep(self, event: Event) -> Outcome:
+        """Keep what follows from an event; a start meanwhile may have changed the state."""
+        after = take(self._disk.state(), event)
+        if isinstance(after, Refusal):
+            raise StoreError(f"the state changed meanwhile: {event.value}, and {after.value}")
+        self._disk.keep_state(after)
+        return event

@@ -1,0 +1,257 @@
+"""The messages between hub and bridge: what each side reads, and what no bridge may say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.from_backend import (
+    Acknowledge,
+    Certificate,
+    Halt,
+    Held,
+    NewPolicy,
+    Pieces,
+    Pong,
+    Probe,
+    Release,
+    RotateKey,
+    TlsCertificate,
+)
+from hubcore.backend.uplink.from_hub import (
+    Alive,
+    CertificateRequest,
+    Evidence,
+    Measured,
+    Notice,
+    OrderResult,
+    PiecesWanted,
+    Ping,
+    PolicyResult,
+    Telemetry,
+)
+from hubcore.backend.uplink.words import MAX_RECORD_BYTES, Cause, OrderOutcome
+from hubcore.bridge import codec
+from hubcore.bridge.codec import decode_from_bridge, decode_from_hub, encode
+from hubcore.bridge.from_bridge import (
+    BridgeWelcome,
+    CarriedMandate,
+    CarriedOrder,
+    CarriedReceipt,
+    FromBridge,
+    Full,
+    Witnessed,
+)
+from hubcore.bridge.from_hub import FromHub, HubHello
+from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES, FROM_BRIDGE_BYTES, FROM_HUB_BYTES
+from hubcore.codec import cbor
+from hubcore.device.state import Quantity
+from hubcore.errors import FrameError
+
+HASH = bytes(range(32))
+HIGHEST = 2**63 - 1
+HELLO = HubHello(
+    protocol=1,
+    hub="hub-1",
+    site="site-1",
+    boot_id=bytes(16),
+    software="0.1.0",
+    policy_version=3,
+    policy_digest=bytes(32),
+    durable=11,
+    durable_hash=bytes(32),
+    last_record=12,
+    head_hash=HASH,
+    time_ms=1_800_000_000_000,
+)
+WELCOME = BridgeWelcome(1, "bridge-1", "site-1", 1_800_000_000_000, 12, HASH, None)
+LARGEST_HELLO = HubHello(
+    255,
+    "h" * 32,
+    "s" * 32,
+    bytes(16),
+    "v" * 32,
+    HIGHEST,
+    HASH,
+    HIGHEST,
+    HASH,
+    HIGHEST,
+    HASH,
+    HIGHEST,
+)
+FROM_HUB: list[FromHub] = [
+    HELLO,
+    LARGEST_HELLO,
+    Evidence(13, bytes(MAX_RECORD_BYTES), HASH),
+    Notice(14, b"\xa0", HASH),
+    PolicyResult(3, ""),
+    Ping(bytes(8)),
+    OrderResult(bytes(16), OrderOutcome.TAKEN, ""),
+    Telemetry((Measured("sensor-1", Quantity.TEMPERATURE, 21_500, 3),)),
+    Alive(bytes(8)),
+    PiecesWanted((HASH,)),
+    CertificateRequest(HASH, 1_800_000_000),
+]
+FROM_BRIDGE: list[FromBridge] = [
+    WELCOME,
+    BridgeWelcome(255, "b" * 32, "s" * 32, HIGHEST, HIGHEST, HASH, 0xFFFFFFFF),
+    Held((1, HIGHEST)),
+    NewPolicy(b"policy"),
+    Pieces((b"piece",)),
+    Pong(bytes(8), 1),
+    Probe(bytes(8)),
+    Halt(Cause.FORK, 12, HASH, "another record 12"),
+    Certificate(b"certificate"),
+    TlsCertificate(b"certificate"),
+    CarriedReceipt(b"r"),
+    CarriedOrder(bytes(DOCUMENT_BYTES)),
+    CarriedMandate(b"m"),
+    Witnessed(b"w"),
+    Full(600),
+]
+
+
+def changed(message: FromHub | FromBridge, at: int, value: object) -> bytes:
+    """The message's bytes with another value in one place; 0 is its type."""
+    values = cbor.decode(encode(message))
+    values[at] = value
+    return cbor.encode(values)
+
+
+@pytest.mark.parametrize("message", FROM_HUB, ids=lambda message: type(message).__name__)
+def test_what_a_hub_says_survives_the_wire(message: FromHub) -> None:
+    data = encode(message)
+    assert decode_from_hub(data) == message
+    assert len(data) <= type(message).CEILING <= FROM_HUB_BYTES
+    with pytest.raises(FrameError):  # law 3
+        decode_from_bridge(data)
+
+
+@pytest.mark.parametrize("message", FROM_BRIDGE, ids=lambda message: type(message).__name__)
+def test_what_a_bridge_says_survives_the_wire(message: FromBridge) -> None:
+    data = encode(message)
+    assert decode_from_bridge(data) == message
+    assert len(data) <= type(message).CEILING <= FROM_BRIDGE_BYTES
+    with pytest.raises(FrameError):  # law 3
+        decode_from_hub(data)
+
+
+def test_every_message_is_tried() -> None:
+    assert {type(message) for message in FROM_HUB} == set(codec.FROM_HUB.values())
+    assert {type(message) for message in FROM_BRIDGE} == set(codec.FROM_BRIDGE.values())
+
+
+def test_a_message_of_both_talks_has_the_same_bytes() -> None:  # law 1
+    shared: list[Any] = [
+        message
+        for message in (*FROM_HUB, *FROM_BRIDGE)
+        if type(message) in (*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values())
+    ]
+    assert len(shared) == 17
+    for message in shared:
+        assert encode(message) == uplink.encode(message)
+
+
+def test_no_type_means_two_things() -> None:  # law 2
+    own: set[Any] = {
+        HubHello,
+        BridgeWelcome,
+        CarriedReceipt,
+        CarriedOrder,
+        CarriedMandate,
+        Witnessed,
+        Full,
+    }
+    taken = {*uplink.FROM_HUB, *uplink.FROM_BACKEND}
+    assert not taken & {kind.TYPE for kind in own}
+    assert len({*codec.FROM_HUB, *codec.FROM_BRIDGE}) == len(codec.FROM_HUB) + len(
+        codec.FROM_BRIDGE
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Acknowledge((1,)),
+        Release(bytes(16), 1, 1_800_000_000, None, "operator-7"),
+        RotateKey(bytes(32)),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_bridge_orders_nothing_by_its_word(message: Any) -> None:  # law 3
+    with pytest.raises(FrameError):
+        decode_from_bridge(uplink.encode(message))
+
+
+def test_the_first_messages_fit_the_ceiling_of_first_ones() -> None:
+    for kind in (HubHello, BridgeWelcome):
+        assert kind.CEILING == FIRST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (1, 0),
+        (1, 256),
+        (2, ""),
+        (2, "h" * 33),
+        (2, "\x1b[2J"),
+        (3, b"site-1"),
+        (4, bytes(15)),
+        (5, "x" * 33),
+        (6, -1),
+        (7, bytes(31)),
+        (8, 13),
+        (8, None),
+        (9, bytes(33)),
+        (10, 2**63),
+        (10, 10),
+        (11, b""),
+        (12, "now"),
+    ],
+)
+def test_a_hello_out_of_shape_is_refused(at: int, value: object) -> None:
+    with pytest.raises(FrameError):
+        decode_from_hub(changed(HELLO, at, value))
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(1, 0), (2, ""), (3, None), (4, -1), (5, "12"), (6, bytes(31)), (7, 2**32), (7, -1)],
+)
+def test_a_welcome_out_of_shape_is_refused(at: int, value: object) -> None:
+    with pytest.raises(FrameError):
+        decode_from_bridge(changed(WELCOME, at, value))
+
+
+@pytest.mark.parametrize("seconds", [0, 601, None, -1])
+def test_a_pause_out_of_shape_is_refused(seconds: object) -> None:
+    with pytest.raises(FrameError):
+        decode_from_bridge(cbor.encode([Full.TYPE, seconds]))
+
+
+@pytest.mark.parametrize("kind", [CarriedReceipt, CarriedOrder, CarriedMandate, Witnessed])
+@pytest.mark.parametrize("document", [b"", bytes(DOCUMENT_BYTES + 1), "text"])
+def test_a_document_out_of_shape_is_refused(kind: Any, document: object) -> None:
+    with pytest.raises(FrameError):
+        decode_from_bridge(cbor.encode([kind.TYPE, document]))
+
+
+def test_what_is_durable_is_no_more_than_what_there_is() -> None:
+    with pytest.raises(FrameError):
+        replace(HELLO, durable=13)
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_give_a_message_or_a_frame_error(data: bytes) -> None:
+    for decode in (decode_from_hub, decode_from_bridge):
+        try:
+            message = decode(data)
+        except FrameError:
+            continue
+        assert encode(message) == data

@@ -1,0 +1,215 @@
+"""What hub and bridge say to each other, and what is signed beside it, as files.
+
+Law: a signature is random, so a file written again has other bytes and the same meaning; the
+committed bytes are what readers are held to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hubcore.access.precedence import DoorOrder
+from hubcore.access.words import HubName
+from hubcore.bridge import codec
+from hubcore.bridge.frames import frame
+from hubcore.bridge.from_bridge import (
+    BridgeWelcome,
+    CarriedMandate,
+    CarriedOrder,
+    CarriedReceipt,
+    Full,
+    Witnessed,
+)
+from hubcore.bridge.from_hub import HubHello
+from hubcore.bridge.mandate import Mandate, Use, issue_mandate
+from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.siteorder import (
+    CredentialDisabled,
+    DoorsOrder,
+    Ordered,
+    SiteOrder,
+    SiteRelease,
+    issue_site_order,
+)
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import SigningKey
+from hubcore.evidence.records import Head
+from tests.vectors import world
+
+FOLDER = Path(__file__).parent / "bridge"
+Json = dict[str, Any]
+NOW = 1_800_000_000
+DAY = 86_400
+SITE = "site-1"
+HUB = HubName(SITE, "hub-1")
+HEAD = Head(12, bytes(range(32)))
+HELLO = HubHello(
+    protocol=1,
+    hub="hub-1",
+    site=SITE,
+    boot_id=bytes(range(16)),
+    software="0.1.0",
+    policy_version=3,
+    policy_digest=bytes(range(32)),
+    durable=11,
+    durable_hash=bytes(range(1, 33)),
+    last_record=12,
+    head_hash=HEAD.hash,
+    time_ms=1000 * NOW,
+)
+WELCOME = BridgeWelcome(1, "bridge-1", SITE, 1000 * NOW, 12, HEAD.hash, 30)
+
+ISSUER = "issuer"
+SIGNERS = {Use.ORDERS: "phone", Use.RECEIPTS: "hub", Use.TESTIMONY: "hub_b"}
+"""Test keys of `keys.json`, by what they sign here."""
+WHATS: dict[str, tuple[Ordered, str | None]] = {
+    "release": (SiteRelease(1, 5), "hub-1"),
+    "lockdown of all doors": (DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + DAY), None),
+    "end of a lockdown": (DoorsOrder(DoorOrder.LOCKDOWN, None, None), None),
+    "hold open": (DoorsOrder(DoorOrder.HOLD_OPEN, 1, NOW + 3600), "hub-1"),
+    "credential disabled": (CredentialDisabled(world.CREDENTIAL, NOW + DAY), None),
+}
+
+
+def mandate(use: Use) -> Mandate:
+    """Return the mandate of this use in all files."""
+    return Mandate(
+        site=SITE,
+        holder="bridge-1" if use is Use.TESTIMONY else "office",
+        use=use,
+        version=1,
+        key=world.signer(SIGNERS[use]).verify_key,
+        not_before=NOW - DAY,
+        expires=NOW + 90 * DAY,
+    )
+
+
+def order(what: Ordered, hub: str | None) -> SiteOrder:
+    """Return an order as it is in all files."""
+    return SiteOrder(bytes(range(16)), hub, 1000 * NOW, NOW + 600, "porter-7", what)
+
+
+def documents() -> Iterator[Json]:
+    """Yield each document, right or wrong; `kind` says what a reader takes it for."""
+    issuer = world.signer(ISSUER)
+    for use in Use:
+        yield _document("mandate", f"for {use.name.lower()}", issue_mandate(mandate(use), issuer))
+    good = issue_mandate(mandate(Use.ORDERS), issuer)
+    typ = "application/hub-mandate+cwt"
+    yield _wrong("mandate", "a use of none", _changed(good, typ, issuer, -65539, 4))
+    yield _wrong("mandate", "version 0", _changed(good, typ, issuer, -65538, 0))
+    stranger = world.signer("stranger")
+    yield _wrong("mandate", "by a stranger", issue_mandate(mandate(Use.ORDERS), stranger))
+    for kind, use in ((HeadKind.RECEIPT, Use.RECEIPTS), (HeadKind.TESTIMONY, Use.TESTIMONY)):
+        yield from _heads(kind, use)
+    yield from _orders()
+
+
+def _heads(kind: HeadKind, use: Use) -> Iterator[Json]:
+    name = kind.name.lower()
+    key = world.signer(SIGNERS[use])
+    said = SignedHead(kind, mandate(use).holder, HUB, HEAD, NOW)
+    good = sign_head(said, key)
+    yield _document(name, "of record 12", good)
+    yield _wrong(name, "of record 0", _changed(good, kind.value, key, -65538, 0))
+    yield _wrong(name, "of another hub", _changed(good, kind.value, key, cwt.SUB, "hub-2"))
+    yield _wrong(name, "by another holder", _changed(good, kind.value, key, cwt.ISS, "bridge-9"))
+    other = HeadKind.TESTIMONY if kind is HeadKind.RECEIPT else HeadKind.RECEIPT
+    same = SignedHead(other, said.by, HUB, HEAD, NOW)
+    yield _wrong(name, f"a {other.name.lower()}", sign_head(same, key))
+    late = SignedHead(kind, said.by, HUB, HEAD, NOW + 91 * DAY)
+    yield _wrong(name, "after the end of its mandate", sign_head(late, key))
+
+
+def _orders() -> Iterator[Json]:
+    key = world.signer(SIGNERS[Use.ORDERS])
+    typ = "application/hub-site-order+cwt"
+    for name, (what, hub) in WHATS.items():
+        yield _document("site-order", name, issue_site_order(order(what, hub), SITE, key))
+    good = issue_site_order(order(*WHATS["lockdown of all doors"]), SITE, key)
+    wrong: dict[str, tuple[int, object]] = {
+        "fire": (-65540, [2, 5, None, 1, NOW + 60]),
+        "a lockdown without an end": (-65540, [2, 4, None, 1, None]),
+        "a lockdown for eight days": (-65540, [2, 4, None, 1, NOW + 8 * DAY]),
+        "a release for all hubs": (-65540, [1, 1, 5]),
+        "for another hub": (cwt.SUB, "hub-2"),
+        "of another site": (cwt.AUD, "site-2"),
+        "to be taken for 601 s": (cwt.EXP, NOW + 601),
+        "an id of 15 bytes": (cwt.CTI, bytes(15)),
+        "escapes for a terminal": (-65539, "\x1b[2J"),
+    }
+    for why, (label, value) in wrong.items():
+        yield _wrong("site-order", why, _changed(good, typ, key, label, value))
+    bridge = world.signer(SIGNERS[Use.TESTIMONY])
+    forged = issue_site_order(order(*WHATS["release"]), SITE, bridge)
+    yield _wrong("site-order", "by the bridge's key", forged)
+
+
+def _changed(data: bytes, typ: str, key: SigningKey, label: int, value: object) -> bytes:
+    """The same document with another claim, signed anew."""
+    document = cbor.decode(data, frozenset({cose.SIGN1_TAG})).value
+    claims = cbor.decode(document[2])
+    claims[label] = value
+    return cwt.issue(typ, claims, key, key.verify_key.kid)
+
+
+def _document(kind: str, shows: str, data: bytes) -> Json:
+    return {"verdict": "valid", "kind": kind, "shows": shows, "bytes": data.hex()}
+
+
+def _wrong(kind: str, why: str, data: bytes) -> Json:
+    return {"verdict": "invalid", "kind": kind, "why": why, "bytes": data.hex()}
+
+
+def given() -> Json:
+    """Return what a reader of the documents knows beforehand."""
+    keys = {use.name.lower(): SIGNERS[use] for use in Use}
+    return {
+        "site": HUB.site,
+        "hub": HUB.hub,
+        "issuer": _cose_key(ISSUER),
+        "keys": {use: _cose_key(name) for use, name in keys.items()},
+        "not_before": NOW - DAY,
+        "expires": NOW + 90 * DAY,
+        "holders": {"orders": "office", "receipts": "office", "testimony": "bridge-1"},
+    }
+
+
+def _cose_key(name: str) -> str:
+    return cbor.encode(world.signer(name).cose_key).hex()
+
+
+def frames(find: Callable[[str, str], bytes]) -> Iterator[Json]:
+    """Yield each own message in its frame; `find` returns a document by kind and what it shows."""
+    messages: list[tuple[str, Any]] = [
+        ("hub", HELLO),
+        ("bridge", WELCOME),
+        ("bridge", CarriedReceipt(find("receipt", "of record 12"))),
+        ("bridge", CarriedOrder(find("site-order", "lockdown of all doors"))),
+        ("bridge", CarriedMandate(find("mandate", "for orders"))),
+        ("bridge", Witnessed(find("testimony", "of record 12"))),
+        ("bridge", Full(60)),
+    ]
+    for said_by, message in messages:
+        data = codec.encode(message)
+        yield {"from": said_by, "name": type(message).__name__, "frame": frame(data).hex()}
+
+
+def text() -> str:
+    """Return the whole file."""
+    listed = list(documents())
+    by_name = {(one["kind"], one.get("shows")): bytes.fromhex(one["bytes"]) for one in listed}
+    framed = list(frames(lambda kind, shows: by_name[kind, shows]))
+    parts = [f'"given": {json.dumps(given())}']
+    for name, rows in (("documents", listed), ("frames", framed)):
+        parts.append(f'"{name}": [\n' + ",\n".join(map(json.dumps, rows)) + "\n]")
+    return "{" + ",\n".join(parts) + "}\n"
+
+
+async def write() -> None:
+    """Write the file."""
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "bridge.json").write_text(text(), encoding="ascii")
