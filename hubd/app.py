@@ -43,6 +43,7 @@ from hubd.networks.acts import NetworkActs
 from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
+from hubd.orders.site.taker import OrdersOfSite
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
 from hubd.policy.carried import CarriedIntake
@@ -83,6 +84,7 @@ class Hub:
     keeper: DoorKeeper
     orders: BackendOrders
     carried_orders: CarriedOrders
+    site_orders: OrdersOfSite
     acts: DoorActs
     devices: Devices
     links: Links
@@ -103,7 +105,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
     devices = make_devices(config, parts, policy, evidence)
     movers = parts.make_movers(devices.supervisor)
-    doors = make_doors(config, movers.doors, policy, stores, heard, evidence)
+    doors = make_doors(config, keys, movers.doors, policy, stores, heard, evidence)
     phones = make_phones(
         config, keys, parts.radio, doors.unlock, policy, found, stores, doors.traces, evidence
     )
@@ -181,6 +183,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         keeper=doors.keeper,
         orders=doors.orders,
         carried_orders=doors.carried,
+        site_orders=doors.site,
         acts=acts,
         devices=devices,
         links=phones.links,

@@ -159,7 +159,7 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
     loops = [
         _serve_links(hub),
         hub.doors.run(hub.parts.inputs, beat_of_doors, door_changed, hub.keeper.fire),
-        hub.keeper.run(hub.orders.look),
+        hub.keeper.run(partial(_look_at_orders, hub)),
         hub.devices.faults.run(),
         hub.epochs.run(hub.clock, beat_of_epochs, look),
         hub.refusals.run(),
@@ -199,6 +199,12 @@ async def _run_part(hub: Hub, name: Part, run: RunPart) -> None:
         hub.tell(EventName.UNGUARDED, facts)
         await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.FAULT, facts))
         raise
+
+
+async def _look_at_orders(hub: Hub) -> None:
+    """End what is over of the orders that somebody gave."""
+    await hub.orders.look()
+    await hub.site_orders.look()
 
 
 async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS) -> None:

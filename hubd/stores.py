@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, FrameError, TrustError
-from hubcore.evidence.carried_orders import CarriedOrder, believed
+from hubcore.evidence.carried_orders import CarriedOrder, believed, digest_of_site
 from hubcore.evidence.records import Record
 from hubcore.evidence.statecheck import (
     Doubt,
@@ -24,6 +24,7 @@ from hubcore.evidence.statecheck import (
 from hubcore.policy.document import Proven
 from hubcore.ports.stores import PolicyContents
 from hubd.adapters.host.revocation_file import RevocationFile
+from hubd.adapters.host.site_order_file import SiteOrderFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
@@ -38,7 +39,8 @@ class Stores:
     """The audit log, the policy, and the revocations that phones brought.
 
     `found` is the state of log and policy, `told` what the log says of it.
-    `orders` are those of the backend that stood when hubd last ended.
+    `orders` are those of the backend that stood when hubd last ended. `site_orders` keeps
+    the site's; `site_orders_digest` is what the log says of that file, None where that does not count.
     """
 
     audit: AuditStore
@@ -48,7 +50,9 @@ class Stores:
     revocations: RevocationFile
     found: FoundState
     told: LoggedState
+    site_orders: SiteOrderFile
     orders: tuple[CarriedOrder, ...] = ()
+    site_orders_digest: bytes | None = None
 
 
 def read_policy_contents(path: Path) -> PolicyContents | None:
@@ -108,7 +112,9 @@ async def open_stores(
         revocations=RevocationFile(state / "revocations.cbor"),
         found=found,
         told=told,
+        site_orders=SiteOrderFile(state / "site-orders.cbor"),
         orders=_orders_found(audit, in_doubt),
+        site_orders_digest=None if in_doubt else _site_orders_digest(audit),
     )
 
 
@@ -119,6 +125,15 @@ def _orders_found(audit: AuditStore, in_doubt: bool) -> tuple[CarriedOrder, ...]
         return ()
     is_checked = stored.number > audit.last() - CHECKED_AT_START
     return believed(Record.decode(stored.body), is_checked and not in_doubt)
+
+
+def _site_orders_digest(audit: AuditStore) -> bytes | None:
+    """Find what the newest checked record about the site's orders says of their file."""
+    for stored in reversed(audit.newest(audit.last() + 1, CHECKED_AT_START)):
+        digest = digest_of_site(stored.body)
+        if digest is not None:
+            return digest
+    return None
 
 
 def _log_found(audit: AuditStore, kept: PolicyFound) -> LogFound:

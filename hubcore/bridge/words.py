@@ -17,3 +17,6 @@ FIRST_BYTES = 512
 AGE_SECONDS_MAX = 0xFFFFFFFF
 FULL_SECONDS_MAX = 600
 """The longest pause that a full bridge asks for."""
+SITE_ITEMS_MAX = 2048
+"""Documents that a hub keeps of the site's orders: mandates and orders."""
+SITE_ITEM_BYTES = DOCUMENT_BYTES + 8

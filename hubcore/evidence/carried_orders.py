@@ -24,7 +24,7 @@ from typing import Any
 from hubcore.access.precedence import DoorOrder, opens
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
-from hubcore.errors import FrameError
+from hubcore.errors import AuditError, FrameError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record
 
@@ -105,6 +105,16 @@ def _read_order(cursor: Cursor) -> CarriedOrder:
 def is_about_orders(record: Record) -> bool:
     """Tell whether a record carries the orders that stand."""
     return isinstance(record.detail.get(Fact.ORDERS), bytes)
+
+
+def digest_of_site(body: bytes) -> bytes | None:
+    """Return what a record says of the file of the site's orders, None where it says nothing."""
+    try:
+        record = Record.decode(body)
+    except AuditError:  # of a later version
+        return None
+    digest = record.detail.get(Fact.SITE_ORDERS)
+    return digest if isinstance(digest, bytes) else None
 
 
 def believed(record: Record | None, checked: bool) -> tuple[CarriedOrder, ...]:

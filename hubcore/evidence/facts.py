@@ -154,6 +154,7 @@ class Fact(StrEnum):
     SEQUENCE_ERRORS = "SequenceError"
     SEVERITY = "severity"
     SINCE = "since"
+    SITE_ORDERS = "site_orders"
     SOURCE = "source"
     STANDS = "stands"
     STATE = "state"
@@ -232,7 +233,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.FLOOR: _NUMBER,  # Unix milliseconds
     Fact.FOUND: _TEXT,
     Fact.FRAME_ERRORS: _NUMBER,
-    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `technician`, ...
+    Fact.GIVEN_BY: _TEXT,  # where an order came from: `backend`, `site`, `technician`, ...
     Fact.GRANT: _ID_BYTES,
     Fact.KNOWN: _NUMBER,
     Fact.KNOWN_HASH: FactType((bytes,)),
@@ -248,7 +249,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OF_KIND: _TEXT,
     Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
-    Fact.ORDER: _TEXT,  # `hold_open`, `no_entry`, `lockdown` or `fire`
+    Fact.ORDER: _TEXT,  # `lockdown`, `fire`, ...; of a site `credential_disabled`, too
     Fact.ORDERS: _ID_BYTES,  # all that stand by somebody's word (`carried_orders`)
     Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
@@ -268,6 +269,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.SEQUENCE_ERRORS: _NUMBER,
     Fact.SEVERITY: _TEXT,
     Fact.SINCE: _NUMBER,  # Unix milliseconds
+    Fact.SITE_ORDERS: FactType((bytes,), Shown.NOTHING),  # digest of what is kept of the site's
     Fact.SOURCE: _ID,  # of summed refusals: an asker, `backend`, `technician`, `several`
     Fact.STANDS: _YES_OR_NO,
     Fact.STATE: _TEXT,
@@ -310,6 +312,9 @@ _ORDER = frozenset(
         Fact.GIVEN_BY,
         Fact.ASKER,
         Fact.OP,
+        Fact.CREDENTIAL,
+        Fact.SITE_ORDERS,
+        Fact.VERSION,
         Fact.DOOR,
         Fact.POINT,
         Fact.ORDER,
@@ -344,7 +349,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
             Fact.READER,
         }
     ),
-    RecordKind.REMOTE: _ASKED | {Fact.UID},
+    RecordKind.REMOTE: _ASKED | {Fact.UID, Fact.GIVEN_BY},
     RecordKind.REFUSED: frozenset(
         {*_ERRORS, Fact.FIRST, Fact.LAST, Fact.SUMMED, Fact.SOURCE, Fact.WHY, Fact.COUNT},
     ),

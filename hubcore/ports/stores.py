@@ -180,14 +180,18 @@ class PolicyStore(PolicyLookups, Protocol):
         """
 
 
-class RevocationFile(Protocol):
-    """Where the revocations that phones carried lie, signed as they came."""
+class DocumentFile(Protocol):
+    """Where documents lie as they came, signed by others: each start proves them again."""
 
     def found(self) -> Sequence[bytes]:
         """Return what is kept, unproven. Raise StoreError when it cannot be read."""
 
     async def write(self, documents: Sequence[bytes]) -> None:
         """Keep these in place of what was kept, durably. Raise StoreError."""
+
+
+class RevocationFile(DocumentFile, Protocol):
+    """Where the revocations that phones carried lie, signed as they came."""
 
 
 class PolicyFile(PolicyLookups, Protocol):

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hubcore.access.words import HubName
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
 from hubcore.ports.doors import Mover
+from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
@@ -25,6 +27,9 @@ from hubd.orders.keeper import DoorKeeper
 from hubd.orders.order_log import OrderLog
 from hubd.orders.passback import PassbackReset
 from hubd.orders.schedules import HoldSchedules
+from hubd.orders.site.in_force import SiteInForce
+from hubd.orders.site.judge import SiteOrderJudge
+from hubd.orders.site.taker import OrdersOfSite
 from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
@@ -48,6 +53,7 @@ class Doors:
     carried: CarriedOrders
     orders: BackendOrders
     technician: TechnicianOrders
+    site: OrdersOfSite
     keeper: DoorKeeper
     passback: PassbackReset
     denials: LastDenials
@@ -58,6 +64,7 @@ class Doors:
 
 def make_doors(
     config: Config,
+    keys: HubKeys,
     movers: Mapping[str, Mover],
     policy: ProvenPolicy,
     stores: Stores,
@@ -81,11 +88,14 @@ def make_doors(
     )
     decisions = LastDecisions(door_of, evidence.clock)
     traces = Traces(door_of, evidence.clock)
+    held = frozenset(door.id for door in config.doors if door.may_be_held)
+    site_in_force = SiteInForce(standing, held.__contains__, evidence.clock)
     unlock = _make_unlock(
         config,
         movers,
         policy,
         standing,
+        site_in_force,
         watch,
         persons,
         heard,
@@ -94,7 +104,6 @@ def make_doors(
         evidence,
     )
     order_log = OrderLog(evidence.paced, evidence.clock, evidence.tell)
-    held = frozenset(door.id for door in config.doors if door.may_be_held)
     keeper = DoorKeeper(
         standing=standing,
         schedules=schedules,
@@ -122,6 +131,19 @@ def make_doors(
         changed=keeper.apply,
         carried=carried,
     )
+    site = OrdersOfSite(
+        hub=HubName(config.hub.site, config.hub.id),
+        issuer=keys.issuer_key,
+        in_force=site_in_force,
+        judge=SiteOrderJudge(standing, policy, held.__contains__),
+        log=order_log,
+        file=stores.site_orders,
+        clock=evidence.clock,
+        changed=keeper.apply,
+        release=unlock.release,
+        turn=carried.turn,
+        believed_digest=stores.site_orders_digest,
+    )
     unlock.remember(newest)
     orders.remember(newest)
     return Doors(
@@ -136,6 +158,7 @@ def make_doors(
             log=order_log,
             changed=keeper.apply,
         ),
+        site=site,
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
@@ -180,6 +203,7 @@ def _make_unlock(
     movers: Mapping[str, Mover],
     policy: ProvenPolicy,
     standing: StandingOrders,
+    site_in_force: SiteInForce,
     watch: DoorWatch,
     persons: Persons,
     heard: LastHeard,
@@ -203,6 +227,7 @@ def _make_unlock(
         persons=persons,
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
+        disabled_here=site_in_force.is_disabled,
         on_denied=denials.note,
         followers=followers,
     )

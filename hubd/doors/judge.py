@@ -52,13 +52,16 @@ class Judge:
         offline_seconds: Callable[[], float],
         used: Callable[[Claim], int],
         mode_at: Callable[[int], DoorMode] | None = None,
+        disabled_here: Callable[[str], bool] = lambda _credential: False,
     ) -> None:
         """`offline_seconds` tells how long the backend has been away.
 
         `used` tells how many uses of a claim's grant other operations have taken. `mode_at` tells
         what the door of an access point is in; by itself, what the policy says. It raises
-        StoreError when the policy cannot be read.
+        StoreError when the policy cannot be read. `disabled_here` tells whether the
+        site has disabled a credential, beside the policy.
         """
+        self._disabled_here = disabled_here
         self._used = used
         self._persons = persons
         self._offline_seconds = offline_seconds
@@ -154,7 +157,7 @@ class Judge:
             fresh=point is not None and point.fresh,
             refused=RULES_OF[self._mode_at(claim.access_point)].refuses,
             revoked=policy.revoked(claim.credential, claim.grant_id),
-            disabled=policy.disabled(claim.credential),
+            disabled=(policy.disabled(claim.credential) or self._disabled_here(claim.credential)),
             time_trusted=self._time_is_trusted_for(claim),
             without_time=point is not None and point.without_time,
             offline_too_long=point is not None and self._is_offline_too_long(point),

@@ -87,12 +87,14 @@ class Unlock:
         persons: Persons,
         offline_seconds: Callable[[], float] = lambda: 0.0,
         mode_at: Callable[[int], DoorMode] | None = None,
+        disabled_here: Callable[[str], bool] = lambda _credential: False,
         on_denied: OnDenied = unheard,
         followers: Sequence[Follower] = (),
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
-        `mode_at` is for the `Judge`. `followers` hear what becomes of each operation.
+        `mode_at` and `disabled_here` are for the `Judge`. `followers` hear what becomes of each
+        operation.
         """
         self._points = rules.points
         self._followers = followers
@@ -106,6 +108,7 @@ class Unlock:
             persons=persons,
             offline_seconds=offline_seconds,
             mode_at=mode_at,
+            disabled_here=disabled_here,
             used=self._uses.used,
         )
         self._decisions = DecisionLog(log, clock, tell, on_denied)
@@ -139,9 +142,9 @@ class Unlock:
         """Tell when a claim's hours begin next, from now or from `at` on."""
         return self._judge.hours_begin(claim, at)
 
-    async def release(self, order: from_backend.Release) -> from_hub.Result:
-        """Carry out an order of the backend."""
-        attempt = self._attempt_of_order(order)
+    async def release(self, order: from_backend.Release, given_by: str = "") -> from_hub.Result:
+        """Carry out an order of the backend, or of `given_by`, which stands in its record then."""
+        attempt = self._attempt_of_order(order, given_by)
         outcome = await self._take(attempt)
         why = outcome.why
         if why is None:
@@ -226,7 +229,7 @@ class Unlock:
             rule = self._judge.passback_rule(claim.access_point)
             self._persons.released(claim, point, rule)
 
-    def _attempt_of_order(self, order: from_backend.Release) -> Attempt:
+    def _attempt_of_order(self, order: from_backend.Release, given_by: str) -> Attempt:
         operation = Operation(
             kind=RecordKind.REMOTE,
             asker=order.by,
@@ -240,7 +243,7 @@ class Unlock:
             operation=operation,
             why_denied=partial(self._judge.why_refused, order, came),
             late=partial(self._judge.is_late, order),
-            facts={},
+            facts={Fact.GIVEN_BY: given_by} if given_by else {},
             record_seconds=RECORD_SECONDS,
             settle=partial(self._settle_order, order.access_point),
         )

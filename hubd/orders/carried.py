@@ -110,10 +110,7 @@ class CarriedOrders:
 
     def doors(self, access_point: int | None) -> tuple[str, ...]:
         """Return the doors that an order is for."""
-        if access_point is None:
-            return tuple(self._standing.points)
-        door = self._standing.door_of(access_point)
-        return () if door is None else (door,)
+        return self._standing.doors_of(access_point)
 
     def _restore(self, one: CarriedOrder) -> None:
         """Let an order stand that stood before the restart."""

@@ -44,6 +44,8 @@ class OrderSource(StrEnum):
     TECHNICIAN = "technician"
     """Somebody at the hub, with hubctl."""
     INPUT = "input"
+    SITE = "site"
+    """The site's own key, while the backend is away."""
 
 
 _ORDER_OF_POLICY = {
@@ -86,6 +88,13 @@ class StandingOrders:
     def door_of(self, access_point: int) -> str | None:
         """Return the door of an access point, None when it is none of this hub."""
         return self._door_of.get(access_point)
+
+    def doors_of(self, access_point: int | None) -> tuple[str, ...]:
+        """Return the doors that an order is for: of an access point, or all."""
+        if access_point is None:
+            return tuple(self.points)
+        door = self._door_of.get(access_point)
+        return () if door is None else (door,)
 
     def mode(self, door: str) -> DoorMode:
         """Return what a door is in now."""

@@ -1,0 +1,94 @@
+"""Whether the policy, and what stands, let an order of the site be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from hubcore.access.precedence import DoorOrder, Refusal, StandingOrder, opens
+from hubcore.backend.uplink.words import OrderOutcome
+from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, SiteOrder, SiteRelease
+from hubcore.errors import StoreError
+from hubcore.policy.policy import Operator, OperatorRight
+from hubcore.ports.stores import PolicyLookups
+from hubd.orders.site.held import DISABLED_MAX, Held
+from hubd.orders.site.wording import TOO_MANY_CREDENTIALS
+from hubd.orders.standing import OrderSource, StandingOrders
+from hubd.orders.wording import (
+    NO_SUCH_POINT,
+    NOT_ALLOWED,
+    OVERRULED,
+    TOO_MANY,
+    UNREADABLE,
+    cannot_be_held,
+)
+
+_RIGHT = {
+    DoorOrder.HOLD_OPEN: OperatorRight.HOLD_OPEN,
+    DoorOrder.NO_ENTRY: OperatorRight.LOCK_DOWN,
+    DoorOrder.LOCKDOWN: OperatorRight.LOCK_DOWN,
+}
+Answer = tuple[OrderOutcome, str]
+"""The outcome of an order, and a sentence or nothing."""
+
+
+class SiteOrderJudge:
+    """Judges an order that has proven itself and came in time."""
+
+    def __init__(
+        self,
+        standing: StandingOrders,
+        policy: PolicyLookups,
+        may_hold: Callable[[str], bool],
+    ) -> None:
+        self._standing = standing
+        self._policy = policy
+        self._may_hold = may_hold
+
+    def why_refused(self, order: SiteOrder, held: Held) -> Answer | None:
+        """Tell why an order is not taken; `held` is what is kept before it."""
+        what = order.what
+        point = None if isinstance(what, CredentialDisabled) else what.access_point
+        if point is not None and self._standing.door_of(point) is None:
+            return OrderOutcome.REFUSED, NO_SUCH_POINT
+        try:
+            operator = self._policy.operator(order.by)
+        except StoreError as error:
+            return OrderOutcome.FAILED, f"{UNREADABLE}: {error}"
+        if operator is None or not self._may(operator, order):
+            return OrderOutcome.REFUSED, NOT_ALLOWED
+        if isinstance(what, CredentialDisabled):
+            has_room = held.holds_subject(order) or held.credentials() < DISABLED_MAX
+            return None if has_room else (OrderOutcome.REFUSED, TOO_MANY_CREDENTIALS)
+        if isinstance(what, DoorsOrder) and what.until is not None:
+            return self._why_cannot_stand(what)
+        return None
+
+    def _may(self, operator: Operator, order: SiteOrder) -> bool:
+        match order.what:
+            case SiteRelease(access_point):
+                return operator.may(OperatorRight.RELEASE, access_point)
+            case DoorsOrder(door_order, access_point):
+                right = _RIGHT[door_order]
+                points = self._all_points() if access_point is None else [access_point]
+                return all(operator.may(right, point) for point in points)
+            case CredentialDisabled():
+                right = OperatorRight.LOCK_DOWN
+                return all(operator.may(right, point) for point in self._all_points())
+            case _:
+                assert_never(order.what)
+
+    def _all_points(self) -> Sequence[int]:
+        return [number for points in self._standing.points.values() for number in points]
+
+    def _why_cannot_stand(self, what: DoorsOrder) -> Answer | None:
+        standing = StandingOrder(what.order, OrderSource.SITE)
+        for door in self._standing.doors_of(what.access_point):
+            if opens(what.order) and not self._may_hold(door):
+                return OrderOutcome.REFUSED, cannot_be_held(door)
+            match self._standing.why_not(door, standing):
+                case Refusal.OVERRULED:
+                    return OrderOutcome.REFUSED, OVERRULED
+                case Refusal.TOO_MANY:
+                    return OrderOutcome.REFUSED, TOO_MANY
+        return None

@@ -1,0 +1,77 @@
+"""An order of the site in words and in facts: what is answered, and what a record tells."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
+from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, SiteOrder, SiteRelease
+from hubcore.bridge.siteorders import SiteVerdict
+from hubcore.evidence.carried_orders import ALL_DOORS
+from hubcore.evidence.facts import Detail, Fact
+from hubd.orders.order_log import facts_of
+from hubd.orders.standing import OrderSource
+from hubd.orders.wording import LATE
+
+TOO_OFTEN = "too many orders: the hub takes one of the site in 2 s, and refuses one in 10 s"
+TOO_MANY_CREDENTIALS = "the site has disabled as many credentials as this hub keeps"
+NO_CLOCK = "it lets somebody in, and the hub does not trust its clock: somebody must vouch for it"
+UNPROVEN = "some of what was kept of the site's orders does not prove itself, and does not stand"
+ASKED_BEFORE = (OrderOutcome.FAILED, "it was asked before and is not tried again: give a new one")
+
+ANSWERS = {
+    SiteVerdict.OVERTAKEN: (OrderOutcome.REFUSED, "a newer order about the same was taken"),
+    SiteVerdict.LATE: (OrderOutcome.LATE, LATE),
+    SiteVerdict.EARLY: (OrderOutcome.REFUSED, "it is from the future: look at the site's clock"),
+    SiteVerdict.KEY_ENDED: (OrderOutcome.REFUSED, "the mandate of the site's key does not hold"),
+    SiteVerdict.NO_CLOCK: (OrderOutcome.REFUSED, NO_CLOCK),
+    SiteVerdict.FULL: (OrderOutcome.BUSY, "the hub remembers as many orders as it can"),
+}
+"""To each verdict by which nothing is done; TAKE and SAME have none."""
+OUTCOMES = {
+    ReleaseOutcome.RELEASED: OrderOutcome.TAKEN,
+    ReleaseOutcome.LATE: OrderOutcome.LATE,
+    ReleaseOutcome.REFUSED: OrderOutcome.REFUSED,
+    ReleaseOutcome.FAILED: OrderOutcome.FAILED,
+    ReleaseOutcome.BUSY: OrderOutcome.BUSY,
+}
+
+
+def facts_of_site(order: SiteOrder) -> Detail:
+    """Return what a record tells of an order."""
+    asked: Detail = {Fact.ASKER: order.by, Fact.OP: order.id}
+    source = str(OrderSource.SITE)
+    match order.what:
+        case SiteRelease(access_point):
+            about: Detail = {
+                Fact.GIVEN_BY: source,
+                Fact.ORDER: "release",
+                Fact.ON: True,
+                Fact.POINT: access_point,
+            }
+        case DoorsOrder(door_order, point, until):
+            number = ALL_DOORS if point is None else point
+            facts = facts_of(door_order, until is not None, source, until)
+            about = {**facts, Fact.POINT: number}
+        case CredentialDisabled(credential, until):
+            about = {
+                Fact.GIVEN_BY: source,
+                Fact.ORDER: "credential_disabled",
+                Fact.ON: until is not None,
+                Fact.UNTIL: until,
+                Fact.CREDENTIAL: credential,
+            }
+        case _:
+            assert_never(order.what)
+    return {**about, **asked}
+
+
+def facts_of_no_from_site(order: SiteOrder, answer: tuple[OrderOutcome, str]) -> Detail:
+    """Return what a record tells of an order that was not taken."""
+    outcome, why = answer
+    return {
+        **facts_of_site(order),
+        Fact.ALLOWED: False,
+        Fact.WHY: why,
+        Fact.OUTCOME: outcome.name.lower(),
+    }
