@@ -23,8 +23,7 @@ from hubcore.evidence.statecheck import (
 )
 from hubcore.policy.document import Proven
 from hubcore.ports.stores import PolicyContents
-from hubd.adapters.host.revocation_file import RevocationFile
-from hubd.adapters.host.site_order_file import SiteOrderFile
+from hubd.adapters.host.signed_file import RevocationFile, SiteOrderFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
@@ -40,7 +39,8 @@ class Stores:
 
     `found` is the state of log and policy, `told` what the log says of it.
     `orders` are those of the backend that stood when hubd last ended. `site_orders` keeps
-    the site's; `site_orders_digest` is what the log says of that file, None where that does not count.
+    the site's; `site_orders_digest` is what the log says of that file, None where that does not
+    count.
     """
 
     audit: AuditStore

@@ -49,8 +49,8 @@ from hubsim.site import OPEN_AND_QUERY, Validity
 from tests.facts_fit import misfits_of_event, misfits_of_record
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.documents import FakeDocumentFile
 from tests.fakes.policy import FakePolicy
-from tests.fakes.revocations import FakeRevocationFile
 
 SITE = "site-1"
 HUB = "hub-1"
@@ -123,7 +123,7 @@ class DeskHub:
             operators={"operator-7": Operator(ALL_RIGHTS)}, carried=self.carried
         )
         self.log = FakeAudit()
-        self.revocations = FakeRevocationFile()
+        self.revocations = FakeDocumentFile()
         self.watch = Watch()
         self.told: list[tuple[str, Mapping[str, Value]]] = []
         self.unlock = self.start_unlock()

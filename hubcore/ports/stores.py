@@ -190,10 +190,6 @@ class DocumentFile(Protocol):
         """Keep these in place of what was kept, durably. Raise StoreError."""
 
 
-class RevocationFile(DocumentFile, Protocol):
-    """Where the revocations that phones carried lie, signed as they came."""
-
-
 class PolicyFile(PolicyLookups, Protocol):
     """The policy in one file, with a head of the audit log noted beside it.
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from hubcore.access.precedence import DoorOrder, Refusal, StandingOrder, opens
+from hubcore.access.precedence import Refusal, StandingOrder, opens
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import Order
 from hubcore.backend.uplink.from_hub import OrderResult
@@ -28,7 +28,6 @@ from hubcore.errors import StoreError
 from hubcore.evidence.carried_orders import ALL_DOORS, ORDERS_CARRIED_MAX, CarriedOrder
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.evidence.records import StoredRecord
-from hubcore.policy.policy import OperatorRight
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyLookups
 from hubcore.timing.pace import Bucket, Rate
@@ -36,7 +35,7 @@ from hubd.doors.judge import ORDER_SECONDS_MAX
 from hubd.orders.carried import CarriedOrders, Key
 from hubd.orders.memory import OrderAnswer, OrderMemory
 from hubd.orders.order_log import OrderLog, facts_of
-from hubd.orders.standing import StandingOrders
+from hubd.orders.standing import RIGHT_TO_ORDER, StandingOrders
 from hubd.orders.wording import (
     CLOCK_UNTRUSTED,
     LATE,
@@ -59,12 +58,6 @@ from hubd.orders.wording import (
 ORDERS = Rate(burst=60, per_second=0.5)
 """Records of the backend's orders: more than people give, and at worst some 10 MB a day."""
 REFUSALS = Rate(burst=20, per_second=0.1)
-
-_RIGHT = {
-    DoorOrder.HOLD_OPEN: OperatorRight.HOLD_OPEN,
-    DoorOrder.NO_ENTRY: OperatorRight.LOCK_DOWN,
-    DoorOrder.LOCKDOWN: OperatorRight.LOCK_DOWN,
-}
 
 
 class BackendOrders:
@@ -172,7 +165,7 @@ class BackendOrders:
         operator = self._policy.operator(order.by)
         if operator is None:
             return False
-        right = _RIGHT[order.order]
+        right = RIGHT_TO_ORDER[order.order]
         if order.access_point is not None:
             return operator.may(right, order.access_point)
         numbers = [number for points in self._standing.points.values() for number in points]

@@ -30,6 +30,7 @@ from hubcore.access.precedence import (
 from hubcore.access.words import Mode
 from hubcore.errors import StoreError
 from hubcore.evidence.facts import EventName, Fact, Tell
+from hubcore.policy.policy import OperatorRight
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import PolicyLookups
 
@@ -48,6 +49,12 @@ class OrderSource(StrEnum):
     """The site's own key, while the backend is away."""
 
 
+RIGHT_TO_ORDER = {
+    DoorOrder.HOLD_OPEN: OperatorRight.HOLD_OPEN,
+    DoorOrder.NO_ENTRY: OperatorRight.LOCK_DOWN,
+    DoorOrder.LOCKDOWN: OperatorRight.LOCK_DOWN,
+}
+"""What somebody must be allowed who gives such an order from afar."""
 _ORDER_OF_POLICY = {
     Mode.NORMAL: None,
     Mode.LOCKDOWN: DoorOrder.LOCKDOWN,

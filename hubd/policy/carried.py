@@ -22,7 +22,7 @@ from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.clock import Clock
-from hubcore.ports.stores import AuditLog, RevocationFile
+from hubcore.ports.stores import AuditLog, DocumentFile
 from hubd.recording import record_now
 
 Read = Callable[[bytes], Revocations]
@@ -37,7 +37,7 @@ class CarriedFound:
     why: str = ""
 
 
-def find_carried(file: RevocationFile, read: Read) -> CarriedFound:
+def find_carried(file: DocumentFile, read: Read) -> CarriedFound:
     """Read what was kept, as far as it proves itself."""
     try:
         documents = file.found()
@@ -60,7 +60,7 @@ class CarriedIntake:
         self,
         carried: CarriedRevocations,
         *,
-        file: RevocationFile,
+        file: DocumentFile,
         policy_version: Callable[[], int],
         log: AuditLog,
         clock: Clock,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hubcore.errors import StoreError
 
@@ -14,6 +14,7 @@ class FakeDocumentFile:
 
     documents: Sequence[bytes] = ()
     failing: StoreError | None = None
+    written: list[Sequence[bytes]] = field(default_factory=list)
 
     def found(self) -> Sequence[bytes]:
         if self.failing is not None:
@@ -24,3 +25,4 @@ class FakeDocumentFile:
         if self.failing is not None:
             raise self.failing
         self.documents = tuple(documents)
+        self.written.append(self.documents)

@@ -1,4 +1,4 @@
-"""What every keeper of carried revocations does: the suite of `ports.stores.RevocationFile`."""
+"""What every keeper of carried revocations does: the suite of `ports.stores.DocumentFile`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from hubcore.access.revocations import BYTES_MAX, LISTS_MAX
 from hubcore.codec import cbor
 from hubcore.errors import StoreError
 from hubcore.ports import stores
-from hubd.adapters.host.revocation_file import FILE_BYTES_MAX, RevocationFile
-from tests.fakes.revocations import FakeRevocationFile
+from hubd.adapters.host.signed_file import RevocationFile
+from tests.fakes.documents import FakeDocumentFile
+
+FILE_BYTES_MAX = 16 + LISTS_MAX * (BYTES_MAX + 3)
 
 
 @dataclass
 class Bench:
     """A file, how to open it again, and how its disk comes to refuse."""
 
-    file: stores.RevocationFile
-    again: Callable[[], stores.RevocationFile]
+    file: stores.DocumentFile
+    again: Callable[[], stores.DocumentFile]
     spoil: Callable[[], None]
 
 
 def fake(_folder: Path) -> Bench:
-    file = FakeRevocationFile()
+    file = FakeDocumentFile()
 
     def spoil() -> None:
         file.failing = StoreError("the disk is full")

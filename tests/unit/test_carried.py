@@ -10,7 +10,7 @@ from hubcore.evidence.records import RecordKind
 from hubcore.phone.messages import Reason
 from hubd.policy.carried import find_carried
 from hubsim import site
-from tests.fakes.revocations import FakeRevocationFile
+from tests.fakes.documents import FakeDocumentFile
 from tests.pair import SITE, DeskHub, Phone, Visit, make_wallet
 
 ISSUER = site.make_key()
@@ -136,13 +136,13 @@ async def test_a_disk_that_refuses_is_told_and_the_revocation_counts() -> None:
 
 def test_a_start_believes_what_is_signed_and_nothing_else() -> None:
     forged = signed("honest", issuer=site.make_key())
-    found = find_carried(FakeRevocationFile([signed("stolen"), forged, b"junk"]), proven)
+    found = find_carried(FakeDocumentFile([signed("stolen"), forged, b"junk"]), proven)
     assert found.carried.revoked("stolen", b"")
     assert not found.carried.revoked("honest", b"")
     assert "prove nothing" in found.why
-    broken = FakeRevocationFile(failing=StoreError("unreadable"))
+    broken = FakeDocumentFile(failing=StoreError("unreadable"))
     assert find_carried(broken, proven).why == "unreadable"
-    assert find_carried(FakeRevocationFile([signed("stolen")]), proven).why == ""
+    assert find_carried(FakeDocumentFile([signed("stolen")]), proven).why == ""
 
 
 async def test_a_start_forgets_what_the_policy_on_the_disk_says_itself() -> None:

@@ -78,8 +78,11 @@ PARTIAL: Mapping[str, Partial] = {
         "TAMPER_ENDED",
         "only these two are about fire",
     ),
-    "hubd.orders.from_backend._RIGHT": _partial(
-        "GRANT FIRE", "no backend gives these as orders that stand"
+    "hubd.orders.standing.RIGHT_TO_ORDER": _partial(
+        "GRANT FIRE", "nobody gives these as orders that stand"
+    ),
+    "hubd.orders.site.wording.ANSWERS": _partial(
+        "TAKE SAME", "one is done, the other is answered as it was before"
     ),
     "hubcore.door.machine._RAISED_BY": _partial(
         "ACCESS_TAKEN ACCESS_NOT_TAKEN EXIT CLOSED FORCED_ENDED PRE_ALARM HELD_OPEN_ENDED TAMPER "

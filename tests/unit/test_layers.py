@@ -268,10 +268,7 @@ ROOMS: dict[str, Room] = {
     "hubd.takeover.neighbours": _room("hubcore.update.packets", "", PURE),
     "hubd.recording": _room("hubcore.evidence hubcore.ports", "", PURE),
     "hubd.stores": _room(
-        "hubd.adapters.sqlite hubd.adapters.host.revocation_file "
-        "hubd.adapters.host.site_order_file hubcore",
-        "",
-        WORLDLY,
+        "hubd.adapters.sqlite hubd.adapters.host.signed_file hubcore", "", WORLDLY
     ),
     "hubd.networks": _room("hubd.networks hubd.recording hubcore", "", WORLDLY),
     "hubd.trying": _room(

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hubcore.access.revocations import BYTES_MAX, LISTS_MAX
+from hubcore.bridge.words import SITE_ITEM_BYTES, SITE_ITEMS_MAX
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError, StoreError
@@ -64,3 +66,17 @@ class SignedFile:
         found = [cursor.string(1, self._bytes_max) for _ in range(count)]
         cursor.end()
         return found
+
+
+class RevocationFile(SignedFile):
+    """The revocations that phones carried."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "the revocations that phones carried", LISTS_MAX, BYTES_MAX)
+
+
+class SiteOrderFile(SignedFile):
+    """The orders that the site has given."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "the orders of the site", SITE_ITEMS_MAX, SITE_ITEM_BYTES)

@@ -78,10 +78,17 @@ class Held:
 
     def with_key(self, key: ProvenMandate) -> Held:
         """Return what is kept with a newer mandate; the oldest goes where there are too many."""
-        older = list(dict.fromkeys(one.key for one in self.orders if one.key != key))
+        older = [one for one in self.keys() if one != key]
         older.sort(key=lambda one: -one.mandate.version)
         gone = older[MANDATES_MAX - 1 :]
         return Held(key, tuple(one for one in self.orders if one.key not in gone))
+
+    def keys(self) -> list[ProvenMandate]:
+        """Return the mandates of all that is kept, the newest first, each once."""
+        found = {} if self.key is None else {self.key.document: self.key}
+        for one in self.orders:
+            found[one.key.document] = one.key
+        return list(found.values())
 
     def with_order(self, new: HeldOrder, now: int | None) -> Held:
         """Return what is kept with one more order; `now` None: the clock is not trusted."""
@@ -160,8 +167,7 @@ def _is_stale(one: HeldOrder, now: int | None) -> bool:
 
 def write_held(held: Held) -> list[bytes]:
     """Return the items to be kept."""
-    keys = [] if held.key is None else [held.key]
-    keys.extend(dict.fromkeys(one.key for one in held.orders if one.key != held.key))
+    keys = held.keys()
     items = [cbor.encode([0, key.document]) for key in keys]
     for one in held.orders:
         items.append(cbor.encode([keys.index(one.key) + 1, one.document]))

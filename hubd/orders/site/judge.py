@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from hubcore.access.precedence import DoorOrder, Refusal, StandingOrder, opens
+from hubcore.access.precedence import Refusal, StandingOrder, opens
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, SiteOrder, SiteRelease
 from hubcore.errors import StoreError
@@ -13,7 +13,7 @@ from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.ports.stores import PolicyLookups
 from hubd.orders.site.held import DISABLED_MAX, Held
 from hubd.orders.site.wording import TOO_MANY_CREDENTIALS
-from hubd.orders.standing import OrderSource, StandingOrders
+from hubd.orders.standing import RIGHT_TO_ORDER, OrderSource, StandingOrders
 from hubd.orders.wording import (
     NO_SUCH_POINT,
     NOT_ALLOWED,
@@ -23,11 +23,6 @@ from hubd.orders.wording import (
     cannot_be_held,
 )
 
-_RIGHT = {
-    DoorOrder.HOLD_OPEN: OperatorRight.HOLD_OPEN,
-    DoorOrder.NO_ENTRY: OperatorRight.LOCK_DOWN,
-    DoorOrder.LOCKDOWN: OperatorRight.LOCK_DOWN,
-}
 Answer = tuple[OrderOutcome, str]
 """The outcome of an order, and a sentence or nothing."""
 
@@ -69,7 +64,7 @@ class SiteOrderJudge:
             case SiteRelease(access_point):
                 return operator.may(OperatorRight.RELEASE, access_point)
             case DoorsOrder(door_order, access_point):
-                right = _RIGHT[door_order]
+                right = RIGHT_TO_ORDER[door_order]
                 points = self._all_points() if access_point is None else [access_point]
                 return all(operator.may(right, point) for point in points)
             case CredentialDisabled():
