@@ -343,9 +343,11 @@ ROOMS: dict[str, Room] = {
     "hubbridge.port": _room("hubbridge.port hubbridge.rules hubcore", "cryptography"),
     "hubbridge.rules": _room("hubbridge.rules hubcore", "", PURE),
     "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
+    "hubbridge.rules.papers": _room("hubcore", "", PURE),
     "hubbridge.rules.peers": _room("hubcore.codec.tls hubcore.errors", "cryptography", PURE),
     "hubbridge.rules.room": _room("", "", PURE),
     "hubbridge.rules.turns": _room("", "", PURE),
+    "hubbridge.siteorders": _room("hubbridge.rules hubcore", ""),
     "hubbridge.store": _room("hubbridge.store hubbridge.rules hubcore", ""),
     "hubbridge.store.jobs": _room(
         "hubbridge.store.rows hubbridge.rules hubcore.errors hubcore.evidence.records", ""

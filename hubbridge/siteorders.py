@@ -1,0 +1,166 @@
+"""The use case of giving an order as the site: made, signed, kept, said to the hubs, answered.
+
+Laws:
+1. An order is kept durably before any hub hears it. What cannot be kept is not given.
+2. The key signs here, or in an office whose documents come signed (`give_signed`). A document is
+   taken only if the mandate for orders proves it.
+3. A hub that comes later hears what it missed. What it could take no more is signed anew for it, if
+   the key is here; else the site's people see that this hub has not answered.
+4. What a hub has answered is its own word, and shown as that. Nothing is ended by it.
+5. A hub that does not hear keeps nobody waiting: saying never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hubbridge.rules.papers import Paper, Papers
+from hubcore.access.words import HubName
+from hubcore.backend.uplink.from_hub import OrderResult
+from hubcore.backend.uplink.words import ID_BYTES, OrderOutcome
+from hubcore.bridge.mandate import Mandate
+from hubcore.bridge.siteorder import (
+    TAKE_SECONDS_MAX,
+    Ordered,
+    SiteOrder,
+    issue_site_order,
+    prove_site_order,
+)
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import ConfigError, ProofError
+from hubcore.ports.clock import Clock
+
+
+class PaperFile(Protocol):
+    """Where the orders lie."""
+
+    async def write(self, papers: Sequence[Paper]) -> None:
+        """Keep these in place of what was kept, durably. Raise StoreError."""
+
+
+class Hubs(Protocol):
+    """The hubs of the site."""
+
+    def connected(self) -> Collection[str]:
+        """Return those that talk with this bridge now."""
+
+    def say_order(self, hub: str, document: bytes) -> None:
+        """Send an order to a hub, or lose it; never wait."""
+
+
+class GivesOrders(Protocol):
+    """What the site's people may do: the local API stands on this."""
+
+    async def give(self, what: Ordered, by: str, hub: str | None = None) -> SiteOrder:
+        """Order something, at one hub or at all; `by` is an operator of the policy.
+
+        Raise StoreError when it cannot be kept, ConfigError without a key, ProofError for an order
+        that no hub would take.
+        """
+
+    def shown(self) -> Sequence[ShownPaper]:
+        """Return what the site has ordered and has not ended, with what each hub answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPaper:
+    """An order, and which hub has answered what; a hub that is not there has not answered."""
+
+    order: SiteOrder
+    answers: tuple[tuple[str, OrderOutcome], ...]
+
+
+class SiteOrderDesk:
+    """Gives the site's orders. Call `came` for each hub that comes, `answered` for each answer."""
+
+    def __init__(
+        self,
+        *,
+        site: str,
+        key: SigningKey | None,
+        mandate: Callable[[], Mandate | None],
+        papers: Papers,
+        file: PaperFile,
+        hubs: Hubs,
+        clock: Clock,
+        make_id: Callable[[int], bytes],
+    ) -> None:
+        """`key` None: the office signs. `mandate` returns the one for orders that is known here.
+
+        `make_id` returns so many random bytes.
+        """
+        self._site = site
+        self._key = key
+        self._mandate = mandate
+        self._papers = papers
+        self._file = file
+        self._hubs = hubs
+        self._clock = clock
+        self._make_id = make_id
+        self._turn = asyncio.Lock()
+
+    async def give(self, what: Ordered, by: str, hub: str | None = None) -> SiteOrder:
+        """See `GivesOrders.give`."""
+        async with self._turn:
+            return await self._give(what, by, hub)
+
+    async def give_signed(self, document: bytes, hub: str | None = None) -> SiteOrder:
+        """Take an order that the office has signed, for one hub or for all.
+
+        Raise ProofError or StoreError.
+        """
+        mandate = self._mandate()
+        if mandate is None:
+            raise ProofError("site order: this bridge knows no mandate for the site's orders")
+        order = prove_site_order(document, HubName(self._site, hub or ""), mandate)
+        if order.hub != hub:
+            raise ProofError("site order: it is not for whom it was handed in")
+        async with self._turn:
+            await self._keep_and_say(Paper(order, document))
+        return order
+
+    async def came(self, hub: str) -> None:
+        """A hub has come: say what it missed. Raise StoreError for what cannot be kept."""
+        async with self._turn:
+            now = int(self._clock.wall())
+            for paper in self._papers.due(hub, now):
+                self._hubs.say_order(hub, paper.document)
+            if self._key is None:
+                return
+            for order in self._papers.due_anew(hub, now):
+                await self._give(order.what, order.by, hub)
+
+    def answered(self, hub: str, result: OrderResult) -> bool:
+        """A hub has answered; tell whether that was asked of it."""
+        return self._papers.answered(hub, result.id, result.outcome)
+
+    def shown(self) -> Sequence[ShownPaper]:
+        """See `GivesOrders.shown`."""
+        standing = self._papers.standing(int(self._clock.wall()))
+        return [ShownPaper(one.order, tuple(sorted(one.answers.items()))) for one in standing]
+
+    async def _give(self, what: Ordered, by: str, hub: str | None) -> SiteOrder:
+        if self._key is None:
+            raise ConfigError("this bridge has no key for orders: sign the order in the office")
+        issued_ms = self._papers.next_moment(int(1000 * self._clock.wall()))
+        order = SiteOrder(
+            id=self._make_id(ID_BYTES),
+            hub=hub,
+            issued_ms=issued_ms,
+            expires_at=issued_ms // 1000 + TAKE_SECONDS_MAX,
+            by=by,
+            what=what,
+        )
+        await self._keep_and_say(Paper(order, issue_site_order(order, self._site, self._key)))
+        return order
+
+    async def _keep_and_say(self, paper: Paper) -> None:
+        self._papers.make_room(int(self._clock.wall()))
+        await self._file.write((*self._papers.all(), paper))
+        self._papers.add(paper)
+        for hub in self._hubs.connected():
+            if paper.order.hub in (None, hub):
+                self._hubs.say_order(hub, paper.document)

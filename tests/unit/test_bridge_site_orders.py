@@ -1,0 +1,268 @@
+"""The site's side of its orders, and what becomes of them at real hubs' order rooms."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubbridge.rules.papers import ORDERS_MAX, Paper, Papers
+from hubbridge.siteorders import SiteOrderDesk
+from hubcore.access.precedence import DoorMode, DoorOrder
+from hubcore.backend.uplink.words import OrderOutcome
+from hubcore.bridge.mandate import Mandate, Use
+from hubcore.bridge.siteorder import (
+    TAKE_SECONDS_MAX,
+    CredentialDisabled,
+    DoorsOrder,
+    SiteOrder,
+    SiteRelease,
+    issue_site_order,
+)
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import ConfigError, ProofError, StoreError
+from hubcore.evidence.facts import Fact
+from tests.fakes.clock import NOON, FakeClock
+from tests.unit.test_site_orders_taken import DAY, HOUR, KEYS, NOW, Site, mandate
+
+LOCKDOWN = DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + 6 * HOUR)
+END = DoorsOrder(DoorOrder.LOCKDOWN, None, None)
+
+
+@dataclass
+class Bench:
+    """A desk of the site, the hub `hub-1` as it is, and a way between that may be cut."""
+
+    hub: Site = field(default_factory=Site)
+    is_up: bool = True
+    has_key: bool = True
+    failing: StoreError | None = None
+    written: Sequence[Paper] = ()
+    said: list[bytes] = field(default_factory=list)
+    said_ever: int = 0
+    numbers: int = 1000
+
+    def __post_init__(self) -> None:
+        self.clock: FakeClock = self.hub.clock
+        self.start()
+
+    def start(self) -> None:
+        """Make the desk anew with what is on its disk."""
+        self.papers = Papers(tuple(self.written))
+        self.desk = SiteOrderDesk(
+            site="site-1",
+            key=KEYS[1] if self.has_key else None,
+            mandate=lambda: Mandate(
+                "site-1", "office", Use.ORDERS, 1, KEYS[1].verify_key, NOW - DAY, NOW + 90 * DAY
+            ),
+            papers=self.papers,
+            file=self,
+            hubs=self,
+            clock=self.clock,
+            make_id=self._make_id,
+        )
+
+    def _make_id(self, size: int) -> bytes:
+        self.numbers += 1
+        return self.numbers.to_bytes(size, "big")
+
+    async def write(self, papers: Sequence[Paper]) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.written = [Paper(one.order, one.document) for one in papers]
+
+    def connected(self) -> Collection[str]:
+        return ("hub-1",) if self.is_up else ()
+
+    def say_order(self, hub: str, document: bytes) -> None:
+        assert self.is_up
+        self.said.append(document)
+
+    async def carry(self) -> list[OrderOutcome]:
+        """Bring what was said to the hub, and its answers back."""
+        outcomes: list[OrderOutcome] = []
+        while self.said:
+            result = await self.hub.site.take(self.said.pop(0))
+            assert self.desk.answered("hub-1", result)
+            outcomes.append(result.outcome)
+        return outcomes
+
+    async def come(self) -> list[OrderOutcome]:
+        self.is_up = True
+        await self.desk.came("hub-1")
+        return await self.carry()
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    made = Bench()
+    await made.hub.site.take_mandate(mandate())
+    return made
+
+
+async def test_an_order_goes_to_the_hub_and_its_answer_is_shown(bench: Bench) -> None:
+    order = await bench.desk.give(LOCKDOWN, "boss")
+    assert await bench.carry() == [OrderOutcome.TAKEN]
+    assert bench.hub.mode() is DoorMode.LOCKED_DOWN
+    (shown,) = bench.desk.shown()
+    assert (shown.order, shown.answers) == (order, (("hub-1", OrderOutcome.TAKEN),))
+    await bench.desk.give(END, "boss")
+    assert await bench.carry() == [OrderOutcome.TAKEN]
+    assert bench.hub.mode() is DoorMode.LOCKED
+    assert bench.desk.shown() == []
+
+
+async def test_what_cannot_be_kept_is_not_said(bench: Bench) -> None:
+    """siteorders, law 1"""
+    bench.failing = StoreError("told to fail")
+    with pytest.raises(StoreError):
+        await bench.desk.give(LOCKDOWN, "boss")
+    assert (bench.said, bench.desk.shown(), len(bench.papers)) == ([], [], 0)
+
+
+@pytest.mark.parametrize("minutes", [1, 60])
+async def test_a_hub_that_comes_later_hears_what_stands(bench: Bench, minutes: int) -> None:
+    """siteorders, law 3: in time the same document, later one anew"""
+    bench.is_up = False
+    await bench.desk.give(LOCKDOWN, "boss")
+    bench.clock.advance(60 * minutes)
+    bench.start()
+    assert await bench.come() == [OrderOutcome.TAKEN]
+    assert bench.hub.mode() is DoorMode.LOCKED_DOWN
+    assert await bench.come() == []
+
+
+async def test_a_hub_that_was_away_hears_the_end_too(bench: Bench) -> None:
+    """papers, law 4"""
+    await bench.desk.give(LOCKDOWN, "boss")
+    await bench.carry()
+    bench.is_up = False
+    await bench.desk.give(END, "boss")
+    bench.clock.advance(2 * TAKE_SECONDS_MAX)
+    assert await bench.come() == [OrderOutcome.TAKEN]
+    assert bench.hub.mode() is DoorMode.LOCKED
+
+
+async def test_a_release_is_never_given_again(bench: Bench) -> None:
+    """papers, law 3"""
+    bench.is_up = False
+    await bench.desk.give(SiteRelease(1, None), "boss", "hub-1")
+    bench.clock.advance(2 * TAKE_SECONDS_MAX)
+    assert await bench.come() == []
+
+
+async def test_without_a_key_the_office_signs(bench: Bench) -> None:
+    """siteorders, law 2"""
+    bench.has_key = False
+    bench.start()
+    with pytest.raises(ConfigError):
+        await bench.desk.give(LOCKDOWN, "boss")
+    order = SiteOrder(bytes(16), None, 1000 * NOW, NOW + 60, "boss", LOCKDOWN)
+
+    def signed(key: SigningKey) -> bytes:
+        return issue_site_order(order, "site-1", key)
+
+    with pytest.raises(ProofError):
+        await bench.desk.give_signed(signed(KEYS[2]))
+    with pytest.raises(ProofError):
+        await bench.desk.give_signed(signed(KEYS[1]), "hub-1")
+    await bench.desk.give_signed(signed(KEYS[1]))
+    assert await bench.carry() == [OrderOutcome.TAKEN]
+
+
+async def test_the_backend_learns_all_of_it_from_the_records(bench: Bench) -> None:
+    """Reconciliation: nothing but the hub's records is needed to know what the site ordered."""
+    await bench.desk.give(LOCKDOWN, "boss")
+    await bench.desk.give(CredentialDisabled("card-7", NOW + HOUR), "boss")
+    await bench.desk.give(END, "boss")
+    await bench.carry()
+    told = [
+        (one.detail[Fact.ORDER], one.detail[Fact.ON], one.detail.get(Fact.CREDENTIAL))
+        for one in bench.hub.records()
+        if Fact.ORDER in one.detail
+    ]
+    assert told == [
+        ("lockdown", True, None),
+        ("credential_disabled", True, "card-7"),
+        ("lockdown", False, None),
+    ]
+    assert {one.detail[Fact.GIVEN_BY] for one in bench.hub.records()} == {"site"}
+
+
+def test_no_more_is_kept_than_may() -> None:
+    """papers, law 6"""
+    papers = Papers()
+    for number in range(ORDERS_MAX):
+        what = CredentialDisabled(f"card-{number}", NOW + DAY)
+        order = SiteOrder(number.to_bytes(16, "big"), None, number, NOW, "boss", what)
+        papers.make_room(NOW)
+        papers.add(Paper(order, b""))
+    with pytest.raises(StoreError):
+        papers.make_room(NOW)
+    papers.make_room(NOW + DAY)
+    assert len(papers) == 0
+
+
+def test_moments_rise_while_the_clock_does_not() -> None:
+    """papers, law 5"""
+    papers = Papers()
+    order = SiteOrder(bytes(16), None, 5000, 6, "boss", END)
+    papers.add(Paper(order, b""))
+    assert papers.next_moment(3000) == 5001
+    assert papers.next_moment(9000) == 9000
+
+
+def test_only_a_hub_that_was_asked_can_answer() -> None:
+    papers = Papers()
+    papers.add(Paper(SiteOrder(bytes(16), "hub-1", 0, 0, "boss", END), b""))
+    assert not papers.answered("hub-2", bytes(16), OrderOutcome.TAKEN)
+    assert not papers.answered("hub-1", b"1" * 16, OrderOutcome.TAKEN)
+    assert papers.answered("hub-1", bytes(16), OrderOutcome.TAKEN)
+
+
+STEPS = ("lock", "end", "cut", "come", "carry", "lose", "desk restarts", "hub restarts", "time")
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.sampled_from(STEPS), max_size=14))
+def test_a_hub_that_is_there_at_last_is_as_the_site_ordered(steps: list[str]) -> None:
+    """papers, laws 1 to 4: whatever was cut, lost, restarted or late"""
+
+    async def play() -> None:
+        bench = Bench()
+        await bench.hub.site.take_mandate(mandate())
+        wanted = DoorMode.LOCKED
+        for step in steps:
+            bench.clock.advance(2)
+            match step:
+                case "lock":
+                    until = int(bench.clock.wall()) + 6 * DAY
+                    await bench.desk.give(DoorsOrder(DoorOrder.LOCKDOWN, None, until), "boss")
+                    wanted = DoorMode.LOCKED_DOWN
+                case "end":
+                    await bench.desk.give(END, "boss")
+                    wanted = DoorMode.LOCKED
+                case "cut":
+                    bench.is_up = False
+                case "come":
+                    await bench.come()
+                case "carry":
+                    await bench.carry()
+                case "lose":
+                    bench.said.clear()
+                case "desk restarts":
+                    bench.start()
+                case "hub restarts":
+                    bench.hub.restart()
+                case "time":
+                    bench.clock.advance(2 * TAKE_SECONDS_MAX)
+        bench.said.clear()
+        await bench.come()
+        assert bench.hub.mode() is wanted
+        assert bench.clock.wall() < NOON + 6 * DAY
+
+    asyncio.run(play())
