@@ -6,6 +6,8 @@ Laws:
    is refused where the job is made.
 3. A record that is missing or damaged here is no fork of the hub. Before a hub is said to have one,
    what is held of it is proven. What does not prove itself goes, and the rule is asked once more.
+4. What the witness has seen of a hub is written with the records by which it saw that
+   (`hubcore.bridge.witness`, law 7). A hub in doubt gets nothing written.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of, has_room
 from hubbridge.store import rows
 from hubbridge.store.rows import HubRow
+from hubcore.backend.uplink.words import Cause
+from hubcore.bridge import witness
+from hubcore.bridge.witness import Doubt, SeenChain, Sight
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
 
@@ -84,12 +89,9 @@ class Resume:
 
     def run(self, batch: Batch) -> Resumed:
         """Open a span, unless the record lies in one."""
-        row = batch.hubs.get(self.hub)
+        row = _row_of(batch, self.hub)
         if row is None:
-            if len(batch.hubs) >= batch.limits.hubs_max:
-                return Resumed("the bridge has as many hubs as it takes", full=True)
-            row = rows.add_hub(batch.connection, self.hub)
-            batch.hubs[self.hub] = row
+            return Resumed("the bridge has as many hubs as it takes", full=True)
         row, found = _asked(
             batch,
             row,
@@ -100,6 +102,58 @@ class Resume:
             row = replace(row, kept=found)
         batch.put(self.hub, row)
         return Resumed(found if isinstance(found, str) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What a hub's Hello comes to.
+
+    `wanted` is the record after which its records are wanted, `seen` the newest that was seen.
+    """
+
+    wanted: Head = field(default_factory=Head)
+    seen: Head = field(default_factory=Head)
+    doubt: Doubt | None = None
+    full: bool = False
+    """There is no place for one more hub."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """A hub says Hello on its connection of number `turn`, and tells its two heads."""
+
+    hub: str
+    turn: int
+    durable: Head
+    newest: Head
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.durable.number)
+        _check_number(self.newest.number)
+
+    def run(self, batch: Batch) -> Met:
+        """Hold it against what was seen; an empty bridge begins where the hub says."""
+        row = _row_of(batch, self.hub)
+        if row is None:
+            return Met(full=True)
+        was_doubted = row.seen is not None and row.seen.doubt is not None
+        row, seen = _asked(
+            batch,
+            row,
+            ask=lambda one: self._meet(batch, one),
+            is_fork=lambda answer: answer.doubt is not None and not was_doubted,
+        )
+        row = replace(row, seen=seen)
+        if seen.doubt is None and not row.kept.spans:
+            opened = resume(row.kept, seen.head, _lookup(batch, row))
+            row = replace(row, kept=opened) if isinstance(opened, Kept) else row
+        batch.put(self.hub, row)
+        return Met(row.kept.wanted, seen.head, seen.doubt)
+
+    def _meet(self, batch: Batch, row: HubRow) -> SeenChain:
+        seen = row.seen or witness.begin(self.turn, self.durable)
+        return seen.meet(self.turn, self.durable, self.newest, _seen_hash(batch, row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +168,8 @@ class Offered:
     apart: tuple[int, ...] = ()
     refused: tuple[int, ...] = ()
     fork: str = ""
+    doubt: Doubt | None = None
+    """Why nothing of this hub is taken any more, until the backend has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +184,60 @@ class Offer:
         row = batch.hubs.get(self.hub)
         if row is None:
             return Offered(apart=tuple(one.number for one in self.records))
-        row, judged = _asked(
+        if row.seen is not None and row.seen.doubt is not None:
+            return Offered(doubt=row.seen.doubt)
+        row, looked = _asked(
             batch,
             row,
-            ask=lambda one: judge(one.kept, self.records, _lookup(batch, one)),
-            is_fork=lambda answer: bool(answer.fork),
+            ask=lambda one: self._look(batch, one, self.records),
+            is_fork=lambda answer: bool(answer.judged.fork),
         )
-        without = _without_room(batch, self.hub, judged)
+        without = _without_room(batch, self.hub, looked.judged)
         if without:
-            few = [one for one in self.records if one.number not in without]
-            judged = judge(row.kept, few, _lookup(batch, row))
+            few = tuple(one for one in self.records if one.number not in without)
+            looked = self._look(batch, row, few)
+        judged = looked.judged
         row = rows.insert_records(batch.connection, row, judged.kept, judged.new)
-        batch.put(self.hub, row)
+        batch.put(self.hub, replace(row, seen=looked.seen))
         held = {one.number for one in judged.new} | set(judged.repeated)
         return Offered(
             held=tuple(sorted(held)),
             apart=tuple(sorted(set(judged.apart))),
             refused=tuple(sorted(without)),
             fork=judged.fork,
+            doubt=None if looked.seen is None else looked.seen.doubt,
         )
+
+    def _look(self, batch: Batch, row: HubRow, records: tuple[StoredRecord, ...]) -> _Looked:
+        """Ask the witness, and then what is to be held of what it does not doubt."""
+        seen = row.seen
+        fresh: dict[int, bytes] = {}
+        known = _seen_hash(batch, row)
+        taken: list[StoredRecord] = []
+        for record in records:
+            if seen is None:
+                break
+            sight, seen = seen.take(record, lambda number: fresh.get(number) or known(number))
+            if sight is Sight.DOUBTED:
+                break
+            taken.append(record)
+            fresh[record.number] = record.hash
+        judged = judge(row.kept, taken if seen is not None else records, _lookup(batch, row))
+        if seen is not None and seen.doubt is not None and not judged.fork:
+            judged.fork = f"record {seen.doubt.told.number} was seen here otherwise"
+        elif seen is not None and judged.fork:
+            at = len(judged.new) + len(judged.repeated) + len(judged.apart)
+            told = Head(taken[at].number, taken[at].hash)
+            seen = replace(seen, doubt=Doubt(Cause.FORK, told))
+        return _Looked(judged, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What records come to, and what is seen of their hub with them."""
+
+    judged: Judged
+    seen: SeenChain | None
 
 
 def _without_room(batch: Batch, hub: str, judged: Judged) -> frozenset[int]:
@@ -270,9 +361,54 @@ class ProveEnds:
         return opened
 
 
+@dataclass(frozen=True, slots=True)
+class PutDocuments:
+    """These documents of one kind, by their places, instead of those that were there."""
+
+    kind: str
+    documents: dict[bytes, bytes]
+
+    def run(self, batch: Batch) -> None:
+        """Write them."""
+        rows.write_documents(batch.connection, self.kind, self.documents)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of one kind. They prove nothing until their signatures are proven."""
+
+    kind: str
+
+    def run(self, batch: Batch) -> dict[bytes, bytes]:
+        """Return them by their places."""
+        return rows.load_documents(batch.connection, self.kind)
+
+
 def _check_number(number: int) -> None:
     if not 0 <= number <= _NUMBER_MAX:
         raise ValueError(f"{number} is no record's number")
+
+
+def _row_of(batch: Batch, hub: str) -> HubRow | None:
+    """Return a hub's row, a new one for a new hub; None where there is no place for one more."""
+    row = batch.hubs.get(hub)
+    if row is None and len(batch.hubs) < batch.limits.hubs_max:
+        row = rows.add_hub(batch.connection, hub)
+        batch.hubs[hub] = row
+    return row
+
+
+def _seen_hash(batch: Batch, row: HubRow) -> witness.HashOf:
+    """Return what looks up a hash of this hub, None where it is not held (any more)."""
+    lookup = _lookup(batch, row)
+
+    def hash_of(number: int) -> bytes | None:
+        try:
+            return lookup(number)
+        except StoreError:
+            return None
+
+    return hash_of
 
 
 def _lookup(batch: Batch, row: HubRow) -> Callable[[int], bytes]:

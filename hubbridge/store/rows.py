@@ -16,19 +16,24 @@ from dataclasses import dataclass, field, replace
 from hubbridge.rules.kept import HashOf, Kept, Span, cut_after
 from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RECORD_OVERHEAD_BYTES, bytes_of
+from hubcore.backend.uplink.words import Cause
+from hubcore.bridge.witness import Doubt, SeenChain
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import Head, StoredRecord, follows
 
+EARLIER_RUN = 0
+"""The number of each connection of a run that has ended; those of this one begin at 1."""
 _NUMBERS_A_READ = 256
 
 
 @dataclass(frozen=True, slots=True)
 class HubRow:
-    """A hub as it lies in the file."""
+    """A hub as it lies in the file. `seen` is None until its first Hello."""
 
     id: int
     kept: Kept = field(default_factory=Kept)
     used_bytes: int = 0
+    seen: SeenChain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,29 @@ def load_hubs(connection: sqlite3.Connection) -> dict[str, HubRow]:
     """Return all hubs as they lie in the file. Raise StoreError for what no bridge has written."""
     rows = connection.execute("SELECT id, name, durable, used_bytes FROM hubs ORDER BY id")
     return {
-        name: HubRow(hub, Kept(_load_spans(connection, hub), durable), used_bytes)
+        name: HubRow(
+            id=hub,
+            kept=Kept(_load_spans(connection, hub), durable),
+            used_bytes=used_bytes,
+            seen=_load_seen(connection, hub),
+        )
         for hub, name, durable, used_bytes in rows.fetchall()
     }
+
+
+def _load_seen(connection: sqlite3.Connection, hub: int) -> SeenChain | None:
+    """Return what was seen of a hub, by a connection of an earlier run."""
+    found = connection.execute(
+        "SELECT head, head_hash, cause, told, told_hash FROM seen WHERE hub = ?", (hub,)
+    ).fetchone()
+    if found is None:
+        return None
+    number, digest, cause, told, told_hash = found
+    if cause is None:
+        return SeenChain(Head(number, digest), EARLIER_RUN)
+    if cause not in set(Cause):
+        raise StoreError(f"a hub is doubted for a cause that nobody knows: {cause}")
+    return SeenChain(Head(number, digest), EARLIER_RUN, Doubt(Cause(cause), Head(told, told_hash)))
 
 
 def _load_spans(connection: sqlite3.Connection, hub: int) -> tuple[Span, ...]:
@@ -99,6 +124,8 @@ def write_hub(connection: sqlite3.Connection, row: HubRow) -> None:
         "UPDATE hubs SET durable = ?, used_bytes = ? WHERE id = ?",
         (row.kept.durable, row.used_bytes, row.id),
     )
+    if row.seen is not None:
+        _write_seen(connection, row.id, row.seen)
     connection.execute("DELETE FROM spans WHERE hub = ?", (row.id,))
     connection.executemany(
         "INSERT INTO spans VALUES (?, ?, ?, ?, ?)",
@@ -106,6 +133,21 @@ def write_hub(connection: sqlite3.Connection, row: HubRow) -> None:
             (row.id, one.before.number, one.before.hash, one.newest.number, one.newest.hash)
             for one in row.kept.spans
         ],
+    )
+
+
+def _write_seen(connection: sqlite3.Connection, hub: int, seen: SeenChain) -> None:
+    doubt = seen.doubt
+    connection.execute(
+        "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            hub,
+            seen.head.number,
+            seen.head.hash,
+            None if doubt is None else int(doubt.cause),
+            None if doubt is None else doubt.told.number,
+            None if doubt is None else doubt.told.hash,
+        ),
     )
 
 
@@ -197,6 +239,25 @@ def drop_damaged(connection: sqlite3.Connection, row: HubRow, proven: Head) -> H
     """Delete what follows the last proven record in its span; the hub sends it again."""
     kept, gone = cut_after(row.kept, proven)
     return delete_records(connection, row, kept, gone)
+
+
+def load_documents(connection: sqlite3.Connection, kind: str) -> dict[bytes, bytes]:
+    """Return the documents of one kind, by their places, unproven."""
+    found = connection.execute(
+        "SELECT place, body FROM documents WHERE kind = ? ORDER BY place", (kind,)
+    )
+    return dict(found.fetchall())
+
+
+def write_documents(
+    connection: sqlite3.Connection, kind: str, documents: dict[bytes, bytes]
+) -> None:
+    """Put documents in the place of all of their kind."""
+    connection.execute("DELETE FROM documents WHERE kind = ?", (kind,))
+    connection.executemany(
+        "INSERT INTO documents VALUES (?, ?, ?)",
+        [(kind, place, body) for place, body in documents.items()],
+    )
 
 
 def load_ends(connection: sqlite3.Connection) -> Ends:

@@ -58,6 +58,23 @@ _STEPS = (
             digest BLOB PRIMARY KEY CHECK (length(digest) = 32)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE seen (
+            hub INTEGER PRIMARY KEY REFERENCES hubs (id),
+            head INTEGER NOT NULL CHECK (head >= 0),
+            head_hash BLOB NOT NULL CHECK (length(head_hash) = 32),
+            cause INTEGER,
+            told INTEGER CHECK (told >= 0),
+            told_hash BLOB CHECK (length(told_hash) = 32),
+            CHECK ((cause IS NULL) = (told IS NULL) AND (cause IS NULL) = (told_hash IS NULL))
+        ) STRICT""",
+        """CREATE TABLE documents (
+            kind TEXT NOT NULL,
+            place BLOB NOT NULL,
+            body BLOB NOT NULL,
+            PRIMARY KEY (kind, place)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 _SENTENCES = {

@@ -24,7 +24,20 @@ from hubbridge.rules.kept import Kept
 from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
-from hubbridge.store.jobs import Durable, Job, Offer, Offered, Read, Resume, Resumed, TakeEnds
+from hubbridge.store.jobs import (
+    Documents,
+    Durable,
+    Job,
+    Meet,
+    Met,
+    Offer,
+    Offered,
+    PutDocuments,
+    Read,
+    Resume,
+    Resumed,
+    TakeEnds,
+)
 from hubbridge.store.writer import Writer
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
@@ -94,6 +107,10 @@ class Store:
         """A hub names the record before its next one."""
         return await self._do(hub, Resume(hub, before), JOB_BYTES)
 
+    async def meet(self, hub: str, turn: int, durable: Head, newest: Head) -> Met:
+        """A hub says Hello on its connection of this number (`hubcore.bridge.witness`)."""
+        return await self._do(hub, Meet(hub, turn, durable, newest), JOB_BYTES)
+
     async def offer(self, hub: str, records: tuple[StoredRecord, ...]) -> Offered:
         """A hub sends records; those that are `held` afterwards are on the disk."""
         size_bytes = JOB_BYTES + sum(bytes_of(one.body) for one in records)
@@ -106,6 +123,15 @@ class Store:
     async def read(self, hub: str, after: int, most: int) -> tuple[StoredRecord, ...]:
         """Return records for the backend, each proven."""
         return await self._do(_SITE, Read(hub, after, most), JOB_BYTES)
+
+    async def documents(self, kind: str) -> dict[bytes, bytes]:
+        """Return the documents of one kind by their places, unproven."""
+        return await self._do(_SITE, Documents(kind), JOB_BYTES)
+
+    async def put_documents(self, kind: str, documents: dict[bytes, bytes]) -> None:
+        """Keep these instead of those of this kind that are there."""
+        size_bytes = JOB_BYTES + sum(len(one) for one in documents.values())
+        await self._do(_SITE, PutDocuments(kind, documents), size_bytes)
 
     async def take_ends(self, offered: Ends) -> Ends:
         """Keep a newer list of ends; return the list that counts."""
