@@ -58,6 +58,13 @@ _STEPS = (
             digest BLOB PRIMARY KEY CHECK (length(digest) = 32)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE site_orders (
+            place INTEGER PRIMARY KEY,
+            hub TEXT NOT NULL,
+            document BLOB NOT NULL CHECK (length(document) <= 1024)
+        ) STRICT""",
+    ),
 )
 
 _SENTENCES = {
