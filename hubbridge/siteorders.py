@@ -134,7 +134,7 @@ class SiteOrderDesk:
                 await self._give(order.what, order.by, hub)
 
     def answered(self, hub: str, result: OrderResult) -> bool:
-        """A hub has answered; tell whether that was asked of it."""
+        """A hub has answered; tell whether that was asked of it, and is of interest still."""
         return self._papers.answered(hub, result.id, result.outcome)
 
     def shown(self) -> Sequence[ShownPaper]:

@@ -10,12 +10,13 @@ Laws:
 2. A hub is told an order that it has not answered, or that it answered with BUSY or FAILED, while
    it can be in time. Answers are not kept over a restart: then a hub is asked again, and answers.
 3. What stands, and a hub could take no more, is due anew for that hub. A release is never due anew,
-   and neither is what a hub has taken, refused or found late.
+   and neither is what a hub has taken or refused.
 4. The end of what stands is due anew for a hub only while something could stand there by an order
    before it.
 5. Moments of issue rise strictly, whatever the clock says.
 6. At most ORDERS_MAX are kept. What neither stands nor can be in time goes first; where there is no
-   such, no order is given.
+   such, no order is given. Of two for the same place that say the same, the newer is kept: a hub
+   that needs one anew again and again takes no more room.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from hubcore.errors import StoreError
 
 ORDERS_MAX = 512
 _AGAIN = (None, OrderOutcome.BUSY, OrderOutcome.FAILED)
+_ANEW = (*_AGAIN, OrderOutcome.LATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Papers:
 
     def add(self, paper: Paper) -> None:
         """Keep an order; `make_room` was asked before."""
-        self._papers[paper.order.id] = paper
+        kept = {key: one for key, one in self._papers.items() if not _says_all_of(paper, one)}
+        self._papers = {**kept, paper.order.id: paper}
 
     def answered(self, hub: str, key: bytes, outcome: OrderOutcome) -> bool:
         """A hub has answered an order; tell whether it was one for it."""
@@ -96,7 +99,7 @@ class Papers:
         """Return what is to be signed anew for a hub that could not take it (laws 3 and 4)."""
         found: list[SiteOrder] = []
         for one in self._newest(hub).values():
-            is_too_late = one.order.expires_at < now and one.answers.get(hub) in _AGAIN
+            is_too_late = one.order.expires_at < now and one.answers.get(hub) in _ANEW
             if is_too_late and self._is_wanted(one, hub, now):
                 found.append(one.order)
         return tuple(sorted(found, key=lambda one: one.issued_ms))
@@ -133,7 +136,7 @@ class Papers:
             one.order.subject == end.order.subject
             and one.order.hub in (None, hub)
             and one.order.issued_ms < end.order.issued_ms
-            and one.answers.get(hub) in (*_AGAIN, OrderOutcome.TAKEN)
+            and one.answers.get(hub) in (*_ANEW, OrderOutcome.TAKEN)
             and _stands(one, now)
             for one in self._papers.values()
         )
@@ -141,6 +144,18 @@ class Papers:
 
 def _stands(one: Paper, now: int) -> bool:
     return one.until is not None and one.until > now
+
+
+def _says_all_of(new: Paper, old: Paper) -> bool:
+    """Tell whether a newer order makes an older one for the same place needless."""
+    is_same_place = (new.order.subject, new.order.hub) == (old.order.subject, old.order.hub)
+    if isinstance(new.order.what, SiteRelease) or not is_same_place:
+        return False
+    if new.order.issued_ms < old.order.issued_ms:
+        return False
+    if new.until is None or old.until is None:
+        return new.until is old.until
+    return new.until >= old.until
 
 
 def _matters(one: Paper, now: int) -> bool:

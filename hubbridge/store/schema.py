@@ -59,6 +59,13 @@ _STEPS = (
         ) STRICT, WITHOUT ROWID""",
     ),
     (
+        """CREATE TABLE site_orders (
+            place INTEGER PRIMARY KEY,
+            hub TEXT NOT NULL,
+            document BLOB NOT NULL CHECK (length(document) <= 1024)
+        ) STRICT""",
+    ),
+    (
         """CREATE TABLE seen (
             hub INTEGER PRIMARY KEY REFERENCES hubs (id),
             head INTEGER NOT NULL CHECK (head >= 0),

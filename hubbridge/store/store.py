@@ -15,30 +15,22 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from hubbridge.rules.kept import Kept
+from hubbridge.rules.papers import Paper
 from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
-from hubbridge.store.jobs import (
-    Documents,
-    Durable,
-    Job,
-    Meet,
-    Met,
-    Offer,
-    Offered,
-    PutDocuments,
-    Read,
-    Resume,
-    Resumed,
-    TakeEnds,
-)
+from hubbridge.store.jobs import Documents, Job, PutDocuments, TakeEnds
+from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
+from hubbridge.store.records import Durable, Meet, Met, Offer, Offered, Read, Resume, Resumed
 from hubbridge.store.writer import Writer
+from hubcore.bridge.mandate import Mandate
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
 
@@ -136,6 +128,15 @@ class Store:
     async def take_ends(self, offered: Ends) -> Ends:
         """Keep a newer list of ends; return the list that counts."""
         return await self._do(_SITE, TakeEnds(offered), JOB_BYTES)
+
+    async def write(self, papers: Sequence[Paper]) -> None:
+        """Keep the orders that the site has given, in place of those before."""
+        await self._do(_SITE, KeepPapers(kept_of(papers)), JOB_BYTES)
+
+    async def site_orders(self, site: str, mandate: Mandate) -> tuple[Paper, ...]:
+        """Return the orders that the site has given, those that prove themselves."""
+        kept = await self._do(_SITE, ReadPapers(), JOB_BYTES)
+        return prove_papers(kept, site, mandate)
 
     async def run(self) -> None:
         """Write what comes, until cancelled; then close the file.

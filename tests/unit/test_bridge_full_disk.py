@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hubbridge.rules.room import RoomLimits
-from hubbridge.store.jobs import Durable, Offer, Read, Resume
+from hubbridge.store.records import Durable, Offer, Read, Resume
 from hubbridge.store.writer import Writer
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord, chain_hash

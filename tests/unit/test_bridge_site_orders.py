@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +30,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, ProofError, StoreError
 from hubcore.evidence.facts import Fact
 from tests.fakes.clock import NOON, FakeClock
+from tests.unit.test_bridge_store import running
 from tests.unit.test_site_orders_taken import DAY, HOUR, KEYS, NOW, Site, mandate
 
 LOCKDOWN = DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + 6 * HOUR)
@@ -56,15 +60,17 @@ class Bench:
         self.desk = SiteOrderDesk(
             site="site-1",
             key=KEYS[1] if self.has_key else None,
-            mandate=lambda: Mandate(
-                "site-1", "office", Use.ORDERS, 1, KEYS[1].verify_key, NOW - DAY, NOW + 90 * DAY
-            ),
+            mandate=self.desk_mandate,
             papers=self.papers,
             file=self,
             hubs=self,
             clock=self.clock,
             make_id=self._make_id,
         )
+
+    def desk_mandate(self) -> Mandate:
+        key = KEYS[1].verify_key
+        return Mandate("site-1", "office", Use.ORDERS, 1, key, NOW - DAY, NOW + 90 * DAY)
 
     def _make_id(self, size: int) -> bytes:
         self.numbers += 1
@@ -87,7 +93,7 @@ class Bench:
         outcomes: list[OrderOutcome] = []
         while self.said:
             result = await self.hub.site.take(self.said.pop(0))
-            assert self.desk.answered("hub-1", result)
+            self.desk.answered("hub-1", result)
             outcomes.append(result.outcome)
         return outcomes
 
@@ -207,6 +213,20 @@ def test_no_more_is_kept_than_may() -> None:
     assert len(papers) == 0
 
 
+async def test_a_hub_that_never_takes_an_order_takes_no_room(bench: Bench) -> None:
+    """papers, law 6"""
+    bench.is_up = False
+    await bench.desk.give(LOCKDOWN, "boss")
+    for _ in range(5):
+        bench.clock.advance(TAKE_SECONDS_MAX + 1)
+        bench.is_up = True
+        await bench.desk.came("hub-1")
+        assert len(bench.said) == 1
+        bench.said.clear()
+    assert len(bench.papers) == 2
+    assert len(bench.desk.shown()) == 2
+
+
 def test_moments_rise_while_the_clock_does_not() -> None:
     """papers, law 5"""
     papers = Papers()
@@ -222,6 +242,26 @@ def test_only_a_hub_that_was_asked_can_answer() -> None:
     assert not papers.answered("hub-2", bytes(16), OrderOutcome.TAKEN)
     assert not papers.answered("hub-1", b"1" * 16, OrderOutcome.TAKEN)
     assert papers.answered("hub-1", bytes(16), OrderOutcome.TAKEN)
+
+
+async def test_the_real_store_keeps_what_proves_itself(bench: Bench, tmp_path: Path) -> None:
+    """store.papers, laws 1 and 2"""
+    path = tmp_path / "bridge.db"
+    known = bench.desk_mandate()
+    async with running(path) as store:
+        for what in (LOCKDOWN, CredentialDisabled("card-7", NOW + HOUR)):
+            await bench.desk.give(what, "boss")
+            await store.write(bench.written)
+        await bench.desk.give(SiteRelease(1, None), "boss", "hub-1")
+        await store.write(bench.written)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE site_orders SET hub = 'hub-1' WHERE place = 1")
+    async with running(path) as store:
+        found = await store.site_orders("site-1", known)
+        assert [one.order.what for one in found] == [LOCKDOWN, SiteRelease(1, None)]
+        assert await store.site_orders("site-1", replace(known, key=KEYS[2].verify_key)) == ()
+        await store.write(found[:1])
+        assert await store.site_orders("site-1", known) == found[:1]
 
 
 STEPS = ("lock", "end", "cut", "come", "carry", "lose", "desk restarts", "hub restarts", "time")

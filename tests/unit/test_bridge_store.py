@@ -18,7 +18,8 @@ from hubbridge.rules.kept import Gap, Span
 from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
-from hubbridge.store.jobs import RELEASE_RECORDS, Batch, Durable, Offer, Read, Resume
+from hubbridge.store.jobs import Batch
+from hubbridge.store.records import RELEASE_RECORDS, Durable, Offer, Read, Resume
 from hubbridge.store.store import Store
 from hubbridge.store.writer import Writer
 from hubcore.errors import StoreError
