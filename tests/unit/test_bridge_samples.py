@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from hubbridge.config import DEFAULT_PORT, load
@@ -33,3 +35,12 @@ def test_the_unit_runs_the_sample() -> None:
     assert set(re.findall(r"credential:([a-z_]+)\"", SAMPLE.read_text())) == handed_over
     assert "StateDirectory=hubbridge" in unit
     assert SAMPLE.read_text().count('"/var/lib/hubbridge/') == 1
+
+
+def test_a_hub_without_a_bridge_loads_no_tls_for_one() -> None:
+    """wiring.uplinks: TLS takes memory and time"""
+    code = (
+        "import sys, hubd.__main__, hubd.app, hubd.wiring.hardware; "
+        "sys.exit(any(name.startswith('hubd.adapters.bridge') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
