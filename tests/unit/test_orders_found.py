@@ -80,6 +80,35 @@ async def test_an_order_that_opens_is_believed_only_from_records_that_were_check
     assert await found(tmp_path) == {LOCKDOWN}
 
 
+async def found_digest(state: Path) -> bytes | None:
+    def unread(_document: bytes) -> Policy:
+        raise AssertionError("there is no policy")
+
+    async with AsyncExitStack() as stack:
+        return (await open_stores(state, "site-1", unread, stack)).site_orders_digest
+
+
+def naming(digest: bytes) -> Record:
+    return Record(RecordKind.ORDER, 1, 1, {Fact.SITE_ORDERS: digest})
+
+
+# orders of the site: held, law 6
+async def test_the_digest_of_the_sites_orders_counts_while_its_record_is_checked(
+    tmp_path: Path,
+) -> None:
+    assert await found_digest(tmp_path) is None
+    await write(tmp_path, naming(bytes(32)), naming(b"n" * 32), others=CHECKED_AT_START - 1)
+    assert await found_digest(tmp_path) == b"n" * 32
+    await write(tmp_path, others=1)
+    assert await found_digest(tmp_path) is None
+
+
+async def test_while_the_state_is_in_doubt_no_digest_counts(tmp_path: Path) -> None:
+    policy = Record(RecordKind.POLICY, 1, 1, {Fact.VERSION: 7, Fact.TICKETS_DROPPED: 0})
+    await write(tmp_path, policy, naming(b"n" * 32))
+    assert await found_digest(tmp_path) is None
+
+
 # carried orders, law 2
 async def test_an_order_that_was_edited_into_the_rows_starts_no_hub(tmp_path: Path) -> None:
     await write(tmp_path, carrying(RecordKind.ORDER, LOCKDOWN), others=10)

@@ -194,9 +194,16 @@ def read_held(items: Sequence[bytes], hub: HubName, issuer: VerifyKey) -> tuple[
     return Held(newest, tuple(orders)), left_out
 
 
-def digest_of(items: Sequence[bytes]) -> bytes:
-    """Return the digest of all that is kept, as the log names it."""
-    return hashlib.sha256(cbor.encode(list(items))).digest()
+def digest_of(held: Held) -> bytes:
+    """Return the digest of all that is kept, as the log names it. Releases do not stand: no part.
+
+    So a release, which has a record of its own, needs no second one.
+    """
+    named = [] if held.key is None else [held.key.document]
+    for one in held.orders:
+        if not isinstance(one.order.what, SiteRelease):
+            named.extend((one.key.document, one.document))
+    return hashlib.sha256(cbor.encode(named)).digest()
 
 
 def _take_apart(item: bytes) -> tuple[int, bytes]:

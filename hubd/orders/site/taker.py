@@ -165,7 +165,7 @@ class OrdersOfSite:
         self._held = held.without_ended(self._in_force.now())
         await self._changed(self._in_force.put(self._held))
         items = write_held(self._held)
-        if await self._log.write(self._facts_of_all(items)) and await self._keep(items):
+        if await self._log.write(self._facts_of_all()) and await self._keep(items):
             self._marked_at = self._log.last()
 
     def _is_to_be_marked(self) -> bool:
@@ -181,7 +181,7 @@ class OrdersOfSite:
             self.left_out = -1
             return
         held, self.left_out = read_held(items, self._hub, self._issuer)
-        if digest_of(items) != believed_digest:
+        if digest_of(held) != believed_digest:
             held = held.without_opening()
         self._held = held.without_ended(self._in_force.now())
         for one in self._held.orders:
@@ -213,15 +213,16 @@ class OrdersOfSite:
 
     async def _obey(self, new: HeldOrder) -> Answer | None:
         order = new.order
-        after = self._held.with_order(new, self._in_force.now())
         if isinstance(order.what, SiteRelease):
+            after = self._held.with_order(new, None)  # what the log names stays as it is
             if not await self._keep(write_held(after)):
                 return OrderOutcome.FAILED, NOT_RECORDED
             self._is_taken(order, after)
             return None
+        after = self._held.with_order(new, self._in_force.now())
         items = write_held(after)
         detail = {**facts_of_site(order), Fact.ALLOWED: True, Fact.WHY: None}
-        is_kept = await self._log.write({**detail, Fact.SITE_ORDERS: digest_of(items)})
+        is_kept = await self._log.write({**detail, Fact.SITE_ORDERS: digest_of(after)})
         if is_kept:
             is_kept = await self._keep(items)
             self._marked_at = self._log.last()
@@ -230,7 +231,7 @@ class OrdersOfSite:
             no = (OrderOutcome.FAILED, NOT_RECORDED)
             before = write_held(self._held)
             await self._log.write(
-                {**facts_of_no_from_site(order, no), Fact.SITE_ORDERS: digest_of(before)}
+                {**facts_of_no_from_site(order, no), Fact.SITE_ORDERS: digest_of(self._held)}
             )
             await self._keep(before)
             return no
@@ -274,9 +275,9 @@ class OrdersOfSite:
         if order.id in known:
             self._answers[order.id] = answer
 
-    def _facts_of_all(self, items: Sequence[bytes]) -> Detail:
+    def _facts_of_all(self) -> Detail:
         return {
             Fact.GIVEN_BY: str(OrderSource.SITE),
             Fact.VERSION: self.mandate_version,
-            Fact.SITE_ORDERS: digest_of(items),
+            Fact.SITE_ORDERS: digest_of(self._held),
         }
