@@ -21,6 +21,7 @@ from hubbridge.rules.room import RoomLimits
 from hubcore.errors import ConfigError
 
 DEFAULT_PORT = 7715
+MANDATE_FILES_MAX = 16
 _CREDENTIAL = "credential:"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _MIB = 1 << 20
@@ -46,6 +47,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str
     tls_certificate: str
     tls_authority: str
+    issuer: str
+    """The public key of the site's issuer (COSE_Key, raw CBOR)."""
+    testimony_key: str = ""
+    """The key by which this bridge bears witness, in PEM; without one it bears none."""
+    orders_key: str = ""
+    """The site's own key, where the site has decided that it lies here; else an office signs."""
+    mandates: Annotated[tuple[str, ...], Meta(max_length=MANDATE_FILES_MAX)] = ()
+    """Files with the issuer's mandates, for a bridge that has no way to its backend yet."""
     port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
     records: str = "/var/lib/hubbridge/bridge.db"
     room: Room = msgspec.field(default_factory=Room)
@@ -61,9 +70,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def files(self, config_file: Path) -> IdentityFiles:
         """Return where the bridge's key and certificates lie (law 2)."""
         return IdentityFiles(
-            key=_place_of(self.tls_key, config_file),
-            certificate=_place_of(self.tls_certificate, config_file),
-            authority=_place_of(self.tls_authority, config_file),
+            key=place_of(self.tls_key, config_file),
+            certificate=place_of(self.tls_certificate, config_file),
+            authority=place_of(self.tls_authority, config_file),
         )
 
 
@@ -77,7 +86,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"hubbridge: {path}: {error}") from error
 
 
-def _place_of(named: str, config_file: Path) -> Path:
+def place_of(named: str, config_file: Path) -> Path:
+    """Return where a file lies that the configuration names (law 2)."""
     credential = named.removeprefix(_CREDENTIAL)
     if credential == named:
         return config_file.parent / named

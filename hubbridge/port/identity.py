@@ -14,17 +14,14 @@ Laws:
 from __future__ import annotations
 
 import ssl
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+from hubbridge.keys import read_file, read_private_key
 from hubcore.codec.tls import TlsName, TlsRole, der_of, public_der, read_certificate
 from hubcore.errors import ConfigError, TrustError
 
+CERTIFICATE_FILE_BYTES = 16_384
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL; Python has no name for it."""
 
@@ -54,10 +51,10 @@ def load_identity(site: str, bridge: str, files: IdentityFiles) -> Identity:
         name = TlsName(site, TlsRole.BRIDGE, bridge)
     except TrustError as error:
         raise ConfigError(f"hubbridge: {error}") from error
-    key = _read_key(files.key)
+    key = read_private_key(files.key)
     try:
-        authority = der_of(_read(files.authority))
-        certified = read_certificate(der_of(_read(files.certificate)), authority, name)
+        authority = der_of(_pem(files.authority))
+        certified = read_certificate(der_of(_pem(files.certificate)), authority, name)
     except TrustError as error:
         raise ConfigError(
             f"hubbridge: {files.certificate} is no certificate for {name.uri} that the authority "
@@ -69,6 +66,10 @@ def load_identity(site: str, bridge: str, files: IdentityFiles) -> Identity:
             "files there that were made together"
         )
     return Identity(name, authority, certified.expires, _context(files))
+
+
+def _pem(path: Path) -> bytes:
+    return read_file(path, CERTIFICATE_FILE_BYTES)
 
 
 def _context(files: IdentityFiles) -> ssl.SSLContext:
@@ -85,24 +86,3 @@ def _context(files: IdentityFiles) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"hubbridge: {files.certificate}, {files.key}: {error}") from error
     return context
-
-
-def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read a private key that not everybody may read (law 5)."""
-    text = _read(path)
-    if stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO:
-        raise ConfigError(f"hubbridge: {path}: others may use it: chmod o= {path}")
-    try:
-        key = load_pem_private_key(text, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"hubbridge: {path} is no private key in PEM: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"hubbridge: {path} is no private key on the curve P-256")
-    return key
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"hubbridge: {path}: {error.strerror}") from error

@@ -19,6 +19,7 @@ listen = "10.20.0.2"
 tls_key = "credential:tls_key"
 tls_certificate = "tls.pem"
 tls_authority = "/etc/hubbridge/authority.pem"
+issuer = "issuer.cbor"
 """
 
 

@@ -340,7 +340,19 @@ ROOMS: dict[str, Room] = {
     "hubbridge.config": _room(
         "hubbridge.port.identity hubbridge.rules.room hubcore.errors", "msgspec", WORLDLY
     ),
-    "hubbridge.port": _room("hubbridge.port hubbridge.rules hubcore", "cryptography"),
+    "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
+    "hubbridge.app": _room("hubbridge hubcore", ""),
+    "hubbridge.hubs": _room(
+        "hubbridge.hubs hubbridge.port.hubsport hubbridge.rules hubbridge.store.records hubcore",
+        "",
+    ),
+    "hubbridge.hubs.mandates": _room("hubcore", "", PURE),
+    "hubbridge.hubs.state": _room("hubcore", "", PURE),
+    "hubbridge.keys": _room("hubcore", "cryptography", WORLDLY),
+    "hubbridge.told": _room("hubcore", "", PURE),
+    "hubbridge.port": _room(
+        "hubbridge.port hubbridge.keys hubbridge.rules hubcore", "cryptography"
+    ),
     "hubbridge.rules": _room("hubbridge.rules hubcore", "", PURE),
     "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
     "hubbridge.rules.papers": _room("hubcore", "", PURE),
@@ -352,6 +364,7 @@ ROOMS: dict[str, Room] = {
     "hubbridge.store.jobs": _room(
         "hubbridge.store.rows hubbridge.rules hubcore.errors hubcore.evidence.records", ""
     ),
+    "hubbridge.store.records": _room("hubbridge.store hubbridge.rules hubcore", ""),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),

@@ -1,0 +1,179 @@
+"""A bridge: its parts made, joined, and run."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubbridge.config import Config, place_of
+from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.state import HubStates
+from hubbridge.hubs.talk import HubTalks, Times
+from hubbridge.keys import read_document, read_issuer, read_signing_key
+from hubbridge.port.hubsport import HubsPort
+from hubbridge.port.identity import Identity, load_identity
+from hubbridge.rules.papers import Papers
+from hubbridge.siteorders import SiteOrderDesk
+from hubbridge.store.store import Store
+from hubbridge.told import Told
+from hubcore.bridge.mandate import Use
+from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.errors import ConfigError, HubError, ProofError, TrustError
+from hubcore.ports.clock import Clock, ClockState
+from hubcore.version import BUILD_TIME
+
+
+class MachineClock:
+    """`hubcore.ports.clock.Clock` of a bridge, which knows a wrong time by the build alone."""
+
+    def wall(self) -> float:
+        """Return Unix time in seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds of CLOCK_MONOTONIC."""
+        return time.monotonic()
+
+    def state(self) -> ClockState:
+        """Judge the wall clock now."""
+        return ClockState.TRUSTED if self.wall() >= BUILD_TIME else ClockState.BEFORE_BUILD
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a bridge's files hold: checked, before anything is opened."""
+
+    config: Config
+    identity: Identity
+    issuer: VerifyKey
+    testimony: SigningKey | None
+    orders: SigningKey | None
+    mandates: tuple[bytes, ...]
+    records: Path
+
+
+def read_files(config: Config, config_file: Path) -> Files:
+    """Read what the configuration names. Raise ConfigError."""
+
+    def key(named: str) -> SigningKey | None:
+        return read_signing_key(place_of(named, config_file)) if named else None
+
+    return Files(
+        config=config,
+        identity=load_identity(config.site, config.name, config.files(config_file)),
+        issuer=read_issuer(place_of(config.issuer, config_file)),
+        testimony=key(config.testimony_key),
+        orders=key(config.orders_key),
+        mandates=tuple(read_document(place_of(one, config_file)) for one in config.mandates),
+        records=place_of(config.records, config_file),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A bridge whose parts are joined. `run` serves until cancelled."""
+
+    store: Store
+    mandates: KnownMandates
+    states: HubStates
+    talks: HubTalks
+    orders: SiteOrderDesk
+    port: HubsPort
+
+    async def run(self, ready: Callable[[int], None]) -> None:
+        """Serve; `ready` hears the port's number once hubs may come. Raise HubError."""
+        listening = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.port.serve(listening))
+            await listening.wait()
+            ready(self.port.port)
+
+
+@asynccontextmanager
+async def open_bridge(
+    files: Files, clock: Clock | None = None, times: Times | None = None
+) -> AsyncIterator[Bridge]:
+    """Open the file and join the parts; at the end write what waits. Raise HubError."""
+    clock = clock or MachineClock()
+    store = await Store.open(files.records, files.config.limits())
+    refused: list[HubError] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            storing = group.create_task(store.run())
+            try:
+                yield await _joined(files, store, Told(clock), clock, times)
+            finally:
+                storing.cancel()
+    except* HubError as errors:
+        refused.append(_first(errors))
+    if refused:
+        raise refused[0]
+
+
+def _first(errors: BaseExceptionGroup[HubError]) -> HubError:
+    found: BaseExceptionGroup[HubError] | HubError = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+async def _joined(
+    files: Files, store: Store, told: Told, clock: Clock, times: Times | None
+) -> Bridge:
+    config = files.config
+    for hub in store.damaged:
+        told.trouble(f"{hub}: some of its records did not prove themselves; it sends them again")
+    mandates = KnownMandates(config.site, files.issuer, store)
+    await mandates.load()
+    await _take_all(mandates, files, told)
+    states = HubStates(config.room.hubs)
+    talks = HubTalks(
+        bridge=config.name,
+        site=config.site,
+        records=store,
+        mandates=mandates,
+        states=states,
+        clock=clock,
+        testimony=files.testimony,
+        times=times,
+    )
+    for_orders = mandates.find(Use.ORDERS)
+    kept = () if for_orders is None else await store.site_orders(config.site, for_orders)
+    orders = SiteOrderDesk(
+        site=config.site,
+        key=files.orders,
+        mandate=lambda: mandates.find(Use.ORDERS),
+        papers=Papers(kept),
+        file=store,
+        hubs=talks,
+        clock=clock,
+        make_id=secrets.token_bytes,
+    )
+    talks.obeys(orders)
+    port = HubsPort(
+        config.listen,
+        config.port,
+        files.identity,
+        store.ends,
+        talks,
+        told,
+        clock,
+        sessions_max=config.room.hubs,
+    )
+    return Bridge(store, mandates, states, talks, orders, port)
+
+
+async def _take_all(mandates: KnownMandates, files: Files, told: Told) -> None:
+    """Take the mandates in the files that the configuration names; an older one changes nothing."""
+    for document in files.mandates:
+        try:
+            await mandates.take(document)
+        except ProofError as error:
+            raise ConfigError(f"hubbridge: mandates: {error}") from error
+        except TrustError as error:
+            told.trouble(f"a file of `mandates` is left out: {error}")

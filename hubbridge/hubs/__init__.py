@@ -1,0 +1,1 @@
+"""What a bridge says to its hubs, and what it knows of each."""

@@ -1,0 +1,98 @@
+"""One hub's connection as messages: what came, and what is said.
+
+Laws:
+1. Until the first message has come nothing longer than FIRST_BYTES is read (`bridge.frames`).
+2. Saying never waits. A hub that does not read loses its connection once UNSENT_BYTES wait for it.
+3. Who says nothing for `silent_seconds` has gone.
+4. What is no message of a hub is counted, and has no effect. A frame that is none ends the
+   connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from hubcore.bridge import codec
+from hubcore.bridge.frames import Frames, frame
+from hubcore.bridge.from_bridge import FromBridge
+from hubcore.bridge.from_hub import FromHub
+from hubcore.bridge.words import FIRST_BYTES, FROM_HUB_BYTES
+from hubcore.errors import FrameError, LinkError
+
+READ_BYTES = 65_536
+UNSENT_BYTES = 1 << 20
+"""What may wait for one hub: a quarter MiB of pieces, and much that is small."""
+
+
+class Line:
+    """Reads and says messages on one connection."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        silent_seconds: float,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._silent_seconds = silent_seconds
+        self._frames = Frames(FIRST_BYTES)
+        self.unread = 0
+        """Messages that are none of a hub's."""
+        self.lost = False
+        """Whether something could not be said: the hub has to begin again."""
+
+    async def first(self, wait_seconds: float) -> FromHub | None:
+        """Return the first message, None for one that is none of a hub's. Raise HubError."""
+        message = self._frames.next()
+        while message is None:
+            await self._read(wait_seconds)
+            message = self._frames.next()
+        self._frames.allow(FROM_HUB_BYTES)
+        return self._decoded(message)
+
+    async def next(self) -> list[FromHub]:
+        """Return what has come, at least one message. Raise HubError when the connection ends."""
+        while True:
+            found = self._whole()
+            if found:
+                return found
+            await self._read(self._silent_seconds)
+
+    def say(self, message: FromBridge) -> bool:
+        """Send a message; False when the hub does not read (law 2)."""
+        if self._writer.transport.get_write_buffer_size() > UNSENT_BYTES:
+            self.lost = True
+        if self.lost or self._writer.is_closing():
+            return False
+        self._writer.write(frame(codec.encode(message)))
+        return True
+
+    def _whole(self) -> list[FromHub]:
+        found: list[FromHub] = []
+        while (message := self._frames.next()) is not None:
+            read = self._decoded(message)
+            if read is not None:
+                found.append(read)
+        return found
+
+    def _decoded(self, message: bytes) -> FromHub | None:
+        try:
+            return codec.decode_from_hub(message)
+        except FrameError:
+            self.unread += 1
+            return None
+
+    async def _read(self, wait_seconds: float) -> None:
+        if self.lost:
+            raise LinkError("it does not read what it is told")
+        try:
+            async with asyncio.timeout(wait_seconds):
+                data = await self._reader.read(READ_BYTES)
+        except TimeoutError:
+            raise LinkError(f"nothing was heard for {wait_seconds:g} s") from None
+        except OSError as error:
+            raise LinkError(f"the connection broke: {error}") from error
+        if not data:
+            raise LinkError("it has closed the connection")
+        self._frames.feed(data)

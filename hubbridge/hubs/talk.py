@@ -1,0 +1,326 @@
+"""The bridge's side of the talk with its hubs.
+
+How it works: a hub says HubHello. What it tells of its records is held against what was seen
+(`hubcore.bridge.witness`), in the transaction that keeps that. Then it hears BridgeWelcome, the
+mandates, and the orders of the site that it missed; or Halt. From then on its records come, are
+kept a commit at a time, and are answered with Held.
+
+Laws:
+1. Nothing is taken of a hub before its Hello, and nothing that its certificate does not allow at
+   that moment: `Visit.may` is asked at each message.
+2. A hub that names itself or its site otherwise than its certificate, or speaks another version, is
+   cut off.
+3. Held is said of what is on the disk, and of nothing else.
+4. A full disk is told once each FULL_SECONDS, and loses nothing.
+5. A hub in doubt hears Halt, and nothing of it is taken. What proves itself is said to it all the
+   same.
+6. What one hub does costs the others nothing: it is read no faster than its records are written.
+7. A testimony is of a head that is on the disk, at most one each `witness_seconds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol, assert_never
+
+from hubbridge.hubs.line import Line
+from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.state import HubState, HubStates
+from hubbridge.port.hubsport import Visit
+from hubbridge.rules.peers import May
+from hubbridge.store.records import Met, Offered
+from hubcore.access.words import HubName
+from hubcore.backend.uplink.from_backend import Halt, Held, Pong
+from hubcore.backend.uplink.from_hub import (
+    Alive,
+    CertificateRequest,
+    Evidence,
+    Notice,
+    OrderResult,
+    PiecesWanted,
+    Ping,
+    PolicyResult,
+    Telemetry,
+)
+from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
+from hubcore.bridge.from_bridge import (
+    BridgeWelcome,
+    CarriedMandate,
+    CarriedOrder,
+    FromBridge,
+    Full,
+    Witnessed,
+)
+from hubcore.bridge.from_hub import FromHub, HubHello
+from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.witness import Doubt
+from hubcore.bridge.words import PROTOCOL
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import PeerError, SequenceError
+from hubcore.evidence.records import Head, StoredRecord
+from hubcore.ports.clock import Clock
+
+FULL_SECONDS = 60
+WHY = "the bridge has seen another log of this hub"
+
+
+class Records(Protocol):
+    """Where hubs' records are kept."""
+
+    async def meet(self, hub: str, turn: int, durable: Head, newest: Head) -> Met:
+        """A hub says Hello on its connection of this number. Raise StoreError."""
+
+    async def offer(self, hub: str, records: tuple[StoredRecord, ...]) -> Offered:
+        """A hub sends records. Raise StoreError."""
+
+
+class Orders(Protocol):
+    """Who gives the site's orders (`hubbridge.siteorders`)."""
+
+    async def came(self, hub: str) -> None:
+        """A hub has come: say what it missed. Raise StoreError."""
+
+    def answered(self, hub: str, result: OrderResult) -> bool:
+        """A hub has answered an order; tell whether that was asked of it."""
+
+
+class BackendHeard(Protocol):
+    """What is known of the way to the backend."""
+
+    def age_seconds(self) -> int | None:
+        """How long ago the backend was heard; None: not since the start."""
+
+
+class Unheard:
+    """A bridge without a way to a backend."""
+
+    def age_seconds(self) -> int | None:
+        """See `BackendHeard.age_seconds`."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long a hub may take, in seconds."""
+
+    first_seconds: float = 5.0
+    silent_seconds: float = 120.0
+    witness_seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class _Talking:
+    """One hub's talk."""
+
+    hub: str
+    turn: int
+    line: Line
+    state: HubState
+    full_until: float = 0.0
+    witness_at: float = 0.0
+
+
+class HubTalks:
+    """Serves each hub's connection; says what others have for the hubs."""
+
+    def __init__(
+        self,
+        *,
+        bridge: str,
+        site: str,
+        records: Records,
+        mandates: KnownMandates,
+        states: HubStates,
+        clock: Clock,
+        testimony: SigningKey | None = None,
+        backend: BackendHeard | None = None,
+        times: Times | None = None,
+    ) -> None:
+        self._bridge = bridge
+        self._site = site
+        self._records = records
+        self._mandates = mandates
+        self._states = states
+        self._clock = clock
+        self._testimony = testimony
+        self._backend = backend or Unheard()
+        self._times = times or Times()
+        self._turns = count(1)
+        self._talking: dict[str, _Talking] = {}
+        self._orders: Orders | None = None
+
+    def obeys(self, orders: Orders) -> None:
+        """Join with who gives the site's orders: each of both calls the other."""
+        self._orders = orders
+
+    # What others say to hubs: nothing here waits.
+
+    def connected(self) -> Collection[str]:
+        """Return the hubs that have said Hello."""
+        return tuple(self._talking)
+
+    def say(self, hub: str, message: FromBridge) -> bool:
+        """Say something to a hub, or lose it; tell which."""
+        talking = self._talking.get(hub)
+        return talking is not None and talking.line.say(message)
+
+    def say_order(self, hub: str, document: bytes) -> None:
+        """Send an order of the site to a hub, or lose it."""
+        self.say(hub, CarriedOrder(document))
+
+    def say_mandate(self, document: bytes) -> None:
+        """Send a new mandate to all hubs that are here."""
+        for hub in self.connected():
+            self.say(hub, CarriedMandate(document))
+
+    # One hub's connection.
+
+    async def serve(self, visit: Visit) -> None:
+        """See `port.hubsport.Talk.serve`."""
+        hub = visit.peer.name.id
+        line = Line(visit.reader, visit.writer, self._times.silent_seconds)
+        hello = await line.first(self._times.first_seconds)
+        if not isinstance(hello, HubHello):
+            raise SequenceError("its first message is no HubHello")
+        if visit.may() is not May.SPEAK:
+            raise SequenceError("its certificate does not let it speak")
+        state = self._states.of(hub)
+        talking = _Talking(hub, next(self._turns), line, state)
+        state.connected = True
+        state.since = self._clock.wall()
+        state.certificate_ends = visit.peer.expires
+        try:
+            await self._greet(talking, hello)
+            self._talking[hub] = talking
+            await self._greeted(talking)
+            while not line.lost:
+                await self._hear(visit, talking, await line.next())
+        finally:
+            state.unread += line.unread
+            if self._talking.get(hub) is talking:
+                del self._talking[hub]
+            if self._talking.get(hub) is None:
+                state.connected = False
+
+    async def _greet(self, talking: _Talking, hello: HubHello) -> None:
+        """Answer a Hello (laws 2 and 5)."""
+        if (hello.hub, hello.site) != (talking.hub, self._site):
+            raise PeerError("it names itself otherwise than its certificate")
+        if hello.protocol != PROTOCOL:
+            raise PeerError(f"it speaks version {hello.protocol}, expected {PROTOCOL}")
+        met = await self._records.meet(
+            talking.hub,
+            talking.turn,
+            Head(hello.durable, hello.durable_hash),
+            Head(hello.last_record, hello.head_hash),
+        )
+        state = talking.state
+        state.greeted(hello, self._clock.wall())
+        state.newest = met.seen
+        state.doubt = met.doubt
+        if met.full:
+            talking.line.say(Full(FULL_SECONDS))
+            raise PeerError("this bridge has as many hubs as it takes")
+        if met.doubt is not None:
+            self._halt(talking, met.doubt)
+            return
+        talking.line.say(
+            BridgeWelcome(
+                protocol=PROTOCOL,
+                bridge=self._bridge,
+                site=self._site,
+                time_ms=int(1000 * self._clock.wall()),
+                held=met.wanted.number,
+                held_hash=met.wanted.hash,
+                backend_age=self._backend.age_seconds(),
+            )
+        )
+
+    async def _greeted(self, talking: _Talking) -> None:
+        """Say what proves itself: mandates first, then the orders that the hub missed."""
+        for document in self._mandates.documents():
+            talking.line.say(CarriedMandate(document))
+        if self._orders is not None:
+            await self._orders.came(talking.hub)
+
+    async def _hear(self, visit: Visit, talking: _Talking, messages: Sequence[FromHub]) -> None:
+        """Take what has come in its order; records that come together go into one commit."""
+        talking.state.heard_at = self._clock.wall()
+        waiting: list[StoredRecord] = []
+        for message in messages:
+            if visit.may() is not May.SPEAK:
+                raise SequenceError("its certificate does not let it speak any more")
+            if isinstance(message, Evidence):
+                waiting.append(StoredRecord(message.number, message.body, message.hash))
+                if len(waiting) < MAX_ACKNOWLEDGED:
+                    continue
+            await self._keep(talking, waiting)
+            waiting = []
+            if not isinstance(message, Evidence):
+                await self._take(talking, message)
+        await self._keep(talking, waiting)
+
+    async def _take(self, talking: _Talking, message: FromHub) -> None:
+        """Take one message that is no record."""
+        match message:
+            case HubHello():
+                await self._greet(talking, message)
+            case Ping(nonce):
+                talking.line.say(Pong(nonce, int(1000 * self._clock.wall())))
+            case Telemetry():
+                talking.state.measures(message)
+            case Notice():
+                talking.state.alarms.append(message)
+            case OrderResult():
+                if self._orders is not None:
+                    self._orders.answered(talking.hub, message)
+            case PolicyResult(version):
+                talking.state.policy_version = version
+            case PiecesWanted() | CertificateRequest() | Alive() | Evidence():
+                pass
+            case _:
+                assert_never(message)
+
+    async def _keep(self, talking: _Talking, records: list[StoredRecord]) -> None:
+        """Keep records, and say which are held (laws 3 to 5)."""
+        if not records:
+            return
+        offered = await self._records.offer(talking.hub, tuple(records))
+        if offered.held:
+            talking.line.say(Held(offered.held))
+            newest = records[-1]
+            if newest.number == offered.held[-1] > talking.state.newest.number:
+                talking.state.newest = Head(newest.number, newest.hash)
+                self._bear_witness(talking)
+        if offered.refused:
+            self._say_full(talking)
+        if offered.doubt is not None and talking.state.doubt is None:
+            talking.state.doubt = offered.doubt
+            self._halt(talking, offered.doubt)
+
+    def _halt(self, talking: _Talking, doubt: Doubt) -> None:
+        newest = talking.state.newest
+        talking.line.say(Halt(doubt.cause, newest.number, newest.hash, WHY))
+
+    def _say_full(self, talking: _Talking) -> None:
+        now = self._clock.monotonic()
+        if now >= talking.full_until:
+            talking.full_until = now + FULL_SECONDS
+            talking.state.full_told += 1
+            talking.line.say(Full(FULL_SECONDS))
+
+    def _bear_witness(self, talking: _Talking) -> None:
+        now = self._clock.monotonic()
+        if self._testimony is None or now < talking.witness_at:
+            return
+        talking.witness_at = now + self._times.witness_seconds
+        said = SignedHead(
+            kind=HeadKind.TESTIMONY,
+            by=self._bridge,
+            hub=HubName(self._site, talking.hub),
+            head=talking.state.newest,
+            at=int(self._clock.wall()),
+        )
+        talking.line.say(Witnessed(sign_head(said, self._testimony)))
