@@ -114,6 +114,10 @@ class NoDisk:
     def head(self) -> Head:
         return Head(self._last, bytes(32))
 
+    def beginning(self) -> Head:
+        """See `AuditLog.beginning`."""
+        return Head()
+
     def gone(self) -> int:
         """See `AuditLog.gone`."""
         return 0

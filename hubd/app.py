@@ -20,12 +20,14 @@ from hubd.adapters.local.teller import Teller
 from hubd.backend.heard import LastHeard, unheard_seconds
 from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
+from hubd.bridge.way import BridgeWay
 from hubd.building.backend import (
     make_certificate_intake,
     make_policy_intake,
     make_sync,
     make_tls_taker,
 )
+from hubd.building.bridge import make_bridge_way
 from hubd.building.calls import make_acts, make_calls, make_door_calls, make_network_acts
 from hubd.building.devices import Devices, make_devices
 from hubd.building.doors import make_doors
@@ -93,6 +95,7 @@ class Hub:
     readers: Attending | None
     network_acts: NetworkActs | None
     sync: Sync | None
+    way: BridgeWay | None
     api: LocalApi
 
 
@@ -137,8 +140,9 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
             heard=heard,
             evidence=evidence,
         )
+    way = make_bridge_way(config, keys, parts.bridge, stores, policy, intake, doors, evidence)
     time = make_clock_care(sync, evidence)
-    status = make_status(config, keys, policy, doors, devices, phones, sync, time, evidence)
+    status = make_status(config, keys, policy, doors, devices, phones, sync, way, time, evidence)
     acts = make_acts(doors, evidence)
     of_doors = make_door_calls(
         config, status, policy, doors, movers.doors, phones.tickets, acts, evidence
@@ -192,5 +196,6 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         readers=readers,
         network_acts=network_acts,
         sync=sync,
+        way=way,
         api=LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine()),
     )

@@ -179,6 +179,8 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         loops.append(hub.network_acts.run())
     if hub.sync is not None:
         loops.append(hub.sync.run())
+    if hub.way is not None:
+        loops.append(hub.way.run())
     return loops
 
 

@@ -36,7 +36,7 @@ from hubd.wiring.movers import MakeKind, OnLine, make_movers, mover_kinds, strik
 from hubd.wiring.networks import Networks, make_networks
 from hubd.wiring.parts import MadeMovers, Parts, TellPart
 from hubd.wiring.readers import make_readers
-from hubd.wiring.uplinks import make_uplink
+from hubd.wiring.uplinks import make_bridge_line, make_uplink
 from hubsim.door.door import SimDoor
 from hubsim.door.lines import Bank
 from hubsim.door.person import Act, Acts, Attended
@@ -117,6 +117,7 @@ def desk_parts(
         inputs=Attended(edges, path.parent, {door: metal.acts() for door, metal in metals.items()}),
         uplink=made.uplink,
         key_pairs=made.key_pairs,
+        bridge=make_bridge_line(config, keys),
         runs={},
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),

@@ -199,7 +199,7 @@ class TlsInForce:
     def __init__(self, certified: TlsCertificate, authority: bytes, name: TlsName) -> None:
         self.certified = certified
         self.name = name
-        self._authority = authority
+        self.authority = authority
 
     def newer(self, document: bytes, now: float | None = None) -> TlsCertificate:
         """Read a document that may take its place.
@@ -208,7 +208,7 @@ class TlsInForce:
         valid at `now` (Unix seconds; None: not judged).
         """
         old = self.certified
-        new = read_certificate(document, self._authority, self.name)
+        new = read_certificate(document, self.authority, self.name)
         if new.key != old.key:
             raise TrustError("TLS: the certificate is for another key")
         if new.not_before < old.not_before:

@@ -63,6 +63,9 @@ class AuditLog(Protocol):
     def head(self) -> Head:
         """The head of the chain: number and hash of the newest durable record."""
 
+    def beginning(self) -> Head:
+        """The record before the oldest one that is here, as the checkpoint names it."""
+
     def gone(self) -> int:
         """The number of the newest record that went (`evidence.checkpoint`), 0 for none."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,7 +43,10 @@ Making an RSA key may take a small board a minute.
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`appended` is set after each append to the log; `paced` is the log of decisions."""
+    """`appended` is set after each append to the log, for the uplink, which clears it.
+
+    `appended_for_bridge` is the same for the way over a bridge. `paced` is the log of decisions.
+    """
 
     clock: Clock
     floor: TimeFloor
@@ -55,6 +58,7 @@ class Evidence:
     tell: Teller
     log: ReportingLog
     appended: asyncio.Event
+    appended_for_bridge: asyncio.Event
     disk: DiskWatch
     refusals: Refusals
     paced: PacedLog
@@ -77,8 +81,9 @@ def make_evidence(config: Config, keys: HubKeys, stores: Stores) -> Evidence:
     tell = Teller(tail, clock, health.count, config.doors_of_points())
     problems = StandingProblems(health, tell)
     appended = asyncio.Event()
+    appended_for_bridge = asyncio.Event()
     apart = partial(contradiction.facts, clock)
-    log = _make_log(audit, floor, apart, appended, problems)
+    log = _make_log(audit, floor, apart, (appended, appended_for_bridge), problems)
     look = partial(state_disk.look, audit.path)
     disk = DiskWatch(look, health, audit.path, records=audit.room)
     refusals = Refusals(
@@ -104,6 +109,7 @@ def make_evidence(config: Config, keys: HubKeys, stores: Stores) -> Evidence:
         tell=tell,
         log=log,
         appended=appended,
+        appended_for_bridge=appended_for_bridge,
         disk=disk,
         refusals=refusals,
         paced=paced,
@@ -114,14 +120,18 @@ def _make_log(
     audit: AuditStore,
     floor: TimeFloor,
     apart: Callable[[], Detail],
-    appended: asyncio.Event,
+    appended: Sequence[asyncio.Event],
     problems: StandingProblems,
 ) -> ReportingLog:
+    def wake() -> None:
+        for event in appended:
+            event.set()
+
     return ReportingLog(
         log=audit,
         floor=floor,
         apart=apart,
-        on_append=appended.set,
+        on_append=wake,
         on_health=partial(problems.part, Part.AUDIT),
     )
 

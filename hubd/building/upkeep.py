@@ -11,6 +11,7 @@ from hubd.adapters.host.clock import set_by_timesyncd
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.heard import LastHeard
 from hubd.backend.sync import Sync
+from hubd.bridge.way import BridgeWay
 from hubd.building.devices import Devices
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
@@ -45,6 +46,7 @@ def make_status(
     devices: Devices,
     phones: Phones,
     sync: Sync | None,
+    way: BridgeWay | None,
     time: ClockCare,
     evidence: Evidence,
 ) -> Status:
@@ -64,6 +66,7 @@ def make_status(
         standing=doors.standing,
         supervisor=devices.supervisor,
         sync=sync,
+        way=way,
         records_room=evidence.disk.records,
         telemetry=devices.telemetry if config.devices or config.door_locks else None,
         link_count=lambda: len(phones.links),

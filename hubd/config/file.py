@@ -24,6 +24,7 @@ from msgspec import Meta
 
 from hubcore.errors import ConfigError
 from hubd.config.backend import Backend
+from hubd.config.bridges import BRIDGES_MAX, Bridge, check_bridges
 from hubd.config.devices import (
     BOARDS_MAX,
     DEVICES_MAX,
@@ -65,6 +66,10 @@ class Config(Section, frozen=True):
     ] = ()
     radio: Radio = Bluez()
     backend: Backend | None = None
+    bridges: Annotated[
+        tuple[Bridge, ...],
+        Meta(max_length=BRIDGES_MAX, description=f"at most {BRIDGES_MAX} tables [[bridges]]"),
+    ] = ()
     devices: Annotated[
         tuple[Device, ...],
         Meta(max_length=DEVICES_MAX, description=f"at most {DEVICES_MAX} tables [[devices]]"),
@@ -98,6 +103,10 @@ class Config(Section, frozen=True):
             self.backend.check()
             for name in self.backend.KEYS:
                 self.keys.check_has(name, "[backend]")
+        check_bridges(self.bridges)
+        if self.bridges:
+            for name in ("tls_key", "tls_certificate", "tls_authority"):
+                self.keys.check_has(name, "[[bridges]]")
         check_doors(self.doors)
         self._check_offline_hours()
         check_devices(self.devices, self.relay_boards, self.zwave, self.doors, self.openzwave)

@@ -51,6 +51,10 @@ class ForwardingLog:
         """See `ports.stores.AuditLog.head`."""
         return self._inner.head()
 
+    def beginning(self) -> Head:
+        """See `ports.stores.AuditLog.beginning`."""
+        return self._inner.beginning()
+
     def gone(self) -> int:
         """See `ports.stores.AuditLog.gone`."""
         return self._inner.gone()

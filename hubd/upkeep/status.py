@@ -15,6 +15,7 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyStore, RecordsRoom
 from hubd.backend.sync import Sync
+from hubd.bridge.way import BridgeWay
 from hubd.config.doors import AccessPoint, Door
 from hubd.config.file import Config
 from hubd.config.movers import ON_POWER_LOSS, DoorLock, Mover
@@ -49,6 +50,7 @@ class Status:
     standing: StandingOrders
     supervisor: Supervisor
     sync: Sync | None
+    way: BridgeWay | None
     records_room: Callable[[], RecordsRoom]
     telemetry: TelemetryTable | None
     """None for a hub without devices."""
@@ -70,6 +72,7 @@ class Status:
             **self.health.snapshot(),
             "radio": self._radio(),
             "backend": None if uplink is None else asdict(uplink),
+            "bridge": None if self.way is None else asdict(self.way.state),
             "policy_version": self.policy.version(),
             "records": self._records(None if uplink is None else uplink.unacknowledged_seconds),
             "telemetry": self._telemetry(),

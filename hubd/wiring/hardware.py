@@ -25,7 +25,7 @@ from hubd.wiring.networks import make_networks
 from hubd.wiring.parts import MadeMovers, Parts, RunPart, TellPart
 from hubd.wiring.radios import listen_with_another, look_at_radio, make_radio
 from hubd.wiring.readers import look_at_readers, make_readers
-from hubd.wiring.uplinks import make_uplink
+from hubd.wiring.uplinks import make_bridge_line, make_uplink
 
 
 def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
@@ -53,6 +53,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         inputs=edges,
         uplink=made.uplink,
         key_pairs=made.key_pairs,
+        bridge=make_bridge_line(config, keys),
         runs=runs,
         readers=make_readers(config, keys, tell),
         devices=make_devices(config, device_kinds(networks)),

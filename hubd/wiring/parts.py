@@ -11,6 +11,7 @@ from typing import Protocol
 
 from drivers.lock.commands import Commands
 from hubcore.device.device import Device
+from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.device import DeviceDriver
 from hubcore.ports.doors import Inputs, Mover, ReadInputs
 from hubcore.ports.keys import KeyPairs
@@ -55,6 +56,7 @@ class Parts:
     `make_movers`: makes what moves each door. `runs`: what must run for the parts, by name.
     `readers`: what drives each reader beside the phones, by the reader's id.
     `devices`: what is commanded, the locks of doors too, each with its driver, by its id.
+    `bridge`: the connection to a bridge of the site, where the hub has one.
     `key_pairs`: the hub's own keys for the uplink, where it can change them by itself.
     `read_inputs`: reads the level of each wired input, where there are some.
     `listen`: hears the hub's own advertisement with a second radio, where that is known how.
@@ -70,6 +72,7 @@ class Parts:
     devices: Mapping[str, tuple[Device, DeviceDriver]] = field(default_factory=dict)
     network: CaredFor | None = None
     key_pairs: KeyPairs | None = None
+    bridge: BridgeLine | None = None
     read_inputs: ReadInputs | None = None
     listen: Listen | None = None
 

@@ -1,22 +1,31 @@
-"""The uplink to the backend: one row for each kind says how it is made, and what to compare."""
+"""The uplink to the backend, and the connection to a bridge of the site.
+
+One row for each kind of uplink says how it is made, and what to compare.
+"""
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zmq.utils import z85
 
-from hubcore.errors import StoreError
+from hubcore.codec.tls import TlsInForce, der_of, pem_of
+from hubcore.errors import LinkError, StoreError, TrustError
+from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
 from hubcore.version import BUILD_TIME
+from hubd.adapters.bridge.line import NO_CHECK_TIME, Endpoint, TlsBridgeLine
 from hubd.adapters.curve.uplink import CurveUplink
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.keys.pairs import FOLDER, PairFolder
+from hubd.adapters.keys.renewed import RENEWED_TLS
 from hubd.adapters.keys.uplinkkeys import UplinkKeys
 from hubd.config import backend as sections
 from hubd.config.file import Config
@@ -93,3 +102,46 @@ def look_at_uplink(config: Config, keys: HubKeys) -> Finding:
         kind = UPLINK_KINDS[type(config.backend)]
         text = kind.describe(config.backend, config, keys)
     return fact(ABOUT, text or "none, the hub decides alone and keeps its records")
+
+
+def make_bridge_line(config: Config, keys: HubKeys) -> BridgeLine | None:
+    """Make the connection; None for a hub without a bridge."""
+    files = config.keys.tls_files
+    if not config.bridges or keys.tls is None or files is None:
+        return None
+    key, certificate, _ = files
+    renewed = config.hub.state_directory / RENEWED_TLS
+    return TlsBridgeLine(
+        [Endpoint(one.name, one.address, one.port) for one in config.bridges],
+        config.hub.site,
+        keys.tls.authority,
+        _context_of(keys.tls, key.path, (renewed, certificate.path)),
+    )
+
+
+def _context_of(
+    tls: TlsInForce, key: Path, certificates: tuple[Path, ...]
+) -> Callable[[], ssl.SSLContext]:
+    """Return what makes a context that shows the certificate in force."""
+
+    def make() -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.verify_flags |= ssl.VERIFY_X509_STRICT | NO_CHECK_TIME
+        try:
+            context.load_verify_locations(cadata=pem_of(tls.authority).decode("ascii"))
+            context.load_cert_chain(_file_of(tls, certificates), key)
+        except (OSError, ssl.SSLError) as error:
+            raise LinkError(f"the hub's own TLS identity: {error}") from error
+        return context
+
+    return make
+
+
+def _file_of(tls: TlsInForce, certificates: tuple[Path, ...]) -> Path:
+    """Return the file that holds the certificate in force."""
+    for path in certificates:
+        with suppress(OSError, TrustError):
+            if der_of(path.read_bytes()) == tls.certified.document:
+                return path
+    raise LinkError("the hub's TLS certificate in force is in none of its files: restart hubd")

@@ -143,6 +143,12 @@ class FakeAudit:
     def head(self) -> Head:
         return Head(self.stored[-1].number, self.stored[-1].hash) if self.stored else Head()
 
+    def beginning(self) -> Head:
+        if not self.went:
+            return Head()
+        found = self.stored[self.went - 1]
+        return Head(found.number, found.hash)
+
     def gone(self) -> int:
         return self.went
 

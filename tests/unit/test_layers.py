@@ -172,6 +172,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
+    "hubd.bridge": _room("hubd.bridge hubd.backend.policies hubcore", "structlog", WORLDLY),
+    "hubd.bridge.mandates": _room("hubcore", "", PURE),
     "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
         "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.threads hubd.recording "
@@ -195,7 +197,8 @@ ROOMS: dict[str, Room] = {
         "hubd.upkeep hubd.devices hubd.readers hubd.config hubcore", "", WORLDLY
     ),
     "hubd.upkeep.status": _room(
-        "hubd.upkeep hubd.backend hubd.devices hubd.doors hubd.orders hubd.config hubcore",
+        "hubd.upkeep hubd.backend hubd.bridge.way hubd.devices hubd.doors hubd.orders hubd.config "
+        "hubcore",
         "",
         PURE,
     ),
@@ -290,13 +293,13 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
-        "hubd.adapters.local hubd.backend hubd.building "
+        "hubd.adapters.local hubd.backend hubd.bridge hubd.building "
         "hubd.config.file hubd.doors hubd.evidence hubd.networks hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
-        "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.calls "
+        "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.bridge hubd.calls "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.keys hubd.orders hubd.phones "
         "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"

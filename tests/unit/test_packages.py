@@ -37,6 +37,10 @@ from hubsim.cli.sentences import INSTALLED_BY, sentence
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
+NO_COMMANDS = (Path(__file__), ROOT / "tests/unit/test_install.py")
+"""What speaks of pip's commands, and gives none: the second has a pip of its own that fetches
+nothing.
+"""
 NAMES = ("hubd-access-hub", "hubd-access-hub-sim")
 PIP_SECONDS = 120
 BUILD_PARTS = (
@@ -48,6 +52,7 @@ BUILD_PARTS = (
     "drivers",
     "hubd",
     "hubctl",
+    "hubbridge",
     "hubgateway",
     "hubterm",
     "hubupdate",
@@ -77,7 +82,7 @@ class Command:
 
 
 def _files() -> Iterator[Path]:
-    """Every text file of the project, but this one."""
+    """Every text file of the project that may give a command."""
     skipped = {"__pycache__", "desk", "desk-demo", "build", "dist", "wheels", "vectors"}
     for top in sorted(ROOT.iterdir()):
         if (
@@ -90,7 +95,7 @@ def _files() -> Iterator[Path]:
             hidden = skipped & set(path.parts) or any(
                 part.endswith(("_cache", ".egg-info")) for part in path.parts
             )
-            if path.is_file() and not hidden and path != Path(__file__):
+            if path.is_file() and not hidden and path not in NO_COMMANDS:
                 yield path
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubcore.access.revocations import BYTES_MAX, LISTS_MAX
-from hubcore.bridge.words import SITE_ITEM_BYTES, SITE_ITEMS_MAX
+from hubcore.bridge.mandate import BRIDGES_MAX
+from hubcore.bridge.words import DOCUMENT_BYTES, SITE_ITEM_BYTES, SITE_ITEMS_MAX
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor
 from hubcore.errors import FrameError, StoreError
@@ -80,3 +81,10 @@ class SiteOrderFile(SignedFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the orders of the site", SITE_ITEMS_MAX, SITE_ITEM_BYTES)
+
+
+class MandateFile(SignedFile):
+    """The issuer's mandates for keys of the site: one for orders, one for receipts, witnesses."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "the mandates of the site", BRIDGES_MAX + 2, DOCUMENT_BYTES)

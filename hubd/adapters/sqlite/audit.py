@@ -217,6 +217,10 @@ class AuditStore:
         """The number of the newest durable record, 0 when there is none."""
         return self._head.number
 
+    def beginning(self) -> Head:
+        """The record before the oldest one that is here."""
+        return self._checkpoint.head
+
     def gone(self) -> int:
         """The number of the newest record that went, 0 for none."""
         return self._checkpoint.head.number

@@ -1,0 +1,186 @@
+"""The connection to a bridge: TLS 1.3, a certificate on each side, frames.
+
+How it works: the bridges of the configuration are tried one after the other. Each attempt reads the
+hub's certificate again, so a renewed one is shown from the next connection on.
+
+Laws:
+1. The other end is a bridge of this site by its certificate alone: the whole name is compared. An
+   address proves nothing.
+2. The date of a bridge's certificate is not judged: what a bridge brings proves itself, and a site
+   may be without its backend for longer than a certificate lives. People see the date.
+3. Whatever comes is cut into messages of at most FROM_BRIDGE_BYTES; the first one has FIRST_BYTES.
+4. Sending never waits. Once UNSENT_BYTES wait, nothing more is taken.
+5. After a failure the next bridge is tried; after a round of failures there is a pause, which grows
+   to PAUSE_SECONDS_MAX.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hubcore.bridge.frames import Frames, frame
+from hubcore.bridge.words import FIRST_BYTES, FROM_BRIDGE_BYTES
+from hubcore.codec.tls import TlsName, TlsRole, read_certificate
+from hubcore.errors import FrameError, HubError, LinkError, TrustError
+from hubcore.ports.bridge import BridgeListener, BridgePlace
+
+READ_BYTES = 65_536
+UNSENT_BYTES = 1 << 18
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL; Python has no name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a bridge listens: its name in TLS, and its address."""
+
+    name: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class LineTimes:
+    """How long an attempt may take, and how long the next one waits, in seconds."""
+
+    connect_seconds: float = 5.0
+    pause_seconds: float = 1.0
+    pause_seconds_max: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+class TlsBridgeLine:
+    """`hubcore.ports.bridge.BridgeLine` over TLS."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        site: str,
+        authority: bytes,
+        context: Callable[[], ssl.SSLContext],
+        times: LineTimes | None = None,
+    ) -> None:
+        """`authority` is the site's, in DER. `context` makes what shows the hub's certificate.
+
+        It raises HubError when it cannot be read.
+        """
+        self._endpoints = list(endpoints)
+        self._site = site
+        self._authority = authority
+        self._context = context
+        self._times = times or LineTimes()
+        self._connection: _Connection | None = None
+        self._left = ""
+        self._at = BridgePlace()
+        self._failures: dict[str, str] = {}
+
+    def place(self) -> BridgePlace:
+        """See `ports.bridge.BridgeLine.place`."""
+        said = tuple(f"{name}: {why}" for name, why in self._failures.items())
+        return BridgePlace(self._at.name, self._at.endpoint, self._at.expires, said)
+
+    def send(self, message: bytes) -> bool:
+        """See `ports.bridge.BridgeLine.send` (law 4)."""
+        connection = self._connection
+        if connection is None or connection.writer.is_closing():
+            return False
+        if connection.writer.transport.get_write_buffer_size() > UNSENT_BYTES:
+            return False
+        connection.writer.write(frame(message))
+        return True
+
+    def leave(self, why: str) -> None:
+        """See `ports.bridge.BridgeLine.leave`."""
+        self._left = why
+        if self._connection is not None:
+            self._connection.writer.transport.abort()
+
+    async def serve(self, listener: BridgeListener) -> None:
+        """See `ports.bridge.BridgeLine.serve` (law 5)."""
+        pause_seconds = self._times.pause_seconds
+        while True:
+            for endpoint in self._endpoints:
+                if await self._visit(endpoint, listener):
+                    pause_seconds = self._times.pause_seconds
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, self._times.pause_seconds_max)
+
+    async def _visit(self, endpoint: Endpoint, listener: BridgeListener) -> bool:
+        """Connect to one bridge and read until that ends; tell whether it was reached."""
+        self._at = BridgePlace(endpoint.name, str(endpoint), self._at.expires)
+        self._left = ""
+        try:
+            connection = await self._connect(endpoint)
+        except HubError as error:
+            self._failures[endpoint.name] = str(error)
+            listener.disconnected(str(error))
+            return False
+        self._connection = connection
+        try:
+            listener.connected(endpoint.name)
+            await self._read(connection, listener)
+            why = "the bridge has closed the connection"
+        except FrameError as error:
+            why = str(error)
+        except (OSError, ssl.SSLError) as error:
+            why = f"the connection broke: {error}"
+        finally:
+            self._connection = None
+            connection.writer.transport.abort()
+        why = self._left or why
+        self._failures[endpoint.name] = why
+        listener.disconnected(why)
+        return True
+
+    async def _connect(self, endpoint: Endpoint) -> _Connection:
+        """Return a connection whose other end has proven itself. Raise HubError (law 1)."""
+        name = TlsName(self._site, TlsRole.BRIDGE, endpoint.name)
+        try:
+            async with asyncio.timeout(self._times.connect_seconds):
+                reader, writer = await asyncio.open_connection(
+                    endpoint.host,
+                    endpoint.port,
+                    ssl=self._context(),
+                    server_hostname=name.dns,
+                    limit=READ_BYTES,
+                )
+        except TimeoutError:
+            raise LinkError(f"{endpoint} does not answer") from None
+        except (OSError, ssl.SSLError) as error:
+            raise LinkError(f"{endpoint}: {error}") from error
+        shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        try:
+            certified = read_certificate(shown or b"", self._authority, name)
+        except TrustError as error:
+            writer.transport.abort()
+            raise LinkError(f"{endpoint} is not {name.uri}: {error}") from error
+        self._at = BridgePlace(endpoint.name, str(endpoint), certified.expires)
+        self._failures.pop(endpoint.name, None)
+        return _Connection(reader, writer)
+
+    async def _read(self, connection: _Connection, listener: BridgeListener) -> None:
+        """Hand messages on until the end. Raise FrameError or OSError (law 3)."""
+        frames = Frames(FIRST_BYTES)
+        is_first = True
+        while data := await connection.reader.read(READ_BYTES):
+            frames.feed(data)
+            while (message := frames.next()) is not None:
+                if is_first:
+                    frames.allow(FROM_BRIDGE_BYTES)
+                    is_first = False
+                listener.received(message)
+        with suppress(OSError):
+            connection.writer.close()

@@ -1,0 +1,45 @@
+"""What speaks with the bridge of the site."""
+
+from __future__ import annotations
+
+from hubcore.access.words import HubName
+from hubcore.backend.pace import Pace
+from hubcore.ports.bridge import BridgeLine
+from hubcore.version import __version__
+from hubd.adapters.keys.keyfiles import HubKeys
+from hubd.bridge.mandates import MandatesHere
+from hubd.bridge.way import BridgeWay, Policies
+from hubd.building.doors import Doors
+from hubd.building.evidence import Evidence
+from hubd.config.file import Config
+from hubd.policy.new import PolicyIntake
+from hubd.policy.proven import ProvenPolicy
+from hubd.stores import Stores
+
+
+def make_bridge_way(
+    config: Config,
+    keys: HubKeys,
+    line: BridgeLine | None,
+    stores: Stores,
+    policy: ProvenPolicy,
+    intake: PolicyIntake,
+    doors: Doors,
+    evidence: Evidence,
+) -> BridgeWay | None:
+    """Make the way over a bridge; None for a hub without one."""
+    if line is None:
+        return None
+    return BridgeWay(
+        line=line,
+        records=evidence.log,
+        hub=HubName(config.hub.site, config.hub.id),
+        software=__version__,
+        policies=Policies(intake.accept, policy.version, policy.digest),
+        site_orders=doors.site,
+        mandates=MandatesHere(config.hub.site, keys.issuer_key, stores.mandates),
+        clock=evidence.clock,
+        pace=Pace(),
+        appended=evidence.appended_for_bridge,
+        doors_at_rest=doors.unlock.at_rest,
+    )

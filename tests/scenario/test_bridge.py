@@ -1,0 +1,317 @@
+"""A hub's way over a bridge: the real log, the real connection and a bridge that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hubbridge.app import Bridge, open_bridge, read_files
+from hubbridge.config import Config
+from hubcore.access.precedence import DoorOrder
+from hubcore.access.words import HubName
+from hubcore.backend.pace import Pace
+from hubcore.backend.uplink.from_hub import OrderResult
+from hubcore.backend.uplink.words import Cause, OrderOutcome
+from hubcore.bridge.from_bridge import CarriedReceipt
+from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
+from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.siteorder import DoorsOrder, SiteOrder, prove_site_order
+from hubcore.codec.cose import SigningKey
+from hubcore.codec.tls import TlsName, TlsRole
+from hubcore.codec.tlsauthority import begin_authority
+from hubcore.evidence.facts import Fact
+from hubcore.evidence.records import Head, Record, RecordKind
+from hubd.adapters.bridge.line import NO_CHECK_TIME, Endpoint, LineTimes, TlsBridgeLine
+from hubd.adapters.host.clock import SystemClock
+from hubd.adapters.host.signed_file import MandateFile
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.backend.policies import PolicyWorker
+from hubd.bridge.mandates import MandatesHere
+from hubd.bridge.way import BridgeWay, Policies
+from hubsim.site.documents import make_key
+from tests.fakes.bridgedhub import (
+    AUTHORITY,
+    BEGINS,
+    BRIDGE,
+    ENDS,
+    ISSUER,
+    PATIENCE_SECONDS,
+    SITE,
+    bridge_config,
+    hub_files,
+    tls_files,
+)
+
+HUB = HubName(SITE, "hub-1")
+PACE = Pace(window=32)
+TIMES = LineTimes(pause_seconds=0.01, pause_seconds_max=0.05)
+
+
+def mandate(use: Use, key: SigningKey) -> Mandate:
+    return Mandate(
+        site=SITE,
+        holder=BRIDGE if use is Use.TESTIMONY else "somebody",
+        use=use,
+        version=1,
+        key=key.verify_key,
+        not_before=BEGINS,
+        expires=ENDS,
+    )
+
+
+@dataclass
+class OrdersTaken:
+    """Who takes the site's orders: all that prove themselves."""
+
+    known: Mandate | None = None
+    taken: list[SiteOrder] = field(default_factory=list)
+
+    async def take_mandate(self, document: bytes) -> None:
+        self.known = prove_mandate(document, SITE, ISSUER.verify_key)
+
+    async def take(self, document: bytes) -> OrderResult:
+        assert self.known is not None
+        order = prove_site_order(document, HUB, self.known)
+        self.taken.append(order)
+        return OrderResult(order.id, OrderOutcome.TAKEN, "")
+
+
+@dataclass
+class HubSide:
+    """A hub's log and its way, which runs."""
+
+    way: BridgeWay
+    records: AuditStore
+    orders: OrdersTaken
+    appended: asyncio.Event
+
+    async def append(self, count: int) -> None:
+        for number in range(count):
+            detail = {Fact.CAUSE: f"{number}"}
+            await self.records.append(Record.at(RecordKind.BREAK, 1.8e9, 1.0, detail))
+            self.appended.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110, a state that many things change
+            await asyncio.sleep(0.005)
+
+
+def context_of(folder: Path) -> ssl.SSLContext:
+    shown = hub_files(folder, "hub-1") if not folder.exists() else None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= NO_CHECK_TIME
+    context.load_verify_locations(folder / "authority.pem")
+    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    assert shown is None or shown.key.exists()
+    return context
+
+
+@asynccontextmanager
+async def hub_at(
+    folder: Path, endpoints: list[Endpoint], log: str = "audit.db"
+) -> AsyncIterator[HubSide]:
+    """Run a hub's way to these bridges."""
+    records = await AuditStore.open(folder / log)
+    appended = asyncio.Event()
+    orders = OrdersTaken()
+
+    async def accept(_document: bytes, _worker: PolicyWorker) -> int:
+        raise AssertionError("no policy comes")
+
+    async def at_rest() -> None:
+        await asyncio.sleep(0)
+
+    way = BridgeWay(
+        line=TlsBridgeLine(
+            endpoints,
+            SITE,
+            AUTHORITY.document,
+            lambda: context_of(folder / "of-hub"),
+            TIMES,
+        ),
+        records=records,
+        hub=HUB,
+        software="0",
+        policies=Policies(accept, lambda: 0, lambda: bytes(32)),
+        site_orders=orders,
+        mandates=MandatesHere(SITE, ISSUER.verify_key, MandateFile(folder / "mandates.cbor")),
+        clock=SystemClock(lambda: 0.0),
+        pace=PACE,
+        appended=appended,
+        doors_at_rest=at_rest,
+    )
+    async with records, asyncio.TaskGroup() as group:
+        task = group.create_task(way.run())
+        yield HubSide(way, records, orders, appended)
+        task.cancel()
+
+
+@asynccontextmanager
+async def bridge_at(folder: Path, config: Config) -> AsyncIterator[tuple[Bridge, Endpoint]]:
+    files = read_files(config, folder / "hubbridge.toml")
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async with open_bridge(files) as bridge, asyncio.TaskGroup() as group:
+        task = group.create_task(bridge.run(ready.set_result))
+        yield bridge, Endpoint(BRIDGE, "127.0.0.1", await ready)
+        task.cancel()
+
+
+async def test_each_record_is_held_on_the_bridge(tmp_path: Path) -> None:
+    """sender, laws 1 to 3"""
+    async with bridge_at(tmp_path, bridge_config(tmp_path)) as (bridge, endpoint):
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await hub.append(300)
+            await until(lambda: hub.way.state.waiting == 0)
+            held = await bridge.store.read("hub-1", 0, 1000)
+            assert held == tuple(hub.records.newest(301, 300))
+            assert hub.records.waiting() == 300  # Held lets nothing go
+            await hub.append(1)
+            await until(lambda: hub.way.state.waiting == 0)
+        await until(lambda: not bridge.states.of("hub-1").connected)
+
+
+async def test_a_bridge_that_comes_back_gets_what_it_lacks(tmp_path: Path) -> None:
+    config = bridge_config(tmp_path)
+    async with (
+        bridge_at(tmp_path, config) as (_, endpoint),
+        hub_at(tmp_path, [endpoint]) as hub,
+    ):
+        await hub.append(10)
+        await until(lambda: hub.way.state.waiting == 0)
+    async with hub_at(tmp_path, [endpoint]) as hub:
+        await hub.append(10)
+        await until(lambda: bool(hub.way.state.failures))
+        async with bridge_at(tmp_path, msgspec.structs.replace(config, port=endpoint.port)) as (
+            bridge,
+            _,
+        ):
+            await until(lambda: hub.way.state.phase == "speaking" and not hub.way.state.waiting)
+            assert len(await bridge.store.read("hub-1", 0, 100)) == 20
+
+
+async def test_a_receipt_lets_records_go_and_one_of_another_log_does_not(tmp_path: Path) -> None:
+    """way, law 3"""
+    key = make_key()
+    document = issue_mandate(mandate(Use.RECEIPTS, key), ISSUER)
+    config = bridge_config(tmp_path, mandates=(document,))
+    async with (
+        bridge_at(tmp_path, config) as (bridge, endpoint),
+        hub_at(tmp_path, [endpoint]) as hub,
+    ):
+        await hub.append(20)
+        await until(lambda: hub.way.state.waiting == 0)
+        stored = hub.records.newest(21, 20)
+
+        def receipt(head: Head, by: SigningKey = key) -> CarriedReceipt:
+            said = SignedHead(HeadKind.RECEIPT, "somebody", HUB, head, BEGINS + 1)
+            return CarriedReceipt(sign_head(said, by))
+
+        bridge.talks.say("hub-1", receipt(Head(15, bytes(32))))
+        bridge.talks.say("hub-1", receipt(Head(15, stored[14].hash), make_key()))
+        await until(lambda: hub.way.state.counters.get("documents_refused") == 2)
+        assert hub.records.waiting() == 20
+        bridge.talks.say("hub-1", receipt(Head(15, stored[14].hash)))
+        await until(lambda: hub.records.waiting() == 5)
+        waiting = await hub.records.unacknowledged(0, 100)
+        assert [one.number for one in waiting] == [16, 17, 18, 19, 20]
+
+
+async def test_an_order_of_the_site_reaches_the_hub_and_its_answer_the_site(tmp_path: Path) -> None:
+    """way, law 2"""
+    key = make_key()
+    document = issue_mandate(mandate(Use.ORDERS, key), ISSUER)
+    config = bridge_config(tmp_path, mandates=(document,), orders=key)
+    async with (
+        bridge_at(tmp_path, config) as (bridge, endpoint),
+        hub_at(tmp_path, [endpoint]) as hub,
+    ):
+        await until(lambda: hub.orders.known is not None)
+        until_seconds = int(SystemClock(lambda: 0.0).wall()) + 600
+        lockdown = DoorsOrder(DoorOrder.LOCKDOWN, None, until_seconds)
+        order = await bridge.orders.give(lockdown, "otto")
+        await until(lambda: hub.orders.taken == [order])
+        await until(lambda: bridge.orders.shown()[0].answers == (("hub-1", OrderOutcome.TAKEN),))
+
+
+async def test_a_hub_with_another_log_is_doubted_on_both_sides(tmp_path: Path) -> None:
+    async with bridge_at(tmp_path, bridge_config(tmp_path)) as (bridge, endpoint):
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await hub.append(10)
+            await until(lambda: hub.way.state.waiting == 0)
+        (tmp_path / "older").mkdir()
+        async with hub_at(tmp_path, [endpoint], log="older/audit.db") as hub:
+            await hub.append(3)
+            await until(lambda: hub.way.state.phase == "doubted")
+            assert "tail_cut" in hub.way.state.why
+            doubt = bridge.states.of("hub-1").doubt
+            assert doubt is not None
+            assert doubt.cause is Cause.TAIL_CUT
+            assert len(await bridge.store.read("hub-1", 0, 100)) == 10
+
+
+async def test_a_bridge_of_another_site_or_name_is_left(tmp_path: Path) -> None:
+    """line, law 1: a rogue bridge with a good certificate of somebody else"""
+    rogue = tmp_path / "rogue"
+    others = begin_authority("site-2", make_key(), BEGINS - 1000)
+    foreign = tls_files(rogue, TlsName("site-2", TlsRole.BRIDGE, BRIDGE), others)
+    other_name = tls_files(tmp_path / "other", TlsName(SITE, TlsRole.BRIDGE, "bridge-2"))
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            heard.append(await reader.read(1000))
+        finally:
+            writer.close()
+
+    async with bridge_at(tmp_path, bridge_config(tmp_path)) as (_, endpoint):
+        servers = []
+        for shown in (foreign, other_name):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(shown.certificate, shown.key)
+            server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
+            servers.append(server)
+        ports = [one.sockets[0].getsockname()[1] for one in servers]
+        false = [Endpoint(BRIDGE, "127.0.0.1", port) for port in ports]
+        try:
+            async with hub_at(tmp_path, [*false, endpoint]) as hub:
+                await until(lambda: hub.way.state.phase == "speaking")
+                assert hub.way.state.endpoint == str(endpoint)
+            assert b"".join(heard) == b""
+        finally:
+            for server in servers:
+                server.close()
+
+
+@pytest.mark.parametrize("nonsense", [b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", bytes(600)])
+async def test_a_bridge_that_says_nonsense_is_left(tmp_path: Path, nonsense: bytes) -> None:
+    """line, law 3"""
+    shown = tls_files(tmp_path / "bridge", TlsName(SITE, TlsRole.BRIDGE, BRIDGE))
+    visits = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal visits
+        visits += 1
+        writer.write(nonsense)
+        try:
+            await reader.read(-1)
+        finally:
+            writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    endpoint = Endpoint(BRIDGE, "127.0.0.1", server.sockets[0].getsockname()[1])
+    async with hub_at(tmp_path, [endpoint]) as hub:
+        await until(lambda: visits > 2)
+        assert hub.way.state.phase in ("down", "greeting")
+    server.close()
