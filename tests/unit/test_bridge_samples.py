@@ -1,0 +1,35 @@
+"""The files that an installer of a bridge begins with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hubbridge.config import DEFAULT_PORT, load
+from hubd.config import bridges
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "config/hubbridge.toml"
+UNIT = ROOT / "systemd/hubbridge.service"
+
+
+def test_the_sample_is_a_configuration(tmp_path: Path) -> None:
+    assert load(SAMPLE).name == "bridge-1"
+    shown = re.sub(r"^# (\[room\]|[a-z_]+ = )", r"\1", SAMPLE.read_text(), flags=re.MULTILINE)
+    whole = tmp_path / "hubbridge.toml"
+    whole.write_text(shown)
+    config = load(whole)
+    assert config.orders_key == "credential:orders_key"
+    assert len(config.mandates) == 3
+    plain = load(SAMPLE)
+    assert config.room == plain.room, "what the sample shows is the default"
+    assert config.port == plain.port == DEFAULT_PORT == bridges.DEFAULT_PORT
+
+
+def test_the_unit_runs_the_sample() -> None:
+    unit = UNIT.read_text()
+    assert "ExecStart=/opt/hubd/bin/hubbridge --config /etc/hubbridge/hubbridge.toml" in unit
+    handed_over = set(re.findall(r"LoadCredential=([a-z_]+):", unit))
+    assert set(re.findall(r"credential:([a-z_]+)\"", SAMPLE.read_text())) == handed_over
+    assert "StateDirectory=hubbridge" in unit
+    assert SAMPLE.read_text().count('"/var/lib/hubbridge/') == 1
