@@ -164,15 +164,21 @@ def _say_how_to_renew(new_points: list[int]) -> None:
 @site_option()
 @click.argument("name", metavar="BRIDGE")
 @click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
+@click.option("--listen", default="127.0.0.1", show_default=True, help="Its address.")
+@click.option("--port", type=click.IntRange(1, 65535), default=7715, show_default=True)
 @click.pass_obj
-def site_bridge(path: Path, name: str, days: float) -> None:
-    """Make what BRIDGE proves itself with in TLS: a key and a certificate; again: a newer one.
+def site_bridge(path: Path, name: str, days: float, listen: str, port: int) -> None:
+    """Make what BRIDGE begins with: keys, certificate, mandates, configuration.
 
-    For TLS it is called BRIDGE.bridge.SITE, whatever its address is.
+    Again: a newer certificate and newer mandates. For TLS it is called BRIDGE.bridge.SITE, whatever
+    its address is.
     """
+    from hubsim.bridge.files import CONFIG, make_bridge
+
     where = open_site(path)
-    folder = sites.make_bridge(where, name, days)
-    click.echo(f"{folder}: tls.key, tls.pem, authority.pem, for {name}.bridge.{where.name}")
+    folder = make_bridge(where, name, days, listen, port)
+    click.echo(f"{folder}: for {name}.bridge.{where.name}")
+    click.echo(f"run it: hubbridge --config {folder / CONFIG}")
 
 
 @site.command("export")

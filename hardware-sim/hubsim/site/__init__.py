@@ -17,7 +17,7 @@ from hubsim.site.documents import (
 )
 from hubsim.site.folder import DEFAULT_BACKEND, DESK, FIRST_OPERATOR, Site, at
 from hubsim.site.hubfiles import DeskDoor, desk_doors, export, write_config
-from hubsim.site.making import add_hub, certify, certify_new, check_new, end_hub, init, make_bridge
+from hubsim.site.making import add_hub, certify, certify_new, check_new, end_hub, init
 
 __all__ = [
     "DAY",
@@ -41,7 +41,6 @@ __all__ = [
     "end_hub",
     "export",
     "init",
-    "make_bridge",
     "make_grant",
     "make_key",
     "write_config",

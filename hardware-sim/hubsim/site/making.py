@@ -36,7 +36,6 @@ from hubsim.site.documents import (
     certify_hub,
     make_key,
     pem,
-    read_ec_key,
 )
 from hubsim.site.folder import DEFAULT_BACKEND, FIRST_OPERATOR, Site, keep_out_of_git, write_public
 
@@ -60,8 +59,8 @@ def init(
     Raise FileExistsError for a folder that holds something, unless it is a site `for_show`.
     Raise ValueError for a name that hubd would refuse.
     """
-    _check_id("site", site)
-    _check_id("hub", hub)
+    check_id("site", site)
+    check_id("hub", hub)
     if path.exists() and any(path.iterdir()):
         if not (for_show and _is_for_show(path)):
             raise FileExistsError(
@@ -123,7 +122,7 @@ def add_hub(
 
     Raise ValueError for a name or an access point in use.
     """
-    _check_id("hub", hub)
+    check_id("hub", hub)
     if not points:
         raise ValueError(
             f"hub {hub} is new: say which access points it serves, --access-point N for each"
@@ -193,7 +192,7 @@ def certify_new(
 
     `tls_key` is a SubjectPublicKeyInfo. Raise ValueError for a name or an access point in use.
     """
-    _check_id("hub", hub)
+    check_id("hub", hub)
     _check_free(site, hub, points)
     validity = Validity.days(days)
     document = certify_hub(
@@ -225,7 +224,7 @@ def end_hub(site: Site, hub: str) -> None:
 
 def check_new(site: Site, hub: str, points: Sequence[int]) -> None:
     """Raise ValueError for a name that hubd would refuse, or an access point in use."""
-    _check_id("hub", hub)
+    check_id("hub", hub)
     _check_free(site, hub, points)
 
 
@@ -241,7 +240,7 @@ def _put_tls(site: Site, folder: Path, hub: str, document: bytes) -> None:
     hand_tls_to_hub(site.backend, hub, document)
 
 
-def _check_id(what: str, name: str) -> None:
+def check_id(what: str, name: str) -> None:
     if not _ID.fullmatch(name):
         raise ValueError(
             f"{name!r} is no {what}: choose 1 to 32 characters of a-z, 0-9 and -, none of them - "
@@ -291,26 +290,6 @@ def _make_hub(
     backend_public = (site.backend / "curve.pub").read_bytes()
     write_public(folder / "backend.pub", backend_public)
     (site.backend / "hubs" / f"{hub}.curve.pub").write_bytes(public)
-
-
-def make_bridge(site: Site, bridge: str, days: float = HUB_DAYS) -> Path:
-    """Make a TLS key and certificate for a bridge; return their folder.
-
-    A bridge that is there already keeps its key. Raise ValueError for a name that is none.
-    """
-    _check_id("bridge", bridge)
-    folder = site.path / "bridges" / bridge
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key_file = folder / "tls.key"
-    if not key_file.exists():
-        write_private(key_file, pem(make_key()))
-    name = TlsName(site.name, TlsRole.BRIDGE, bridge)
-    authority = open_authority(site.path)
-    key = public_of(read_ec_key(key_file))
-    document = certify_tls(authority, name, key, Validity.days(days))
-    write_public(folder / TLS_CERTIFICATE, pem_of(document))
-    write_public(folder / AUTHORITY, pem_of(authority.document))
-    return folder
 
 
 def _make_tls(site: Site, folder: Path, hub: str, validity: Validity) -> None:

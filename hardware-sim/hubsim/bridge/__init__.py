@@ -1,0 +1,1 @@
+"""The Device Bridge of a site at a desk: its files."""

@@ -1,0 +1,80 @@
+"""What a bridge of a site begins with: its TLS identity, keys, mandates and configuration.
+
+    SITE/bridges/NAME/hubbridge.toml, and what that names
+
+Law: made again, a bridge keeps its keys. Its certificate and its mandates are newer ones.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from hubcore.bridge.mandate import Mandate, Use, issue_mandate
+from hubcore.codec import cbor
+from hubcore.codec.cose import SigningKey
+from hubcore.codec.tls import TlsName, TlsRole, pem_of
+from hubsim.phone.wallet import write_private
+from hubsim.site.authority import certify_tls, open_authority, public_of
+from hubsim.site.documents import HUB_DAYS, Validity, make_key, pem, read_ec_key
+from hubsim.site.folder import Site, write_public
+from hubsim.site.making import AUTHORITY, TLS_CERTIFICATE, check_id
+
+TLS_KEY = "tls.key"
+ISSUER = "issuer.cbor"
+TESTIMONY_KEY = "testimony.key"
+ORDERS_KEY = "orders.key"
+CONFIG = "hubbridge.toml"
+USES = {Use.ORDERS: ORDERS_KEY, Use.TESTIMONY: TESTIMONY_KEY}
+"""The uses of a bridge's keys, and their files."""
+
+
+def make_bridge(
+    site: Site, bridge: str, days: float = HUB_DAYS, listen: str = "127.0.0.1", port: int = 7715
+) -> Path:
+    """Make what a bridge begins with; return its folder. Raise ValueError for no name."""
+    check_id("bridge", bridge)
+    folder = site.path / "bridges" / bridge
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    validity = Validity.days(days)
+    name = TlsName(site.name, TlsRole.BRIDGE, bridge)
+    authority = open_authority(site.path)
+    key = public_of(_key(folder / TLS_KEY))
+    write_public(folder / TLS_CERTIFICATE, pem_of(certify_tls(authority, name, key, validity)))
+    write_public(folder / AUTHORITY, pem_of(authority.document))
+    write_public(folder / ISSUER, cbor.encode(site.issuer.cose_key))
+    for use, file in USES.items():
+        mandate = Mandate(
+            site=site.name,
+            holder=bridge,
+            use=use,
+            version=time.time_ns() // 1_000_000,
+            key=_key(folder / file).verify_key,
+            not_before=validity.not_before,
+            expires=validity.expires,
+        )
+        write_public(folder / _mandate_file(use), issue_mandate(mandate, site.issuer))
+    write_public(folder / CONFIG, _config(site, bridge, listen, port).encode())
+    return folder
+
+
+def _key(file: Path) -> SigningKey:
+    if not file.exists():
+        write_private(file, pem(make_key()))
+    return read_ec_key(file)
+
+
+def _mandate_file(use: Use) -> str:
+    return f"{use.name.lower()}.mandate"
+
+
+def _config(site: Site, bridge: str, listen: str, port: int) -> str:
+    mandates = ", ".join(f'"{_mandate_file(use)}"' for use in USES)
+    return (
+        f'site = "{site.name}"\nname = "{bridge}"\nlisten = "{listen}"\nport = {port}\n'
+        f'tls_key = "{TLS_KEY}"\ntls_certificate = "{TLS_CERTIFICATE}"\n'
+        f'tls_authority = "{AUTHORITY}"\nissuer = "{ISSUER}"\n'
+        f'testimony_key = "{TESTIMONY_KEY}"\norders_key = "{ORDERS_KEY}"\n'
+        f"mandates = [{mandates}]\n"
+        'records = "bridge.db"\n'
+    )
