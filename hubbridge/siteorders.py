@@ -95,7 +95,7 @@ class SiteOrderDesk:
         self._site = site
         self._key = key
         self._mandate = mandate
-        self.papers = papers
+        self._papers = papers
         self._file = file
         self._hubs = hubs
         self._clock = clock
@@ -126,26 +126,31 @@ class SiteOrderDesk:
         """A hub has come: say what it missed. Raise StoreError for what cannot be kept."""
         async with self._turn:
             now = int(self._clock.wall())
-            for paper in self.papers.due(hub, now):
+            for paper in self._papers.due(hub, now):
                 self._hubs.say_order(hub, paper.document)
             if self._key is None:
                 return
-            for order in self.papers.due_anew(hub, now):
+            for order in self._papers.due_anew(hub, now):
                 await self._give(order.what, order.by, hub)
 
     def answered(self, hub: str, result: OrderResult) -> bool:
         """A hub has answered; tell whether that was asked of it, and is of interest still."""
-        return self.papers.answered(hub, result.id, result.outcome)
+        return self._papers.answered(hub, result.id, result.outcome)
+
+    def answer(self, hub: str, key: bytes) -> OrderOutcome | None:
+        """Return what a hub has answered to the order of this id, None for nothing yet."""
+        found = (one.answers.get(hub) for one in self._papers.all() if one.order.id == key)
+        return next(found, None)
 
     def shown(self) -> Sequence[ShownPaper]:
         """See `GivesOrders.shown`."""
-        standing = self.papers.standing(int(self._clock.wall()))
+        standing = self._papers.standing(int(self._clock.wall()))
         return [ShownPaper(one.order, tuple(sorted(one.answers.items()))) for one in standing]
 
     async def _give(self, what: Ordered, by: str, hub: str | None) -> SiteOrder:
         if self._key is None:
             raise ConfigError("this bridge has no key for orders: sign the order in the office")
-        issued_ms = self.papers.next_moment(int(1000 * self._clock.wall()))
+        issued_ms = self._papers.next_moment(int(1000 * self._clock.wall()))
         order = SiteOrder(
             id=self._make_id(ID_BYTES),
             hub=hub,
@@ -158,9 +163,9 @@ class SiteOrderDesk:
         return order
 
     async def _keep_and_say(self, paper: Paper) -> None:
-        self.papers.make_room(int(self._clock.wall()))
-        await self._file.write((*self.papers.all(), paper))
-        self.papers.add(paper)
+        self._papers.make_room(int(self._clock.wall()))
+        await self._file.write((*self._papers.all(), paper))
+        self._papers.add(paper)
         for hub in self._hubs.connected():
             if paper.order.hub in (None, hub):
                 self._hubs.say_order(hub, paper.document)

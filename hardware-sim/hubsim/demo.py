@@ -24,12 +24,15 @@ from rich.console import Console
 
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
+from hubcore.access.precedence import DoorOrder
+from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
 from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import ConfigError, HubError
 from hubcore.phone.messages import Error, ErrorCode, Reason, decode_to_phone
+from hubsim.bridge.running import SiteBridge, running_bridge, section
 from hubsim.door.person import Act, do
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
@@ -40,7 +43,7 @@ from hubsim.site import DAY, OPEN_AND_QUERY, Site, Validity
 from hubsim.site.building import ARCHIVE, FRONT, READER, zwave_sections
 from hubsim.site.cards import CardNumber, Pins, add_card, card_number, demand
 from hubsim.site.readers import add_reader
-from hubsim.stage import Stage, StageError
+from hubsim.stage import Stage, StageError, free_port
 from hubsim.zwave.modules import find_modules
 from hubsim.zwave.network import ZwaveNetwork
 
@@ -102,7 +105,8 @@ async def _run(path: Path, steps: Steps) -> int:
         modules = _modules(steps)
         doors = [FRONT] if modules is None else [FRONT, ARCHIVE]
         devices = "" if modules is None else zwave_sections(SHUTTER)
-        stage = Stage(path, doors, extra_config=devices, enrols=True)
+        port = free_port()
+        stage = Stage(path, doors, extra_config=devices + section(port), enrols=True)
         _grant_phones(stage.site)
         _give_card(stage.site)
         steps.done("a site: keys of issuer and backend, and four phones with grants")
@@ -122,6 +126,8 @@ async def _run(path: Path, steps: Steps) -> int:
             if modules is not None:
                 await demo.devices()
             await demo.forced()
+            async with running_bridge(stage.site, port) as bridge, on_air(stage.transport) as air:
+                await _SecondAct(demo, bridge, air).run()
             expect(await stage.stop("hub") == 0, "the hub stops cleanly")
         _verify_evidence(stage)
         steps.done(
@@ -179,9 +185,9 @@ class _Demo:
     """The steps in which phones take part, on one radio."""
 
     def __init__(self, stage: Stage, device: Device, steps: Steps) -> None:
-        self._stage = stage
-        self._device = device
-        self._steps = steps
+        self.stage = stage
+        self.device = device
+        self.steps = steps
         self._rises = 0
 
     async def run(self) -> None:
@@ -191,15 +197,15 @@ class _Demo:
         await self._remote()
         await self._replay(report.sent[-1])
         await self._revoked()
-        await self._refused("carl", "a grant that has expired", Reason.GRANT_TIME)
-        await self._refused("dora", "a phone out of its schedule", Reason.SCHEDULE)
+        await self.refused("carl", "a grant that has expired", Reason.GRANT_TIME)
+        await self.refused("dora", "a phone out of its schedule", Reason.SCHEDULE)
         await self._card_and_pin()
 
     def _load(self, name: str) -> Wallet:
-        return wallets.load(self._stage.site.phone(name))
+        return wallets.load(self.stage.site.phone(name))
 
     async def _attempt(self, wallet: Wallet, check: Callable[[Session, Report], Any]) -> Report:
-        async with connect(self._device) as link:
+        async with connect(self.device) as link:
             session = Session(link, wallet)
             report = await session.run(FRONT.access_point)
             await check(session, report)
@@ -213,7 +219,7 @@ class _Demo:
                 "a new phone takes the full path in two round trips",
             )
             aead = _aead_of_first_ticket(wallet)
-            self._steps.done(
+            self.steps.done(
                 f"a phone the hub never saw opens the front door over BLE (RSA-3072, {aead.name})",
                 report.decided - report.began,
             )
@@ -224,36 +230,46 @@ class _Demo:
                 state is not None and state.door is DoorState.OPEN,
                 "the phone hears that the door has opened",
             )
-            self._steps.done("apart from the verdict, the phone hears that the door was opened")
+            self.steps.done("apart from the verdict, the phone hears that the door was opened")
 
         report = await self._attempt(wallet, check)
         op = report.verdict.op.hex() if report.verdict else ""
 
         async def recorded() -> bool:
-            records = await self._stage.records()
+            records = await self.stage.records()
             return any(record["detail"].get("op") == op for record in records)
 
-        took = await self._stage.until(recorded, "the record reaches the backend")
-        self._steps.done("its record is with the backend, over CurveZMQ, and acknowledged", took)
+        took = await self.stage.until(recorded, "the record reaches the backend")
+        self.steps.done("its record is with the backend, over CurveZMQ, and acknowledged", took)
         return report
 
+    async def opens(self, name: str) -> None:
+        """A phone opens the front door."""
+
+        async def check(_: Session, report: Report) -> None:
+            expect(_allowed(report), f"the phone opens: {report.why}")
+            self._rose(1)
+
+        await self._attempt(self._load(name), check)
+        await self._until_at_rest("the strike rests")
+
     async def _falls_back(self) -> None:
-        driven = self._stage.strike()
+        driven = self.stage.strike()
         expect(driven.active, "the strike line is driven")
         await self._until_at_rest("the strike falls back by itself")
-        rested = self._stage.strike()
+        rested = self.stage.strike()
         pulse_seconds = (rested.changed_ns - driven.changed_ns) / 1e9
         of_wanted = pulse_seconds / FRONT.strike_seconds
         expect(0.9 < of_wanted < 1.5, f"the pulse was {pulse_seconds:.3f} s")
-        self._steps.done(
+        self.steps.done(
             f"the strike was released, and fell back by itself after {pulse_seconds:.2f} s"
         )
 
     async def _until_at_rest(self, what: str) -> None:
         def rests() -> bool:
-            return not self._stage.strike().active
+            return not self.stage.strike().active
 
-        await self._stage.until(rests, what, REST_SECONDS)
+        await self.stage.until(rests, what, REST_SECONDS)
 
     async def _short_path(self, wallet: Wallet) -> None:
         async def check(_: Session, report: Report) -> None:
@@ -266,18 +282,18 @@ class _Demo:
 
         report = await self._attempt(wallet, check)
         took = report.decided - report.began
-        self._steps.done("the same phone again: the short path, one round trip, no RSA", took)
+        self.steps.done("the same phone again: the short path, one round trip, no RSA", took)
 
     async def _remote(self) -> None:
         await self._until_at_rest("the strike rests")
         began = time.monotonic()
-        answer = await self._stage.backend(
+        answer = await self.stage.backend(
             "release", hub="hub-1", access_point=FRONT.access_point, by="operator-7"
         )
         expect(answer["outcome"] == "released", f"the backend opens the door: {answer}")
         took = time.monotonic() - began
         self._rose(1)
-        again = await self._stage.backend(
+        again = await self.stage.backend(
             "release",
             hub="hub-1",
             access_point=FRONT.access_point,
@@ -286,12 +302,12 @@ class _Demo:
         )
         expect(again["outcome"] == "released", "the same order again gets the same answer")
         self._rose(0)
-        self._steps.done(
+        self.steps.done(
             "the backend opens the door remotely; the same order again moves nothing", took
         )
 
     async def _replay(self, recorded: bytes) -> None:
-        async with connect(self._device) as link:
+        async with connect(self.device) as link:
             thief = Session(link, self._load("bert"))
             await thief.read_info()
             await thief.send(recorded)
@@ -300,25 +316,27 @@ class _Demo:
         refusal = Error(ErrorCode.FAILED)
         expect(decode_to_phone(answer or b"") == refusal, "a recording is refused")
         self._rose(0)
-        self._steps.done(
+        self.steps.done(
             "a recording of the first unlock, replayed: refused with the one answer for "
             "failed proofs"
         )
 
     async def _revoked(self) -> None:
-        site = self._stage.site
+        site = self.stage.site
         new = site.revoke(site.credential("bert"))
         policy = site.path / "policy.cbor"
-        await self._stage.backend("policy", path=str(policy.absolute()))
+        await self.stage.backend("policy", path=str(policy.absolute()))
 
         async def in_force() -> bool:
-            status = await self._stage.hub("status")
+            status = await self.stage.hub("status")
             return bool(status["policy_version"] == new.version)
 
-        await self._stage.until(in_force, "the new policy is in force")
-        await self._refused("bert", "a phone revoked a moment ago", Reason.REVOKED)
+        await self.stage.until(in_force, "the new policy is in force")
+        await self.refused("bert", "a phone revoked a moment ago", Reason.REVOKED)
 
-    async def _refused(self, name: str, what: str, reason: Reason) -> None:
+    async def refused(self, name: str, what: str, reason: Reason) -> None:
+        """A phone is refused for this reason."""
+
         async def check(_: Session, report: Report) -> None:
             verdict = report.verdict
             if verdict is None:
@@ -328,92 +346,133 @@ class _Demo:
 
         await self._attempt(self._load(name), check)
         self._rose(0)
-        self._steps.done(f"{what}: refused, {reason.name.lower().replace('_', ' ')}")
+        self.steps.done(f"{what}: refused, {reason.name.lower().replace('_', ' ')}")
 
     async def _card_and_pin(self) -> None:
         await self._until_at_rest("the strike rests")
-        await self._stage.until(self._reader_is_proven, "the reader has proven itself")
+        await self.stage.until(self._reader_is_proven, "the reader has proven itself")
         await asyncio.sleep(READER_SETTLES_SECONDS)
-        card = card_number(self._stage.site, "ella")
+        card = card_number(self.stage.site, "ella")
         order = {"reader": READER, "bits": card.bits, "data": card.data.hex()}
-        await self._stage.at_reader("hold", **order)
+        await self.stage.at_reader("hold", **order)
 
         async def waits() -> bool:
-            return "amber" in await self._stage.at_reader("shown", reader=READER)
+            return "amber" in await self.stage.at_reader("shown", reader=READER)
 
-        await self._stage.until(waits, "the reader asks for the PIN")
+        await self.stage.until(waits, "the reader asks for the PIN")
         self._rose(0)
-        self._steps.done("a card at an OSDP reader: not enough alone, the reader asks for its PIN")
+        self.steps.done("a card at an OSDP reader: not enough alone, the reader asks for its PIN")
         pressed = time.monotonic()
-        await self._stage.at_reader("press", reader=READER, keys=f"{PIN}#")
-        await self._stage.until(lambda: self._stage.strike().active, "card and PIN open the door")
+        await self.stage.at_reader("press", reader=READER, keys=f"{PIN}#")
+        await self.stage.until(lambda: self.stage.strike().active, "card and PIN open the door")
         took = time.monotonic() - pressed
         self._rose(1)
-        self._steps.done("card and PIN open the door, decided and recorded as for a phone", took)
+        self.steps.done("card and PIN open the door, decided and recorded as for a phone", took)
 
     async def _reader_is_proven(self) -> bool:
-        problems = (await self._stage.hub("status"))["problems"]
+        problems = (await self.stage.hub("status"))["problems"]
         return not any(problem["id"].startswith("reader") for problem in problems)
 
     async def devices(self) -> None:
         """Move a shutter and a lock on Z-Wave, once the network has found them."""
-        await self._stage.until(self._shutter_is_there, "the shutter answers", ZWAVE_SECONDS)
+        await self.stage.until(self._shutter_is_there, "the shutter answers", ZWAVE_SECONDS)
         began = time.monotonic()
-        answer = await self._stage.backend(
+        answer = await self.stage.backend(
             "act", hub="hub-1", target=SHUTTER, verb="close", by="operator-7"
         )
         confirmed = {SHUTTER: "confirmed"}
         expect(answer["outcomes"] == confirmed, f"the shutter closes: {answer}")
         took = time.monotonic() - began
-        self._steps.done("a shutter closes, confirmed when it stands still at its end", took)
+        self.steps.done("a shutter closes, confirmed when it stands still at its end", took)
 
-        await self._stage.until(self._lock_is_there, "the lock answers", ZWAVE_SECONDS)
+        await self.stage.until(self._lock_is_there, "the lock answers", ZWAVE_SECONDS)
         began = time.monotonic()
-        answer = await self._stage.backend(
+        answer = await self.stage.backend(
             "release", hub="hub-1", access_point=ARCHIVE.access_point, by="operator-7"
         )
         expect(answer["outcome"] == "released", f"the lock opens: {answer}")
         took = time.monotonic() - began
-        self._steps.done("a Z-Wave lock opens, confirmed by what the lock itself reported", took)
+        self.steps.done("a Z-Wave lock opens, confirmed by what the lock itself reported", took)
 
     async def _shutter_is_there(self) -> bool:
-        devices = await self._stage.hub("devices")
+        devices = await self.stage.hub("devices")
         positions = {device["id"]: device["position"] for device in devices}
         return bool(positions[SHUTTER] != "unknown")
 
     async def _lock_is_there(self) -> bool:
-        problems = (await self._stage.hub("status"))["problems"]
+        problems = (await self.stage.hub("status"))["problems"]
         return not any(problem["id"].startswith(("devices", "locks")) for problem in problems)
 
     async def forced(self) -> None:
         """Force the front door, and let it fall shut again."""
-        await self._stage.until(self._front_is_secured, "the front door has fallen shut")
-        state = self._stage.site.hub / "state"
+        await self.stage.until(self._front_is_secured, "the front door has fallen shut")
+        state = self.stage.site.hub / "state"
         do(state, Act.FORCE, FRONT.id)
-        took = await self._stage.until(self._told("forced"), "the alarm reaches the backend")
+        took = await self.stage.until(self._told("forced"), "the alarm reaches the backend")
         do(state, Act.LET_GO, FRONT.id)
-        await self._stage.until(self._told("forced_ended"), "the end of the alarm, too")
-        self._steps.done(
+        await self.stage.until(self._told("forced_ended"), "the end of the alarm, too")
+        self.steps.done(
             "the door is forced: an alarm at the backend, and its end with its cause", took
         )
 
     async def _front_is_secured(self) -> bool:
-        doors = await self._stage.hub("doors")
+        doors = await self.stage.hub("doors")
         return any(door["id"] == FRONT.id and door["state"] == "secured" for door in doors)
 
     def _told(self, what: str) -> Callable[[], Awaitable[bool]]:
         async def told() -> bool:
-            records = await self._stage.records()
+            records = await self.stage.records()
             return any(record["detail"].get("what") == what for record in records)
 
         return told
 
     def _rose(self, times: int) -> None:
         """Check how often the strike has risen since the last look."""
-        rises = self._stage.strike().rises
+        rises = self.stage.strike().rises
         rose = rises - self._rises
         expect(rose == times, f"the strike was driven {rose} times, not {times}")
         self._rises = rises
+
+
+class _SecondAct:
+    """The internet is cut, and the site goes on with its bridge."""
+
+    def __init__(self, demo: _Demo, bridge: SiteBridge, device: Device) -> None:
+        self._demo = demo
+        self._bridge = bridge
+        self._stage = demo.stage
+        self._steps = demo.steps
+        demo.device = device
+
+    async def run(self) -> None:
+        await self._stage.until(self._is_held, "the bridge holds each record of the hub")
+        self._steps.done("a bridge on site holds each record of the hub, over TLS 1.3")
+        await self._stage.stop("backend")
+        await self._demo.opens("anna")
+        self._steps.done("the backend is gone: the phone opens the door as before")
+        until = int(time.time()) + DAY
+        began = time.monotonic()
+        await self._bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, until), "hub-1")
+        took = time.monotonic() - began
+        self._steps.done("the site locks all doors down from its bridge, by its own key", took)
+        await self._demo.refused("anna", "the phone, in the lockdown of the site", Reason.LOCKED)
+        await self._bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, None), "hub-1")
+        lost = self._stage.site.credential("anna")
+        await self._bridge.order(CredentialDisabled(lost, until), "hub-1")
+        await self._demo.refused("anna", "the phone that the site has disabled", Reason.NO_RIGHT)
+        await self._stage.until(self._is_held, "the bridge holds what the site did")
+        await self._stage.start_backend()
+        took = await self._stage.until(self._is_whole, "the backend has each record")
+        self._steps.done("the backend is back: each record is there once, in its order", took)
+
+    async def _is_held(self) -> bool:
+        last = (await self._stage.hub("status"))["records"]["last"]
+        return bool(self._bridge.held("hub-1") >= last)
+
+    async def _is_whole(self) -> bool:
+        last = (await self._stage.hub("status"))["records"]["last"]
+        numbers = [record["number"] for record in await self._stage.records()]
+        return len(numbers) >= last and numbers == list(range(1, len(numbers) + 1))
 
 
 def _allowed(report: Report) -> bool:

@@ -76,7 +76,7 @@ class Stage:
         try:
             line = await self.start("radio", "radio", "--listen", "127.0.0.1:0")
             self.transport = line.removeprefix("radio on ")
-            self.endpoint = f"tcp://127.0.0.1:{_free_port()}"
+            self.endpoint = f"tcp://127.0.0.1:{free_port()}"
             self.config = sites.write_config(self.site, self.endpoint, self.doors)
             with self.config.open("a") as config:
                 config.write(self._extra_config)
@@ -283,7 +283,8 @@ async def _first_line(process: asyncio.subprocess.Process) -> str:
     return line.decode().strip()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from hubbridge.app import Bridge, open_bridge, read_files
-from hubbridge.config import load
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, Ordered
+from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
 from hubcore.phone.messages import Reason
-from hubsim.bridge.files import CONFIG, make_bridge
+from hubsim.bridge.running import running_bridge, section
 from hubsim.phone import wallet as wallets
 from hubsim.phone.wallet import Wallet
-from hubsim.site import FIRST_OPERATOR, OPEN_AND_QUERY
-from hubsim.stage import Stage
+from hubsim.site import OPEN_AND_QUERY
+from hubsim.stage import Stage, free_port
 from tests.scenario.conftest import FRONT, policy_in_force
 from tests.scenario.test_desk import allowed, at_rest, visit
 
 HOUR = 3600
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def section(port: int) -> str:
-    return f'\n[[bridges]]\nname = "bridge-1"\naddress = "127.0.0.1"\nport = {port}\n'
-
-
-@asynccontextmanager
-async def bridge_of(stage: Stage, port: int) -> AsyncIterator[Bridge]:
-    """Run the bridge of the stage's site."""
-    folder = make_bridge(stage.site, "bridge-1", port=port)
-    files = read_files(load(folder / CONFIG), folder / CONFIG)
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    async with open_bridge(files) as bridge, asyncio.TaskGroup() as group:
-        task = group.create_task(bridge.run(ready.set_result))
-        await ready
-        yield bridge
-        task.cancel()
 
 
 async def way_of(stage: Stage) -> dict[str, Any]:
@@ -59,19 +29,6 @@ async def way_of(stage: Stage) -> dict[str, Any]:
 async def is_held(stage: Stage) -> bool:
     way = await way_of(stage)
     return way["phase"] == "speaking" and way["waiting"] == 0
-
-
-async def order(stage: Stage, bridge: Bridge, what: Ordered) -> None:
-    """Order something as the site, and wait for the hub's answer."""
-    given = await bridge.orders.give(what, FIRST_OPERATOR)
-
-    def is_taken() -> bool:
-        for paper in bridge.orders.papers.all():
-            if paper.order.id == given.id:
-                return paper.answers.get("hub-1") is OrderOutcome.TAKEN
-        return False
-
-    await stage.until(is_taken, f"the hub takes {what}")
 
 
 async def reason(stage: Stage, wallet: Wallet) -> Reason:
@@ -89,28 +46,27 @@ async def test_a_site_goes_on_without_its_backend(tmp_path: Path) -> None:
         site = stage.site
         anna = wallets.load(site.grant("anna", [Access(1, OPEN_AND_QUERY, ())]))
         await policy_in_force(stage)
-        async with bridge_of(stage, port) as bridge:
+        async with running_bridge(site, port) as bridge:
             await stage.until(lambda: is_held(stage), "the bridge holds what the hub recorded")
             await stage.stop("backend")
             assert allowed(await visit(stage, anna))
             await at_rest(stage)
 
             until = int(time.time()) + HOUR
-            await order(stage, bridge, DoorsOrder(DoorOrder.LOCKDOWN, None, until))
+            await bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, until), "hub-1")
             assert await reason(stage, anna) is Reason.LOCKED
-            await order(stage, bridge, DoorsOrder(DoorOrder.LOCKDOWN, None, None))
+            await bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, None), "hub-1")
             assert await reason(stage, anna) is Reason.OK
             credential = site.credential("anna")
-            await order(stage, bridge, CredentialDisabled(credential, until))
+            await bridge.order(CredentialDisabled(credential, until), "hub-1")
             assert not allowed(await visit(stage, anna))
             await at_rest(stage)
-            await order(stage, bridge, CredentialDisabled(credential, None))
+            await bridge.order(CredentialDisabled(credential, None), "hub-1")
             assert await reason(stage, anna) is Reason.OK
 
             await stage.until(lambda: is_held(stage), "the bridge holds all of it")
             last = (await stage.hub("status"))["records"]["last"]
-            held = bridge.store.hubs["hub-1"].newest.number
-            assert held >= last
+            assert bridge.held("hub-1") >= last
             await stage.start_backend()
 
             async def has_all() -> bool:

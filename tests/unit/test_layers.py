@@ -390,6 +390,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.hub": _room("hubcore.update", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
+    "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""

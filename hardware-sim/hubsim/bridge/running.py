@@ -1,0 +1,61 @@
+"""A bridge that runs beside a stage, and what a site orders by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from hubbridge.app import Bridge, open_bridge, read_files
+from hubbridge.config import load
+from hubcore.backend.uplink.words import OrderOutcome
+from hubcore.bridge.siteorder import Ordered
+from hubsim.bridge.files import CONFIG, make_bridge
+from hubsim.site import FIRST_OPERATOR, Site
+
+NAME = "bridge-1"
+ANSWER_SECONDS = 20.0
+LOOK_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class SiteBridge:
+    """The bridge of a site, with the site's own key."""
+
+    bridge: Bridge
+
+    async def order(self, what: Ordered, hub: str) -> None:
+        """Order something as the site; return once this hub has taken it. Raise TimeoutError."""
+        given = await self.bridge.orders.give(what, FIRST_OPERATOR)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while self.bridge.orders.answer(hub, given.id) is not OrderOutcome.TAKEN:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_SECONDS)
+
+    def held(self, hub: str) -> int:
+        """Return the number of the newest record of a hub that is on the bridge's disk."""
+        kept = self.bridge.store.hubs.get(hub)
+        return 0 if kept is None else kept.newest.number
+
+
+def section(port: int) -> str:
+    """Return what the hub's configuration says of this bridge."""
+    return f'\n[[bridges]]\nname = "{NAME}"\naddress = "127.0.0.1"\nport = {port}\n'
+
+
+@asynccontextmanager
+async def running_bridge(site: Site, port: int) -> AsyncIterator[SiteBridge]:
+    """Make a bridge of the site, and run it at this port of loopback. Raise HubError."""
+    raised: list[Exception] = []
+    file = make_bridge(site, NAME, port=port) / CONFIG
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async with open_bridge(read_files(load(file), file)) as bridge, asyncio.TaskGroup() as group:
+        serving = group.create_task(bridge.run(ready.set_result))
+        await ready
+        try:
+            yield SiteBridge(bridge)
+        except Exception as error:  # the caller's own, which no group of tasks may wrap
+            raised.append(error)
+        serving.cancel()
+    if raised:
+        raise raised[0]
