@@ -4,7 +4,8 @@ Laws:
 1. Until the first message has come nothing longer than FIRST_BYTES is read (`bridge.frames`).
 2. Saying never waits. A hub that does not read loses its connection once UNSENT_BYTES wait for it.
 3. Who says nothing for `silent_seconds` has gone.
-4. What is no message of a hub is counted, and has no effect. A frame that is none ends the
+4. At most MESSAGES_AT_ONCE are given at once, and before each of these others have their turn.
+5. What is no message of a hub is counted, and has no effect. A frame that is none ends the
    connection.
 """
 
@@ -20,6 +21,7 @@ from hubcore.bridge.words import FIRST_BYTES, FROM_HUB_BYTES
 from hubcore.errors import FrameError, LinkError
 
 READ_BYTES = 65_536
+MESSAGES_AT_ONCE = 256
 UNSENT_BYTES = 1 << 20
 """What may wait for one hub: a quarter MiB of pieces, and much that is small."""
 
@@ -54,10 +56,12 @@ class Line:
     async def next(self) -> list[FromHub]:
         """Return what has come, at least one message. Raise HubError when the connection ends."""
         while True:
-            found = self._whole()
+            await asyncio.sleep(0)
+            found, are_all = self._whole()
             if found:
                 return found
-            await self._read(self._silent_seconds)
+            if are_all:
+                await self._read(self._silent_seconds)
 
     def say(self, message: FromBridge) -> bool:
         """Send a message; False when the hub does not read (law 2)."""
@@ -68,13 +72,17 @@ class Line:
         self._writer.write(frame(codec.encode(message)))
         return True
 
-    def _whole(self) -> list[FromHub]:
+    def _whole(self) -> tuple[list[FromHub], bool]:
+        """Return the next whole messages, and whether they are all that has come (law 4)."""
         found: list[FromHub] = []
-        while (message := self._frames.next()) is not None:
+        for _ in range(MESSAGES_AT_ONCE):
+            message = self._frames.next()
+            if message is None:
+                return found, True
             read = self._decoded(message)
             if read is not None:
                 found.append(read)
-        return found
+        return found, False
 
     def _decoded(self, message: bytes) -> FromHub | None:
         try:

@@ -7,7 +7,8 @@ Laws:
    and mandates for them by the orders of the site, receipts by the mandate for them.
 3. A receipt lets records go only if this hub's log has the record that it names, with its hash.
 4. Whatever a bridge sends costs at most a named ceiling: one policy and WAITING documents wait.
-   What comes beyond is counted and lost; a bridge says it again on the next connection.
+   What comes beyond is counted and lost; a bridge says it again on the next connection. Documents
+   are looked at no faster than DOCUMENTS says, because each costs a signature check.
 5. A bridge that is away, or doubts this hub, changes nothing at a door and nothing on the uplink.
 """
 
@@ -65,6 +66,7 @@ from hubcore.evidence.records import Head
 from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
+from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.policies import PolicyWorker
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.sender import RecordsToBridge
@@ -73,6 +75,7 @@ log = structlog.get_logger()
 
 WAITING = 64
 """Documents of a bridge that wait for their turn."""
+DOCUMENTS = Rate(burst=WAITING, per_second=10.0)
 RELEASED_AT_ONCE = 256
 
 
@@ -325,8 +328,12 @@ class BridgeWay:
     # What proves itself, one document after the other.
 
     async def _take_documents(self) -> None:
+        pace = Bucket(DOCUMENTS)
         while True:
             message = await self._documents.get()
+            if not pace.take(self._clock.monotonic()):
+                await asyncio.sleep(1 / DOCUMENTS.per_second)
+                pace.take(self._clock.monotonic())
             try:
                 match message:
                     case CarriedMandate(document):

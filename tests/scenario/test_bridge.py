@@ -19,6 +19,7 @@ from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import Cause, OrderOutcome
+from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
@@ -28,7 +29,13 @@ from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Record, RecordKind
-from hubd.adapters.bridge.line import NO_CHECK_TIME, Endpoint, LineTimes, TlsBridgeLine
+from hubd.adapters.bridge.line import (
+    MESSAGES_AT_ONCE,
+    NO_CHECK_TIME,
+    Endpoint,
+    LineTimes,
+    TlsBridgeLine,
+)
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.signed_file import MandateFile
 from hubd.adapters.sqlite.audit import AuditStore
@@ -315,3 +322,51 @@ async def test_a_bridge_that_says_nonsense_is_left(tmp_path: Path, nonsense: byt
         await until(lambda: visits > 2)
         assert hub.way.state.phase in ("down", "greeting")
     server.close()
+
+
+class Counting:
+    """A listener that sees how much came without a turn for others."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.at: dict[int, int] = {}
+        self.gone = asyncio.Event()
+
+    def turn(self) -> None:
+        self.turns += 1
+        asyncio.get_running_loop().call_soon(self.turn)
+
+    def connected(self, bridge: str) -> None:
+        self.turn()
+
+    def disconnected(self, why: str) -> None:
+        self.gone.set()
+
+    def received(self, message: bytes) -> None:
+        self.at[self.turns] = self.at.get(self.turns, 0) + 1
+
+
+async def test_a_bridge_that_floods_leaves_others_their_turn(tmp_path: Path) -> None:
+    """line, law 6"""
+    shown = tls_files(tmp_path / "bridge", TlsName(SITE, TlsRole.BRIDGE, BRIDGE))
+    count = 20_000
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(b"\x00") * count)
+        await writer.drain()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    endpoint = Endpoint(BRIDGE, "127.0.0.1", server.sockets[0].getsockname()[1])
+    hub = tmp_path / "of-hub"
+    line = TlsBridgeLine([endpoint], SITE, AUTHORITY.document, lambda: context_of(hub), TIMES)
+    listener = Counting()
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+        task = group.create_task(line.serve(listener))
+        await listener.gone.wait()
+        task.cancel()
+    server.close()
+    assert sum(listener.at.values()) >= count
+    assert max(listener.at.values()) <= MESSAGES_AT_ONCE

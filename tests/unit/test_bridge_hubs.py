@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config, Room
-from hubbridge.hubs.line import UNSENT_BYTES
+from hubbridge.hubs.line import MESSAGES_AT_ONCE, READ_BYTES, UNSENT_BYTES, Line
 from hubbridge.hubs.talk import Times
 from hubbridge.port.identity import IdentityFiles
 from hubbridge.rules.peers import Ends
@@ -25,13 +26,14 @@ from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_backend import Halt, Held, Pong
 from hubcore.backend.uplink.from_hub import Evidence, OrderResult, Ping
 from hubcore.backend.uplink.words import Cause, OrderOutcome
+from hubcore.bridge import codec
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Full, Witnessed
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.bridge.siteorder import DoorsOrder, prove_site_order
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import ConfigError
+from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head
 from hubsim.site.documents import make_key
 from tests.fakes.bridgedhub import (
@@ -205,7 +207,7 @@ async def test_mandates_and_orders_of_the_site_reach_each_hub(tmp_path: Path) ->
 
 
 async def test_who_is_none_of_its_hubs_gets_nothing(tmp_path: Path) -> None:
-    """talk, laws 1 and 2; line, laws 1 and 4"""
+    """talk, laws 1 and 2; line, laws 1 and 5"""
     log = make_log(1)
     async with running(tmp_path, bridge_config(tmp_path)) as (bridge, port):
         with closing(await come(tmp_path, port)) as hub:
@@ -225,7 +227,7 @@ async def test_who_is_none_of_its_hubs_gets_nothing(tmp_path: Path) -> None:
 
 
 async def test_what_is_no_message_has_no_effect(tmp_path: Path) -> None:
-    """line, law 4"""
+    """line, law 5"""
     log = make_log(2)
     async with running(tmp_path, bridge_config(tmp_path)) as (_, port):
         with closing(await come(tmp_path, port)) as hub:
@@ -233,6 +235,43 @@ async def test_what_is_no_message_has_no_effect(tmp_path: Path) -> None:
             hub.writer.write(frame(b"\x83\x18\x7f\x01\x02") + frame(b"nonsense"))
             hub.send(log)
             assert await hub.held(2) == {1, 2}
+
+
+@pytest.mark.parametrize("said", [b"\x00", codec.encode(Ping(bytes(8)))])
+async def test_a_flood_leaves_others_their_turn(said: bytes) -> None:
+    """line, law 4"""
+    reader = asyncio.StreamReader(READ_BYTES)
+    server = await asyncio.start_server(lambda _, w: w.close(), "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    line = Line(reader, writer, PATIENCE_SECONDS)
+    reader.feed_data(frame(said) * (READ_BYTES // len(frame(said))))
+    reader.feed_eof()
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    async def read_all() -> list[int]:
+        found: list[int] = []
+        with contextlib.suppress(LinkError):
+            while True:
+                before = turns
+                found.append(len(await line.next()))
+                assert turns > before
+        return found
+
+    turn()
+    await line.first(PATIENCE_SECONDS)
+    found = await read_all()
+    most = max(found, default=0)
+    count = sum(found)
+    assert most <= MESSAGES_AT_ONCE
+    assert count + line.unread >= READ_BYTES // len(frame(said)) - 1
+    assert turns >= READ_BYTES // len(frame(said)) // MESSAGES_AT_ONCE
+    writer.close()
+    server.close()
 
 
 async def test_a_hub_that_is_ended_is_cut_at_once(tmp_path: Path) -> None:

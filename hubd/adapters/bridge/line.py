@@ -12,6 +12,7 @@ Laws:
 4. Sending never waits. Once UNSENT_BYTES wait, nothing more is taken.
 5. After a failure the next bridge is tried; after a round of failures there is a pause, which grows
    to PAUSE_SECONDS_MAX.
+6. After each MESSAGES_AT_ONCE messages all others have their turn, however fast they come.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from hubcore.ports.bridge import BridgeListener, BridgePlace
 
 READ_BYTES = 65_536
 UNSENT_BYTES = 1 << 18
+MESSAGES_AT_ONCE = 64
 NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL; Python has no name for it."""
 
@@ -174,13 +176,15 @@ class TlsBridgeLine:
     async def _read(self, connection: _Connection, listener: BridgeListener) -> None:
         """Hand messages on until the end. Raise FrameError or OSError (law 3)."""
         frames = Frames(FIRST_BYTES)
-        is_first = True
+        count = 0
         while data := await connection.reader.read(READ_BYTES):
             frames.feed(data)
             while (message := frames.next()) is not None:
-                if is_first:
+                if count == 0:
                     frames.allow(FROM_BRIDGE_BYTES)
-                    is_first = False
+                count += 1
                 listener.received(message)
+                if count % MESSAGES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
         with suppress(OSError):
             connection.writer.close()
