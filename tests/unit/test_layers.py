@@ -388,6 +388,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.carrier": _room("hubcore.errors", "", PURE),
     "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),
     "hubupdate.hub": _room("hubcore.update", "", PURE),
+    "hubupdate.turns": _room("hubupdate.carrier hubcore.errors", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubcore"),
