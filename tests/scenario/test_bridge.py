@@ -55,6 +55,7 @@ from tests.fakes.bridgedhub import (
     hub_files,
     tls_files,
 )
+from tests.fakes.uplink import FakeUplinkListener
 
 HUB = HubName(SITE, "hub-1")
 PACE = Pace(window=32)
@@ -324,23 +325,20 @@ async def test_a_bridge_that_says_nonsense_is_left(tmp_path: Path, nonsense: byt
     server.close()
 
 
-class Counting:
-    """A listener that sees how much came without a turn for others."""
+class Counting(FakeUplinkListener):
+    """Sees how much came without a turn for others."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.turns = 0
         self.at: dict[int, int] = {}
-        self.gone = asyncio.Event()
 
     def turn(self) -> None:
         self.turns += 1
         asyncio.get_running_loop().call_soon(self.turn)
 
-    def connected(self, bridge: str) -> None:
-        self.turn()
-
-    def disconnected(self, why: str) -> None:
-        self.gone.set()
+    def connected(self, bridge: str = "") -> None:
+        super().connected()
 
     def received(self, message: bytes) -> None:
         self.at[self.turns] = self.at.get(self.turns, 0) + 1
@@ -364,8 +362,9 @@ async def test_a_bridge_that_floods_leaves_others_their_turn(tmp_path: Path) -> 
     line = TlsBridgeLine([endpoint], SITE, AUTHORITY.document, lambda: context_of(hub), TIMES)
     listener = Counting()
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+        listener.turn()
         task = group.create_task(line.serve(listener))
-        await listener.gone.wait()
+        await until(lambda: bool(listener.whys))
         task.cancel()
     server.close()
     assert sum(listener.at.values()) >= count

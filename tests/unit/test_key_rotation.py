@@ -6,6 +6,7 @@ message on its way. At each point any of the three can be cut.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 from collections.abc import Mapping
@@ -63,6 +64,13 @@ class World:
         self.points = 0
 
     def start_hub(self) -> None:
+        """Start it; one that is cut while it starts is started again."""
+        while True:
+            with contextlib.suppress(Cut):
+                self._start_hub_once()
+                return
+
+    def _start_hub_once(self) -> None:
         self.pairs = PairFolder(
             self._directory / "uplink-keys",
             CONFIGURED,

@@ -25,8 +25,8 @@ ISSUER = "issuer.cbor"
 TESTIMONY_KEY = "testimony.key"
 ORDERS_KEY = "orders.key"
 CONFIG = "hubbridge.toml"
-USES = {Use.ORDERS: ORDERS_KEY, Use.TESTIMONY: TESTIMONY_KEY}
-"""The uses of a bridge's keys, and their files."""
+KEYS = ((Use.ORDERS, ORDERS_KEY), (Use.TESTIMONY, TESTIMONY_KEY))
+"""What the keys of a bridge are for, and their files."""
 
 
 def make_bridge(
@@ -43,7 +43,7 @@ def make_bridge(
     write_public(folder / TLS_CERTIFICATE, pem_of(certify_tls(authority, name, key, validity)))
     write_public(folder / AUTHORITY, pem_of(authority.document))
     write_public(folder / ISSUER, cbor.encode(site.issuer.cose_key))
-    for use, file in USES.items():
+    for use, file in KEYS:
         mandate = Mandate(
             site=site.name,
             holder=bridge,
@@ -69,7 +69,7 @@ def _mandate_file(use: Use) -> str:
 
 
 def _config(site: Site, bridge: str, listen: str, port: int) -> str:
-    mandates = ", ".join(f'"{_mandate_file(use)}"' for use in USES)
+    mandates = ", ".join(f'"{_mandate_file(use)}"' for use, _ in KEYS)
     return (
         f'site = "{site.name}"\nname = "{bridge}"\nlisten = "{listen}"\nport = {port}\n'
         f'tls_key = "{TLS_KEY}"\ntls_certificate = "{TLS_CERTIFICATE}"\n'
