@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubbridge.rules.peers import ENDS_MAX, Ends, May, Peer, may, read_peer
@@ -173,6 +173,9 @@ class TestPeers:
         with pytest.raises(TrustError):
             read_peer(document, AUTHORITY.document, "site-1")
 
+    # A serial number below 0: today's library warns and reads on, a later one refuses it.
+    @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+    @example(15, 0x80)
     @given(st.integers(0, 400), st.integers(1, 255))
     def test_no_changed_byte_makes_another_hub(self, place: int, change: int) -> None:
         document = bytearray(certificate(TlsName("site-1", TlsRole.HUB, "hub-1")))
