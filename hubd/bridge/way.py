@@ -5,7 +5,7 @@ Laws:
    and to those who take what proves itself.
 2. What a bridge brings is taken by those who prove it: policies by the intake of policies, orders
    and mandates for them by the orders of the site, receipts by the mandate for them.
-3. A receipt lets records go only if this hub's log has the record that it names, with its hash.
+3. A receipt lets records go as `bridge.receipts` says, and nothing else that a bridge says does.
 4. Whatever a bridge sends costs at most a named ceiling: one policy and WAITING documents wait.
    What comes beyond is counted and lost; a bridge says it again on the next connection. Documents
    are looked at no faster than DOCUMENTS says, because each costs a signature check.
@@ -69,6 +69,7 @@ from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.policies import PolicyWorker
 from hubd.bridge.mandates import MandatesHere
+from hubd.bridge.receipts import ReceiptTaker
 from hubd.bridge.sender import RecordsToBridge
 
 log = structlog.get_logger()
@@ -76,7 +77,6 @@ log = structlog.get_logger()
 WAITING = 64
 """Documents of a bridge that wait for their turn."""
 DOCUMENTS = Rate(burst=WAITING, per_second=10.0)
-RELEASED_AT_ONCE = 256
 
 
 class SiteOrders(Protocol):
@@ -173,6 +173,9 @@ class BridgeWay:
             pace=pace,
             say=self._say,
             counters=self._counters,
+        )
+        self._receipts = ReceiptTaker(
+            records=records, hub=hub, mandates=mandates, clock=clock, counters=self._counters
         )
         self._talk = BridgeTalk(
             pace=pace,
@@ -341,7 +344,7 @@ class BridgeWay:
                     case CarriedOrder(document):
                         self._say(await self._site_orders.take(document))
                     case CarriedReceipt(document):
-                        await self._take_receipt(document)
+                        await self._receipts.take(document)
                     case _:
                         assert_never(message)
             except HubError as error:
@@ -353,25 +356,6 @@ class BridgeWay:
         mandate = await self._mandates.take(document)
         if mandate.use is Use.ORDERS:
             await self._site_orders.take_mandate(document)
-
-    async def _take_receipt(self, document: bytes) -> None:
-        """Let go what the backend has durably (law 3). Raise HubError."""
-        mandate = self._mandates.find(Use.RECEIPTS)
-        if mandate is None:
-            raise PeerError("a receipt came, and this hub knows no mandate for receipts")
-        head = prove_head(HeadKind.RECEIPT, document, self._hub, mandate).head
-        if not self._records.holds(head):
-            self._counters["receipts_of_another_log"] += 1
-            raise PeerError(f"a receipt names record {head.number} with another hash than the log")
-        self._counters["receipts"] += 1
-        after = 0
-        while True:
-            waiting = await self._records.unacknowledged(after, RELEASED_AT_ONCE)
-            numbers = [one.number for one in waiting if one.number <= head.number]
-            if not numbers:
-                return
-            await self._records.acknowledge(numbers)
-            after = numbers[-1]
 
     def _take_testimony(self, document: bytes) -> None:
         """Keep the newest head that this bridge has signed."""

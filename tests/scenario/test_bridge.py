@@ -207,31 +207,87 @@ async def test_a_bridge_that_comes_back_gets_what_it_lacks(tmp_path: Path) -> No
             assert len(await bridge.store.read("hub-1", 0, 100)) == 20
 
 
-async def test_a_receipt_lets_records_go_and_one_of_another_log_does_not(tmp_path: Path) -> None:
-    """way, law 3"""
-    key = make_key()
-    document = issue_mandate(mandate(Use.RECEIPTS, key), ISSUER)
-    config = bridge_config(tmp_path, mandates=(document,))
-    async with (
-        bridge_at(tmp_path, config) as (bridge, endpoint),
-        hub_at(tmp_path, [endpoint]) as hub,
-    ):
-        await hub.append(20)
+@dataclass
+class ReceiptsOf:
+    """The backend's key for receipts, and whatever it signs for a hub."""
+
+    hub: HubName = HUB
+    key: SigningKey = field(default_factory=make_key)
+
+    def for_(self, number: int, digest: bytes) -> CarriedReceipt:
+        said = SignedHead(HeadKind.RECEIPT, "somebody", self.hub, Head(number, digest), BEGINS + 1)
+        return CarriedReceipt(sign_head(said, self.key))
+
+
+@asynccontextmanager
+async def hub_that_waits_for_receipts(
+    folder: Path, known: ReceiptsOf, count: int
+) -> AsyncIterator[tuple[Bridge, HubSide]]:
+    """Run a bridge that holds so many records of a hub, none of which is durable."""
+    document = issue_mandate(mandate(Use.RECEIPTS, known.key), ISSUER)
+    config = bridge_config(folder, mandates=(document,))
+    async with bridge_at(folder, config) as (bridge, endpoint), hub_at(folder, [endpoint]) as hub:
+        await hub.append(count)
         await until(lambda: hub.way.state.waiting == 0)
+        yield bridge, hub
+
+
+def refused(hub: HubSide, count: int) -> Callable[[], bool]:
+    return lambda: hub.way.state.counters.get("documents_refused") == count
+
+
+async def test_a_receipt_lets_records_go(tmp_path: Path) -> None:
+    """receipts, law 2"""
+    receipts = ReceiptsOf()
+    async with hub_that_waits_for_receipts(tmp_path, receipts, 20) as (bridge, hub):
         stored = hub.records.newest(21, 20)
-
-        def receipt(head: Head, by: SigningKey = key) -> CarriedReceipt:
-            said = SignedHead(HeadKind.RECEIPT, "somebody", HUB, head, BEGINS + 1)
-            return CarriedReceipt(sign_head(said, by))
-
-        bridge.talks.say("hub-1", receipt(Head(15, bytes(32))))
-        bridge.talks.say("hub-1", receipt(Head(15, stored[14].hash), make_key()))
-        await until(lambda: hub.way.state.counters.get("documents_refused") == 2)
-        assert hub.records.waiting() == 20
-        bridge.talks.say("hub-1", receipt(Head(15, stored[14].hash)))
+        bridge.talks.say("hub-1", receipts.for_(15, stored[14].hash))
         await until(lambda: hub.records.waiting() == 5)
         waiting = await hub.records.unacknowledged(0, 100)
         assert [one.number for one in waiting] == [16, 17, 18, 19, 20]
+
+
+async def test_what_no_backend_has_signed_for_this_hub_is_neither_receipt_nor_break(
+    tmp_path: Path,
+) -> None:
+    """receipts, laws 1 and 3: a bridge alone makes no record and lets none go"""
+    receipts = ReceiptsOf()
+    async with hub_that_waits_for_receipts(tmp_path, receipts, 20) as (bridge, hub):
+        stored = hub.records.newest(21, 20)
+        of_another_hub = ReceiptsOf(HubName(SITE, "hub-2"), receipts.key)
+        for false in (ReceiptsOf(), of_another_hub):
+            bridge.talks.say("hub-1", false.for_(15, stored[14].hash))
+            bridge.talks.say("hub-1", false.for_(15, bytes(32)))
+            bridge.talks.say("hub-1", false.for_(99, bytes(32)))
+        await until(refused(hub, 6))
+        assert hub.records.waiting() == 20
+        assert hub.records.last() == 20
+
+
+async def test_a_receipt_that_does_not_fit_the_log_is_a_break_once(tmp_path: Path) -> None:
+    """receipts, law 3"""
+    receipts = ReceiptsOf()
+    async with hub_that_waits_for_receipts(tmp_path, receipts, 20) as (bridge, hub):
+        stored = hub.records.newest(21, 20)
+        fork = receipts.for_(15, b"f" * 32)
+        beyond = receipts.for_(400, b"b" * 32)
+        for one in (fork, beyond, fork, receipts.for_(14, b"g" * 32), beyond):
+            bridge.talks.say("hub-1", one)
+        await until(refused(hub, 5))
+        assert hub.way.state.counters["receipts_of_another_log"] == 5
+        assert hub.records.last() == 22
+        breaks = [Record.decode(one.body) for one in hub.records.newest(23, 2)]
+        assert [one.kind for one in breaks] == [RecordKind.BREAK, RecordKind.BREAK]
+        assert [one.detail for one in breaks] == [
+            {Fact.CAUSE: "fork", Fact.KNOWN: 15, Fact.KNOWN_HASH: b"f" * 32},
+            {Fact.CAUSE: "tail_cut", Fact.KNOWN: 400, Fact.KNOWN_HASH: b"b" * 32},
+        ]
+        assert hub.records.waiting() == 22  # nothing has gone
+        bridge.talks.say("hub-1", receipts.for_(20, stored[19].hash))
+        await until(lambda: hub.records.waiting() == 2)
+        hub.appended.set()
+        await until(lambda: hub.way.state.waiting == 0)
+        assert len(await bridge.store.read("hub-1", 20, 100)) == 2
 
 
 async def test_an_order_of_the_site_reaches_the_hub_and_its_answer_the_site(tmp_path: Path) -> None:

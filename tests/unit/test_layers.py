@@ -172,7 +172,9 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
-    "hubd.bridge": _room("hubd.bridge hubd.backend.policies hubcore", "structlog", WORLDLY),
+    "hubd.bridge": _room(
+        "hubd.bridge hubd.backend.policies hubd.backend.breaks hubcore", "structlog", WORLDLY
+    ),
     "hubd.bridge.mandates": _room("hubcore", "", PURE),
     "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
