@@ -24,15 +24,14 @@ from rich.console import Console
 
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
-from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
 from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
 from hubcore.codec.cose import Aead
 from hubcore.door.state import DoorState
 from hubcore.errors import ConfigError, HubError
 from hubcore.phone.messages import Error, ErrorCode, Reason, decode_to_phone
-from hubsim.bridge.running import SiteBridge, running_bridge, section
+from hubsim.bridge.running import running_bridge, section
+from hubsim.bridge.secondact import SecondAct
 from hubsim.door.person import Act, do
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
@@ -127,7 +126,8 @@ async def _run(path: Path, steps: Steps) -> int:
                 await demo.devices()
             await demo.forced()
             async with running_bridge(stage.site, port) as bridge, on_air(stage.transport) as air:
-                await _SecondAct(demo, bridge, air).run()
+                demo.device = air
+                await SecondAct(demo, bridge).run()
             expect(await stage.stop("hub") == 0, "the hub stops cleanly")
         _verify_evidence(stage)
         steps.done(
@@ -432,47 +432,6 @@ class _Demo:
         rose = rises - self._rises
         expect(rose == times, f"the strike was driven {rose} times, not {times}")
         self._rises = rises
-
-
-class _SecondAct:
-    """The internet is cut, and the site goes on with its bridge."""
-
-    def __init__(self, demo: _Demo, bridge: SiteBridge, device: Device) -> None:
-        self._demo = demo
-        self._bridge = bridge
-        self._stage = demo.stage
-        self._steps = demo.steps
-        demo.device = device
-
-    async def run(self) -> None:
-        await self._stage.until(self._is_held, "the bridge holds each record of the hub")
-        self._steps.done("a bridge on site holds each record of the hub, over TLS 1.3")
-        await self._stage.stop("backend")
-        await self._demo.opens("anna")
-        self._steps.done("the backend is gone: the phone opens the door as before")
-        until = int(time.time()) + DAY
-        began = time.monotonic()
-        await self._bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, until), "hub-1")
-        took = time.monotonic() - began
-        self._steps.done("the site locks all doors down from its bridge, by its own key", took)
-        await self._demo.refused("anna", "the phone, in the lockdown of the site", Reason.LOCKED)
-        await self._bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, None), "hub-1")
-        lost = self._stage.site.credential("anna")
-        await self._bridge.order(CredentialDisabled(lost, until), "hub-1")
-        await self._demo.refused("anna", "the phone that the site has disabled", Reason.NO_RIGHT)
-        await self._stage.until(self._is_held, "the bridge holds what the site did")
-        await self._stage.start_backend()
-        took = await self._stage.until(self._is_whole, "the backend has each record")
-        self._steps.done("the backend is back: each record is there once, in its order", took)
-
-    async def _is_held(self) -> bool:
-        last = (await self._stage.hub("status"))["records"]["last"]
-        return bool(self._bridge.held("hub-1") >= last)
-
-    async def _is_whole(self) -> bool:
-        last = (await self._stage.hub("status"))["records"]["last"]
-        numbers = [record["number"] for record in await self._stage.records()]
-        return len(numbers) >= last and numbers == list(range(1, len(numbers) + 1))
 
 
 def _allowed(report: Report) -> bool:

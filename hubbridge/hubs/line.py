@@ -41,8 +41,6 @@ class Line:
         self._frames = Frames(FIRST_BYTES)
         self.unread = 0
         """Messages that are none of a hub's."""
-        self.lost = False
-        """Whether something could not be said: the hub has to begin again."""
 
     async def first(self, wait_seconds: float) -> FromHub | None:
         """Return the first message, None for one that is none of a hub's. Raise HubError."""
@@ -65,9 +63,10 @@ class Line:
 
     def say(self, message: FromBridge) -> bool:
         """Send a message; False when the hub does not read (law 2)."""
+        if self._writer.is_closing():
+            return False
         if self._writer.transport.get_write_buffer_size() > UNSENT_BYTES:
-            self.lost = True
-        if self.lost or self._writer.is_closing():
+            self._writer.transport.abort()
             return False
         self._writer.write(frame(codec.encode(message)))
         return True
@@ -92,8 +91,6 @@ class Line:
             return None
 
     async def _read(self, wait_seconds: float) -> None:
-        if self.lost:
-            raise LinkError("it does not read what it is told")
         try:
             async with asyncio.timeout(wait_seconds):
                 data = await self._reader.read(READ_BYTES)

@@ -195,7 +195,7 @@ class HubTalks:
             await self._greet(talking, hello)
             self._talking[hub] = talking
             await self._greeted(talking)
-            while not line.lost:
+            while True:
                 await self._hear(visit, talking, await line.next())
         finally:
             state.unread += line.unread
@@ -221,7 +221,6 @@ class HubTalks:
         state.newest = met.seen
         state.doubt = met.doubt
         if met.full:
-            talking.line.say(Full(FULL_SECONDS))
             raise PeerError("this bridge has as many hubs as it takes")
         if met.doubt is not None:
             self._halt(talking, met.doubt)

@@ -236,6 +236,8 @@ class HubsPort:
             await self._say_goodbye(writer)
         except (HubError, OSError, EOFError) as error:
             self._told.hurt(peer.name.id, str(error))
+        except Exception as error:
+            self._told.hurt(peer.name.id, f"a fault of the bridge: {type(error).__name__}: {error}")
 
     def _may(self, number: int) -> May:
         return self._sessions.may(number, self._clock.wall())

@@ -9,22 +9,10 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from hubcore.bridge.mandate import Mandate, Mandates, Use, prove_mandate
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import PeerError, StoreError, TrustError
-
-
-class DocumentFile(Protocol):
-    """Where they lie."""
-
-    def found(self) -> Sequence[bytes]:
-        """Return what is kept, unproven. Raise StoreError."""
-
-    async def write(self, documents: Sequence[bytes]) -> None:
-        """Keep these in place of what was kept. Raise StoreError."""
+from hubcore.ports.stores import DocumentFile
 
 
 class MandatesHere:

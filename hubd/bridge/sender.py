@@ -120,9 +120,10 @@ class RecordsToBridge:
         last = self._records.last()
         if after >= last:
             return ()
-        before = min(last, max(after, self._records.gone()) + most) + 1
+        oldest_after = max(after, self._records.gone())
+        before = min(last, oldest_after + most) + 1
         found = self._records.newest(before, most)
-        return [one for one in found if one.number > after]
+        return [one for one in found if one.number > oldest_after]
 
     def _new_outbox(self) -> Outbox:
         return Outbox(

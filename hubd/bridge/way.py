@@ -6,9 +6,8 @@ Laws:
 2. What a bridge brings is taken by those who prove it: policies by the intake of policies, orders
    and mandates for them by the orders of the site, receipts by the mandate for them.
 3. A receipt lets records go as `bridge.receipts` says, and nothing else that a bridge says does.
-4. Whatever a bridge sends costs at most a named ceiling: one policy and WAITING documents wait.
-   What comes beyond is counted and lost; a bridge says it again on the next connection. Documents
-   are looked at no faster than DOCUMENTS says, because each costs a signature check.
+4. Whatever a bridge sends costs at most a named ceiling: one policy waits, and WAITING documents
+   (`documents`).
 5. A bridge that is away, or doubts this hub, changes nothing at a door and nothing on the uplink.
 """
 
@@ -20,7 +19,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
@@ -35,7 +34,7 @@ from hubcore.backend.uplink.from_backend import (
     Pieces,
     TlsCertificate,
 )
-from hubcore.backend.uplink.from_hub import Evidence, OrderResult
+from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
     CarriedMandate,
@@ -45,8 +44,6 @@ from hubcore.bridge.from_bridge import (
     Witnessed,
 )
 from hubcore.bridge.from_hub import FromHub, HubHello
-from hubcore.bridge.mandate import Use
-from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.bridge.talk import (
     Answer,
     BridgeTalk,
@@ -61,32 +58,18 @@ from hubcore.bridge.talk import (
     WayPhase,
 )
 from hubcore.bridge.words import PROTOCOL
-from hubcore.errors import FrameError, HubError, PeerError, StoreError
+from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
-from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.policies import PolicyWorker
+from hubd.bridge.documents import BridgeDocuments, SiteOrders
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.receipts import ReceiptTaker
 from hubd.bridge.sender import RecordsToBridge
 
 log = structlog.get_logger()
-
-WAITING = 64
-"""Documents of a bridge that wait for their turn."""
-DOCUMENTS = Rate(burst=WAITING, per_second=10.0)
-
-
-class SiteOrders(Protocol):
-    """Who takes the site's orders (`hubd.orders.site.taker`)."""
-
-    async def take_mandate(self, document: bytes) -> None:
-        """Put a mandate for orders in force. Raise HubError."""
-
-    async def take(self, document: bytes) -> OrderResult:
-        """Take an order, or say why not. Raise HubError for one that does not prove itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +129,12 @@ class BridgeWay:
         self._software = software
         self._boot_id = chance(16)
         self._policies = policies
-        self._site_orders = site_orders
         self._mandates = mandates
         self._clock = clock
         self._wake = appended
         self._retry_seconds = pace.retry_seconds
         self._counters: Counter[str] = Counter()
         self._time = BackendTime()
-        self._documents: asyncio.Queue[CarriedMandate | CarriedOrder | CarriedReceipt] = (
-            asyncio.Queue(WAITING)
-        )
-        self._testimony: Head | None = None
         self._durable = Head()
         """What the backend has without a gap, as the next Hello tells it."""
         self._show: int | None = None
@@ -174,8 +152,17 @@ class BridgeWay:
             say=self._say,
             counters=self._counters,
         )
-        self._receipts = ReceiptTaker(
+        receipts = ReceiptTaker(
             records=records, hub=hub, mandates=mandates, clock=clock, counters=self._counters
+        )
+        self._documents = BridgeDocuments(
+            hub=hub,
+            mandates=mandates,
+            receipts=receipts,
+            site_orders=site_orders,
+            clock=clock,
+            answer=self._say,
+            counters=self._counters,
         )
         self._talk = BridgeTalk(
             pace=pace,
@@ -190,6 +177,7 @@ class BridgeWay:
     def state(self) -> WayState:
         """The way as it is now."""
         place = self._line.place()
+        testimony = self._documents.testimony
         offset = self._time.offset(self._clock.wall(), self._clock.monotonic())
         return WayState(
             phase=str(self._talk.phase),
@@ -201,7 +189,7 @@ class BridgeWay:
             waiting=self._sender.waiting,
             is_full=self._sender.is_full,
             clock_offset_seconds=None if offset is None else offset.seconds,
-            testimony="" if self._testimony is None else str(self._testimony),
+            testimony="" if testimony is None else str(testimony),
             trouble=self._mandates.trouble,
             counters=dict(self._counters),
         )
@@ -211,7 +199,7 @@ class BridgeWay:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._line.serve(self))
             group.create_task(self._take_turns())
-            group.create_task(self._take_documents())
+            group.create_task(self._documents.run())
             group.create_task(self._worker.run())
 
     # What the connection tells: nothing here waits.
@@ -313,63 +301,12 @@ class BridgeWay:
                 self._worker.take_policy(document)
             case Pieces(pieces):
                 self._worker.take_pieces(pieces)
-            case CarriedMandate() | CarriedOrder() | CarriedReceipt():
-                self._let_wait(message)
-            case Witnessed(document):
-                self._take_testimony(document)
+            case CarriedMandate() | CarriedOrder() | CarriedReceipt() | Witnessed():
+                self._documents.let_wait(message, self._line.place().name)
             case Certificate() | TlsCertificate():
                 self._counters["certificates_left"] += 1
             case _:
                 assert_never(message)
-
-    def _let_wait(self, message: CarriedMandate | CarriedOrder | CarriedReceipt) -> None:
-        if self._documents.full():
-            self._counters["documents_too_many"] += 1
-        else:
-            self._documents.put_nowait(message)
-
-    # What proves itself, one document after the other.
-
-    async def _take_documents(self) -> None:
-        pace = Bucket(DOCUMENTS)
-        while True:
-            message = await self._documents.get()
-            if not pace.take(self._clock.monotonic()):
-                await asyncio.sleep(1 / DOCUMENTS.per_second)
-                pace.take(self._clock.monotonic())
-            try:
-                match message:
-                    case CarriedMandate(document):
-                        await self._take_mandate(document)
-                    case CarriedOrder(document):
-                        self._say(await self._site_orders.take(document))
-                    case CarriedReceipt(document):
-                        await self._receipts.take(document)
-                    case _:
-                        assert_never(message)
-            except HubError as error:
-                self._counters["documents_refused"] += 1
-                log.warning("bridge_document_refused", why=str(error))
-
-    async def _take_mandate(self, document: bytes) -> None:
-        """Take a mandate: the one for orders is kept with the orders."""
-        mandate = await self._mandates.take(document)
-        if mandate.use is Use.ORDERS:
-            await self._site_orders.take_mandate(document)
-
-    def _take_testimony(self, document: bytes) -> None:
-        """Keep the newest head that this bridge has signed."""
-        mandate = self._mandates.find(Use.TESTIMONY, self._line.place().name)
-        if mandate is None:
-            self._counters["testimonies_unproven"] += 1
-            return
-        try:
-            said = prove_head(HeadKind.TESTIMONY, document, self._hub, mandate)
-        except PeerError:
-            self._counters["testimonies_unproven"] += 1
-            return
-        if self._testimony is None or said.head.number > self._testimony.number:
-            self._testimony = said.head
 
     # Small things.
 
@@ -391,8 +328,9 @@ class BridgeWay:
         number = oldest[0].number - 1
         if number <= beginning.number:
             return beginning
-        (found,) = self._records.newest(number + 1, 1)
-        return Head(found.number, found.hash)
+        for found in self._records.newest(number + 1, 1):
+            return Head(found.number, found.hash)
+        return beginning
 
     def _hello(self) -> HubHello:
         newest = self._records.head()

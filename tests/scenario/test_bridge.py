@@ -32,6 +32,7 @@ from hubcore.evidence.records import Head, Record, RecordKind
 from hubd.adapters.bridge.line import (
     MESSAGES_AT_ONCE,
     NO_CHECK_TIME,
+    UNSENT_BYTES,
     Endpoint,
     LineTimes,
     TlsBridgeLine,
@@ -425,3 +426,35 @@ async def test_a_bridge_that_floods_leaves_others_their_turn(tmp_path: Path) -> 
     server.close()
     assert sum(listener.at.values()) >= count
     assert max(listener.at.values()) <= MESSAGES_AT_ONCE
+
+
+async def test_a_bridge_that_does_not_read_fills_no_memory(tmp_path: Path) -> None:
+    """line, law 4"""
+    shown = tls_files(tmp_path / "bridge", TlsName(SITE, TlsRole.BRIDGE, BRIDGE))
+    end = asyncio.Event()
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await end.wait()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    endpoint = Endpoint(BRIDGE, "127.0.0.1", server.sockets[0].getsockname()[1])
+    hub = tmp_path / "of-hub"
+    line = TlsBridgeLine([endpoint], SITE, AUTHORITY.document, lambda: context_of(hub), TIMES)
+    listener = Counting()
+    message = bytes(4096)
+    most = 64 * UNSENT_BYTES // len(message)
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
+        task = group.create_task(line.serve(listener))
+        await until(lambda: listener.ups == 1)
+        sent = 0
+        while line.send(message) and sent < most:
+            sent += 1
+            await asyncio.sleep(0)
+        assert sent < most
+        end.set()
+        task.cancel()
+    server.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -36,6 +35,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head
 from hubsim.site.documents import make_key
+from hubsim.stage import free_port
 from tests.fakes.bridgedhub import (
     BEGINS,
     BRIDGE,
@@ -305,6 +305,8 @@ async def test_a_hub_that_does_not_read_loses_its_connection(tmp_path: Path) -> 
             while bridge.talks.say("hub-1", message) and said < most:
                 said += 1
             assert said < most
+            while bridge.talks.connected():  # noqa: ASYNC110, the end of a task of the bridge
+                await asyncio.sleep(0.01)
 
 
 async def test_a_bridge_with_a_mandate_of_nobody_does_not_start(tmp_path: Path) -> None:
@@ -376,10 +378,3 @@ async def test_what_a_killed_bridge_has_said_to_be_held_is_there(tmp_path: Path)
         held = await bridge.store.read("hub-1", 0, 5000)
         assert held == tuple(log[: len(held)])
         assert len(held) >= known
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

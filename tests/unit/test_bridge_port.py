@@ -84,6 +84,8 @@ class Listener:
             while line := await visit.reader.readline():
                 if line == b"nonsense\n":
                     raise FrameError("this is no message")
+                if line == b"fault\n":
+                    raise ValueError("nobody has foreseen this")
                 if line == b"disk\n":
                     raise StoreError("the disk is full")
                 said = f"{visit.peer.name.id} {visit.may().value}\n"
@@ -316,13 +318,22 @@ async def test_what_a_hub_must_not_say_ends_its_connection_alone(tmp_path: Path)
             assert await other.say() == "hub-2 speak"
 
 
-async def test_trouble_with_the_disk_ends_one_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("disk", "the disk is full"),
+        ("fault", "a fault of the bridge: ValueError: nobody has foreseen this"),
+    ],
+)
+async def test_trouble_of_the_bridge_ends_one_connection(
+    tmp_path: Path, said: str, told: str
+) -> None:
     """hubsport, law 5"""
     async with serving(tmp_path) as desk:
         with closing(await desk.come(desk.hub("hub-1"))) as line:
-            assert await line.say("disk") == ""
+            assert await line.say(said) == ""
             await desk.listener.told(1)
-            assert desk.listener.hurts == ["hub-1: the disk is full"]
+            assert desk.listener.hurts == [f"hub-1: {told}"]
         with closing(await desk.come(desk.hub("hub-1"))) as line:
             assert await line.say() == "hub-1 speak"
 
