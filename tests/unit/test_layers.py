@@ -387,6 +387,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
     "hubupdate": _room("hubupdate hubcore", "tuf"),
+    "hubupdate.publish": _room("hubupdate hubcore hubterm", "tuf securesystemslib cryptography"),
     "hubupdate.carrier": _room("hubcore.errors", "", PURE),
     "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),
     "hubupdate.hub": _room("hubcore.update", "", PURE),

@@ -1,0 +1,5 @@
+"""Starts the publisher's program."""
+
+from hubupdate.publish.main import main
+
+main()
