@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 IMAGE_BYTES_MAX = 256 * 1024 * 1024
-"""The largest image; one of today has some 40 MB."""
+"""The largest image; one of today has some 80 MB, not pressed."""
 DIGEST_BYTES = 32
 """SHA-256."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,99}", re.ASCII)
