@@ -29,8 +29,8 @@ from hubcore.bridge.words import FIRST_BYTES, FROM_HUB_BYTES
 from hubcore.errors import FrameError
 from hubcore.evidence.records import GENESIS, follows
 from tests.fakes.bridgedhub import BridgedHub, bridge_config, head_of, hub_files, make_log
+from tests.fuzz.bytes.test_bridge_bytes import cut, near
 from tests.fuzz.common import effort, some, spoiled
-from tests.fuzz.test_bridge_bytes import cut, near
 from tests.unit.test_bridge_hubs import running
 from tests.unit.test_bridge_messages import FROM_HUB, HELLO
 

@@ -57,8 +57,8 @@ from hubsim.phone.machine import BUSY_WAITS_MAX, RETRIES_MAX, Attempt, AttemptPh
 from hubsim.phone.onlink import EPOCH_SECONDS, STAY_SECONDS, VERDICT_SECONDS, OnLink
 from hubsim.phone.wallet import EPOCHS_MAX, Wallet
 from tests.fakes.clock import NOON
+from tests.fuzz.bytes.test_readers import claims
 from tests.fuzz.common import ODD_VALUES, effort, respelled, spoiled
-from tests.fuzz.test_readers import claims
 from tests.pair import HUB, SITE, DeskHub, NotifiedAir, Phone, Visit, make_wallet, rsa_key
 
 KINDS = (ReadInfo, SendMessage, Decided, Moved, GaveUp)

@@ -42,8 +42,8 @@ from hubsim import site
 from hubsim.phone.effects import Decided, SendMessage
 from hubsim.phone.machine import Attempt, AttemptPhase
 from tests.fakes.mover import FakeMover
+from tests.fuzz.bytes.test_receive import check_ceilings, run
 from tests.fuzz.common import effort, spoiled
-from tests.fuzz.test_receive import check_ceilings, run
 from tests.pair import DAY, DeskHub, Phone, make_wallet
 
 REACHED: Counter[str] = Counter()
