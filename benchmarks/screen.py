@@ -28,8 +28,8 @@ from typing import Any
 from benchmarks import processes
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.calls import Call
-from hubd.adapters.local.event_tail import EventTail
+from hublocal.calls import Call
+from hublocal.tail.events import EventTail
 
 COLUMNS = 80
 ROWS = 24

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.ports.clock import Clock
 from hubd.adapters.keys.keyfiles import HubKeys
-from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.roles import roles_of_this_machine
+from hubd.adapters.local.api import HUBD, LocalApi
 from hubd.adapters.local.teller import Teller
 from hubd.backend.heard import LastHeard, unheard_seconds
 from hubd.backend.orders import Orders
@@ -61,6 +60,7 @@ from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.selfcheck import SelfCheck
 from hubd.upkeep.standing import StandingProblems
 from hubd.wiring.parts import MakeParts, Parts, RunPart
+from hublocal.roles import roles_of_this_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,5 +197,5 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         network_acts=network_acts,
         sync=sync,
         way=way,
-        api=LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine()),
+        api=LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine(HUBD)),
     )

@@ -12,7 +12,6 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import Mover
 from hubcore.ports.network import NetworkCare
 from hubd.adapters.keys.keyfiles import HubKeys
-from hubd.adapters.local.calls import Call
 from hubd.building.devices import Devices
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
@@ -48,6 +47,7 @@ from hubd.upkeep.shown.devices import DeviceReport
 from hubd.upkeep.shown.network import NetworkReport
 from hubd.upkeep.shown.readers import ReaderReport
 from hubd.upkeep.status import Status
+from hublocal.calls import Call
 
 OP_BYTES = 16
 """Of the id of an operation that a technician begins."""

@@ -16,7 +16,6 @@ from hubcore.ports.clock import Clock
 from hubd.adapters.host import state_disk
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock
 from hubd.adapters.keys.keyfiles import HubKeys
-from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.config.file import Config
@@ -31,6 +30,7 @@ from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.standing import READY_PARTS, StandingProblems
+from hublocal.tail.events import EventTail
 
 REMEMBERED_RECORDS = 10_000
 """How far back a start looks for operations; `Unlock.remember` ends at those that are too old."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from hubcore.ports.clock import Clock, ClockState
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.orders.passback import PassbackReset
 from hubd.policy.proven import ProvenPolicy
 from hubd.upkeep.clockcare import ClockCare
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 
 class CareCalls:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubd.adapters.local.calls import Call, CallRefused
 from hubd.calls.words import Arguments
 from hubd.upkeep.shown.devices import DeviceReport
+from hublocal.calls import Call, CallRefused
 
 
 class DeviceCalls:

@@ -6,9 +6,6 @@ import math
 from collections.abc import Mapping
 
 from hubcore.access.words import Denial
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.orders.from_technician import Taken
 from hubd.technician.acts import DoorActs
@@ -16,6 +13,9 @@ from hubd.technician.cardindex import NotReadyError
 from hubd.technician.names import DoorNames, Meant, NoSuchDoorError
 from hubd.technician.report import DoorReport
 from hubd.technician.would import NotOneError, WouldOpen
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 RELEASE_SECONDS_MAX = 60
 AT_MAX = 253_402_300_799

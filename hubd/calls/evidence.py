@@ -11,11 +11,11 @@ from hubcore.evidence.export import Ends
 from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Paces, Rate
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.evidence.sealing import ExportSealing
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 HASH_BYTES = 32
 NUMBER_MAX = (1 << 63) - 1

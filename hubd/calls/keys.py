@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.keys.changing import KeyChanges, Rotated
 from hubd.keys.report import KeyReport
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 
 class KeyCalls:

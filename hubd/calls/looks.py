@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hubd.adapters.local.calls import Call
 from hubd.calls.words import Arguments
 from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.status import Status
+from hublocal.calls import Call
 
 
 class LookCalls:

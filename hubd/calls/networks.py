@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubcore.ports.network import DSK_GROUPS, PIN_MAX
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.networks.acts import (
     WITHIN_SECONDS_MAX,
@@ -25,6 +22,9 @@ from hubd.networks.acts import (
     Wanted,
 )
 from hubd.upkeep.shown.network import NetworkReport
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 _PIN = re.compile(r"\d{5}", re.ASCII)
 _DSK = re.compile(r"\d{5}(-\d{5}){7}", re.ASCII)

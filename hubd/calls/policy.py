@@ -18,12 +18,12 @@ from hubcore.policy.onstick import HANDFUL
 from hubcore.policy.tree import PIECE_BYTES
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import PolicyContents
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import BODY, Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.policy.load import LoadState, PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.threads import run_in_thread
+from hublocal.calls import BODY, Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 Arguments = Mapping[str, Any]
 _PIECE_HEAD_BYTES = 5

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.adapters.local.calls import Call, CallRefused
 from hubd.calls.words import Arguments
 from hubd.phones.links import Links
 from hubd.phones.seen import Failure, LinkSeen
 from hubd.upkeep.checks import Topic
 from hubd.upkeep.lately.traces import KEPT, Traces
 from hubd.upkeep.standing import StandingProblems
+from hublocal.calls import Call, CallRefused
 
 
 class RadioCalls:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.readers.attending import Attending
 from hubd.upkeep.shown.readers import ReaderReport
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 
 class ReaderCalls:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.words import TECHNICIAN, Arguments
 from hubd.trying.trials import Trial, Trials
+from hublocal.calls import Call, CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 
 
 class TrialCalls:

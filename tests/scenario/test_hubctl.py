@@ -28,13 +28,13 @@ import pytest_asyncio
 
 from hubcore.evidence.records import Record, RecordKind
 from hubctl.table import TABLE
-from hubd.adapters.local.places import LIMITS
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.building.topics import judged
 from hubd.config.file import load
 from hubd.enrolment.__main__ import enroll as enrolment_program
 from hubd.netcheck.__main__ import netcheck as netcheck_program
 from hubd.upkeep.checks import Area, Topic
+from hublocal.places import LIMITS
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
 from tests.fakes.network import SHOWN

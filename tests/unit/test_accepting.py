@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from hubd.adapters.accepting import accept
+from hublocal.accepting import accept
 
 
 @pytest.fixture

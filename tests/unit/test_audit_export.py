@@ -50,12 +50,12 @@ from hubcore.evidence.records import (
 from hubcore.phone.certificates import HubCertificate, issue_hub_certificate
 from hubctl.commands.audit.exported import check
 from hubctl.main import hubctl
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import CallRefused
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.calls.evidence import EACH, EvidenceCalls
 from hubd.calls.evidence import WHOLE as ALL_USERS
 from hubd.evidence.sealing import ExportSealing
+from hublocal.calls import CallRefused
+from hublocal.peer import PeerProcess
 from hubterm.exits import CANNOT_PRINT, INTERRUPTED, UNREADABLE, USAGE
 from hubterm.progress import Progress
 from tests.fakes.audit import FakeAudit

@@ -33,9 +33,9 @@ from hubctl.gathering.running import Begun, Output, TooLong, run
 from hubctl.main import hubctl
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.calls import Call
-from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.sqlite.audit import AuditStore
+from hublocal.calls import Call
+from hublocal.tail.events import EventTail
 from hubterm.exits import INTERRUPTED
 from hubterm.files import whole_file
 from tests.fakes.programs import Programs

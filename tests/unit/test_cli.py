@@ -34,9 +34,9 @@ from hubctl.page import Page
 from hubctl.show import backend_text, clock_text, doors_table, event_line, status_page
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.calls import Call, CallRefused
-from hubd.adapters.local.event_tail import EventTail
 from hubd.upkeep.checks import CHECKS, CheckId
+from hublocal.calls import Call, CallRefused
+from hublocal.tail.events import EventTail
 from hubterm.exits import NO_ANSWER, NOT_ALLOWED, PROTOCOL, TRY_AGAIN
 from hubterm.text import clean, clean_json
 

@@ -22,10 +22,10 @@ from hubctl.evidence.opening import open_log
 from hubctl.main import hubctl
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.calls import Call
-from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.upkeep.checks import AREA_OF, CHECKS, Class
+from hublocal.calls import Call
+from hublocal.tail.events import EventTail
 
 WELL = [{"id": "radio", "area": "readiness"}, {"id": "backend", "area": "connectivity"}]
 AWAY = {

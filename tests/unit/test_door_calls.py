@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hubcore.access.words import Denial
 from hubctl.doors.page import not_released
 from hubctl.main import hubctl
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import CallRefused
-from hubd.adapters.local.roles import Role, Roles
 from hubd.calls.doors import RELEASE_SECONDS_MAX, DoorCalls
 from hubd.orders.from_technician import Taken
 from hubd.technician.acts import LockdownOutcome
 from hubd.technician.names import DoorNames, Meant
+from hublocal.calls import CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role, Roles
 from tests.fakes.daemon import Daemon, documents
 from tests.unit.test_doors_by_hand import FRONT, _Named
 

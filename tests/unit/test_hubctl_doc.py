@@ -21,15 +21,15 @@ from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX
 from hubctl import watch
 from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, SILENCE_SECONDS
 from hubctl.table import TABLE
-from hubd.adapters.local.calls import TAIL
-from hubd.adapters.local.places import LIMITS
-from hubd.adapters.local.roles import Role
-from hubd.adapters.local.stream import WAITS
-from hubd.adapters.local.tail import BEATS_MISSED_MAX
 from hubd.calls import evidence
 from hubd.technician.acts import EACH, WHOLE
 from hubd.technician.cardindex import BEGINNING_CHARS
 from hubd.technician.decisions import DECISIONS_A_DOOR
+from hublocal.calls import TAIL
+from hublocal.places import LIMITS
+from hublocal.roles import Role
+from hublocal.stream import WAITS
+from hublocal.tail.telling import BEATS_MISSED_MAX
 from hubterm import exits
 
 pytestmark = pytest.mark.once

@@ -19,12 +19,12 @@ from hubctl.main import hubctl
 from hubctl.things.device import page as device_page
 from hubctl.things.readers import all_page, channel_of, key_of
 from hubctl.things.readers import page as reader_page
-from hubd.adapters.local.calls import CallRefused
 from hubd.calls.devices import DeviceCalls
 from hubd.config.readers import Osdp
 from hubd.devices.memory import COMMANDS_KEPT
 from hubd.upkeep.shown.devices import DeviceReport
 from hubd.upkeep.shown.readers import ReaderReport
+from hublocal.calls import CallRefused
 from hubterm import exits
 from tests.fakes.daemon import Daemon, documents
 from tests.readers_desk import READERS, ReadersDesk, with_readers

@@ -27,12 +27,12 @@ from hubcore.phone.epochs import EpochRing
 from hubctl.commands.keys.showing import WAITS
 from hubctl.main import hubctl
 from hubd.adapters.keys.filemode import mode_of
-from hubd.adapters.local.calls import CallRefused
 from hubd.backend.rotation import KeyRotation
 from hubd.calls.keys import KeyCalls
 from hubd.keys.changing import EPOCH_PACE, KeyChanges, Rotated
 from hubd.keys.report import KeyReport
 from hubd.phones.epochkeys import EpochKeys
+from hublocal.calls import CallRefused
 from hubterm.exits import INTERRUPTED, NO, NO_ANSWER, PROTOCOL, TRY_AGAIN, USAGE
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock

@@ -33,6 +33,7 @@ TOPS = (
     "hubctl",
     "hubbridge",
     "hubgateway",
+    "hublocal",
     "hubterm",
     "hubupdate",
     "hubsim",
@@ -250,7 +251,12 @@ ROOMS: dict[str, Room] = {
     "hubd.technician.would": _room(
         "hubd.technician.names hubd.technician.cardindex hubd.upkeep.denials hubcore", "", PURE
     ),
-    "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hubcore"),
+    "hublocal": _room("hublocal hubcore", "msgspec", frozenset({"sqlite3", "subprocess", "ssl"})),
+    "hublocal.owner": _room("", "", PURE),
+    "hublocal.places": _room("hubcore.timing", "", PURE),
+    "hublocal.messages": _room("hubcore.localapi", "msgspec", PURE),
+    "hublocal.tail.events": _room("hubcore.redaction", "msgspec", frozenset({"os", *WORLDLY})),
+    "hubd.adapters": _room("hubd.adapters hubd.threads hubd.config hublocal hubcore"),
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.sqlite "
@@ -285,7 +291,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.calls": _room(
-        "hubd.trying hubd.calls hubd.adapters.local hubd.adapters.host.peer "
+        "hubd.trying hubd.calls hublocal.calls hublocal.peer hublocal.roles "
         "hubd.evidence.sealing "
         "hubd.keys hubd.networks hubd.orders.passback "
         "hubd.orders.from_technician hubd.phones hubd.policy hubd.readers hubd.technician "
@@ -295,13 +301,14 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.app": _room(
         "hubd.adapters.host hubd.adapters.keys "
-        "hubd.adapters.local hubd.backend hubd.bridge hubd.building "
+        "hubd.adapters.local hublocal.roles hubd.backend hubd.bridge hubd.building "
         "hubd.config.file hubd.doors hubd.evidence hubd.networks hubd.orders hubd.phones "
         "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.bridge hubd.calls "
+        "hublocal.calls hublocal.tail.events "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.keys hubd.orders hubd.phones "
         "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
@@ -655,6 +662,7 @@ def _files() -> list[tuple[str, Path]]:
         (ROOT, "hubctl"),
         (ROOT, "hubbridge"),
         (ROOT, "hubgateway"),
+        (ROOT, "hublocal"),
         (ROOT, "hubterm"),
         (ROOT, "hubupdate"),
         (ROOT / "hardware-sim", "hubsim"),
@@ -698,7 +706,7 @@ def test_a_line_holds_one_thought() -> None:
         for path in sorted(folder.rglob("*.py"))
         for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert len(folders) == 11
+    assert len(folders) == 12
     assert wrong == []
 
 
@@ -1067,6 +1075,7 @@ DISTRIBUTIONS = {
         "hubctl",
         "hubbridge",
         "hubgateway",
+        "hublocal",
         "hubterm",
         "hubupdate",
     ),

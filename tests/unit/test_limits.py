@@ -171,7 +171,7 @@ WAYS = (
     ),
     Way(
         "a technician's lockdown, before the local socket gives it up",
-        "hubd.adapters.local.calls.HANDLER_SECONDS",
+        "hublocal.calls.HANDLER_SECONDS",
         (
             ("hubd.orders.order_log.RECORD_SECONDS",),
             ("hubd.orders.keeper.MOVE_SECONDS",),
@@ -182,7 +182,7 @@ WAYS = (
     Way(
         "an answer of the local socket, before hubctl gives up",
         "hubctl.client.ANSWER_SECONDS",
-        (("hubd.adapters.local.calls.HANDLER_SECONDS",),),
+        (("hublocal.calls.HANDLER_SECONDS",),),
     ),
     Way(
         "a wire that waits for its reader, before the transport takes the backend for dead",

@@ -25,26 +25,22 @@ from hypothesis import strategies as st
 from hubcore.errors import ConfigError, StoreError
 from hubcore.localapi import ROOT_SUFFIX
 from hubd.adapters.host import log
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.api import (
-    BACKLOG,
-    REFUSALS_A_TURN,
-    REFUSED_PAUSE_SECONDS,
-    LocalApi,
-)
-from hubd.adapters.local.calls import ANSWER_BYTES_MAX, Call, CallRefused
-from hubd.adapters.local.client import Rest
-from hubd.adapters.local.event_tail import (
+from hubd.adapters.local.api import LocalApi
+from hublocal.api import BACKLOG, REFUSALS_A_TURN, REFUSED_PAUSE_SECONDS
+from hublocal.calls import ANSWER_BYTES_MAX, Call, CallRefused
+from hublocal.client import Rest
+from hublocal.messages import LINE_BYTES_MAX
+from hublocal.peer import PeerProcess
+from hublocal.places import LIMITS, Doing, Limits
+from hublocal.roles import NO_GROUPS, Role, Roles
+from hublocal.stream import WAITS, Waits, open_stream
+from hublocal.tail.events import (
     EVENT_BYTES_MAX,
     QUEUE_BYTES_MAX,
     QUEUE_EVENTS_MAX,
     EventTail,
 )
-from hubd.adapters.local.messages import LINE_BYTES_MAX
-from hubd.adapters.local.places import LIMITS, Doing, Limits
-from hubd.adapters.local.roles import NO_GROUPS, Role, Roles
-from hubd.adapters.local.stream import WAITS, Waits, open_stream
-from hubd.adapters.local.tail import BEATS_MISSED_MAX
+from hublocal.tail.telling import BEATS_MISSED_MAX
 
 pytestmark = pytest.mark.asyncio
 
@@ -237,7 +233,7 @@ async def test_bytes_behind_a_request_come_whole_and_the_next_request_after_them
         assert hub.daemon.bodies == [body, b""]
 
 
-# hubd.adapters.local.calls, law 3
+# hublocal.calls, law 3
 @pytest.mark.parametrize(
     ("call", "body"),
     [("load", BODY_BYTES + 1), ("status", 1), ("tail", 1), ("nothing", 1), ("load", 1 << 53)],
@@ -611,7 +607,7 @@ async def test_what_a_client_has_said_and_nobody_read_has_a_ceiling() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
-    stream = await open_stream(ours, WAITS)
+    stream = await open_stream(ours, WAITS, "hubd")
     with theirs:
         theirs.send(b"slow\n")
         assert await stream.line() == b"slow\n"

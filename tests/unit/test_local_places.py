@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hubcore.timing.credit import Credit
 from hubcore.timing.pace import Rate
-from hubd.adapters.local.places import LIMITS, ROOT, USERS_MAX, Doing, Limits, Place, Places
+from hublocal.places import LIMITS, ROOT, USERS_MAX, Doing, Limits, Place, Places
 
 SMALL = Limits(
     clients=6, root_places=2, user_places=4, tails=3, user_tails=2, user_per_second=1, user_burst=2

@@ -12,9 +12,6 @@ import pytest
 from hubcore.errors import AuditError, HardwareError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.network import PIN_MAX, NodeSecurity
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.networks import NetworkCalls
 from hubd.config.devices import ZwaveNode
 from hubd.networks.acts import (
@@ -30,6 +27,9 @@ from hubd.networks.acts import (
     Wanted,
 )
 from hubd.upkeep.shown.network import NetworkReport
+from hublocal.calls import CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 from tests.facts_fit import misfits_of_record
 from tests.fakes.audit import FakeAudit
 from tests.fakes.network import SHOWN, FakeCare, Wish

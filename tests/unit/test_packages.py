@@ -54,6 +54,7 @@ BUILD_PARTS = (
     "hubctl",
     "hubbridge",
     "hubgateway",
+    "hublocal",
     "hubterm",
     "hubupdate",
     "hardware-sim",

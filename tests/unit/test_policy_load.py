@@ -22,11 +22,11 @@ from hubcore.policy.policy import Policy
 from hubcore.policy.tree import Table
 from hubcore.ports.stores import PolicyContents
 from hubctl.commands.look import policy as look
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import CallRefused
 from hubd.calls.policy import PolicyCalls
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
+from hublocal.calls import CallRefused
+from hublocal.peer import PeerProcess
 from hubsim import site
 from tests.pair import SITE, DeskHub
 

@@ -26,10 +26,10 @@ from hubctl.commands.act.stick import NoPolicy, open_source
 from hubctl.main import hubctl
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.event_tail import EventTail
 from hubd.calls.policy import PolicyCalls
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
+from hublocal.tail.events import EventTail
 from hubsim import site
 from hubsim.site.carrying import write_policy_file, write_policy_folder
 from hubterm.exits import NO, NO_ANSWER, UNREADABLE

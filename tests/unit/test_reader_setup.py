@@ -19,11 +19,8 @@ from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
-from hubd.adapters.host.peer import PeerProcess
 from hubd.adapters.keys import readerkeys
 from hubd.adapters.keys.keyfiles import load_keys
-from hubd.adapters.local.calls import CallRefused
-from hubd.adapters.local.roles import Role
 from hubd.calls.readers import ReaderCalls
 from hubd.config import readers as sections
 from hubd.config.file import Config, parse
@@ -33,6 +30,9 @@ from hubd.upkeep.shown.readers import ReaderReport
 from hubd.wiring.look import serial
 from hubd.wiring.look.world import World
 from hubd.wiring.readers import READER_KINDS, make_readers
+from hublocal.calls import CallRefused
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role
 from hubsim import site as sites
 from hubsim.main import main
 from hubsim.site import cards

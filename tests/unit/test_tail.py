@@ -22,17 +22,17 @@ from hubctl.main import hubctl
 from hubctl.tailing.journal import LINES_MAX, NAMES, events
 from hubctl.tailing.since import read_since
 from hubd.adapters.host import log
-from hubd.adapters.local import event_tail
 from hubd.adapters.local.api import LocalApi
-from hubd.adapters.local.calls import Call
-from hubd.adapters.local.event_tail import (
+from hubd.adapters.local.teller import Teller
+from hublocal.calls import Call
+from hublocal.tail import events as event_tail
+from hublocal.tail.events import (
     REMEMBERED_BYTES_MAX,
     REMEMBERED_EVENTS_MAX,
     EventTail,
     Filter,
 )
-from hubd.adapters.local.tail import filter_of
-from hubd.adapters.local.teller import Teller
+from hublocal.tail.telling import filter_of
 from hubterm.exits import NO, NO_ANSWER, OK, USAGE
 from tests.fakes.clock import FakeClock
 from tests.fakes.programs import Programs

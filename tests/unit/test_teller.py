@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from hubd.adapters.host import log
-from hubd.adapters.local.event_tail import EventTail
 from hubd.adapters.local.teller import Teller
+from hublocal.tail.events import EventTail
 from tests.fakes.clock import FakeClock
 
 

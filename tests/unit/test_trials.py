@@ -18,14 +18,14 @@ from hubcore.errors import AuditError, HardwareError, LinkError, StoreError
 from hubcore.evidence.facts import Detail, EventName, RecordKind
 from hubcore.evidence.records import facts
 from hubd.adapters.host.disk_probe import NAME, DiskProbe, write_and_read
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import CallRefused
 from hubd.backend.state import UplinkState
 from hubd.calls.trials import TrialCalls
 from hubd.devices.supervisor import Supervisor
 from hubd.trying import steps
 from hubd.trying.trials import PACE_SECONDS, NotTried, Step, Trial, Trials, TrialState
 from hubd.upkeep.checks import CHECKS, CheckId
+from hublocal.calls import CallRefused
+from hublocal.peer import PeerProcess
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
 from tests.fakes.device import FakeDriver

@@ -40,9 +40,9 @@ from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, SEALED_BYTES
 from hubcore.errors import LinkError
 from hubcore.timing.credit import Credit
 from hubcore.timing.pace import Rate
-from hubd.adapters.accepting import accept
 from hubd.adapters.curve.zmtp import InboundFrames
-from hubd.adapters.host.peer import peer_of
+from hublocal.accepting import accept
+from hublocal.peer import peer_of
 
 CHUNK_BYTES = 65_536
 CLOSED = "closed the connection"

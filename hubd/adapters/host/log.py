@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
+from hubcore.redaction import redact
 from hubcore.timing.moment import show_seconds
 from hubd.adapters.host.linepace import LEFT_OUT, LEFT_OUT_SECONDS, LinePace
-from hubd.adapters.host.redaction import redact
 from hubd.adapters.host.structured import structlog
 from hubd.adapters.journal.fields import fields_of
 from hubd.adapters.journal.native import JOURNALD, NativeSink, leads_to_journald

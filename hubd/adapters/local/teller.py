@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from hubcore.evidence.facts import EVENTS, Detail, EventName, Fact, shown
 from hubcore.ports.clock import Clock
 from hubd.adapters.host.log import get_logger
-from hubd.adapters.local.event_tail import EventTail
+from hublocal.tail.events import EventTail
 
 
 class Teller:

@@ -7,8 +7,8 @@ import socket
 from dataclasses import dataclass
 from typing import Final
 
-from hubd.adapters.local.calls import HANDLER_SECONDS
-from hubd.adapters.local.messages import LINE_BYTES_MAX, error_line
+from hublocal.calls import HANDLER_SECONDS
+from hublocal.messages import LINE_BYTES_MAX, error_line
 
 IDLE_SECONDS = 60.0
 """Without a request, when not tailing."""
@@ -42,10 +42,12 @@ class ClientStream:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         waits: Waits,
+        program: str,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._waits = waits
+        self._program = program
 
     async def line(self) -> bytes:
         """Return the next request with its newline.
@@ -93,7 +95,7 @@ class ClientStream:
         """
         if self._writer.transport.is_closing():
             return
-        sentence = "hubd gave this place to a newer client; end some that only wait"
+        sentence = f"{self._program} gave this place to a newer client; end some that only wait"
         self._writer.write(error_line(None, "gave-way", sentence))
         self.abort()
 
@@ -102,10 +104,10 @@ class ClientStream:
         self._writer.transport.abort()
 
 
-async def open_stream(connection: socket.socket, waits: Waits) -> ClientStream:
-    """Return the stream of a connected socket. Raise OSError."""
+async def open_stream(connection: socket.socket, waits: Waits, program: str) -> ClientStream:
+    """Return the stream of a connected socket; `program` answers there. Raise OSError."""
     reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LINE_BYTES_MAX)
     # drain means: all of it is the kernel's
     writer.transport.set_write_buffer_limits(high=0)
     writer.transport.max_size = LINE_BYTES_MAX  # type: ignore[attr-defined]  # of one read; else 256 KiB
-    return ClientStream(reader, writer, waits)
+    return ClientStream(reader, writer, waits, program)

@@ -19,7 +19,7 @@ from types import TracebackType
 
 import msgspec
 
-from hubd.adapters.host.redaction import redact
+from hubcore.redaction import redact
 
 QUEUE_EVENTS_MAX = 256
 QUEUE_BYTES_MAX = 256 * 1024

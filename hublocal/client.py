@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import msgspec
 
 from hubcore.localapi import API
-from hubd.adapters.host.log import get_logger
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.calls import TAIL, CallTable
-from hubd.adapters.local.event_tail import EventTail, Filter
-from hubd.adapters.local.messages import ECHO_CHARS_MAX, Request, error_line, result_line
-from hubd.adapters.local.places import Doing, Place, Places
-from hubd.adapters.local.sparselog import SparseLog
-from hubd.adapters.local.stream import ClientStream, GoneError, Waits, open_stream
-from hubd.adapters.local.tail import Beats, SilentError, filter_of, past_lines, tell_events
+from hublocal.calls import TAIL, CallTable
+from hublocal.messages import ECHO_CHARS_MAX, Request, error_line, result_line
+from hublocal.owner import Log, Owner
+from hublocal.peer import PeerProcess
+from hublocal.places import Doing, Place, Places
+from hublocal.sparselog import SparseLog
+from hublocal.stream import ClientStream, GoneError, Waits, open_stream
+from hublocal.tail.events import EventTail, Filter
+from hublocal.tail.telling import Beats, SilentError, filter_of, past_lines, tell_events
 
 Rest = Callable[[float], Awaitable[None]]
 """Lets others have their turn for so many seconds; for one turn of the event loop when it is 0."""
@@ -49,20 +49,23 @@ class ClientServer:
         places: Places,
         waits: Waits,
         rest: Rest,
+        log: Log,
         sparse_log: SparseLog,
+        owner: Owner,
     ) -> None:
         self._calls = calls
         self._tail = tail
         self._places = places
         self._waits = waits
         self._rest = rest
-        self._log = get_logger(part="local_api")
+        self._log = log
         self._sparse_log = sparse_log
+        self._owner = owner
 
     async def serve(self, client: Client) -> None:
         """Serve one client from connect to close; it gives its place back. Raise nothing."""
         try:
-            stream = await open_stream(client.connection, self._waits)
+            stream = await open_stream(client.connection, self._waits, self._owner.program)
             try:
                 await self._serve_requests(client, stream)
             finally:
@@ -111,7 +114,10 @@ class ClientServer:
             await stream.write(error_line(None, "bad-request", sentence))
             return
         if request.api != API:
-            sentence = f"hubctl speaks version {request.api} of the local API, and this hubd {API}"
+            sentence = (
+                f"hubctl speaks version {request.api} of the local API, and this "
+                f"{self._owner.program} {API}"
+            )
             await stream.write(error_line(request.id, "version", sentence))
             raise GoneError
         refused = self._calls.refused_body(request, client.caller)

@@ -2,7 +2,7 @@
 
 Laws:
 1. A socket file that somebody answers is never taken over; one that nobody answers is replaced.
-2. At the stop only the daemon's own file is removed.
+2. At the stop only the owner's own file is removed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hubcore.errors import ConfigError
+from hublocal.owner import Owner
 
 _KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
@@ -21,8 +22,9 @@ _KIND = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 class SocketFile:
     """One listening unix socket; `listener` is None while it is not taken."""
 
-    def __init__(self, path: Path, mode: int) -> None:
+    def __init__(self, path: Path, mode: int, owner: Owner) -> None:
         self._path = path
+        self._owner = owner
         self._mode = mode
         self._own: tuple[int, int] | None = None
         self.listener: socket.socket | None = None
@@ -30,11 +32,11 @@ class SocketFile:
     def bind(self, backlog: int) -> socket.socket:
         """Take the file and listen.
 
-        Raise ConfigError when another hubd answers there or the place cannot be used.
+        Raise ConfigError when another program answers there or the place cannot be used.
         """
         listener = socket.socket(socket.AF_UNIX, _KIND)
         try:
-            _remove_stale(self._path)
+            _remove_stale(self._path, self._owner)
             listener.bind(str(self._path))
             self._path.chmod(self._mode)  # before listen, so that nobody is let in by another mode
             listener.listen(backlog)
@@ -46,7 +48,7 @@ class SocketFile:
             why = error.strerror or error
             remedy = (
                 f"see to it that {self._path.parent} is a directory this user may write "
-                "(RuntimeDirectory=hubd)"
+                f"(RuntimeDirectory={self._owner.program})"
             )
             sentence = f"{self._path}: the local socket cannot be made: {why}; {remedy}"
             raise ConfigError(sentence) from error
@@ -69,7 +71,7 @@ class SocketFile:
                 self._path.unlink()
 
 
-def _remove_stale(path: Path) -> None:
+def _remove_stale(path: Path, owner: Owner) -> None:
     """Remove a socket file that nobody answers.
 
     Raise ConfigError for a live one and for any other file.
@@ -88,6 +90,6 @@ def _remove_stale(path: Path) -> None:
         path.unlink(missing_ok=True)
     elif outcome != errno.ENOENT:
         raise ConfigError(
-            f"{path}: another hubd is running on this socket; stop it, or name another in "
-            "[api] socket"
+            f"{path}: another {owner.program} is running on this socket; stop it, or name another "
+            f"in {owner.setting}"
         )

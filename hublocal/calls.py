@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hubcore.errors import HubError
-from hubd.adapters.host.log import get_logger
-from hubd.adapters.host.peer import PeerProcess
-from hubd.adapters.local.messages import ECHO_CHARS_MAX, Request, error_line, result_line
-from hubd.adapters.local.roles import Role, Roles, how_to_act
-from hubd.adapters.local.sparselog import SparseLog
+from hublocal.messages import ECHO_CHARS_MAX, Request, error_line, result_line
+from hublocal.owner import Log, Owner
+from hublocal.peer import PeerProcess
+from hublocal.roles import Role, Roles, how_to_act
+from hublocal.sparselog import SparseLog
 
 ANSWER_BYTES_MAX = 1024 * 1024
 HANDLER_SECONDS = 30.0
@@ -62,15 +62,19 @@ class CallTable:
 
     def __init__(
         self,
+        *,
         calls: tuple[Call, ...],
         handler_seconds: float,
+        log: Log,
         sparse_log: SparseLog,
         roles: Roles,
+        owner: Owner,
     ) -> None:
         self._calls: Final = {call.name: call for call in calls}
         self._roles = roles
         self._handler_seconds = handler_seconds
-        self._log = get_logger(part="local_api")
+        self._owner = owner
+        self._log = log
         self._sparse_log = sparse_log
         is_double = len(self._calls) != len(calls)
         if is_double or TAIL in self._calls:
@@ -84,7 +88,7 @@ class CallTable:
             return None
         if call is not None and not self._roles.may(caller, call.role):
             self._report_refused(call, caller)
-            return error_line(request.id, "not-allowed", how_to_act(call.name))
+            return error_line(request.id, "not-allowed", how_to_act(call.name, self._owner))
         if request.body <= most:
             return None
         sentence = f"{request.body} bytes follow this request, and it may have {most}"
@@ -100,7 +104,7 @@ class CallTable:
             return error_line(request.id, "unknown-call", sentence)
         if not self._roles.may(caller, call.role):
             self._report_refused(call, caller)
-            return error_line(request.id, "not-allowed", how_to_act(call.name))
+            return error_line(request.id, "not-allowed", how_to_act(call.name, self._owner))
         if call.role is Role.ACT and not call.goes_on:
             self._log.info("write_call", call=call.name, **caller.shown())
         args = {**request.args, BODY: body} if call.body_bytes_max else request.args
@@ -131,5 +135,6 @@ class CallTable:
             return error_line(call_id, code, str(error))
         except Exception as error:  # a bug in a handler is this call's failure, not the daemon's
             self._sparse_log.report(f"call_failed {call.name}", exc_info=error)
-            sentence = f"{call.name} failed inside hubd; see journalctl -u hubd"
+            program = self._owner.program
+            sentence = f"{call.name} failed inside {program}; see journalctl -u {program}"
             return error_line(call_id, "internal", sentence)

@@ -14,8 +14,8 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from hubd.adapters.local.event_tail import LEVELS, NOTHING, Filter, Subscription
-from hubd.adapters.local.messages import Plain, beat_line, begins_line, event_line, lost_line
+from hublocal.messages import Plain, beat_line, begins_line, event_line, lost_line
+from hublocal.tail.events import LEVELS, NOTHING, Filter, Subscription
 
 BEATS_MISSED_MAX = 3
 

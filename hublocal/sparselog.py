@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hubcore.timing.pace import Bucket, Rate
-from hubd.adapters.host.log import get_logger
+from hublocal.owner import Log
 
 REPEAT_SECONDS = 60.0
 """Between two lines about the same event."""
@@ -28,8 +28,8 @@ class _Repeats:
 class SparseLog:
     """Logs an event at once, then once every REPEAT_SECONDS with how often it came since."""
 
-    def __init__(self, part: str) -> None:
-        self._log = get_logger(part=part)
+    def __init__(self, log: Log) -> None:
+        self._log = log
         self._repeats: dict[str, _Repeats] = {}
 
     def report(self, event: str, **facts: Any) -> None:

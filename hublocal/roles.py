@@ -2,7 +2,7 @@
 
 Laws:
 1. Whoever can connect may look. The socket's file decides that, by its group and mode.
-2. Root, hubd itself and the members of `ACTORS_GROUP` may act.
+2. Root, the owner itself and the members of its group of actors may act.
 3. A group that does not exist has no members. Groups that the kernel does not tell are none.
 """
 
@@ -13,8 +13,8 @@ import os
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from hubcore.localapi import ACTORS_GROUP, READERS_GROUP
-from hubd.adapters.host.peer import PeerProcess
+from hublocal.owner import Owner
+from hublocal.peer import PeerProcess
 
 ROOT = 0
 
@@ -43,20 +43,20 @@ class Roles:
 
 
 NO_GROUPS = Roles()
-"""Root and hubd act, nobody else."""
+"""Root and the owner act, nobody else."""
 
 
-def roles_of_this_machine() -> Roles:
-    """Look the groups up."""
+def roles_of_this_machine(owner: Owner) -> Roles:
+    """Look the owner's groups up."""
     try:
-        return Roles(actors=grp.getgrnam(ACTORS_GROUP).gr_gid)
+        return Roles(actors=grp.getgrnam(owner.actors).gr_gid)
     except KeyError:
         return Roles()
 
 
-def how_to_act(call: str) -> str:
+def how_to_act(call: str, owner: Owner) -> str:
     """Say who may act, and how one becomes one of them."""
     return (
-        f"{call} changes something: root may, and group {ACTORS_GROUP}. Use sudo, or: "
-        f"sudo usermod -aG {READERS_GROUP},{ACTORS_GROUP} USER, and log in again"
+        f"{call} changes something: root may, and group {owner.actors}. Use sudo, or: "
+        f"sudo usermod -aG {owner.readers},{owner.actors} USER, and log in again"
     )
