@@ -489,6 +489,7 @@ def _clone(folder: Path, git: bool = True) -> Path:
         "hubctl",
         "hubbridge",
         "hubgateway",
+        "hublocal",
         "hubterm",
         "hubupdate",
     )

@@ -430,7 +430,7 @@ def test_the_threat_model_names_what_is_there() -> None:
     text = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
     files = [
         file
-        for top in ("hubcore", "hubd", "hubctl", "hubgateway", "hardware-sim/hubsim")
+        for top in ("hubcore", "hubd", "hublocal", "hubctl", "hubgateway", "hardware-sim/hubsim")
         for file in (ROOT / top).rglob("*.py")
     ]
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
