@@ -54,6 +54,7 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("ready", f"{ready}, since {since}"),
         ("radio", _facts(status.get("radio"))),
         ("backend", backend_text(status.get("backend"))),
+        *_bridge_fact(status.get("bridge")),
         ("policy", f"version {clean(status.get('policy_version'))}"),
         *kept_facts(status),
         ("clock", clock_text(status.get("clock"))),
@@ -134,6 +135,28 @@ def backend_text(backend: Any) -> str:
         said.append(f"last welcome {moment(backend['last_welcome'])}")
     said += _clock_offset(backend.get("clock_offset_seconds"), backend.get("clock_within_seconds"))
     return ", ".join(said + _place(backend))
+
+
+def _bridge_fact(way: Any) -> list[tuple[str, str]]:
+    """Return the row of the way over a bridge; a hub without one has none."""
+    return [] if way is None else [("bridge", bridge_text(way))]
+
+
+def bridge_text(way: Any) -> str:
+    """Say how the way over a bridge of the site is, in one sentence."""
+    if way is None:
+        return "none configured: records go by the uplink alone"
+    if not isinstance(way, Mapping) or "phase" not in way:
+        return clean(way)
+    name = clean(way.get("bridge") or "none yet")
+    said = [f"{name}, {clean(way['phase'])} since {moment(way.get('since'))}"]
+    if way.get("why"):
+        said.append(clean(way["why"]))
+    if way.get("waiting"):
+        said.append(f"records that it does not hold: {clean(way['waiting'])}")
+    if way.get("is_full") is True:
+        said.append("it has no room")
+    return ", ".join(said)
 
 
 def _place(backend: Mapping[str, Any]) -> list[str]:

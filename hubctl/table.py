@@ -80,6 +80,7 @@ TABLE = (
     Row("zwave", "look.zwave:zwave", "The Z-Wave network: stick, service, nodes.", LOOK),
     Row("hub", "look.hub:hub", "Who this hub is, and when its certificate ends.", LOOK),
     Row("uplink", "look.uplink:uplink", "The way to the backend, and why it fails.", LOOK),
+    Row("bridge", "look.bridge:bridge", "The way over a bridge of the site, and why not.", LOOK),
     Row("clock", "look.clock:clock", "Whether the clock can be trusted, and why.", LOOK),
     Row("policy", "look.policy:policy", "Which policy is in force, and how old it is.", LOOK),
     Row("ble", "live.ble:ble", "The radio: on air or not, and who is connected.", LOOK),
@@ -91,7 +92,10 @@ TABLE = (
     Row("tail", "live.tail:tail", "Events as they happen.", LOOK),
     Row("doctor", "care.doctor:doctor", "Every check, with what to do. Works without hubd.", CARE),
     Row(
-        "netcheck", "care.netcheck:netcheck", "Each step to the backend. Works without hubd.", CARE
+        "netcheck",
+        "care.netcheck:netcheck",
+        "Each step to backend and bridges. Works without hubd.",
+        CARE,
     ),
     Row("config check", "care.config:check", "Check configuration, keys and machine.", CARE),
     Row("config show", "care.config:show", "The configuration in force, with defaults.", CARE),

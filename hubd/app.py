@@ -177,7 +177,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         tell=evidence.tell,
         health=evidence.health,
         problems=evidence.problems,
-        self_check=make_self_check(config, keys, phones.ring, sync, time, heard, evidence),
+        self_check=make_self_check(config, keys, phones.ring, sync, way, time, heard, evidence),
         disk=evidence.disk,
         refusals=evidence.refusals,
         policy=policy,

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
+
+
+class LineFault(StrEnum):
+    """Why there is no connection to a bridge. The words stand in JSON: they never change."""
+
+    SILENT = "silent"
+    """Nothing answers at its address."""
+    REFUSED = "refused"
+    """A machine is there, and nothing listens."""
+    NO_ROUTE = "no-route"
+    """This machine has no way to the address."""
+    NOT_TLS = "not-tls"
+    """What answers does not speak TLS 1.3, or has ended the handshake."""
+    OTHER_AUTHORITY = "other-authority"
+    """Another authority than the site's has signed its certificate."""
+    OTHER_NAME = "other-name"
+    """Its certificate is for another name."""
+    NOT_LET_IN = "not-let-in"
+    """It has ended the connection without a message: it does not want this hub."""
+    OWN_KEYS = "own-keys"
+    """This hub cannot show its own certificate."""
+    BROKEN = "broken"
+    """The connection broke, or was given up."""
+
+
+IMPOSTORS = frozenset({LineFault.OTHER_AUTHORITY, LineFault.OTHER_NAME})
+"""What answers has a certificate, and is not the bridge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +47,8 @@ class BridgePlace:
     expires: int = 0
     failures: tuple[str, ...] = ()
     """Why each bridge that failed last did so, in sentences."""
+    faults: Mapping[str, LineFault] = field(default_factory=dict)
+    """The same by the names of the bridges, for machines."""
 
 
 class BridgeListener(Protocol):

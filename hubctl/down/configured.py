@@ -77,6 +77,13 @@ class Configured:
         found = several if isinstance(several, list) else [backend.get("endpoint")]
         return [one for one in found if one is not None]
 
+    def bridges(self) -> list[dict[str, Any]]:
+        """Return the bridges of the site, in the order in which they are tried."""
+        return [
+            {key: one.get(key) for key in ("name", "address", "port")}
+            for one in mappings(self.settings.get("bridges"))
+        ]
+
     def certificate(self) -> HubCertificate:
         """Return the hub's certificate. Raise OSError, or PeerError when it proves nothing."""
         keys = mapping(self.settings.get("keys"))

@@ -228,6 +228,22 @@ def uplink(down: Down) -> View:
     return document, Page(facts=facts)
 
 
+def bridge(down: Down) -> View:
+    """Which bridges the hub is to speak with."""
+    bridges = down.configured.bridges()
+    facts = [
+        (
+            "bridge",
+            f"{clean(one['name'])} at {clean(one['address'])}, not known whether it is there",
+        )
+        for one in bridges
+    ]
+    if not bridges:
+        facts.append(("bridge", "none configured: records go by the uplink alone"))
+    facts.append(("what to do", "hubctl netcheck takes each step to each bridge, without hubd"))
+    return {"bridges": bridges}, Page(facts=facts)
+
+
 VIEWS: Mapping[str, Callable[[Down], View]] = {
     "status": status,
     "why": why,
@@ -236,6 +252,7 @@ VIEWS: Mapping[str, Callable[[Down], View]] = {
     "doors": doors,
     "devices": devices,
     "uplink": uplink,
+    "bridge": bridge,
 }
 """By the words of the command."""
 

@@ -26,6 +26,7 @@ def families(status: Mapping[str, Any], measured: Mapping[str, Any]) -> list[Fam
         *_decisions(measured),
         *_kept(status),
         *_backend(status.get("backend")),
+        *_bridge(mapping(status.get("bridge"))),
         *_clock(mapping(status.get("clock"))),
         *_problems(status),
         *_doors(mappings(status.get("doors"))),
@@ -151,6 +152,35 @@ def _backend(backend: Any) -> list[Family]:
             "hubd_backend_clock_offset_error_seconds",
             "The bound of that difference's error.",
             known.get("clock_within_seconds"),
+        ),
+    ]
+
+
+def _bridge(way: Mapping[str, Any]) -> list[Family]:
+    phase = Family("hubd_bridge_phase", "gauge", "How the talk with a bridge is; 1 for the phase.")
+    if "phase" in way:
+        phase.add(1, phase=way["phase"])
+    events = Family(
+        "hubd_bridge_events_total", "counter", "Events of the way over a bridge, by name."
+    )
+    for name, count in mapping(way.get("counters")).items():
+        events.add(count, event=name)
+    return [
+        phase,
+        events,
+        _gauge(
+            "hubd_bridge_not_held", "Records that the bridge does not hold.", way.get("waiting")
+        ),
+        _gauge("hubd_bridge_full", "Whether the bridge has no room.", way.get("is_full")),
+        _gauge(
+            "hubd_bridge_certificate_expires_timestamp_seconds",
+            "When the bridge's certificate ends, in Unix seconds.",
+            way.get("certificate_ends") or None,
+        ),
+        _gauge(
+            "hubd_bridge_clock_offset_seconds",
+            "The bridge's time less this hub's.",
+            way.get("clock_offset_seconds"),
         ),
     ]
 

@@ -26,6 +26,7 @@ QUESTIONS = (
     Example("hubctl why", "why was a phone or a card refused?"),
     Example("hubctl policy why 3fa9c2 front", "would a credential open a door now?"),
     Example("hubctl uplink", "why is the way to the backend down?"),
+    Example("hubctl bridge", "does a bridge of the site hold the records?"),
     Example("hubctl ble", "can phones find this hub?"),
     Example("hubctl trace", "where did the time of an unlock go?"),
     Example("hubctl devices", "which device is dead?"),
@@ -101,6 +102,10 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "uplink": (
         Example("hubctl uplink", "where, since when, why not"),
         Example("hubctl uplink -o uplink.connected,uplink.why", "for a shell"),
+    ),
+    "bridge": (
+        Example("hubctl bridge", "which, since when, what it does not hold"),
+        Example("hubctl bridge -o bridge.phase,bridge.waiting", "for a shell"),
     ),
     "clock": (
         Example("hubctl clock", "0 when the clock is trusted, else 1"),

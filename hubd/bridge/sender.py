@@ -9,7 +9,7 @@ Laws:
 2. On a new connection it begins where the bridge says. Where those records have gone, it begins
    with the oldest that this hub has.
 3. Held counts for this way alone. What is not held in time goes again.
-4. A full bridge gets no record until its time is over.
+4. A full bridge gets no record until its time is over. It counts as full until it holds one again.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class RecordsToBridge:
         self._base: Head | None = None
         self._outbox = self._new_outbox()
         self._full_until = 0.0
+        self.is_full = False
+        """Whether the bridge has said that it has no room, and has held none since (law 4)."""
         self._unheld: set[int] = set()
         """Sent on this connection, and not said to be held."""
         self.held_number = 0
@@ -62,6 +64,7 @@ class RecordsToBridge:
         self._outbox = self._new_outbox()
         self._unheld = set()
         self._full_until = 0.0
+        self.is_full = False
         self.held_number = held.number
 
     def stop(self) -> None:
@@ -74,17 +77,14 @@ class RecordsToBridge:
         for number in numbers:
             if self._outbox.acknowledged(number, now):
                 self._unheld.discard(number)
+                self.is_full = now < self._full_until
                 self.held_number = max(self.held_number, number)
 
     def full(self, seconds: int) -> None:
         """The bridge has no room for so long (law 4)."""
         self._full_until = self._clock.monotonic() + seconds
+        self.is_full = True
         self._outbox.rewind()
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the bridge has said that it has no room now."""
-        return self._clock.monotonic() < self._full_until
 
     @property
     def waiting(self) -> int:

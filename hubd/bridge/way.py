@@ -68,6 +68,7 @@ from hubd.bridge.documents import BridgeDocuments, SiteOrders
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.receipts import ReceiptTaker
 from hubd.bridge.sender import RecordsToBridge
+from hubd.bridge.state import SPOKEN_WITH, WayState
 
 log = structlog.get_logger()
 
@@ -79,25 +80,6 @@ class Policies:
     accept: Callable[[bytes, PolicyWorker], Awaitable[int]]
     version: Callable[[], int]
     digest: Callable[[], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class WayState:
-    """The way over the bridge as it is now, for people. `phase` is that of `bridge.talk`."""
-
-    phase: str
-    why: str
-    bridge: str
-    endpoint: str
-    certificate_ends: int
-    failures: tuple[str, ...]
-    waiting: int
-    is_full: bool
-    clock_offset_seconds: float | None
-    testimony: str
-    """The newest head that the bridge has signed, as text; "" for none."""
-    trouble: str
-    counters: dict[str, int]
 
 
 class BridgeWay:
@@ -138,6 +120,8 @@ class BridgeWay:
         self._durable = Head()
         """What the backend has without a gap, as the next Hello tells it."""
         self._show: int | None = None
+        self._since = clock.wall()
+        self._was_spoken_with = False
         self._sender = RecordsToBridge(
             records=records,
             clock=clock,
@@ -180,12 +164,14 @@ class BridgeWay:
         testimony = self._documents.testimony
         offset = self._time.offset(self._clock.wall(), self._clock.monotonic())
         return WayState(
-            phase=str(self._talk.phase),
+            phase=self._talk.phase,
+            since=self._since,
             why=self._talk.why,
             bridge=place.name,
             endpoint=place.endpoint,
             certificate_ends=place.expires,
             failures=place.failures,
+            faults=place.faults,
             waiting=self._sender.waiting,
             is_full=self._sender.is_full,
             clock_offset_seconds=None if offset is None else offset.seconds,
@@ -272,6 +258,7 @@ class BridgeWay:
             match effect:
                 case WayChanged(phase, why):
                     log.info("bridge", phase=str(phase), why=why, waiting=self._sender.waiting)
+                    self._note(phase)
                     if phase is not WayPhase.SPEAKING:
                         self._sender.stop()
                 case SayHello():
@@ -309,6 +296,12 @@ class BridgeWay:
                 assert_never(message)
 
     # Small things.
+
+    def _note(self, phase: WayPhase) -> None:
+        is_spoken_with = phase in SPOKEN_WITH
+        if is_spoken_with is not self._was_spoken_with:
+            self._was_spoken_with = is_spoken_with
+            self._since = self._clock.wall()
 
     def _compare(self, held: Head) -> Comparison:
         if held.number > self._records.last():

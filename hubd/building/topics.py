@@ -73,6 +73,15 @@ OF_BACKEND = frozenset(
         Topic.UPLINK_KEY,
     }
 )
+OF_BRIDGE = frozenset(
+    {
+        Topic.BRIDGE,
+        Topic.BRIDGE_CERTIFICATE,
+        Topic.BRIDGE_FULL,
+        Topic.BRIDGE_WITNESS,
+        Topic.MANDATES,
+    }
+)
 OF_OFFLINE = frozenset({Topic.OFFLINE})
 OF_TLS = frozenset({Topic.TLS})
 OF_TRIALS = frozenset({Topic.TRIALS})
@@ -120,6 +129,8 @@ def _of_parts(config: Config) -> Iterator[frozenset[Topic]]:
         yield OF_READERS
     if config.backend is not None:
         yield OF_BACKEND
+    if config.bridges:
+        yield OF_BRIDGE
     if any(door.offline_seconds_max is not None for door in config.doors):
         yield OF_OFFLINE
     if config.keys.tls_certificate is not None:

@@ -1,4 +1,4 @@
-"""The program behind `hubctl netcheck`: the way to the backend, step by step.
+"""The program behind `hubctl netcheck`: the ways to the backend and to the bridges, step by step.
 
-`steps` takes the steps, `__main__` shows them.
+`steps` takes those to the backend, `bridge` those to a bridge; `__main__` shows them.
 """

@@ -1,4 +1,4 @@
-"""The program behind `hubctl netcheck`: shows each step to the backend.
+"""The program behind `hubctl netcheck`: shows each step to the backend and to each bridge.
 
 Laws:
 1. It needs no running hubd and no enrolment, and changes nothing.
@@ -8,17 +8,23 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from hubcore.errors import ConfigError
+from hubcore.codec.tls import der_of
+from hubcore.errors import ConfigError, TrustError
 from hubd.adapters.host.kerneltime import look
 from hubd.adapters.keys.uplinkkeys import key_from_text
-from hubd.config.file import load
+from hubd.config.file import Config, load
+from hubd.config.keys import PLAIN_STORE
+from hubd.netcheck.bridge import BridgeTarget, walk_to_bridge
 from hubd.netcheck.steps import (
     Found,
     Limits,
@@ -37,14 +43,16 @@ from hubterm.speaking import Speaking, end_with_error
 from hubterm.text import clean, document
 
 CONFIG = Path("/etc/hubd/hubd.toml")
+HANDED_OVER = "/run/credentials/hubd.service"
 KEY_CHARACTERS_MAX = 256
+CERTIFICATE_BYTES_MAX = 16_384
 CLOCK = "clock"
 """The step that only a running hub can measure."""
 _PLACE = re.compile(r"(?:tcp://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII)
 _PORT_MAX = 65_535
 EXAMPLES = """\b
 Examples:
-  hubctl netcheck                       to the backend of the configuration
+  hubctl netcheck                       to backend and bridges of the configuration
   hubctl netcheck backend.example:4505  before enrolment
 """
 
@@ -73,23 +81,24 @@ def netcheck(
     clock_offset: float | None,
     clock_within: float | None,
 ) -> None:
-    """Take each step to the backend, and say which one fails and why.
+    """Take each step to the backend and to each bridge, and say which one fails and why.
 
-    Without HOST:PORT: to the first endpoint of the configuration. Exit status 1: a step did not go
-    well, or could not be measured; the backend's clock alone may stay unmeasured.
+    Without HOST:PORT: to the first endpoint and to the bridges of the configuration. Exit status 1:
+    a step did not go well, or could not be measured; the backend's clock alone may stay unmeasured.
     """
     try:
-        host, port = _host_and_port(place or _configured(config))
-        key = None if backend_key is None else _key(backend_key)
+        target, bridges = _targets(place, backend_key, config)
     except (ConfigError, OSError) as error:
         end_with_error("unreadable", str(error), as_json)
-    found = asyncio.run(walk(Target(host, port, key), Limits()))
+    found = asyncio.run(_walk(target, bridges))
     offset = None
-    if clock_offset is not None and clock_of is not None and _is_at(clock_of, host, port):
+    if clock_offset is not None and clock_of is not None and _is_at(clock_of, target):
         offset = Offset(clock_offset, clock_within)
-    found.steps += [clock_step(offset), ntp_step(look)]
+    found.steps += [clock_step(offset)] if target is not None else []
+    found.steps.append(ntp_step(look))
     if as_json:
         steps = [_document(step) for step in found.steps]
+        host, port = (None, None) if target is None else (target.host, target.port)
         print(document(host=host, port=port, proven=found.proven, steps=steps))
     else:
         _show(found)
@@ -97,12 +106,47 @@ def netcheck(
     sys.exit(OK if is_well else NO)
 
 
-def _configured(file: Path) -> str:
-    """Return the first endpoint of the configuration. Raise ConfigError."""
-    backend = load(file).backend
-    if backend is None:
+async def _walk(target: Target | None, bridges: list[BridgeTarget]) -> Found:
+    """Take all steps, one way after the other."""
+    found = Found() if target is None else await walk(target, Limits())
+    for bridge in bridges:
+        found.steps += await walk_to_bridge(bridge, Limits(), time.time())
+    return found
+
+
+def _targets(
+    place: str | None, backend_key: Path | None, file: Path
+) -> tuple[Target | None, list[BridgeTarget]]:
+    """Return where to go: the place that was typed, or all of the configuration.
+
+    Raise ConfigError or OSError.
+    """
+    key = None if backend_key is None else _key(backend_key)
+    if place is not None:
+        return Target(*_host_and_port(place), key), []
+    # where systemd hands keys over to hubd, so that their names can be read; no key is
+    config = load(file, {"CREDENTIALS_DIRECTORY": HANDED_OVER, **os.environ})
+    bridges = _bridges(config)
+    if config.backend is not None:
+        return Target(*_host_and_port(str(config.backend.places[0])), key), bridges
+    if not bridges:
         raise ConfigError(f"{file} names no backend; type: hubctl netcheck HOST:PORT")
-    return str(backend.places[0])
+    return None, bridges
+
+
+def _bridges(config: Config) -> list[BridgeTarget]:
+    """Return the bridges, with the site's authority where this user may read it."""
+    files = config.keys.tls_files
+    authority = None
+    if files is not None:
+        named = files[2].path
+        lies = Path(PLAIN_STORE) / f"hubd.{named.name}" if files[2].credential else named
+        with suppress(OSError, TrustError), lies.open("rb") as opened:
+            authority = der_of(opened.read(CERTIFICATE_BYTES_MAX))
+    return [
+        BridgeTarget(config.hub.site, one.name, one.address, one.port, authority)
+        for one in config.bridges
+    ]
 
 
 def _key(file: Path) -> bytes:
@@ -118,10 +162,12 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return match[1].strip("[]"), int(match[2])
 
 
-def _is_at(endpoint: str, host: str, port: int) -> bool:
+def _is_at(endpoint: str, target: Target | None) -> bool:
     """Tell whether the running hub's endpoint is this place."""
     match = _PLACE.fullmatch(endpoint)
-    return match is not None and (match[1].strip("[]"), int(match[2])) == (host, port)
+    if match is None or target is None:
+        return False
+    return (match[1].strip("[]"), int(match[2])) == (target.host, target.port)
 
 
 def _document(step: Step) -> dict[str, object]:
@@ -133,6 +179,7 @@ def _document(step: Step) -> dict[str, object]:
         "cause": step.cause,
         "remedy": step.remedy,
         "family": step.family,
+        "bridge": step.bridge,
         "milliseconds": step.milliseconds,
     }
 
@@ -140,9 +187,9 @@ def _document(step: Step) -> dict[str, object]:
 def _show(found: Found) -> None:
     for step in found.steps:
         took = "" if step.milliseconds is None else f" ({step.milliseconds:g} ms)"
-        print(f"{step.state:8} {step.id:8} {clean(step.what)}{took}")
+        print(f"{step.state:8} {step.id:14} {clean(step.what)}{took}")
         if step.remedy is not None:
-            print(f"{'':17} {step.remedy}")
+            print(f"{'':23} {step.remedy}")
 
 
 def _end(why: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Why a step to the backend fails: each cause by a word that scripts decide by, and what to do.
+"""Why a step to the backend or to a bridge fails: a word that scripts decide by, and what to do.
 
 Law: a remedy names a command that exists on a Debian hub, or who must be asked.
 """
@@ -27,6 +27,11 @@ class Cause(StrEnum):
     BACKEND_ENDED = "backend-ended"
     BROKEN = "broken"
     UNSYNCHRONISED = "unsynchronised"
+    NOT_TLS = "not-tls"
+    OTHER_AUTHORITY = "other-authority"
+    OTHER_NAME = "other-name"
+    NO_AUTHORITY = "no-authority"
+    ENDED = "ended"
     NOT_MEASURED = "not-measured"
 
 
@@ -51,8 +56,35 @@ REMEDIES: Mapping[Cause, str | None] = {
     Cause.BACKEND_ENDED: "Look at the backend's own log.",
     Cause.BROKEN: "Try again; then look at the network between.",
     Cause.UNSYNCHRONISED: "See: timedatectl timesync-status.",
+    Cause.NOT_TLS: "Compare address and port with the bridge's own hubbridge.toml.",
+    Cause.OTHER_AUTHORITY: (
+        "Compare address and name with the bridge's own hubbridge.toml. If they are right, its "
+        "certificate is of another site, or another machine has taken its address."
+    ),
+    Cause.OTHER_NAME: (
+        "Compare name and address in [[bridges]] with the bridge's own hubbridge.toml: two "
+        "bridges may stand the other way round."
+    ),
+    Cause.NO_AUTHORITY: "As root it can be proven: sudo hubctl netcheck.",
+    Cause.ENDED: (
+        "Have the site's authority make a new one, and put it where hubbridge.toml names "
+        "tls_certificate. If the date is wrong, see this machine's clock: timedatectl."
+    ),
     Cause.NOT_MEASURED: None,
 }
+
+OF_BRIDGE: Mapping[Cause, str] = {
+    Cause.REFUSED: (
+        "The machine is there and nothing listens. On it: systemctl status hubbridge; or mend the "
+        "port."
+    ),
+    Cause.DROPPED: (
+        "No machine has this address, or a firewall drops it: look at the bridge's cable and "
+        "VLAN, and at listen in its hubbridge.toml."
+    ),
+    Cause.SILENT: "On the bridge's machine: journalctl -u hubbridge; or compare the port.",
+}
+"""What to do on the way to a bridge, where that is something else."""
 
 _OF_HANDSHAKE: Mapping[HandshakeProgress, Cause] = {
     HandshakeProgress.NOTHING: Cause.SILENT,

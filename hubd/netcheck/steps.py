@@ -31,7 +31,7 @@ from hubd.adapters.curve.wire import CLOSED, Wire, WireLimits
 from hubd.adapters.curve.zmtp import GREETING_BYTES, HandshakeProgress, InboundFrames
 from hubd.adapters.keys.uplinkkeys import make_pair
 from hubd.netcheck import causes
-from hubd.netcheck.causes import REMEDIES, Cause
+from hubd.netcheck.causes import OF_BRIDGE, REMEDIES, Cause
 
 RESOLVE_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
@@ -57,6 +57,7 @@ class Step:
     """One step. `milliseconds`: how long it took, None where that says nothing.
 
     `cause`: why it did not go well, None when it did. `family`: of an address, `ipv4` or `ipv6`.
+    `bridge`: the name of the bridge that it leads to, None on the way to the backend.
     """
 
     id: str
@@ -65,11 +66,16 @@ class Step:
     cause: Cause | None = None
     milliseconds: float | None = None
     family: str | None = None
+    bridge: str | None = None
 
     @property
     def remedy(self) -> str | None:
         """What to do."""
-        return None if self.cause is None else REMEDIES[self.cause]
+        if self.cause is None:
+            return None
+        if self.bridge is not None and self.cause in OF_BRIDGE:
+            return OF_BRIDGE[self.cause]
+        return REMEDIES[self.cause]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,7 @@ async def walk(target: Target, limits: Limits, resolve: Resolve = socket.getaddr
         found.steps.append(Step("name", State.FAILED, str(error), cause))
         return found
     shown = ", ".join(map(str, addresses))
-    found.steps.append(Step("name", State.OK, shown, milliseconds=_since(began)))
+    found.steps.append(Step("name", State.OK, shown, milliseconds=since(began)))
     reached: Address | None = None
     for address in addresses:
         step = await _connect(address, target.port, limits)
@@ -145,7 +151,7 @@ async def _connect(address: Address, port: int, limits: Limits) -> Step:
     except LinkError as error:
         cause = causes.of_connect(error.__cause__)
         return Step("connect", State.FAILED, str(error), cause, family=family)
-    took = _since(began)
+    took = since(began)
     connection.close()
     return Step("connect", State.OK, f"{address} port {port}", milliseconds=took, family=family)
 
@@ -177,7 +183,7 @@ async def _greet(address: Address, target: Target, limits: Limits) -> Step:
         return Step("curve", State.FAILED, error.strerror or str(error), Cause.BROKEN)
     if seen.progress is HandshakeProgress.GREETING:
         what = "CurveZMQ is spoken there; whose key it is was not asked, for none is known here"
-        return Step("curve", State.OK, what, milliseconds=_since(began))
+        return Step("curve", State.OK, what, milliseconds=since(began))
     cause = causes.of_handshake(seen.progress, has_closed)
     return Step("curve", State.FAILED, handshake_failure(seen.progress, "", has_closed), cause)
 
@@ -222,7 +228,7 @@ async def _shake_hands(address: Address, target: Target, key: bytes, limits: Lim
         return Step("curve", State.FAILED, str(error), cause)
     if is_up or progress in (HandshakeProgress.WELCOME, HandshakeProgress.READY):
         what = "the backend proved its key; whether it knows this hub's key was not asked"
-        return Step("curve", State.OK, what, milliseconds=_since(began) if is_up else None)
+        return Step("curve", State.OK, what, milliseconds=since(began) if is_up else None)
     if progress is HandshakeProgress.REFUSED:
         what = "a refusal came, which proves nothing: the backend's key was not seen"
         return Step("curve", State.UNKNOWN, what, Cause.KEY_REFUSED)
@@ -266,5 +272,6 @@ def ntp_step(look: Callable[[], KernelTime | None]) -> Step:
     return Step("ntp", State.OK, what)
 
 
-def _since(began: float) -> float:
+def since(began: float) -> float:
+    """Return for how many milliseconds a step has taken so far."""
     return round(1000 * (time.monotonic() - began), 1)

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hubcore.backend.uplink.words import Cause
+from hubcore.bridge.talk import WayPhase
 from hubcore.codec.tls import TlsCertificate
+from hubcore.ports.bridge import IMPOSTORS, LineFault
 from hubd.backend.state import UplinkState
+from hubd.bridge.state import SPOKEN_WITH, WayState
 from hubd.upkeep.checks import (
     CHECK_OF_HALT,
     CheckId,
     Problem,
     Topic,
+    bridge_problem,
     certificate_problem,
     problem,
     tls_problem,
@@ -24,10 +28,13 @@ from hubd.upkeep.checks import (
 
 BACKEND_DOWN_SECONDS = 60.0
 """For so long the backend may be away."""
+BRIDGE_DOWN_SECONDS = 120.0
+"""For so long there may be no bridge: each of four is tried for 5 s, with 30 s between rounds."""
 EVIDENCE_SECONDS = 150.0
 """For so long the backend may acknowledge nothing while records wait."""
 OFFLINE_SHARE = 0.5
 """From this share of a door's offline_hours_max on, somebody should bring the backend back."""
+MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
 
 
@@ -46,6 +53,8 @@ class Seen:
     tls_file: str
     uplink: UplinkState | None
     """None for a hub without a backend."""
+    way: WayState | None = None
+    """None for a hub without a bridge."""
     offline_seconds: float = 0.0
     """For how long the backend has been away."""
     offline_budgets: Mapping[str, float] = field(default_factory=dict)
@@ -110,6 +119,65 @@ def _policy(seen: Seen) -> Problem | None:
     return problem(CheckId.POLICY_REFUSED, why=uplink.policy_refused.rstrip("."))
 
 
+def _bridge(seen: Seen) -> Problem | None:
+    """No bridge has been reached for a while, or what answers at its address is none."""
+    way = seen.way
+    if way is None:
+        return None
+    for bridge, fault in way.faults.items():
+        if fault in IMPOSTORS:
+            return problem(CheckId.BRIDGE_OTHER, bridge=bridge, why=_why_of(bridge, way))
+    away_seconds = seen.now - way.since
+    if way.phase in SPOKEN_WITH or away_seconds <= BRIDGE_DOWN_SECONDS:
+        return None
+    minutes = away_seconds / MINUTE_SECONDS
+    for bridge, fault in way.faults.items():
+        if fault is LineFault.NOT_LET_IN:
+            why = _why_of(bridge, way)
+            return problem(CheckId.BRIDGE_REFUSES, bridge=bridge, minutes=minutes, why=why)
+    why = "; ".join(way.failures) or way.why
+    return problem(CheckId.BRIDGE_AWAY, minutes=minutes, why=why.rstrip("."))
+
+
+def _why_of(bridge: str, way: WayState) -> str:
+    """Return what was said of the failure of one bridge."""
+    begins = f"{bridge}: "
+    found = (one.removeprefix(begins) for one in way.failures if one.startswith(begins))
+    return next(found, way.why).rstrip(".")
+
+
+def _bridge_certificate(seen: Seen) -> Problem | None:
+    """The certificate of the bridge has ended, or soon will."""
+    way = seen.way
+    if way is None or not way.certificate_ends:
+        return None
+    return bridge_problem(way.certificate_ends, seen.now, way.bridge)
+
+
+def _bridge_full(seen: Seen) -> Problem | None:
+    """The bridge takes no records, for want of room."""
+    way = seen.way
+    if way is None or not way.is_full:
+        return None
+    return problem(CheckId.BRIDGE_FULL, bridge=way.bridge, waiting=way.waiting)
+
+
+def _bridge_witness(seen: Seen) -> Problem | None:
+    """Bridge and hub know different records."""
+    way = seen.way
+    if way is None or way.phase is not WayPhase.DOUBTED:
+        return None
+    return problem(CheckId.BRIDGE_DOUBTS, bridge=way.bridge, why=way.why.rstrip("."))
+
+
+def _mandates(seen: Seen) -> Problem | None:
+    """Who may speak for the site is not on the disk."""
+    way = seen.way
+    if way is None or not way.trouble:
+        return None
+    return problem(CheckId.MANDATES_UNKEPT, why=way.trouble.rstrip("."))
+
+
 def _offline(seen: Seen) -> Problem | None:
     """A door lets nobody in any more, or soon will not, for the backend is away."""
     away = seen.offline_seconds
@@ -154,11 +222,16 @@ def _held(cause: Cause, uplink: UplinkState) -> str:
 
 LOOKS: Mapping[Topic, Callable[[Seen], Problem | None]] = {
     Topic.BACKEND: _backend,
+    Topic.BRIDGE: _bridge,
+    Topic.BRIDGE_CERTIFICATE: _bridge_certificate,
+    Topic.BRIDGE_FULL: _bridge_full,
+    Topic.BRIDGE_WITNESS: _bridge_witness,
     Topic.CERTIFICATE: _certificate,
     Topic.EPOCH: _epoch,
     Topic.EVIDENCE: _evidence,
     Topic.FORK: partial(_halt, Cause.FORK),
     Topic.GAP: partial(_halt, Cause.GAP),
+    Topic.MANDATES: _mandates,
     Topic.OFFLINE: _offline,
     Topic.POLICY: _policy,
     Topic.TAIL_CUT: partial(_halt, Cause.TAIL_CUT),

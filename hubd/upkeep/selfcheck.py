@@ -13,6 +13,7 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
 from hubd.backend.sync import Sync
+from hubd.bridge.way import BridgeWay
 from hubd.upkeep.checks import Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.looks import LOOKS, Seen
@@ -32,6 +33,7 @@ class SelfCheck:
         clock_care: ClockCare,
         epochs: EpochRing,
         sync: Sync | None,
+        way: BridgeWay | None,
         certificate: CertificateInForce,
         certificate_file: str,
         backend_key_file: str,
@@ -46,6 +48,7 @@ class SelfCheck:
         self._clock_care = clock_care
         self._epochs = epochs
         self._sync = sync
+        self._way = way
         self._certificate = certificate
         self._certificate_file = certificate_file
         self._backend_key_file = backend_key_file
@@ -84,6 +87,7 @@ class SelfCheck:
             tls=None if self._tls is None else self._tls.certified,
             tls_file=self._tls_file,
             uplink=None if self._sync is None else self._sync.state,
+            way=None if self._way is None else self._way.state,
             offline_seconds=self._offline_seconds(),
             offline_budgets=self._offline_budgets,
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,13 @@ from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
 from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
 from hubcore.phone.messages import Reason
+from hubd.building.topics import OF_BRIDGE
 from hubsim.bridge.running import running_bridge, section
 from hubsim.phone import wallet as wallets
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage, free_port
+from hubterm.exits import OK
 from tests.scenario.conftest import FRONT, policy_in_force
 from tests.scenario.test_desk import allowed, at_rest, visit
 
@@ -29,6 +34,31 @@ async def way_of(stage: Stage) -> dict[str, Any]:
 async def is_held(stage: Stage) -> bool:
     way = await way_of(stage)
     return way["phase"] == "speaking" and way["waiting"] == 0
+
+
+async def is_shown_well(stage: Stage) -> None:
+    """What a technician types at the hub says so, step by step."""
+    status, shown = await typed("bridge", "--socket", str(stage.site.hub / "hubd.sock"))
+    assert status == OK, shown
+    assert shown["bridge"]["bridge"] == "bridge-1"
+    assert shown["bridge"]["certificate_ends"] > time.time()
+    _, found = await typed("netcheck", "--config", str(stage.site.hub / "hub.toml"))
+    steps = {step["id"]: step for step in found["steps"]}
+    assert steps["bridge-connect"]["state"] == steps["bridge-tls"]["state"] == "ok"
+    assert "/bridge/bridge-1" in steps["bridge-tls"]["what"]
+    checks = {one["id"]: one for one in (await stage.hub("checks"))}
+    for topic in OF_BRIDGE:
+        assert "severity" not in checks[topic]
+
+
+async def typed(*words: str) -> tuple[int | None, dict[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "hubctl.main", *words, "--json"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    shown, _ = await process.communicate()
+    document: dict[str, Any] = json.loads(shown)
+    return process.returncode, document
 
 
 async def reason(stage: Stage, wallet: Wallet) -> Reason:
@@ -48,6 +78,7 @@ async def test_a_site_goes_on_without_its_backend(tmp_path: Path) -> None:
         await policy_in_force(stage)
         async with running_bridge(site, port) as bridge:
             await stage.until(lambda: is_held(stage), "the bridge holds what the hub recorded")
+            await is_shown_well(stage)
             await stage.stop("backend")
             assert allowed(await visit(stage, anna))
             await at_rest(stage)

@@ -140,6 +140,7 @@ CASES: dict[Words, Case] = {
         ),
         keys=("uplink", "records", "telemetry"),
     ),
+    ("bridge",): Case(says=("none configured",), keys=("bridge",)),
     ("clock",): Case(says=("clock: trusted",), keys=("clock",)),
     ("clock", "trust"): Case(
         says=("trusted already", "nothing was changed"), keys=("state", "wall", "vouched")

@@ -103,6 +103,7 @@ SAYS = {
     "doors": ("front", "Front door", "not known"),
     "devices": ("devices",),
     "uplink": ("tcp://127.0.0.1:9", "records waiting", "5", "hubctl netcheck"),
+    "bridge": ("none configured", "hubctl netcheck"),
 }
 
 

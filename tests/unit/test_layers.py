@@ -177,6 +177,7 @@ ROOMS: dict[str, Room] = {
         "hubd.bridge hubd.backend.policies hubd.backend.breaks hubcore", "structlog", WORLDLY
     ),
     "hubd.bridge.mandates": _room("hubcore", "", PURE),
+    "hubd.bridge.state": _room("hubcore", "", PURE),
     "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
         "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.threads hubd.recording "
@@ -194,7 +195,10 @@ ROOMS: dict[str, Room] = {
         "hubd.config.file hubd.config.movers hubd.upkeep.checks", "", PURE
     ),
     "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
-    "hubd.upkeep.looks": _room("hubd.upkeep.checks hubd.backend.state hubcore", "", PURE),
+    "hubd.upkeep.looks": _room(
+        "hubd.upkeep.checks hubd.backend.state hubd.bridge.state hubcore", "", PURE
+    ),
+    "hubd.upkeep.selfcheck": _room("hubd.upkeep hubd.backend hubd.bridge.way hubcore", "", WORLDLY),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
     "hubd.upkeep.shown": _room(
         "hubd.upkeep hubd.devices hubd.readers hubd.config hubcore", "", WORLDLY
@@ -210,8 +214,8 @@ ROOMS: dict[str, Room] = {
         "cryptography zmq",
     ),
     "hubd.netcheck": _room(
-        "hubd.netcheck hubd.adapters.curve hubd.adapters.keys hubd.adapters.host.kerneltime "
-        "hubd.config hubcore",
+        "hubd.netcheck hubd.adapters.bridge hubd.adapters.curve hubd.adapters.keys "
+        "hubd.adapters.host.kerneltime hubd.config hubcore",
         "zmq",
     ),
     "hubd.wiring": _room(
@@ -272,7 +276,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.netcheck.__main__": _room(
         "hubd.netcheck hubterm hubd.adapters.host.kerneltime hubd.adapters.keys.uplinkkeys "
-        "hubd.config.file hubcore.errors",
+        "hubd.config.file hubd.config.keys hubcore.codec.tls hubcore.errors",
         "click",
     ),
     "hubd.takeover": _room("hubd.takeover hubcore", "", WORLDLY),

@@ -54,6 +54,14 @@ STATUS: dict[str, Any] = {
         "clock_offset_seconds": -0.25,
         "clock_within_seconds": 0.1,
     },
+    "bridge": {
+        "phase": "speaking",
+        "waiting": 4,
+        "is_full": False,
+        "certificate_ends": 1_800_000_000,
+        "clock_offset_seconds": 0.5,
+        "counters": {"receipts": 2},
+    },
     "clock": {"state": "trusted", "synchronised": None, "error_seconds_max": 0.02},
     "problems": [{"id": "radio", "severity": "warning", "what": PERSON}],
     "counters": {"access": 9},
@@ -162,6 +170,12 @@ def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         ("hubd_waiting_oldest_seconds", {}, 61.5),
         ("hubd_backend_connected", {}, 1),
         ("hubd_backend_clock_offset_seconds", {}, -0.25),
+        ("hubd_bridge_phase", {"phase": "speaking"}, 1),
+        ("hubd_bridge_not_held", {}, 4),
+        ("hubd_bridge_full", {}, 0),
+        ("hubd_bridge_certificate_expires_timestamp_seconds", {}, 1_800_000_000),
+        ("hubd_bridge_clock_offset_seconds", {}, 0.5),
+        ("hubd_bridge_events_total", {"event": "receipts"}, 2),
         ("hubd_clock_trusted", {}, 1),
         ("hubd_certificate_expires_timestamp_seconds", {}, 1_900_000_000),
         ("hubd_problem", {"id": "radio", "severity": "warning"}, 1),
@@ -180,6 +194,8 @@ def test_prometheus_reads_each_number(name: str, labels: dict[str, str], value: 
 def test_what_is_not_known_has_no_sample_and_no_name_of_a_family() -> None:
     said = text(families(STATUS, measured().document()))
     assert "hubd_clock_synchronised" not in said
+    no_certificate_yet = {"bridge": {"phase": "down", "certificate_ends": 0}}
+    assert "certificate" not in text(families(no_certificate_yet, {}))
     assert "hubd_telemetry_dropped_total" not in text(families({"telemetry": None}, {}))
     bare = parsed(text(families({}, {})))
     assert {name for name, _ in bare} == {"hubd_up", "hubd_info"}

@@ -103,6 +103,7 @@ class Desk:
             clock_care=self.time,
             epochs=self.epochs,
             sync=self.sync,
+            way=None,
             certificate=self.certificate(),
             certificate_file=self.certificate_file,
             backend_key_file=self.backend_key_file,

@@ -28,12 +28,12 @@ PROGRAM = "hubd.netcheck"
 @click.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    short_help="Each step to the backend, and which one fails.",
+    short_help="Each step to backend and bridges, and which one fails.",
 )
 @SOCKET
 @click.pass_context
 def netcheck(ctx: click.Context) -> None:
-    """Each step to the backend, and which one fails."""
+    """Each step to the backend and to each bridge, and which one fails."""
     left, _ = signal.setitimer(signal.ITIMER_REAL, 0)  # a limit before the command is passed on
     limit = ["--timeout", str(left)] if left else []
     # isolated: neither the working folder nor PYTHONPATH says what root runs

@@ -13,6 +13,8 @@ Laws:
 5. After a failure the next bridge is tried; after a round of failures there is a pause, which grows
    to PAUSE_SECONDS_MAX.
 6. After each MESSAGES_AT_ONCE messages all others have their turn, however fast they come.
+7. A failure is told in a sentence and by a word, until the same bridge is reached again. A bridge
+   that ends a connection before its first message counts as one that does not let this hub in.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.words import FIRST_BYTES, FROM_BRIDGE_BYTES
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import FrameError, HubError, LinkError, TrustError
-from hubcore.ports.bridge import BridgeListener, BridgePlace
+from hubcore.ports.bridge import BridgeListener, BridgePlace, LineFault
+from hubd.adapters.bridge.faults import fault_of, is_alert
 
 READ_BYTES = 65_536
 UNSENT_BYTES = 1 << 18
@@ -58,10 +61,19 @@ class LineTimes:
     pause_seconds_max: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    messages: int = 0
+
+
+class _NotReached(LinkError):
+    """A bridge was not reached, and the word for why."""
+
+    def __init__(self, fault: LineFault, why: str) -> None:
+        super().__init__(why)
+        self.fault = fault
 
 
 class TlsBridgeLine:
@@ -87,12 +99,18 @@ class TlsBridgeLine:
         self._connection: _Connection | None = None
         self._left = ""
         self._at = BridgePlace()
-        self._failures: dict[str, str] = {}
+        self._expires: dict[str, int] = {}
+        self._failures: dict[str, tuple[LineFault, str]] = {}
 
     def place(self) -> BridgePlace:
         """See `ports.bridge.BridgeLine.place`."""
-        said = tuple(f"{name}: {why}" for name, why in self._failures.items())
-        return BridgePlace(self._at.name, self._at.endpoint, self._at.expires, said)
+        return BridgePlace(
+            name=self._at.name,
+            endpoint=self._at.endpoint,
+            expires=self._expires.get(self._at.name, 0),
+            failures=tuple(f"{name}: {why}" for name, (_, why) in self._failures.items()),
+            faults={name: fault for name, (fault, _) in self._failures.items()},
+        )
 
     def send(self, message: bytes) -> bool:
         """See `ports.bridge.BridgeLine.send` (law 4)."""
@@ -122,69 +140,90 @@ class TlsBridgeLine:
 
     async def _visit(self, endpoint: Endpoint, listener: BridgeListener) -> bool:
         """Connect to one bridge and read until that ends; tell whether it was reached."""
-        self._at = BridgePlace(endpoint.name, str(endpoint), self._at.expires)
+        self._at = BridgePlace(endpoint.name, str(endpoint))
         self._left = ""
         try:
             connection = await self._connect(endpoint)
-        except HubError as error:
-            self._failures[endpoint.name] = str(error)
+        except _NotReached as error:
+            self._failures[endpoint.name] = error.fault, str(error)
             listener.disconnected(str(error))
             return False
         self._connection = connection
         try:
             listener.connected(endpoint.name)
             await self._read(connection, listener)
-            why = "the bridge has closed the connection"
-        except FrameError as error:
-            why = str(error)
-        except (OSError, ssl.SSLError) as error:
-            why = f"the connection broke: {error}"
+            fault, why = _ended(connection, None)
+        except (FrameError, OSError) as error:
+            fault, why = _ended(connection, error)
         finally:
             self._connection = None
             connection.writer.transport.abort()
-        why = self._left or why
-        self._failures[endpoint.name] = why
+        if self._left:
+            fault = LineFault.BROKEN
+            why = self._left
+        self._failures[endpoint.name] = fault, why
         listener.disconnected(why)
         return True
 
     async def _connect(self, endpoint: Endpoint) -> _Connection:
-        """Return a connection whose other end has proven itself. Raise HubError (law 1)."""
+        """Return a connection whose other end has proven itself. Raise _NotReached (law 1)."""
         name = TlsName(self._site, TlsRole.BRIDGE, endpoint.name)
+        try:
+            context = self._context()
+        except HubError as error:
+            raise _NotReached(LineFault.OWN_KEYS, str(error)) from error
         try:
             async with asyncio.timeout(self._times.connect_seconds):
                 reader, writer = await asyncio.open_connection(
                     endpoint.host,
                     endpoint.port,
-                    ssl=self._context(),
+                    ssl=context,
                     server_hostname=name.dns,
                     limit=READ_BYTES,
                 )
         except TimeoutError:
-            raise LinkError(f"{endpoint} does not answer") from None
-        except (OSError, ssl.SSLError) as error:
-            raise LinkError(f"{endpoint}: {error}") from error
+            raise _NotReached(LineFault.SILENT, f"{endpoint} does not answer") from None
+        except OSError as error:
+            raise _NotReached(fault_of(error), f"{endpoint}: {error}") from error
         shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         try:
             certified = read_certificate(shown or b"", self._authority, name)
         except TrustError as error:
             writer.transport.abort()
-            raise LinkError(f"{endpoint} is not {name.uri}: {error}") from error
-        self._at = BridgePlace(endpoint.name, str(endpoint), certified.expires)
+            raise _NotReached(
+                LineFault.OTHER_NAME, f"{endpoint} is not {name.uri}: {error}"
+            ) from error
+        self._expires[endpoint.name] = certified.expires
         self._failures.pop(endpoint.name, None)
         return _Connection(reader, writer)
 
     async def _read(self, connection: _Connection, listener: BridgeListener) -> None:
         """Hand messages on until the end. Raise FrameError or OSError (law 3)."""
         frames = Frames(FIRST_BYTES)
-        count = 0
         while data := await connection.reader.read(READ_BYTES):
             frames.feed(data)
             while (message := frames.next()) is not None:
-                if count == 0:
+                if connection.messages == 0:
                     frames.allow(FROM_BRIDGE_BYTES)
-                count += 1
+                connection.messages += 1
                 listener.received(message)
-                if count % MESSAGES_AT_ONCE == 0:
+                if connection.messages % MESSAGES_AT_ONCE == 0:
                     await asyncio.sleep(0)
         with suppress(OSError):
             connection.writer.close()
+
+
+def _ended(connection: _Connection, error: Exception | None) -> tuple[LineFault, str]:
+    """Say how a connection ended that the other end has ended, or that broke (law 7)."""
+    if isinstance(error, FrameError):
+        return LineFault.BROKEN, str(error)
+    if error is not None and is_alert(error):
+        return LineFault.NOT_LET_IN, f"the bridge does not let this hub in: {error}"
+    if connection.messages == 0:
+        why = (
+            "the bridge has ended the connection without a message, as to one that it does not know"
+        )
+        return LineFault.NOT_LET_IN, why
+    if error is not None:
+        return LineFault.BROKEN, f"the connection broke: {error}"
+    return LineFault.BROKEN, "the bridge has closed the connection"

@@ -30,7 +30,7 @@ from hubd.upkeep.checks import (
     state,
     trying,
 )
-from hubd.upkeep.checks.backend import CHECK_OF_HALT
+from hubd.upkeep.checks.backend import CHECK_OF_BRIDGE, CHECK_OF_HALT
 from hubd.upkeep.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
 from hubd.upkeep.checks.keys import CHECK_OF_CERTIFICATE, CHECK_OF_TLS
 from hubd.upkeep.checks.readers import CHECK_OF_READER_FAULT
@@ -40,6 +40,7 @@ from hubd.upkeep.checks.words import AREA_OF, Area, Check, CheckId, Class, Part,
 __all__ = [
     "AREA_OF",
     "CHECKS",
+    "CHECK_OF_BRIDGE",
     "CHECK_OF_CERTIFICATE",
     "CHECK_OF_DOUBT",
     "CHECK_OF_FAULT",
@@ -57,6 +58,7 @@ __all__ = [
     "Problem",
     "Severity",
     "Topic",
+    "bridge_problem",
     "certificate_problem",
     "problem",
     "tls_problem",
@@ -141,12 +143,17 @@ def problem(check: CheckId, **fields: object) -> Problem:
 
 def certificate_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
     """Return what is wrong with the certificate in `file`; all times in Unix seconds."""
-    return _dated(CHECK_OF_CERTIFICATE, begins, expires, now, file)
+    return _dated(CHECK_OF_CERTIFICATE, begins, expires, now, file=file)
 
 
 def tls_problem(begins: int, expires: int, now: float, file: str) -> Problem | None:
     """Return what is wrong with the TLS certificate in `file`; all times in Unix seconds."""
-    return _dated(CHECK_OF_TLS, begins, expires, now, file)
+    return _dated(CHECK_OF_TLS, begins, expires, now, file=file)
+
+
+def bridge_problem(expires: int, now: float, bridge: str) -> Problem | None:
+    """Return what is wrong with the certificate that a bridge has shown."""
+    return _dated(CHECK_OF_BRIDGE, 0, expires, now, bridge=bridge)
 
 
 def _dated(
@@ -154,7 +161,7 @@ def _dated(
     begins: int,
     expires: int,
     now: float,
-    file: str,
+    **whose: str,
 ) -> Problem | None:
     check = checks[judge(begins, expires, now)]
     if check is None:
@@ -164,7 +171,7 @@ def _dated(
         begins=show_seconds(begins),
         ends=show_seconds(expires),
         left=_left(int((expires - now) // DAY_SECONDS)),
-        file=file,
+        **whose,
     )
 
 

@@ -1,12 +1,14 @@
-"""The checks of the uplink, and of what a backend says about this hub."""
+"""The checks of the uplink, of the way over a bridge, and of what both say about this hub."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from hubcore.backend.uplink.words import Cause
+from hubcore.phone.certificates import CertificateState
 from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
 
+_BY_UPLINK = "Doors and uplink go on as ever"
 _NO_RECORDS = "Doors still open for phones, but remote orders are refused and no record goes up."
 
 ROWS: Mapping[CheckId, Check] = {
@@ -119,6 +121,95 @@ ROWS: Mapping[CheckId, Check] = {
             "Then check here: sudo hubctl audit verify."
         ),
     ),
+    CheckId.BRIDGE_AWAY: Check(
+        topic=Topic.BRIDGE,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="No bridge of the site has been reached for {minutes:.0f} min: {why}.",
+        remedy=(
+            f"{_BY_UPLINK}; with the internet gone no order of the site comes. "
+            "Each step to each bridge: hubctl netcheck. "
+            "On the bridge's machine: systemctl status hubbridge. "
+            "Compare its address with [[bridges]] in /etc/hubd/hubd.toml."
+        ),
+    ),
+    CheckId.BRIDGE_REFUSES: Check(
+        topic=Topic.BRIDGE,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The bridge {bridge} has not let this hub in for {minutes:.0f} min: {why}.",
+        remedy=(
+            f"{_BY_UPLINK}. On the bridge's machine: journalctl -u hubbridge. It says whether "
+            "this hub was ended, has a certificate of another site, or found no place there. "
+            "The hub's own certificate: hubctl keys."
+        ),
+    ),
+    CheckId.BRIDGE_OTHER: Check(
+        topic=Topic.BRIDGE,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="What answers at the address of the bridge {bridge} is another machine: {why}.",
+        remedy=(
+            "The hub tells it nothing. Compare name and address in [[bridges]] of "
+            "/etc/hubd/hubd.toml with the bridge's own hubbridge.toml. If they are right, "
+            "another machine has taken the address, or the bridge has a certificate of another "
+            "site: see hubctl netcheck."
+        ),
+    ),
+    CheckId.BRIDGE_ENDED: Check(
+        topic=Topic.BRIDGE_CERTIFICATE,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The certificate of the bridge {bridge} ended on {ends}.",
+        remedy=(
+            "The hub goes on with it: what a bridge brings proves itself. Other machines may not. "
+            "Have the site's authority make a new one, and put it where hubbridge.toml names "
+            "tls_certificate. If the date is wrong, check this machine's clock: timedatectl."
+        ),
+    ),
+    CheckId.BRIDGE_ENDING: Check(
+        topic=Topic.BRIDGE_CERTIFICATE,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The certificate of the bridge {bridge} ends {left}, on {ends}.",
+        remedy=(
+            "Have the site's authority make a new one, and put it where hubbridge.toml names "
+            "tls_certificate."
+        ),
+    ),
+    CheckId.BRIDGE_FULL: Check(
+        topic=Topic.BRIDGE_FULL,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The bridge {bridge} has no room: it does not hold {waiting} records of this hub.",
+        remedy=(
+            f"{_BY_UPLINK}, and the hub keeps them until the backend has them. "
+            "On the bridge's machine, type: df -h /var/lib/hubbridge. If the disk has room, "
+            "this hub's share is used up: see [room] of hubbridge.toml."
+        ),
+    ),
+    CheckId.BRIDGE_DOUBTS: Check(
+        topic=Topic.BRIDGE_WITNESS,
+        class_=Class.EVIDENCE,
+        severity=Severity.ERROR,
+        cause="The bridge {bridge} and this hub know different records of it: {why}.",
+        remedy=(
+            "Doors and uplink go on; no record goes to the bridge until the backend has decided. "
+            "Keep the old state directory if there is one: it is evidence. "
+            "Check: sudo hubctl audit verify. Tell whoever answers for the site: the disk was "
+            "changed, or an older copy was put back."
+        ),
+    ),
+    CheckId.MANDATES_UNKEPT: Check(
+        topic=Topic.MANDATES,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="Who may give orders and receipts for this site is not kept on the disk: {why}.",
+        remedy=(
+            "What a bridge has brought holds until hubd ends; after a start a bridge must bring "
+            "it again. Type: df -h /var/lib/hubd."
+        ),
+    ),
 }
 
 CHECK_OF_HALT: Mapping[Cause, CheckId] = {
@@ -128,3 +219,11 @@ CHECK_OF_HALT: Mapping[Cause, CheckId] = {
     Cause.TAIL_CUT: CheckId.TAIL_CUT,
 }
 """What stands after a Halt."""
+
+CHECK_OF_BRIDGE: Mapping[CertificateState, CheckId | None] = {
+    CertificateState.NOT_YET: None,
+    CertificateState.VALID: None,
+    CertificateState.ENDING: CheckId.BRIDGE_ENDING,
+    CertificateState.ENDED: CheckId.BRIDGE_ENDED,
+}
+"""By the date of the certificate that a bridge has shown."""
