@@ -14,18 +14,19 @@ from hubbridge.config import Config, place_of
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import HubStates
 from hubbridge.hubs.talk import HubTalks, Times
-from hubbridge.keys import read_document, read_issuer, read_signing_key
 from hubbridge.port.hubsport import HubsPort
-from hubbridge.port.identity import Identity, load_identity
 from hubbridge.rules.papers import Papers
 from hubbridge.siteorders import SiteOrderDesk
 from hubbridge.store.store import Store
 from hubbridge.told import Told
 from hubcore.bridge.mandate import Use
 from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.codec.tls import TlsRole
 from hubcore.errors import ConfigError, HubError, ProofError, TrustError
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.version import BUILD_TIME
+from hubtls.identity import Identity, load_identity
+from hubtls.keys import read_document, read_issuer, read_signing_key
 
 
 class MachineClock:
@@ -65,7 +66,7 @@ def read_files(config: Config, config_file: Path) -> Files:
 
     return Files(
         config=config,
-        identity=load_identity(config.site, config.name, config.files(config_file)),
+        identity=load_identity(config.site, TlsRole.BRIDGE, config.name, config.files(config_file)),
         issuer=read_issuer(place_of(config.issuer, config_file)),
         testimony=key(config.testimony_key),
         orders=key(config.orders_key),

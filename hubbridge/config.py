@@ -16,9 +16,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from hubbridge.port.identity import IdentityFiles
 from hubbridge.rules.room import RoomLimits
 from hubcore.errors import ConfigError
+from hubtls.identity import IdentityFiles
 
 DEFAULT_PORT = 7715
 MANDATE_FILES_MAX = 16

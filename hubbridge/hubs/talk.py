@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol, assert_never
 
-from hubbridge.hubs.line import Line
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import HubState, HubStates
 from hubbridge.port.hubsport import Visit
@@ -45,6 +44,7 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
+from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
     CarriedMandate,
@@ -56,14 +56,16 @@ from hubcore.bridge.from_bridge import (
 from hubcore.bridge.from_hub import FromHub, HubHello
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.bridge.witness import Doubt
-from hubcore.bridge.words import PROTOCOL
+from hubcore.bridge.words import FROM_HUB_BYTES, PROTOCOL
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import PeerError, SequenceError
 from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.clock import Clock
+from hubtls.line import Line, Wire
 
 FULL_SECONDS = 60
 WHY = "the bridge has seen another log of this hub"
+WIRE: Wire[FromHub, FromBridge] = Wire(codec.decode_from_hub, codec.encode, FROM_HUB_BYTES)
 
 
 class Records(Protocol):
@@ -116,7 +118,7 @@ class _Talking:
 
     hub: str
     turn: int
-    line: Line
+    line: Line[FromHub, FromBridge]
     state: HubState
     full_until: float = 0.0
     witness_at: float = 0.0
@@ -180,7 +182,7 @@ class HubTalks:
     async def serve(self, visit: Visit) -> None:
         """See `port.hubsport.Talk.serve`."""
         hub = visit.peer.name.id
-        line = Line(visit.reader, visit.writer, self._times.silent_seconds)
+        line = Line(visit.reader, visit.writer, WIRE, self._times.silent_seconds)
         hello = await line.first(self._times.first_seconds)
         if not isinstance(hello, HubHello):
             raise SequenceError("its first message is no HubHello")

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubbridge.rules.peers import Ends, May, Peer, may
+from hubbridge.rules.peers import May, may
+from hubcore.bridge.ends import Ends
 from hubcore.timing.pace import Paces, Rate
+from hubtls.peers import Peer
 
 SESSIONS_MAX = 256
 CHANGES = Rate(burst=6, per_second=1 / 30)
@@ -81,7 +83,11 @@ class Sessions:
     def take_ends(self, offered: Ends) -> tuple[int, ...]:
         """Take a list of ends; return the sessions that are to be cut. Raise RollbackError."""
         self.ends = self.ends.newer(offered)
-        ended = tuple(number for number, peer in self._peers.items() if offered.names(peer))
+        ended = tuple(
+            number
+            for number, peer in self._peers.items()
+            if offered.include(peer.name.id, peer.key_digest)
+        )
         for number in ended:
             self.gone(number)
         return ended

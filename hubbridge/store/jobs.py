@@ -12,10 +12,10 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits
 from hubbridge.store import rows
 from hubbridge.store.rows import HubRow
+from hubcore.bridge.ends import Ends
 from hubcore.evidence.records import Head
 
 _Result = TypeVar("_Result", covariant=True)

@@ -14,9 +14,9 @@ import sqlite3
 from dataclasses import dataclass, field, replace
 
 from hubbridge.rules.kept import HashOf, Kept, Span, cut_after
-from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RECORD_OVERHEAD_BYTES, bytes_of
 from hubcore.backend.uplink.words import Cause
+from hubcore.bridge.ends import Ends
 from hubcore.bridge.witness import Doubt, SeenChain
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import Head, StoredRecord, follows

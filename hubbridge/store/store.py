@@ -23,13 +23,13 @@ from typing import Any, TypeVar, cast
 
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.papers import Paper
-from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Documents, Job, PutDocuments, TakeEnds
 from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
 from hubbridge.store.records import Durable, Meet, Met, Offer, Offered, Read, Resume, Resumed
 from hubbridge.store.writer import Writer
+from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from hubbridge.rules.kept import Kept
-from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits
 from hubbridge.store import rows
 from hubbridge.store.jobs import Batch, Job
 from hubbridge.store.records import Opened, ProveEnds, Release
 from hubbridge.store.rows import HubRow
 from hubbridge.store.schema import broken, errors, open_file, says
+from hubcore.bridge.ends import Ends
 from hubcore.errors import StoreError, TrustError
 from hubcore.evidence.records import Head
 

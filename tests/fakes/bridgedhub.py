@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubbridge.config import Config
-from hubbridge.port.identity import IdentityFiles
 from hubcore.backend.uplink.from_backend import Held
 from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.bridge import codec
@@ -23,6 +22,7 @@ from hubcore.codec.tlsauthority import Authority, begin_authority, certify
 from hubcore.evidence.records import GENESIS, Head, StoredRecord, chain_hash
 from hubsim.site.authority import public_of
 from hubsim.site.documents import make_key, pem
+from hubtls.identity import IdentityFiles
 
 SITE = "site-1"
 BRIDGE = "bridge-1"

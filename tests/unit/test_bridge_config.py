@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbridge.config import DEFAULT_PORT, load
-from hubbridge.port.identity import IdentityFiles
 from hubbridge.rules.room import RoomLimits
 from hubcore.errors import ConfigError
+from hubtls.identity import IdentityFiles
 
 TEXT = """site = "site-1"
 name = "bridge-1"

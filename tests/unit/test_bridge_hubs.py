@@ -16,16 +16,14 @@ import pytest
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config, Room
-from hubbridge.hubs.line import MESSAGES_AT_ONCE, READ_BYTES, UNSENT_BYTES, Line
-from hubbridge.hubs.talk import Times
-from hubbridge.port.identity import IdentityFiles
-from hubbridge.rules.peers import Ends
+from hubbridge.hubs.talk import WIRE, Times
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_backend import Halt, Held, Pong
 from hubcore.backend.uplink.from_hub import Evidence, OrderResult, Ping
 from hubcore.backend.uplink.words import Cause, OrderOutcome
 from hubcore.bridge import codec
+from hubcore.bridge.ends import Ends
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Full, Witnessed
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
@@ -36,6 +34,8 @@ from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head
 from hubsim.site.documents import make_key
 from hubsim.stage import free_port
+from hubtls.identity import IdentityFiles
+from hubtls.line import MESSAGES_AT_ONCE, READ_BYTES, UNSENT_BYTES, Line
 from tests.fakes.bridgedhub import (
     BEGINS,
     BRIDGE,
@@ -243,7 +243,7 @@ async def test_a_flood_leaves_others_their_turn(said: bytes) -> None:
     reader = asyncio.StreamReader(READ_BYTES)
     server = await asyncio.start_server(lambda _, w: w.close(), "127.0.0.1", 0)
     _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    line = Line(reader, writer, PATIENCE_SECONDS)
+    line = Line(reader, writer, WIRE, PATIENCE_SECONDS)
     reader.feed_data(frame(said) * (READ_BYTES // len(frame(said))))
     reader.feed_eof()
     turns = 0

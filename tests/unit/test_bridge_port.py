@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from hubbridge.port.hubsport import HubsPort, PortTimes, Visit
-from hubbridge.port.identity import Identity, IdentityFiles, load_identity
-from hubbridge.rules.peers import Ends
+from hubbridge.port.hubsport import HubsPort, Visit
+from hubcore.bridge.ends import Ends
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, pem_of
 from hubcore.codec.tlsauthority import Authority, begin_authority, certify
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError, StoreError
 from hubsim.site.authority import public_of
 from hubsim.site.documents import make_key, pem
+from hubtls.identity import Identity, IdentityFiles, load_identity
+from hubtls.port import PortTimes
 from tests.fakes.clock import NOON, FakeClock
 
 SITE = "site-1"
@@ -56,7 +57,7 @@ def hub(name: str) -> TlsName:
 
 def bridge(folder: Path, expires: int = ENDS) -> Identity:
     name = TlsName(SITE, TlsRole.BRIDGE, "bridge-1")
-    return load_identity(SITE, "bridge-1", files(folder, name, expires=expires))
+    return load_identity(SITE, TlsRole.BRIDGE, "bridge-1", files(folder, name, expires=expires))
 
 
 def client(shown: IdentityFiles | None) -> ssl.SSLContext:
@@ -199,7 +200,7 @@ async def test_a_hub_of_the_site_talks(tmp_path: Path) -> None:
 
 
 async def test_who_must_not_get_in_does_not(tmp_path: Path) -> None:
-    """hubsport, law 3; identity, law 2"""
+    """hubsport, law 2; identity, law 2"""
     async with serving(tmp_path, Ends(1, frozenset({"hub-9"}))) as desk:
         other_site = begin_authority("site-2", make_key(), BEGINS)
         foreign = files(tmp_path / "foreign", TlsName("site-2", TlsRole.HUB, "hub-1"), other_site)
@@ -245,7 +246,7 @@ async def test_a_hub_asks_for_its_bridge_by_name(tmp_path: Path) -> None:
 
 
 async def test_a_hub_whose_certificate_has_ended_may_renew_alone(tmp_path: Path) -> None:
-    """identity, law 4; hubsport, law 3: also one that ends during the talk."""
+    """identity, law 4; hubsport, law 2: also one that ends during the talk."""
     async with serving(tmp_path) as desk:
         ended = desk.hub("hub-1", expires=int(NOON) - 1)
         with closing(await desk.come(ended)) as line:
@@ -257,7 +258,7 @@ async def test_a_hub_whose_certificate_has_ended_may_renew_alone(tmp_path: Path)
 
 
 async def test_a_hubs_newer_connection_ends_its_older_one(tmp_path: Path) -> None:
-    """hubsport, law 4"""
+    """hubsport, law 3"""
     async with serving(tmp_path) as desk:
         shown = desk.hub("hub-1")
         with closing(await desk.come(shown)) as first:
@@ -283,7 +284,7 @@ async def test_two_machines_with_one_key_are_told(tmp_path: Path) -> None:
 
 
 async def test_an_end_cuts_at_once(tmp_path: Path) -> None:
-    """hubsport, law 4"""
+    """hubsport, law 3"""
     async with serving(tmp_path) as desk:
         shown = desk.hub("hub-1")
         with (
@@ -304,7 +305,7 @@ async def test_an_end_cuts_at_once(tmp_path: Path) -> None:
 
 
 async def test_what_a_hub_must_not_say_ends_its_connection_alone(tmp_path: Path) -> None:
-    """hubsport, law 5"""
+    """hubsport, law 4"""
     async with serving(tmp_path) as desk:
         with (
             closing(await desk.come(desk.hub("hub-1"))) as line,
@@ -328,7 +329,7 @@ async def test_what_a_hub_must_not_say_ends_its_connection_alone(tmp_path: Path)
 async def test_trouble_of_the_bridge_ends_one_connection(
     tmp_path: Path, said: str, told: str
 ) -> None:
-    """hubsport, law 5"""
+    """port, law 2"""
     async with serving(tmp_path) as desk:
         with closing(await desk.come(desk.hub("hub-1"))) as line:
             assert await line.say(said) == ""
@@ -339,7 +340,7 @@ async def test_trouble_of_the_bridge_ends_one_connection(
 
 
 async def test_who_proves_nothing_makes_room_and_does_not_last(tmp_path: Path) -> None:
-    """hubsport, law 2"""
+    """port, law 1"""
     async with serving(tmp_path, unproven_max=3) as desk:
         with closing(await desk.come(desk.hub("hub-1"))) as line:
             assert await line.say() == "hub-1 speak"
@@ -357,7 +358,7 @@ async def test_who_proves_nothing_makes_room_and_does_not_last(tmp_path: Path) -
 
 
 async def test_a_handshake_has_an_end(tmp_path: Path) -> None:
-    """hubsport, law 2"""
+    """port, law 1"""
     async with serving(tmp_path, handshake_seconds=0.05) as desk:
         reader, writer = await asyncio.open_connection("127.0.0.1", desk.port.port)
         with closing(Line(reader, writer)) as line:
@@ -389,7 +390,7 @@ async def test_a_renewed_certificate_is_for_those_who_come_then(tmp_path: Path) 
                 assert ssl.cert_time_to_seconds(shown["notAfter"]) == newer.expires
             assert await line.say() == "hub-1 speak"
         name = TlsName(SITE, TlsRole.BRIDGE, "bridge-2")
-        second = load_identity(SITE, "bridge-2", files(tmp_path / "second", name))
+        second = load_identity(SITE, TlsRole.BRIDGE, "bridge-2", files(tmp_path / "second", name))
         with pytest.raises(ConfigError, match="same name"):
             desk.port.renew(second)
 
@@ -416,7 +417,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     """identity, laws 1 and 5"""
     name = TlsName(SITE, TlsRole.BRIDGE, "bridge-1")
     own = files(tmp_path / "own", name)
-    assert load_identity(SITE, "bridge-1", own).expires == ENDS
+    assert load_identity(SITE, TlsRole.BRIDGE, "bridge-1", own).expires == ENDS
     other = files(tmp_path / "other", name)
     as_hub = files(tmp_path / "hub", hub("bridge-1"))
     false = files(tmp_path / "false", name, OTHER_AUTHORITY)
@@ -431,9 +432,9 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     own.certificate.chmod(0o600)
     for part, mixed in wrong.items():
         with pytest.raises(ConfigError, match=part):
-            load_identity(SITE, "bridge-1", mixed)
+            load_identity(SITE, TlsRole.BRIDGE, "bridge-1", mixed)
     own.key.chmod(0o644)
     with pytest.raises(ConfigError, match="others may use it"):
-        load_identity(SITE, "bridge-1", own)
+        load_identity(SITE, TlsRole.BRIDGE, "bridge-1", own)
     with pytest.raises(ConfigError, match="no name"):
-        load_identity(SITE, "Bridge", own)
+        load_identity(SITE, TlsRole.BRIDGE, "Bridge", own)

@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbridge.rules.kept import Gap, Span
-from hubbridge.rules.peers import Ends
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Batch
 from hubbridge.store.records import RELEASE_RECORDS, Durable, Offer, Read, Resume
 from hubbridge.store.store import Store
 from hubbridge.store.writer import Writer
+from hubcore.bridge.ends import Ends
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord, chain_hash
 

@@ -491,6 +491,7 @@ def _clone(folder: Path, git: bool = True) -> Path:
         "hubgateway",
         "hublocal",
         "hubterm",
+        "hubtls",
         "hubupdate",
     )
     for name in ("systemd", "config", ".ci", *packages):

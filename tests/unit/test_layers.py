@@ -35,6 +35,7 @@ TOPS = (
     "hubgateway",
     "hublocal",
     "hubterm",
+    "hubtls",
     "hubupdate",
     "hubsim",
 )
@@ -354,31 +355,31 @@ ROOMS: dict[str, Room] = {
     ),
     "hubbridge.__init__": _room("", "", PURE),
     "hubbridge.config": _room(
-        "hubbridge.port.identity hubbridge.rules.room hubcore.errors", "msgspec", WORLDLY
+        "hubbridge.rules.room hubtls.identity hubcore.errors", "msgspec", WORLDLY
     ),
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
-    "hubbridge.app": _room("hubbridge hubcore", ""),
+    "hubbridge.app": _room("hubbridge hubtls hubcore", ""),
     "hubbridge.hubs": _room(
-        "hubbridge.hubs hubbridge.port.hubsport hubbridge.rules hubbridge.store.records hubcore",
+        "hubbridge.hubs hubbridge.port.hubsport hubbridge.rules hubbridge.store.records "
+        "hubtls.line hubcore",
         "",
     ),
     "hubbridge.hubs.mandates": _room("hubcore", "", PURE),
     "hubbridge.hubs.state": _room("hubcore", "", PURE),
-    "hubbridge.keys": _room("hubcore", "cryptography", WORLDLY),
     "hubbridge.told": _room("hubcore", "", PURE),
-    "hubbridge.port": _room(
-        "hubbridge.port hubbridge.keys hubbridge.rules hubcore", "cryptography"
-    ),
-    "hubbridge.rules": _room("hubbridge.rules hubcore", "", PURE),
+    "hubbridge.port": _room("hubbridge.port hubbridge.rules hubtls hubcore", ""),
+    "hubbridge.rules": _room("hubbridge.rules hubtls.peers hubcore", "", PURE),
     "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
     "hubbridge.rules.papers": _room("hubcore", "", PURE),
-    "hubbridge.rules.peers": _room("hubcore.codec.tls hubcore.errors", "cryptography", PURE),
+    "hubbridge.rules.peers": _room("hubcore.bridge.ends hubtls.peers", "", PURE),
     "hubbridge.rules.room": _room("", "", PURE),
     "hubbridge.rules.turns": _room("", "", PURE),
     "hubbridge.siteorders": _room("hubbridge.rules hubcore", ""),
     "hubbridge.store": _room("hubbridge.store hubbridge.rules hubcore", ""),
     "hubbridge.store.jobs": _room(
-        "hubbridge.store.rows hubbridge.rules hubcore.errors hubcore.evidence.records", ""
+        "hubbridge.store.rows hubbridge.rules hubcore.bridge.ends hubcore.errors "
+        "hubcore.evidence.records",
+        "",
     ),
     "hubbridge.store.records": _room("hubbridge.store hubbridge.rules hubcore", ""),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
@@ -397,6 +398,9 @@ ROOMS: dict[str, Room] = {
     "hubgateway.rules.presence": _room("hubgateway.rules.lanes hubcore", "", PURE),
     "hubgateway.rules.promises": _room("hubcore", "", PURE),
     "hubgateway.rules.zap": _room("hubgateway.rules.names", "", PURE),
+    "hubtls": _room("hubtls hubcore", "cryptography", frozenset({"sqlite3", "subprocess"})),
+    "hubtls.peers": _room("hubcore.codec.tls hubcore.errors", "cryptography", PURE),
+    "hubtls.keys": _room("hubcore", "cryptography", WORLDLY),
     "hubupdate": _room("hubupdate hubcore", "tuf"),
     "hubupdate.publish": _room("hubupdate hubcore hubterm", "tuf securesystemslib cryptography"),
     "hubupdate.carrier": _room("hubcore.errors", "", PURE),
@@ -668,6 +672,7 @@ def _files() -> list[tuple[str, Path]]:
         (ROOT, "hubgateway"),
         (ROOT, "hublocal"),
         (ROOT, "hubterm"),
+        (ROOT, "hubtls"),
         (ROOT, "hubupdate"),
         (ROOT / "hardware-sim", "hubsim"),
     ):
@@ -710,7 +715,7 @@ def test_a_line_holds_one_thought() -> None:
         for path in sorted(folder.rglob("*.py"))
         for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert len(folders) == 12
+    assert len(folders) == 13
     assert wrong == []
 
 
@@ -1081,6 +1086,7 @@ DISTRIBUTIONS = {
         "hubgateway",
         "hublocal",
         "hubterm",
+        "hubtls",
         "hubupdate",
     ),
     "hardware-sim": ("hubsim",),

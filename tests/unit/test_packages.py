@@ -56,6 +56,7 @@ BUILD_PARTS = (
     "hubgateway",
     "hublocal",
     "hubterm",
+    "hubtls",
     "hubupdate",
     "hardware-sim",
 )

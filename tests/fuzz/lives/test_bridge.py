@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbridge.port.identity import IdentityFiles
 from hubcore.backend.uplink.from_backend import Held, Pong
 from hubcore.backend.uplink.from_hub import Evidence, Ping
 from hubcore.bridge import codec
@@ -28,6 +27,7 @@ from hubcore.bridge.from_hub import HubHello
 from hubcore.bridge.words import FIRST_BYTES, FROM_HUB_BYTES
 from hubcore.errors import FrameError
 from hubcore.evidence.records import GENESIS, follows
+from hubtls.identity import IdentityFiles
 from tests.fakes.bridgedhub import BridgedHub, bridge_config, head_of, hub_files, make_log
 from tests.fuzz.bytes.test_bridge_bytes import cut, near
 from tests.fuzz.common import effort, some, spoiled
@@ -111,7 +111,7 @@ async def all_said(hub: BridgedHub) -> list[FromBridge]:
 def test_a_hub_that_says_anything_leaves_one_chain_and_the_others_theirs(
     data: st.DataObject, hubs: dict[str, IdentityFiles]
 ) -> None:
-    """hubs.talk, laws 1 to 3, 5 and 6; port, law 5"""
+    """hubs.talk, laws 1 to 3, 5 and 6; port, law 2"""
     told = head_of(data.draw(some([LOG, LOG, OTHER_LOG, []])))
     hello = replace(
         HELLO, durable=0, durable_hash=GENESIS, last_record=told.number, head_hash=told.hash

@@ -1,4 +1,4 @@
-"""The keys of a bridge beside its TLS identity, and the documents that people hand it in files.
+"""Keys and documents that people hand a program in files.
 
 Laws:
 1. A private key that others may use refuses the start.
@@ -27,13 +27,13 @@ def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Read a P-256 key in PEM (law 1). Raise ConfigError."""
     text = read_file(path, KEY_BYTES_MAX)
     if stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO:
-        raise ConfigError(f"hubbridge: {path}: others may use it: chmod o= {path}")
+        raise ConfigError(f"{path}: others may use it: chmod o= {path}")
     try:
         key = load_pem_private_key(text, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"hubbridge: {path} is no private key in PEM: {error}") from error
+        raise ConfigError(f"{path} is no private key in PEM: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError(f"hubbridge: {path} is no private key on the curve P-256")
+        raise ConfigError(f"{path} is no private key on the curve P-256")
     return key
 
 
@@ -48,7 +48,7 @@ def read_issuer(path: Path) -> VerifyKey:
         return cose.read_key(cbor.decode(read_file(path, ISSUER_BYTES_MAX)))
     except PeerError as error:
         raise ConfigError(
-            f"hubbridge: {path}: expected the issuer's public COSE_Key, raw CBOR: {error}"
+            f"{path}: expected the issuer's public COSE_Key, raw CBOR: {error}"
         ) from error
 
 
@@ -63,7 +63,7 @@ def read_file(path: Path, most: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise ConfigError(f"hubbridge: {path}: {error.strerror}") from error
+        raise ConfigError(f"{path}: {error.strerror}") from error
     if len(data) > most:
-        raise ConfigError(f"hubbridge: {path}: it has more than {most} bytes")
+        raise ConfigError(f"{path}: it has more than {most} bytes")
     return data
