@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from hubbridge.port.identity import IdentityFiles
 from hubcore.bridge.frames import frame
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
@@ -20,6 +19,7 @@ from hubcore.ports.bridge import LineFault
 from hubd.adapters.bridge.faults import fault_of
 from hubd.adapters.bridge.line import Endpoint, TlsBridgeLine
 from hubsim.site.documents import make_key
+from hubtls.identity import IdentityFiles
 from tests.fakes.bridgedhub import AUTHORITY, BEGINS, BRIDGE, SITE, tls_files
 from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_bridge import TIMES, bridge_at, bridge_config, context_of, hub_at, until

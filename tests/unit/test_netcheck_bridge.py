@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from hubbridge.app import open_bridge, read_files
-from hubbridge.port.identity import IdentityFiles
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.codec.tlsauthority import Authority, begin_authority
 from hubcore.ports.bridge import LineFault
@@ -24,6 +23,7 @@ from hubsim import site as sites
 from hubsim.site import DeskDoor
 from hubsim.site.documents import make_key
 from hubterm.exits import NO
+from hubtls.identity import IdentityFiles
 from tests.fakes.bridgedhub import AUTHORITY, BEGINS, BRIDGE, ENDS, SITE, bridge_config, tls_files
 from tests.unit.test_netcheck import run
 
