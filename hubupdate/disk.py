@@ -27,6 +27,8 @@ from hubcore.update.statefile import STATE_BYTES_MAX, read_state, write_state
 
 STATE_FILE = "state"
 BEFORE_FILE = "before"
+FLOOR_FILE = "floor"
+_FLOOR_DIGITS = 13
 LINK = "current"
 LOCK_FILE = "lock"
 IMAGE_SUFFIX = ".squashfs"
@@ -80,6 +82,19 @@ class Disk:
     def keep_before(self, seen: frozenset[Seen]) -> None:
         """Write what is there before the switch. Raise StoreError."""
         self._replace(BEFORE_FILE, write_seen(seen), "what was there before")
+
+    def floor(self) -> int:
+        """Read the newest signed moment, in Unix seconds; 0, if none can be read."""
+        try:
+            with open(self._folder / FLOOR_FILE, "rb") as file:
+                data = file.read(_FLOOR_DIGITS + 1)
+        except OSError:
+            return 0
+        return int(data) if len(data) <= _FLOOR_DIGITS and data.isdigit() else 0
+
+    def keep_floor(self, moment: int) -> None:
+        """Write the newest signed moment. Raise StoreError."""
+        self._replace(FLOOR_FILE, str(moment).encode("ascii"), "the newest signed moment")
 
     def linked(self) -> Slot | None:
         """Return the slot to which the link points; None for none. Raise StoreError."""

@@ -8,6 +8,8 @@ Laws:
 4. An update before its switch is given up when the plan holds it, or names another image.
 5. A person's return to the version before waits for rest at the doors, and for no plan and no time.
 6. A carrier, a list or a disk that fails ends the step, never the state.
+7. The newest moment that a proven plan was signed at is kept: a clock before it is wrong.
+8. A hub has windows of its own, beside the plan's: it switches inside both.
 """
 
 from __future__ import annotations
@@ -16,22 +18,19 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import assert_never
 
-from hubcore.calendar.schedule import WallTime
+from hubcore.calendar.schedule import Rule, WallTime
 from hubcore.errors import ExpiredError, HubError, StoreError
 from hubcore.ports.clock import Clock
 from hubcore.update.belief import belief
 from hubcore.update.director import CLOCK_SECONDS, Word, may_fetch, may_switch
 from hubcore.update.health import Trial, Verdict, look
 from hubcore.update.image import Image
+from hubcore.update.pauses import Outcome
 from hubcore.update.plan import Plan
 from hubcore.update.slots import Duty, Event, Refusal, Slots, begin, take
 from hubupdate.disk import Disk
 from hubupdate.hub import Hub
 from hubupdate.trust import Trust
-
-Outcome = Event | Word | Refusal | Verdict | None
-"""What came of a step; None where there is no plan."""
-
 
 _ENDINGS = {
     Verdict.WELL: Event.FOUND_WELL,
@@ -47,6 +46,8 @@ class Place:
     hub: str
     channel: str
     zone: tzinfo
+    windows: tuple[Rule, ...] = ()
+    """When this hub may switch, by the wall clock at the door; none: whenever the plan says."""
 
 
 class Duties:
@@ -59,6 +60,10 @@ class Duties:
         self._clock = clock
         self._place = place
         self._trial: Trial | None = None
+        self.looked_at: float | None = None
+        """When both repositories agreed last, in Unix seconds."""
+        self.withdrawn: bool | None = None
+        """Whether the version that runs is off the list of images; None: not known."""
 
     def step(self) -> Outcome:
         """Do what is to be done now. Raise TrustError, LinkError, StoreError."""
@@ -85,11 +90,16 @@ class Duties:
     def _plan(self) -> Plan | None:
         """Return the plan of now. Raise TrustError, LinkError, StoreError."""
         at = self._clock.wall()
+        floor = self._disk.floor()
         plan = self._trust.plan_of(
-            self._place.channel, belief(self._clock.state(), at, signed_floor=0)
+            self._place.channel, belief(self._clock.state(), at + CLOCK_SECONDS, floor)
         )
+        self.withdrawn = self._trust.is_withdrawn(self._disk.state().running)
         if plan is not None and plan.issued > at + CLOCK_SECONDS:
             raise ExpiredError("the director's plan was signed later than this hub's clock says")
+        if plan is not None and plan.issued > floor:
+            self._disk.keep_floor(plan.issued)
+        self.looked_at = at
         return plan
 
     def _begin(self, slots: Slots) -> Outcome:
@@ -137,7 +147,14 @@ class Duties:
         if plan is None or plan.image.digest != image.digest:
             return None
         at = self._clock.wall()
-        return may_switch(plan, self._place.hub, at, WallTime.at(at, self._place.zone))
+        wall = WallTime.at(at, self._place.zone)
+        windows = self._place.windows
+        if windows and not any(rule.holds(wall.day, wall.minute) for rule in windows):
+            return Word.HELD if self._holds(plan) else Word.OUTSIDE_WINDOW
+        return may_switch(plan, self._place.hub, at, wall)
+
+    def _holds(self, plan: Plan) -> bool:
+        return may_fetch(plan, self._place.hub, self._clock.wall()) is Word.HELD
 
     def _switch(self, slots: Slots) -> Outcome:
         self._disk.point(slots.well.other)
@@ -147,7 +164,7 @@ class Duties:
     def _watch(self, slots: Slots) -> Outcome:
         now = self._clock.monotonic()
         trial = self._trial or Trial(began=now, unseen=self._disk.before())
-        self._trial = look(trial, self._hub.look(), now)
+        self._trial = look(trial, self._hub.look(slots.well.other), now)
         verdict = self._trial.verdict
         if verdict is Verdict.GOES_ON:
             return verdict

@@ -30,5 +30,5 @@ class Hub(Protocol):
     def seen(self) -> frozenset[Seen]:
         """Return who is there now."""
 
-    def look(self) -> Look:
-        """Return what is right, and who is there, now."""
+    def look(self, slot: Slot) -> Look:
+        """Return what is right of this slot's hubd, and who is there, now."""

@@ -64,6 +64,15 @@ class Trust:
         self._kept = kept
         self._roots = roots
         self._fetcher = fetcher
+        self._images: Updater | None = None
+
+    def is_withdrawn(self, image: Image) -> bool | None:
+        """Tell whether the newest list of images does not have this one; None: not known."""
+        if self._images is None:
+            return None
+        with _told(Repository.IMAGES):
+            listed = self._images.get_targetinfo(image.name)
+        return listed is None or _digest_of(listed) != image.digest
 
     def plan_of(self, channel: str, belief: Belief) -> Plan | None:
         """Return the channel's plan, whose image both repositories name; None for no plan.
@@ -80,6 +89,7 @@ class Trust:
             plan = self._plan(listed)
         with _told(Repository.IMAGES):
             images = self._refreshed(Repository.IMAGES)
+            self._images = images
             _agree(plan.image, images.get_targetinfo(plan.image.name))
         return plan
 

@@ -402,6 +402,12 @@ ROOMS: dict[str, Room] = {
     "hubtls.peers": _room("hubcore.codec.tls hubcore.errors", "cryptography", PURE),
     "hubtls.keys": _room("hubcore", "cryptography", WORLDLY),
     "hubupdate": _room("hubupdate hubcore", "tuf"),
+    "hubupdate.config": _room(
+        "hubupdate.carrier hubupdate.folder hubupdate.trust hubupdate.web hubcore", "msgspec"
+    ),
+    "hubupdate.running": _room("hubupdate hubcore", ""),
+    "hubupdate.running.service": _room("hubupdate hubcore", "", WORLDLY),
+    "hubupdate.web": _room("hubupdate.carrier hubcore", ""),
     "hubupdate.publish": _room("hubupdate hubcore hubterm", "tuf securesystemslib cryptography"),
     "hubupdate.carrier": _room("hubcore.errors", "", PURE),
     "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),

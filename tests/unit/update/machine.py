@@ -11,9 +11,10 @@ from pathlib import Path
 
 from hubcore.update.health import TRIAL_SECONDS, Look, Peer, Required, Seen, Verdict
 from hubcore.update.image import Image
+from hubcore.update.pauses import Outcome
 from hubcore.update.slots import Phase, Slot, Slots
 from hubupdate.disk import Disk
-from hubupdate.duties import Duties, Outcome, Place
+from hubupdate.duties import Duties, Place
 from tests.fakes.clock import FakeClock
 from tests.unit.update.site import BYTES, CHANNEL, Site
 
@@ -60,8 +61,8 @@ class FakeHub:
     def seen(self) -> frozenset[Seen]:
         return self.there
 
-    def look(self) -> Look:
-        if self.running is None:
+    def look(self, slot: Slot) -> Look:
+        if self.running is not slot:
             return Look(frozenset(), frozenset())
         return Look(self.right, self.there)
 
