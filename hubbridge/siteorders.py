@@ -8,6 +8,7 @@ Laws:
    the key is here; else the site's people see that this hub has not answered.
 4. What a hub has answered is its own word, and shown as that. Nothing is ended by it.
 5. A hub that does not hear keeps nobody waiting: saying never waits.
+6. A guest's grant is signed with the order that lets him in, and below the ceiling of the mandate.
 """
 
 from __future__ import annotations
@@ -18,20 +19,43 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hubbridge.rules.papers import Paper, Papers
-from hubcore.access.words import HubName
+from hubcore.access.grant import Access, Grant, issue_grant
+from hubcore.access.words import Action, HubName
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import ID_BYTES, OrderOutcome
+from hubcore.bridge.guests import GUEST, check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.siteorder import (
     TAKE_SECONDS_MAX,
+    AdmittedGuest,
+    GuestAdmitted,
     Ordered,
     SiteOrder,
     issue_site_order,
     prove_site_order,
 )
-from hubcore.codec.cose import SigningKey
+from hubcore.codec import cose
+from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import ConfigError, ProofError
 from hubcore.ports.clock import Clock
+
+_NO_KEY = "this bridge has no key for orders: sign the order in the office"
+GUEST_RIGHTS = (1 << (Action.OPEN - 1)) | (1 << (Action.QUERY - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class GuestAsked:
+    """Whom the site lets in: `name` without blanks, the key of his phone, where, when, how often.
+
+    Times in Unix seconds; `uses` None: as often as he likes.
+    """
+
+    name: str
+    key: VerifyKey
+    access_points: tuple[int, ...]
+    not_before: int
+    expires: int
+    uses: int | None = None
 
 
 class PaperFile(Protocol):
@@ -59,6 +83,12 @@ class GivesOrders(Protocol):
 
         Raise StoreError when it cannot be kept, ConfigError without a key, ProofError for an order
         that no hub would take.
+        """
+
+    async def admit(self, guest: GuestAsked, by: str) -> tuple[SiteOrder, bytes]:
+        """Let a guest in; return the order, and the grant that his phone needs. Raise as `give`.
+
+        End it with `give` of a `GuestAdmitted` without a guest.
         """
 
     def shown(self) -> Sequence[ShownPaper]:
@@ -107,6 +137,32 @@ class SiteOrderDesk:
         async with self._turn:
             return await self._give(what, by, hub)
 
+    async def admit(self, guest: GuestAsked, by: str) -> tuple[SiteOrder, bytes]:
+        """See `GivesOrders.admit`."""
+        if self._key is None:
+            raise ConfigError(_NO_KEY)
+        mandate = self._mandate()
+        if mandate is None:
+            raise ProofError("this bridge knows no mandate for the site's orders")
+        grant_id = self._make_id(ID_BYTES)
+        entries = [Access(point, GUEST_RIGHTS, ()) for point in guest.access_points]
+        grant = Grant(
+            site=self._site,
+            credential=f"{GUEST}{guest.name}",
+            not_before=guest.not_before,
+            expires=guest.expires,
+            grant_id=grant_id,
+            key=guest.key,
+            access=tuple(entries),
+            uses=guest.uses,
+            of_site=True,
+        )
+        document = issue_grant(self._key, grant, cose.write_key(guest.key.public))
+        proven = prove_guest(document, self._site, self._key.verify_key)
+        check_ceiling(proven, mandate.guests)
+        what = GuestAdmitted(grant_id, AdmittedGuest(proven, document))
+        return await self.give(what, by), document
+
     async def give_signed(self, document: bytes, hub: str | None = None) -> SiteOrder:
         """Take an order that the office has signed, for one hub or for all.
 
@@ -149,7 +205,7 @@ class SiteOrderDesk:
 
     async def _give(self, what: Ordered, by: str, hub: str | None) -> SiteOrder:
         if self._key is None:
-            raise ConfigError("this bridge has no key for orders: sign the order in the office")
+            raise ConfigError(_NO_KEY)
         issued_ms = self._papers.next_moment(int(1000 * self._clock.wall()))
         order = SiteOrder(
             id=self._make_id(ID_BYTES),

@@ -110,7 +110,16 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
     movers = parts.make_movers(devices.supervisor)
     doors = make_doors(config, keys, movers.doors, policy, stores, heard, evidence)
     phones = make_phones(
-        config, keys, parts.radio, doors.unlock, policy, found, stores, doors.traces, evidence
+        config,
+        keys,
+        parts.radio,
+        doors.unlock,
+        policy,
+        found,
+        stores,
+        doors.traces,
+        doors.site_in_force.guest_keys,
+        evidence,
     )
     readers = make_readers(config, keys, parts, policy, doors, evidence)
     intake = make_policy_intake(

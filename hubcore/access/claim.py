@@ -50,7 +50,7 @@ class Claim:
     have come. `intent`: the holder said so to the phone at this door. `duress`: the holder is
     threatened and says so, in a way that nobody who stands there sees. `uses`: how often the grant
     lets its holder in, None without end. `reader`: the id of the reader that read a card, None for
-    a phone, which needs none.
+    a phone, which needs none. `of_site`: the site's own key has signed the grant.
     """
 
     credential: str
@@ -67,6 +67,7 @@ class Claim:
     duress: bool = False
     uses: int | None = None
     reader: str | None = None
+    of_site: bool = False
 
     @property
     def factors(self) -> Factor:
@@ -100,6 +101,7 @@ class Claim:
             arrived=arrived,
             intent=strength is Strength.FULL and key_asks(entry),
             uses=grant.uses,
+            of_site=grant.of_site,
         )
 
     @classmethod

@@ -41,7 +41,8 @@ class Facts:
     `passed_back` is what its passback rule says. `without_time`: a grant without a schedule is
     believed while the clock is not. `offline_too_long`: the backend has been away for longer than
     this door allows. `grant_seconds_max` is the hub's own ceiling on a grant's life. `used`: how
-    many uses of the grant other operations have spent here.
+    many uses of the grant other operations have spent here. `guest_ended`: the site itself has
+    signed the grant, and it does not stand (any more).
     """
 
     served: bool
@@ -59,6 +60,7 @@ class Facts:
     zone: tzinfo
     grant_seconds_max: int
     used: int
+    guest_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ def _is_anybody(facts: Facts, claim: Claim, _at: float) -> Denial | None:
 
 
 def _may(facts: Facts, claim: Claim, _at: float) -> Denial | None:
+    if facts.guest_ended:
+        return Denial.NO_GRANT
     if not facts.served or claim.entry is None or not _has_right(claim.entry, claim.action):
         return Denial.NO_GRANT
     if facts.fresh and claim.strength is Strength.SHORT:
@@ -150,7 +154,7 @@ def _without_time(facts: Facts, claim: Claim, at: float) -> Denial | None:
     """Judge a claim while the clock is not believed: `at` is then the latest time that is known."""
     if claim.action is Action.QUERY:
         return None
-    if not facts.without_time or claim.entry is None or claim.entry.rules:
+    if not facts.without_time or claim.of_site or claim.entry is None or claim.entry.rules:
         return Denial.TIME_UNTRUSTED
     if at > claim.expires:
         return Denial.CREDENTIAL_EXPIRED

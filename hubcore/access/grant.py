@@ -6,6 +6,7 @@ Laws:
 3. An access point stands in it at most once.
 4. A number of uses is counted by each hub for itself, over all its access points.
 5. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
+6. Where the site's own key signed it, the grant says so (`hubcore.bridge.guests`).
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Access:
 class Grant:
     """What the issuer grants to the holder of `key`; times in Unix seconds.
 
-    `uses`: how often a hub lets the holder in; None is without end.
+    `uses`: how often a hub lets the holder in; None is without end. `of_site`: not the issuer but
+    the site's own key has signed it.
     """
 
     site: str
@@ -64,6 +66,7 @@ class Grant:
     key: VerifyKey
     access: tuple[Access, ...]
     uses: int | None = None
+    of_site: bool = False
 
 
 def entry_in(access: Iterable[Access], access_point: int) -> Access | None:
@@ -96,8 +99,8 @@ def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
-def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
-    """Verify and read a grant for `site`.
+def read_grant(data: bytes, issuer: VerifyKey, site: str, of_site: bool = False) -> Grant:
+    """Verify and read a grant for `site`; `of_site`: `issuer` is the site's own key.
 
     Raise ProofError for any other document, signer, site or claim.
     """
@@ -119,6 +122,7 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str) -> Grant:
         key=key,
         access=access,
         uses=_uses_of(claims),
+        of_site=of_site,
     )
 
 

@@ -10,9 +10,10 @@ Laws:
 3. The highest version in a place holds, whoever brought it, and ends the key before it. A lower one
    is refused, and so is another one of the same version.
 4. Outside its times a mandate proves nothing.
+5. A mandate for orders may have a ceiling for guests (`hubcore.bridge.guests`); no other has one.
 
 Shape: `{1: site, 2: holder, 3: site, 4: expires, 5: not before, 8: {1: COSE_Key}, -65538: version,
--65539: use}`, signed by the issuer.
+-65539: use}`, with `-65540: ceiling` where there is one, signed by the issuer.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from hubcore.bridge.guests import GuestCeiling, read_ceiling, write_ceiling
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cose, cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
@@ -31,6 +33,7 @@ BRIDGES_MAX = 8
 """Bridges of one site that bear witness."""
 _VERSION = -65538
 _USE = -65539
+_GUESTS = -65540
 _CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CNF, _VERSION, _USE)
 _INT64_MAX = (1 << 63) - 1
 
@@ -48,7 +51,10 @@ class Use(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """`holder` has the key of `key`; the times are Unix seconds, both included."""
+    """`holder` has the key of `key`; the times are Unix seconds, both included.
+
+    `guests` None: the site has no guests.
+    """
 
     site: str
     holder: str
@@ -57,6 +63,7 @@ class Mandate:
     key: VerifyKey
     not_before: int
     expires: int
+    guests: GuestCeiling | None = None
 
     @property
     def place(self) -> tuple[Use, str]:
@@ -80,6 +87,8 @@ def issue_mandate(mandate: Mandate, issuer: SigningKey) -> bytes:
         _VERSION: mandate.version,
         _USE: int(mandate.use),
     }
+    if mandate.guests is not None:
+        claims[_GUESTS] = write_ceiling(mandate.guests)
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
@@ -87,21 +96,25 @@ def prove_mandate(document: bytes, site: str, issuer: VerifyKey) -> Mandate:
     """Read a mandate of this site. Raise ProofError."""
     if len(document) > DOCUMENT_BYTES:
         raise ProofError(f"mandate: more than {DOCUMENT_BYTES} bytes")
-    claims = cwt.read(TYPE, document, issuer, issuer.kid, _CLAIMS)
+    claims = cwt.read(TYPE, document, issuer, issuer.kid, _CLAIMS, (_GUESTS,))
     if cwt.site_of(claims) != site:
         raise ProofError("mandate: it is of another site")
     version = claims[_VERSION]
     if not cwt.is_uint(version) or not 1 <= version <= _INT64_MAX:
         raise ProofError("mandate: its version is no whole number from 1 on")
     not_before, expires = cwt.times_of(claims)
+    use = _use_of(claims[_USE])
+    if _GUESTS in claims and use is not Use.ORDERS:
+        raise ProofError("mandate: only a key for orders has guests")
     return Mandate(
         site=site,
         holder=cwt.name(claims[cwt.SUB], "holder"),
-        use=_use_of(claims[_USE]),
+        use=use,
         version=version,
         key=cose.read_key(cwt.confirmed_key(claims)),
         not_before=not_before,
         expires=expires,
+        guests=read_ceiling(claims[_GUESTS]) if _GUESTS in claims else None,
     )
 
 

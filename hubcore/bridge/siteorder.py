@@ -8,13 +8,15 @@ Laws:
 5. It names who ordered it by an opaque id. Whether he may is the policy's to say, as for an order
    of the backend.
 6. Fire is no order of anybody: it is an input of the hub.
+7. A guest comes by a grant of the same key, below the ceiling of its mandate (`guests`).
 
 Shape: `{1: site, 2: hub or null, 3: site, 4: take until, 7: id, -65538: issued at in ms,
 -65539: by, -65540: what}`, signed by the site's key. What is ordered is one of
 `[1, access point, seconds or null]`, a release;
 `[2, order, access point or null, 1, until]` and `[2, order, access point or null, 0]`, an order for
 doors and its end; `[3, credential, 1, until]` and `[3, credential, 0]`, a credential that is
-disabled, and its end.
+disabled, and its end; `[4, grant id, 1, grant]` and `[4, grant id, 0]`, a guest, until the end of
+his grant, and his end.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from hubcore.access.grant import GRANT_ID_BYTES, Grant
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.precedence import opens as opens_door
 from hubcore.access.words import HubName
@@ -31,10 +34,11 @@ from hubcore.backend.uplink.words import (
     ORDERS_OF_BACKENDS,
     UINT16_MAX,
 )
+from hubcore.bridge.guests import check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cwt
-from hubcore.codec.cose import SigningKey
+from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import ProofError
 
 TYPE = "application/hub-site-order+cwt"
@@ -47,6 +51,8 @@ LIFE_SECONDS_MAX = {
     DoorOrder.LOCKDOWN: 7 * _DAY,
 }
 DISABLED_SECONDS_MAX = 30 * _DAY
+GUEST_UNTIL_SECONDS_MAX = 7 * _DAY
+"""After its issue, so long at the longest until a guest's grant ends."""
 _ISSUED = -65538
 _BY = -65539
 _WHAT = -65540
@@ -54,6 +60,9 @@ _CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.CTI, _ISSUED, _BY, _WHAT)
 _RELEASE = 1
 _DOORS = 2
 _CREDENTIAL = 3
+_GUEST = 4
+OF_PERSONS = (_CREDENTIAL, _GUEST)
+"""The first item of a subject that is about a person."""
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -85,7 +94,28 @@ class CredentialDisabled:
     until: int | None
 
 
-Ordered = SiteRelease | DoorsOrder | CredentialDisabled
+@dataclass(frozen=True, slots=True)
+class AdmittedGuest:
+    """A guest's grant, and the document that proves it."""
+
+    grant: Grant
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GuestAdmitted:
+    """The guest of a grant is let in by it; `guest` None: the end of that."""
+
+    grant_id: bytes
+    guest: AdmittedGuest | None
+
+    @property
+    def until(self) -> int | None:
+        """Until when it stands, in Unix seconds; None: it is an end."""
+        return None if self.guest is None else self.guest.grant.expires
+
+
+Ordered = SiteRelease | DoorsOrder | CredentialDisabled | GuestAdmitted
 Subject = tuple[int, int | str | None, int]
 """What an order is about; of two orders about one subject the newer holds."""
 
@@ -111,6 +141,8 @@ class SiteOrder:
                 return (_DOORS, access_point, int(order))
             case CredentialDisabled(credential):
                 return (_CREDENTIAL, credential, 0)
+            case GuestAdmitted(grant_id):
+                return (_GUEST, grant_id.hex(), 0)
             case _:
                 assert_never(self.what)
 
@@ -124,13 +156,21 @@ class SiteOrder:
                 return opens_door(order) if until is not None else not opens_door(order)
             case CredentialDisabled(_, until):
                 return until is None
+            case GuestAdmitted(_, guest):
+                return guest is not None
             case _:
                 assert_never(self.what)
 
 
 def issue_site_order(order: SiteOrder, site: str, key: SigningKey) -> bytes:
-    """Return the document. Raise ProofError for an order that no hub would take."""
+    """Return the document. Raise ProofError for an order that no hub would take.
+
+    The ceiling of the mandate is not looked at.
+    """
     _check(order)
+    guest = order.what.guest if isinstance(order.what, GuestAdmitted) else None
+    if guest is not None and _read_guest(guest.document, site, key.verify_key) != guest:
+        raise ProofError("site order: a guest's grant is not what its document says")
     claims: dict[int, Any] = {
         cwt.ISS: site,
         cwt.SUB: order.hub,
@@ -161,9 +201,11 @@ def prove_site_order(document: bytes, hub: HubName, mandate: Mandate) -> SiteOrd
         issued_ms=claims[_ISSUED],
         expires_at=claims[cwt.EXP],
         by=claims[_BY],
-        what=_read(claims[_WHAT]),
+        what=_read(claims[_WHAT], mandate),
     )
     _check(order)
+    if isinstance(order.what, GuestAdmitted) and order.what.guest is not None:
+        check_ceiling(order.what.guest.grant, mandate.guests)
     return order
 
 
@@ -175,6 +217,8 @@ def _write(what: Ordered) -> list[Any]:
             return [_DOORS, int(order), access_point, *_standing(until)]
         case CredentialDisabled(credential, until):
             return [_CREDENTIAL, credential, *_standing(until)]
+        case GuestAdmitted(grant_id, guest):
+            return [_GUEST, grant_id, *([0] if guest is None else [1, guest.document])]
         case _:
             assert_never(what)
 
@@ -183,7 +227,11 @@ def _standing(until: int | None) -> list[int]:
     return [0] if until is None else [1, until]
 
 
-def _read(what: Any) -> Ordered:
+def _read_guest(document: bytes, site: str, key: VerifyKey) -> AdmittedGuest:
+    return AdmittedGuest(prove_guest(document, site, key), document)
+
+
+def _read(what: Any, mandate: Mandate) -> Ordered:
     """Read what is ordered; `_check` looks at what is inside."""
     match what:
         case [1, access_point, seconds]:
@@ -196,6 +244,10 @@ def _read(what: Any) -> Ordered:
             return CredentialDisabled(credential, until)
         case [3, credential, 0]:
             return CredentialDisabled(credential, None)
+        case [4, bytes(grant_id), 1, bytes(document)]:
+            return GuestAdmitted(grant_id, _read_guest(document, mandate.site, mandate.key))
+        case [4, bytes(grant_id), 0]:
+            return GuestAdmitted(grant_id, None)
     raise ProofError("site order: it orders nothing that is known")
 
 
@@ -228,8 +280,20 @@ def _check(order: SiteOrder) -> None:
         case CredentialDisabled(credential, until):
             cwt.name(credential, "credential")
             _check_until(until, issued, DISABLED_SECONDS_MAX)
+        case GuestAdmitted(grant_id, guest):
+            _check_guest(grant_id, guest, issued)
         case _:
             assert_never(order.what)
+
+
+def _check_guest(grant_id: bytes, guest: AdmittedGuest | None, issued: int) -> None:
+    if len(grant_id) not in GRANT_ID_BYTES:
+        raise ProofError("site order: a guest's grant has an id of 8..16 bytes")
+    if guest is None:
+        return
+    if guest.grant.grant_id != grant_id:
+        raise ProofError("site order: a guest's grant has another id")
+    _check_until(guest.grant.expires, issued, GUEST_UNTIL_SECONDS_MAX)
 
 
 def _check_uint(what: str, value: object, highest: int, lowest: int = 0) -> None:

@@ -18,7 +18,7 @@ Laws:
 6. The mandate of the key holds when the order was issued, and now.
 7. Memory is bounded: a subject is forgotten once no older order about it can be in time, and what
    is as old as anything forgotten is not taken any more, whatever a clock says later. Disabled
-   credentials leave room for doors.
+   credentials and guests leave room for doors.
 
 Keep what was taken in the record of the order. After a start give it to `took` again, in the order
 of the records.
@@ -32,8 +32,8 @@ from enum import Enum
 
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.siteorder import (
+    OF_PERSONS,
     TAKE_SECONDS_MAX,
-    CredentialDisabled,
     SiteOrder,
     Subject,
 )
@@ -41,7 +41,7 @@ from hubcore.bridge.siteorder import (
 AHEAD_SECONDS = 60
 SUBJECTS_MAX = 512
 CREDENTIALS_MAX = 384
-"""Of them, so many may be credentials."""
+"""Of them, so many may be credentials and guests."""
 
 
 class SiteVerdict(Enum):
@@ -124,11 +124,10 @@ class SiteOrders:
         """Forget what no older order can touch any more; tell whether one more has room."""
         oldest_ms = self._floor_ms - 1000 * TAKE_SECONDS_MAX
         self._forget_before(oldest_ms)
-        if not isinstance(order.what, CredentialDisabled):
-            return len(self._newest) < SUBJECTS_MAX
-        kind = order.subject[0]
-        credentials = sum(subject[0] == kind for subject in self._newest)
-        return credentials < CREDENTIALS_MAX and len(self._newest) < SUBJECTS_MAX
+        persons = sum(subject[0] in OF_PERSONS for subject in self._newest)
+        if order.subject[0] in OF_PERSONS and persons >= CREDENTIALS_MAX:
+            return False
+        return len(self._newest) < SUBJECTS_MAX
 
     def _forget_before(self, oldest_ms: int) -> None:
         old = [taken.issued_ms for taken in self._newest.values() if taken.issued_ms < oldest_ms]

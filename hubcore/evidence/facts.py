@@ -249,7 +249,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OF_KIND: _TEXT,
     Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
-    Fact.ORDER: _TEXT,  # `lockdown`, `fire`, ...; of a site `credential_disabled`, too
+    Fact.ORDER: _TEXT,  # `lockdown`, `fire`, ...; of a site `credential_disabled` and `guest`, too
     Fact.ORDERS: _ID_BYTES,  # all that stand by somebody's word (`carried_orders`)
     Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
@@ -313,6 +313,7 @@ _ORDER = frozenset(
         Fact.ASKER,
         Fact.OP,
         Fact.CREDENTIAL,
+        Fact.GRANT,
         Fact.SITE_ORDERS,
         Fact.VERSION,
         Fact.DOOR,

@@ -21,7 +21,7 @@ Times are monotonic seconds, `wall` Unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, NamedTuple
@@ -64,6 +64,8 @@ WORKING_SECONDS = 3.0
 SESSION_SECONDS = 30.0
 EPOCHS_A_LINK = 2
 FAILURES_A_LINK = 3
+Guests = Callable[[], Mapping[bytes, VerifyKey]]
+"""Returns the grants that the site itself has given: SHA-256 of each, and the key behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class HubSide:
     tickets: TicketTable
     budget: Budget
     chance: Callable[[int], bytes]
+    guests: Guests = dict
 
 
 class HandshakePhase(Enum):
@@ -378,6 +381,7 @@ class Handshake:
             epoch_key=epoch.key,
             epoch_digest=epoch.digest,
             issuer=self._side.issuer,
+            guests=self._side.guests(),
             name=self._side.name,
             decoy=self._side.chance(message.aead.key_bytes),
         )

@@ -54,6 +54,7 @@ class Doors:
     orders: BackendOrders
     technician: TechnicianOrders
     site: OrdersOfSite
+    site_in_force: SiteInForce
     keeper: DoorKeeper
     passback: PassbackReset
     denials: LastDenials
@@ -159,6 +160,7 @@ def make_doors(
             changed=keeper.apply,
         ),
         site=site,
+        site_in_force=site_in_force,
         keeper=keeper,
         passback=PassbackReset(persons, evidence.log, evidence.clock, evidence.tell),
         denials=denials,
@@ -228,6 +230,7 @@ def _make_unlock(
         offline_seconds=heard.seconds,
         mode_at=standing.mode_at,
         disabled_here=site_in_force.is_disabled,
+        is_guest=site_in_force.is_guest,
         on_denied=denials.note,
         followers=followers,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hubcore.access.words import HubName
 from hubcore.codec.cose import Aead, SigningKey
 from hubcore.phone.epochs import EpochRing
-from hubcore.phone.handshake import HubSide
+from hubcore.phone.handshake import Guests, HubSide
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.radio import Radio
@@ -47,6 +47,7 @@ def make_phones(
     found: CarriedFound,
     stores: Stores,
     traces: Traces,
+    guests: Guests,
     evidence: Evidence,
 ) -> Phones:
     """Make the links of phones and the keys of the hub."""
@@ -66,7 +67,7 @@ def make_phones(
         why=found.why,
     )
     links = Links(
-        side=_hub_side(config, keys, ring, tickets),
+        side=_hub_side(config, keys, ring, tickets, guests),
         radio=radio,
         transport=BLE_GATT,
         links_max=config.protocol.links_max,
@@ -95,7 +96,9 @@ def _name(config: Config) -> HubName:
     return HubName(site=config.hub.site, hub=config.hub.id)
 
 
-def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable) -> HubSide:
+def _hub_side(
+    config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTable, guests: Guests
+) -> HubSide:
     """Return what all links share of the handshake."""
     protocol = config.protocol
     budget = Budget(
@@ -113,4 +116,5 @@ def _hub_side(config: Config, keys: HubKeys, ring: EpochRing, tickets: TicketTab
         tickets=tickets,
         budget=budget,
         chance=secrets.token_bytes,
+        guests=guests,
     )

@@ -88,13 +88,14 @@ class Unlock:
         offline_seconds: Callable[[], float] = lambda: 0.0,
         mode_at: Callable[[int], DoorMode] | None = None,
         disabled_here: Callable[[str], bool] = lambda _credential: False,
+        is_guest: Callable[[bytes], bool] = lambda _grant_id: False,
         on_denied: OnDenied = unheard,
         followers: Sequence[Follower] = (),
     ) -> None:
         """`doors` are the movers by door id; `offline_seconds`: how long no backend was there.
 
-        `mode_at` and `disabled_here` are for the `Judge`. `followers` hear what becomes of each
-        operation.
+        `mode_at`, `disabled_here` and `is_guest` are for the `Judge`. `followers` hear what becomes
+        of each operation.
         """
         self._points = rules.points
         self._followers = followers
@@ -109,6 +110,7 @@ class Unlock:
             offline_seconds=offline_seconds,
             mode_at=mode_at,
             disabled_here=disabled_here,
+            is_guest=is_guest,
             used=self._uses.used,
         )
         self._decisions = DecisionLog(log, clock, tell, on_denied)

@@ -9,18 +9,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hubbridge.siteorders import GuestAsked
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
+from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, GuestAdmitted
 from hubcore.phone.messages import Reason
 from hubd.building.topics import OF_BRIDGE
 from hubsim.bridge.running import running_bridge, section
 from hubsim.phone import wallet as wallets
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
+from hubsim.site.documents import make_key
 from hubsim.stage import Stage, free_port
 from hubterm.exits import OK
-from tests.scenario.conftest import FRONT, policy_in_force
+from tests.scenario.conftest import FRONT, policy_in_force, start_again
 from tests.scenario.test_desk import allowed, at_rest, visit
 
 HOUR = 3600
@@ -107,3 +110,36 @@ async def test_a_site_goes_on_without_its_backend(tmp_path: Path) -> None:
             await stage.until(has_all, "the backend has each record once")
         kinds = [one["kind"] for one in await stage.records()]
         assert kinds.count("order") >= 4
+
+
+async def test_a_site_lets_in_a_guest_for_a_day(tmp_path: Path) -> None:
+    port = free_port()
+    async with Stage(
+        tmp_path / "site", [FRONT], person=False, extra_config=section(port), enrols=True
+    ) as stage:
+        site = stage.site
+        key = make_key()
+        ceiling = GuestCeiling(guests=4, seconds=12 * HOUR, uses=None, access_points=(1,))
+        await policy_in_force(stage)
+        async with running_bridge(site, port, ceiling) as bridge:
+            await stage.until(lambda: is_held(stage), "the bridge holds what the hub recorded")
+            await stage.stop("backend")
+            now = int(time.time())
+            asked = GuestAsked("1", key.verify_key, (1,), now, now + HOUR)
+            grant_id, document = await bridge.admit(asked, "hub-1")
+            guest = Wallet(
+                site=site.name,
+                issuer=site.verifier,
+                key=key,
+                grant=document,
+                beacon_key=site.beacon_key,
+            )
+            assert await reason(stage, guest) is Reason.OK
+            assert await reason(stage, guest) is Reason.OK, "by the short path"
+            await stage.kill("hub")
+            await start_again(stage)
+            assert await reason(stage, guest) is Reason.OK
+            await bridge.order(GuestAdmitted(grant_id, None), "hub-1")
+            assert await reason(stage, guest) is Reason.NO_RIGHT, "by the short path"
+            report = await visit(stage, guest)
+            assert not allowed(report), "his grant is nobody's any more"

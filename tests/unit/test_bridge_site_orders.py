@@ -17,6 +17,7 @@ from hubbridge.rules.papers import ORDERS_MAX, Paper, Papers
 from hubbridge.siteorders import SiteOrderDesk
 from hubcore.access.precedence import DoorMode, DoorOrder
 from hubcore.backend.uplink.words import OrderOutcome
+from hubcore.bridge.guests import GuestCeiling
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.siteorder import (
     TAKE_SECONDS_MAX,
@@ -44,6 +45,7 @@ class Bench:
     hub: Site = field(default_factory=Site)
     is_up: bool = True
     has_key: bool = True
+    guests: GuestCeiling | None = None
     failing: StoreError | None = None
     written: Sequence[Paper] = ()
     said: list[bytes] = field(default_factory=list)
@@ -70,7 +72,9 @@ class Bench:
 
     def desk_mandate(self) -> Mandate:
         key = KEYS[1].verify_key
-        return Mandate("site-1", "office", Use.ORDERS, 1, key, NOW - DAY, NOW + 90 * DAY)
+        return Mandate(
+            "site-1", "office", Use.ORDERS, 1, key, NOW - DAY, NOW + 90 * DAY, self.guests
+        )
 
     def _make_id(self, size: int) -> bytes:
         self.numbers += 1

@@ -19,6 +19,7 @@ from hubcore.backend.uplink.from_backend import Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted, Telemetry
 from hubcore.bridge import codec
 from hubcore.bridge.frames import Frames
+from hubcore.bridge.guests import read_ceiling
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.bridge.siteorder import prove_site_order
@@ -57,6 +58,7 @@ def mandate(use: Use) -> Mandate:
         key=key(GIVEN["keys"][use.name.lower()]),
         not_before=GIVEN["not_before"],
         expires=GIVEN["expires"],
+        guests=read_ceiling(GIVEN["guests"]) if use is Use.ORDERS else None,
     )
 
 

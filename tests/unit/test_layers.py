@@ -415,7 +415,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.turns": _room("hubupdate.carrier hubcore.errors", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
-    "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubcore"),
+    "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""

@@ -103,6 +103,7 @@ class Site(Doors):
             persons=Persons(self.clock),
             mode_at=self.standing.mode_at,
             disabled_here=self.in_force.is_disabled,
+            is_guest=self.in_force.is_guest,
         )
         digests = [digest_of_site(stored.body) for stored in self.log.stored]
         known = [digest for digest in digests if digest is not None]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hubcore.access.grant import Access, Grant, issue_grant
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.bridge import codec
@@ -24,11 +25,14 @@ from hubcore.bridge.from_bridge import (
     Witnessed,
 )
 from hubcore.bridge.from_hub import HubHello
+from hubcore.bridge.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.bridge.siteorder import (
+    AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,
+    GuestAdmitted,
     Ordered,
     SiteOrder,
     SiteRelease,
@@ -63,14 +67,43 @@ HELLO = HubHello(
 WELCOME = BridgeWelcome(1, "bridge-1", SITE, 1000 * NOW, 12, HEAD.hash, 30)
 
 ISSUER = "issuer"
-SIGNERS = {Use.ORDERS: "phone", Use.RECEIPTS: "hub", Use.TESTIMONY: "hub_b"}
+ORDERS_KEY = "phone"
+SIGNERS = {Use.ORDERS: ORDERS_KEY, Use.RECEIPTS: "hub", Use.TESTIMONY: "hub_b"}
 """Test keys of `keys.json`, by what they sign here."""
+CEILING = GuestCeiling(guests=3, seconds=DAY, uses=None, access_points=(1, 2))
+"""Of the mandate for orders."""
+
+
+def guest(point: int = 1, hours: int = 8, credential: str = "guest.7") -> AdmittedGuest:
+    """Return a guest's grant by the site's key; his phone has the test key `hub_b`."""
+    phone = world.signer("hub_b")
+    grant = Grant(
+        site=SITE,
+        credential=credential,
+        not_before=NOW,
+        expires=NOW + 3600 * hours,
+        grant_id=bytes(range(8)),
+        key=phone.verify_key,
+        access=(Access(point, world.OPEN_AND_QUERY, ()),),
+        uses=4,
+        of_site=True,
+    )
+    return AdmittedGuest(grant, issue_grant(world.signer(ORDERS_KEY), grant, phone.cose_key))
+
+
+def admitted(guest: AdmittedGuest) -> GuestAdmitted:
+    """Return what lets a guest in."""
+    return GuestAdmitted(guest.grant.grant_id, guest)
+
+
 WHATS: dict[str, tuple[Ordered, str | None]] = {
     "release": (SiteRelease(1, 5), "hub-1"),
     "lockdown of all doors": (DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + DAY), None),
     "end of a lockdown": (DoorsOrder(DoorOrder.LOCKDOWN, None, None), None),
     "hold open": (DoorsOrder(DoorOrder.HOLD_OPEN, 1, NOW + 3600), "hub-1"),
     "credential disabled": (CredentialDisabled(world.CREDENTIAL, NOW + DAY), None),
+    "guest": (admitted(guest()), None),
+    "end of a guest": (GuestAdmitted(bytes(range(8)), None), None),
 }
 
 
@@ -84,6 +117,7 @@ def mandate(use: Use) -> Mandate:
         key=world.signer(SIGNERS[use]).verify_key,
         not_before=NOW - DAY,
         expires=NOW + 90 * DAY,
+        guests=CEILING if use is Use.ORDERS else None,
     )
 
 
@@ -101,6 +135,10 @@ def documents() -> Iterator[Json]:
     typ = "application/hub-mandate+cwt"
     yield _wrong("mandate", "a use of none", _changed(good, typ, issuer, -65539, 4))
     yield _wrong("mandate", "version 0", _changed(good, typ, issuer, -65538, 0))
+    yield _wrong("mandate", "65 guests", _changed(good, typ, issuer, -65540, [65, DAY, None, [1]]))
+    other = issue_mandate(mandate(Use.RECEIPTS), issuer)
+    ceiling = write_ceiling(CEILING)
+    yield _wrong("mandate", "guests by receipts", _changed(other, typ, issuer, -65540, ceiling))
     stranger = world.signer("stranger")
     yield _wrong("mandate", "by a stranger", issue_mandate(mandate(Use.ORDERS), stranger))
     for kind, use in ((HeadKind.RECEIPT, Use.RECEIPTS), (HeadKind.TESTIMONY, Use.TESTIMONY)):
@@ -140,12 +178,20 @@ def _orders() -> Iterator[Json]:
         "to be taken for 601 s": (cwt.EXP, NOW + 601),
         "an id of 15 bytes": (cwt.CTI, bytes(15)),
         "escapes for a terminal": (-65539, "\x1b[2J"),
+        "a guest where the mandate allows none": (-65540, _write_guest(guest(point=3))),
+        "a guest for 25 h": (-65540, _write_guest(guest(hours=25))),
+        "a guest with somebody's credential": (-65540, _write_guest(guest(credential="c0ffee"))),
+        "a guest under another id": (-65540, [4, bytes(8), 1, guest().document]),
     }
     for why, (label, value) in wrong.items():
         yield _wrong("site-order", why, _changed(good, typ, key, label, value))
     bridge = world.signer(SIGNERS[Use.TESTIMONY])
     forged = issue_site_order(order(*WHATS["release"]), SITE, bridge)
     yield _wrong("site-order", "by the bridge's key", forged)
+
+
+def _write_guest(guest: AdmittedGuest) -> list[object]:
+    return [4, guest.grant.grant_id, 1, guest.document]
 
 
 def _changed(data: bytes, typ: str, key: SigningKey, label: int, value: object) -> bytes:
@@ -174,6 +220,7 @@ def given() -> Json:
         "keys": {use: _cose_key(name) for use, name in keys.items()},
         "not_before": NOW - DAY,
         "expires": NOW + 90 * DAY,
+        "guests": write_ceiling(CEILING),
         "holders": {"orders": "office", "receipts": "office", "testimony": "bridge-1"},
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from hubcore.bridge.guests import GuestCeiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
@@ -30,9 +31,17 @@ KEYS = ((Use.ORDERS, ORDERS_KEY), (Use.TESTIMONY, TESTIMONY_KEY))
 
 
 def make_bridge(
-    site: Site, bridge: str, days: float = HUB_DAYS, listen: str = "127.0.0.1", port: int = 7715
+    site: Site,
+    bridge: str,
+    days: float = HUB_DAYS,
+    listen: str = "127.0.0.1",
+    port: int = 7715,
+    guests: GuestCeiling | None = None,
 ) -> Path:
-    """Make what a bridge begins with; return its folder. Raise ValueError for no name."""
+    """Make what a bridge begins with; return its folder. Raise ValueError for no name.
+
+    `guests` None: the site may let in no guests.
+    """
     check_id("bridge", bridge)
     folder = site.path / "bridges" / bridge
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -52,6 +61,7 @@ def make_bridge(
             key=_key(folder / file).verify_key,
             not_before=validity.not_before,
             expires=validity.expires,
+            guests=guests if use is Use.ORDERS else None,
         )
         write_public(folder / _mandate_file(use), issue_mandate(mandate, site.issuer))
     write_public(folder / CONFIG, _config(site, bridge, listen, port).encode())

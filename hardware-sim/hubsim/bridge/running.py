@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import load
+from hubbridge.siteorders import GuestAsked
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.siteorder import Ordered
+from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.siteorder import GuestAdmitted, Ordered, SiteOrder
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import FIRST_OPERATOR, Site
 
@@ -27,7 +29,16 @@ class SiteBridge:
 
     async def order(self, what: Ordered, hub: str) -> None:
         """Order something as the site; return once this hub has taken it. Raise TimeoutError."""
-        given = await self.bridge.orders.give(what, FIRST_OPERATOR)
+        await self._taken(await self.bridge.orders.give(what, FIRST_OPERATOR), hub)
+
+    async def admit(self, guest: GuestAsked, hub: str) -> tuple[bytes, bytes]:
+        """Let a guest in at this hub; return his grant's id, and the grant. Raise TimeoutError."""
+        given, document = await self.bridge.orders.admit(guest, FIRST_OPERATOR)
+        assert isinstance(given.what, GuestAdmitted)
+        await self._taken(given, hub)
+        return given.what.grant_id, document
+
+    async def _taken(self, given: SiteOrder, hub: str) -> None:
         async with asyncio.timeout(ANSWER_SECONDS):
             while self.bridge.orders.answer(hub, given.id) is not OrderOutcome.TAKEN:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
@@ -44,10 +55,12 @@ def section(port: int) -> str:
 
 
 @asynccontextmanager
-async def running_bridge(site: Site, port: int) -> AsyncIterator[SiteBridge]:
+async def running_bridge(
+    site: Site, port: int, guests: GuestCeiling | None = None
+) -> AsyncIterator[SiteBridge]:
     """Make a bridge of the site, and run it at this port of loopback. Raise HubError."""
     raised: list[Exception] = []
-    file = make_bridge(site, NAME, port=port) / CONFIG
+    file = make_bridge(site, NAME, port=port, guests=guests) / CONFIG
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with open_bridge(read_files(load(file), file)) as bridge, asyncio.TaskGroup() as group:
         serving = group.create_task(bridge.run(ready.set_result))

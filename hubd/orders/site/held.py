@@ -26,8 +26,10 @@ from hubcore.access.words import HubName
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.siteorder import (
     TAKE_SECONDS_MAX,
+    AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,
+    GuestAdmitted,
     SiteOrder,
     SiteRelease,
     prove_site_order,
@@ -67,6 +69,14 @@ class HeldOrder:
         """When it ends by itself, in Unix seconds; None: nothing stands by it."""
         what = self.order.what
         return None if isinstance(what, SiteRelease) else what.until
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGuest:
+    """A guest who is let in, and the key that signed his grant."""
+
+    guest: AdmittedGuest
+    key: VerifyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,21 @@ class Held:
     def credentials(self) -> int:
         """Return how many credentials are kept."""
         return sum(isinstance(one.order.what, CredentialDisabled) for one in self.orders)
+
+    def guests_max(self) -> int:
+        """Return how many guests the newest mandate allows at once."""
+        ceiling = None if self.key is None else self.key.mandate.guests
+        return 0 if ceiling is None else ceiling.guests
+
+    def guests(self, now: int | None) -> Sequence[HeldGuest]:
+        """Return the guests whose orders stand."""
+        found: list[HeldGuest] = []
+        for one in self.in_force(now):
+            is_over = one.until is None or (now is not None and one.until <= now)
+            what = one.order.what
+            if isinstance(what, GuestAdmitted) and what.guest is not None and not is_over:
+                found.append(HeldGuest(what.guest, one.key.mandate.key))
+        return found
 
     def at_doors(
         self, doors_of: Callable[[int | None], Sequence[str]], now: int | None

@@ -4,14 +4,17 @@ Laws:
 1. What stands is worked out from all that is kept, at each change.
 2. A disabled credential opens nothing until its end. While the clock is not trusted nobody knows
    whether that has come: then it opens nothing.
+3. A guest's grant is known by the digest of its document, and only while his order stands.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from hubcore.access.precedence import StandingOrder, opens
 from hubcore.backend.uplink.words import ORDERS_OF_BACKENDS
+from hubcore.codec.cose import VerifyKey
 from hubcore.ports.clock import Clock
 from hubd.orders.site.held import Held
 from hubd.orders.standing import OrderSource, StandingOrders
@@ -27,10 +30,21 @@ class SiteInForce:
         self._may_hold = may_hold
         self._clock = clock
         self._disabled: Mapping[str, int] = {}
+        self._guest_keys: Mapping[bytes, VerifyKey] = {}
+        self._guests_until: Mapping[bytes, int] = {}
 
     def is_disabled(self, credential: str) -> bool:
         """Tell whether the site has disabled a credential."""
         until = self._disabled.get(credential)
+        return until is not None and not self._is_over(until)
+
+    def guest_keys(self) -> Mapping[bytes, VerifyKey]:
+        """Return who has signed the guests' grants, by SHA-256 of each document."""
+        return self._guest_keys
+
+    def is_guest(self, grant_id: bytes) -> bool:
+        """Tell whether the order stands by which the guest of this grant is let in."""
+        until = self._guests_until.get(grant_id)
         return until is not None and not self._is_over(until)
 
     def now(self) -> int | None:
@@ -40,6 +54,10 @@ class SiteInForce:
     def put(self, held: Held) -> set[str]:
         """Put what is kept in force; return the doors at which something may have changed."""
         self._disabled = held.disabled()
+        guests = held.guests(self.now())
+        self._guest_keys = {hashlib.sha256(one.guest.document).digest(): one.key for one in guests}
+        grants = [one.guest.grant for one in guests]
+        self._guests_until = {grant.grant_id: grant.expires for grant in grants}
         wanted = held.at_doors(self._standing.doors_of, self.now())
         changed = set[str]()
         for door in self._standing.points:

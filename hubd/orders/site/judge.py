@@ -7,12 +7,20 @@ from typing import assert_never
 
 from hubcore.access.precedence import Refusal, StandingOrder, opens
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, SiteOrder, SiteRelease
+from hubcore.bridge.siteorder import (
+    AdmittedGuest,
+    CredentialDisabled,
+    DoorsOrder,
+    GuestAdmitted,
+    Ordered,
+    SiteOrder,
+    SiteRelease,
+)
 from hubcore.errors import StoreError
 from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.ports.stores import PolicyLookups
 from hubd.orders.site.held import DISABLED_MAX, Held
-from hubd.orders.site.wording import TOO_MANY_CREDENTIALS
+from hubd.orders.site.wording import TOO_MANY_CREDENTIALS, TOO_MANY_GUESTS
 from hubd.orders.standing import RIGHT_TO_ORDER, OrderSource, StandingOrders
 from hubd.orders.wording import (
     NO_SUCH_POINT,
@@ -40,11 +48,13 @@ class SiteOrderJudge:
         self._policy = policy
         self._may_hold = may_hold
 
-    def why_refused(self, order: SiteOrder, held: Held) -> Answer | None:
-        """Tell why an order is not taken; `held` is what is kept before it."""
+    def why_refused(self, order: SiteOrder, held: Held, now: int | None) -> Answer | None:
+        """Tell why an order is not taken; `held` is what is kept before it.
+
+        `now` in Unix seconds; None: the clock is not trusted.
+        """
         what = order.what
-        point = None if isinstance(what, CredentialDisabled) else what.access_point
-        if point is not None and self._standing.door_of(point) is None:
+        if not self._has_place(what):
             return OrderOutcome.REFUSED, NO_SUCH_POINT
         try:
             operator = self._policy.operator(order.by)
@@ -55,9 +65,28 @@ class SiteOrderJudge:
         if isinstance(what, CredentialDisabled):
             has_room = held.holds_subject(order) or held.credentials() < DISABLED_MAX
             return None if has_room else (OrderOutcome.REFUSED, TOO_MANY_CREDENTIALS)
+        if isinstance(what, GuestAdmitted) and what.guest is not None:
+            ceiling = held.guests_max()
+            others = sum(one.guest.grant.grant_id != what.grant_id for one in held.guests(now))
+            return None if others < ceiling else (OrderOutcome.REFUSED, TOO_MANY_GUESTS)
         if isinstance(what, DoorsOrder) and what.until is not None:
             return self._why_cannot_stand(what)
         return None
+
+    def _has_place(self, what: Ordered) -> bool:
+        """Tell whether an order is about something that this hub has."""
+        match what:
+            case CredentialDisabled():
+                return True
+            case GuestAdmitted(_, guest):
+                points = _points_of(guest)
+                is_here = [self._standing.door_of(point) is not None for point in points]
+                return guest is None or any(is_here)
+            case DoorsOrder() | SiteRelease():
+                point = what.access_point
+                return point is None or self._standing.door_of(point) is not None
+            case _:
+                assert_never(what)
 
     def _may(self, operator: Operator, order: SiteOrder) -> bool:
         match order.what:
@@ -70,6 +99,10 @@ class SiteOrderJudge:
             case CredentialDisabled():
                 right = OperatorRight.LOCK_DOWN
                 return all(operator.may(right, point) for point in self._all_points())
+            case GuestAdmitted(_, guest):
+                points = _points_of(guest)
+                right = OperatorRight.RELEASE
+                return operator.may(right) and all(operator.may(right, point) for point in points)
             case _:
                 assert_never(order.what)
 
@@ -87,3 +120,8 @@ class SiteOrderJudge:
                 case Refusal.TOO_MANY:
                     return OrderOutcome.REFUSED, TOO_MANY
         return None
+
+
+def _points_of(guest: AdmittedGuest | None) -> Sequence[int]:
+    """Return the access points of a guest; none at his end."""
+    return [] if guest is None else [entry.access_point for entry in guest.grant.access]

@@ -8,7 +8,8 @@ Laws:
 1. Nothing is taken that a mandate for orders does not prove (`bridge.siteorder`), or that does not
    come in time, once, and as the newest about its subject (`bridge.siteorders`).
 2. `by` is an operator of the policy, who must have the right to it there, as for an order of the
-   backend. To disable a credential needs the right to lock down every access point of the hub.
+   backend. To disable a credential needs the right to lock down every access point of the hub; to
+   let a guest in, the right to release each of his access points.
 3. The record is durable before the order takes effect. If the disk takes no record or no document,
    an order by which somebody may get in is refused. Another one holds all the same, and the answer
    says that it will not outlast a restart.
@@ -200,7 +201,7 @@ class OrdersOfSite:
             return self._answers.get(order.id, ASKED_BEFORE)
         refused = ANSWERS.get(verdict)
         if verdict is SiteVerdict.TAKE:
-            refused = self._judge.why_refused(order, self._held)
+            refused = self._judge.why_refused(order, self._held, self._in_force.now())
         pace = self._pace if refused is None else self._refusal_pace
         if not pace.take(self._clock.monotonic()):
             return OrderOutcome.BUSY, TOO_OFTEN

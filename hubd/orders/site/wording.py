@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import assert_never
 
 from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, SiteOrder, SiteRelease
+from hubcore.bridge.siteorder import (
+    CredentialDisabled,
+    DoorsOrder,
+    GuestAdmitted,
+    SiteOrder,
+    SiteRelease,
+)
 from hubcore.bridge.siteorders import SiteVerdict
 from hubcore.evidence.carried_orders import ALL_DOORS
 from hubcore.evidence.facts import Detail, Fact
@@ -15,6 +21,7 @@ from hubd.orders.wording import LATE
 
 TOO_OFTEN = "too many orders: the hub takes one of the site in 2 s, and refuses one in 10 s"
 TOO_MANY_CREDENTIALS = "the site has disabled as many credentials as this hub keeps"
+TOO_MANY_GUESTS = "the site has let in as many guests as its key may at once: end one"
 NO_CLOCK = "it lets somebody in, and the hub does not trust its clock: somebody must vouch for it"
 UNPROVEN = "some of what was kept of the site's orders does not prove itself, and does not stand"
 ASKED_BEFORE = (OrderOutcome.FAILED, "it was asked before and is not tried again: give a new one")
@@ -61,6 +68,16 @@ def facts_of_site(order: SiteOrder) -> Detail:
                 Fact.UNTIL: until,
                 Fact.CREDENTIAL: credential,
             }
+        case GuestAdmitted(grant_id, guest):
+            about = {
+                Fact.GIVEN_BY: source,
+                Fact.ORDER: "guest",
+                Fact.ON: guest is not None,
+                Fact.UNTIL: order.what.until,
+                Fact.GRANT: grant_id,
+            }
+            if guest is not None:
+                about[Fact.CREDENTIAL] = guest.grant.credential
         case _:
             assert_never(order.what)
     return {**about, **asked}
