@@ -12,8 +12,11 @@ The life of a guard, in the order of the code:
 4. It opens all lines inactive and says READY (`hold`).
 5. It sleeps until a command comes or a deadline is due; it serves the deadline first (`serve`).
 6. When hubd's end of the socket closes, or SIGTERM comes, it drives all lines inactive and ends.
+A hubd that is renewed hands its end of the socket to the new one. That one says ADOPTED, and the
+guard gives up the signal at the end of the process that started it: the socket alone counts then.
 
-Laws: each names the test in tests/unit/test_strike.py (7, 8: test_guard.py) that holds it.
+Laws: each names the test that holds it, in tests/unit/test_strike.py (7, 8: test_guard.py;
+9, 10: test_guard_adopted.py).
 1. No line is open before HOLD.
    test_nothing_is_driven_before_the_guard_holds_the_lines
 2. At READY every line is inactive, whatever it was before.
@@ -30,6 +33,10 @@ Laws: each names the test in tests/unit/test_strike.py (7, 8: test_guard.py) tha
    test_a_packet_read_after_hubd_has_ended_is_not_obeyed
 8. The guard never waits for hubd to read.
    test_the_guard_never_waits_for_a_hubd_that_does_not_read
+9. After ADOPTED the end of the process that started it ends no pulse and no guard.
+   test_an_adopted_guard_outlives_the_process_that_started_it
+10. After ADOPTED the last end of the socket ends every pulse.
+   test_the_last_end_of_the_socket_ends_the_pulse_of_an_adopted_guard
 The laws of a single pulse (deadline, cap, rest) are those of `drivers.strike.offtimer`.
 
 What it cannot do: after SIGKILL of the guard itself, the kernel and the hardware decide the level.
@@ -61,9 +68,11 @@ from drivers.strike.wire import (
     Answer,
     AnswerKind,
     Command,
+    Identity,
     LinesFactory,
     StrikeLine,
     Verb,
+    sum_of_lines,
 )
 from hubcore.errors import HardwareError
 
@@ -97,7 +106,13 @@ def main(argv: Sequence[str]) -> int:
     stop_fd = catch_signals()
     harden()
     with peer:
-        return guard_lines(peer=peer, stop_fd=stop_fd, factory=factory, wanted=wanted)
+        return guard_lines(
+            peer=peer,
+            stop_fd=stop_fd,
+            factory=factory,
+            wanted=wanted,
+            identity=Identity(os.getpid(), sum_of_lines(factory, options["--lines"])),
+        )
 
 
 def read_lines(text: str) -> list[StrikeLine]:
@@ -151,8 +166,18 @@ def harden() -> None:
         os.sched_setscheduler(0, policy, os.sched_param(_LOWEST_REAL_TIME_PRIORITY))
 
 
+def outlive_parent() -> None:
+    """Ask for no signal any more when the process ends that started this one."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
+
+
 def guard_lines(
-    peer: socket.socket, stop_fd: int, factory: str, wanted: Sequence[StrikeLine]
+    peer: socket.socket,
+    stop_fd: int,
+    factory: str,
+    wanted: Sequence[StrikeLine],
+    identity: Identity,
 ) -> int:
     """Wait for HOLD, then hold the lines until the end; return the exit status."""
     try:
@@ -161,10 +186,10 @@ def guard_lines(
         tell(peer, _without_lines(AnswerKind.UNFIT, text=str(error)))
         return EX_UNAVAILABLE
     tell(peer, _without_lines(AnswerKind.WAITING))
-    tag = wait_for_hold(peer, stop_fd)
+    tag = wait_for_hold(peer, stop_fd, identity)
     if tag is None:
         return EX_OK
-    return hold(peer, stop_fd, open_lines, wanted, tag)
+    return hold(peer, stop_fd, open_lines, wanted, tag, identity)
 
 
 def find_factory(name: str) -> LinesFactory:
@@ -182,7 +207,7 @@ def find_factory(name: str) -> LinesFactory:
     return factory
 
 
-def wait_for_hold(peer: socket.socket, stop_fd: int) -> int | None:
+def wait_for_hold(peer: socket.socket, stop_fd: int, identity: Identity) -> int | None:
     """Answer until HOLD comes, and return its tag.
 
     Return None when the peer has gone or `stop_fd` is readable.
@@ -200,12 +225,15 @@ def wait_for_hold(peer: socket.socket, stop_fd: int) -> int | None:
         command = Command.decode(data)
         if command is not None and command.verb is Verb.HOLD:
             return command.tag
-        tell(peer, _answer_before_hold(command))
+        tell(peer, _answer_before_hold(command, identity))
 
 
-def _answer_before_hold(command: Command | None) -> Answer:
+def _answer_before_hold(command: Command | None, identity: Identity) -> Answer:
     if command is None:
         return _without_lines(AnswerKind.REFUSED, text="this guard waits and holds no line")
+    if command.verb is Verb.ADOPTED:
+        outlive_parent()
+        return _without_lines(AnswerKind.WAITING, command.tag, str(identity))
     if command.verb is Verb.STATE:
         return _without_lines(AnswerKind.WAITING, command.tag)
     return _without_lines(
@@ -224,6 +252,7 @@ def hold(
     open_lines: LinesFactory,
     wanted: Sequence[StrikeLine],
     tag: int,
+    identity: Identity,
 ) -> int:
     """Hold the lines from inactive to inactive; `tag` is that of HOLD. Return the exit status."""
     try:
@@ -235,7 +264,7 @@ def hold(
     try:
         tell(peer, timers.answer(AnswerKind.READY, tag))
         try:
-            serve(timers, peer, stop_fd)
+            serve(timers, peer, stop_fd, identity)
         finally:
             timers.secure_all()
     except HardwareError as error:
@@ -246,7 +275,7 @@ def hold(
     return EX_OK
 
 
-def serve(timers: OffTimers, peer: socket.socket, stop_fd: int) -> None:
+def serve(timers: OffTimers, peer: socket.socket, stop_fd: int, identity: Identity) -> None:
     """Serve one peer until it has gone or `stop_fd` is readable.
 
     Raise HardwareError when a line cannot be driven inactive.
@@ -266,7 +295,15 @@ def serve(timers: OffTimers, peer: socket.socket, stop_fd: int) -> None:
             continue
         if data == b"" or _has_gone_meanwhile(poll, peer):
             return
-        tell(peer, timers.perform(data))
+        tell(peer, _perform(timers, data, identity))
+
+
+def _perform(timers: OffTimers, data: bytes, identity: Identity) -> Answer:
+    command = Command.decode(data)
+    if command is None or command.verb is not Verb.ADOPTED:
+        return timers.perform(data)
+    outlive_parent()
+    return timers.answer(AnswerKind.DONE, command.tag, str(identity))
 
 
 def _poll_of(peer: socket.socket, stop_fd: int) -> select.poll:

@@ -5,6 +5,9 @@ Laws:
 2. A pulse is obeyed within `EXPIRE_SECONDS` or never.
 3. A conversation that has ended stays ended: every question raises HardwareError with the reason.
 4. A loop that was blocked does not blame the guard for an answer that had arrived.
+5. A conversation that another hubd began goes on with tags from elsewhere (`first_tag`), so that no
+   late answer to that one is taken for one to this.
+6. One that is handed on says and hears nothing more, and its socket stays open.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from drivers.strike.wire import Answer, AnswerKind, Command, Verb
+from drivers.strike.wire import Answer, AnswerKind, Command, Identity, Verb
 from hubcore.errors import HardwareError, RestingError
 
 ANSWER_SECONDS = 1.0
@@ -36,7 +39,12 @@ class GuardChannel:
     `doubtful`: it ended before it had answered a pulse, so nobody knows whether it drove the line.
     """
 
-    def __init__(self, peer: socket.socket, on_answer: Callable[[Answer], None]) -> None:
+    def __init__(
+        self,
+        peer: socket.socket,
+        on_answer: Callable[[Answer], None],
+        first_tag: int = 0,
+    ) -> None:
         """Use a SOCK_SEQPACKET socket, which the caller closes; `on_answer` hears every answer."""
         self._loop = asyncio.get_running_loop()
         self._peer = peer
@@ -44,7 +52,7 @@ class GuardChannel:
         self._first: asyncio.Future[Answer] = self._loop.create_future()
         self._pending: dict[int, asyncio.Future[Answer]] = {}
         self._pulses: set[int] = set()
-        self._tag = 0
+        self._tag = first_tag
         self._ended = asyncio.Event()
         self._why = ""
         self.mute = False
@@ -66,6 +74,17 @@ class GuardChannel:
     async def hold(self) -> Answer:
         """Have the guard open all lines, inactive. Raise HardwareError with its sentence if not."""
         return await self.ask(Verb.HOLD, seconds=HOLD_SECONDS)
+
+    async def adopted(self) -> Identity:
+        """Tell the guard that another hubd speaks from now on; return which guard it is.
+
+        Raise HardwareError when it does not know what that is.
+        """
+        answer = await self.ask(Verb.ADOPTED)
+        identity = Identity.read(answer.text)
+        if identity is None:
+            raise HardwareError("The strike guard does not say which one it is.")
+        return identity
 
     async def ended(self, seconds: float) -> bool:
         """Wait up to `seconds` for the end of the guard; return whether it has ended."""
@@ -194,3 +213,7 @@ class GuardChannel:
     def close(self) -> None:
         """End the conversation; the caller then closes the socket, which ends every pulse."""
         self._end("The strike guard was told to stop.")
+
+    def hand_on(self) -> None:
+        """End the conversation here; another hubd goes on with it."""
+        self._end("The strike guard is another hubd's.")

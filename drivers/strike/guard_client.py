@@ -11,6 +11,10 @@ Laws:
    UnguardedError.
 7. When `run` ends, however it ends, the guard has driven the lines inactive, or nothing here can.
 8. A strike is known by its id; only packets count lines.
+9. A guard that another hubd hands over is at work all the time: nothing is secured, no pulse ends.
+   One that cannot be taken over is no guard of this hubd, and it starts no other in its place
+   (`taken` says so): the lines are held.
+10. When `run` ends to be handed on, both guards stay as they are, and their sockets are left.
 """
 
 from __future__ import annotations
@@ -19,10 +23,11 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from drivers.strike.guard_channel import GuardChannel
 from drivers.strike.guard_process import GuardProcess, GuardStarter, Spare, end_if_cancelled
-from drivers.strike.stretch import Stretch
+from drivers.strike.stretch import MS, Stretch
 from drivers.strike.wire import (
     MAX_CAP_MS,
     MAX_LINES,
@@ -53,6 +58,14 @@ Watcher = Callable[[bool, int], None]
 """Hears whether a line is active, and CLOCK_MONOTONIC ns of the change."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The socket of a guard that was handed over; `taken` is done once it is at work here."""
+
+    descriptor: int
+    taken: asyncio.Future[None]
+
+
 class StrikeGuard:
     """One guard process that holds the lines and one that waits, kept alive by `run`."""
 
@@ -78,6 +91,7 @@ class StrikeGuard:
         self._tell = tell
         if starter is None:
             starter = GuardStarter(tuple(self._lines.values()), factory, stop_seconds)
+        self._starter = starter
         self._spare = Spare(starter, self._on_answer)
         self._unguarded_seconds = unguarded_seconds
         self._watchers: dict[str, Watcher] = {}
@@ -89,6 +103,40 @@ class StrikeGuard:
         self._channel: GuardChannel | None = None
         self._why = "The strike guard has not started yet."
         self._process_id: int | None = None
+        self._given: _Given | None = None
+        self._taken: asyncio.Future[None] | None = None
+        self._goes_on = False
+        """The guard at work was at work for another hubd: no stretch begins with it."""
+        self._is_handed_on = False
+        self._handed_on: int | None = None
+
+    # A hub that changes hands
+
+    def take_up(self, guard: int | None, spare: int | None) -> None:
+        """Let `run` begin with guards of another hubd, by hubd's ends of their sockets."""
+        if guard is not None:
+            self._taken = asyncio.get_running_loop().create_future()
+            self._given = _Given(guard, self._taken)
+            self._goes_on = True
+        if spare is not None:
+            self._spare.take_up(spare)
+
+    async def taken(self) -> None:
+        """Return once the guard that was handed over is at work for this hubd.
+
+        Raise HardwareError when it cannot be. Without one return at once.
+        """
+        if self._taken is not None:
+            await asyncio.shield(self._taken)
+
+    def hand_on(self) -> None:
+        """Let the end of `run` leave both guards as they are."""
+        self._is_handed_on = True
+        self._spare.hand_on()
+
+    def handed_on(self) -> tuple[int | None, int | None]:
+        """Return the sockets of both guards after that, the caller's; None for one that was not."""
+        return self._handed_on, self._spare.handed_on
 
     @property
     def process_id(self) -> int | None:
@@ -135,8 +183,13 @@ class StrikeGuard:
         return min(math.ceil(seconds * 1000), self._lines[strike].pulse_max_ms)
 
     def stretch(self, strike: str, now: int) -> Stretch:
-        """Return a stretch that begins at `now`, to follow the strike's changes with."""
+        """Return a stretch that begins at `now`, to follow the strike's changes with.
+
+        Of a guard that goes on nobody here knows when the line was driven last: it says so itself.
+        """
         line = self._lines[strike]
+        if self._goes_on:
+            now -= line.rest_ms * MS
         return Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now)
 
     async def secure(self, strike: str) -> int:
@@ -171,6 +224,10 @@ class StrikeGuard:
         while True:
             began = time.monotonic()
             try:
+                if self._given is not None:
+                    given = self._given
+                    self._given = None
+                    await self._go_on_with(given, ready)
                 guard = await self._next()
                 await self._serve(guard, ready)
             except HardwareError as error:
@@ -211,27 +268,53 @@ class StrikeGuard:
             return await self._spare.take(None)
         return await self._spare.take(max(0.0, left_seconds))
 
-    async def _serve(self, guard: GuardProcess, ready: Callable[[], None]) -> None:
-        """Have one guard hold the lines and stay with it. Raise HardwareError when it has ended."""
+    async def _serve(
+        self, guard: GuardProcess, ready: Callable[[], None], is_held: bool = False
+    ) -> None:
+        """Have one guard hold the lines and stay with it; `is_held`: it holds them already.
+
+        Raise HardwareError when it has ended.
+        """
         self._process_id = guard.process_id
         try:
-            await self._converse(guard.channel, ready)
+            await self._converse(guard.channel, ready, is_held)
         except HardwareError as error:
             status = await self._end(guard, str(error))
             raise HardwareError(f"{error} (exit status {status})") from error
         except BaseException:
-            await self._end(guard, "The strike guard was stopped.")
+            if self._is_handed_on and self._channel is guard.channel:
+                self._channel = None
+                self._why = "The strike guard is another hubd's."
+                self._handed_on = guard.hand_on()
+            else:
+                await self._end(guard, "The strike guard was stopped.")
             raise
 
-    async def _converse(self, channel: GuardChannel, ready: Callable[[], None]) -> None:
+    async def _go_on_with(self, given: _Given, ready: Callable[[], None]) -> None:
+        """Stay with the guard that was handed over. Raise HardwareError when it has ended."""
+        try:
+            guard = await self._starter.adopt(given.descriptor, self._on_answer)
+        except HardwareError as error:
+            given.taken.set_exception(error)
+            given.taken.exception()  # retrieved, since nobody may ask
+            self._why = str(error)
+            self._tell(False, self._why)
+            await asyncio.get_running_loop().create_future()  # law 9
+            raise
+        given.taken.set_result(None)
+        await self._serve(guard, ready, is_held=True)
+
+    async def _converse(
+        self, channel: GuardChannel, ready: Callable[[], None], is_held: bool
+    ) -> None:
         """Ask again and again whether the guard is there. Raise HardwareError when it is not."""
-        await channel.hold()
+        if not is_held:
+            await channel.hold()
         self._may_be_driven = False
         self._channel = channel
         self._tell(
             True,
-            f"The strike guard (process {self._process_id}) "
-            f"holds {len(self._lines)} lines, inactive.",
+            f"The strike guard (process {self._process_id}) holds {len(self._lines)} lines.",
         )
         ready()
         while not await channel.ended(PROBE_SECONDS):
@@ -245,6 +328,7 @@ class StrikeGuard:
         """
         if self._channel is guard.channel:
             self._channel = None
+            self._goes_on = False
             self._may_be_driven = guard.channel.doubtful or bool(self._active)
             self._unguarded_since = time.monotonic()
         self._why = why

@@ -6,19 +6,23 @@ Laws:
 2. When the spare guard is taken, another one is started; what cannot be started is tried again.
 3. Pauses between attempts grow, but never while somebody waits for a guard.
 4. A guard is asked to end by the end of its socket, and killed when it does not go.
+5. A guard that is handed on goes on as it is: its socket is given away, and its process let be.
+6. A guard that came from another hubd is taken up only if it was started for these very lines. One
+   that is not is left as it is: whoever handed it over still has its socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import socket
 import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
 
 from drivers.strike.guard_channel import GuardChannel
-from drivers.strike.wire import Answer, StrikeLine
+from drivers.strike.seen import SeenProcess
+from drivers.strike.wire import Answer, StrikeLine, Verb, sum_of_lines
 from hubcore.errors import HardwareError
 
 START_SECONDS = 15.0
@@ -26,6 +30,8 @@ START_SECONDS = 15.0
 FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 10.0
 HURRY_SECONDS = 0.1
+
+_TAG_BITS = 31
 
 OnAnswer = Callable[[Answer], None]
 
@@ -36,16 +42,16 @@ class GuardProcess:
     def __init__(
         self,
         *,
-        process: Process,
+        process: SeenProcess,
         peer: socket.socket,
-        on_answer: OnAnswer,
+        channel: GuardChannel,
         stop_seconds: float,
     ) -> None:
-        """Take over hubd's end of the socket pair."""
+        """Take over hubd's end of the socket pair, and the conversation on it."""
         self._process = process
         self._peer = peer
         self._stop_seconds = stop_seconds
-        self.channel = GuardChannel(peer, on_answer)
+        self.channel = channel
 
     @property
     def process_id(self) -> int:
@@ -62,6 +68,12 @@ class GuardProcess:
         self._peer.close()  # the guard reads the end, drives all lines inactive and exits
         await _reap(self._process, 0.0 if mute else self._stop_seconds, self._stop_seconds)
         return self._process.returncode
+
+    def hand_on(self) -> int:
+        """Return its socket, the caller's from now on; the guard notices nothing."""
+        self.channel.hand_on()
+        self._process.hand_on()
+        return self._peer.detach()
 
 
 def _as_list(line: StrikeLine) -> list[object]:
@@ -92,7 +104,7 @@ class GuardStarter:
         guard = GuardProcess(
             process=process,
             peer=ours,
-            on_answer=on_answer,
+            channel=GuardChannel(ours, on_answer),
             stop_seconds=self._stop_seconds,
         )
         try:
@@ -105,21 +117,43 @@ class GuardStarter:
             raise
         return guard
 
-    async def spawn(self, descriptor: int) -> Process:
+    async def spawn(self, descriptor: int) -> SeenProcess:
         """Start the process. Raise HardwareError."""
         program = (sys.executable, "-P", "-m", "drivers.strike.guard")
         options = ("--fd", str(descriptor), "--factory", self._factory, "--lines", self._lines)
+        return SeenProcess.start((*program, *options), descriptor)
+
+    async def adopt(self, descriptor: int, on_answer: OnAnswer) -> GuardProcess:
+        """Go on with a guard that another hubd has started, by hubd's end of its socket.
+
+        Raise HardwareError when it is none for these lines; its socket is closed here then.
+        """
+        peer = socket.socket(fileno=descriptor)
+        channel = GuardChannel(peer, on_answer, first_tag=secrets.randbits(_TAG_BITS))
+        process: SeenProcess | None = None
         try:
-            return await asyncio.create_subprocess_exec(
-                *program,
-                *options,
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                pass_fds=(descriptor,),
-                start_new_session=True,  # Ctrl-C in a terminal reaches hubd alone, which ends it
-            )
-        except (OSError, RuntimeError) as error:  # RuntimeError: no thread to wait for its end
-            raise HardwareError(f"The strike guard cannot be started: {error}.") from error
+            identity = await channel.adopted()
+            if identity.lines_sum != sum_of_lines(self._factory, self._lines):
+                raise HardwareError(
+                    "The strike guard at work holds other lines than the configuration names: "
+                    "hubd must be started again."
+                )
+            process = SeenProcess(identity.process_id)
+            await channel.ask(Verb.STATE)  # so it was this process, and no later one of its number
+        except (HardwareError, OSError) as error:
+            channel.hand_on()
+            peer.close()
+            if process is not None:
+                process.close()
+            raise HardwareError(
+                f"The strike guard at work cannot be taken over: {error}"
+            ) from error
+        return GuardProcess(
+            process=process,
+            peer=peer,
+            channel=channel,
+            stop_seconds=self._stop_seconds,
+        )
 
 
 class Spare:
@@ -133,6 +167,18 @@ class Spare:
         self._changed = asyncio.Event()
         self._taken = asyncio.Event()
         self._takers = 0
+        self._given: int | None = None
+        self._is_handed_on = False
+        self.handed_on: int | None = None
+        """The socket of the guard that waited, when this ended to be handed on."""
+
+    def take_up(self, descriptor: int) -> None:
+        """Let `run` begin with a guard that another hubd has started."""
+        self._given = descriptor
+
+    def hand_on(self) -> None:
+        """Let the end of `run` leave the guard that waits."""
+        self._is_handed_on = True
 
     @property
     def process_id(self) -> int | None:
@@ -146,7 +192,7 @@ class Spare:
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             try:
-                guard = await self._starter.start(self._on_answer)
+                guard = await self._first_or_new()
                 await self._offer(guard)
                 pause_seconds = FIRST_PAUSE_SECONDS
             except HardwareError as error:
@@ -155,6 +201,14 @@ class Spare:
                 end_if_cancelled()
                 await self._pause(pause_seconds)
                 pause_seconds = min(pause_seconds * 2, LAST_PAUSE_SECONDS)
+
+    async def _first_or_new(self) -> GuardProcess:
+        """Return the guard that was handed over, else start one. Raise HardwareError."""
+        given = self._given
+        self._given = None
+        if given is None:
+            return await self._starter.start(self._on_answer)
+        return await self._starter.adopt(given, self._on_answer)
 
     async def take(self, seconds: float | None) -> GuardProcess:
         """Return a guard that waits, the caller's from now on; wait for one, `seconds` at most.
@@ -199,7 +253,10 @@ class Spare:
         finally:
             if self._waiting is guard:
                 self._waiting = None
-                await guard.end()
+                if self._is_handed_on:
+                    self.handed_on = guard.hand_on()
+                else:
+                    await guard.end()
 
     async def _pause(self, seconds: float) -> None:
         """Wait before the next attempt, only briefly when somebody wants a guard."""
@@ -222,7 +279,7 @@ def end_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-async def _reap(process: Process, patience_seconds: float, death_seconds: float) -> None:
+async def _reap(process: SeenProcess, patience_seconds: float, death_seconds: float) -> None:
     """Wait for the guard to exit by itself; kill it if it does not, or if the wait is cancelled.
 
     Raise HardwareError when it is still there `death_seconds` later.
@@ -238,7 +295,7 @@ async def _reap(process: Process, patience_seconds: float, death_seconds: float)
             await _died(process, death_seconds)
 
 
-async def _died(process: Process, seconds: float) -> None:
+async def _died(process: SeenProcess, seconds: float) -> None:
     """Wait for a killed process. Raise HardwareError when the kernel cannot end it."""
     try:
         async with asyncio.timeout(seconds) as limit:

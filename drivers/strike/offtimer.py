@@ -91,6 +91,8 @@ class OffTimers:
         """Say why a command is not performed, '' if it is."""
         if command.verb is Verb.HOLD:
             return "the lines are held already"
+        if command.verb is Verb.ADOPTED:
+            return "who speaks is no matter of the off-timers"
         if command.line >= len(self._wanted):
             return f"line {command.line} of {len(self._wanted)} does not exist"
         if command.verb is not Verb.PULSE:

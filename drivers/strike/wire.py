@@ -5,11 +5,15 @@ Laws:
 2. Every answer carries the state of all lines, so that a later one makes up for a lost one.
 3. A guard says WAITING first and holds no line; at HOLD it opens all lines, inactive, and says
    READY.
-4. Nothing here imports asyncio, gpiod or anything else that would make the guard slow to start.
+4. ADOPTED drives nothing. The answer names the guard and its lines, so that a hubd of another
+   configuration takes over no line that it would drive for the wrong door.
+5. Nothing here imports asyncio, gpiod or anything else that would make the guard slow to start.
 """
 
 from __future__ import annotations
 
+import binascii
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,6 +75,8 @@ class Verb(IntEnum):
     SECURE = 2
     STATE = 3
     HOLD = 4
+    ADOPTED = 5
+    """Another hubd than the one that started this guard speaks from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,28 @@ class Command:
             milliseconds=milliseconds,
             expires_ns=expires_ns,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which guard this is: its process, and a sum over the lines that it was started for."""
+
+    process_id: int
+    lines_sum: int
+
+    def __str__(self) -> str:
+        return f"guard {self.process_id} of lines {self.lines_sum:08x}"
+
+    @classmethod
+    def read(cls, text: str) -> Identity | None:
+        """Return what such a text says; None for any other."""
+        found = re.fullmatch(r"guard ([1-9][0-9]{0,9}) of lines ([0-9a-f]{8})", text, re.ASCII)
+        return None if found is None else cls(int(found[1]), int(found[2], 16))
+
+
+def sum_of_lines(factory: str, lines: str) -> int:
+    """Return a sum over what a guard was told to open; two that differ by chance have two sums."""
+    return binascii.crc32(f"{factory} {lines}".encode())
 
 
 class AnswerKind(IntEnum):

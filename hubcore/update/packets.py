@@ -10,7 +10,8 @@ Laws:
 3. Only TURN and BACK hold the hub's holdings, and their descriptors are exactly those named: a
    missing one, one too many, or one named twice is refused before any of them is used.
 4. A hub that has the radio's connection has one, and knows its name and serial.
-5. Nothing here is a secret, and nothing here opens a door: keys stay in the files that both read.
+5. Nothing in a packet is a secret: keys stay in the files that both read. The tickets of phones are
+   in memory alone, also on their way: behind a descriptor, and in no packet.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ DESCRIPTORS_MAX = 64
 NAME_BYTES_MAX = 64
 SOFTWARE_BYTES_MAX = 32
 SERIAL_MAX = 0xFFFF_FFFF
-_ITEMS_MAX = 8 + 3 * DESCRIPTORS_MAX
+_ITEMS_MAX = 12 + 3 * DESCRIPTORS_MAX
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", re.ASCII)
+_PATH = re.compile(r"(/[A-Za-z0-9_]+)+", re.ASCII)
 _BUS_NAME = re.compile(r":[0-9]{1,10}\.[0-9]{1,10}", re.ASCII)
 
 
@@ -62,9 +64,13 @@ class DescriptorKind(IntEnum):
     """A local socket; its name says which."""
     INPUTS = 5
     """The lines of one GPIO chip that are inputs; its name is the chip's."""
+    TICKETS = 6
+    """Memory with the tickets of phones, each of which is with one process at most."""
 
 
-_ONCE = frozenset({DescriptorKind.BUS, DescriptorKind.GUARD, DescriptorKind.SPARE})
+_ONCE = frozenset(
+    {DescriptorKind.BUS, DescriptorKind.GUARD, DescriptorKind.SPARE, DescriptorKind.TICKETS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,20 @@ class Connection:
     """Of the last message that was sent."""
     unread: bytes
     """What was read and is no whole message yet."""
+    service: str
+    """The unique name of the bluetoothd with which the hub is registered."""
+    adapter: str
+    """The path of the adapter on which it is on air."""
+    advertisement: int
+    """Which of the hub's two advertisements is on air: 0 or 1."""
 
     def __post_init__(self) -> None:
-        if not _BUS_NAME.fullmatch(self.unique_name):
-            raise FrameError("a connection whose name is none")
+        if not (_BUS_NAME.fullmatch(self.unique_name) and _BUS_NAME.fullmatch(self.service)):
+            raise FrameError("a connection whose name, or whose service's, is none")
+        if len(self.adapter) > NAME_BYTES_MAX or not _PATH.fullmatch(self.adapter):
+            raise FrameError("a connection whose adapter is none")
+        if self.advertisement not in (0, 1):
+            raise FrameError("a connection whose advertisement is none")
         if not 1 <= self.serial <= SERIAL_MAX:
             raise FrameError("a connection whose serial is none")
         if len(self.unread) > UNREAD_BYTES_MAX:
@@ -195,7 +211,15 @@ def _fields(holdings: Holdings) -> list[object]:
     connection = holdings.connection
     if connection is None:
         return [named, None]
-    return [named, [connection.unique_name, connection.serial, connection.unread]]
+    talk = [
+        connection.unique_name,
+        connection.serial,
+        connection.unread,
+        connection.service,
+        connection.adapter,
+        connection.advertisement,
+    ]
+    return [named, talk]
 
 
 def decode(data: bytes, descriptors: int) -> Packet:
@@ -248,7 +272,21 @@ def _connection(row: object) -> Connection | None:
     match row:
         case None:
             return None
-        case [str(unique_name), int(serial), bytes(unread)]:
-            return Connection(unique_name=unique_name, serial=serial, unread=unread)
+        case [
+            str(unique_name),
+            int(serial),
+            bytes(unread),
+            str(service),
+            str(adapter),
+            int(advertisement),
+        ]:
+            return Connection(
+                unique_name=unique_name,
+                serial=serial,
+                unread=unread,
+                service=service,
+                adapter=adapter,
+                advertisement=advertisement,
+            )
         case _:
             raise FrameError("a connection of no known shape")

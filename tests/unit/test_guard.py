@@ -17,7 +17,16 @@ from drivers.packets import receive
 from drivers.strike import guard, offtimer
 from drivers.strike.guard import find_factory, main, serve, tell
 from drivers.strike.offtimer import OffTimers
-from drivers.strike.wire import MAX_CAP_MS, MAX_TEXT, Answer, AnswerKind, Command, StrikeLine, Verb
+from drivers.strike.wire import (
+    MAX_CAP_MS,
+    MAX_TEXT,
+    Answer,
+    AnswerKind,
+    Command,
+    Identity,
+    StrikeLine,
+    Verb,
+)
 from hubcore.errors import HardwareError
 
 MS = 1_000_000
@@ -96,7 +105,7 @@ def test_a_packet_read_after_hubd_has_ended_is_not_obeyed(bench: Bench, queued: 
     with ours, theirs, stopped, stop:
         for _ in range(queued):
             ours.send(Command(Verb.PULSE, 0, 7, 500, bench.now_ns).encode())
-        serve(bench.timers, EndsWhenRead(theirs, ours), stopped.fileno())
+        serve(bench.timers, EndsWhenRead(theirs, ours), stopped.fileno(), Identity(1, 0))
     assert (0, True) not in bench.lines.driven
 
 
@@ -394,10 +403,11 @@ def test_the_guard_starts_without_the_daemons_weight() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("module", "laws"), [(guard, 8), (offtimer, 9)])
+@pytest.mark.parametrize(("module", "laws"), [(guard, 10), (offtimer, 9)])
 def test_the_tests_that_hold_the_laws_are_there(module: ModuleType, laws: int) -> None:
     named = re.findall(r"\btest_\w+\b(?!\.py)", module.__doc__ or "")
     unit = Path(__file__).parent
-    text = (unit / "test_guard.py").read_text() + (unit / "test_strike.py").read_text()
+    files = ("test_guard.py", "test_guard_adopted.py", "test_strike.py")
+    text = "".join((unit / name).read_text() for name in files)
     assert len(named) == laws
     assert [name for name in named if f"def {name}(" not in text] == []

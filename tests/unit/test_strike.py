@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from drivers.strike.guard_channel import EXPIRE_SECONDS
 from drivers.strike.guard_client import STOP_SECONDS, UNGUARDED_SECONDS, StrikeGuard
 from drivers.strike.guard_process import GuardStarter
+from drivers.strike.seen import SeenProcess
 from drivers.strike.strike import Strike
 from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError, RestingError, UnguardedError
@@ -221,7 +221,7 @@ class Unending:
 
     returncode = None
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: SeenProcess) -> None:
         self.pid = process.pid
         self.process = process
         self.killed = False
@@ -241,9 +241,9 @@ class HangingStarter(GuardStarter):
         super().__init__(lines, factory, stop_seconds)
         self.ends: list[Unending] = []
 
-    async def spawn(self, descriptor: int) -> Process:
+    async def spawn(self, descriptor: int) -> SeenProcess:
         self.ends.append(Unending(await super().spawn(descriptor)))
-        return cast(Process, self.ends[-1])
+        return cast(SeenProcess, self.ends[-1])
 
 
 async def test_a_stop_is_obeyed_though_the_guard_cannot_be_ended(bank: Bank) -> None:
@@ -706,7 +706,7 @@ class Failing(GuardStarter):
     failing = False
     failures = 0
 
-    async def spawn(self, descriptor: int) -> Process:
+    async def spawn(self, descriptor: int) -> SeenProcess:
         if self.failing:
             self.failures += 1
             raise HardwareError("The strike guard cannot be started: told to fail.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ import pytest
 
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.guard_process import GuardStarter
+from drivers.strike.seen import SeenProcess
 from drivers.strike.strike import Strike
 from drivers.strike.wire import Command, StrikeLine
 from hubcore.access.claim import Claim, Strength
@@ -64,7 +64,7 @@ class Tap(GuardStarter):
         self.up = bytearray()
         self.processes: list[int] = []
 
-    async def spawn(self, descriptor: int) -> Process:
+    async def spawn(self, descriptor: int) -> SeenProcess:
         """Start the guard on a pair of sockets of its own."""
         hubds = socket.socket(fileno=os.dup(descriptor))
         ours, guards = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -30,7 +30,15 @@ from hubd.adapters.takeover.channel import Channel, close_all, pair
 
 BUS = Descriptor(DescriptorKind.BUS)
 GUARD = Descriptor(DescriptorKind.GUARD)
-TURN = Turn(Holdings((BUS, GUARD), Connection(unique_name=":1.7", serial=9, unread=b"l")))
+TALK = Connection(
+    unique_name=":1.7",
+    serial=9,
+    unread=b"l",
+    service=":1.2",
+    adapter="/org/bluez/hci0",
+    advertisement=0,
+)
+TURN = Turn(Holdings((BUS, GUARD), TALK))
 WAIT_SECONDS = 5.0
 
 

@@ -35,15 +35,28 @@ from hubcore.update.packets import (
 
 NAMED = (DescriptorKind.NOTIFYING, DescriptorKind.LISTENER, DescriptorKind.INPUTS)
 BUS = Descriptor(DescriptorKind.BUS)
-TALK = Connection(unique_name=":1.42", serial=7, unread=b"l\x01")
+TALK = Connection(
+    unique_name=":1.42",
+    serial=7,
+    unread=b"l\x01",
+    service=":1.7",
+    adapter="/org/bluez/hci0",
+    advertisement=1,
+)
+AT = [":1.7", "/org/bluez/hci0", 0]
+"""The service, the adapter and the advertisement of a connection."""
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}", fullmatch=True)
 named = st.builds(Descriptor, st.sampled_from(NAMED), names)
-alone = st.sampled_from([Descriptor(DescriptorKind.GUARD), Descriptor(DescriptorKind.SPARE)])
+ALONE = (DescriptorKind.GUARD, DescriptorKind.SPARE, DescriptorKind.TICKETS)
+alone = st.sampled_from([Descriptor(kind) for kind in ALONE])
 connections = st.builds(
     Connection,
     unique_name=st.from_regex(r":[0-9]{1,10}\.[0-9]{1,10}", fullmatch=True),
     serial=st.integers(1, SERIAL_MAX),
     unread=st.binary(max_size=64),
+    service=st.from_regex(r":[0-9]{1,10}\.[0-9]{1,10}", fullmatch=True),
+    adapter=st.from_regex(r"(/[A-Za-z0-9_]{1,9}){1,5}", fullmatch=True),
+    advertisement=st.integers(0, 1),
 )
 
 
@@ -121,16 +134,22 @@ def _turn(named: object, connection: object) -> bytes:
         (cbor.encode([VERSION, PacketType.WARM.value, ""]), 0),
         (_turn([[2, ""], [2, ""]], None), 2),
         (_turn([[0, ""]], None), 1),
-        (_turn([], [":1.1", 1, b""]), 0),
-        (_turn([[0, ""]], ["org.bluez", 1, b""]), 1),
-        (_turn([[0, ""]], [":1.1", 0, b""]), 1),
-        (_turn([[0, ""]], [":1.1", SERIAL_MAX + 1, b""]), 1),
-        (_turn([[0, ""]], [":1.1", 1, bytes(UNREAD_BYTES_MAX + 1)]), 1),
+        (_turn([], [":1.1", 1, b"", *AT]), 0),
+        (_turn([[0, ""]], ["org.bluez", 1, b"", *AT]), 1),
+        (_turn([[0, ""]], [":1.1", 0, b"", *AT]), 1),
+        (_turn([[0, ""]], [":1.1", SERIAL_MAX + 1, b"", *AT]), 1),
+        (_turn([[0, ""]], [":1.1", 1, bytes(UNREAD_BYTES_MAX + 1), *AT]), 1),
+        (_turn([[0, ""]], [":1.1", 1, b""]), 1),
+        (_turn([[0, ""]], [":1.1", 1, b"", "org.bluez", *AT[1:]]), 1),
+        (_turn([[0, ""]], [":1.1", 1, b"", AT[0], "hci0", 0]), 1),
+        (_turn([[0, ""]], [":1.1", 1, b"", AT[0], "/" + "a" * NAME_BYTES_MAX, 0]), 1),
+        (_turn([[0, ""]], [":1.1", 1, b"", *AT[:2], 2]), 1),
         (_turn([[4, ""]], None), 1),
         (_turn([[4, "-a"]], None), 1),
         (_turn([[4, "a" * (NAME_BYTES_MAX + 1)]], None), 1),
         (_turn([[2, "guard"]], None), 1),
-        (_turn([[6, ""]], None), 1),
+        (_turn([[6, "tickets"]], None), 1),
+        (_turn([[7, ""]], None), 1),
         (_turn([[4, f"s{n}"] for n in range(DESCRIPTORS_MAX + 1)], None), DESCRIPTORS_MAX + 1),
     ],
 )
@@ -153,6 +172,9 @@ def test_the_largest_packet_is_below_the_ceiling() -> None:
             unique_name=":1234567890.1234567890",
             serial=SERIAL_MAX,
             unread=bytes(UNREAD_BYTES_MAX),
+            service=":1234567890.1234567890",
+            adapter="/" + "a" * (NAME_BYTES_MAX - 1),
+            advertisement=1,
         ),
     )
     data = encode(Turn(largest))

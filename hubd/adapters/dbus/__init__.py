@@ -1,0 +1,1 @@
+"""Connections to D-Bus that can change hands."""
