@@ -3,13 +3,15 @@
 Laws:
 1. A key that is unknown, missing or of the wrong type refuses the start.
 2. A secret is in a file of its own. A relative path is beside the configuration;
-   `credential:NAME` is what systemd hands over.
+   `credential:NAME` is what systemd hands over. Whoever runs the program by hand reads it where
+   systemd takes it from.
 3. Whether the files belong together is for their readers to judge.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +26,7 @@ DEFAULT_PORT = 7715
 MANDATE_FILES_MAX = 16
 _CREDENTIAL = "credential:"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_STORE = Path("/etc/credstore")
 _MIB = 1 << 20
 
 Label = Annotated[str, Meta(pattern=r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z")]
@@ -86,9 +89,12 @@ def load(path: Path) -> Config:
         raise ConfigError(f"hubbridge: {path}: {error}") from error
 
 
-def place_of(named: str, config_file: Path) -> Path:
+def place_of(named: str, config_file: Path, environment: Mapping[str, str] = os.environ) -> Path:
     """Return where a file lies that the configuration names (law 2)."""
     credential = named.removeprefix(_CREDENTIAL)
     if credential == named:
         return config_file.parent / named
-    return Path(os.environ.get(_CREDENTIALS, "/run/credentials")) / credential
+    handed_over_in = environment.get(_CREDENTIALS)
+    if handed_over_in is not None:
+        return Path(handed_over_in) / credential
+    return _STORE / f"hubbridge.{credential}"

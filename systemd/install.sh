@@ -39,6 +39,8 @@ hubd-bluez.path:/usr/lib/systemd/system/hubd-bluez.path
 hubd-bluez.service:/usr/lib/systemd/system/hubd-bluez.service
 hubd-metrics.service:/usr/lib/systemd/system/hubd-metrics.service
 hubd-metrics.timer:/usr/lib/systemd/system/hubd-metrics.timer
+hubbridge.sysusers:/usr/lib/sysusers.d/hubbridge.conf
+hubbridge.service:/usr/lib/systemd/system/hubbridge.service
 hubctl.bash:/usr/share/bash-completion/completions/hubctl
 hubctl.zsh:/usr/share/zsh/vendor-completions/_hubctl
 hubctl.fish:/usr/share/fish/vendor_completions.d/hubctl.fish
@@ -72,7 +74,7 @@ needs_systemd() {
 
 # This machine follows the links in an image. A link that leads out of the image would make us change the machine.
 stay_inside() {
-    for file in $files x:/etc/hubd/hubd.toml x:/usr/bin/hubctl "x:$prefix" x:$manual/man1/x x:$manual/man5/x x:$manual/man8/x; do
+    for file in $files x:/etc/hubd/hubd.toml x:/etc/hubbridge/hubbridge.toml x:/usr/bin/hubctl "x:$prefix" x:$manual/man1/x x:$manual/man5/x x:$manual/man8/x; do
         folder=$dest$(dirname "${file#*:}")
         case $(realpath -m -- "$folder")/ in
             "$dest"/*) ;;
@@ -99,9 +101,11 @@ put_files() {
 }
 
 put_config() {
-    mkdir -p "$dest/etc/hubd"
-    config=$dest/etc/hubd/hubd.toml
-    [ -e "$config" ] || [ -L "$config" ] || install -m 644 "$here/../config/hubd.toml" "$config"
+    for name in hubd hubbridge; do
+        mkdir -p "$dest/etc/$name"
+        config=$dest/etc/$name/$name.toml
+        [ -e "$config" ] || [ -L "$config" ] || install -m 644 "$here/../config/$name.toml" "$config"
+    done
 }
 
 # A hub without its manual opens doors all the same.
@@ -206,8 +210,8 @@ make_environment() {
         compiled=timestamp
     fi
     rm -f "$made"/lib/python*/site-packages/hubd_access_hub-*.dist-info/direct_url.json
-    find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl -delete
-    sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl"
+    find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl ! -name hubbridge -delete
+    sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl" "$made/bin/hubbridge"
     "$made/bin/python" -m compileall -q --invalidation-mode "$compiled" -s "$made" -p "$prefix" "$made/lib"
 }
 
@@ -269,7 +273,7 @@ suits_this_hub() {
 }
 
 activate() {
-    systemd-sysusers hubd.conf
+    systemd-sysusers hubd.conf hubbridge.conf
     systemd-tmpfiles --create hubd.conf
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
@@ -307,6 +311,21 @@ take_effect() {
     esac
 }
 
+# A bridge that runs here gets the new version, too. No door waits for it: its hubs go on alone, and come back.
+take_effect_on_bridge() {
+    [ -z "$dest" ] && [ "${RESTART:-yes}" != no ] && [ -d /run/systemd/system ] || return 0
+    case $(systemctl is-active hubbridge 2>/dev/null || true) in
+        active | activating) ;;
+        *) return 0 ;;
+    esac
+    said=$("$prefix/bin/python" -P -m hubbridge --check-config 2>&1) || {
+        printf '%s\n' "$said" >&2
+        say "the new version does not start with this bridge's configuration (above): the old one still runs" >&2
+        return 0
+    }
+    systemctl restart hubbridge || say "the bridge does not start: journalctl -u hubbridge" >&2
+}
+
 left_to_do() {
     cat <<T
 hubd: $version is installed in $dest$prefix. Left to do on the hub:
@@ -314,6 +333,7 @@ hubd: $version is installed in $dest$prefix. Left to do on the hub:
   2. look at /etc/hubd/hubd.toml. Without a backend: put the keys into /etc/credstore, for root alone, and edit that file
   3. $prefix/bin/hubd --check-config
   4. systemctl restart bluetooth && systemctl enable hubd && systemctl restart hubd
+A machine that is to be a bridge of its site: docs/bridge.md, "Running one".
 T
 }
 
@@ -321,6 +341,7 @@ take_away() {
     if [ -z "$dest" ] && [ -d /run/systemd/system ]; then
         systemctl disable --now hubd-metrics.timer 2>/dev/null || true
         systemctl disable --now hubd 2>/dev/null || true
+        systemctl disable --now hubbridge 2>/dev/null || true
     fi
     for file in $files; do
         rm -f "$dest${file#*:}"
@@ -340,7 +361,8 @@ take_away() {
     if [ -z "$dest" ] && [ -S /run/udev/control ]; then
         udevadm control --reload
     fi
-    say "taken away. /etc/hubd, /etc/credstore* and /var/lib/hubd (the records) are left, and so is the user hubd."
+    say "taken away. /etc/hubd, /etc/credstore* and /var/lib/hubd (the records) are left, and so is the user hubd;" \
+        "of a bridge /etc/hubbridge, /var/lib/hubbridge and the user hubbridge."
 }
 
 stay_inside
@@ -354,6 +376,7 @@ case ${1:-install} in
         put_pages
         [ -n "$dest" ] || activate
         take_effect
+        take_effect_on_bridge
         ;;
     files) put_files ;;
     packaged)
@@ -365,6 +388,7 @@ case ${1:-install} in
         put_config
         activate
         take_effect
+        take_effect_on_bridge
         ;;
     uninstall) take_away ;;
     *) refuse "usage: install.sh [install|files|packaged|uninstall]" ;;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubbridge.config import DEFAULT_PORT, load
+from hubbridge.config import DEFAULT_PORT, load, place_of
 from hubbridge.rules.room import RoomLimits
 from hubcore.errors import ConfigError
 from hubtls.identity import IdentityFiles
@@ -41,6 +41,16 @@ def test_the_least_that_a_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         certificate=tmp_path / "tls.pem",
         authority=Path("/etc/hubbridge/authority.pem"),
     )
+
+
+def test_a_secret_is_read_where_systemd_takes_it_from_by_whoever_types_the_program() -> None:
+    """config, law 2"""
+    file = Path("/etc/hubbridge/hubbridge.toml")
+    handed = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubbridge.service"}
+    where = place_of("credential:tls_key", file, handed)
+    assert where == Path("/run/credentials/hubbridge.service/tls_key")
+    assert place_of("credential:tls_key", file, {}) == Path("/etc/credstore/hubbridge.tls_key")
+    assert place_of("tls.pem", file, {}) == Path("/etc/hubbridge/tls.pem")
 
 
 def test_room_is_told_in_mib(tmp_path: Path) -> None:

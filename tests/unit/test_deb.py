@@ -20,6 +20,7 @@ TREE = {
     "opt/hubd/pyvenv.cfg": "home = /usr/bin\n",
     "opt/hubd/bin/hubd": "#!/opt/hubd/bin/python\n",
     "etc/hubd/hubd.toml": "# of the administrator\n",
+    "etc/hubbridge/hubbridge.toml": "# of the administrator\n",
     "usr/lib/systemd/system/hubd.service": "[Service]\n",
     "usr/share/man/man8/hubd.8": "page\n",
 }
@@ -100,6 +101,7 @@ def test_the_environment_lies_beside_and_the_administrators_file_is_not_the_pack
         f"{ENVIRONMENT}/bin/hubd",
         f"{ENVIRONMENT}/bin/python",
         "usr/lib/hubd/package/config/hubd.toml",
+        "usr/lib/hubd/package/config/hubbridge.toml",
         "usr/lib/hubd/package/systemd/install.sh",
         "usr/lib/systemd/system/hubd.service",
         "usr/share/man/man8/hubd.8",

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 EVERY = {
+    "etc/hubbridge/hubbridge.toml",
     "etc/hubd/hubd.toml",
     "usr/bin/hubctl",
     "usr/lib/hubd/bluez-main.conf",
@@ -31,7 +32,9 @@ EVERY = {
     "usr/lib/systemd/system/hubd-bluez.service",
     "usr/lib/systemd/system/hubd-metrics.service",
     "usr/lib/systemd/system/hubd-metrics.timer",
+    "usr/lib/systemd/system/hubbridge.service",
     "usr/lib/systemd/system/hubd.service",
+    "usr/lib/sysusers.d/hubbridge.conf",
     "usr/lib/sysusers.d/hubd.conf",
     "usr/lib/tmpfiles.d/hubd.conf",
     "usr/lib/udev/rules.d/70-hubd.rules",
@@ -39,6 +42,7 @@ EVERY = {
     "usr/share/fish/vendor_completions.d/hubctl.fish",
     "usr/share/zsh/vendor-completions/_hubctl",
 }
+OF_ADMINISTRATOR = {"etc/hubbridge/hubbridge.toml", "etc/hubd/hubd.toml"}
 PAGES = {
     "usr/share/man/man1/hubctl.1",
     "usr/share/man/man5/hubd.toml.5",
@@ -58,7 +62,7 @@ case "$*" in
         ;;
     "-m pip --python "*)
         echo "$*" >"${4%/*}/../asked"
-        for name in pip hubd hubctl; do echo "#!$4" >"${4%/*}/$name"; done
+        for name in pip hubd hubctl hubbridge; do echo "#!$4" >"${4%/*}/$name"; done
         packages="${4%/bin/*}/lib/python3.11/site-packages"
         mkdir -p "$packages"
         for word; do
@@ -82,6 +86,7 @@ case "$*" in
         done
         ;;
     "-P -m hubd --check-config") echo "what the check says"; exit "${CHECK:-0}" ;;
+    "-P -m hubbridge --check-config") echo "what the bridge says"; exit "${BRIDGE_CHECK:-0}" ;;
     "-P -c "*) exit "${OTHER:-0}" ;;
     -c* | "-m compileall "*) ;;
     *) exit 3 ;;
@@ -170,7 +175,7 @@ def test_the_administrators_file_is_kept_by_a_second_one_and_by_taking_away(tmp_
     assert config.read_text() == "# mine\n"
     assert "ExecStart=" in (tmp_path / "usr/lib/systemd/system/hubd.service").read_text()
     assert _install("uninstall", **where).returncode == 0
-    assert _tree(tmp_path) == {"etc/hubd/hubd.toml", "etc/credstore/hubd.identity"}
+    assert _tree(tmp_path) == OF_ADMINISTRATOR | {"etc/credstore/hubd.identity"}
 
 
 @pytest.mark.parametrize(
@@ -226,6 +231,7 @@ def test_an_installation_replaces_the_old_one_and_no_folder_beside_it(tmp_path: 
             "opt/hubd/bin/python",
             "opt/hubd/bin/hubd",
             "opt/hubd/bin/hubctl",
+            "opt/hubd/bin/hubbridge",
             "opt/hubd/asked",
         }
     )
@@ -321,7 +327,7 @@ def test_a_clone_with_a_space_in_its_path_is_put_in_place_and_taken_away(tmp_pat
     assert _install("files", clone, DESTDIR=str(image)).returncode == 0
     assert _tree(image) == EVERY
     assert _install("uninstall", clone, DESTDIR=str(image)).returncode == 0
-    assert _tree(image) == {"etc/hubd/hubd.toml"}
+    assert _tree(image) == OF_ADMINISTRATOR
 
 
 @pytest.mark.parametrize(
@@ -391,6 +397,7 @@ rm -rf /etc/credstore /etc/hubd
 exec "$@"
 """
 SYSTEMCTL = """#!/bin/sh
+[ "$2" != hubbridge ] || STATE=${BRIDGE:-inactive}
 [ "$1" != is-active ] || { echo "$STATE"; [ "$STATE" = active ]; exit; }
 echo "$*" >>"$LOG"
 case "$*" in "restart hubd") exit "${START:-0}" ;; esac
@@ -567,6 +574,25 @@ def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(
     assert machine.told[1:] == ["daemon-reload", "try-restart bluetooth", "restart hubd"]
 
 
+def test_a_bridge_that_runs_here_is_restarted_and_another_is_left_alone(machine: Machine) -> None:
+    for state, told in (("inactive", []), ("active", ["restart hubbridge"])):
+        machine.run(ROOT / "systemd/install.sh", "install", state="inactive", BRIDGE=state)
+        assert [line for line in machine.told if "hubbridge" in line] == told
+    chosen = {"BRIDGE": "active", "RESTART": "no"}
+    machine.run(ROOT / "systemd/install.sh", "install", state="inactive", **chosen)
+    assert machine.told.count("restart hubbridge") == 1
+
+
+def test_a_bridge_that_would_not_start_again_is_left_running(machine: Machine) -> None:
+    done = machine.done(
+        ROOT / "systemd/install.sh", "install", state="inactive", BRIDGE="active", BRIDGE_CHECK="78"
+    )
+    assert done.returncode == 0
+    assert "what the bridge says" in done.stderr
+    assert "the old one still runs" in done.stderr
+    assert "restart hubbridge" not in machine.told
+
+
 def test_bluetooth_is_left_alone_when_its_settings_are_as_before(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -702,8 +728,8 @@ def test_the_longest_version_is_one_that_hello_and_pip_take(label: str) -> None:
 def package(tmp_path: Path) -> Path:
     """What the Debian package lays on a hub; return its install.sh."""
     folder = tmp_path / "package"
-    for name in ("systemd/install.sh", "config/hubd.toml"):
-        (folder / name).parent.mkdir(parents=True)
+    for name in ("systemd/install.sh", "config/hubd.toml", "config/hubbridge.toml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     ready = folder / "environment"
     _command(ready, "pyvenv.cfg", "home = /usr/bin\n")

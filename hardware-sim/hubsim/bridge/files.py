@@ -2,7 +2,10 @@
 
     SITE/bridges/NAME/hubbridge.toml, and what that names
 
-Law: made again, a bridge keeps its keys. Its certificate and its mandates are newer ones.
+Laws:
+1. Made again, a bridge keeps its keys. Its certificate and its mandates are newer ones.
+2. What is exported for its machine lies as that machine wants it: `hubbridge/` for /etc/hubbridge,
+   and `credstore/` for /etc/credstore, which holds all that is secret and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from hubcore.codec.tls import TlsName, TlsRole, pem_of
 from hubsim.phone.wallet import write_private
 from hubsim.site.authority import certify_tls, open_authority, public_of
 from hubsim.site.documents import HUB_DAYS, Validity, make_key, pem, read_ec_key
-from hubsim.site.folder import Site, write_public
+from hubsim.site.folder import Site, keep_out_of_git, write_public
 from hubsim.site.making import AUTHORITY, TLS_CERTIFICATE, check_id
 
 TLS_KEY = "tls.key"
@@ -26,6 +29,7 @@ ISSUER = "issuer.cbor"
 TESTIMONY_KEY = "testimony.key"
 ORDERS_KEY = "orders.key"
 CONFIG = "hubbridge.toml"
+RECORDS = "bridge.db"
 KEYS = ((Use.ORDERS, ORDERS_KEY), (Use.TESTIMONY, TESTIMONY_KEY))
 """What the keys of a bridge are for, and their files."""
 
@@ -68,6 +72,29 @@ def make_bridge(
     return folder
 
 
+def export_bridge(folder: Path, directory: Path) -> None:
+    """Write what a bridge's machine needs, from the folder that `make_bridge` has made (law 2).
+
+    Raise FileExistsError for a directory that holds something.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise FileExistsError(f"{directory} holds something already: name a new folder")
+    public = directory / "hubbridge"
+    store = directory / "credstore"
+    for made in (directory, public, store):
+        made.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_out_of_git(directory)
+    for file in (TLS_CERTIFICATE, AUTHORITY, ISSUER, *(_mandate_file(use) for use, _ in KEYS)):
+        write_public(public / file, (folder / file).read_bytes())
+    text = (folder / CONFIG).read_text(encoding="utf-8")
+    for file in (TLS_KEY, TESTIMONY_KEY, ORDERS_KEY):
+        credential = file.replace(".", "_")
+        write_private(store / f"hubbridge.{credential}", (folder / file).read_bytes())
+        text = text.replace(f'"{file}"', f'"credential:{credential}"')
+    text = text.replace(f'"{RECORDS}"', f'"/var/lib/hubbridge/{RECORDS}"')
+    write_public(public / CONFIG, text.encode())
+
+
 def _key(file: Path) -> SigningKey:
     if not file.exists():
         write_private(file, pem(make_key()))
@@ -86,5 +113,5 @@ def _config(site: Site, bridge: str, listen: str, port: int) -> str:
         f'tls_authority = "{AUTHORITY}"\nissuer = "{ISSUER}"\n'
         f'testimony_key = "{TESTIMONY_KEY}"\norders_key = "{ORDERS_KEY}"\n'
         f"mandates = [{mandates}]\n"
-        'records = "bridge.db"\n'
+        f'records = "{RECORDS}"\n'
     )

@@ -166,19 +166,33 @@ def _say_how_to_renew(new_points: list[int]) -> None:
 @click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
 @click.option("--listen", default="127.0.0.1", show_default=True, help="Its address.")
 @click.option("--port", type=click.IntRange(1, 65535), default=7715, show_default=True)
+@click.option(
+    "--export",
+    "directory",
+    type=click.Path(path_type=Path),
+    help="Write into this new folder what goes to its machine.",
+)
 @click.pass_obj
-def site_bridge(path: Path, name: str, days: float, listen: str, port: int) -> None:
+def site_bridge(
+    path: Path, name: str, days: float, listen: str, port: int, directory: Path | None
+) -> None:
     """Make what BRIDGE begins with: keys, certificate, mandates, configuration.
 
     Again: a newer certificate and newer mandates. For TLS it is called BRIDGE.bridge.SITE, whatever
     its address is.
     """
-    from hubsim.bridge.files import CONFIG, make_bridge
+    from hubsim.bridge.files import CONFIG, export_bridge, make_bridge
 
     where = open_site(path)
     folder = make_bridge(where, name, days, listen, port)
     click.echo(f"{folder}: for {name}.bridge.{where.name}")
-    click.echo(f"run it: hubbridge --config {folder / CONFIG}")
+    if directory is None:
+        click.echo(f"run it: hubbridge --config {folder / CONFIG}")
+        return
+    export_bridge(folder, directory)
+    click.echo(f"{directory}: bring it to the machine of the bridge, then there:")
+    click.echo(f"sudo install -m 644 {directory.name}/hubbridge/* /etc/hubbridge/")
+    click.echo(f"sudo install -m 600 {directory.name}/credstore/* /etc/credstore/")
 
 
 @site.command("export")
