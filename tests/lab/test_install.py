@@ -91,7 +91,11 @@ async def test_the_image_holds_no_simulator_and_no_tools(image: Path) -> None:
     assert {"hubd", "drivers", "cryptography", "zmq", "gpiod", "dbus_fast"} <= there
     assert not there & {"hubsim", "bumble", "pip", "setuptools", "pytest"}
     commands = {path.name for path in (image / "opt/hubd/bin").iterdir()}
-    assert {name for name in commands if not name.startswith("python")} == {"hubd", "hubctl"}
+    assert {name for name in commands if not name.startswith("python")} == {
+        "hubd",
+        "hubctl",
+        "hubbridge",
+    }
     sources = [path for path in packages.rglob("*.py") if path.parts[-2] in ("core", "adapters")]
     assert sources
     for path in sources:
