@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -32,6 +32,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CREDENTIAL = "credential:"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
+_Kind = TypeVar("_Kind", bound=msgspec.Struct)
 HubId = Annotated[str, Meta(min_length=1, max_length=100)]
 Channel = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,31}\Z")]
 Minute = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z|\A24:00\Z")]
@@ -91,31 +92,53 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(_rule(window) for window in self.windows)
 
 
+class Sources(Protocol):
+    """What a configuration says of where updates come from, and whom it believes at first."""
+
+    @property
+    def carriers(self) -> tuple[CarrierPart, ...]:
+        """The carriers in their order."""
+
+    @property
+    def images_root(self) -> str:
+        """The file of the first root of the images."""
+
+    @property
+    def director_root(self) -> str:
+        """The file of the director's first root."""
+
+
 def load(path: Path) -> Config:
     """Read the file. Raise ConfigError."""
+    config = decode_file(path, Config)
     try:
-        with open(path, "rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-        if len(data) > FILE_BYTES_MAX:
-            raise ConfigError(f"{path} is longer than any configuration")
-        config = msgspec.toml.decode(data, type=Config)
         _ = config.zone
         config.rules()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     return config
 
 
-def carriers_of(config: Config, config_file: Path) -> list[Carrier]:
+def decode_file(path: Path, kind: type[_Kind]) -> _Kind:
+    """Read a file of TOML as this kind. Raise ConfigError."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+        if len(data) > FILE_BYTES_MAX:
+            raise ConfigError(f"{path} is longer than any configuration")
+        return msgspec.toml.decode(data, type=kind)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def carriers_of(config: Sources, config_file: Path) -> list[Carrier]:
     """Return the carriers in their order. Raise ConfigError."""
     return [_carrier(part, config_file) for part in config.carriers]
 
 
-def roots_of(config: Config, config_file: Path) -> dict[Repository, bytes]:
+def roots_of(config: Sources, config_file: Path) -> dict[Repository, bytes]:
     """Read the first roots, which came with the hub. Raise ConfigError."""
     return {
         Repository.IMAGES: _root(config.images_root, config_file),

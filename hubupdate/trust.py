@@ -20,11 +20,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from tuf.api import exceptions as tuf_errors
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, Snapshot, TargetFile, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 
 from hubcore.errors import (
@@ -53,6 +54,20 @@ class Repository(StrEnum):
 
     IMAGES = "images"
     DIRECTOR = "director"
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenLists:
+    """The newest lists of a repository, as they were proven, for whoever gives them on.
+
+    `roots` and `others` are files by the names that a carrier has for them; `timestamp` is apart,
+    because it makes the others count. `targets` are what the list of targets names by itself.
+    """
+
+    roots: Mapping[str, bytes]
+    others: Mapping[str, bytes]
+    timestamp: bytes
+    targets: Mapping[str, TargetFile]
 
 
 class Trust:
@@ -92,6 +107,14 @@ class Trust:
             self._images = images
             _agree(plan.image, images.get_targetinfo(plan.image.name))
         return plan
+
+    def lists(self, which: Repository, belief: Belief) -> ProvenLists:
+        """Fetch, prove and return the newest lists of a repository. Raise as `plan_of`."""
+        if belief is not Belief.GOOD:
+            raise ExpiredError(f"no list is looked for: {belief.value}")
+        with _told(which):
+            self._refreshed(which)
+            return _kept_lists(self._kept / which)
 
     def pieces(self, image: Image) -> Iterator[bytes]:
         """Yield the bytes that a carrier has as this image, at most one piece too many.
@@ -137,6 +160,23 @@ class Trust:
             return read_plan(data)
         except FrameError as error:
             raise TrustError(f"the director signed what is no plan: {error}") from error
+
+
+def _kept_lists(folder: Path) -> ProvenLists:
+    """Read what TUF's client has kept of what it proved. Raise OSError, RepositoryError."""
+    snapshot = (folder / "snapshot.json").read_bytes()
+    targets = (folder / "targets.json").read_bytes()
+    listed = Metadata[Targets].from_bytes(targets).signed
+    snapshot_version = Metadata[Snapshot].from_bytes(snapshot).signed.version
+    return ProvenLists(
+        roots={one.name: one.read_bytes() for one in (folder / "root_history").glob("*.root.json")},
+        others={
+            f"{listed.version}.targets.json": targets,
+            f"{snapshot_version}.snapshot.json": snapshot,
+        },
+        timestamp=(folder / "timestamp.json").read_bytes(),
+        targets=listed.targets,
+    )
 
 
 def plan_name(channel: str) -> str:

@@ -6,7 +6,7 @@ Laws:
 3. An access point stands in it at most once.
 4. A number of uses is counted by each hub for itself, over all its access points.
 5. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
-6. Where the site's own key signed it, the grant says so (`hubcore.bridge.guests`).
+6. Where the site's own key signed it, the grant says so (`hubcore.bridge.site.guests`).
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ from hubcore.backend.uplink.words import (
     ORDERS_OF_BACKENDS,
     UINT16_MAX,
 )
-from hubcore.bridge.guests import check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate, Use
+from hubcore.bridge.site.guests import check_ceiling, prove_guest
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey

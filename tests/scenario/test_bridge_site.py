@@ -12,7 +12,7 @@ from typing import Any
 from hubbridge.siteorders import GuestAsked
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, GuestAdmitted
 from hubcore.phone.messages import Reason
 from hubd.building.topics import OF_BRIDGE

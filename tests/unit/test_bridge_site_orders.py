@@ -17,8 +17,8 @@ from hubbridge.rules.papers import ORDERS_MAX, Paper, Papers
 from hubbridge.siteorders import SiteOrderDesk
 from hubcore.access.precedence import DoorMode, DoorOrder
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.guests import GuestCeiling
 from hubcore.bridge.mandate import Mandate, Use
+from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.bridge.siteorder import (
     TAKE_SECONDS_MAX,
     CredentialDisabled,

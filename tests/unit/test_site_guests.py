@@ -16,7 +16,8 @@ from hubcore.access.grant import Access, Grant, issue_grant, read_grant
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import Action, Denial
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.guests import (
+from hubcore.bridge.mandate import Use, prove_mandate
+from hubcore.bridge.site.guests import (
     GUEST,
     GUEST_SECONDS_MAX,
     GUESTS_MAX,
@@ -26,7 +27,6 @@ from hubcore.bridge.guests import (
     read_ceiling,
     write_ceiling,
 )
-from hubcore.bridge.mandate import Use, prove_mandate
 from hubcore.bridge.siteorder import (
     GUEST_UNTIL_SECONDS_MAX,
     AdmittedGuest,

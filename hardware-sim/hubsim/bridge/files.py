@@ -13,8 +13,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from hubcore.bridge.guests import GuestCeiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
+from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, pem_of

@@ -11,7 +11,7 @@ from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import load
 from hubbridge.siteorders import GuestAsked
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.bridge.siteorder import GuestAdmitted, Ordered, SiteOrder
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import FIRST_OPERATOR, Site

@@ -1,0 +1,93 @@
+"""hubupdate-mirror: one look at the server, for a site's cache of updates; a timer calls it again.
+
+Exit status (sysexits.h): 78 the configuration is refused, 75 nothing could be fetched or kept this
+time, and the folder gives out what it had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hubcore.errors import ConfigError, HubError, StoreError
+from hubcore.update.belief import Belief
+from hubcore.version import BUILD_TIME, __version__
+from hubupdate.config import carriers_of, roots_of
+from hubupdate.fetcher import CarrierFetcher
+from hubupdate.mirror.config import MirrorConfig, load
+from hubupdate.mirror.mirror import Mirror, Mirrored
+from hubupdate.trust import Trust
+from hubupdate.turns import InTurn
+
+EX_CONFIG = 78
+EX_TEMPFAIL = 75
+LOCK_FILE = "lock"
+
+
+def main() -> None:
+    """Look once."""
+    parser = argparse.ArgumentParser(
+        "hubupdate-mirror", description="Keeps a site's cache of updates."
+    )
+    parser.add_argument("--config", type=Path, default=Path("/etc/hubupdate/mirror.toml"))
+    parser.add_argument("--version", action="version", version=f"hubupdate-mirror {__version__}")
+    options = parser.parse_args()
+    try:
+        config = load(options.config)
+        mirrored = look(config, options.config)
+        _tell(
+            f"{config.folder}: {mirrored.plans} plans, {mirrored.images} images, "
+            f"{mirrored.fetched_bytes} bytes fetched"
+        )
+    except ConfigError as error:
+        _end(error, EX_CONFIG)
+    except HubError as error:
+        _end(error, EX_TEMPFAIL)
+
+
+def look(config: MirrorConfig, config_file: Path) -> Mirrored:
+    """Bring the folder up to date. Raise HubError."""
+    carriers = InTurn(carriers_of(config, config_file))
+    fetcher = CarrierFetcher(carriers, time.monotonic)
+    lists = Path(config.lists)
+    trust = Trust(lists, roots_of(config, config_file), fetcher)
+    with _alone(lists):
+        mirror = Mirror(Path(config.folder), trust, fetcher, config.bytes_max)
+        return mirror.look(Belief.GOOD if time.time() >= BUILD_TIME else Belief.NOT_TRUSTED)
+
+
+@contextmanager
+def _alone(lists: Path) -> Iterator[None]:
+    """Be the only one meanwhile. Raise StoreError when another is."""
+    try:
+        lists.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(lists / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{lists}: {error.strerror or error}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError("another look at the server is under way") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _end(error: HubError, status: int) -> None:
+    _tell(str(error))
+    sys.exit(status)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""A folder that looks like the server's, for the hubs of one site: a carrier near to them.
+
+How it works: the lists are fetched and proven as a hub proves them. Then come the plans, and the
+images that a plan names. Any web server may give the folder out, for hubs prove all of it again.
+
+Laws:
+1. Nothing is laid out that was not proven: lists by TUF, plans and images by length and SHA-256.
+2. What a list names lies there before the list, and a timestamp comes last, that of the director
+   after all others. So a hub that looks meanwhile finds whole lists, old or new.
+3. Only images that a plan names are fetched. What no plan and no list names goes.
+4. All plans and images together have at most `bytes_max` bytes. Where they would have more, the
+   folder stays as it was, and people are told.
+5. After an error the folder serves what it had. A list that is too old is the hubs' to refuse.
+6. What lies there is proven again at each look: a file that went bad on the disk is fetched again.
+7. Killed at any moment, the next look goes on: a file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadError
+from tuf.api.metadata import TargetFile
+
+from hubcore.errors import FrameError, LinkError, StoreError, TrustError
+from hubcore.update.belief import Belief
+from hubcore.update.plan import PLAN_BYTES_MAX, Plan, read_plan
+from hubupdate.carrier import is_path
+from hubupdate.fetcher import CarrierFetcher
+from hubupdate.trust import ProvenLists, Repository, Trust, target_path
+
+PLANS_MAX = 64
+TARGETS = "targets"
+METADATA = "metadata"
+_READ_BYTES = 1 << 20
+_TEMPORARY = ".new"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What lies in the folder after a look, and how many bytes of it were fetched now."""
+
+    plans: int
+    images: int
+    fetched_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A target that belongs into the folder."""
+
+    path: str
+    size: int
+    digest: bytes
+
+
+class Mirror:
+    """Keeps `top` like the server. Whoever calls it is the only one that writes there."""
+
+    def __init__(self, top: Path, trust: Trust, fetcher: CarrierFetcher, bytes_max: int) -> None:
+        self._top = top
+        self._trust = trust
+        self._fetcher = fetcher
+        self._bytes_max = bytes_max
+        self._fetched = 0
+
+    def look(self, belief: Belief) -> Mirrored:
+        """Bring the folder up to date. Raise TrustError, LinkError, StoreError."""
+        self._fetched = 0
+        director = self._trust.lists(Repository.DIRECTOR, belief)
+        images = self._trust.lists(Repository.IMAGES, belief)
+        plans = _plans_of(director)
+        self._check_room(plans)
+        with _told():
+            read = [self._plan(wanted) for wanted in plans]
+            wanted = _images_of(read, images)
+            self._check_room([*plans, *wanted])
+            for one in wanted:
+                self._bring(one)
+            self._lay_out(Repository.IMAGES, images)
+            self._lay_out(Repository.DIRECTOR, director)
+            self._tidy(Repository.IMAGES, images, wanted)
+            self._tidy(Repository.DIRECTOR, director, plans)
+        return Mirrored(len(plans), len(wanted), self._fetched)
+
+    def _check_room(self, wanted: Iterable[_Wanted]) -> None:
+        size = sum(one.size for one in wanted)
+        if size > self._bytes_max:
+            raise StoreError(f"the plans' images have {size} bytes, allowed are {self._bytes_max}")
+
+    def _plan(self, wanted: _Wanted) -> Plan:
+        if wanted.size > PLAN_BYTES_MAX:
+            raise TrustError("the director's plan is too long")
+        self._bring(wanted)
+        try:
+            return read_plan((self._top / wanted.path).read_bytes())
+        except FrameError as error:
+            raise TrustError(f"the director signed what is no plan: {error}") from error
+
+    def _bring(self, wanted: _Wanted) -> None:
+        """Have a target in the folder, proven."""
+        place = self._top / wanted.path
+        if _holds(place, wanted):
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = place.with_name(place.name + _TEMPORARY)
+        digest = hashlib.sha256()
+        had = 0
+        with open(fresh, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, wanted.size))
+            for piece in self._pieces(wanted):
+                had += len(piece)
+                digest.update(piece)
+                file.write(piece)
+            file.truncate(had)
+            file.flush()
+            os.fsync(file.fileno())
+        if had != wanted.size or digest.digest() != wanted.digest:
+            fresh.unlink()
+            raise TrustError(f"{wanted.path}: other bytes came than its list says")
+        _rename(fresh, place)
+
+    def _pieces(self, wanted: _Wanted) -> Iterator[bytes]:
+        """Yield what carriers have as this target, at most one piece too many."""
+        had = 0
+        try:
+            for piece in self._fetcher.fetch(wanted.path):
+                had += len(piece)
+                self._fetched += len(piece)
+                yield piece
+                if had > wanted.size:
+                    return
+        except DownloadError as error:
+            raise LinkError(str(error)) from error
+
+    def _lay_out(self, which: Repository, lists: ProvenLists) -> None:
+        folder = self._top / which / METADATA
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in (*lists.roots.items(), *lists.others.items()):
+            _write(folder / name, data)
+        _write(folder / "timestamp.json", lists.timestamp)
+
+    def _tidy(self, which: Repository, lists: ProvenLists, wanted: Iterable[_Wanted]) -> None:
+        """Remove what nobody is to have any more; roots stay."""
+        targets = {self._top / one.path for one in wanted}
+        _remove_others(self._top / which / TARGETS, targets)
+        folder = self._top / which / METADATA
+        names = {"timestamp.json", *lists.others}
+        keep = {folder / name for name in names} | set(folder.glob("*.root.json"))
+        _remove_others(folder, keep)
+
+
+def _plans_of(director: ProvenLists) -> list[_Wanted]:
+    if len(director.targets) > PLANS_MAX:
+        raise TrustError(f"the director lists more than {PLANS_MAX} plans")
+    return [_wanted(Repository.DIRECTOR, one) for one in director.targets.values()]
+
+
+def _images_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
+    """Return the images that plans name. Raise TrustError where the two do not agree."""
+    found: dict[str, _Wanted] = {}
+    for plan in plans:
+        listed = images.targets.get(plan.image.name)
+        if listed is None:
+            raise TrustError("the director names an image that is not on the list of images")
+        wanted = _wanted(Repository.IMAGES, listed)
+        if (wanted.size, wanted.digest) != (plan.image.size, plan.image.digest):
+            raise TrustError("the director and the list of images name two images by one name")
+        found[wanted.path] = wanted
+    return list(found.values())
+
+
+def _wanted(which: Repository, listed: TargetFile) -> _Wanted:
+    try:
+        digest = bytes.fromhex(listed.hashes["sha256"])
+    except (KeyError, ValueError) as error:
+        raise TrustError("a target without a SHA-256 digest") from error
+    path = target_path(which, digest, listed.path)
+    if "/" in listed.path or not is_path(path):
+        raise TrustError("a target has a name that no file may have")
+    return _Wanted(path, listed.length, digest)
+
+
+def _holds(place: Path, wanted: _Wanted) -> bool:
+    """Tell whether a file has the bytes of its target (law 6)."""
+    digest = hashlib.sha256()
+    try:
+        with open(place, "rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size != wanted.size:
+                return False
+            while piece := file.read(_READ_BYTES):
+                digest.update(piece)
+    except FileNotFoundError:
+        return False
+    return digest.digest() == wanted.digest
+
+
+def _write(place: Path, data: bytes) -> None:
+    if place.is_file() and place.read_bytes() == data:
+        return
+    fresh = place.with_name(place.name + _TEMPORARY)
+    with open(fresh, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    _rename(fresh, place)
+
+
+def _rename(fresh: Path, place: Path) -> None:
+    fresh.chmod(0o644)
+    fresh.replace(place)
+    descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_others(folder: Path, keep: set[Path]) -> None:
+    for one in folder.glob("*"):
+        if one not in keep:
+            one.unlink()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise an error of the system as StoreError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        why = "the disk is full" if full else error.strerror or str(error)
+        raise StoreError(f"the folder of updates: {why}") from error
