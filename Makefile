@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
+.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -178,6 +178,13 @@ install:
 # The Z-Wave service, beside `make install`, on a hub with a stick (docs/hub.md, "Z-Wave").
 install-zwave:
 	DESTDIR='$(DESTDIR)' ZWAVE_PREFIX='$(ZWAVE_PREFIX)' systemd/install-zwave.sh install
+
+# Two slots and updates for a hub that `make install EXTRAS=update` has made (docs/updates.md). IMAGE is the first slot's.
+install-update:
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' RESTART='$(RESTART)' systemd/install-update.sh install $(IMAGE) $(VERSION)
+
+uninstall-update:
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install-update.sh uninstall
 
 uninstall-zwave:
 	DESTDIR='$(DESTDIR)' ZWAVE_PREFIX='$(ZWAVE_PREFIX)' systemd/install-zwave.sh uninstall

@@ -2,7 +2,8 @@
 
 Exit status (sysexits.h): 0 stopped, 78 the configuration is refused, 73 the state directory is,
 69 a strike may be driven and no guard can end it. Output that nobody reads changes no exit status,
-see `hubterm.output`. `--check-config` starts nothing, see `hubd.start.checkconfig`.
+see `hubterm.output`. `--check-config` starts nothing, see `hubd.start.checkconfig`; nor does
+`--selftest`, see `hubd.start.selftest`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hubd.adapters.host.log import set_up
 from hubd.adapters.host.systemd import Notifier
 from hubd.config.file import load
 from hubd.serve import serve
-from hubd.start import checkconfig, showconfig
+from hubd.start import checkconfig, selftest, showconfig
 from hubd.wiring.hardware import real_parts
 from hubd.wiring.parts import MakeParts
 from hubterm.output import as_tool, complain, prepare
@@ -37,6 +38,8 @@ def main() -> None:
     if options.check_config:
         check = partial(checkconfig.run, options.config, options.json)
         sys.exit(as_tool("hubd", check))
+    if options.selftest:
+        sys.exit(as_tool("hubd", partial(selftest.run, options.config)))
     if options.show_config:
         sys.exit(as_tool("hubd", partial(_show_config, options.config)))
     sys.exit(run(options.config, real_parts))
@@ -66,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         "--show-config",
         action="store_true",
         help="print the settings that a start would use, as JSON, and end",
+    )
+    parser.add_argument(
+        "--selftest",
+        action="store_true",
+        help="try this version on copies of the databases, beside a hub that runs, and end",
     )
     parser.add_argument(
         "--json",

@@ -18,6 +18,8 @@ from hubcore.errors import AuditError, StoreError
 
 SCHEMA_KNOWN = 4
 """The newest schema that this version can read."""
+VERSION_MASK = 0xFFFF
+"""Above it the header has the oldest version of hubd that still opens the file."""
 APPLICATION_ID = 0x68756241
 """The mark of an audit log in the file's header."""
 BUSY_SECONDS = 5.0
@@ -92,7 +94,8 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
             raise StoreError("it is a database, but no audit log of hubd")
         if version > SCHEMA_KNOWN:
             raise StoreError(
-                f"it was written by a newer hubd (schema {version}): use that version's hubctl"
+                f"it was written by a newer hubd (schema {version & VERSION_MASK}): "
+                "use that version's hubctl"
             )
     except BaseException:
         connection.close()

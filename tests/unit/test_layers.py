@@ -269,6 +269,7 @@ ROOMS: dict[str, Room] = {
         "msgspec",
         WORLDLY,
     ),
+    "hubd.start.selftest": _room("hubd hubcore", "", WORLDLY),
     "hubd.start.secure": _room(
         "hubd.wiring.securing hubterm.output hubcore.errors", "msgspec", WORLDLY
     ),

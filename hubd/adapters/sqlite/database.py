@@ -2,7 +2,7 @@
 
 Laws:
 1. A commit that returned is on the disk (WAL, synchronous=FULL).
-2. A file is only touched after its header showed that it is ours and not from a newer hubd.
+2. A file is only touched after its header showed that it is ours, and that this hubd may open it.
 3. One hubd alone writes a file: it holds the lock beside it.
 4. A value that is longer than any that hubd writes is not read, whoever put it into the file.
 """
@@ -109,10 +109,11 @@ class DatabaseKind(ErrorSentences):
         with self.errors(path):
             connection = self.connect(path)
             try:
-                migrate(
+                steps = self._steps()
+                before = migrate(
                     connection,
                     path,
-                    steps=self._steps(),
+                    steps=steps,
                     application_id=self.application_id,
                     kind=self,
                 )
@@ -121,6 +122,7 @@ class DatabaseKind(ErrorSentences):
                     path,
                     statements=self.statements(),
                     kind=self,
+                    is_newer=before > len(steps),
                 )
             except BaseException:
                 connection.close()
@@ -161,6 +163,17 @@ class DatabaseKind(ErrorSentences):
                 connection.close()
                 raise
             return connection
+
+    def copy(self, path: Path, copy: Path) -> None:
+        """Copy a file as its last commit left it, also while hubd writes it. Raise StoreError."""
+        with self.errors(path):
+            uri = f"file:{_quoted(path)}?mode=ro"
+            with (
+                contextlib.closing(sqlite3.connect(uri, uri=True)) as source,
+                contextlib.closing(sqlite3.connect(copy)) as target,
+            ):
+                source.backup(target)
+            copy.chmod(0o600)
 
     def look(self, path: Path) -> None:
         """Look into an existing file and change nothing.

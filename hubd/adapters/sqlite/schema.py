@@ -2,13 +2,18 @@
 
 Laws:
 1. The steps that are missing in a file are applied in order, in one transaction.
-2. A file from a newer hubd is refused.
-3. A file with any table, index, view or trigger that the steps do not make is refused.
+2. Schemas only grow. A step says from which version on hubd still opens what it made
+   (`-- opens-from: 4`), and the file keeps that beside its version. So an older hubd, which comes
+   back after an update, opens what the newer one wrote, and changes nothing of its schema.
+3. A file from a newer hubd that does not say so is refused.
+4. A file with any table, index, view or trigger that the steps do not make is refused. A newer file
+   may have more tables, and indexes on those: nothing that acts on the tables that are known here.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from importlib import resources
@@ -20,6 +25,9 @@ _Object = tuple[str, str, str, str | None]
 """type, name, table, SQL."""
 
 _NAMES_SHOWN_MAX = 5
+_LEAST_SHIFT = 16
+"""The header's number: the version, and above it the oldest version that opens it, 0 for itself."""
+_OPENS_FROM = re.compile(r"^-- opens-from: ([0-9]{1,4})$", re.MULTILINE)
 _OBJECTS = (
     "SELECT type, name, tbl_name, sql FROM sqlite_master "
     "WHERE NOT (type = 'table' AND name = 'filler' AND sql = 'CREATE TABLE filler (data BLOB)')"
@@ -62,22 +70,39 @@ def _has_sql(text: str) -> bool:
     return any(line and not line.startswith("--") for line in lines)
 
 
+def header_number(steps: Sequence[str]) -> int:
+    """Return what the header of a file says that had these steps."""
+    version = len(steps)
+    least = version
+    while least > 1 and all(_opens_from(step) < least for step in steps[least - 1 :]):
+        least -= 1
+    return version if least == version else least << _LEAST_SHIFT | version
+
+
+def _opens_from(step: str) -> int:
+    """Return the version from which on hubd opens what a step made; a large one for none."""
+    found = _OPENS_FROM.search(step)
+    return 1 << _LEAST_SHIFT if found is None else int(found[1])
+
+
 def check_version(
     connection: sqlite3.Connection,
     path: Path,
     steps: Sequence[str],
     kind: ErrorSentences,
 ) -> int:
-    """Return how many steps a file has had; refuse one with more than are known here."""
+    """Return how many steps a file has had; refuse one with more, unless it may be opened here."""
     known = len(steps)
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > known:
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    least, version = divmod(int(number), 1 << _LEAST_SHIFT)
+    may_be_opened = 0 < least <= known
+    if version > known and not may_be_opened:
         raise kind.says(
             path,
             f"this data was written by a newer hubd (schema {version}, known here up to {known}): "
             "install that version again",
         )
-    return int(version)
+    return version
 
 
 def migrate(
@@ -86,8 +111,8 @@ def migrate(
     steps: Sequence[str],
     application_id: int,
     kind: ErrorSentences,
-) -> None:
-    """Apply the steps that are missing in the file, all or none."""
+) -> int:
+    """Apply the steps that are missing in the file, all or none; return its version before."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = check_version(connection, path, steps, kind)
@@ -95,9 +120,10 @@ def migrate(
             for statement in statements_of(step):
                 connection.execute(statement)
         if version < len(steps):
-            connection.execute(f"PRAGMA user_version = {len(steps)}")
+            connection.execute(f"PRAGMA user_version = {header_number(steps)}")
             connection.execute(f"PRAGMA application_id = {application_id}")
         connection.execute("COMMIT")
+        return version
     except BaseException:
         with contextlib.suppress(sqlite3.Error):
             if connection.in_transaction:
@@ -110,14 +136,25 @@ def check_objects(
     path: Path,
     statements: Sequence[str],
     kind: ErrorSentences,
+    is_newer: bool = False,
 ) -> None:
-    """Refuse a file that does not hold just the objects which the statements make."""
+    """Refuse a file that does not hold just the objects which the statements make (law 4).
+
+    `is_newer`: it had more steps than are known here.
+    """
     expected = _objects_made_by(statements)
     found: set[_Object] = set(connection.execute(_OBJECTS))
+    if is_newer:
+        found -= _grown(found - expected, {table for _, _, table, _ in expected})
     odd = sorted(name for _, name, _, _ in expected ^ found)
     if odd:
         shown = ", ".join(odd[:_NAMES_SHOWN_MAX])
         raise kind.broken(path, f"its schema was changed: {shown}")
+
+
+def _grown(unknown: set[_Object], known: set[str]) -> set[_Object]:
+    """Return the tables that are new, and their indexes."""
+    return {one for one in unknown if one[0] in ("table", "index") and one[2] not in known}
 
 
 def _objects_made_by(statements: Sequence[str]) -> set[_Object]:
