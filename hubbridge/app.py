@@ -10,10 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubbridge.config import Config, place_of
+from hubbridge.config import Api, Config, place_of
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import HubStates
 from hubbridge.hubs.talk import HubTalks, Times
+from hubbridge.local.acts import SiteActs
+from hubbridge.local.api import make_api
+from hubbridge.local.events import SiteEvents
+from hubbridge.local.looks import SiteLooks
+from hubbridge.local.operators import Operators, read_operators
+from hubbridge.local.report import Site, SiteReport
 from hubbridge.port.hubsport import HubsPort
 from hubbridge.rules.papers import Papers
 from hubbridge.siteorders import SiteOrderDesk
@@ -25,6 +31,8 @@ from hubcore.codec.tls import TlsRole
 from hubcore.errors import ConfigError, HubError, ProofError, TrustError
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.version import BUILD_TIME
+from hublocal.api import LocalApi
+from hublocal.tail.events import EventTail
 from hubtls.identity import Identity, load_identity
 from hubtls.keys import read_document, read_issuer, read_signing_key
 
@@ -50,12 +58,14 @@ class Files:
     """What a bridge's files hold: checked, before anything is opened."""
 
     config: Config
+    config_file: Path
     identity: Identity
     issuer: VerifyKey
     testimony: SigningKey | None
     orders: SigningKey | None
     mandates: tuple[bytes, ...]
     records: Path
+    operators: Operators
 
 
 def read_files(config: Config, config_file: Path) -> Files:
@@ -66,12 +76,14 @@ def read_files(config: Config, config_file: Path) -> Files:
 
     return Files(
         config=config,
+        config_file=config_file,
         identity=load_identity(config.site, TlsRole.BRIDGE, config.name, config.files(config_file)),
         issuer=read_issuer(place_of(config.issuer, config_file)),
         testimony=key(config.testimony_key),
         orders=key(config.orders_key),
         mandates=tuple(read_document(place_of(one, config_file)) for one in config.mandates),
         records=place_of(config.records, config_file),
+        operators=read_operators(config.api or Api()),
     )
 
 
@@ -85,11 +97,16 @@ class Bridge:
     talks: HubTalks
     orders: SiteOrderDesk
     port: HubsPort
+    api: LocalApi | None
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve; `ready` hears the port's number once hubs may come. Raise HubError."""
         listening = asyncio.Event()
+        if self.api is not None:
+            self.api.bind()
         async with asyncio.TaskGroup() as group:
+            if self.api is not None:
+                group.create_task(self.api.serve())
             group.create_task(self.port.serve(listening))
             await listening.wait()
             ready(self.port.port)
@@ -133,6 +150,8 @@ async def _joined(
     await mandates.load()
     await _take_all(mandates, files, told)
     states = HubStates(config.room.hubs)
+    tail = EventTail(begins=clock.wall())
+    events = SiteEvents(tail, clock, config.room.hubs)
     talks = HubTalks(
         bridge=config.name,
         site=config.site,
@@ -142,6 +161,7 @@ async def _joined(
         clock=clock,
         testimony=files.testimony,
         times=times,
+        happenings=events,
     )
     for_orders = mandates.find(Use.ORDERS)
     kept = () if for_orders is None else await store.site_orders(config.site, for_orders)
@@ -166,7 +186,14 @@ async def _joined(
         clock,
         sessions_max=config.room.hubs,
     )
-    return Bridge(store, mandates, states, talks, orders, port)
+    site = Site(config.site, config.name, config.limits().budget_bytes, clock.wall())
+    report = SiteReport(site, states, store, orders, clock)
+    acts = SiteActs(orders, report, files.operators, events, clock)
+    api = None
+    if config.api is not None:
+        socket = place_of(config.api.socket, files.config_file)
+        api = make_api(socket, SiteLooks(report), acts, tail, told)
+    return Bridge(store, mandates, states, talks, orders, port, api)
 
 
 async def _take_all(mandates: KnownMandates, files: Files, told: Told) -> None:

@@ -20,10 +20,14 @@ from msgspec import Meta
 
 from hubbridge.rules.room import RoomLimits
 from hubcore.errors import ConfigError
+from hubcore.localapi import BRIDGE_SOCKET, ROOT_SUFFIX
 from hubtls.identity import IdentityFiles
 
 DEFAULT_PORT = 7715
 MANDATE_FILES_MAX = 16
+OPERATORS_MAX = 64
+SOCKET_PATH_BYTES_MAX = 107 - len(ROOT_SUFFIX)
+"""Of the two files, root's own has the longer name (unix(7), sun_path)."""
 _CREDENTIAL = "credential:"
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _STORE = Path("/etc/credstore")
@@ -39,6 +43,16 @@ class Room(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget_mib: Annotated[int, Meta(ge=16, le=1 << 20)] = 2048
     hubs: Annotated[int, Meta(ge=1, le=1024)] = 128
     free_mib: Annotated[int, Meta(ge=8, le=1 << 16)] = 32
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The local socket of `hubctl --site`, and who orders there."""
+
+    socket: Annotated[str, Meta(min_length=1, max_length=SOCKET_PATH_BYTES_MAX)] = BRIDGE_SOCKET
+    operator: str = ""
+    """The operator of the policy by whom users order that have no line in `operators`."""
+    operators: Annotated[dict[str, str], Meta(max_length=OPERATORS_MAX)] = {}
+    """The operator of the policy that a user of this machine is."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +75,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
     records: str = "/var/lib/hubbridge/bridge.db"
     room: Room = msgspec.field(default_factory=Room)
+    api: Api | None = None
+    """Without it, nobody asks or orders at this machine."""
 
     def limits(self) -> RoomLimits:
         """Return what hubs may put on the disk."""

@@ -9,6 +9,7 @@ Laws:
 4. What a hub has answered is its own word, and shown as that. Nothing is ended by it.
 5. A hub that does not hear keeps nobody waiting: saying never waits.
 6. A guest's grant is signed with the order that lets him in, and below the ceiling of the mandate.
+7. Who waits for answers wakes at each one (`moved`).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import ConfigError, ProofError
 from hubcore.ports.clock import Clock
 
-_NO_KEY = "this bridge has no key for orders: sign the order in the office"
+NO_KEY = "this bridge has no key for orders: sign the order in the office"
 GUEST_RIGHTS = (1 << (Action.OPEN - 1)) | (1 << (Action.QUERY - 1))
 
 
@@ -94,6 +95,15 @@ class GivesOrders(Protocol):
     def shown(self) -> Sequence[ShownPaper]:
         """Return what the site has ordered and has not ended, with what each hub answered."""
 
+    def find(self, key: bytes) -> Paper | None:
+        """Return the order of this id with its answers; None when it does not matter any more."""
+
+    def why_not(self) -> str:
+        """Say why no order can be given here; empty: one can."""
+
+    async def moved(self) -> None:
+        """Wait until a hub answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShownPaper:
@@ -131,6 +141,7 @@ class SiteOrderDesk:
         self._clock = clock
         self._make_id = make_id
         self._turn = asyncio.Lock()
+        self._moved = asyncio.Event()
 
     async def give(self, what: Ordered, by: str, hub: str | None = None) -> SiteOrder:
         """See `GivesOrders.give`."""
@@ -140,7 +151,7 @@ class SiteOrderDesk:
     async def admit(self, guest: GuestAsked, by: str) -> tuple[SiteOrder, bytes]:
         """See `GivesOrders.admit`."""
         if self._key is None:
-            raise ConfigError(_NO_KEY)
+            raise ConfigError(NO_KEY)
         mandate = self._mandate()
         if mandate is None:
             raise ProofError("this bridge knows no mandate for the site's orders")
@@ -191,7 +202,30 @@ class SiteOrderDesk:
 
     def answered(self, hub: str, result: OrderResult) -> bool:
         """A hub has answered; tell whether that was asked of it, and is of interest still."""
-        return self._papers.answered(hub, result.id, result.outcome)
+        if not self._papers.answered(hub, result.id, result.outcome, result.detail):
+            return False
+        self._moved.set()
+        self._moved = asyncio.Event()
+        return True
+
+    async def moved(self) -> None:
+        """Wait until a hub answers."""
+        await self._moved.wait()
+
+    def find(self, key: bytes) -> Paper | None:
+        """Return the order of this id with its answers; None when it does not matter any more."""
+        return self._papers.find(key)
+
+    def why_not(self) -> str:
+        """Say why no order can be given here; empty: one can."""
+        mandate = self._mandate()
+        if self._key is None:
+            return NO_KEY
+        if mandate is None or mandate.key.kid != self._key.verify_key.kid:
+            return "the issuer has given no mandate for this bridge's key for orders"
+        if not mandate.not_before <= self._clock.wall() < mandate.expires:
+            return "the mandate for this bridge's key for orders does not hold now"
+        return ""
 
     def answer(self, hub: str, key: bytes) -> OrderOutcome | None:
         """Return what a hub has answered to the order of this id, None for nothing yet."""
@@ -205,7 +239,7 @@ class SiteOrderDesk:
 
     async def _give(self, what: Ordered, by: str, hub: str | None) -> SiteOrder:
         if self._key is None:
-            raise ConfigError(_NO_KEY)
+            raise ConfigError(NO_KEY)
         issued_ms = self._papers.next_moment(int(1000 * self._clock.wall()))
         order = SiteOrder(
             id=self._make_id(ID_BYTES),

@@ -37,6 +37,10 @@ class Told:
         """A hub's connection ended by what it said."""
         self._say(("hurt", hub), f"{hub}: cut off: {why}")
 
+    def local(self, event: str, text: str) -> None:
+        """Something happened at the local socket."""
+        self._say(("local", event), text)
+
     def trouble(self, what: str) -> None:
         """Something of the bridge itself is wrong."""
         self._say(("trouble", ""), what)

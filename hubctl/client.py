@@ -20,9 +20,14 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from hubcore.localapi import API, READERS_GROUP, ROOT_SUFFIX
+from hubcore.localapi import (
+    API,
+    BRIDGE_READERS_GROUP,
+    READERS_GROUP,
+    ROOT_SUFFIX,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +42,25 @@ TAIL_PARTS = ("event", "lost", "begins")
 _WAIT_SECONDS_MIN = 0.001
 """0 would be no limit to SO_SNDTIMEO."""
 
-_SEE = "See: systemctl status hubd; journalctl -u hubd"
+
+class Daemon(NamedTuple):
+    """Who answers on a socket: its program, the group that may ask, how hubctl is typed."""
+
+    program: str
+    readers: str
+    typed: str
+    is_down: str
+
+    @property
+    def see(self) -> str:
+        """Say where more is told."""
+        return f"See: systemctl status {self.program}; journalctl -u {self.program}"
+
+
+HUBD = Daemon("hubd", READERS_GROUP, "hubctl --socket PATH", "hubd does not run")
+HUBBRIDGE = Daemon(
+    "hubbridge", BRIDGE_READERS_GROUP, "hubctl --site --socket PATH", "hubbridge does not run"
+)
 
 
 class NoAnswer(Exception):
@@ -60,14 +83,16 @@ class HubClient:
         path: Path | str,
         answer_seconds: float = ANSWER_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
+        daemon: Daemon = HUBD,
     ) -> None:
         self._path = path
+        self._daemon = daemon
         self._answer_seconds = answer_seconds
         self._silence_seconds = silence_seconds
         try:
             self._socket = _connected(path, answer_seconds, as_root=os.geteuid() == 0)
         except OSError as error:
-            raise _unreachable(path, error) from error
+            raise _unreachable(path, error, daemon) from error
         self._received = bytearray()
         self._next_id = 1
 
@@ -92,14 +117,16 @@ class HubClient:
         except (BrokenPipeError, ConnectionResetError):
             pass  # a daemon that refuses a client says why before it closes: that is read next
         except OSError as error:
-            raise NoAnswer("down", f"hubd does not accept a request: {error}. {_SEE}") from error
+            sentence = f"{self._daemon.program} does not accept a request: {error}."
+            raise NoAnswer("down", f"{sentence} {self._daemon.see}") from error
         answer = self._read(self._answer_seconds)
         if answer.get("api") != API:
-            raise NoAnswer("version", _other_version(answer.get("api")))
+            raise NoAnswer("version", _other_version(answer.get("api"), self._daemon.program))
         if "result" not in answer:
             raise NoAnswer(
                 "protocol",
-                f"hubctl does not understand hubd's answer; are both of the same version? {_SEE}",
+                f"hubctl does not understand {self._daemon.program}'s answer; "
+                f"are both of the same version? {self._daemon.see}",
             )
         return answer["result"]
 
@@ -121,7 +148,7 @@ class HubClient:
         try:
             self._send(b"\n")
         except OSError as error:
-            raise _broken(error) from error
+            raise _broken(error, self._daemon) from error
 
     def _send(self, data: bytes) -> None:
         """Raise OSError for a daemon that has gone, never SIGPIPE."""
@@ -169,13 +196,16 @@ class HubClient:
         try:
             line = self._line(seconds, output)
         except TimeoutError as error:
-            message = f"hubd did not answer within {seconds:g} s. {_SEE}"
+            message = (
+                f"{self._daemon.program} did not answer within {seconds:g} s. {self._daemon.see}"
+            )
             raise NoAnswer("timeout", message) from error
         except OSError as error:
-            raise _broken(error) from error
+            raise _broken(error, self._daemon) from error
         if not line:
-            raise NoAnswer("down", f"hubd closed the connection; it may have stopped. {_SEE}")
-        not_hubd = f"the program that answers on {self._path} is not hubd"
+            sentence = f"{self._daemon.program} closed the connection; it may have stopped."
+            raise NoAnswer("down", f"{sentence} {self._daemon.see}")
+        not_hubd = f"the program that answers on {self._path} is not {self._daemon.program}"
         try:
             answer = json.loads(line, parse_constant=_refuse, parse_float=_finite)
         except (ValueError, RecursionError) as error:
@@ -190,11 +220,11 @@ class HubClient:
         raise NoAnswer("protocol", not_hubd)
 
 
-def _other_version(api: object) -> str:
+def _other_version(api: object, program: str) -> str:
     runs = f"version {api}" if isinstance(api, int) else "an older version"
     return (
-        f"hubd speaks {runs} of the local API, and this hubctl version {API}: another version "
-        "runs than is installed. Type: sudo systemctl restart hubd"
+        f"{program} speaks {runs} of the local API, and this hubctl version {API}: another "
+        f"version runs than is installed. Type: sudo systemctl restart {program}"
     )
 
 
@@ -209,9 +239,9 @@ def _finite(text: str) -> float:
     return value
 
 
-def _broken(error: OSError) -> NoAnswer:
+def _broken(error: OSError, daemon: Daemon) -> NoAnswer:
     why = error.strerror or error
-    return NoAnswer("down", f"the connection to hubd broke: {why}. {_SEE}")
+    return NoAnswer("down", f"the connection to {daemon.program} broke: {why}. {daemon.see}")
 
 
 def _connected(path: Path | str, seconds: float, *, as_root: bool) -> socket.socket:
@@ -263,28 +293,26 @@ def _try_to_connect(connection: socket.socket, path: Path | str, seconds: float)
     return True
 
 
-def _unreachable(path: Path | str, error: OSError) -> NoAnswer:
+def _unreachable(path: Path | str, error: OSError, daemon: Daemon) -> NoAnswer:
     """Say why nobody can be asked on this socket, and what to do."""
     match error.errno:
         case errno.EACCES | errno.EPERM:
             return NoAnswer(
                 "not-allowed",
-                f"this user may not talk to hubd on {path}; "
-                f"join its group (sudo usermod -aG {READERS_GROUP} USER, and log in again), "
+                f"this user may not talk to {daemon.program} on {path}; "
+                f"join its group (sudo usermod -aG {daemon.readers} USER, and log in again), "
                 "or use sudo",
             )
         case errno.EAGAIN:
             return NoAnswer(
                 "busy",
-                f"too many clients ask hubd on {path} at once; find them: ss -xp | grep {path}",
+                f"too many clients ask {daemon.program} on {path} at once; "
+                f"find them: ss -xp | grep {path}",
             )
         case errno.ENOENT:
-            why = (
-                "there is no such socket: "
-                "hubd does not run, or uses another one (hubctl --socket PATH)"
-            )
+            why = f"there is no such socket: {daemon.is_down}, or uses another one ({daemon.typed})"
         case errno.ECONNREFUSED:
-            why = "nobody listens there: hubd does not run"
+            why = f"nobody listens there: {daemon.is_down}"
         case _:
             why = error.strerror or str(error)
-    return NoAnswer("down", f"hubd does not answer on {path}: {why}. {_SEE}")
+    return NoAnswer("down", f"{daemon.program} does not answer on {path}: {why}. {daemon.see}")

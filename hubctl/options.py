@@ -55,6 +55,31 @@ SOCKET_FIRST = click.option(
 """Before the command: it has a default."""
 
 
+SITE = "hubctl.site"
+"""Is in the meta of a context once `--site` was typed."""
+
+
+def typed(ctx: click.Context) -> str:
+    """Return how hubctl is typed here, for what people are told to type."""
+    return "hubctl --site" if SITE in ctx.meta else "hubctl"
+
+
+def _at_the_site(ctx: click.Context, _parameter: click.Parameter, said: bool) -> None:
+    if said:
+        ctx.meta[SITE] = True
+        ctx.info_name = typed(ctx)
+
+
+SITE_FLAG = click.option(
+    "--site",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_at_the_site,
+    help="All hubs of a site, on the machine of its bridge: hubctl --site --help.",
+)
+
+
 def with_shared(command: click.Command) -> click.Command:
     """Give a command the options that every one takes; one that is a program has its own."""
     if "allow_extra_args" in command.context_settings:

@@ -140,7 +140,7 @@ class Found(NamedTuple):
     rest: list[str]
 
 
-_VALUED = ("--socket", "--file", "--timeout", "-o", "--output")
+_VALUED = ("--socket", "--file", "--timeout", "-o", "--output", "--hub", "--point")
 """Shared options whose value is the next word."""
 
 
@@ -194,19 +194,19 @@ def _fit(tokens: Sequence[str], words: Sequence[str]) -> int:
     return literals
 
 
-def rows_of(noun: str) -> list[Row]:
+def rows_of(noun: str, table: Sequence[Row] = TABLE) -> list[Row]:
     """Return the rows of a noun that are shown."""
-    return [row for row in TABLE if row.noun == noun and not row.hidden]
+    return [row for row in table if row.noun == noun and not row.hidden]
 
 
-def nearest(typed: str) -> str | None:
+def nearest(typed: str, table: Sequence[Row] = TABLE) -> str | None:
     """Return the command that was probably meant."""
-    return near(typed, {row.noun for row in TABLE if not row.hidden})
+    return near(typed, {row.noun for row in table if not row.hidden})
 
 
-def nearest_verb(row: Row, rest: Sequence[str]) -> str | None:
+def nearest_verb(row: Row, rest: Sequence[str], table: Sequence[Row] = TABLE) -> str | None:
     """Return the verb of the noun that the first word after a command was probably meant as."""
-    verbs = {one.words.split()[-1] for one in rows_of(row.noun)} - set(row.words.split())
+    verbs = {one.words.split()[-1] for one in rows_of(row.noun, table)} - set(row.words.split())
     words = [rest[at] for at in places(rest)]
     return near(words[0], verbs) if words else None
 

@@ -3,21 +3,46 @@
 Laws:
 1. What a hub says of itself is shown as that. It changes nothing.
 2. Of each hub there is one state, with ceilings: at most MEASURED_MAX values and ALARMS_MAX alarms,
-   the newest. There are as many states as the site has hubs.
+   those of the highest numbers. There are as many states as the site has hubs.
+3. An alarm is one, whether it comes as a Notice, as its record, or as both.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
-from hubcore.backend.uplink.from_hub import Measured, Notice, Telemetry
+from hubbridge.hubs.doors import DoorsSeen
+from hubcore.backend.uplink.from_hub import Measured, Telemetry
 from hubcore.bridge.from_hub import HubHello
 from hubcore.bridge.witness import Doubt
-from hubcore.evidence.records import Head
+from hubcore.evidence.alarms import alarm_of
+from hubcore.evidence.records import Head, facts
 
 MEASURED_MAX = 64
 ALARMS_MAX = 16
+ALARM_CHARS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a hub alarmed of. `ahead`: its record has not come yet, and nothing proves it."""
+
+    number: int
+    at_ms: int
+    what: str
+    ahead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A value of a device, and when it came, in monotonic seconds."""
+
+    value: Measured
+    at: float
+
+    def age_seconds(self, now: float) -> float:
+        """Return how old the value is."""
+        return self.value.age_seconds + max(0.0, now - self.at)
 
 
 @dataclass(slots=True)
@@ -37,8 +62,12 @@ class HubState:
     told_newest: int = 0
     """The number of its newest record, as its last Hello told."""
     doubt: Doubt | None = None
-    measured: dict[tuple[str, int], Measured] = field(default_factory=dict)
-    alarms: deque[Notice] = field(default_factory=lambda: deque(maxlen=ALARMS_MAX))
+    measured: dict[tuple[str, int], Heard] = field(default_factory=dict)
+    alarms: dict[int, Alarm] = field(default_factory=dict)
+    """By the numbers of their records."""
+    doors: DoorsSeen = field(default_factory=DoorsSeen)
+    told_of: int = 0
+    """The newest record by which `doors` are known."""
     contested: int = 0
     unread: int = 0
     full_told: int = 0
@@ -49,13 +78,39 @@ class HubState:
         self.policy_version = hello.policy_version
         self.clock_offset_seconds = hello.time_ms / 1000 - wall
         self.told_newest = hello.last_record
+        if hello.last_record < self.told_of:
+            self.told_of = 0
+        kept = self.alarms.items()
+        self.alarms = {number: one for number, one in kept if number <= hello.last_record}
 
-    def measures(self, message: Telemetry) -> None:
-        """Its devices have said something; the oldest values leave room."""
+    def records(self, number: int, body: bytes) -> Alarm | None:
+        """A record of it is held; return a new alarm. One that comes again is no news of a door."""
+        if number > self.told_of:
+            self.told_of = number
+            self.doors.take(body)
+        return self.alarmed(number, body, ahead=False)
+
+    def alarmed(self, number: int, body: bytes, *, ahead: bool) -> Alarm | None:
+        """It may have alarmed; return an alarm that is new (law 3)."""
+        what = alarm_of(body)[:ALARM_CHARS_MAX]
+        if not what:
+            return None
+        alarm = Alarm(number, facts(body)["at"], what, ahead)
+        before = self.alarms.get(number)
+        if ahead and before is not None:
+            return None
+        self.alarms[number] = alarm
+        if len(self.alarms) > ALARMS_MAX:
+            del self.alarms[min(self.alarms)]
+        is_new = before is None or before.what != what
+        return alarm if is_new and number in self.alarms else None
+
+    def measures(self, message: Telemetry, now: float) -> None:
+        """Its devices have said something; the oldest values leave room. `now` is monotonic."""
         for one in message.values:
             key = (one.device, int(one.quantity))
             self.measured.pop(key, None)
-            self.measured[key] = one
+            self.measured[key] = Heard(one, now)
         while len(self.measured) > MEASURED_MAX:
             del self.measured[next(iter(self.measured))]
 

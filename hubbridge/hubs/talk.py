@@ -16,6 +16,7 @@ Laws:
    same.
 6. What one hub does costs the others nothing: it is read no faster than its records are written.
 7. A testimony is of a head that is on the disk, at most one each `witness_seconds`.
+8. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol, assert_never
 
+from hubbridge.hubs.happenings import Happenings, Nobody
 from hubbridge.hubs.mandates import KnownMandates
-from hubbridge.hubs.state import HubState, HubStates
+from hubbridge.hubs.state import Alarm, HubState, HubStates
 from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
 from hubbridge.store.records import Met, Offered
@@ -139,6 +141,7 @@ class HubTalks:
         testimony: SigningKey | None = None,
         backend: BackendHeard | None = None,
         times: Times | None = None,
+        happenings: Happenings | None = None,
     ) -> None:
         self._bridge = bridge
         self._site = site
@@ -149,6 +152,7 @@ class HubTalks:
         self._testimony = testimony
         self._backend = backend or Unheard()
         self._times = times or Times()
+        self._happenings = happenings or Nobody()
         self._turns = count(1)
         self._talking: dict[str, _Talking] = {}
         self._orders: Orders | None = None
@@ -196,6 +200,7 @@ class HubTalks:
         try:
             await self._greet(talking, hello)
             self._talking[hub] = talking
+            self._happenings.came(hub)
             await self._greeted(talking)
             while True:
                 await self._hear(visit, talking, await line.next())
@@ -203,6 +208,7 @@ class HubTalks:
             state.unread += line.unread
             if self._talking.get(hub) is talking:
                 del self._talking[hub]
+                self._happenings.gone(hub)
             if self._talking.get(hub) is None:
                 state.connected = False
 
@@ -221,7 +227,10 @@ class HubTalks:
         state = talking.state
         state.greeted(hello, self._clock.wall())
         state.newest = met.seen
+        is_new_doubt = met.doubt is not None and state.doubt is None
         state.doubt = met.doubt
+        if met.doubt is not None and is_new_doubt:
+            self._happenings.doubted(talking.hub, met.doubt)
         if met.full:
             raise PeerError("this bridge has as many hubs as it takes")
         if met.doubt is not None:
@@ -271,12 +280,12 @@ class HubTalks:
             case Ping(nonce):
                 talking.line.say(Pong(nonce, int(1000 * self._clock.wall())))
             case Telemetry():
-                talking.state.measures(message)
-            case Notice():
-                talking.state.alarms.append(message)
+                talking.state.measures(message, self._clock.monotonic())
+            case Notice(number, body):
+                self._tell_alarm(talking, talking.state.alarmed(number, body, ahead=True))
             case OrderResult():
-                if self._orders is not None:
-                    self._orders.answered(talking.hub, message)
+                if self._orders is not None and self._orders.answered(talking.hub, message):
+                    self._happenings.answered(talking.hub, message)
             case PolicyResult(version):
                 talking.state.policy_version = version
             case PiecesWanted() | CertificateRequest() | Alive() | Evidence():
@@ -291,6 +300,11 @@ class HubTalks:
         offered = await self._records.offer(talking.hub, tuple(records))
         if offered.held:
             talking.line.say(Held(offered.held))
+            held = frozenset(offered.held)
+            for record in records:
+                if record.number in held:
+                    alarm = talking.state.records(record.number, record.body)
+                    self._tell_alarm(talking, alarm)
             newest = records[-1]
             if newest.number == offered.held[-1] > talking.state.newest.number:
                 talking.state.newest = Head(newest.number, newest.hash)
@@ -299,7 +313,12 @@ class HubTalks:
             self._say_full(talking)
         if offered.doubt is not None and talking.state.doubt is None:
             talking.state.doubt = offered.doubt
+            self._happenings.doubted(talking.hub, offered.doubt)
             self._halt(talking, offered.doubt)
+
+    def _tell_alarm(self, talking: _Talking, alarm: Alarm | None) -> None:
+        if alarm is not None:
+            self._happenings.alarmed(talking.hub, alarm)
 
     def _halt(self, talking: _Talking, doubt: Doubt) -> None:
         newest = talking.state.newest

@@ -39,6 +39,8 @@ class Paper:
     order: SiteOrder
     document: bytes
     answers: dict[str, OrderOutcome] = field(default_factory=dict, compare=False)
+    details: dict[str, str] = field(default_factory=dict, compare=False)
+    """What a hub said to an answer that is no yes."""
 
     @property
     def until(self) -> int | None:
@@ -79,12 +81,19 @@ class Papers:
         kept = {key: one for key, one in self._papers.items() if not _says_all_of(paper, one)}
         self._papers = {**kept, paper.order.id: paper}
 
-    def answered(self, hub: str, key: bytes, outcome: OrderOutcome) -> bool:
+    def find(self, key: bytes) -> Paper | None:
+        """Return the order of this id."""
+        return self._papers.get(key)
+
+    def answered(self, hub: str, key: bytes, outcome: OrderOutcome, detail: str = "") -> bool:
         """A hub has answered an order; tell whether it was one for it."""
         paper = self._papers.get(key)
         if paper is None or paper.order.hub not in (None, hub):
             return False
         paper.answers[hub] = outcome
+        paper.details.pop(hub, None)
+        if outcome is not OrderOutcome.TAKEN and detail:
+            paper.details[hub] = detail
         return True
 
     def due(self, hub: str, now: int) -> tuple[Paper, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from hubctl.table import Row, rows_of
+from hubctl.table import TABLE, Row, rows_of
 
 
 class Example(NamedTuple):
@@ -208,21 +208,28 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
 }
 
 
-def of_row(row: Row) -> str:
+def of_row(
+    row: Row,
+    of_command: Mapping[str, Sequence[Example]] = OF_COMMAND,
+    table: Sequence[Row] = TABLE,
+    typed: str = "hubctl",
+) -> str:
     """Return what stands at the end of a command's help; "" for a program of hubd."""
-    found = OF_COMMAND.get(row.words)
+    found = of_command.get(row.words)
     if found is None:
         return ""
-    beside = [Example(f"hubctl {one.words}", one.says) for one in rows_of(row.noun) if one != row]
+    beside = [
+        Example(f"{typed} {one.words}", one.says) for one in rows_of(row.noun, table) if one != row
+    ]
     parts = [_part("Examples", found)]
     if beside:
         parts.append(_part("See also", beside))
     return "\n\n".join(parts)
 
 
-def questions() -> str:
+def questions(asked: Sequence[Example] = QUESTIONS) -> str:
     """Return what stands at the end of `hubctl --help`."""
-    return _part("Questions", QUESTIONS)
+    return _part("Questions", asked)
 
 
 def lines_of(examples: Sequence[Example]) -> Iterator[str]:

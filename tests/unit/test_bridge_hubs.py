@@ -346,6 +346,7 @@ async def test_what_a_killed_bridge_has_said_to_be_held_is_there(tmp_path: Path)
     room = sections.pop("room")
     sections["port"] = free_port()
     sections.pop("mandates")
+    assert sections.pop("api") is None
     rows = [f"{key} = {json.dumps(value)}" for key, value in sections.items()]
     rows += ["[room]", *(f"{key} = {json.dumps(value)}" for key, value in room.items())]
     file.write_text("\n".join(rows))

@@ -14,15 +14,17 @@ from hubbridge.hubs.state import ALARMS_MAX, MEASURED_MAX, HubState, HubStates
 from hubbridge.told import EACH, LINES, Told
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink.from_hub import Evidence, Measured, Notice, OrderResult, Telemetry
+from hubcore.backend.uplink.from_hub import Evidence, Measured, OrderResult, Telemetry
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Witnessed
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.codec.cose import SigningKey
 from hubcore.device.state import Quantity
+from hubcore.door.phases import Happening
 from hubcore.errors import ProofError, RollbackError, StoreError
-from hubcore.evidence.records import Head
+from hubcore.evidence.facts import Fact
+from hubcore.evidence.records import Head, Record, RecordKind
 from hubcore.timing.pace import Rate
 from hubd.bridge.documents import DOCUMENTS, ORDERS_AT_WORK, WAITING, BridgeDocuments
 from hubd.bridge.mandates import MandatesHere
@@ -103,16 +105,21 @@ async def test_a_mandate_that_the_disk_does_not_take_is_told_to_no_hub() -> None
     assert known.find(Use.ORDERS) is None
 
 
+def forced(at: int) -> bytes:
+    detail = {Fact.DOOR: "front", Fact.WHAT: str(Happening.FORCED)}
+    return Record.at(RecordKind.DOOR, float(at), 0.0, detail).encode()
+
+
 def test_the_state_of_a_hub_has_ceilings() -> None:
     """state, law 2"""
     state = HubState()
     for number in range(3 * MEASURED_MAX):
         one = Measured(f"device-{number}", Quantity.BATTERY, number, 0)
-        state.measures(Telemetry((one,)))
-        state.alarms.append(Notice(number + 1, b"alarm", bytes(32)))
+        state.measures(Telemetry((one,)), 0.0)
+        state.alarmed(number + 1, forced(number), ahead=True)
     assert len(state.measured) == MEASURED_MAX
     assert (f"device-{3 * MEASURED_MAX - 1}", int(Quantity.BATTERY)) in state.measured
-    assert [one.number for one in state.alarms][-1] == 3 * MEASURED_MAX
+    assert max(state.alarms) == 3 * MEASURED_MAX
     assert len(state.alarms) == ALARMS_MAX
 
 

@@ -356,17 +356,31 @@ ROOMS: dict[str, Room] = {
     ),
     "hubbridge.__init__": _room("", "", PURE),
     "hubbridge.config": _room(
-        "hubbridge.rules.room hubtls.identity hubcore.errors", "msgspec", WORLDLY
+        "hubbridge.rules.room hubtls.identity hubcore.errors hubcore.localapi", "msgspec", WORLDLY
     ),
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
-    "hubbridge.app": _room("hubbridge hubtls hubcore", ""),
+    "hubbridge.app": _room("hubbridge hublocal hubtls hubcore", ""),
     "hubbridge.hubs": _room(
         "hubbridge.hubs hubbridge.port.hubsport hubbridge.rules hubbridge.store.records "
         "hubtls.line hubcore",
         "",
     ),
+    "hubbridge.hubs.doors": _room("hubcore", "", PURE),
+    "hubbridge.hubs.happenings": _room("hubbridge.hubs.state hubcore", "", PURE),
     "hubbridge.hubs.mandates": _room("hubcore", "", PURE),
-    "hubbridge.hubs.state": _room("hubcore", "", PURE),
+    "hubbridge.hubs.state": _room("hubbridge.hubs.doors hubcore", "", PURE),
+    "hubbridge.local": _room(
+        "hubbridge.local hubbridge.config hubbridge.hubs.state hubbridge.rules "
+        "hubbridge.siteorders hubbridge.told hublocal hubcore",
+        "",
+        WORLDLY,
+    ),
+    "hubbridge.local.report": _room(
+        "hubbridge.local.words hubbridge.hubs.state hubbridge.rules hubbridge.siteorders hubcore",
+        "",
+        PURE,
+    ),
+    "hubbridge.local.words": _room("hublocal.calls hubcore", "", PURE),
     "hubbridge.told": _room("hubcore", "", PURE),
     "hubbridge.port": _room("hubbridge.port hubbridge.rules hubtls hubcore", ""),
     "hubbridge.rules": _room("hubbridge.rules hubtls.peers hubcore", "", PURE),

@@ -21,7 +21,7 @@ from hubcore.codec.tls import TlsName, TlsRole, pem_of
 from hubsim.phone.wallet import write_private
 from hubsim.site.authority import certify_tls, open_authority, public_of
 from hubsim.site.documents import HUB_DAYS, Validity, make_key, pem, read_ec_key
-from hubsim.site.folder import Site, keep_out_of_git, write_public
+from hubsim.site.folder import FIRST_OPERATOR, Site, keep_out_of_git, write_public
 from hubsim.site.making import AUTHORITY, TLS_CERTIFICATE, check_id
 
 TLS_KEY = "tls.key"
@@ -114,4 +114,5 @@ def _config(site: Site, bridge: str, listen: str, port: int) -> str:
         f'testimony_key = "{TESTIMONY_KEY}"\norders_key = "{ORDERS_KEY}"\n'
         f"mandates = [{mandates}]\n"
         f'records = "{RECORDS}"\n'
+        f'[api]\noperator = "{FIRST_OPERATOR}"\n'
     )

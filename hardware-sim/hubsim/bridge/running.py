@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from hubbridge.app import Bridge, open_bridge, read_files
-from hubbridge.config import load
+from hubbridge.config import Config, load
 from hubbridge.siteorders import GuestAsked
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.site.guests import GuestCeiling
@@ -54,15 +57,30 @@ def section(port: int) -> str:
     return f'\n[[bridges]]\nname = "{NAME}"\naddress = "127.0.0.1"\nport = {port}\n'
 
 
+def _at(config: Config, socket: Path | None) -> Config:
+    """Return the configuration with another local socket, or without one."""
+    if socket is None or config.api is None:
+        return msgspec.structs.replace(config, api=None)
+    return msgspec.structs.replace(
+        config, api=msgspec.structs.replace(config.api, socket=str(socket))
+    )
+
+
 @asynccontextmanager
 async def running_bridge(
-    site: Site, port: int, guests: GuestCeiling | None = None
+    site: Site, port: int, guests: GuestCeiling | None = None, socket: Path | None = None
 ) -> AsyncIterator[SiteBridge]:
-    """Make a bridge of the site, and run it at this port of loopback. Raise HubError."""
+    """Make a bridge of the site, and run it at this port of loopback. Raise HubError.
+
+    `socket` is its local one; None: it has none.
+    """
     raised: list[Exception] = []
     file = make_bridge(site, NAME, port=port, guests=guests) / CONFIG
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    async with open_bridge(read_files(load(file), file)) as bridge, asyncio.TaskGroup() as group:
+    async with (
+        open_bridge(read_files(_at(load(file), socket), file)) as bridge,
+        asyncio.TaskGroup() as group,
+    ):
         serving = group.create_task(bridge.run(ready.set_result))
         await ready
         try:

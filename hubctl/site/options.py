@@ -1,0 +1,37 @@
+"""The options of acts at a site."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+POINT_MAX = 65_535
+_SPAN = re.compile(r"(\d{1,7}) ?(s|min|h|d)\Z", re.ASCII)
+
+
+class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number and its unit: 90s, 30min, 4h, 2d."""
+
+    name = "SPAN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds."""
+        span = _SPAN.match(str(value))
+        seconds = 0 if span is None else int(span[1]) * UNITS[span[2]]
+        if seconds < 1:
+            self.fail("say a number and its unit: 90s, 30min, 4h, 2d", param, ctx)
+        return seconds
+
+
+HUBS = click.option(
+    "--hub", "hubs", multiple=True, metavar="HUB", help="Only at this hub; may be said again."
+)
+POINT = click.option(
+    "--point",
+    type=click.IntRange(1, POINT_MAX),
+    help="Only at this access point, by its number; with one --hub.",
+)
+FOR = click.option("--for", "seconds", type=Span(), help="As in 90s, 30min, 4h or 2d.")
