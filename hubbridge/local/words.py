@@ -11,6 +11,7 @@ from typing import assert_never
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink.words import UINT16_MAX
 from hubcore.bridge.siteorder import (
+    AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,
     GuestAdmitted,
@@ -81,9 +82,11 @@ def said(what: Ordered) -> str:
             return f"{'' if until else 'end of '}{_WORD_OF[order]} at {place}"
         case CredentialDisabled(credential, until):
             return f"{'disabled' if until else 'enabled again'}: credential {credential}"
-        case GuestAdmitted(_, None):
-            return "a guest is let in no more"
         case GuestAdmitted(_, guest):
-            return f"let in: {guest.grant.credential}"
+            return "a guest is let in no more" if guest is None else _let_in(guest)
         case _:
             assert_never(what)
+
+
+def _let_in(guest: AdmittedGuest) -> str:
+    return f"let in: {guest.grant.credential}"

@@ -145,7 +145,7 @@ async def test_a_site_lets_in_a_guest_for_a_day(tmp_path: Path) -> None:
             assert not allowed(report), "his grant is nobody's any more"
 
 
-async def typed(socket: Path, *words: str) -> tuple[int, dict[str, Any]]:
+async def at_the_bridge(socket: Path, *words: str) -> tuple[int, dict[str, Any]]:
     """Type `hubctl --site` at the bridge; return its exit status and its document."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -177,53 +177,53 @@ async def test_a_building_manager_locks_down_from_the_bridge(tmp_path: Path) -> 
             await stage.until(lambda: is_held(stage), "the bridge holds what the hub recorded")
             await stage.stop("backend")
 
-            status, found = await typed(socket, "status")
+            status, found = await at_the_bridge(socket, "status")
             (hub,) = found["hubs"]
             assert (status, hub["hub"], hub["phase"]) == (0, "hub-1", "speaking")
             assert hub["policy_version"] == (await stage.hub("status"))["policy_version"]
 
-            status, given = await typed(socket, "lockdown")
+            status, given = await at_the_bridge(socket, "lockdown")
             (order,) = given["orders"]
             assert status == 0, order
             assert [one["answer"] for one in order["hubs"]] == ["taken"]
             assert (await stage.hub("status"))["doors"][0]["mode"] == "LockedDown"
             assert await reason(stage, anna) is Reason.LOCKED
 
-            status, _ = await typed(socket, "release", "hub-1", "--point", "1")
+            status, _ = await at_the_bridge(socket, "release", "hub-1", "--point", "1")
             assert status == 1, "a lockdown goes before a release"
 
             async def is_seen() -> bool:
-                _, seen = await typed(socket, "doors")
+                _, seen = await at_the_bridge(socket, "doors")
                 return [one["order"] for one in seen["standing"]] == ["lockdown"]
 
             await stage.until(is_seen, "the hub's record of the lockdown is here")
-            status, _ = await typed(socket, "lockdown", "end")
+            status, _ = await at_the_bridge(socket, "lockdown", "end")
             assert status == 0
             assert await reason(stage, anna) is Reason.OK
 
             credential = site.credential("anna")
-            assert (await typed(socket, "disable", credential))[0] == 0
+            assert (await at_the_bridge(socket, "disable", credential))[0] == 0
             assert not allowed(await visit(stage, anna))
             await at_rest(stage)
-            assert (await typed(socket, "enable", credential))[0] == 0
+            assert (await at_the_bridge(socket, "enable", credential))[0] == 0
             assert await reason(stage, anna) is Reason.OK
 
             await stage.stop("hub")
 
             async def is_away() -> bool:
-                _, seen = await typed(socket, "status")
+                _, seen = await at_the_bridge(socket, "status")
                 return bool(seen["hubs"][0]["phase"] == "away")
 
             await stage.until(is_away, "the bridge sees that the hub has gone")
-            status, given = await typed(socket, "lockdown")
+            status, given = await at_the_bridge(socket, "lockdown")
             assert status == 75, "a hub that is away has not taken it"
-            assert (await typed(socket, "status"))[0] == 1
+            assert (await at_the_bridge(socket, "status"))[0] == 1
             await stage.start_hub()
 
             async def is_locked() -> bool:
                 return bool((await stage.hub("status"))["doors"][0]["mode"] == "LockedDown")
 
             await stage.until(is_locked, "the hub has heard what it missed")
-            status, standing = await typed(socket, "orders")
+            status, standing = await at_the_bridge(socket, "orders")
             assert [one["missing"] for one in standing["orders"]] == [0]
             assert status == 0
