@@ -24,6 +24,7 @@ from hubcore.update.health import BEFORE_BYTES_MAX, Seen, read_seen, write_seen
 from hubcore.update.image import Image
 from hubcore.update.slots import Slot, Slots
 from hubcore.update.statefile import STATE_BYTES_MAX, read_state, write_state
+from hubupdate.packed import Packed
 
 STATE_FILE = "state"
 BEFORE_FILE = "before"
@@ -31,6 +32,7 @@ FLOOR_FILE = "floor"
 _FLOOR_DIGITS = 13
 LINK = "current"
 LOCK_FILE = "lock"
+PACKED_FILE = "packed"
 IMAGE_SUFFIX = ".squashfs"
 _READ_BYTES = 1024 * 1024
 _TEMPORARY = ".new"
@@ -124,7 +126,7 @@ class Disk:
         try:
             with _told("the image"):
                 path.unlink(missing_ok=True)
-                self._fill(path, image, pieces)
+                _fill(path, image.size, pieces)
                 self._force_names()
             self.prove_image(slot, image)
         except BaseException:
@@ -134,24 +136,26 @@ class Disk:
 
     def prove_image(self, slot: Slot, image: Image) -> None:
         """Read a slot's image again from the disk. Raise TrustError, StoreError."""
-        with _told("the image"), open(self.image_file(slot), "rb", buffering=0) as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            size, digest = _digest(file.fileno(), image.size)
-        if size != image.size or digest != image.digest:
+        if not _holds(self.image_file(slot), image.size, image.digest):
             raise TrustError(f"slot {slot} does not hold the image that it should")
 
-    def _fill(self, path: Path, image: Image, pieces: Iterable[bytes]) -> None:
-        with open(path, "xb", buffering=0) as file:
-            os.posix_fallocate(file.fileno(), 0, image.size)
-            had = 0
-            for piece in pieces:
-                had += len(piece)
-                if had > image.size:
-                    raise TrustError("more bytes came than the image has")
-                _write_all(file.fileno(), piece)
-            if had < image.size:
-                raise TrustError("fewer bytes came than the image has")
-            os.fsync(file.fileno())
+    @contextmanager
+    def packed(self, packed: Packed, pieces: Iterable[bytes]) -> Iterator[Path]:
+        """Have a packed file on the disk, proven, and remove it afterwards.
+
+        Raise TrustError for other bytes, StoreError, and what `pieces` raises.
+        """
+        path = self._folder / PACKED_FILE
+        try:
+            with _told("a packed image"):
+                path.unlink(missing_ok=True)
+                _fill(path, packed.size, pieces)
+            if not _holds(path, packed.size, packed.digest):
+                raise TrustError("a packed image has other bytes than its list says")
+            yield path
+        finally:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _replace(self, name: str, data: bytes, what: str) -> None:
         path = self._folder / name
@@ -170,6 +174,27 @@ class Disk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _fill(path: Path, size: int, pieces: Iterable[bytes]) -> None:
+    with open(path, "xb", buffering=0) as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        had = 0
+        for piece in pieces:
+            had += len(piece)
+            if had > size:
+                raise TrustError("more bytes came than the list says")
+            _write_all(file.fileno(), piece)
+        if had < size:
+            raise TrustError("fewer bytes came than the list says")
+        os.fsync(file.fileno())
+
+
+def _holds(path: Path, size: int, digest: bytes) -> bool:
+    """Tell whether the disk has these bytes under this name. Raise StoreError."""
+    with _told("the image"), open(path, "rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return _digest(file.fileno(), size) == (size, digest)
 
 
 def _write_all(descriptor: int, piece: bytes) -> None:

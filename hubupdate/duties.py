@@ -9,7 +9,8 @@ Laws:
 5. A person's return to the version before waits for rest at the doors, and for no plan and no time.
 6. A carrier, a list or a disk that fails ends the step, never the state.
 7. The newest moment that a proven plan was signed at is kept: a clock before it is wrong.
-8. A hub has windows of its own, beside the plan's: it switches inside both.
+8. An image comes packed where its list has it so (`hubupdate.packed`), and whole where that fails.
+9. A hub has windows of its own, beside the plan's: it switches inside both.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from hubcore.update.plan import Plan
 from hubcore.update.slots import Duty, Event, Refusal, Slots, begin, take
 from hubupdate.disk import Disk
 from hubupdate.hub import Hub
+from hubupdate.packed import unpack
 from hubupdate.trust import Trust
 
 _ENDINGS = {
@@ -118,11 +120,25 @@ class Duties:
 
     def _write(self, slots: Slots, image: Image) -> Outcome:
         try:
-            self._disk.write_image(slots.well.other, image, self._trust.pieces(image))
+            if not self._write_packed(slots, image):
+                self._disk.write_image(slots.well.other, image, self._trust.pieces(image))
         except HubError:
             self._keep(Event.NOT_WRITTEN)
             raise
         return self._keep(Event.PROVEN_ON_DISK)
+
+    def _write_packed(self, slots: Slots, image: Image) -> bool:
+        """Write the image by what is fetched of a packed file; tell whether that went well."""
+        for packed in self._trust.packed(image, slots.running):
+            reference = self._disk.image_file(slots.well) if packed.is_change else None
+            try:
+                with self._disk.packed(packed, self._trust.packed_pieces(packed)) as file:
+                    pieces = unpack(file, reference, image)
+                    self._disk.write_image(slots.well.other, image, pieces)
+            except HubError:
+                continue  # the whole image proves itself, too
+            return True
+        return False
 
     def _self_test(self, slots: Slots, image: Image) -> Outcome:
         if not self._is_whole(slots, image):

@@ -18,7 +18,7 @@ Laws:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +42,7 @@ from hubcore.update.belief import Belief
 from hubcore.update.image import Image
 from hubcore.update.plan import PLAN_BYTES_MAX, Plan, read_plan
 from hubupdate.fetcher import CarrierFetcher
+from hubupdate.packed import Packed, change_name, is_worth_it, pressed_name
 
 METADATA_BYTES_MAX = 1024 * 1024
 ROTATIONS_MAX = 256
@@ -121,14 +122,35 @@ class Trust:
 
         Nothing is proven by that: the reader proves what it wrote. Raise TrustError, LinkError.
         """
+        yield from self._pieces(image.name, image.digest, image.size)
+
+    def packed(self, image: Image, reference: Image) -> Sequence[Packed]:
+        """Return the packed files of an image that are listed and worth it, the smallest first.
+
+        `reference` is the image that is there. Raise TrustError.
+        """
+        found: list[Packed] = []
+        if self._images is None:
+            return found
+        names = {change_name(image.name, reference.digest): True, pressed_name(image.name): False}
+        with _told(Repository.IMAGES):
+            for name, is_change in names.items():
+                listed = self._images.get_targetinfo(name)
+                if listed is not None and is_worth_it(listed.length, image):
+                    found.append(Packed(name, listed.length, _digest_of(listed), is_change))
+        return sorted(found, key=lambda one: one.size)
+
+    def packed_pieces(self, packed: Packed) -> Iterator[bytes]:
+        """Yield the bytes that a carrier has as this file; as `pieces`."""
+        yield from self._pieces(packed.name, packed.digest, packed.size)
+
+    def _pieces(self, name: str, digest: bytes, size: int) -> Iterator[bytes]:
         had = 0
         with _told(Repository.IMAGES):
-            for piece in self._fetcher.fetch(
-                target_path(Repository.IMAGES, image.digest, image.name)
-            ):
+            for piece in self._fetcher.fetch(target_path(Repository.IMAGES, digest, name)):
                 had += len(piece)
-                if had > image.size:
-                    raise TrustError("the image is longer than its list says")
+                if had > size:
+                    raise TrustError(f"{name} is longer than its list says")
                 yield piece
 
     def _refreshed(self, which: Repository) -> Updater:

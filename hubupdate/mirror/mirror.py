@@ -7,7 +7,7 @@ Laws:
 1. Nothing is laid out that was not proven: lists by TUF, plans and images by length and SHA-256.
 2. What a list names lies there before the list, and a timestamp comes last, that of the director
    after all others. So a hub that looks meanwhile finds whole lists, old or new.
-3. Only images that a plan names are fetched. What no plan and no list names goes.
+3. Only images that a plan names are fetched, with their packed files. What none names goes.
 4. All plans and images together have at most `bytes_max` bytes. Where they would have more, the
    folder stays as it was, and people are told.
 5. After an error the folder serves what it had. A list that is too old is the hubs' to refuse.
@@ -33,6 +33,7 @@ from hubcore.update.belief import Belief
 from hubcore.update.plan import PLAN_BYTES_MAX, Plan, read_plan
 from hubupdate.carrier import is_path
 from hubupdate.fetcher import CarrierFetcher
+from hubupdate.packed import is_packed_of
 from hubupdate.trust import ProvenLists, Repository, Trust, target_path
 
 PLANS_MAX = 64
@@ -163,7 +164,7 @@ def _plans_of(director: ProvenLists) -> list[_Wanted]:
 
 
 def _images_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
-    """Return the images that plans name. Raise TrustError where the two do not agree."""
+    """Return the images that plans name, packed, too. Raise TrustError where two do not agree."""
     found: dict[str, _Wanted] = {}
     for plan in plans:
         listed = images.targets.get(plan.image.name)
@@ -173,6 +174,10 @@ def _images_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
         if (wanted.size, wanted.digest) != (plan.image.size, plan.image.digest):
             raise TrustError("the director and the list of images name two images by one name")
         found[wanted.path] = wanted
+        for name, one in images.targets.items():
+            if is_packed_of(name, plan.image.name):
+                packed = _wanted(Repository.IMAGES, one)
+                found[packed.path] = packed
     return list(found.values())
 
 

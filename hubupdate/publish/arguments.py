@@ -50,6 +50,18 @@ def _of_lists(commands: _Commands[argparse.ArgumentParser]) -> None:
     add.add_argument("image", type=Path)
     add.add_argument("--name", help="as hubs know it; the file's own name without")
     _key_of(add)
+    pack = commands.add_parser("pack", help="list an image packed, too, so that less is fetched")
+    _carrier(pack)
+    pack.add_argument("name", help="of an image that is listed")
+    pack.add_argument(
+        "--from",
+        dest="references",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="listed images that hubs may have: only what differs is fetched then",
+    )
+    _key_of(pack)
     withdraw = commands.add_parser("withdraw", help="take an image off the list")
     _carrier(withdraw)
     withdraw.add_argument("name")

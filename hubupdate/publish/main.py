@@ -15,17 +15,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tuf.api.metadata import Targets
+from tuf.api.metadata import TargetFile, Targets
 
 from hubcore.errors import ConfigError, HubError, StoreError
-from hubcore.update.image import is_name
+from hubcore.update.image import Image, is_name
 from hubcore.update.plan import PLAN_BYTES_MAX, write_plan
 from hubterm.exits import NO, OK, UNREADABLE, USAGE
 from hubterm.files import read_ordinary, whole_file
+from hubupdate.packed import change_name, is_packed_of, pressed_name
 from hubupdate.publish.arguments import parser
 from hubupdate.publish.explain import explain, published_plan
 from hubupdate.publish.keys import load_public, load_signer, make_key
 from hubupdate.publish.lists import Lists, change_targets
+from hubupdate.publish.packing import pack
 from hubupdate.publish.plans import read_plan_file
 from hubupdate.publish.roots import ROLES, accept_root, draft_root, sign_draft, write_draft
 from hubupdate.trust import Repository, plan_name
@@ -123,10 +125,41 @@ def _add(options: argparse.Namespace, world: World) -> int:
     return OK
 
 
+def _pack(options: argparse.Namespace, world: World) -> int:
+    signer = load_signer(options.key, world.ask)
+    lists = _lists(options, world, Repository.IMAGES)
+    image, data = _listed(lists, options.name)
+    made: dict[str, TargetFile] = {}
+    for reference in (None, *options.references):
+        old, old_data = (None, None) if reference is None else _listed(lists, reference)
+        name = pressed_name(image.name) if old is None else change_name(image.name, old.digest)
+        packed = data.with_name(f"{name}.new")
+        if not pack(image, data, old_data, packed):
+            world.say(f"{name} would not be worth it")
+            continue
+        made[name] = lists.put_target(name, packed)
+        packed.unlink()
+        world.say(f"{name} has {made[name].length} bytes of {image.size}")
+    path = change_targets(lists, lambda targets: targets.targets.update(made), signer)
+    world.say(f"{path} lists {len(made)} more files; publish puts them in force")
+    return OK
+
+
+def _listed(lists: Lists, name: str) -> tuple[Image, Path]:
+    """Return a listed image, and where its bytes lie. Raise ConfigError."""
+    listed = lists.targets().targets.get(name)
+    if listed is None or not is_name(name):
+        raise ConfigError(f"{name} is not on the list of images")
+    digest = bytes.fromhex(listed.hashes["sha256"])
+    return Image(name, "0", digest, listed.length), lists.file_of(listed)
+
+
 def _withdraw(options: argparse.Namespace, world: World) -> int:
     def change(targets: Targets) -> None:
         if targets.targets.pop(options.name, None) is None:
             raise ConfigError(f"{options.name} is not on the list of images")
+        for name in [name for name in targets.targets if is_packed_of(name, options.name)]:
+            del targets.targets[name]
 
     signer = load_signer(options.key, world.ask)
     path = change_targets(_lists(options, world, Repository.IMAGES), change, signer)
@@ -214,6 +247,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, World], int]] = {
     "sign": _sign,
     "accept": _accept,
     "add": _add,
+    "pack": _pack,
     "withdraw": _withdraw,
     "plan": _plan,
     "resign": _resign,

@@ -428,6 +428,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.carrier": _room("hubcore.errors", "", PURE),
     "hubupdate.fetcher": _room("hubupdate.carrier hubcore.errors", "tuf", PURE),
     "hubupdate.hub": _room("hubcore.update", "", PURE),
+    "hubupdate.packed": _room("hubcore", ""),
     "hubupdate.turns": _room("hubupdate.carrier hubcore.errors", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
