@@ -26,8 +26,8 @@ from hubcore.update.belief import belief
 from hubcore.update.director import CLOCK_SECONDS, Word, may_fetch, may_switch
 from hubcore.update.health import Trial, Verdict, look
 from hubcore.update.image import Image
-from hubcore.update.pauses import Outcome
 from hubcore.update.plan import Plan
+from hubcore.update.running.pauses import Outcome
 from hubcore.update.slots import Duty, Event, Refusal, Slots, begin, take
 from hubupdate.disk import Disk
 from hubupdate.hub import Hub

@@ -177,6 +177,21 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("sudo hubctl audit export all.cbor", "every record, signed by the hub"),
         Example("sudo hubctl audit export week.cbor --since 7d", "those of a time"),
     ),
+    "update": (
+        Example("hubctl update", "which version runs, and what keeps the next one"),
+        Example("hubctl update -o running.version,phase", "two fields, for a shell"),
+    ),
+    "update check": (Example("sudo hubctl update check", "at once, not within the hour"),),
+    "update hold": (
+        Example("sudo hubctl update hold", "stay at this version"),
+        Example("sudo hubctl update hold --end", "take updates again"),
+    ),
+    "update rollback": (
+        Example("sudo hubctl update rollback", "as soon as no phone waits and no door moves"),
+    ),
+    "update DIGEST let-out": (
+        Example("sudo hubctl update 3fa9c2 let-out", "by the beginning of its digest"),
+    ),
     "report": (
         Example("sudo hubctl report", "the last 7 days"),
         Example("sudo hubctl report --html week.html", "as a page"),

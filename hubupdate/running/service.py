@@ -18,12 +18,13 @@ from enum import Enum
 
 from hubcore.errors import ExpiredError, HubError, LinkError, StoreError, TrustError
 from hubcore.ports.clock import Clock
-from hubcore.update.pauses import Outcome, pause_after, pause_after_error
+from hubcore.update.running.pauses import Outcome, pause_after, pause_after_error
+from hubcore.update.running.wishes import Wish
 from hubcore.update.slots import Event, Phase, Slots, let_out, roll_back
 from hubupdate.disk import Disk
 from hubupdate.duties import Duties
 from hubupdate.running.board import Board, Shown
-from hubupdate.running.wishes import Wish, Wishes
+from hubupdate.running.wishes import Wishes
 
 WISH_SECONDS = 2.0
 """How long a person waits at most until a wish is seen."""

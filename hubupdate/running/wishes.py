@@ -9,23 +9,13 @@ Laws:
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 
 from hubcore.errors import StoreError
-from hubcore.update.image import DIGEST_BYTES
+from hubcore.update.running.wishes import Wish, digest_of
 
-_OUT = "let-out-"
 NAMES_MAX = 256
 """So many names are looked at; more are none of ours."""
-
-
-class Wish(StrEnum):
-    """What may be wished; the words are names of files."""
-
-    HOLD = "hold"
-    CHECK = "check"
-    ROLL_BACK = "rollback"
 
 
 class Wishes:
@@ -58,7 +48,7 @@ class Wishes:
         try:
             with os.scandir(self._folder) as entries:
                 for _, entry in zip(range(NAMES_MAX), entries, strict=False):
-                    digest = _digest(entry.name)
+                    digest = digest_of(entry.name)
                     if digest is not None:
                         found.append((entry.name, digest))
         except OSError:
@@ -73,18 +63,3 @@ class Wishes:
         except OSError as error:
             raise StoreError(f"the wish {name}: {error.strerror or error}") from error
         return True
-
-
-def let_out_name(digest: bytes) -> str:
-    """Return the name of the wish to let an image out of quarantine."""
-    return _OUT + digest.hex()
-
-
-def _digest(name: str) -> bytes | None:
-    text = name.removeprefix(_OUT)
-    if text == name or len(text) != 2 * DIGEST_BYTES:
-        return None
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return None

@@ -6,7 +6,8 @@ Laws:
 2. What could not be measured is `unknown`, and never counts as well.
 3. The newest records of the evidence are checked by hubctl's own reader, with hubd up or down.
 4. `--active` has hubd try its parts, too. Nothing moves, and hubd records it.
-5. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
+5. What hubupdate shows of itself is judged by hubctl, with hubd up or down.
+6. Exit status: 0 all well, 1 something is in doubt or unknown, 2 something failed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -23,12 +25,14 @@ from typing import Any, NamedTuple
 import click
 
 from hubcore.errors import AuditError, StoreError
+from hubcore.update.running.wishes import BOARD
 from hubcore.version import __version__
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
 from hubctl.evidence.chain import verify_newest
 from hubctl.evidence.opening import DatabaseError, open_log
 from hubctl.options import JSON, SOCKET
+from hubctl.updating.board import read_board, troubles
 from hubterm.exits import FAILED, NO, OK
 from hubterm.text import clean
 
@@ -92,6 +96,14 @@ class Checked(NamedTuple):
     show_default=True,
     help="The evidence.",
 )
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="HUBD_UPDATE_BOARD",
+    default=BOARD,
+    show_default=True,
+    help="What hubupdate shows.",
+)
 @JSON
 @SOCKET
 @click.pass_obj
@@ -99,6 +111,7 @@ def doctor(
     path: Path,
     config: Path,
     audit: Path,
+    board: Path,
     only: Sequence[str],
     skip: Sequence[str],
     active: bool,
@@ -113,7 +126,8 @@ def doctor(
     nothing, and is recorded.
     """
     tried = _tried(path, as_json) if active else []
-    checked = [*_of_daemon(path), *_of_program(config), *_of_evidence(audit), *tried]
+    by_itself = [*_of_evidence(audit), *_of_updates(board)]
+    checked = [*_of_daemon(path), *_of_program(config), *by_itself, *tried]
     chosen = [one for one in checked if (not only or one.id in only) and one.id not in skip]
     _refuse_unknown([*only, *skip], checked)
     worst = max((one.state for one in chosen), key=list(State).index, default=State.OK)
@@ -246,6 +260,22 @@ def _of_evidence(file: Path) -> list[Checked]:
         what = f"{clean(str(file))} cannot be read: {clean(str(error))}"
         return [Checked(CHAIN, "readiness", State.FAILED, what, "sudo hubctl audit verify")]
     return [Checked(CHAIN, "readiness", State.OK)]
+
+
+def _of_updates(file: Path) -> list[Checked]:
+    """Judge what hubupdate shows; a hub that takes no updates has no such check."""
+    try:
+        board = read_board(file)
+    except (OSError, ValueError) as error:
+        what = f"{clean(str(file))} cannot be read: {clean(str(error))}"
+        return [Checked("update", "readiness", State.UNKNOWN, what, "systemctl status hubupdate")]
+    if board is None:
+        return []
+    found = [
+        Checked(one.id, "readiness", _OF_SEVERITY[one.severity], one.what, one.remedy)
+        for one in troubles(board, time.time())
+    ]
+    return found or [Checked("update", "readiness", State.OK)]
 
 
 def _document(one: Checked) -> dict[str, Any]:

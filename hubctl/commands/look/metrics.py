@@ -11,12 +11,15 @@ from pathlib import Path
 
 import click
 
+from hubcore.update.running.wishes import BOARD
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
 from hubctl.metrics import exposition
 from hubctl.metrics.exposition import Family
 from hubctl.metrics.families import families, up
 from hubctl.options import JSON, SOCKET
+from hubctl.updating.board import read_board
+from hubctl.updating.shown import families as update_families
 from hubterm.ending import end_with_error
 
 FILE = "hubd.prom"
@@ -32,14 +35,22 @@ FILE = "hubd.prom"
     metavar="DIR",
     help=f"Write DIR/{FILE}, whole or not at all, for node-exporter's textfile collector.",
 )
+@click.option(
+    "--board",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="HUBD_UPDATE_BOARD",
+    default=BOARD,
+    show_default=True,
+    help="What hubupdate shows.",
+)
 @click.pass_obj
-def metrics(path: Path, as_json: bool, folder: Path | None) -> None:
+def metrics(path: Path, as_json: bool, folder: Path | None, board: Path) -> None:
     """Print the numbers of this hub as Prometheus reads them.
 
     With --textfile and without hubd, the file says hubd_up 0 and nothing else.
     """
     try:
-        found = families(ask(path, "status"), ask(path, "measured"))
+        found = families(ask(path, "status"), ask(path, "measured")) + _of_updates(board)
     except NoAnswer as error:
         if folder is not None:
             _write(folder, [up(False)], as_json)
@@ -52,6 +63,15 @@ def metrics(path: Path, as_json: bool, folder: Path | None) -> None:
         print_json({"metrics": exposition.documents(found)})
     else:
         sys.stdout.write(exposition.text(found))
+
+
+def _of_updates(file: Path) -> list[Family]:
+    """Return what hubupdate shows; nothing for a hub without updates, or a board that is none."""
+    try:
+        board = read_board(file)
+    except (OSError, ValueError):
+        return []
+    return [] if board is None else update_families(board)
 
 
 def _write(folder: Path, found: Sequence[Family], as_json: bool) -> None:

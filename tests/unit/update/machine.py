@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hubcore.update.health import TRIAL_SECONDS, Look, Peer, Required, Seen, Verdict
 from hubcore.update.image import Image
-from hubcore.update.pauses import Outcome
+from hubcore.update.running.pauses import Outcome
 from hubcore.update.slots import Phase, Slot, Slots
 from hubupdate.disk import Disk
 from hubupdate.duties import Duties, Place

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hubcore.update.director import TURN_SECONDS, Word
 from hubcore.update.health import LAPSE_SECONDS, Verdict
-from hubcore.update.pauses import (
+from hubcore.update.running.pauses import (
     BACKOFF_SECONDS_MAX,
     CHANGES_HANDS,
     HANDS_SECONDS_MAX,

@@ -13,12 +13,13 @@ import pytest
 from hubcore.errors import StoreError
 from hubcore.ports.clock import ClockState
 from hubcore.update.health import TRIAL_SECONDS
-from hubcore.update.pauses import WATCH_SECONDS
+from hubcore.update.running.pauses import WATCH_SECONDS
+from hubcore.update.running.wishes import Wish, let_out_name
 from hubcore.update.slots import Phase, Slot
 from hubupdate.disk import Disk
 from hubupdate.running.board import Board
 from hubupdate.running.service import WISH_SECONDS, Next, Service, World
-from hubupdate.running.wishes import Wish, Wishes, let_out_name
+from hubupdate.running.wishes import Wishes
 from tests.unit.update.machine import OLD, Machine
 
 MONTHS_SECONDS = 100 * 86400.0

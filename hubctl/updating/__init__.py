@@ -1,0 +1,1 @@
+"""What `hubupdate` shows of itself, as hubctl reads and judges it."""
