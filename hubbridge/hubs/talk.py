@@ -15,7 +15,8 @@ Laws:
 5. A hub in doubt hears Halt, and nothing of it is taken. What proves itself is said to it all the
    same.
 6. What one hub does costs the others nothing: it is read no faster than its records are written.
-7. A testimony is of a head that is on the disk, at most one each `witness_seconds`.
+7. A testimony is of a head that is on the disk, at most one each `witness_seconds`. A hub that falls
+   silent before the time has the last one with its next Ping after it.
 8. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
 """
 
@@ -124,6 +125,8 @@ class _Talking:
     state: HubState
     full_until: float = 0.0
     witness_at: float = 0.0
+    witnessed: int = 0
+    """The number of the newest record in a testimony of this talk."""
 
 
 class HubTalks:
@@ -279,6 +282,7 @@ class HubTalks:
                 await self._greet(talking, message)
             case Ping(nonce):
                 talking.line.say(Pong(nonce, int(1000 * self._clock.wall())))
+                self._bear_witness(talking)
             case Telemetry():
                 talking.state.measures(message, self._clock.monotonic())
             case Notice(number, body):
@@ -333,9 +337,11 @@ class HubTalks:
 
     def _bear_witness(self, talking: _Talking) -> None:
         now = self._clock.monotonic()
-        if self._testimony is None or now < talking.witness_at:
+        newest = talking.state.newest.number
+        if self._testimony is None or now < talking.witness_at or newest <= talking.witnessed:
             return
         talking.witness_at = now + self._times.witness_seconds
+        talking.witnessed = newest
         said = SignedHead(
             kind=HeadKind.TESTIMONY,
             by=self._bridge,

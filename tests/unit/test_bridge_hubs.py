@@ -49,6 +49,7 @@ from tests.fakes.bridgedhub import (
     hub_files,
     make_log,
 )
+from tests.fakes.clock import FakeClock
 
 
 def mandate(use: Use, key: SigningKey, version: int = 1) -> Mandate:
@@ -65,14 +66,14 @@ def mandate(use: Use, key: SigningKey, version: int = 1) -> Mandate:
 
 @asynccontextmanager
 async def running(
-    folder: Path, config: Config, times: Times | None = None
+    folder: Path, config: Config, times: Times | None = None, clock: FakeClock | None = None
 ) -> AsyncIterator[tuple[Bridge, int]]:
     """Run a bridge; yield it and its port."""
     files = read_files(config, folder / "hubbridge.toml")
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
-        open_bridge(files, times=times) as bridge,
+        open_bridge(files, clock, times) as bridge,
         asyncio.TaskGroup() as group,
     ):
         task = group.create_task(bridge.run(ready.set_result))
@@ -174,6 +175,40 @@ async def test_a_bridge_bears_witness_of_what_it_holds(tmp_path: Path) -> None:
             )
             assert said.head in [Head(one.number, one.hash) for one in log]
             assert any(isinstance(one, Held) for one in hub.heard)
+
+
+async def test_a_hub_that_falls_silent_has_a_testimony_of_its_newest_record(tmp_path: Path) -> None:
+    """talk, law 7: with its first Ping once one is due, and no second one of the same"""
+    key = make_key()
+    config = bridge_config(tmp_path, testimony=key)
+    log = make_log(9)
+    clock = FakeClock(offset=time.time())
+    async with running(tmp_path, config, clock=clock) as (_, port):
+        with closing(await come(tmp_path, port)) as hub:
+            await hub.greet(log)
+            hub.send(log[:1])
+            await hub.until(Witnessed)
+            hub.send(log[1:])
+            await hub.held(8)
+            hub.say(Ping(bytes(8)))
+            await hub.until(Pong)
+            assert sum(isinstance(one, Witnessed) for one in hub.heard) == 1, "one is not due yet"
+            clock.advance(Times().witness_seconds)
+            for _ in range(2):
+                hub.say(Ping(bytes(8)))
+                await hub.until(Pong)
+                clock.advance(Times().witness_seconds)
+            hub.say(Ping(bytes(8)))
+            await hub.until(Pong)
+            witnessed = [one for one in hub.heard if isinstance(one, Witnessed)]
+            assert len(witnessed) == 2
+            said = prove_head(
+                HeadKind.TESTIMONY,
+                witnessed[-1].document,
+                HubName(SITE, "hub-1"),
+                mandate(Use.TESTIMONY, key),
+            )
+            assert said.head == head_of(log)
 
 
 async def test_mandates_and_orders_of_the_site_reach_each_hub(tmp_path: Path) -> None:
