@@ -17,6 +17,8 @@ import zmq
 
 from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.version import __version__
+from hubgateway.bridges.place import BridgesPlace, bridges_place
+from hubgateway.bridges.serve import serve_bridges
 from hubgateway.config import Config, load, secret_key
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.trouble import complain
@@ -39,13 +41,16 @@ def main() -> None:
         config = load(options.config)
         secret = secret_key(config.curve_secret, options.config)
         new_hubs = _new_hubs(config, options.config, secret)
+        bridges = _bridges(config, options.config)
         if options.check_config:
             public = zmq.curve_public(secret).decode("ascii")
             print(f"hubgateway: {options.config} is right; public key {public}")  # noqa: T201
             if new_hubs is not None:
                 print(f"hubgateway: enrolment key {new_hubs.public}")  # noqa: T201
+            if bridges is not None:
+                print(f"hubgateway: bridges know it as {bridges.identity.name.uri}")  # noqa: T201
             return
-        asyncio.run(_serve(config, secret, new_hubs))
+        asyncio.run(_serve(config, secret, new_hubs, bridges))
     except ConfigError as error:
         complain(str(error).removeprefix("hubgateway: "))
         sys.exit(EX_CONFIG)
@@ -64,7 +69,13 @@ def _new_hubs(config: Config, file: Path, secret: bytes) -> Place | None:
     return None if config.enrolment is None else place(config.enrolment, file, secret)
 
 
-async def _serve(config: Config, secret: bytes, new_hubs: Place | None) -> None:
+def _bridges(config: Config, file: Path) -> BridgesPlace | None:
+    return None if config.bridges is None else bridges_place(config.bridges, file)
+
+
+async def _serve(
+    config: Config, secret: bytes, new_hubs: Place | None, bridges: BridgesPlace | None
+) -> None:
     engine = Engine(config.servers, config.credentials, config.replicas)
     gateway = Gateway(config.listen, secret, engine)
     stopped = asyncio.Event()
@@ -75,7 +86,7 @@ async def _serve(config: Config, secret: bytes, new_hubs: Place | None) -> None:
     try:
         await engine.connect()
         async with asyncio.TaskGroup() as group:
-            serving = group.create_task(_serve_all(gateway, engine, new_hubs))
+            serving = group.create_task(_serve_all(gateway, engine, new_hubs, bridges))
             group.create_task(_end(stopped, serving))
     except* (ConfigError, LinkError, StoreError) as errors:
         refused.append(_first(errors))
@@ -85,12 +96,17 @@ async def _serve(config: Config, secret: bytes, new_hubs: Place | None) -> None:
         raise refused[0]
 
 
-async def _serve_all(gateway: Gateway, engine: Engine, new_hubs: Place | None) -> None:
-    """Serve hubs, and new ones where the configuration says so, until cancelled."""
+async def _serve_all(
+    gateway: Gateway, engine: Engine, new_hubs: Place | None, bridges: BridgesPlace | None
+) -> None:
+    """Serve hubs, and new ones and bridges where the configuration says so, until cancelled."""
     async with asyncio.TaskGroup() as group:
         if new_hubs is not None:
             port = await serve_new_hubs(new_hubs, engine, group)
             print(f"hubgateway: new hubs at port {port}", flush=True)  # noqa: T201
+        if bridges is not None:
+            port = await serve_bridges(bridges, engine, group)
+            print(f"hubgateway: bridges at port {port}", flush=True)  # noqa: T201
         group.create_task(gateway.serve(_ready))
 
 

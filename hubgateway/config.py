@@ -26,6 +26,9 @@ _Z85_KEY = r"\A[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z"
 _SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 
 Servers = Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
+BRIDGES_PORT = 7716
+Label = Annotated[str, Meta(pattern=r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z")]
+"""A part of a name in TLS (`hubcore.codec.tls`)."""
 SiteName = Annotated[str, Meta(min_length=1, max_length=32)]
 
 
@@ -45,6 +48,21 @@ class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     card_key: str = ""
 
 
+class Bridges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the bridges of the site come."""
+
+    site: Label
+    name: Label
+    """This gateway's name in TLS: the bridges have it in their `[[backend]]`."""
+    listen: str
+    tls_key: str
+    tls_certificate: str
+    tls_authority: str
+    issuer: str
+    receipts_key: str
+    port: Annotated[int, Meta(ge=1, le=65535)] = BRIDGES_PORT
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -54,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     enrolment: Enrolment | None = None
+    bridges: Bridges | None = None
 
 
 class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

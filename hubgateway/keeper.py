@@ -98,6 +98,15 @@ class Keeper:
             self._note_loss_by(hub, told, known)
         return known.head, chain.compare(known, told)
 
+    async def agrees(self, hub: str, head: Head) -> bool | None:
+        """Tell whether this record is held; None for one beyond what is held. Raise as `known`."""
+        known = await self.known(hub)
+        if head.number > known.head.number:
+            return None
+        if known.holds(head) is None:
+            known = await self._look_back(hub, known, [head.number])
+        return known.holds(head)
+
     async def take(self, hub: str, records: list[StoredRecord]) -> Kept:
         """Keep records durably. Raise StoreError, LinkError when that is not sure.
 

@@ -52,6 +52,8 @@ class TlsRole(StrEnum):
 
     HUB = "hub"
     BRIDGE = "bridge"
+    BACKEND = "backend"
+    """A gateway in front of the backend, where bridges come."""
 
 
 def check_name(what: str, text: str) -> None:

@@ -25,6 +25,7 @@ TELEMETRY = "hub.telemetry"
 RENEWALS = "hub.renewals"
 LIVES = "hub.lives"
 NOTICES = "hub.notices"
+DOUBTS = "hub.doubts"
 KEYS_BUCKET = "hub_keys"
 SESSIONS_BUCKET = "hub_sessions"
 STOPS_BUCKET = "hub_stops"
@@ -33,6 +34,10 @@ RINGS_BUCKET = "hub_keyrings"
 CERTIFICATES_BUCKET = "hub_certificates"
 TLS_BUCKET = "hub_tls_certificates"
 PROMISES_BUCKET = "hub_enrolments"
+BRIDGES_BUCKET = "hub_bridges"
+MANDATES_BUCKET = "hub_mandates"
+ENDS_BUCKET = "hub_ends"
+TESTIMONIES_BUCKET = "hub_testimonies"
 BUCKETS = (
     KEYS_BUCKET,
     RINGS_BUCKET,
@@ -42,6 +47,10 @@ BUCKETS = (
     CERTIFICATES_BUCKET,
     TLS_BUCKET,
     PROMISES_BUCKET,
+    BRIDGES_BUCKET,
+    MANDATES_BUCKET,
+    ENDS_BUCKET,
+    TESTIMONIES_BUCKET,
 )
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -94,6 +103,11 @@ def read_entry(value: bytes) -> Entry | None:
         return Entry(Standing(words[0]), words[1])
     except ValueError:
         return None
+
+
+def testimony(bridge: str, hub: str) -> str:
+    """Return the key of a bridge's newest testimony of a hub."""
+    return f"{bridge}.{hub}"
 
 
 def root_key(version: int) -> str:

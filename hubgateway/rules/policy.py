@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from hubcore.backend.uplink.from_backend import NewPolicy
-from hubcore.backend.uplink.from_hub import Hello
 from hubcore.errors import FrameError
 from hubcore.policy import document
 from hubgateway.rules.names import root_version
@@ -44,8 +44,20 @@ def newest(values: Mapping[str, bytes]) -> Offer | None:
     return Offer(version, message, digest)
 
 
-def is_due(offer: Offer, hello: Hello) -> bool:
-    """Tell whether a hub that says this is to be offered the policy."""
+class Has(Protocol):
+    """What a Hello of a hub or a bridge tells of its policy."""
+
+    @property
+    def policy_version(self) -> int:
+        """The version, 0 for none."""
+
+    @property
+    def policy_digest(self) -> bytes:
+        """The digest of the signed root."""
+
+
+def is_due(offer: Offer, hello: Has) -> bool:
+    """Tell whether somebody that says this is to be offered the policy."""
     if hello.policy_version != offer.version:
         return hello.policy_version < offer.version
     return offer.digest is not None and hello.policy_digest != offer.digest

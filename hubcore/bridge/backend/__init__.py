@@ -1,0 +1,1 @@
+"""What bridge and backend say to each other, and when. docs/bridge.md, "Bridge and backend"."""

@@ -1,0 +1,98 @@
+"""Messages between bridge and backend to bytes and back.
+
+Laws:
+1. A message that another talk has, too, has the same type and the same bytes here.
+2. The types of the others are those of no message of the uplink, and of none between hub and
+   bridge.
+3. What only one side may say, only the other side reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hubcore.backend.uplink.arrays import names_of, read, write
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
+from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
+from hubcore.bridge.backend.from_backend import (
+    BackendWelcome,
+    EndsNow,
+    FromBackend,
+    HubHalted,
+    HubKnown,
+    HubReceipt,
+)
+from hubcore.bridge.backend.from_bridge import (
+    Ahead,
+    AskHub,
+    BornWitness,
+    BridgeHello,
+    Doubted,
+    Forwarded,
+    FromBridge,
+)
+from hubcore.bridge.ends import Ends
+from hubcore.bridge.from_bridge import CarriedMandate
+from hubcore.errors import FrameError, TrustError
+
+FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
+    kind.TYPE: kind
+    for kind in (
+        BridgeHello,
+        AskHub,
+        Forwarded,
+        Ahead,
+        BornWitness,
+        Doubted,
+        PiecesWanted,
+        Ping,
+    )
+}
+FROM_BACKEND: Mapping[int, type[FromBackend]] = {
+    kind.TYPE: kind
+    for kind in (
+        BackendWelcome,
+        HubKnown,
+        HubReceipt,
+        HubHalted,
+        EndsNow,
+        CarriedMandate,
+        NewPolicy,
+        Pieces,
+        Pong,
+    )
+}
+_NAMES = names_of((*FROM_BRIDGE.values(), *FROM_BACKEND.values()))
+
+
+def encode(message: FromBridge | FromBackend) -> bytes:
+    """Return the message's bytes, at most its type's CEILING."""
+    return write(message, _NAMES)
+
+
+def decode_from_bridge(data: bytes) -> FromBridge:
+    """Read what a bridge says, in the backend. Raise FrameError."""
+    return read(data, FROM_BRIDGE, _NAMES)
+
+
+def decode_from_backend(data: bytes) -> FromBackend:
+    """Read what a backend says, in the bridge. Raise FrameError."""
+    return read(data, FROM_BACKEND, _NAMES)
+
+
+def write_ends(ends: Ends) -> bytes:
+    """Return a list of ends as it lies in the backend: its message."""
+    return encode(EndsNow.of(ends))
+
+
+def read_ends(value: bytes | None) -> Ends:
+    """Read a list of ends as it lies in the backend, the empty one for None. Raise TrustError."""
+    if value is None:
+        return Ends()
+    try:
+        said = decode_from_backend(value)
+    except FrameError as error:
+        raise TrustError(f"the list of ends cannot be read: {error}") from error
+    if not isinstance(said, EndsNow):
+        raise TrustError("the list of ends cannot be read: it is another message")
+    return said.ends

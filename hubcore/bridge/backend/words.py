@@ -1,0 +1,33 @@
+"""What bridge and backend call things in their messages, and how large those may be."""
+
+from __future__ import annotations
+
+from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
+from hubcore.bridge.ends import ENDS_MAX
+from hubcore.codec.tls import check_name
+from hubcore.errors import FrameError, TrustError
+
+PROTOCOL = 1
+"""Of the talk between bridge and backend; the other talks count their own."""
+CARRIED_BYTES = MAX_RECORD_BYTES + 64
+"""One message of a hub, as it came."""
+BATCH_RECORDS = 64
+"""Records in one Forwarded: the backend writes them at once."""
+BATCH_BYTES = 1 << 16
+"""Their bytes together: on a slow line no hub waits for long for its turn."""
+FROM_BRIDGE_BYTES = BATCH_BYTES + 512
+"""The longest message of a bridge: records."""
+ENDS_BYTES = 36 * ENDS_MAX + 64
+FROM_BACKEND_BYTES = MAX_MESSAGE_BYTES
+"""The longest message of a backend: a policy."""
+
+
+def check_hub(value: object) -> None:
+    """Raise FrameError for what is no name of a hub in TLS."""
+    try:
+        if type(value) is str:
+            check_name("hub", value)
+            return
+    except TrustError as error:
+        raise FrameError(f"uplink: {error}") from error
+    raise FrameError("uplink: hub is no text")

@@ -1,0 +1,1 @@
+"""Where the bridges of a site come, and what is said with them. docs/bridge.md, docs/backend.md."""

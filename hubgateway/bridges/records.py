@@ -1,0 +1,108 @@
+"""What bridges bring of hubs: into the engine as if the hub had brought it itself.
+
+Laws:
+1. A receipt goes only for what the engine has acknowledged, or held before.
+2. A record is stored once, whichever way it took: number and chain hash decide (`rules.chain`).
+3. What follows nothing here is no gap: the bridge is told what the engine has, and asks again.
+4. A hub that is stopped, or that no row of the directory names, gets no record in by a bridge.
+5. Another record under a number that is held is told to people and to the bridge. It stops this way
+   alone: by a bridge's word no hub is stopped on its own uplink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.from_hub import Evidence
+from hubcore.backend.uplink.words import Cause
+from hubcore.bridge.backend.from_backend import (
+    FromBackend,
+    HubHalted,
+    HubKnown,
+    HubReceipt,
+)
+from hubcore.errors import FrameError
+from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.bridges.receipts import ReceiptSigner
+from hubgateway.keeper import Keeper
+from hubgateway.rules.chain import Stop
+
+
+class Hubs(Protocol):
+    """What the engine says of hubs."""
+
+    def is_known(self, hub: str) -> bool:
+        """Tell whether a row of the directory names it. Raise LinkError while that is away."""
+
+    def stop_of(self, hub: str) -> Stop | None:
+        """Return why it is stopped. Raise LinkError while that is not known."""
+
+
+class BridgedRecords:
+    """`tell` hears what people should know of a hub."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        hubs: Hubs,
+        receipts: ReceiptSigner,
+        tell: Callable[[str, str], None],
+    ) -> None:
+        self._keeper = keeper
+        self._hubs = hubs
+        self._receipts = receipts
+        self._tell = tell
+
+    async def answer(self, hub: str, turn: int, seen: Head) -> list[FromBackend]:
+        """Say what the engine has of a hub. Raise StoreError, LinkError."""
+        halted = self._halted(hub)
+        if halted is not None:
+            return [halted]
+        self._keeper.forget(hub)
+        if await self._keeper.agrees(hub, seen) is False:
+            return [self._fork(hub, f"the bridge has seen another record {seen.number}")]
+        head = (await self._keeper.known(hub)).head
+        return [*self._receipt(hub, head), HubKnown(hub, turn, head.number, head.hash)]
+
+    async def keep(self, hub: str, records: tuple[bytes, ...]) -> list[FromBackend]:
+        """Keep records durably (laws 1 to 5). Raise PeerError, StoreError, LinkError."""
+        read = [_record(one) for one in records]
+        halted = self._halted(hub)
+        if halted is not None:
+            return [halted]
+        kept = await self._keeper.take(hub, read)
+        for alarm in kept.alarms:
+            self._tell(hub, alarm)
+        if kept.stop is not None and kept.stop.cause is Cause.FORK:
+            return [self._fork(hub, kept.stop.detail)]
+        head = (await self._keeper.known(hub)).head
+        said: list[FromBackend] = self._receipt(hub, head)
+        if read[-1].number > head.number:
+            said.append(HubKnown(hub, 0, head.number, head.hash))
+        return said
+
+    def _halted(self, hub: str) -> HubHalted | None:
+        if not self._hubs.is_known(hub):
+            return HubHalted(hub, None, "no hub of this name is enrolled")
+        stop = self._hubs.stop_of(hub)
+        return None if stop is None else HubHalted(hub, stop.cause, sentence(stop.detail))
+
+    def _fork(self, hub: str, detail: str) -> HubHalted:
+        self._tell(hub, f"FORK between its bridge and the engine: {detail}")
+        return HubHalted(hub, Cause.FORK, sentence(detail))
+
+    def _receipt(self, hub: str, head: Head) -> list[FromBackend]:
+        document = self._receipts.sign(hub, head)
+        if document is None and head.number and self._receipts.why_not:
+            self._tell("receipts", f"none is signed: {self._receipts.why_not}")
+        return [] if document is None else [HubReceipt(hub, document)]
+
+
+def _record(data: bytes) -> StoredRecord:
+    said = uplink.decode_from_hub(data)
+    if not isinstance(said, Evidence):
+        raise FrameError("a bridge forwards what is no record")
+    return StoredRecord(said.number, said.body, said.hash)

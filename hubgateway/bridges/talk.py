@@ -1,0 +1,153 @@
+"""The gateway's side of the talk with bridges.
+
+Laws:
+1. Nothing is taken of a bridge before its Hello, and nothing that the directory does not allow at
+   that moment: `BridgeVisit.may` is asked at each message.
+2. What a bridge says is done in its order, one thing at a time: it is read no faster than the
+   engine writes.
+3. What the engine did not take is not answered. The bridge asks again.
+4. A bridge that names itself or its site otherwise than its certificate, or speaks another version,
+   is cut off, and so is one that forwards what is none of a hub's messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from hubcore.backend.uplink.from_backend import Pong
+from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
+from hubcore.bridge.backend import codec
+from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend
+from hubcore.bridge.backend.from_bridge import (
+    Ahead,
+    AskHub,
+    BornWitness,
+    BridgeHello,
+    Doubted,
+    Forwarded,
+    FromBridge,
+)
+from hubcore.bridge.backend.words import FROM_BRIDGE_BYTES, PROTOCOL
+from hubcore.codec.tls import TlsName
+from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
+from hubcore.evidence.records import Head
+from hubcore.ports.clock import Clock
+from hubgateway.bridges.papers import BridgePapers
+from hubgateway.bridges.port import BridgeVisit, Told
+from hubgateway.bridges.records import BridgedRecords
+from hubgateway.bridges.witness import BridgedWords
+from hubtls.line import Line, Wire
+
+WIRE: Wire[FromBridge, FromBackend] = Wire(
+    decode=codec.decode_from_bridge,
+    encode=codec.encode,
+    longest=FROM_BRIDGE_BYTES,
+    unsent_bytes=8 << 20,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TalkTimes:
+    """How long a bridge may take, in seconds."""
+
+    first_seconds: float = 5.0
+    silent_seconds: float = 120.0
+
+
+class BridgeTalks:
+    """Serves each bridge's connection."""
+
+    def __init__(
+        self,
+        name: TlsName,
+        records: BridgedRecords,
+        words: BridgedWords,
+        told: Told,
+        clock: Clock,
+        times: TalkTimes | None = None,
+    ) -> None:
+        self._name = name
+        self._records = records
+        self._words = words
+        self._told = told
+        self._clock = clock
+        self._times = times or TalkTimes()
+        self._lines: dict[str, Line[FromBridge, FromBackend]] = {}
+        self._papers: BridgePapers | None = None
+
+    def carries(self, papers: BridgePapers) -> None:
+        """Join with what the engine has for bridges: each of both calls the other."""
+        self._papers = papers
+
+    def say_all(self, message: FromBackend) -> None:
+        """Say something to each bridge that is here."""
+        for line in self._lines.values():
+            line.say(message)
+
+    async def serve(self, visit: BridgeVisit) -> None:
+        """See `port.Talk.serve`."""
+        line = Line(visit.reader, visit.writer, WIRE, self._times.silent_seconds)
+        hello = await line.first(self._times.first_seconds)
+        if not isinstance(hello, BridgeHello):
+            raise SequenceError("its first message is no BridgeHello")
+        self._check(visit, hello)
+        try:
+            line.say(BackendWelcome(PROTOCOL, self._name.id, self._name.site, self._wall_ms()))
+            self._lines[visit.bridge] = line
+            if self._papers is not None:
+                for message in self._papers.for_bridge(hello):
+                    line.say(message)
+            while True:
+                for said in await line.next():
+                    if not visit.may():
+                        raise SequenceError("it may not speak any more")
+                    await self._hear(visit.bridge, line, said)
+        finally:
+            if self._lines.get(visit.bridge) is line:
+                del self._lines[visit.bridge]
+
+    def _check(self, visit: BridgeVisit, hello: BridgeHello) -> None:
+        """Raise PeerError for a Hello that is not this bridge's (law 4)."""
+        if not visit.may():
+            raise SequenceError("it may not speak")
+        if (hello.bridge, hello.site) != (visit.bridge, self._name.site):
+            raise PeerError("it names itself otherwise than its certificate")
+        if hello.protocol != PROTOCOL:
+            raise PeerError(f"it speaks version {hello.protocol}, expected {PROTOCOL}")
+
+    async def _hear(
+        self, bridge: str, line: Line[FromBridge, FromBackend], message: FromBridge
+    ) -> None:
+        try:
+            for answer in await self._take(bridge, message):
+                line.say(answer)
+        except (StoreError, LinkError) as error:
+            self._told.trouble(f"bridge {bridge}", f"{error}; it is not answered and asks again")
+
+    async def _take(self, bridge: str, message: FromBridge) -> list[FromBackend]:
+        """Do what a message asks for; return the answers. Raise HubError."""
+        match message:
+            case AskHub(hub, turn, number, digest):
+                return await self._records.answer(hub, turn, Head(number, digest))
+            case Forwarded(hub, records):
+                return await self._records.keep(hub, records)
+            case Ahead():
+                await self._words.alarm(message)
+            case BornWitness():
+                await self._words.testimony(bridge, message)
+            case Doubted():
+                await self._words.doubt(bridge, message)
+            case PiecesWanted(wanted):
+                if self._papers is not None:
+                    return [*await self._papers.pieces(wanted)]
+            case Ping(nonce):
+                return [Pong(nonce, self._wall_ms())]
+            case BridgeHello():
+                raise SequenceError("it says Hello again")
+            case _:
+                assert_never(message)
+        return []
+
+    def _wall_ms(self) -> int:
+        return int(1000 * self._clock.wall())
