@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubbridge.backend.calling import CallTimes, Gateway
+from hubbridge.backend.papers import PapersOfBackend
+from hubbridge.backend.way import BackendWay, Own
 from hubbridge.config import Api, Config, place_of
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import HubStates
@@ -25,6 +29,7 @@ from hubbridge.rules.papers import Papers
 from hubbridge.siteorders import SiteOrderDesk
 from hubbridge.store.store import Store
 from hubbridge.told import Told
+from hubcore.backend.uplink.words import ID_BYTES
 from hubcore.bridge.mandate import Use
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import TlsRole
@@ -98,6 +103,8 @@ class Bridge:
     orders: SiteOrderDesk
     port: HubsPort
     api: LocalApi | None
+    backend: BackendWay | None
+    """None: no gateway is in the configuration."""
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve; `ready` hears the port's number once hubs may come. Raise HubError."""
@@ -109,12 +116,17 @@ class Bridge:
                 group.create_task(self.api.serve())
             group.create_task(self.port.serve(listening))
             await listening.wait()
+            if self.backend is not None:
+                group.create_task(self.backend.run())
             ready(self.port.port)
 
 
 @asynccontextmanager
 async def open_bridge(
-    files: Files, clock: Clock | None = None, times: Times | None = None
+    files: Files,
+    clock: Clock | None = None,
+    times: Times | None = None,
+    call_times: CallTimes | None = None,
 ) -> AsyncIterator[Bridge]:
     """Open the file and join the parts; at the end write what waits. Raise HubError."""
     clock = clock or MachineClock()
@@ -124,7 +136,7 @@ async def open_bridge(
         async with asyncio.TaskGroup() as group:
             storing = group.create_task(store.run())
             try:
-                yield await _joined(files, store, Told(clock), clock, times)
+                yield await _joined(files, store, Told(clock), clock, times, call_times)
             finally:
                 storing.cancel()
     except* HubError as errors:
@@ -141,7 +153,12 @@ def _first(errors: BaseExceptionGroup[HubError]) -> HubError:
 
 
 async def _joined(
-    files: Files, store: Store, told: Told, clock: Clock, times: Times | None
+    files: Files,
+    store: Store,
+    told: Told,
+    clock: Clock,
+    times: Times | None,
+    call_times: CallTimes | None,
 ) -> Bridge:
     config = files.config
     for hub in store.damaged:
@@ -186,6 +203,24 @@ async def _joined(
         clock,
         sessions_max=config.room.hubs,
     )
+    papers = PapersOfBackend(store, mandates, talks, port, told)
+    await papers.load()
+    way = None
+    if config.backend:
+        way = BackendWay(
+            own=Own(config.name, config.site, secrets.token_bytes(ID_BYTES)),
+            gateways=tuple(Gateway(one.name, one.host, one.port) for one in config.backend),
+            identity=files.identity,
+            store=store,
+            papers=papers,
+            mandate=lambda: mandates.find(Use.RECEIPTS),
+            hubs_max=config.room.hubs,
+            told=told,
+            clock=clock,
+            chance=random.SystemRandom().random,
+            times=call_times,
+        )
+        talks.reports_to(way)
     site = Site(config.site, config.name, config.limits().budget_bytes, clock.wall())
     report = SiteReport(site, states, store, orders, clock)
     acts = SiteActs(orders, report, files.operators, events, clock)
@@ -193,7 +228,7 @@ async def _joined(
     if config.api is not None:
         socket = place_of(config.api.socket, files.config_file)
         api = make_api(socket, SiteLooks(report), acts, tail, told)
-    return Bridge(store, mandates, states, talks, orders, port, api)
+    return Bridge(store, mandates, states, talks, orders, port, api, way)
 
 
 async def _take_all(mandates: KnownMandates, files: Files, told: Told) -> None:

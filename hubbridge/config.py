@@ -24,6 +24,8 @@ from hubcore.localapi import BRIDGE_SOCKET, ROOT_SUFFIX
 from hubtls.identity import IdentityFiles
 
 DEFAULT_PORT = 7715
+BACKEND_PORT = 7716
+GATEWAYS_MAX = 8
 MANDATE_FILES_MAX = 16
 OPERATORS_MAX = 64
 SOCKET_PATH_BYTES_MAX = 107 - len(ROOT_SUFFIX)
@@ -55,6 +57,14 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The operator of the policy that a user of this machine is."""
 
 
+class Backend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A gateway of the backend: its name in TLS, and where it listens."""
+
+    name: Label
+    host: Annotated[str, Meta(pattern=r"\A[0-9A-Za-z.:%_-]{1,253}\Z")]
+    port: Annotated[int, Meta(ge=1, le=65535)] = BACKEND_PORT
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -71,9 +81,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     orders_key: str = ""
     """The site's own key, where the site has decided that it lies here; else an office signs."""
     mandates: Annotated[tuple[str, ...], Meta(max_length=MANDATE_FILES_MAX)] = ()
-    """Files with the issuer's mandates, for a bridge that has no way to its backend yet."""
+    """Files with the issuer's mandates, from before the first connection to the backend."""
     port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
     records: str = "/var/lib/hubbridge/bridge.db"
+    backend: Annotated[tuple[Backend, ...], Meta(max_length=GATEWAYS_MAX)] = ()
+    """The gateways of the backend, in the order in which they are called; none: no backend."""
     room: Room = msgspec.field(default_factory=Room)
     api: Api | None = None
     """Without it, nobody asks or orders at this machine."""

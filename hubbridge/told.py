@@ -41,6 +41,10 @@ class Told:
         """Something happened at the local socket."""
         self._say(("local", event), text)
 
+    def of_hub(self, hub: str, what: str) -> None:
+        """Something is wrong with a hub's records."""
+        self._say(("of hub", hub), f"{hub}: {what}")
+
     def trouble(self, what: str) -> None:
         """Something of the bridge itself is wrong."""
         self._say(("trouble", ""), what)

@@ -52,6 +52,7 @@ from hubcore.bridge.from_bridge import (
     BridgeWelcome,
     CarriedMandate,
     CarriedOrder,
+    CarriedReceipt,
     FromBridge,
     Full,
     Witnessed,
@@ -91,19 +92,26 @@ class Orders(Protocol):
         """A hub has answered an order; tell whether that was asked of it."""
 
 
-class BackendHeard(Protocol):
-    """What is known of the way to the backend."""
+class Upward(Protocol):
+    """The way to the backend (`hubbridge.backend.way`). Nothing of it waits."""
 
     def age_seconds(self) -> int | None:
         """How long ago the backend was heard; None: not since the start."""
 
+    def grew(self, hub: str) -> None:
+        """More of a hub is on the disk."""
 
-class Unheard:
-    """A bridge without a way to a backend."""
+    def ahead(self, hub: str, notice: Notice) -> None:
+        """A hub has told an alarm ahead of its record."""
 
-    def age_seconds(self) -> int | None:
-        """See `BackendHeard.age_seconds`."""
-        return None
+    def testified(self, hub: str, document: bytes) -> None:
+        """The bridge has borne witness of a hub."""
+
+    def doubted(self, hub: str, doubt: Doubt, seen: Head) -> None:
+        """The bridge doubts a hub."""
+
+    def receipt(self, hub: str) -> bytes | None:
+        """Return the newest receipt about a hub, None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,6 @@ class HubTalks:
         states: HubStates,
         clock: Clock,
         testimony: SigningKey | None = None,
-        backend: BackendHeard | None = None,
         times: Times | None = None,
         happenings: Happenings | None = None,
     ) -> None:
@@ -153,7 +160,7 @@ class HubTalks:
         self._states = states
         self._clock = clock
         self._testimony = testimony
-        self._backend = backend or Unheard()
+        self._upward: Upward | None = None
         self._times = times or Times()
         self._happenings = happenings or Nobody()
         self._turns = count(1)
@@ -163,6 +170,10 @@ class HubTalks:
     def obeys(self, orders: Orders) -> None:
         """Join with who gives the site's orders: each of both calls the other."""
         self._orders = orders
+
+    def reports_to(self, upward: Upward) -> None:
+        """Join with the way to the backend: each of both calls the other."""
+        self._upward = upward
 
     # What others say to hubs: nothing here waits.
 
@@ -239,6 +250,8 @@ class HubTalks:
         if met.doubt is not None:
             self._halt(talking, met.doubt)
             return
+        if self._upward is not None:
+            self._upward.grew(talking.hub)
         talking.line.say(
             BridgeWelcome(
                 protocol=PROTOCOL,
@@ -247,7 +260,7 @@ class HubTalks:
                 time_ms=int(1000 * self._clock.wall()),
                 held=met.wanted.number,
                 held_hash=met.wanted.hash,
-                backend_age=self._backend.age_seconds(),
+                backend_age=None if self._upward is None else self._upward.age_seconds(),
             )
         )
 
@@ -255,6 +268,9 @@ class HubTalks:
         """Say what proves itself: mandates first, then the orders that the hub missed."""
         for document in self._mandates.documents():
             talking.line.say(CarriedMandate(document))
+        receipt = None if self._upward is None else self._upward.receipt(talking.hub)
+        if receipt is not None:
+            talking.line.say(CarriedReceipt(receipt))
         if self._orders is not None:
             await self._orders.came(talking.hub)
 
@@ -287,6 +303,8 @@ class HubTalks:
                 talking.state.measures(message, self._clock.monotonic())
             case Notice(number, body):
                 self._tell_alarm(talking, talking.state.alarmed(number, body, ahead=True))
+                if self._upward is not None:
+                    self._upward.ahead(talking.hub, message)
             case OrderResult():
                 if self._orders is not None and self._orders.answered(talking.hub, message):
                     self._happenings.answered(talking.hub, message)
@@ -304,6 +322,8 @@ class HubTalks:
         offered = await self._records.offer(talking.hub, tuple(records))
         if offered.held:
             talking.line.say(Held(offered.held))
+            if self._upward is not None:
+                self._upward.grew(talking.hub)
             held = frozenset(offered.held)
             for record in records:
                 if record.number in held:
@@ -327,6 +347,8 @@ class HubTalks:
     def _halt(self, talking: _Talking, doubt: Doubt) -> None:
         newest = talking.state.newest
         talking.line.say(Halt(doubt.cause, newest.number, newest.hash, WHY))
+        if self._upward is not None:
+            self._upward.doubted(talking.hub, doubt, newest)
 
     def _say_full(self, talking: _Talking) -> None:
         now = self._clock.monotonic()
@@ -349,4 +371,7 @@ class HubTalks:
             head=talking.state.newest,
             at=int(self._clock.wall()),
         )
-        talking.line.say(Witnessed(sign_head(said, self._testimony)))
+        document = sign_head(said, self._testimony)
+        talking.line.say(Witnessed(document))
+        if self._upward is not None:
+            self._upward.testified(talking.hub, document)

@@ -210,6 +210,14 @@ def told_durable(kept: Kept, number: int) -> Kept:
     return replace(kept, durable=number)
 
 
+def agrees(kept: Kept, head: Head, hash_of: HashOf) -> bool | None:
+    """Tell whether this record is the one that is held here; None where none is known."""
+    for span in kept.spans:
+        if head.number in span or head.number == span.before.number:
+            return _hash_in(span, head.number, hash_of) == head.hash
+    return None
+
+
 def let_go(kept: Kept, most: int, hash_of: HashOf) -> tuple[Kept, range]:
     """Return what is held without the oldest records, and their numbers: at most `most`."""
     for place, span in enumerate(kept.spans):

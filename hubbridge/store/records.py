@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from hubbridge.rules.kept import Judged, Kept, judge, let_go, resume, told_durable
+from hubbridge.rules.kept import Judged, Kept, agrees, judge, let_go, resume, told_durable
 from hubbridge.rules.room import bytes_of, has_room
 from hubbridge.store import rows
 from hubbridge.store.jobs import Batch
@@ -24,6 +24,7 @@ from hubcore.bridge.witness import Doubt, SeenChain, Sight
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
 
+RECEIPT = "receipt"
 RELEASE_RECORDS = 256
 """So many records go at once: whoever waits for a record waits for one such step at most."""
 
@@ -233,6 +234,46 @@ class Durable:
         row = batch.hubs.get(self.hub)
         if row is not None:
             batch.put(self.hub, replace(row, kept=told_durable(row.kept, self.number)))
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReceipt:
+    """The backend has signed that it has all records of a hub up to this one; that was proven."""
+
+    hub: str
+    head: Head
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for no record's number."""
+        _check_number(self.head.number)
+
+    def run(self, batch: Batch) -> bool:
+        """Note it, and keep the document; False where another record is held under that number.
+
+        A head further on than was seen passes a hole (`hubcore.bridge.witness`, law 5).
+        """
+        row = batch.hubs.get(self.hub)
+        if row is None:
+            return True
+        row, is_same = _asked(
+            batch,
+            row,
+            ask=lambda one: agrees(one.kept, self.head, _lookup(batch, one)),
+            is_fork=lambda answer: answer is False,
+        )
+        if is_same is False:
+            batch.put(self.hub, row)
+            return False
+        kept = told_durable(row.kept, max(row.kept.durable, self.head.number))
+        if self.head.number > kept.newest.number:
+            opened = resume(kept, self.head, _lookup(batch, row))
+            kept = opened if isinstance(opened, Kept) else kept
+        seen = None if row.seen is None else row.seen.jump(self.head)
+        batch.put(self.hub, replace(row, kept=kept, seen=seen))
+        place = self.hub.encode()
+        rows.write_document(batch.connection, RECEIPT, place, self.document)
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,6 +260,13 @@ def write_documents(
     )
 
 
+def write_document(
+    connection: sqlite3.Connection, kind: str, place: bytes, document: bytes
+) -> None:
+    """Put one document in its place."""
+    connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, place, document))
+
+
 def load_ends(connection: sqlite3.Connection) -> Ends:
     """Return the list of ends, an empty one where none was taken."""
     found = connection.execute("SELECT version FROM ends").fetchone()

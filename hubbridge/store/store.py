@@ -27,7 +27,17 @@ from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Documents, Job, PutDocuments, TakeEnds
 from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
-from hubbridge.store.records import Durable, Meet, Met, Offer, Offered, Read, Resume, Resumed
+from hubbridge.store.records import (
+    Durable,
+    Meet,
+    Met,
+    Offer,
+    Offered,
+    Read,
+    Resume,
+    Resumed,
+    TakeReceipt,
+)
 from hubbridge.store.writer import Writer
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate
@@ -111,6 +121,13 @@ class Store:
     async def durable(self, hub: str, number: int) -> None:
         """The backend has all records of a hub up to this number."""
         await self._do(hub, Durable(hub, number), JOB_BYTES)
+
+    async def take_receipt(self, hub: str, head: Head, document: bytes) -> bool:
+        """The backend has signed a head of a hub, and that was proven.
+
+        False: another record is held under that number.
+        """
+        return await self._do(_SITE, TakeReceipt(hub, head, document), JOB_BYTES + len(document))
 
     async def read(self, hub: str, after: int, most: int) -> tuple[StoredRecord, ...]:
         """Return records for the backend, each proven."""

@@ -146,7 +146,7 @@ class Gate:
         assert self.process.stdout is not None
         async with asyncio.timeout(WAIT_SECONDS):
             line = await self.process.stdout.readline()
-            if b"new hubs at port" in line:
+            while b" at port " in line:  # new hubs, bridges
                 line = await self.process.stdout.readline()
         assert line.decode() == f"hubgateway: hubs at {self.endpoint}\n", self.log
 

@@ -360,6 +360,9 @@ ROOMS: dict[str, Room] = {
     ),
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
     "hubbridge.app": _room("hubbridge hublocal hubtls hubcore", ""),
+    "hubbridge.backend": _room(
+        "hubbridge.backend hubbridge.hubs.mandates hubbridge.rules hubtls hubcore", ""
+    ),
     "hubbridge.hubs": _room(
         "hubbridge.hubs hubbridge.port.hubsport hubbridge.rules hubbridge.store.records "
         "hubtls.line hubcore",

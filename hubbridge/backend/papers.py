@@ -1,0 +1,115 @@
+"""What the backend gives the bridge to keep: mandates, whom the site has ended, receipts.
+
+Laws:
+1. What is kept is on the disk before anybody is told of it.
+2. A mandate counts by the issuer's signature, a list of ends if it is newer. An older one, and one
+   that does not prove itself, changes nothing, and people are told.
+3. A hub hears the newest receipt about it when it comes, and each newer one at once.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hubbridge.hubs.mandates import KnownMandates
+from hubcore.bridge.ends import Ends
+from hubcore.bridge.from_bridge import CarriedReceipt, FromBridge
+from hubcore.errors import ProofError, TrustError
+from hubcore.evidence.records import Head
+
+RECEIPT = "receipt"
+
+
+class Store(Protocol):
+    """Where papers lie."""
+
+    async def take_receipt(self, hub: str, head: Head, document: bytes) -> bool:
+        """Keep a proven receipt; False when another record of that number is held here."""
+
+    async def take_ends(self, offered: Ends) -> Ends:
+        """Keep a newer list of ends; return the list that counts."""
+
+    async def documents(self, kind: str) -> dict[bytes, bytes]:
+        """Return the documents of one kind by their places."""
+
+
+class Hubs(Protocol):
+    """Who says something to hubs."""
+
+    def say(self, hub: str, message: FromBridge) -> bool:
+        """Say something to a hub, or lose it."""
+
+    def say_mandate(self, document: bytes) -> None:
+        """Say a new mandate to all hubs that are here."""
+
+
+class Port(Protocol):
+    """Where hubs come."""
+
+    def take_ends(self, ends: Ends) -> None:
+        """Cut all that a newer list names."""
+
+
+class Told(Protocol):
+    """Who is told what is wrong."""
+
+    def trouble(self, what: str) -> None:
+        """Something of the bridge itself is wrong."""
+
+
+class PapersOfBackend:
+    """Keeps and carries them."""
+
+    def __init__(
+        self, store: Store, mandates: KnownMandates, hubs: Hubs, port: Port, told: Told
+    ) -> None:
+        self._store = store
+        self._mandates = mandates
+        self._hubs = hubs
+        self._port = port
+        self._told = told
+        self._receipts: dict[str, bytes] = {}
+
+    async def load(self) -> None:
+        """Read the receipts that were kept; each proves itself at its hub. Raise StoreError."""
+        found = await self._store.documents(RECEIPT)
+        self._receipts = {hub.decode("ascii", "replace"): one for hub, one in found.items()}
+
+    def receipt(self, hub: str) -> bytes | None:
+        """Return the newest receipt about a hub (law 3)."""
+        return self._receipts.get(hub)
+
+    async def take_receipt(self, hub: str, head: Head, document: bytes) -> bool:
+        """Keep a proven receipt and carry it; False when another record is held here.
+
+        Raise StoreError.
+        """
+        if not await self._store.take_receipt(hub, head, document):
+            return False
+        self._receipts[hub] = document
+        self._hubs.say(hub, CarriedReceipt(document))
+        return True
+
+    async def take_ends(self, offered: Ends) -> None:
+        """Take a list of ends, and cut whom it names (laws 1 and 2). Raise StoreError."""
+        counts = await self._store.take_ends(offered)
+        if counts != offered:
+            self._told.trouble(
+                f"the backend names a list of ends of version {offered.version}; version "
+                f"{counts.version} stays in force"
+            )
+            return
+        try:
+            self._port.take_ends(counts)
+        except TrustError as error:
+            self._told.trouble(str(error))
+
+    async def take_mandate(self, document: bytes) -> None:
+        """Take a mandate, and carry it (laws 1 and 2). Raise StoreError."""
+        try:
+            is_new = await self._mandates.take(document)
+        except (ProofError, TrustError) as error:
+            self._told.trouble(f"a mandate that the backend brought is left out: {error}")
+            return
+        if is_new:
+            self._hubs.say_mandate(document)

@@ -1,0 +1,317 @@
+"""The way to the backend: performs what the talk says (`hubcore.bridge.backend.talk`).
+
+How it works: one task calls a gateway, and reads what it says. What must wait for the disk is done
+by another one, in order, and its results go into the talk. A third one looks at what is due.
+
+Laws:
+1. What the talk says is done in its order. What waits for the disk has a ceiling: beyond
+   WORK_MAX the gateway is not read.
+2. A receipt is on the disk before its hub hears it; a failed disk asks again.
+3. No fault of a gateway, and none of this way, ends the bridge: hubs go on.
+4. People hear of each change at a pace that no gateway sets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from hubbridge.backend.calling import BackendLine, Called, CallTimes, Gateway, Pauses, call, in_turn
+from hubbridge.backend.papers import PapersOfBackend
+from hubbridge.rules.kept import Kept
+from hubcore.backend.talk.effects import Moment
+from hubcore.backend.uplink.from_hub import Notice
+from hubcore.bridge.backend.from_backend import EndsNow, FromBackend
+from hubcore.bridge.backend.from_bridge import BridgeHello
+from hubcore.bridge.backend.talk import (
+    BackendPhase,
+    BackendTalk,
+    Effects,
+    Leave,
+    LetGo,
+    PhaseChanged,
+    Read,
+    Say,
+    SayHello,
+    Take,
+    Takeable,
+    Tell,
+)
+from hubcore.bridge.backend.words import BATCH_RECORDS, PROTOCOL
+from hubcore.bridge.ends import Ends
+from hubcore.bridge.from_bridge import CarriedMandate
+from hubcore.bridge.mandate import Mandate
+from hubcore.bridge.witness import Doubt
+from hubcore.errors import HubError, StoreError
+from hubcore.evidence.records import Head, StoredRecord
+from hubcore.ports.clock import Clock
+from hubcore.version import __version__
+from hubtls.identity import Identity
+
+WORK_MAX = 256
+LOOK_SECONDS = 0.25
+POLICY_DIGEST_NONE = bytes(32)
+
+
+class Store(Protocol):
+    """What the bridge holds of its hubs."""
+
+    @property
+    def hubs(self) -> Mapping[str, Kept]:
+        """What is held of each hub."""
+
+    @property
+    def ends(self) -> Ends:
+        """Whom the site has ended."""
+
+    async def read(self, hub: str, after: int, most: int) -> tuple[StoredRecord, ...]:
+        """Return records, each proven."""
+
+
+class Told(Protocol):
+    """Who is told what people should know."""
+
+    def trouble(self, what: str) -> None:
+        """Something of the bridge itself is wrong."""
+
+    def of_hub(self, hub: str, what: str) -> None:
+        """Something is wrong with a hub's records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Who this bridge is."""
+
+    bridge: str
+    site: str
+    boot_id: bytes
+
+
+class BackendWay:
+    """The way. `run` serves until cancelled; the others are called by who serves hubs."""
+
+    def __init__(
+        self,
+        *,
+        own: Own,
+        gateways: tuple[Gateway, ...],
+        identity: Identity,
+        store: Store,
+        papers: PapersOfBackend,
+        mandate: Callable[[], Mandate | None],
+        hubs_max: int,
+        told: Told,
+        clock: Clock,
+        chance: Callable[[], float],
+        times: CallTimes | None = None,
+        talk: BackendTalk | None = None,
+    ) -> None:
+        self._own = own
+        self._gateways = gateways
+        self._identity = identity
+        self._store = store
+        self._papers = papers
+        self._told = told
+        self._clock = clock
+        self._times = times or CallTimes()
+        self._pauses = Pauses(self._times, chance)
+        self.counters = Counter[str]()
+        self._talk = talk or BackendTalk(
+            site=own.site,
+            mandate=mandate,
+            chance=secrets.token_bytes,
+            counters=self.counters,
+            hubs_max=hubs_max,
+        )
+        self._called: Called | None = None
+        self._heard_at: float | None = None
+        self._work: deque[Read | LetGo | Take] = deque()
+        self._came = asyncio.Event()
+        self._has_room = asyncio.Event()
+
+    # What is shown.
+
+    @property
+    def phase(self) -> BackendPhase:
+        """How far the talk is."""
+        return self._talk.phase
+
+    @property
+    def why(self) -> str:
+        """Why it is not further."""
+        return self._talk.why
+
+    @property
+    def gateway(self) -> str:
+        """The name of the gateway that is connected, "" for none."""
+        return "" if self._called is None else self._called.gateway.name
+
+    def age_seconds(self) -> int | None:
+        """See `hubs.talk.Upward.age_seconds`."""
+        if self._heard_at is None:
+            return None
+        return int(self._clock.monotonic() - self._heard_at)
+
+    # What comes of hubs: nothing here waits.
+
+    def grew(self, hub: str) -> None:
+        """More of a hub is on the disk."""
+        kept = self._store.hubs.get(hub)
+        if kept is not None:
+            self._perform(self._talk.grew(hub, kept.newest, self._now()))
+
+    def ahead(self, hub: str, notice: Notice) -> None:
+        """A hub has told an alarm ahead of its record."""
+        self._perform(self._talk.ahead(hub, notice))
+
+    def testified(self, hub: str, document: bytes) -> None:
+        """The bridge has borne witness of a hub."""
+        self._perform(self._talk.testify(hub, document))
+
+    def doubted(self, hub: str, doubt: Doubt, seen: Head) -> None:
+        """The bridge doubts a hub."""
+        self._perform(self._talk.doubt(hub, doubt, seen))
+
+    def receipt(self, hub: str) -> bytes | None:
+        """Return the newest receipt about a hub."""
+        return self._papers.receipt(hub)
+
+    # The connection.
+
+    async def run(self) -> None:
+        """Call gateways and talk with them, until cancelled."""
+        for hub in self._store.hubs:
+            self.grew(hub)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._do_work())
+            group.create_task(self._look())
+            for gateway in in_turn(self._gateways):
+                began = self._clock.monotonic()
+                await self._visit(gateway)
+                await asyncio.sleep(self._pauses.after(self._clock.monotonic() - began))
+
+    async def _visit(self, gateway: Gateway) -> None:
+        """Call one gateway, and talk until that ends (law 3)."""
+        try:
+            called = await call(gateway, self._identity, self._times)
+        except HubError as error:
+            self._perform(self._talk.disconnected(str(error)))
+            return
+        self._called = called
+        why = ""
+        try:
+            self._perform(self._talk.connected(gateway.name, self._now()))
+            await self._hear(called.line)
+        except (HubError, OSError, EOFError) as error:
+            why = str(error)
+        finally:
+            self._called = None
+            called.writer.transport.abort()
+            self._perform(self._talk.disconnected(self._talk.why or why or "it has ended"))
+
+    async def _hear(self, line: BackendLine) -> None:
+        """Read what the gateway says, until it or the talk ends that. Raise HubError."""
+        first = await line.first(self._times.connect_seconds)
+        if first is not None:
+            self._receive(first)
+        while self._talk.phase is not BackendPhase.DOWN:
+            for message in await line.next():
+                self._receive(message)
+                while len(self._work) > WORK_MAX:  # law 1
+                    self._has_room.clear()
+                    await self._has_room.wait()
+
+    def _receive(self, message: FromBackend) -> None:
+        self._heard_at = self._clock.monotonic()
+        self._perform(self._talk.received(message, self._now()))
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._perform(self._talk.look(self._now()))
+
+    # What the talk says.
+
+    def _perform(self, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case SayHello():
+                    self._say_hello()
+                case Say(message):
+                    if self._called is not None:
+                        self._called.line.say(message)
+                case Read() | LetGo() | Take():
+                    self._work.append(effect)
+                    self._came.set()
+                case PhaseChanged(phase, why):
+                    if phase is BackendPhase.DOWN:
+                        self._told.trouble(f"no way to the backend: {why}")
+                case Tell(hub, what):
+                    self._told.of_hub(hub, what)
+                case Leave():
+                    if self._called is not None:
+                        self._called.writer.transport.abort()
+                case _:
+                    assert_never(effect)
+
+    def _say_hello(self) -> None:
+        if self._called is None:
+            return
+        self._called.line.say(
+            BridgeHello(
+                protocol=PROTOCOL,
+                bridge=self._own.bridge,
+                site=self._own.site,
+                boot_id=self._own.boot_id,
+                software=__version__[:32],
+                policy_version=0,
+                policy_digest=POLICY_DIGEST_NONE,
+                ends_version=self._store.ends.version,
+                time_ms=int(1000 * self._clock.wall()),
+            )
+        )
+
+    async def _do_work(self) -> None:
+        """Do what waits for the disk, one after the other (law 2)."""
+        while True:
+            while not self._work:
+                self._came.clear()
+                await self._came.wait()
+            effect = self._work.popleft()
+            self._has_room.set()
+            try:
+                await self._do(effect)
+            except StoreError as error:
+                self._told.trouble(str(error))
+                if isinstance(effect, Read):
+                    self._perform(self._talk.was_read(effect.hub, effect.after, None, self._now()))
+
+    async def _do(self, effect: Read | LetGo | Take) -> None:
+        match effect:
+            case Read(hub, after):
+                records = await self._store.read(hub, after.number, BATCH_RECORDS)
+                self._perform(self._talk.was_read(hub, after, records, self._now()))
+            case LetGo(hub, head, document):
+                if not await self._papers.take_receipt(hub, head, document):
+                    self._perform(self._talk.differs(hub, head, self._now()))
+                self.grew(hub)  # a signed head may have passed a hole
+            case Take(message):
+                await self._take(message)
+            case _:
+                assert_never(effect)
+
+    async def _take(self, message: Takeable) -> None:
+        match message:
+            case EndsNow():
+                await self._papers.take_ends(message.ends)
+            case CarriedMandate(document):
+                await self._papers.take_mandate(document)
+            case _:
+                self.counters["not_kept_here"] += 1
+
+    def _now(self) -> Moment:
+        return Moment(self._clock.monotonic(), self._clock.wall())

@@ -1,0 +1,223 @@
+"""Records of hubs by a real bridge through real gateways into a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hubcore.backend.uplink import from_backend
+from hubcore.bridge.from_bridge import CarriedReceipt
+from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.rules.names import Standing
+from tests.fakes.bridgedhub import BridgedHub, head_of, make_log
+from tests.gateway.bench import WAIT_SECONDS, Bench, running, until
+from tests.gateway.bridged import BridgedSite
+
+pytestmark = pytest.mark.once
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with running(tmp_path) as one:
+        yield one
+
+
+@pytest_asyncio.fixture
+async def site(bench: Bench, tmp_path: Path) -> BridgedSite:
+    made = BridgedSite(bench, tmp_path)
+    await made.gate()
+    await made.give_mandates()
+    await made.know("hub-1")
+    await made.know("hub-2")
+    return made
+
+
+async def hear_receipt(site: BridgedSite, hub: BridgedHub, number: int) -> Head:
+    """Wait for a receipt up to this record, as the hub would prove it."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            said = await hub.until(CarriedReceipt)
+            assert isinstance(said, CarriedReceipt)
+            head = site.proven(said.document, hub.name)
+            if head.number >= number:
+                return head
+
+
+async def stored(bench: Bench, hub: str, count: int) -> list[StoredRecord]:
+    """Wait until so many records of a hub are in the engine; return all."""
+    async with asyncio.timeout(2 * WAIT_SECONDS):
+        while len(found := await bench.stored(hub)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def test_records_go_up_and_receipts_come_down(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    log = make_log(300)
+    async with site.bridge(tmp_path / "bridge") as (bridge, port):
+        with closing(await site.come(port)) as hub:
+            await hub.greet(log)
+            hub.send(log[:250])
+            assert await hear_receipt(site, hub, 250) == head_of(log[:250])
+            await until(lambda: bridge.store.hubs["hub-1"].waiting == 0)
+            assert bridge.store.used["hub-1"] == 0
+        with closing(await site.come(port)) as hub:  # what it missed is said again
+            await hub.greet(log)
+            assert await hear_receipt(site, hub, 1) == head_of(log[:250])
+            hub.send(log[250:])
+            await hear_receipt(site, hub, 300)
+    assert await bench.stored("hub-1") == log
+
+
+async def test_a_record_that_takes_both_ways_is_stored_once(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    log = make_log(200)
+    uplink = await bench.hub("hub-1")
+    uplink.records = log
+    async with site.bridge(tmp_path / "bridge") as (_, port):
+        with closing(await site.come(port)) as hub:
+            await hub.greet(log)
+            welcome = await uplink.greet(bench.gates[0].endpoint)
+            assert isinstance(welcome, from_backend.Welcome)
+            hub.send(log)
+            await uplink.send_until_durable(bench.gates[0].endpoint)
+            await hear_receipt(site, hub, 200)
+    assert await bench.stored("hub-1") == log
+    assert "until decided" not in bench.gates[0].log
+
+
+async def test_gateways_and_engine_that_are_killed_lose_nothing(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    second = await site.gate()
+    log = make_log(900)
+    async with site.bridge(tmp_path / "bridge") as (bridge, port):
+        with closing(await site.come(port)) as hub:
+            await hub.greet(log)
+            hub.send(log[:300])
+            await hear_receipt(site, hub, 64)
+            await bench.gates[0].kill()
+            hub.send(log[300:600])
+            await hear_receipt(site, hub, 450)
+            await bench.server.kill()
+            hub.send(log[600:])
+            await hub.held(300)
+            await bench.server.start()
+            await second.kill()
+            await bench.gates[0].start()
+            assert await hear_receipt(site, hub, 900) == head_of(log)
+            await until(lambda: bridge.store.hubs["hub-1"].waiting == 0)
+    await bench.reconnect()
+    assert await bench.stored("hub-1") == log
+
+
+async def test_a_long_outage_drains_in_order_and_starves_nobody(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    log = make_log(4000)
+    other = make_log(1, b"other")
+    await bench.gates[0].kill()
+    async with site.bridge(tmp_path / "bridge") as (bridge, port):
+        with closing(await site.come(port)) as hub, closing(await site.come(port, "hub-2")) as two:
+            await hub.greet(log)
+            hub.send(log)
+            await hub.held(4000)
+            await bench.gates[0].start()
+            await hear_receipt(site, hub, 1)
+            await two.greet(other)
+            two.send(other)
+            await hear_receipt(site, two, 1)
+            behind = bridge.store.hubs["hub-1"].waiting
+            assert behind > 0  # the live record did not wait for the old ones
+            await hear_receipt(site, hub, 4000)
+    assert await bench.stored("hub-1") == log
+    assert await bench.stored("hub-2") == other
+
+
+async def test_only_a_bridge_whose_key_is_enrolled_speaks(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    """bridges.port, law 1: also one that is revoked while it speaks"""
+    log = make_log(20)
+    folder = tmp_path / "bridge"
+    async with site.bridge(folder) as (bridge, port):
+        assert bridge.backend is not None
+        with closing(await site.come(port)) as hub:
+            await hub.greet(log)
+            hub.send(log[:10])
+            await hear_receipt(site, hub, 10)
+            await site.enroll(folder, Standing.REVOKED)
+            hub.send(log[10:])
+            await hub.held(10)
+            await until(lambda: "may not speak" in bench.gates[0].log)
+            await until(lambda: "is not enrolled" in bench.gates[0].log)
+            assert await bench.stored("hub-1") == log[:10]
+            await site.enroll(folder)
+            await hear_receipt(site, hub, 20)
+    assert await bench.stored("hub-1") == log
+
+
+async def test_without_a_mandate_nothing_is_let_go_and_people_are_told(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """receipts, law 2"""
+    site = BridgedSite(bench, tmp_path)
+    await site.gate()
+    await site.know("hub-1")
+    log = make_log(10)
+    async with site.bridge(tmp_path / "bridge") as (bridge, port):
+        with closing(await site.come(port)) as hub:
+            await hub.greet(log)
+            hub.send(log)
+            assert await stored(bench, "hub-1", 10) == log
+            assert "there is no mandate for receipts" in bench.gates[0].log
+            assert bridge.store.hubs["hub-1"].waiting == 10
+            await site.give_mandates()
+            await hear_receipt(site, hub, 10)
+
+
+async def test_a_hub_that_nobody_enrolled_gets_no_record_in(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    """records, law 4"""
+    log = make_log(5)
+    async with site.bridge(tmp_path / "bridge") as (bridge, port):
+        with closing(await site.come(port, "hub-9")) as hub:
+            await hub.greet(log)
+            hub.send(log)
+            await hub.held(5)
+        with closing(await site.come(port)) as known:
+            await known.greet(log)
+            known.send(log)
+            await hear_receipt(site, known, 5)
+        assert bridge.store.hubs["hub-9"].waiting == 5
+    assert await bench.stored("hub-9") == []
+
+
+async def test_a_fork_is_told_and_stops_this_way_alone(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    """records, law 5: the engine has the hub's own records, the bridge another machine's"""
+    log = make_log(30)
+    uplink = await bench.hub("hub-1")
+    uplink.records = log[:20]
+    await uplink.greet(bench.gates[0].endpoint)
+    await uplink.send_until_durable(bench.gates[0].endpoint)
+    copy = make_log(25, b"copy")
+    async with site.bridge(tmp_path / "bridge") as (bridge, port):
+        with closing(await site.come(port)) as hub:
+            await hub.greet(copy)
+            hub.send(copy)
+            await hub.held(25)
+            await until(lambda: "FORK" in bench.gates[0].log)
+            uplink.records = log
+            await uplink.send_until_durable(bench.gates[0].endpoint)
+            assert bridge.store.hubs["hub-1"].waiting == 25
+    assert await bench.stored("hub-1") == log
