@@ -1,7 +1,7 @@
 """The port where bridges come: TLS 1.3, by the site's authority and the directory of bridges.
 
 Laws:
-1. Only a bridge of this site whose very key is enrolled gets to the talk (`rules.bridges`). That is
+1. Only a bridge of this site whose very key is enrolled gets to the talk (`directory`). That is
    looked up again at each message: `BridgeVisit.may`.
 2. A bridge's newer connection ends its older one.
 3. No connection ends the port, whatever it does. People are told at a pace that no caller sets.
@@ -17,8 +17,8 @@ from typing import Protocol
 from hubcore.codec.tls import TlsRole
 from hubcore.errors import HubError, TrustError
 from hubcore.ports.clock import Clock
+from hubgateway.bridges.directory import BridgeSessions
 from hubgateway.bridges.place import BridgesPlace
-from hubgateway.rules.bridges import BridgeSessions
 from hubtls.peers import Peer, read_peer
 from hubtls.port import Caller, PortTimes, TlsPort
 

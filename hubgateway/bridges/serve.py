@@ -11,6 +11,7 @@ from hubcore.errors import LinkError
 from hubcore.ports.clock import ClockState
 from hubcore.timing.lines import LinePace
 from hubcore.timing.pace import Rate
+from hubgateway.bridges.directory import is_enrolled
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.place import BridgesPlace
 from hubgateway.bridges.port import BridgesPort
@@ -23,7 +24,6 @@ from hubgateway.engine.mirror import Mirror
 from hubgateway.engine.trouble import complain
 from hubgateway.keeper import Keeper
 from hubgateway.rules import names
-from hubgateway.rules.bridges import is_enrolled
 from hubgateway.rules.chain import Stop, read_stop
 from hubgateway.rules.names import read_entry
 from hubtls.peers import Peer

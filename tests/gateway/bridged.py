@@ -21,8 +21,8 @@ from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, public_der
 from hubcore.evidence.records import Head
+from hubgateway.bridges.directory import BridgeEntry, write_bridge
 from hubgateway.rules import names
-from hubgateway.rules.bridges import BridgeEntry, write_bridge
 from hubgateway.rules.names import Standing
 from hubsim.site.documents import make_key, pem
 from hubtls.identity import IdentityFiles

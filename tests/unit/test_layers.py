@@ -406,7 +406,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
-    "hubgateway.rules.bridges": _room("hubgateway.rules.names", "", PURE),
+    "hubgateway.bridges.directory": _room("hubgateway.rules.names", "", PURE),
     "hubgateway.rules.certificates": _room("hubcore", "", PURE),
     "hubgateway.rules.hubpace": _room("hubcore", "", PURE),
     "hubgateway.rules.keyindex": _room("hubgateway.rules.names", "", PURE),

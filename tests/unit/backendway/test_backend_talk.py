@@ -118,7 +118,7 @@ class World:
     def at(self) -> Moment:
         return Moment(self.now, NOW + self.now)
 
-    def perform(self, effects: Effects) -> None:
+    def do(self, effects: Effects) -> None:
         for effect in effects:
             match effect:
                 case SayHello():
@@ -154,7 +154,7 @@ class World:
             if span.stop != len(log) - count + 1:  # a gap before: the old span is the hub's still
                 span = range(len(log) - count + 1, len(log) - count + 1)
             self.held[hub] = range(span.start, len(log) + 1)
-            self.perform(self.talk.grew(hub, head_of(log), self.at))
+            self.do(self.talk.grew(hub, head_of(log), self.at))
         else:
             self.stored[hub][:] = log  # the uplink brings all before, too
             extend(log, count, hub.encode())
@@ -163,14 +163,14 @@ class World:
     def connect(self) -> None:
         if not self.is_connected:
             self.is_connected = True
-            self.perform(self.talk.connected(BACKEND, self.at))
+            self.do(self.talk.connected(BACKEND, self.at))
 
     def cut(self) -> None:
         if self.is_connected:
             self.is_connected = False
             self.up.clear()
             self.down.clear()
-            self.perform(self.talk.disconnected("cut"))
+            self.do(self.talk.disconnected("cut"))
 
     def read(self) -> None:
         """The bridge's disk answers the oldest question."""
@@ -181,7 +181,7 @@ class World:
         found: list[StoredRecord] = []
         if asked.after.number + 1 in span:
             found = self.logs[asked.hub][asked.after.number : span.stop - 1][:BATCH_RECORDS]
-        self.perform(self.talk.was_read(asked.hub, asked.after, found, self.at))
+        self.do(self.talk.was_read(asked.hub, asked.after, found, self.at))
 
     def serve(self) -> None:
         """The backend takes one message."""
@@ -221,11 +221,11 @@ class World:
 
     def hear(self) -> None:
         if self.down:
-            self.perform(self.talk.received(self.down.popleft(), self.at))
+            self.do(self.talk.received(self.down.popleft(), self.at))
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
-        self.perform(self.talk.look(self.at))
+        self.do(self.talk.look(self.at))
 
     def settle(self) -> None:
         """Let all go on without a fault, until nothing is left to do."""
@@ -369,7 +369,7 @@ def test_two_logs_of_one_hub_are_told_and_the_others_go_on(word: str) -> None:
     else:
         said = HubKnown("hub-1", asked.turn, head.number, head.hash)
     world.up.remove(asked)
-    world.perform(world.talk.received(said, world.at))
+    world.do(world.talk.received(said, world.at))
     while world.reads:
         world.read()
     doubts = [one for one in world.up if isinstance(one, Doubted)]
@@ -391,7 +391,7 @@ def test_two_logs_of_one_hub_are_told_and_the_others_go_on(word: str) -> None:
 def test_a_hub_that_the_backend_halts_is_asked_again_later() -> None:
     world = speaking("hub-1")
     for _ in range(3):
-        world.perform(world.talk.received(HubHalted("hub-1", None, "unknown"), world.at))
+        world.do(world.talk.received(HubHalted("hub-1", None, "unknown"), world.at))
     world.up.clear()
     world.wait(PACE.halted_seconds - 1)
     assert not any(isinstance(one, AskHub) for one in world.up)
@@ -417,7 +417,7 @@ def test_a_backend_that_answers_no_record_gets_ever_fewer() -> None:
         while world.down:
             world.hear()
         world.read()
-        world.perform(world.talk.look(world.at))
+        world.do(world.talk.look(world.at))
     assert sent[0] <= 8
     assert sent[3] <= 6
     assert max(lane.width for lane in world.talk.lanes.values()) == 1
@@ -439,7 +439,7 @@ def test_what_was_missed_is_asked_for_after_a_pause() -> None:
         while world.down:
             world.hear()
         world.read()
-        world.perform(world.talk.look(world.at))
+        world.do(world.talk.look(world.at))
     assert asks <= 8  # 20 s: after 0.5, 1, 2, 4, 8 s
 
 
@@ -451,7 +451,7 @@ def test_a_batch_has_both_ceilings() -> None:
         body = bytes(4096 if number > 50 else 10)
         log.append(StoredRecord(number, body, chain_hash(before, number, body)))
     world.held["hub-1"] = range(1, 101)
-    world.perform(world.talk.grew("hub-1", head_of(log), world.at))
+    world.do(world.talk.grew("hub-1", head_of(log), world.at))
     batches: list[Forwarded] = []
     while world.let_go["hub-1"] < 100:
         world.read()
