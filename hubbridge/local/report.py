@@ -25,7 +25,7 @@ from hubcore.ports.clock import Clock
 from hubcore.version import __version__
 
 ALARMS_SHOWN = 50
-DOORS_SHOWN = 2000
+DOORS_SHOWN = 1500
 READINGS_SHOWN = 2000
 UNANSWERED_SHOWN = 32
 """Of each order in a list of all."""

@@ -1,7 +1,8 @@
 """How a word may go on: what bash, zsh and fish ask hubctl while somebody types.
 
 Laws:
-1. The words of commands come from the table, the names from hubd and from its configuration.
+1. The words of commands come from the table, the names from hubd and from its configuration. After
+   `--site` they are those of a site, and the names come from its bridge.
 2. It is quick and silent: a hubd that does not answer at once gives no names, and no error.
 3. A name is offered only if it is harmless to a shell: what is offered lands in a command line.
 4. click brings the shells' side (`systemd/hubctl.bash`, `.zsh`, `.fish`), and the format.
@@ -35,6 +36,7 @@ CONFIG = Path("/etc/hubd/hubd.toml")
 CONFIG_BYTES_MAX = 1 << 20
 ANSWER_SECONDS = 0.5
 NAMES_MAX = 256
+SITE_FLAG = "--site"
 _HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 Items = list[CompletionItem[Any]]
@@ -91,6 +93,33 @@ class Names:
         return (reader.get("id") for reader in _tables(found))
 
 
+class SiteNames(Names):
+    """The names of a site, by the noun or the option that they stand after."""
+
+    def of(self, noun: str) -> list[str]:
+        """Return the hubs that the bridge knows; none for a noun that has no names."""
+        if noun not in ("hub", "hubs", "release"):
+            return []
+        try:
+            with HubClient(self._socket, answer_seconds=ANSWER_SECONDS) as client:
+                found = client.call("site-status")
+        except NoAnswer:
+            return []
+        hubs = _tables(found.get("hubs") if isinstance(found, dict) else None)
+        names = [hub.get("hub") for hub in hubs]
+        return [one for one in names if isinstance(one, str) and _HARMLESS.fullmatch(one)][
+            :NAMES_MAX
+        ]
+
+
+def _table_of(typed: Sequence[str]) -> Sequence[Row]:
+    if SITE_FLAG not in typed:
+        return TABLE
+    from hubctl.site.table import SITE
+
+    return SITE
+
+
 def _tables(found: object) -> Iterator[dict[str, Any]]:
     items = found if isinstance(found, list) else []
     return (one for one in items if isinstance(one, dict))
@@ -98,13 +127,14 @@ def _tables(found: object) -> Iterator[dict[str, Any]]:
 
 def candidates(typed: Sequence[str], incomplete: str, names: Names) -> Items:
     """Return what a word may go on to, after the words that were typed."""
-    valued = _valued_option(typed)
+    table = _table_of(typed)
+    valued = _valued_option(typed, table)
     if valued is not None:
         return _values(valued, incomplete, names)
     words = [typed[at] for at in places(typed)]
     found: dict[str, CompletionItem[Any]] = {}
     whole: Row | None = None
-    for row in TABLE:
+    for row in table:
         tokens = row.words.split()
         if row.hidden or not _begins(tokens, words):
             continue
@@ -124,9 +154,9 @@ def candidates(typed: Sequence[str], incomplete: str, names: Names) -> Items:
     return matching or _files(whole, incomplete)
 
 
-def _valued_option(typed: Sequence[str]) -> click.Option | None:
+def _valued_option(typed: Sequence[str], table: Sequence[Row]) -> click.Option | None:
     """Return the option of the command whose value is typed now."""
-    found = find(typed) if typed and typed[-1].startswith("-") else None
+    found = find(typed, table) if typed and typed[-1].startswith("-") else None
     if found is None:
         return None
     for parameter in with_shared(found.row.load()).params:
@@ -173,6 +203,10 @@ def _files(row: Row | None, incomplete: str) -> Items:
 class _ByTable(ShellComplete):
     def get_completions(self, args: list[str], incomplete: str) -> Items:
         """Return what the table and this hub offer."""
+        if SITE_FLAG in args:
+            from hubctl.site.asking import default_socket
+
+            return candidates(args, incomplete, SiteNames(default_socket()))
         socket = os.environ.get("HUBD_SOCKET") or DEFAULT_SOCKET
         return candidates(args, incomplete, Names(socket))
 
