@@ -104,7 +104,7 @@ def _table(ctx: click.Context) -> Sequence[Row]:
     """Return the commands of a hub, or those of a site."""
     if SITE not in ctx.meta:
         return TABLE
-    from hubctl.site import table
+    from hubctl.shell import site as table
 
     return table.SITE
 
@@ -112,7 +112,7 @@ def _table(ctx: click.Context) -> Sequence[Row]:
 def _examples(ctx: click.Context, row: Row) -> str:
     if SITE not in ctx.meta:
         return examples.of_row(row)
-    from hubctl.site import table
+    from hubctl.shell import site as table
 
     return examples.of_row(row, table.OF_COMMAND, table.SITE, typed(ctx))
 
@@ -120,7 +120,7 @@ def _examples(ctx: click.Context, row: Row) -> str:
 def _questions(ctx: click.Context) -> str:
     if SITE not in ctx.meta:
         return examples.questions()
-    from hubctl.site import table
+    from hubctl.shell import site as table
 
     return examples.questions(table.QUESTIONS)
 

@@ -115,7 +115,7 @@ class SiteNames(Names):
 def _table_of(typed: Sequence[str]) -> Sequence[Row]:
     if SITE_FLAG not in typed:
         return TABLE
-    from hubctl.site.table import SITE
+    from hubctl.shell.site import SITE
 
     return SITE
 

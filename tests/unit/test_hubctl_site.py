@@ -20,9 +20,9 @@ from hubctl.main import hubctl
 from hubctl.options import with_shared
 from hubctl.shell.completion import Names, SiteNames, candidates
 from hubctl.shell.fields import without_output
+from hubctl.shell.site import OF_COMMAND, QUESTIONS, SITE
 from hubctl.site import giving
 from hubctl.site.pages import answer_text, event_line, given_page, status_page, troubles
-from hubctl.site.table import OF_COMMAND, QUESTIONS, SITE
 from hubctl.table import find
 from hubterm import deadline
 from hubterm.exits import NO, NO_ANSWER, OK, TRY_AGAIN, USAGE
