@@ -86,7 +86,9 @@ class GivesOrders(Protocol):
         that no hub would take.
         """
 
-    async def admit(self, guest: GuestAsked, by: str) -> tuple[SiteOrder, bytes]:
+    async def admit(
+        self, guest: GuestAsked, by: str, hub: str | None = None
+    ) -> tuple[SiteOrder, bytes]:
         """Let a guest in; return the order, and the grant that his phone needs. Raise as `give`.
 
         End it with `give` of a `GuestAdmitted` without a guest.
@@ -148,7 +150,9 @@ class SiteOrderDesk:
         async with self._turn:
             return await self._give(what, by, hub)
 
-    async def admit(self, guest: GuestAsked, by: str) -> tuple[SiteOrder, bytes]:
+    async def admit(
+        self, guest: GuestAsked, by: str, hub: str | None = None
+    ) -> tuple[SiteOrder, bytes]:
         """See `GivesOrders.admit`."""
         if self._key is None:
             raise ConfigError(NO_KEY)
@@ -172,7 +176,7 @@ class SiteOrderDesk:
         proven = prove_guest(document, self._site, self._key.verify_key)
         check_ceiling(proven, mandate.guests)
         what = GuestAdmitted(grant_id, AdmittedGuest(proven, document))
-        return await self.give(what, by), document
+        return await self.give(what, by, hub), document
 
     async def give_signed(self, document: bytes, hub: str | None = None) -> SiteOrder:
         """Take an order that the office has signed, for one hub or for all.

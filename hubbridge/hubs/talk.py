@@ -15,7 +15,7 @@ Laws:
 5. A hub in doubt hears Halt, and nothing of it is taken. What proves itself is said to it all the
    same.
 6. What one hub does costs the others nothing: it is read no faster than its records are written.
-7. A testimony is of a head that is on the disk, at most one each `witness_seconds`. Who falls
+7. A testimony is of a head that is on the disk, at most one each `witness_seconds`. Whoever falls
    silent before the time has the last one with the next Ping after it.
 8. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
 """

@@ -24,25 +24,32 @@ from hubbridge.local.words import (
     ORDERS,
     Arguments,
     access_point,
+    hexadecimal,
     needed_text,
+    points,
     said,
     text,
     whole,
     yes,
 )
 from hubbridge.rules.papers import Paper
-from hubbridge.siteorders import GivesOrders
+from hubbridge.siteorders import GivesOrders, GuestAsked
+from hubcore.access.grant import GRANT_ID_BYTES, USES_MAX
 from hubcore.access.precedence import opens
 from hubcore.backend.uplink.words import ID_BYTES, MAX_RELEASE_SECONDS, UINT16_MAX
+from hubcore.bridge.site.guests import GUEST_SECONDS_MAX
 from hubcore.bridge.siteorder import (
     DISABLED_SECONDS_MAX,
     LIFE_SECONDS_MAX,
     CredentialDisabled,
     DoorsOrder,
+    GuestAdmitted,
     Ordered,
+    SiteOrder,
     SiteRelease,
 )
-from hubcore.errors import ProofError
+from hubcore.codec import cbor, cose
+from hubcore.errors import FrameError, ProofError
 from hubcore.ports.clock import Clock
 from hublocal.calls import Call, CallRefused
 from hublocal.peer import PeerProcess
@@ -77,6 +84,8 @@ class SiteActs:
             Call("site-order", self.order, role=Role.ACT),
             Call("site-release", self.release, role=Role.ACT),
             Call("site-credential", self.credential, role=Role.ACT),
+            Call("site-guest", self.guest, role=Role.ACT),
+            Call("site-guest-end", self.guest_end, role=Role.ACT),
         )
 
     async def order(self, arguments: Arguments, caller: PeerProcess) -> object:
@@ -116,6 +125,43 @@ class SiteActs:
             until = self._until(DISABLED_SECONDS_MAX if seconds is None else seconds)
         return await self._give(CredentialDisabled(credential, until), None, caller)
 
+    async def guest(self, arguments: Arguments, caller: PeerProcess) -> object:
+        """Let a guest in; takes {who, key, points, seconds}, and {hub}, {uses}.
+
+        `key` is the COSE_Key of his phone in hexadecimal digits. The answer has `guest`, by which
+        he is ended, and the `grant` for his phone.
+        """
+        hub = self._hub(arguments)
+        seconds = whole(arguments, "seconds", 1, GUEST_SECONDS_MAX)
+        if seconds is None:
+            raise CallRefused("bad-argument", "`seconds` is missing: for how long?")
+        now = int(self._clock.wall())
+        try:
+            key = cose.read_key(cbor.decode(hexadecimal(arguments, "key")))
+        except (ProofError, FrameError) as error:
+            raise CallRefused("bad-argument", f"`key` is no key of a phone: {error}") from error
+        asked = GuestAsked(
+            name=needed_text(arguments, "who"),
+            key=key,
+            access_points=points(arguments),
+            not_before=now,
+            expires=now + seconds,
+            uses=whole(arguments, "uses", 1, USES_MAX),
+        )
+        by = self._operator(caller)
+        try:
+            order, document = await self._orders.admit(asked, by, hub)
+        except ProofError as error:
+            raise CallRefused("bad-argument", f"No hub would take that: {error}") from error
+        answer = self._given(order, caller)
+        assert isinstance(order.what, GuestAdmitted)  # noqa: S101 - what was asked for
+        return {**answer, "guest": order.what.grant_id.hex(), "grant": document.hex()}
+
+    async def guest_end(self, arguments: Arguments, caller: PeerProcess) -> object:
+        """Let a guest in no more; takes {guest}, and {hub}."""
+        grant_id = hexadecimal(arguments, "guest", GRANT_ID_BYTES[-1])
+        return await self._give(GuestAdmitted(grant_id, None), self._hub(arguments), caller)
+
     async def answers(self, arguments: Arguments, _caller: object) -> object:
         """Answer what hubs have answered to {order}, once there are more than {known} of them.
 
@@ -153,6 +199,19 @@ class SiteActs:
 
     async def _give(self, what: Ordered, hub: str | None, caller: PeerProcess) -> object:
         """Give an order (law 1). Raise CallRefused, or StoreError when it cannot be kept."""
+        by = self._operator(caller)
+        try:
+            order = await self._orders.give(what, by, hub)
+        except ProofError as error:
+            raise CallRefused("bad-argument", f"No hub would take that: {error}") from error
+        return self._given(order, caller)
+
+    def _given(self, order: SiteOrder, caller: PeerProcess) -> dict[str, object]:
+        self._events.ordered(order, said(order.what), caller.uid)
+        return self._report.answers(self._paper(order.id))
+
+    def _operator(self, caller: PeerProcess) -> str:
+        """Return the operator by whom a caller orders. Raise CallRefused."""
         by = self._operators.of(caller.uid)
         if not by:
             raise CallRefused(
@@ -163,12 +222,7 @@ class SiteActs:
         why_not = self._orders.why_not()
         if why_not:
             raise CallRefused("no-key", f"Nothing was ordered: {why_not}")
-        try:
-            order = await self._orders.give(what, by, hub)
-        except ProofError as error:
-            raise CallRefused("bad-argument", f"No hub would take that: {error}") from error
-        self._events.ordered(order, said(what), caller.uid)
-        return self._report.answers(self._paper(order.id))
+        return by
 
 
 def _id(shown: str) -> bytes:

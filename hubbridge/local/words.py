@@ -5,13 +5,13 @@ Law: an argument is what it should be, or the call is refused with a sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import assert_never
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink.words import UINT16_MAX
 from hubcore.bridge.siteorder import (
-    AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,
     GuestAdmitted,
@@ -22,12 +22,16 @@ from hublocal.calls import CallRefused
 
 Arguments = Mapping[str, object]
 TEXT_CHARS_MAX = 64
+BYTES_MAX = 512
+POINTS_MAX = 32
 ORDERS = {
     "lockdown": DoorOrder.LOCKDOWN,
     "no-entry": DoorOrder.NO_ENTRY,
     "hold-open": DoorOrder.HOLD_OPEN,
 }
 """The orders that stand, as people type them."""
+_HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
+_NUMBERS = re.compile(r"[0-9]{1,5}(,[0-9]{1,5})*", re.ASCII)
 _WORD_OF = {order: word for word, order in ORDERS.items()}
 
 
@@ -72,6 +76,27 @@ def access_point(arguments: Arguments) -> int | None:
     return whole(arguments, "point", 1, UINT16_MAX)
 
 
+def points(arguments: Arguments) -> tuple[int, ...]:
+    """Return the numbers of access points: a text with commas between. Raise CallRefused."""
+    given = arguments.get("points")
+    if isinstance(given, str) and len(given) <= 6 * POINTS_MAX and _NUMBERS.fullmatch(given):
+        found = [int(one) for one in given.split(",")]
+        are_points = all(1 <= one <= UINT16_MAX for one in found)
+        if are_points and len(set(found)) == len(found) <= POINTS_MAX:
+            return tuple(found)
+    raise CallRefused(
+        "bad-argument", f"`points` is 1 to {POINTS_MAX} numbers of access points: 1,2,3"
+    )
+
+
+def hexadecimal(arguments: Arguments, name: str, most: int = BYTES_MAX) -> bytes:
+    """Return bytes that were written in hexadecimal digits. Raise CallRefused."""
+    value = arguments.get(name)
+    if isinstance(value, str) and 0 < len(value) <= 2 * most and _HEX.fullmatch(value):
+        return bytes.fromhex(value)
+    raise CallRefused("bad-argument", f"`{name}` is 1 to {most} bytes in hexadecimal digits")
+
+
 def said(what: Ordered) -> str:
     """Return an order in a few words."""
     match what:
@@ -82,11 +107,8 @@ def said(what: Ordered) -> str:
             return f"{'' if until else 'end of '}{_WORD_OF[order]} at {place}"
         case CredentialDisabled(credential, until):
             return f"{'disabled' if until else 'enabled again'}: credential {credential}"
-        case GuestAdmitted(_, guest):
-            return "a guest is let in no more" if guest is None else _let_in(guest)
+        case GuestAdmitted(grant_id, guest):
+            who = "" if guest is None else f"{guest.grant.credential} "
+            return f"{'let in' if guest else 'let in no more'}: {who}{grant_id.hex()}"
         case _:
             assert_never(what)
-
-
-def _let_in(guest: AdmittedGuest) -> str:
-    return f"let in: {guest.grant.credential}"

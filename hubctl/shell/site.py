@@ -31,6 +31,8 @@ SITE = (
     Row("release NAME", "site.acts:release", "Open one access point of the hub NAME once.", ACT),
     Row("disable CREDENTIAL", "site.acts:disable", "A lost phone or card opens nothing.", ACT),
     Row("enable CREDENTIAL", "site.acts:enable", "End that.", ACT),
+    Row("guest NAME", "site.guests:guest", "Let a guest in, for a day at the longest.", ACT),
+    Row("guest end GUEST", "site.guests:guest_end", "End that.", ACT),
 )
 
 OF_COMMAND: Mapping[str, Sequence[Example]] = {
@@ -73,6 +75,16 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl --site disable 3fa9c2d18b7e40c2 --for 2d", "for two days"),
     ),
     "enable CREDENTIAL": (Example("hubctl --site enable 3fa9c2d18b7e40c2", "it was found"),),
+    "guest NAME": (
+        Example(
+            "hubctl --site guest plumber --key plumber.key.cbor --hub hub-1 --point 1 --for 8h "
+            "--grant plumber.grant",
+            "the phone shows its key, and gets the grant",
+        ),
+    ),
+    "guest end GUEST": (
+        Example("hubctl --site guest end 00112233445566778899aabbccddeeff", "he has left"),
+    ),
 }
 
 QUESTIONS = (

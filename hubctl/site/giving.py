@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,18 +27,31 @@ STEP_SECONDS = 5
 """One question for answers waits so long at the most."""
 
 Document = dict[str, Any]
+Keep = Callable[[Document], None]
 
 
 def give_and_end(
-    path: Path, call: str, orders: Iterable[dict[str, Any]], as_json: bool
+    path: Path,
+    call: str,
+    orders: Iterable[dict[str, Any]],
+    as_json: bool,
+    keep: Keep = lambda _given: None,
 ) -> NoReturn:
-    """Give these orders, show what the hubs answer, and end by it."""
+    """Give these orders, show what the hubs answer, and end by it.
+
+    `keep` is called with what the bridge has answered to each, before hubs have; it may raise
+    OSError.
+    """
     given: list[Document] = []
     try:
         with client_of(path) as client:
             given += [ask_on(client, call, **order) for order in orders]
+            for one in given:
+                keep(one)
             ends = time.monotonic() + ANSWER_SECONDS
             answers = [_answered(client, one, ends) for one in given]
+    except OSError as error:
+        fail(_with_what_stands(_not_kept(error), given), as_json)
     except NoAnswer as error:
         fail(_with_what_stands(error, given), as_json)
     if as_json:
@@ -68,7 +81,11 @@ def _answered(client: HubClient, given: Document, ends: float) -> Document:
             known=answer.get("answered"),
             seconds=left,
         )
-    return answer
+    return {**given, **answer}
+
+
+def _not_kept(error: OSError) -> NoAnswer:
+    return NoAnswer("file", f"{error.filename} cannot be written: {error.strerror or error}.")
 
 
 def _with_what_stands(error: NoAnswer, given: list[Document]) -> NoAnswer:

@@ -307,6 +307,8 @@ def given_page(answers: Iterable[Facts]) -> Page:
         facts.append(
             ("ordered", f"{clean(answer.get('what'))}, by {clean(answer.get('by'))}{ends}")
         )
+        if answer.get("guest") is not None:
+            facts.append(("guest", f"{clean(answer['guest'])}: `guest end` wants this id"))
         for hub in mappings(answer.get("hubs")):
             rows.append((clean(hub.get("hub")), answer_text(hub)))
             if hub.get("answer") != "taken":

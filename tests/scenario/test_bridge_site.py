@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hubbridge.siteorders import GuestAsked
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
 from hubcore.bridge.site.guests import GuestCeiling
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder, GuestAdmitted
+from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
+from hubcore.codec import cbor
 from hubcore.phone.messages import Reason
 from hubd.building.topics import OF_BRIDGE
 from hubsim.bridge.running import running_bridge, section
@@ -22,7 +22,7 @@ from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.site.documents import make_key
 from hubsim.stage import Stage, free_port
-from hubterm.exits import OK
+from hubterm.exits import NO, OK
 from tests.scenario.conftest import FRONT, policy_in_force, start_again
 from tests.scenario.test_desk import allowed, at_rest, visit
 
@@ -121,12 +121,21 @@ async def test_a_site_lets_in_a_guest_for_a_day(tmp_path: Path) -> None:
         key = make_key()
         ceiling = GuestCeiling(guests=4, seconds=12 * HOUR, uses=None, access_points=(1,))
         await policy_in_force(stage)
-        async with running_bridge(site, port, ceiling) as bridge:
+        socket = tmp_path / "bridge.sock"
+        key_file = tmp_path / "phone.key.cbor"
+        key_file.write_bytes(cbor.encode(key.cose_key))
+        asked = ("guest", "plumber", "--key", str(key_file), "--grant", str(tmp_path / "grant"))
+        async with running_bridge(site, port, ceiling, socket) as bridge:
             await stage.until(lambda: is_held(stage), "the bridge holds what the hub recorded")
             await stage.stop("backend")
-            now = int(time.time())
-            asked = GuestAsked("1", key.verify_key, (1,), now, now + HOUR)
-            grant_id, document = await bridge.admit(asked, "hub-1")
+            status, refused = await at_the_bridge(socket, *asked, "--point", "2", "--for", "8h")
+            assert (status, refused["error"]["code"]) == (NO, "bad-argument"), (
+                "the issuer allows point 1"
+            )
+            status, given = await at_the_bridge(socket, *asked, "--point", "1", "--for", "8h")
+            assert status == 0, given
+            grant_id = given["orders"][0]["guest"]
+            document = (tmp_path / "grant").read_bytes()
             guest = Wallet(
                 site=site.name,
                 issuer=site.verifier,
@@ -139,7 +148,8 @@ async def test_a_site_lets_in_a_guest_for_a_day(tmp_path: Path) -> None:
             await stage.kill("hub")
             await start_again(stage)
             assert await reason(stage, guest) is Reason.OK
-            await bridge.order(GuestAdmitted(grant_id, None), "hub-1")
+            assert bridge.held("hub-1") > 0
+            assert (await at_the_bridge(socket, "guest", "end", grant_id))[0] == 0
             assert await reason(stage, guest) is Reason.NO_RIGHT, "by the short path"
             report = await visit(stage, guest)
             assert not allowed(report), "his grant is nobody's any more"
@@ -160,9 +170,8 @@ async def at_the_bridge(socket: Path, *words: str) -> tuple[int, dict[str, Any]]
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
-    assert out, err.decode()
     assert process.returncode is not None
-    return process.returncode, json.loads(out)
+    return process.returncode, json.loads(out or err)
 
 
 async def test_a_building_manager_locks_down_from_the_bridge(tmp_path: Path) -> None:

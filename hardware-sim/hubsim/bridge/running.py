@@ -12,10 +12,9 @@ import msgspec
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config, load
-from hubbridge.siteorders import GuestAsked
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.site.guests import GuestCeiling
-from hubcore.bridge.siteorder import GuestAdmitted, Ordered, SiteOrder
+from hubcore.bridge.siteorder import Ordered
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import FIRST_OPERATOR, Site
 
@@ -32,16 +31,7 @@ class SiteBridge:
 
     async def order(self, what: Ordered, hub: str) -> None:
         """Order something as the site; return once this hub has taken it. Raise TimeoutError."""
-        await self._taken(await self.bridge.orders.give(what, FIRST_OPERATOR), hub)
-
-    async def admit(self, guest: GuestAsked, hub: str) -> tuple[bytes, bytes]:
-        """Let a guest in at this hub; return his grant's id, and the grant. Raise TimeoutError."""
-        given, document = await self.bridge.orders.admit(guest, FIRST_OPERATOR)
-        assert isinstance(given.what, GuestAdmitted)
-        await self._taken(given, hub)
-        return given.what.grant_id, document
-
-    async def _taken(self, given: SiteOrder, hub: str) -> None:
+        given = await self.bridge.orders.give(what, FIRST_OPERATOR)
         async with asyncio.timeout(ANSWER_SECONDS):
             while self.bridge.orders.answer(hub, given.id) is not OrderOutcome.TAKEN:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
