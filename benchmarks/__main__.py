@@ -23,6 +23,8 @@ from benchmarks import (
     figures,
     lab,
     lab_figures,
+    lockdown,
+    lockdown_figures,
     machine,
     offline,
     offline_figures,
@@ -65,6 +67,7 @@ class Size:
     verified: int
     drained: int
     remote: int
+    lockdown: int
     readers: int
     pulse: int
     zwave: int
@@ -87,6 +90,7 @@ WHOLE = Size(
     verified=200_000,
     drained=5000,
     remote=60,
+    lockdown=60,
     readers=60,
     pulse=300,
     zwave=12,
@@ -108,6 +112,7 @@ QUICK = Size(
     verified=5000,
     drained=500,
     remote=3,
+    lockdown=2,
     readers=3,
     pulse=5,
     zwave=1,
@@ -136,6 +141,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "policies",
         "log",
         "remote",
+        "lockdown",
     )
     folders = {name: directory / name for name in families}
     for folder in folders.values():
@@ -163,6 +169,10 @@ async def measure(size: Size, directory: Path) -> Table:
     of_remote = await _announced(
         "a release of the backend to strike",
         remote.measure(folders["remote"], size.remote),
+    )
+    of_lockdown = await _announced(
+        "a lockdown of many hubs from the bridge",
+        lockdown.measure(folders["lockdown"], size.lockdown),
     )
     of_readers = await _announced(
         "card at a reader to strike",
@@ -200,6 +210,7 @@ async def measure(size: Size, directory: Path) -> Table:
         *figures.disk_figures(of_disk),
         *records_figures.records_figures(of_log),
         *remote_figures.remote_figures(of_remote),
+        *lockdown_figures.lockdown_figures(of_lockdown),
         *figures.reader_figures(of_readers),
         *figures.pulse_figures(of_pulse),
         *zwave_figures.zwave_figures(of_zwave),
@@ -218,6 +229,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "disk": size.disk * size.records,
         "log": size.log,
         "remote": size.remote,
+        "lockdown": size.lockdown,
         "readers": size.readers,
         "pulse": size.pulse,
         "zwave": size.zwave,

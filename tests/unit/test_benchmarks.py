@@ -12,6 +12,7 @@ import pytest
 from benchmarks import (
     disk,
     figures,
+    lockdown_figures,
     longlog,
     longreport,
     offline_figures,
@@ -25,6 +26,7 @@ from benchmarks import (
 from benchmarks.air import AirRounds, Trip
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
+from benchmarks.lockdown import LockdownRounds
 from benchmarks.offline import OfflineRounds
 from benchmarks.policies import Applied, PolicyRounds
 from benchmarks.pulse import PulseRounds
@@ -106,6 +108,24 @@ def test_a_large_policy_has_its_figures() -> None:
         "policy_revocation": 0.9,
     }
     assert all(row.met in (True, None) for row in rows.values())
+
+
+def test_a_lockdown_is_held_against_a_second_and_against_bare_trips() -> None:
+    rounds = LockdownRounds(
+        hubs=4,
+        of_hubs=[0.01] * 3 + [0.5],
+        last_hub=[0.5],
+        whole=[1.5],
+        given=[0.002],
+        trip=[0.025],
+    )
+    rows = by_key(lockdown_figures.lockdown_figures(rounds))
+    assert {key: row.value for key, row in rows.items()} == {
+        "lockdown_p99": 0.5,
+        "lockdown_answered": 1.5,
+        "lockdown_trips": pytest.approx(5.0),
+    }
+    assert [row.met for row in rows.values()] == [True, False, None]
 
 
 def test_a_release_from_afar_is_held_against_a_round_trip_and_a_commit() -> None:
