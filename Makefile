@@ -15,6 +15,7 @@ TESTS ?=
 
 demo: $(VENV)/ready
 	$(BIN)/hubsim demo
+	$(BIN)/hubsim update
 
 # What hubctl shows, in README.md and docs: taken from a simulated site that runs. Needs chromium.
 pictures: $(VENV)/ready
@@ -111,6 +112,12 @@ bench-fleet: $(VENV)/ready
 # A hub that was offline for 72 hours, on a log of ten million records: 5 to 20 minutes, 3 GB in TMPDIR.
 bench-offline: $(VENV)/ready
 	$(BIN)/python -m benchmarks --offline
+
+# Updates of one machine, each with a power cut at a random moment: real scripts and processes, a tiny program for hubd. Some
+# 20 minutes for 200.
+UPDATES ?= 200
+bench-updates: $(VENV)/ready
+	$(BIN)/python -m hubsim.update.cuts $(UPDATES)
 
 # As root, after `make lab`: the figures of the hub in its guest.
 bench-lab: $(VENV)/ready

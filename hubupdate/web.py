@@ -20,7 +20,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,7 +98,7 @@ class Web:
                     raise
                 continue
             finally:
-                opened.connection.close()
+                opened.connection.end()
             if had == opened.length:
                 return
         raise LinkError(f"{path} broke off again and again")
@@ -118,10 +118,10 @@ class Web:
             response = connection.getresponse()
             return self._judge(connection, response, path, offset)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
+            connection.end()
             raise LinkError(f"{path}: {_why(error)}") from error
         except LinkError:
-            connection.close()
+            connection.end()
             raise
 
     def _judge(
@@ -173,6 +173,7 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, waits: Waits, context: ssl.SSLContext | None) -> None:
         super().__init__(host, port, timeout=waits.connect)
         self._context = context
+        self._until: _Until | None = None
         self._ends = time.monotonic() + waits.connect
 
     def wait_at_most(self, seconds: float) -> None:
@@ -187,7 +188,14 @@ class _Connection(http.client.HTTPConnection):
         except BaseException:
             connection.close()
             raise
-        self.sock = _Until(connection, self._left)
+        self._until = _Until(connection, self._left)
+        self.sock = self._until
+
+    def end(self) -> None:
+        """Close the socket, whoever still would read from it."""
+        self.close()
+        if self._until is not None:
+            self._until.end()
 
     def _left(self) -> float:
         left = self._ends - time.monotonic()
@@ -197,34 +205,59 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _Until:
-    """As much of a socket as http.client uses; each read ends when the connection's time does."""
+    """As much of a socket as http.client uses; each read ends when the connection's time does.
 
-    def __init__(self, connection: socket.socket, left: Any) -> None:
+    http.client closes the connection of a server that will close, and goes on to read from it.
+    """
+
+    def __init__(self, connection: socket.socket, left: Callable[[], float]) -> None:
         self._connection = connection
         self._left = left
+        self._readers = 0
+        self._closed = False
 
     def sendall(self, data: bytes) -> None:
         self._connection.settimeout(self._left())
         self._connection.sendall(data)
 
+    def receive(self, buffer: memoryview) -> int:
+        self._connection.settimeout(self._left())
+        return self._connection.recv_into(buffer)
+
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reading(self._connection, self._left), PIECE_BYTES)
+        self._readers += 1
+        return io.BufferedReader(_Reading(self), PIECE_BYTES)
+
+    def read_to_end(self) -> None:
+        self._readers -= 1
+        self._close_if_done()
 
     def close(self) -> None:
+        self._closed = True
+        self._close_if_done()
+
+    def end(self) -> None:
         self._connection.close()
+
+    def _close_if_done(self) -> None:
+        if self._closed and not self._readers:
+            self._connection.close()
 
 
 class _Reading(io.RawIOBase):
-    def __init__(self, connection: socket.socket, left: Any) -> None:
-        self._connection = connection
-        self._left = left
+    def __init__(self, source: _Until) -> None:
+        self._source = source
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._connection.settimeout(self._left())
-        return self._connection.recv_into(buffer)
+        return self._source.receive(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._source.read_to_end()
 
 
 def _why(error: Exception) -> str:

@@ -6,7 +6,7 @@ import click
 
 from hubsim.cli.backend import backend
 from hubsim.cli.cards import OF_SITE
-from hubsim.cli.demo import demo
+from hubsim.cli.demo import demo, update
 from hubsim.cli.hub import hub
 from hubsim.cli.hubs.asking import OF_RECORDS
 from hubsim.cli.hubs.commands import OF_BACKEND
@@ -24,7 +24,7 @@ def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
-for command in (site, backend, radio, reader, hub, phone, demo, zwave):
+for command in (site, backend, radio, reader, hub, phone, demo, zwave, update):
     main.add_command(command)
 for command in (*OF_BACKEND, *OF_RECORDS):
     backend.add_command(command)

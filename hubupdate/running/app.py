@@ -33,7 +33,10 @@ WISHES = "wishes"
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The machine's time, or a test's. `rest` lets seconds of `monotonic` pass."""
+    """The time of pauses and trials: the machine's, or a faster one; `rest` lets it pass.
+
+    What is asked of the machine and of carriers takes the machine's own time in any case.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     rest: Callable[[float], None] = time.sleep
@@ -65,10 +68,11 @@ def make_folders(config: Config) -> None:
 def _service(config: Config, config_file: Path, disk: Disk, passing: Time) -> Service:
     state = Path(config.state)
     ask = partial(ask_status, Path(config.socket))
-    fetcher = CarrierFetcher(InTurn(carriers_of(config, config_file)), passing.monotonic)
+    real = Time()
+    fetcher = CarrierFetcher(InTurn(carriers_of(config, config_file)), real.monotonic)
     trust = Trust(state / LISTS, roots_of(config, config_file), fetcher)
-    orders = Orders(state / ORDERS, Path(config.answers), passing.monotonic, passing.rest)
-    machine = Machine(Path(config.mounts), orders, ask, passing.monotonic, passing.rest)
+    orders = Orders(state / ORDERS, Path(config.answers), real.monotonic, real.rest)
+    machine = Machine(Path(config.mounts), orders, ask, real.monotonic, real.rest)
     clock = HubClock(ask, monotonic=passing.monotonic)
     place = Place(config.hub, config.channel, config.zone, config.rules())
     return Service(

@@ -437,6 +437,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.turns": _room("hubupdate.carrier hubcore.errors", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
+    "hubsim.update": _room("hubsim.update hubupdate hubterm.exits hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }

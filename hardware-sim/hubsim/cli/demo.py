@@ -1,4 +1,4 @@
-"""`hubsim demo`: the main job, step by step."""
+"""`hubsim demo` and `hubsim update`: what a hub does, step by step."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def demo(path: Path, picture: Path | None) -> None:
     from hubsim.demo import show
 
     sys.exit(asyncio.run(show(path, picture)))
+
+
+@click.command()
+def update() -> None:
+    """Show updates of a machine; exit status 0 only if every step really happened."""
+    from hubsim.update.act import show
+
+    sys.exit(show(click.echo))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,14 @@ SHORT = Waits(connect=5.0, head=0.5, piece=0.5)
 
 Answer = Callable[[socket.socket, dict[str, str], int], None]
 """What a server does with a request: the connection, the request's head, which request it is."""
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """The server's threads close their ends by themselves."""
+    ends = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 class Server:
@@ -95,6 +105,30 @@ def test_a_file_comes_as_it_is_and_the_path_is_below_the_top() -> None:
         assert b"".join(server.web().pieces(PATH)) == BODY
         assert server.requests[0]["path"] == f"/top/{PATH}"
         assert server.requests[0]["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK\nConnection: close"])
+def test_a_server_that_closes_after_each_file_gives_it_whole(head: str) -> None:
+    with serving(says(f"{head}\nContent-Length: {len(BODY)}", BODY)) as server:
+        assert b"".join(server.web().pieces(PATH)) == BODY
+
+
+def test_no_connection_is_left_open() -> None:
+    """Neither after a whole file, nor after one that its reader left, nor after a refusal."""
+    before = len(os.listdir("/proc/self/fd"))
+    with serving(whole) as server:
+        web = server.web()
+        for _ in range(5):
+            list(web.pieces(PATH))
+            left = web.pieces(PATH)
+            next(left)
+            left.close()  # type: ignore[attr-defined]
+    with serving(says("HTTP/1.1 500 No\nContent-Length: 0")) as server:
+        for _ in range(5):
+            with pytest.raises(LinkError):
+                list(server.web().pieces(PATH))
+    gc.collect()
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 @pytest.mark.parametrize("status", [404, 410])
