@@ -75,6 +75,33 @@ class Mandate:
         return self.not_before <= at <= self.expires
 
 
+def new_mandate(
+    *,
+    site: str,
+    holder: str,
+    use: Use,
+    key: VerifyKey,
+    not_before: int,
+    expires: int,
+    now_ms: int,
+    guests: GuestCeiling | None = None,
+) -> Mandate:
+    """Return the next mandate in its place: its version is the moment, in Unix milliseconds.
+
+    So who issues one counts nothing. `guests` is for orders alone (law 5).
+    """
+    return Mandate(
+        site=site,
+        holder=holder,
+        use=use,
+        version=now_ms,
+        key=key,
+        not_before=not_before,
+        expires=expires,
+        guests=guests if use is Use.ORDERS else None,
+    )
+
+
 def issue_mandate(mandate: Mandate, issuer: SigningKey) -> bytes:
     """Return the document."""
     claims: dict[int, Any] = {

@@ -18,9 +18,13 @@ from typing import TypeVar
 import click
 from zmq.utils import z85
 
+from hubcore.access.grant import USES_MAX
 from hubcore.backend.enrolment.promise import is_same_fingerprint, name_doors, standing
 from hubcore.backend.enrolment.token import SECRET_BYTES
+from hubcore.bridge.mandate import Use, new_mandate
+from hubcore.bridge.site.guests import GUEST_SECONDS_MAX, GUESTS_MAX, GuestCeiling
 from hubcore.codec.cose import SigningKey
+from hubcore.codec.tls import pem_of
 from hubcore.codec.tlsauthority import Authority
 from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.version import __version__
@@ -190,6 +194,111 @@ def end(config: Path, hub: str) -> None:
     """
     _run(config, lambda office: office.end(hub))
     click.echo(f"hub {hub} has ended; its records stay")
+
+
+_KEY_FILE = click.argument("key", type=click.Path(path_type=Path))
+_OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="The file.")
+
+
+@hubissuer.command("mandate")
+@click.argument("use", type=click.Choice([one.name.lower() for one in Use]))
+@click.argument("holder")
+@_KEY_FILE
+@_DAYS
+@click.option("--out", type=click.Path(path_type=Path), help="Write it to a file, too.")
+@click.option("--guests", type=click.IntRange(1, GUESTS_MAX), help="Guests of the site at once.")
+@click.option("--guest-hours", type=click.FloatRange(0.1, GUEST_SECONDS_MAX / 3600), default=24)
+@click.option("--guest-uses", type=click.IntRange(1, USES_MAX), help="None: as often as they like.")
+@click.option("--guest-point", "points", type=POINT, multiple=True, help="A door; several times.")
+@click.pass_obj
+def mandate(
+    config: Path,
+    use: str,
+    holder: str,
+    key: Path,
+    days: float,
+    out: Path | None,
+    guests: int | None,
+    guest_hours: float,
+    guest_uses: int | None,
+    points: tuple[int, ...],
+) -> None:
+    """Sign that HOLDER may speak for the site by KEY: orders, receipts or testimony.
+
+    KEY is a P-256 key in PEM; its public half is enough. A site has one key for orders and one for
+    receipts, each bridge has one for testimony. The newer mandate ends the one before.
+    """
+    public = keys.verify_key(keys.read_public_key(key))
+    validity = _validity(days)
+    now_ms = time.time_ns() // 1_000_000
+    ceiling = None
+    if guests is not None:
+        if not points or Use[use.upper()] is not Use.ORDERS:
+            raise click.UsageError("--guests is for orders, with a --guest-point or several")
+        ceiling = GuestCeiling(guests, int(guest_hours * 3600), guest_uses, points)
+
+    async def work(office: Office) -> bytes:
+        said = new_mandate(
+            site=load_issuer(config).site,
+            holder=holder,
+            use=Use[use.upper()],
+            key=public,
+            not_before=validity.not_before,
+            expires=validity.expires,
+            now_ms=now_ms,
+            guests=ceiling,
+        )
+        return await office.mandate(said)
+
+    document = _run(config, work)
+    if out is not None:
+        keys.write_public(out, document)
+    click.echo(f"{holder} may speak for the site by this key: {use}, {_until(validity.expires)}")
+
+
+@hubissuer.command("bridge")
+@click.argument("bridge")
+@_KEY_FILE
+@_OUT
+@_DAYS
+@click.pass_obj
+def bridge(config: Path, bridge: str, key: Path, out: Path, days: float) -> None:
+    """Take BRIDGE in by its TLS key, and write its certificate (PEM)."""
+    public = keys.read_public_key(key)
+    validity = _validity(days)
+    document = _run(config, lambda office: office.bridge(bridge, public, validity))
+    keys.write_public(out, pem_of(document))
+    click.echo(f"bridge {bridge} is enrolled, its certificate is in {out}")
+
+
+@hubissuer.command("end-bridge")
+@click.argument("bridge")
+@click.pass_obj
+def end_bridge(config: Path, bridge: str) -> None:
+    """End BRIDGE: no gateway speaks with it any more.
+
+    Hubs believe its certificate until that ends: take it out of their configuration.
+    """
+    _run(config, lambda office: office.end_bridge(bridge))
+    click.echo(f"bridge {bridge} has ended")
+
+
+@hubissuer.command("gateway")
+@click.argument("gateway")
+@_KEY_FILE
+@_OUT
+@_DAYS
+@click.pass_obj
+def gateway(config: Path, gateway: str, key: Path, out: Path, days: float) -> None:
+    """Write the certificate (PEM) by which bridges know GATEWAY."""
+    public = keys.read_public_key(key)
+    validity = _validity(days)
+
+    async def work(office: Office) -> bytes:
+        return office.gateway(gateway, public, validity)
+
+    keys.write_public(out, pem_of(_run(config, work)))
+    click.echo(f"the certificate of gateway {gateway} is in {out}")
 
 
 def _run(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:

@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
-from hubcore.codec import cbor
-from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import pem_of
+from hubcore.codec import cbor, cose
+from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.codec.tls import pem_of, public_der, read_public
 from hubcore.codec.tlsauthority import begin_authority
 from hubcore.errors import ConfigError, TrustError
 
@@ -54,6 +55,40 @@ def read_key(name: str, pem: bytes, passphrase: Callable[[], str]) -> SigningKey
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigError(f"{name}: it is no key of the curve P-256")
     return SigningKey(key)
+
+
+def read_public_key(path: Path) -> bytes:
+    """Read a P-256 key in PEM, the public or the private one, as SubjectPublicKeyInfo.
+
+    Raise ConfigError.
+    """
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    try:
+        if b"PRIVATE KEY" in pem:
+            key = load_pem_private_key(pem, None).public_key()
+        else:
+            key = load_pem_public_key(pem)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise TypeError("it is no key on a curve")
+        return public_der(read_public(public_der(key)))
+    except (TypeError, ValueError, UnsupportedAlgorithm, TrustError) as error:
+        raise ConfigError(f"{path}: it is no P-256 key in PEM without a passphrase") from error
+
+
+def verify_key(public: bytes) -> VerifyKey:
+    """Return a public key as it stands in signed documents."""
+    return cose.read_key(cose.write_key(read_public(public)))
+
+
+def write_public(path: Path, data: bytes) -> None:
+    """Write a file that is no secret; one that is there is replaced. Raise ConfigError."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
 
 
 def begin(folder: Path, site: str, server: str, now: int) -> str:

@@ -9,16 +9,22 @@ Laws:
    the old machine's records are put aside, and only then the new key is known.
 3. A machine hears that it is a hub only when gateways know its key.
 4. An access point belongs to one hub.
+5. Whom a command ends is on the list of ends before its key is taken away, so that no bridge speaks
+   with it. Who is taken in again is on it no more; the key of a replaced machine stays there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Protocol
 
 from hubcore.backend.enrolment.promise import Promise, Signed, promise_of, write_promise
 from hubcore.backend.enrolment.token import Token, digest_of, trust_of, write_token
+from hubcore.bridge.backend.codec import read_ends, write_ends
+from hubcore.bridge.ends import Ends
+from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key, write_key
 from hubcore.codec.tls import TlsName, TlsRole, check_name, read_certificate
@@ -29,6 +35,8 @@ from hubcore.phone.certificates import (
     issue_hub_certificate,
     read_hub_certificate,
 )
+from hubgateway.bridges.directory import BridgeEntry, read_bridge, write_bridge
+from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.engine.buckets import Table
 from hubgateway.engine.trouble import MovedOnError
 from hubgateway.rules import names, promises
@@ -141,6 +149,7 @@ class Office:
             certificate=self._sign(hub, key, promise.points, validity),
             tls_certificate=self._sign_tls(hub, bytes.fromhex(promise.tls_key), validity),
         )
+        await self._let_back(hub, bytes.fromhex(promise.tls_key))
         if not promise.certificate:  # later on the hub may have changed its key by itself
             await self._take_in(promise)
         await self._put(names.CERTIFICATES_BUCKET, hub, signed.certificate)
@@ -181,12 +190,93 @@ class Office:
         promise, revision = await self._promise(hub)
         if not keys and promise is None:
             raise NoError(f"no hub {hub} is enrolled")
+        tls_key = await self._tls_key(hub)
+        digests: frozenset[bytes] = frozenset()
+        if tls_key is not None:
+            digests = frozenset({sha256(tls_key).digest()})
+        await self._change_ends(frozenset({hub}), frozenset(), digests)
         for key in keys:
             await self._revoke(hub, key)
         if promise is not None:
             await self._swap(names.PROMISES_BUCKET, hub, None, revision)
         await self._put(names.CERTIFICATES_BUCKET, hub, None)
         await self._put(names.TLS_BUCKET, hub, None)
+
+    # Bridges, gateways, and keys that speak for the site.
+
+    async def mandate(self, mandate: Mandate) -> bytes:
+        """Sign that a key may speak for the site; return the document. Raise NoError."""
+        try:
+            check_name("holder", mandate.holder)
+        except TrustError as error:
+            raise NoError(str(error)) from error
+        place = mandate_place(mandate.use, mandate.holder)
+        before, revision = await self._table.at(names.MANDATES_BUCKET, place)
+        if before is not None and self._version_of(before) >= mandate.version:
+            raise NoError(
+                f"{names.MANDATES_BUCKET} has a newer mandate for {place}: is the clock right?"
+            )
+        document = issue_mandate(mandate, self._issuer)
+        await self._swap(names.MANDATES_BUCKET, place, document, revision)
+        return document
+
+    async def bridge(self, bridge: str, key: bytes, validity: Validity) -> bytes:
+        """Take a bridge in by its TLS key; return its certificate (DER). Raise NoError."""
+        certificate = self._certify(TlsRole.BRIDGE, bridge, key, validity)
+        _, revision = await self._table.at(names.BRIDGES_BUCKET, bridge)
+        row = write_bridge(BridgeEntry(Standing.ENROLLED, sha256(key).hexdigest()))
+        await self._swap(names.BRIDGES_BUCKET, bridge, row, revision)
+        return certificate
+
+    async def end_bridge(self, bridge: str) -> None:
+        """End a bridge: no gateway speaks with it any more. Raise NoError."""
+        value, revision = await self._table.at(names.BRIDGES_BUCKET, bridge)
+        entry = read_bridge(value)
+        if entry is None:
+            raise NoError(f"no bridge {bridge} is enrolled")
+        row = write_bridge(replace(entry, standing=Standing.REVOKED))
+        await self._swap(names.BRIDGES_BUCKET, bridge, row, revision)
+
+    def gateway(self, gateway: str, key: bytes, validity: Validity) -> bytes:
+        """Return the certificate (DER) by which bridges know a gateway. Raise NoError."""
+        return self._certify(TlsRole.BACKEND, gateway, key, validity)
+
+    def _certify(self, role: TlsRole, name: str, key: bytes, validity: Validity) -> bytes:
+        try:
+            who = TlsName(self._site, role, name)
+            return certify(self._authority, who, key, validity.not_before, validity.expires)
+        except TrustError as error:
+            raise NoError(str(error)) from error
+
+    def _version_of(self, document: bytes) -> int:
+        """Return the version of a mandate, 0 for what is none of this issuer."""
+        try:
+            return prove_mandate(document, self._site, self._issuer.verify_key).version
+        except PeerError:
+            return 0
+
+    async def _let_back(self, hub: str, tls_key: bytes) -> None:
+        """Take a hub off the list of ends; the key of its machine before stays ended (law 5)."""
+        before = await self._tls_key(hub)
+        old: frozenset[bytes] = frozenset()
+        if before is not None and before != tls_key:
+            old = frozenset({sha256(before).digest()})
+        await self._change_ends(frozenset(), frozenset({hub}), old)
+
+    async def _change_ends(
+        self, ended: frozenset[str], back: frozenset[str], keys: frozenset[bytes]
+    ) -> None:
+        """Write the next list of ends, if something changes. Raise NoError."""
+        value, revision = await self._table.at(names.ENDS_BUCKET, ENDS_KEY)
+        try:
+            ends = read_ends(value)
+            hubs = (ends.hubs | ended) - back
+            if (hubs, ends.keys | keys) == (ends.hubs, ends.keys):
+                return
+            changed = Ends(ends.version + 1, hubs, ends.keys | keys)
+        except TrustError as error:
+            raise NoError(f"{names.ENDS_BUCKET}: {error}") from error
+        await self._swap(names.ENDS_BUCKET, ENDS_KEY, write_ends(changed), revision)
 
     # Steps.
 
@@ -292,6 +382,12 @@ class Office:
     def _sign_tls(self, hub: str, key: bytes, validity: Validity) -> bytes:
         name = TlsName(self._site, TlsRole.HUB, hub)
         return certify(self._authority, name, key, validity.not_before, validity.expires)
+
+
+def mandate_place(use: Use, holder: str) -> str:
+    """Return the key of a mandate in its bucket: one for each place where one holds."""
+    name = use.name.lower()
+    return f"{name}.{holder}" if use is Use.TESTIMONY else name
 
 
 def _key_of(promise: Promise) -> VerifyKey:

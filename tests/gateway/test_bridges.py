@@ -11,12 +11,14 @@ import pytest
 import pytest_asyncio
 
 from hubcore.backend.uplink import from_backend
-from hubcore.bridge.from_bridge import CarriedReceipt
+from hubcore.bridge.from_bridge import CarriedMandate, CarriedReceipt
 from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from tests.fakes.bridgedhub import BridgedHub, head_of, make_log
 from tests.gateway.bench import WAIT_SECONDS, Bench, running, until
 from tests.gateway.bridged import BridgedSite
+from tests.gateway.operators import OperatorsDesk
 
 pytestmark = pytest.mark.once
 
@@ -221,3 +223,31 @@ async def test_a_fork_is_told_and_stops_this_way_alone(
             await uplink.send_until_durable(bench.gates[0].endpoint)
             assert bridge.store.hubs["hub-1"].waiting == 25
     assert await bench.stored("hub-1") == log
+
+
+async def test_an_operators_commands_are_all_that_a_bridge_needs(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """hubissuer makes keys, certificates, mandates and ends; gateway and bridge run by them"""
+    desk = OperatorsDesk(bench, tmp_path)
+    await desk.begin()
+    await bench.put(names.KEYS_BUCKET, "0" * 64, "enrolled hub-1")
+    log = make_log(12)
+    async with desk.bridge() as (bridge, port):
+        with closing(await desk.hub(port, "hub-1")) as hub:
+            await hub.greet(log)
+            hub.send(log[:5])
+            async with asyncio.timeout(WAIT_SECONDS):
+                await hub.until(CarriedMandate)
+                await hub.until(CarriedReceipt)
+            assert await stored(bench, "hub-1", 5) == log[:5]
+            await desk.command("end", "hub-1")
+            async with asyncio.timeout(WAIT_SECONDS):
+                while await hub.next() is not None:  # it is cut
+                    pass
+        assert bridge.store.ends.hubs == {"hub-1"}
+        with closing(await desk.hub(port, "hub-1")) as hub:
+            hub.say(hub.hello(log))
+            assert await hub.next() is None
+        await desk.command("end-bridge", "bridge-1")
+        await until(lambda: "is not enrolled" in bench.gates[0].log)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from hubcore.bridge.mandate import Mandate, Use, issue_mandate
+from hubcore.bridge.mandate import Use, issue_mandate, new_mandate
 from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
@@ -57,15 +57,15 @@ def make_bridge(
     write_public(folder / AUTHORITY, pem_of(authority.document))
     write_public(folder / ISSUER, cbor.encode(site.issuer.cose_key))
     for use, file in KEYS:
-        mandate = Mandate(
+        mandate = new_mandate(
             site=site.name,
             holder=bridge,
             use=use,
-            version=time.time_ns() // 1_000_000,
             key=_key(folder / file).verify_key,
             not_before=validity.not_before,
             expires=validity.expires,
-            guests=guests if use is Use.ORDERS else None,
+            now_ms=time.time_ns() // 1_000_000,
+            guests=guests,
         )
         write_public(folder / _mandate_file(use), issue_mandate(mandate, site.issuer))
     write_public(folder / CONFIG, _config(site, bridge, listen, port).encode())

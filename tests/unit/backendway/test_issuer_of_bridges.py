@@ -1,0 +1,153 @@
+"""What an operator decides about bridges: mandates, keys, and whom the site has ended."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from hubcore.backend.enrolment.token import SECRET_BYTES
+from hubcore.bridge.backend.codec import read_ends
+from hubcore.bridge.ends import Ends
+from hubcore.bridge.mandate import Mandate, Use, new_mandate, prove_mandate
+from hubcore.codec.tls import TlsName, TlsRole, read_certificate
+from hubgateway.bridges.directory import (
+    BridgeEntry,
+    BridgeSessions,
+    is_enrolled,
+    read_bridge,
+    write_bridge,
+)
+from hubgateway.bridges.papers import ENDS_KEY
+from hubgateway.issuer.office import NoError, Validity
+from hubgateway.rules import names
+from hubgateway.rules.names import Standing
+from hubsim.site.authority import public_of
+from hubsim.site.documents import make_key
+from tests.fakes.table import FakeTable
+from tests.unit.test_gateway_enrolment import HUB, NOON, Machine, hear, office, token
+
+VALID = Validity(int(NOON), int(NOON) + 86_400)
+KEY = make_key()
+
+
+class Rows:
+    """A bucket as a gateway mirrors it."""
+
+    def __init__(self, values: dict[str, bytes], *, fresh: bool = True) -> None:
+        self.values = values
+        self.fresh = fresh
+
+
+def said(version_ms: int, use: Use = Use.RECEIPTS, holder: str = "backend") -> Mandate:
+    return new_mandate(
+        site="acme",
+        holder=holder,
+        use=use,
+        key=KEY.verify_key,
+        not_before=VALID.not_before,
+        expires=VALID.expires,
+        now_ms=version_ms,
+    )
+
+
+async def test_a_mandate_proves_itself_and_the_newer_one_holds() -> None:
+    table = FakeTable()
+    made = office(table)
+    document = await made.mandate(said(5))
+    assert prove_mandate(document, "acme", made._issuer.verify_key) == said(5)
+    assert table.rows[names.MANDATES_BUCKET, "receipts"][0] == document
+    with pytest.raises(NoError, match="newer"):
+        await made.mandate(said(5))
+    await made.mandate(said(6, holder="backend-2"))
+    await made.mandate(said(1, Use.TESTIMONY, "bridge-1"))
+    await made.mandate(said(1, Use.TESTIMONY, "bridge-2"))
+    places = {key for bucket, key in table.rows if bucket == names.MANDATES_BUCKET}
+    assert places == {"receipts", "testimony.bridge-1", "testimony.bridge-2"}
+    with pytest.raises(NoError):
+        await made.mandate(said(7, holder="no name"))
+
+
+async def test_a_bridge_speaks_by_its_very_key_until_it_is_ended() -> None:
+    """directory, law 1"""
+    table = FakeTable()
+    made = office(table)
+    key = public_of(KEY)
+    document = await made.bridge("bridge-1", key, VALID)
+    name = TlsName("acme", TlsRole.BRIDGE, "bridge-1")
+    assert read_certificate(document, made._authority.document, name).key == key
+
+    def rows(*, fresh: bool = True) -> Rows:
+        values = {
+            row: value
+            for (bucket, row), (value, _) in table.rows.items()
+            if bucket == names.BRIDGES_BUCKET and value is not None
+        }
+        return Rows(values, fresh=fresh)
+
+    digest = sha256(key).digest()
+    assert is_enrolled(rows(), "bridge-1", digest)
+    assert not is_enrolled(rows(fresh=False), "bridge-1", digest)
+    assert not is_enrolled(rows(), "bridge-1", bytes(32))
+    assert not is_enrolled(rows(), "bridge-2", digest)
+    await made.end_bridge("bridge-1")
+    assert not is_enrolled(rows(), "bridge-1", digest)
+    with pytest.raises(NoError):
+        await made.end_bridge("bridge-2")
+    with pytest.raises(NoError):
+        await made.bridge("bridge.1", key, VALID)
+    gateway = made.gateway("gateway-1", key, VALID)
+    backend = TlsName("acme", TlsRole.BACKEND, "gateway-1")
+    assert read_certificate(gateway, made._authority.document, backend).key == key
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"enrolled", b"enrolled zz", b"retired " + b"0" * 64, b"enrolled " + b"0" * 63]
+)
+def test_what_is_no_row_admits_nobody(value: bytes) -> None:
+    assert read_bridge(value) is None
+    entry = BridgeEntry(Standing.REVOKED, "0" * 64)
+    assert read_bridge(write_bridge(entry)) == entry
+
+
+def test_a_bridge_has_one_session() -> None:
+    """directory, law 2"""
+    sessions = BridgeSessions(sessions_max=2)
+    assert sessions.came("bridge-1", 1) == (True, None)
+    assert sessions.came("bridge-1", 2) == (True, 1)
+    sessions.gone(1)
+    assert sessions.speaks("bridge-1", 2)
+    assert not sessions.speaks("bridge-1", 1)
+    assert sessions.came("bridge-2", 3) == (True, None)
+    assert sessions.came("bridge-3", 4) == (False, None)
+    sessions.gone(2)
+    assert sessions.came("bridge-3", 5) == (True, None)
+
+
+def ends_of(table: FakeTable) -> Ends:
+    row = table.rows.get((names.ENDS_BUCKET, ENDS_KEY))
+    return read_ends(None if row is None else row[0])
+
+
+async def take_in(table: FakeTable, machine: Machine, *, replaces: bool, secret: bytes) -> None:
+    await hear(table, machine, await token(table, replaces, secret))
+    promise = await office(table).asked(HUB)
+    await office(table).approve(promise, VALID)
+
+
+async def test_whom_a_command_ends_is_on_the_list_of_ends() -> None:
+    """office, law 5"""
+    table = FakeTable()
+    first = Machine()
+    await take_in(table, first, replaces=False, secret=bytes(SECRET_BYTES))
+    assert ends_of(table) == Ends()
+    second = Machine()
+    await take_in(table, second, replaces=True, secret=b"1" * SECRET_BYTES)
+    old = sha256(public_of(first.tls)).digest()
+    assert ends_of(table) == Ends(1, frozenset(), frozenset({old}))
+    await office(table).end(HUB)
+    new = sha256(public_of(second.tls)).digest()
+    assert ends_of(table) == Ends(2, frozenset({HUB}), frozenset({old, new}))
+    third = Machine()
+    await take_in(table, third, replaces=False, secret=b"2" * SECRET_BYTES)
+    assert ends_of(table) == Ends(3, frozenset(), frozenset({old, new}))
