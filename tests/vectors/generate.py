@@ -10,6 +10,7 @@ import asyncio
 import sys
 
 from tests.vectors import (
+    cases_backendway,
     cases_bridge,
     cases_decide,
     cases_encoding,
@@ -35,6 +36,7 @@ PARTS = {
     "known": cases_known,
     "wire": cases_wire,
     "bridge": cases_bridge,
+    "backendway": cases_backendway,
 }
 
 
