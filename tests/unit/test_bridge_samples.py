@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hubbridge.config import DEFAULT_PORT, load
+from hubbridge.config import BACKEND_PORT, DEFAULT_PORT, load
 from hubd.config import bridges
+from hubgateway.config import BRIDGES_PORT
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "config/hubbridge.toml"
@@ -17,12 +18,17 @@ UNIT = ROOT / "systemd/hubbridge.service"
 
 def test_the_sample_is_a_configuration(tmp_path: Path) -> None:
     assert load(SAMPLE).name == "bridge-1"
-    shown = re.sub(r"^# (\[room\]|[a-z_]+ = )", r"\1", SAMPLE.read_text(), flags=re.MULTILINE)
+    shown = re.sub(
+        r"^# (\[room\]|\[\[backend\]\]|[a-z_]+ = )", r"\1", SAMPLE.read_text(), flags=re.MULTILINE
+    )
     whole = tmp_path / "hubbridge.toml"
     whole.write_text(shown)
     config = load(whole)
     assert config.orders_key == "credential:orders_key"
     assert len(config.mandates) == 3
+    (backend,) = config.backend
+    assert (backend.name, backend.port) == ("gateway-1", BACKEND_PORT)
+    assert BACKEND_PORT == BRIDGES_PORT
     plain = load(SAMPLE)
     assert config.room == plain.room, "what the sample shows is the default"
     assert config.port == plain.port == DEFAULT_PORT == bridges.DEFAULT_PORT
