@@ -127,17 +127,18 @@ async def test_a_long_outage_drains_in_order_and_starves_nobody(
     other = make_log(1, b"other")
     await bench.gates[0].kill()
     async with site.bridge(tmp_path / "bridge") as (bridge, port):
-        with closing(await site.come(port)) as hub, closing(await site.come(port, "hub-2")) as two:
+        with closing(await site.come(port)) as hub:
             await hub.greet(log)
             hub.send(log)
             await hub.held(4000)
-            await bench.gates[0].start()
-            await hear_receipt(site, hub, 1)
-            await two.greet(other)
-            two.send(other)
-            await hear_receipt(site, two, 1)
-            behind = bridge.store.hubs["hub-1"].waiting
-            assert behind > 0  # the live record did not wait for the old ones
+            with closing(await site.come(port, "hub-2")) as two:
+                await two.greet(other)
+                await bench.gates[0].start()
+                await hear_receipt(site, hub, 1)
+                two.send(other)
+                await hear_receipt(site, two, 1)
+                behind = bridge.store.hubs["hub-1"].waiting
+                assert behind > 0  # the live record did not wait for the old ones
             await hear_receipt(site, hub, 4000)
     assert await bench.stored("hub-1") == log
     assert await bench.stored("hub-2") == other
