@@ -7,7 +7,8 @@
 # 3. With DESTDIR it touches nothing outside DESTDIR, and makes no slot: the first start on the hub is the version installed.
 # 4. Until the first image lies whole in slot A, hubd starts as before. After it was taken away, too.
 #
-# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [RESTART=no] install-update.sh install [IMAGE VERSION] | uninstall
+# usage: [DESTDIR=DIR] [PREFIX=/opt/hubd] [RESTART=no] install-update.sh install [IMAGE VERSION] | uninstall | names
+#        names: of the files beside this script that it lays, for who packs them (packaging/deb)
 set -eu
 umask 022
 
@@ -28,6 +29,12 @@ hubupdate.service:/usr/lib/systemd/system/hubupdate.service
 hubd-slots.conf:/usr/lib/systemd/system/hubd.service.d/slots.conf"
 command=$dest/usr/bin/hubctl
 
+if [ "${1:-}" = names ]; then
+    for file in $files hubctl-slots.sh:; do
+        printf '%s\n' "${file%%:*}"
+    done
+    exit
+fi
 say() { printf 'hubd: %s\n' "$*"; }
 refuse() {
     say "$*" >&2
@@ -122,5 +129,5 @@ case ${1:-} in
         say "  $prefix/bin/python -P -m hubupdate --check-config && systemctl enable --now hubupdate"
         ;;
     uninstall) take_away ;;
-    *) refuse "usage: install-update.sh install [IMAGE VERSION] | uninstall" ;;
+    *) refuse "usage: install-update.sh install [IMAGE VERSION] | uninstall | names" ;;
 esac

@@ -460,6 +460,19 @@ def test_an_image_gets_every_file_and_gives_them_back(tmp_path: Path) -> None:
     assert (tmp_path / "usr/bin/hubctl").readlink() == Path("/opt/hubd/bin/hubctl")
 
 
+def test_the_names_for_a_package_are_those_of_the_files_it_lays() -> None:
+    done = subprocess.run(
+        [SYSTEMD / "install-update.sh", "names"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    names = done.stdout.split()
+    assert len(names) == len(EVERY) - 1
+    assert all((SYSTEMD / name).is_file() for name in names)
+
+
 def test_another_prefix_is_the_one_to_fall_back_on(tmp_path: Path) -> None:
     hub(tmp_path, "srv/hub")
     assert install(tmp_path, "install", prefix="/srv/hub").returncode == 0
