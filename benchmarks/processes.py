@@ -108,9 +108,15 @@ def make_site(path: Path, endpoint: str) -> Site:
 
 def free_endpoint() -> str:
     """Return a loopback endpoint that is free now."""
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+def free_port() -> int:
+    """Return a port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class HubProcess:

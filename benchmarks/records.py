@@ -151,11 +151,11 @@ async def _bring_up(directory: Path, result: RecordsRounds, rounds: int, drained
         backend_endpoint = await processes.first_line(backend)
         for _ in range(rounds):
             result.round_trip.append(await asyncio.to_thread(echo.make, ROUND_TRIPS))
-            await _fill(store, drained)
+            await fill(store, drained)
             async with _going_up(store, backend_endpoint, own):
                 result.drained.append(await _drained(store))
             result.append_alone += await _unlocks(store, lambda count: count < UNLOCKS)
-            await _fill(store, drained)
+            await fill(store, drained)
             async with _going_up(store, backend_endpoint, own):
                 result.append_draining += await _unlocks(
                     store, lambda _count: store.waiting() > FEW_LEFT
@@ -163,7 +163,7 @@ async def _bring_up(directory: Path, result: RecordsRounds, rounds: int, drained
                 await _drained(store)
 
 
-async def _fill(store: AuditStore, count: int) -> None:
+async def fill(store: AuditStore, count: int) -> None:
     """Let so many records wait."""
     for start in range(0, count, TOGETHER):
         await asyncio.gather(

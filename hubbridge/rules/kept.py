@@ -184,7 +184,7 @@ def _judge_one(judged: Judged, record: StoredRecord, hash_of: HashOf) -> None:
             return
         if record.number == span.newest.number + 1:
             follows(span.newest, record)
-            judged.kept = replace(judged.kept, spans=_extended(spans, place, record))
+            judged.kept = Kept(_extended(spans, place, record), judged.kept.durable)
             judged.new.append(record)
             return
     judged.apart.append(record.number)

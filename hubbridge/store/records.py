@@ -210,6 +210,9 @@ def _without_room(batch: Batch, hub: str, judged: Judged) -> frozenset[int]:
     if batch.is_tight:
         return frozenset(one.number for one in judged.new)
     used = batch.used()
+    whole = sum(bytes_of(one.body) for one in judged.new)
+    if has_room(batch.limits, used, hub, whole):
+        return frozenset()
     more = 0
     for place, record in enumerate(judged.new):
         more += bytes_of(record.body)

@@ -89,7 +89,7 @@ class SeenChain:
         if record.number == self.head.number + 1:
             if not _follows(self.head, record):
                 return self._fork(told)
-            return Sight.NEW, replace(self, head=told)
+            return Sight.NEW, SeenChain(told, self.turn)
         if self._is_other(told, hash_of):
             return self._fork(told)
         seen = self._hash(record.number, hash_of)

@@ -8,6 +8,7 @@ from hubcore.ports.bridge import BridgeLine
 from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.bridge.mandates import MandatesHere
+from hubd.bridge.sender import UNHELD_MAX
 from hubd.bridge.way import BridgeWay, Policies
 from hubd.building.doors import Doors
 from hubd.building.evidence import Evidence
@@ -39,7 +40,7 @@ def make_bridge_way(
         site_orders=doors.site,
         mandates=MandatesHere(config.hub.site, keys.issuer_key, stores.mandates),
         clock=evidence.clock,
-        pace=Pace(),
+        pace=Pace(window=UNHELD_MAX),
         appended=evidence.appended_for_bridge,
         doors_at_rest=doors.unlock.at_rest,
     )

@@ -15,6 +15,7 @@ Laws:
 6. After each MESSAGES_AT_ONCE messages all others have their turn, however fast they come.
 7. A failure is told in a sentence and by a word, until the same bridge is reached again. A bridge
    that ends a connection before its first message counts as one that does not let this hub in.
+8. What is sent in one turn of the loop goes in one write: a record costs less than a system call.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.words import FIRST_BYTES, FROM_BRIDGE_BYTES
@@ -66,6 +67,28 @@ class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     messages: int = 0
+    unsent: list[bytes] = field(default_factory=list)
+    """Frames that go at the end of this turn of the loop."""
+    unsent_bytes: int = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was sent, and no socket has yet."""
+        return self.unsent_bytes + self.writer.transport.get_write_buffer_size()
+
+    def send(self, data: bytes) -> None:
+        """Let a frame go (law 8)."""
+        if not self.unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self.unsent.append(data)
+        self.unsent_bytes += len(data)
+
+    def _flush(self) -> None:
+        data = b"".join(self.unsent)
+        self.unsent.clear()
+        self.unsent_bytes = 0
+        if not self.writer.is_closing():
+            self.writer.write(data)
 
 
 class _NotReached(LinkError):
@@ -117,9 +140,9 @@ class TlsBridgeLine:
         connection = self._connection
         if connection is None or connection.writer.is_closing():
             return False
-        if connection.writer.transport.get_write_buffer_size() > UNSENT_BYTES:
+        if connection.waiting_bytes > UNSENT_BYTES:
             return False
-        connection.writer.write(frame(message))
+        connection.send(frame(message))
         return True
 
     def leave(self, why: str) -> None:

@@ -1,0 +1,220 @@
+"""A hub and the bridge of its site: how fast records are held there, and what a bridge weighs.
+
+Laws:
+1. Bare frames and records take turns, over TLS 1.3 with a certificate on each side, on loopback.
+   Each far end is a process of its own; the bridge is the program that is installed.
+2. Bare frames are of a record's size, each is answered with itself, and as many are under way as a
+   hub may have records unanswered.
+3. Memory is the resident memory of the bridge's process: idle before any hub has come, and with
+   many hubs connected whose records it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import crowd, processes, records
+from benchmarks.disk import RECORD_BYTES
+from benchmarks.start import memory_of
+from hubcore.access.words import HubName
+from hubcore.backend.pace import Pace
+from hubcore.backend.uplink.from_hub import OrderResult
+from hubcore.bridge.frames import Frames, frame
+from hubcore.bridge.words import FROM_HUB_BYTES
+from hubcore.codec.tls import TlsName, TlsRole, der_of
+from hubd.adapters.bridge.line import NO_CHECK_TIME, Endpoint, TlsBridgeLine
+from hubd.adapters.host.clock import SystemClock
+from hubd.adapters.host.signed_file import MandateFile
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.backend.policies import PolicyWorker
+from hubd.bridge.mandates import MandatesHere
+from hubd.bridge.sender import UNHELD_MAX
+from hubd.bridge.way import BridgeWay, Policies
+from hubsim import site as sites
+from hubsim.bridge.files import CONFIG, make_bridge
+from hubsim.site import Site
+
+BRIDGE = "bridge-1"
+HUBS = 100
+RECORDS_EACH = 200
+"""Of each of the hubs that are there for the memory."""
+HOST = "127.0.0.1"
+ROOM = "\n[room]\nbudget_mib = 16384\n"
+"""No backend takes anything here, so all rounds must have room in one hub's share."""
+IDLE_SECONDS = 2.0
+HELD_SECONDS = 120.0
+LOOK_SECONDS = 0.001
+READ_BYTES = 65_536
+
+
+@dataclass(slots=True)
+class BridgeRounds:
+    """Seconds of each bare frame, round trip and held record; resident MB of the bridge."""
+
+    frames: list[float] = field(default_factory=list)
+    round_trips: list[float] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+    idle_mb: float = 0.0
+    crowd_mb: float = 0.0
+    shared_mb: float = 0.0
+    """Of the idle memory, what lies in files: libraries, which another Python there shares."""
+
+
+async def measure(directory: Path, rounds: int, count: int) -> BridgeRounds:
+    """In each round send `count` bare frames, and let `count` records be held."""
+    site = sites.init(directory / "site")
+    config = make_bridge(site, BRIDGE, port=processes.free_port()) / CONFIG
+    config.write_text(config.read_text() + ROOM)
+    result = BridgeRounds()
+    log = directory / "log"
+    async with (
+        processes.running(log, "hubbridge", "--config", str(config)) as bridge,
+        processes.running(log, "benchmarks.far_end", "tls", str(config.parent)) as echo,
+        await AuditStore.open(directory / "audit.db") as store,
+    ):
+        port = await _port(bridge)
+        bare = await _port(echo)
+        await asyncio.sleep(IDLE_SECONDS)
+        result.idle_mb = memory_of(bridge.pid).resident
+        result.shared_mb = _files_mb(bridge.pid)
+        for _ in range(rounds):
+            result.frames.append(await _bare(site, bare, count, UNHELD_MAX))
+            result.round_trips.append(await _bare(site, bare, count // 10, 1))
+            await records.fill(store, count)
+            result.held.append(await _held(site, port, store, directory))
+        async with crowd.at(site, BRIDGE, port, HUBS) as hubs:
+            await asyncio.gather(*(one.give(RECORDS_EACH) for one in hubs))
+            await asyncio.sleep(IDLE_SECONDS)
+            result.crowd_mb = memory_of(bridge.pid).resident
+    return result
+
+
+def _files_mb(process_id: int) -> float:
+    """Return how much of a process's memory is pages of files (proc(5))."""
+    text = Path(f"/proc/{process_id}/status").read_text()
+    (kib,) = re.findall(r"^RssFile:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(kib) * 1024 / 1e6
+
+
+async def _port(process: asyncio.subprocess.Process) -> int:
+    """Return the port that a process says at the end of its first line."""
+    return int((await processes.first_line(process)).rpartition(" ")[2])
+
+
+# Bare frames.
+
+
+async def _bare(site: Site, port: int, count: int, window: int) -> float:
+    """Return the seconds of one of so many frames, with so many under way."""
+    name = TlsName(site.name, TlsRole.BRIDGE, BRIDGE)
+    reader, writer = await asyncio.open_connection(
+        HOST, port, ssl=context_of(site), server_hostname=name.dns
+    )
+    message = frame(bytes(RECORD_BYTES))
+    frames = Frames(FROM_HUB_BYTES)
+    sent = min(window, count)
+    answered = 0
+    began = time.perf_counter()
+    writer.write(message * sent)
+    while answered < count:
+        frames.feed(await reader.read(READ_BYTES))
+        came = 0
+        while frames.next() is not None:
+            came += 1
+        answered += came
+        more = min(came, count - sent)
+        if more > 0:
+            sent += more
+            writer.write(message * more)
+    took = time.perf_counter() - began
+    writer.close()
+    return took / count
+
+
+def context_of(site: Site) -> ssl.SSLContext:
+    """Return what shows the certificate of the site's first hub."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | NO_CHECK_TIME
+    context.load_verify_locations(site.hub / "authority.pem")
+    context.load_cert_chain(site.hub / "tls.pem", site.hub / "tls.key")
+    return context
+
+
+# Records.
+
+
+class NoOrders:
+    """Nobody orders anything here."""
+
+    async def take_mandate(self, document: bytes) -> None:
+        """The bridge brings the mandates of its own keys."""
+
+    async def take(self, document: bytes) -> OrderResult:
+        """See `bridge.documents.SiteOrders.take`."""
+        raise AssertionError("no order comes")
+
+
+async def _held(site: Site, port: int, store: AuditStore, folder: Path) -> float:
+    """Return the seconds of one record, from the first that is held to the last."""
+    async with _speaking(site, port, store, folder) as way:
+        async with asyncio.timeout(HELD_SECONDS):
+            left = way.state.waiting
+            began = time.perf_counter()
+            while way.state.waiting:  # noqa: ASYNC110 - the way tells nobody
+                await asyncio.sleep(LOOK_SECONDS)
+            return (time.perf_counter() - began) / left
+
+
+@asynccontextmanager
+async def _speaking(
+    site: Site, port: int, store: AuditStore, folder: Path
+) -> AsyncIterator[BridgeWay]:
+    """A hub's way, once the bridge holds one of the records that waited."""
+    way = BridgeWay(
+        line=TlsBridgeLine(
+            [Endpoint(BRIDGE, HOST, port)],
+            site.name,
+            der_of((site.hub / "authority.pem").read_bytes()),
+            lambda: context_of(site),
+        ),
+        records=store,
+        hub=HubName(site.name, site.first_hub),
+        software="bench",
+        policies=Policies(_accept, lambda: 0, lambda: bytes(32)),
+        site_orders=NoOrders(),
+        mandates=MandatesHere(
+            site.name, site.issuer.verify_key, MandateFile(folder / "mandates.cbor")
+        ),
+        clock=SystemClock(lambda: 0.0),
+        pace=Pace(window=UNHELD_MAX),
+        appended=asyncio.Event(),
+        doors_at_rest=_at_rest,
+    )
+    running = asyncio.create_task(way.run())
+    try:
+        async with asyncio.timeout(HELD_SECONDS):
+            while way.state.phase != "speaking":  # noqa: ASYNC110 - the way tells nobody
+                await asyncio.sleep(LOOK_SECONDS)
+            waiting = way.state.waiting
+            while way.state.waiting >= waiting:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_SECONDS)
+        yield way
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _accept(_document: bytes, _worker: PolicyWorker) -> int:
+    raise AssertionError("no policy comes")
+
+
+async def _at_rest() -> None:
+    await asyncio.sleep(0)
