@@ -100,9 +100,11 @@ check: $(VENV)/ready
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --bridge
 
 bench-quick: $(VENV)/ready
 	$(BIN)/python -m benchmarks --quick
+	$(BIN)/python -m benchmarks --bridge --quick
 
 # A fleet of hubs on one hubgateway, before a real NATS server. HUBS=200 for fewer.
 HUBS ?= 2000

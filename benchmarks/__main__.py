@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, print the table, write benchmarks/latest.json.
 
-With --lab it writes latest-lab.json, with --offline latest-offline.json.
+With --lab it writes latest-lab.json, with --offline latest-offline.json, with --bridge
+latest-bridge.json.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import TypeVar
 
 from benchmarks import (
     air,
+    bridge,
+    bridge_figures,
     cpu,
     decisions,
     disk,
@@ -47,6 +50,7 @@ from hubd.adapters.host import log
 
 LATEST = Path(__file__).with_name("latest.json")
 LATEST_LAB = Path(__file__).with_name("latest-lab.json")
+LATEST_BRIDGE = Path(__file__).with_name("latest-bridge.json")
 LATEST_OFFLINE = Path(__file__).with_name("latest-offline.json")
 SOAKED = Path(__file__).with_name("lab-soak.json")
 _T = TypeVar("_T")
@@ -76,6 +80,8 @@ class Size:
     boots: int
     offline: int
     unlocks: int
+    bridge: int
+    held: int
 
 
 WHOLE = Size(
@@ -99,6 +105,8 @@ WHOLE = Size(
     boots=5,
     offline=259_200,
     unlocks=60,
+    bridge=15,
+    held=20_000,
 )
 QUICK = Size(
     cpu=60,
@@ -121,6 +129,8 @@ QUICK = Size(
     boots=1,
     offline=10_000,
     unlocks=4,
+    bridge=1,
+    held=2000,
 )
 
 
@@ -268,13 +278,25 @@ async def measure_offline(size: Size, directory: Path) -> Table:
     return Table(machine.describe(), rounds, rows, [])
 
 
+async def measure_bridge(size: Size, directory: Path) -> Table:
+    """Measure the family of a hub and the bridge of its site."""
+    of_bridge = await _announced(
+        "records held on the bridge, and its memory",
+        bridge.measure(directory, size.bridge, size.held),
+    )
+    rows = bridge_figures.bridge_figures(of_bridge)
+    rounds = {"bridge": size.bridge, "records of each": size.held}
+    return Table(machine.describe(), rounds, rows, [])
+
+
 def _latest() -> list[Table]:
     """Return the latest tables; the lab's with the figures of the last long runs."""
     latest = table.from_json(json.loads(LATEST.read_text()))
     of_lab = table.from_json(json.loads(LATEST_LAB.read_text()))
     of_soak = lab_figures.soak_figures(json.loads(SOAKED.read_text()))
     of_offline = table.from_json(json.loads(LATEST_OFFLINE.read_text()))
-    return [latest, of_offline, replace(of_lab, figures=[*of_lab.figures, *of_soak])]
+    of_bridge = table.from_json(json.loads(LATEST_BRIDGE.read_text()))
+    return [latest, of_offline, of_bridge, replace(of_lab, figures=[*of_lab.figures, *of_soak])]
 
 
 async def _announced(what: str, work: Awaitable[_T]) -> _T:
@@ -286,6 +308,8 @@ def _family(options: argparse.Namespace) -> tuple[Measure, Path]:
     """Return what is measured, and the file of the latest run."""
     if options.lab:
         return measure_lab, LATEST_LAB
+    if options.bridge:
+        return measure_bridge, LATEST_BRIDGE
     if options.offline:
         return measure_offline, LATEST_OFFLINE
     return measure, LATEST
@@ -306,6 +330,11 @@ def main() -> None:
         "--offline",
         action="store_true",
         help="a hub that was offline for 72 hours, on a log of ten million records, alone",
+    )
+    parser.add_argument(
+        "--bridge",
+        action="store_true",
+        help="records held on the bridge of a site, and its memory, alone",
     )
     parser.add_argument(
         "--markdown", action="store_true", help="print the latest run's table as Markdown"

@@ -14,7 +14,8 @@ Laws:
 4. A full disk is told once each FULL_SECONDS, and loses nothing.
 5. A hub in doubt hears Halt, and nothing of it is taken. What proves itself is said to it all the
    same.
-6. What one hub does costs the others nothing: it is read no faster than its records are written.
+6. What one hub does costs the others nothing: it is read no faster than its records are written
+   (`hubbridge.hubs.keeping`).
 7. A testimony is of a head that is on the disk, at most one each `witness_seconds`. Whoever falls
    silent before the time has the last one with the next Ping after it.
 8. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
@@ -22,12 +23,14 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, assert_never
 
 from hubbridge.hubs.happenings import Happenings, Nobody
+from hubbridge.hubs.keeping import Keeping
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import Alarm, HubState, HubStates
 from hubbridge.port.hubsport import Visit
@@ -62,7 +65,7 @@ from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.bridge.witness import Doubt
 from hubcore.bridge.words import FROM_HUB_BYTES, PROTOCOL
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import PeerError, SequenceError
+from hubcore.errors import LinkError, PeerError, SequenceError
 from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.clock import Clock
 from hubtls.line import Line, Wire
@@ -133,6 +136,7 @@ class _Talking:
     state: HubState
     full_until: float = 0.0
     witness_at: float = 0.0
+    keeping: Keeping = field(init=False)
     witnessed: int = 0
     """The number of the newest record in a testimony of this talk."""
 
@@ -208,6 +212,7 @@ class HubTalks:
             raise SequenceError("its certificate does not let it speak")
         state = self._states.of(hub)
         talking = _Talking(hub, next(self._turns), line, state)
+        talking.keeping = Keeping(lambda records: self._keep(talking, records))
         state.connected = True
         state.since = self._clock.wall()
         state.certificate_ends = visit.peer.expires
@@ -216,8 +221,7 @@ class HubTalks:
             self._talking[hub] = talking
             self._happenings.came(hub)
             await self._greeted(talking)
-            while True:
-                await self._hear(visit, talking, await line.next())
+            await self._hear_and_keep(visit, talking)
         finally:
             state.unread += line.unread
             if self._talking.get(hub) is talking:
@@ -274,6 +278,25 @@ class HubTalks:
         if self._orders is not None:
             await self._orders.came(talking.hub)
 
+    async def _hear_and_keep(self, visit: Visit, talking: _Talking) -> None:
+        """Take what comes while records go to the disk; whichever ends first ends both.
+
+        What has come before the end of the connection is kept all the same.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(talking.keeping.run())
+                try:
+                    while True:
+                        await self._hear(visit, talking, await talking.line.next())
+                except LinkError:
+                    await talking.keeping.settle()
+                    raise
+                finally:
+                    keeping.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
     async def _hear(self, visit: Visit, talking: _Talking, messages: Sequence[FromHub]) -> None:
         """Take what has come in its order; records that come together go into one commit."""
         talking.state.heard_at = self._clock.wall()
@@ -283,13 +306,12 @@ class HubTalks:
                 raise SequenceError("its certificate does not let it speak any more")
             if isinstance(message, Evidence):
                 waiting.append(StoredRecord(message.number, message.body, message.hash))
-                if len(waiting) < MAX_ACKNOWLEDGED:
-                    continue
-            await self._keep(talking, waiting)
+                continue
+            await talking.keeping.keep(waiting)
+            await talking.keeping.settle()
             waiting = []
-            if not isinstance(message, Evidence):
-                await self._take(talking, message)
-        await self._keep(talking, waiting)
+            await self._take(talking, message)
+        await talking.keeping.keep(waiting)
 
     async def _take(self, talking: _Talking, message: FromHub) -> None:
         """Take one message that is no record."""
@@ -315,13 +337,12 @@ class HubTalks:
             case _:
                 assert_never(message)
 
-    async def _keep(self, talking: _Talking, records: list[StoredRecord]) -> None:
+    async def _keep(self, talking: _Talking, records: Sequence[StoredRecord]) -> None:
         """Keep records, and say which are held (laws 3 to 5)."""
-        if not records:
-            return
         offered = await self._records.offer(talking.hub, tuple(records))
         if offered.held:
-            talking.line.say(Held(offered.held))
+            for begins in range(0, len(offered.held), MAX_ACKNOWLEDGED):
+                talking.line.say(Held(offered.held[begins : begins + MAX_ACKNOWLEDGED]))
             if self._upward is not None:
                 self._upward.grew(talking.hub)
             held = frozenset(offered.held)
@@ -375,3 +396,11 @@ class HubTalks:
         talking.line.say(Witnessed(document))
         if self._upward is not None:
             self._upward.testified(talking.hub, document)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what ended a group of tasks."""
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

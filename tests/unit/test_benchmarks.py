@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import (
+    bridge_figures,
     disk,
     figures,
     lockdown_figures,
@@ -24,6 +25,7 @@ from benchmarks import (
     table,
 )
 from benchmarks.air import AirRounds, Trip
+from benchmarks.bridge import BridgeRounds
 from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
 from benchmarks.lockdown import LockdownRounds
@@ -377,3 +379,20 @@ def test_both_renderings_show_every_row_and_cause() -> None:
         assert "1.23" in rendered
         assert "12.3" in rendered
     assert "| bytes | ≤ 1,250 B | 1,173 B | yes | all |" in table.markdown(a_table())
+
+
+def test_held_records_are_compared_with_bare_frames_round_by_round() -> None:
+    rounds = BridgeRounds(
+        frames=[2e-5, 4e-5, 2e-5],
+        round_trips=[1e-4, 1e-4, 1e-4],
+        held=[5e-5, 8e-5, 3e-5],
+        idle_mb=41.0,
+        crowd_mb=100.0,
+        shared_mb=22.0,
+    )
+    rows = {row.key: row for row in bridge_figures.bridge_figures(rounds)}
+    assert rows["record_to_bridge"].value == pytest.approx(2.0)
+    assert rows["record_to_bridge_trip"].value == pytest.approx(0.5)
+    assert rows["record_to_bridge_trip"].met is True
+    assert rows["record_to_bridge"].beside == "20,000 records/s, 50,000 frames/s"
+    assert [rows[key].met for key in ("bridge_idle", "bridge_crowd")] == [False, True]

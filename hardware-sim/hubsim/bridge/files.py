@@ -30,6 +30,7 @@ TESTIMONY_KEY = "testimony.key"
 ORDERS_KEY = "orders.key"
 CONFIG = "hubbridge.toml"
 RECORDS = "bridge.db"
+SOCKET = "hubbridge.sock"
 KEYS = ((Use.ORDERS, ORDERS_KEY), (Use.TESTIMONY, TESTIMONY_KEY))
 """What the keys of a bridge are for, and their files."""
 
@@ -92,6 +93,7 @@ def export_bridge(folder: Path, directory: Path) -> None:
         write_private(store / f"hubbridge.{credential}", (folder / file).read_bytes())
         text = text.replace(f'"{file}"', f'"credential:{credential}"')
     text = text.replace(f'"{RECORDS}"', f'"/var/lib/hubbridge/{RECORDS}"')
+    text = text.replace(f'socket = "{SOCKET}"\n', "")  # where its unit has it
     write_public(public / CONFIG, text.encode())
 
 
@@ -114,5 +116,5 @@ def _config(site: Site, bridge: str, listen: str, port: int) -> str:
         f'testimony_key = "{TESTIMONY_KEY}"\norders_key = "{ORDERS_KEY}"\n'
         f"mandates = [{mandates}]\n"
         f'records = "{RECORDS}"\n'
-        f'[api]\noperator = "{FIRST_OPERATOR}"\n'
+        f'[api]\nsocket = "{SOCKET}"\noperator = "{FIRST_OPERATOR}"\n'
     )

@@ -1,0 +1,68 @@
+"""One hub's records on their way to the disk: one commit at a time, and the next ones meanwhile.
+
+How it works: whoever reads the hub hands records over and reads on. A task offers them. While a
+commit takes its time others come, and go with the next one together: so a hub that has much to say
+costs few commits.
+
+Laws:
+1. Records are offered in the order in which they came, one offer at a time, OFFER_RECORDS at most.
+2. What waits has WAITING_BYTES at most, but for the last hand-over. Until it is less, the hub is
+   not read.
+3. An error ends it. Nothing is offered after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from hubcore.evidence.records import StoredRecord
+
+OFFER_RECORDS = 512
+WAITING_BYTES = 1 << 18
+
+Offer = Callable[[Sequence[StoredRecord]], Awaitable[None]]
+
+
+class Keeping:
+    """`offer` returns when the records are on the disk, or have no place there."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self._waiting: list[StoredRecord] = []
+        self._bytes = 0
+        self._is_busy = False
+        self._came = asyncio.Event()
+        self._moved = asyncio.Event()
+
+    async def keep(self, records: Sequence[StoredRecord]) -> None:
+        """Hand records over; return when more may come (law 2)."""
+        if records:
+            self._waiting += records
+            self._bytes += sum(len(one.body) for one in records)
+            self._came.set()
+        while self._bytes >= WAITING_BYTES:
+            await self._wait()
+
+    async def settle(self) -> None:
+        """Return when nothing waits, and no offer is under way."""
+        while self._waiting or self._is_busy:
+            await self._wait()
+
+    async def run(self) -> None:
+        """Offer what waits until cancelled. Raise what `offer` raises (law 3)."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            while self._waiting:
+                records = self._waiting[:OFFER_RECORDS]
+                del self._waiting[:OFFER_RECORDS]
+                self._bytes -= sum(len(one.body) for one in records)
+                self._is_busy = True
+                await self._offer(records)
+                self._is_busy = False
+                self._moved.set()
+
+    async def _wait(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
