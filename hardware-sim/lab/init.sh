@@ -46,13 +46,18 @@ else
     cat >$root/opt/hubd/bin/python <<'T'
 #!/bin/sh
 export PYTHONPATH=/opt/hubd/src:/opt/hubd/src/hardware-sim:/opt/hubd/site PYTHONDONTWRITEBYTECODE=1
+# A Python that was built into a home directory looks for its own library there, where a sandboxed unit sees nothing. It
+# would then take the machine's library of another version, with which its own modules, such as _ssl, do not load.
+export LD_LIBRARY_PATH=/opt/lab/python/lib
 exec /opt/lab/python/bin/python3 "$@"
 T
-    printf '#!/bin/sh\nexec /opt/hubd/bin/python -m hubd "$@"\n' >$root/opt/hubd/bin/hubd
+    for program in hubd hubctl hubbridge; do
+        printf '#!/bin/sh\nexec /opt/hubd/bin/python -m %s "$@"\n' "$program" >$root/opt/hubd/bin/$program
+    done
     chmod 755 $root/opt/hubd/bin/*
     DESTDIR=$root "$SRC/systemd/install.sh" files || exec poweroff -f
 fi
-systemd-sysusers --root=$root hubd.conf || exec poweroff -f
+systemd-sysusers --root=$root hubd.conf hubbridge.conf || exec poweroff -f
 systemd-tmpfiles --root=$root --create hubd.conf || exec poweroff -f
 echo hub >$root/etc/hostname
 

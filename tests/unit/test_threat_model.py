@@ -100,3 +100,16 @@ def test_a_row_without_a_test_is_noticed() -> None:
     assert missing([["", "a thing", "-"]]) == ["no test: a thing"]
     wrong = "unit/test_threat_model.py::test_nowhere"
     assert missing([["", "a thing", f"`{wrong}`"]]) == [wrong]
+
+
+def test_what_holds_between_hub_bridge_and_backend_has_a_test_that_is_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = rows(text.split("\n## Between hub, bridge and backend\n")[1].split("\n## ")[0])
+    assert len(table) >= 10
+    assert missing([["", *row] for row in table]) == []
+
+
+def test_a_row_without_a_test_that_is_there_is_noticed() -> None:
+    assert missing([["", "it flies", "nothing"]]) == ["no test: it flies"]
+    absent = "unit/test_threat_model.py::test_it_flies"
+    assert missing([["", "it flies", f"`{absent}`"]]) == [absent]
