@@ -5,7 +5,8 @@ Laws:
 2. The key signs here, or in an office whose documents come signed (`give_signed`). A document is
    taken only if the mandate for orders proves it.
 3. A hub that comes later hears what it missed. What it could take no more is signed anew for it, if
-   the key is here; else the site's people see that this hub has not answered.
+   the key is here; else the site's people see that this hub has not answered. So they do where it
+   cannot be signed or kept: no hub is cut off by it, and it is tried when the hub comes again.
 4. What a hub has answered is its own word, and shown as that. Nothing is ended by it.
 5. A hub that does not hear keeps nobody waiting: saying never waits.
 6. A guest's grant is signed with the order that lets him in, and below the ceiling of the mandate.
@@ -16,10 +17,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from hubbridge.rules.papers import Paper, Papers
+from hubbridge.rules.papers import ORDERS_MAX, ROOM_FOR_PEOPLE, Paper, Papers, anew
 from hubcore.access.grant import Access, Grant, issue_grant
 from hubcore.access.words import Action, HubName
 from hubcore.backend.uplink.from_hub import OrderResult
@@ -37,7 +39,7 @@ from hubcore.bridge.siteorder import (
 )
 from hubcore.codec import cose
 from hubcore.codec.cose import SigningKey, VerifyKey
-from hubcore.errors import ConfigError, ProofError
+from hubcore.errors import ConfigError, ProofError, StoreError
 from hubcore.ports.clock import Clock
 
 NO_KEY = "this bridge has no key for orders: sign the order in the office"
@@ -194,15 +196,23 @@ class SiteOrderDesk:
         return order
 
     async def came(self, hub: str) -> None:
-        """A hub has come: say what it missed. Raise StoreError for what cannot be kept."""
+        """A hub has come: say what it missed (law 3)."""
         async with self._turn:
             now = int(self._clock.wall())
             for paper in self._papers.due(hub, now):
                 self._hubs.say_order(hub, paper.document)
-            if self._key is None:
+            if self.why_not():
                 return
-            for order in self._papers.due_anew(hub, now):
-                await self._give(order.what, order.by, hub)
+            for paper in self._papers.due_anew(hub, now):
+                with suppress(StoreError, ProofError):
+                    await self._give_anew(paper, hub)
+
+    async def _give_anew(self, before: Paper, hub: str) -> None:
+        """Sign again what a hub missed. Raise StoreError, ProofError."""
+        whom = self._papers.whom_anew(before, hub)
+        order, document = self._signed(before.order.what, before.order.by, whom)
+        paper = anew(order, document, before)
+        await self._keep_and_say(paper, ORDERS_MAX - ROOM_FOR_PEOPLE)
 
     def answered(self, hub: str, result: OrderResult) -> bool:
         """A hub has answered; tell whether that was asked of it, and is of interest still."""
@@ -242,6 +252,12 @@ class SiteOrderDesk:
         return [ShownPaper(one.order, tuple(sorted(one.answers.items()))) for one in standing]
 
     async def _give(self, what: Ordered, by: str, hub: str | None) -> SiteOrder:
+        order, document = self._signed(what, by, hub)
+        await self._keep_and_say(Paper(order, document))
+        return order
+
+    def _signed(self, what: Ordered, by: str, hub: str | None) -> tuple[SiteOrder, bytes]:
+        """Return an order of now, and its document. Raise ConfigError, ProofError."""
         if self._key is None:
             raise ConfigError(NO_KEY)
         issued_ms = self._papers.next_moment(int(1000 * self._clock.wall()))
@@ -253,13 +269,13 @@ class SiteOrderDesk:
             by=by,
             what=what,
         )
-        await self._keep_and_say(Paper(order, issue_site_order(order, self._site, self._key)))
-        return order
+        return order, issue_site_order(order, self._site, self._key)
 
-    async def _keep_and_say(self, paper: Paper) -> None:
-        self._papers.make_room(int(self._clock.wall()))
+    async def _keep_and_say(self, paper: Paper, most: int = ORDERS_MAX) -> None:
+        """Keep an order as one of at most so many; say it to each hub that has not answered it."""
+        self._papers.make_room(int(self._clock.wall()), most)
         await self._file.write((*self._papers.all(), paper))
         self._papers.add(paper)
         for hub in self._hubs.connected():
-            if paper.order.hub in (None, hub):
+            if paper.order.hub in (None, hub) and hub not in paper.answers:
                 self._hubs.say_order(hub, paper.document)

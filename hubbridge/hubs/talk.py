@@ -89,7 +89,7 @@ class Orders(Protocol):
     """Who gives the site's orders (`hubbridge.siteorders`)."""
 
     async def came(self, hub: str) -> None:
-        """A hub has come: say what it missed. Raise StoreError."""
+        """A hub has come: say what it missed. What cannot be said now ends nothing."""
 
     def answered(self, hub: str, result: OrderResult) -> bool:
         """A hub has answered an order; tell whether that was asked of it."""

@@ -11,12 +11,15 @@ Laws:
    it can be in time. Answers are not kept over a restart: then a hub is asked again, and answers.
 3. What stands, and a hub could take no more, is due anew for that hub. A release is never due anew,
    and neither is what a hub has taken or refused.
+   An order for all hubs is signed anew for all, unless a newer one for some hub is about the same:
+   then for this hub alone. What hubs have answered stays with it.
 4. The end of what stands is due anew for a hub only while something could stand there by an order
    before it.
 5. Moments of issue rise strictly, whatever the clock says.
-6. At most ORDERS_MAX are kept. What neither stands nor can be in time goes first; where there is no
-   such, no order is given. Of two for the same place that say the same, the newer is kept: a hub
-   that needs one anew again and again takes no more room.
+6. At most ORDERS_MAX are kept, and what is signed anew leaves ROOM_FOR_PEOPLE. What neither stands
+   nor can be in time goes first; where there is no such, no order is given. Of two for the same
+   place that say the same, the newer is kept: a hub that needs one anew again and again takes no
+   more room.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from hubcore.bridge.siteorder import DISABLED_SECONDS_MAX, SiteOrder, SiteReleas
 from hubcore.errors import StoreError
 
 ORDERS_MAX = 512
+ROOM_FOR_PEOPLE = 64
+"""Places that are never taken by what is signed anew: somebody may have to lock down."""
 _AGAIN = (None, OrderOutcome.BUSY, OrderOutcome.FAILED)
 _ANEW = (*_AGAIN, OrderOutcome.LATE)
 
@@ -67,12 +72,12 @@ class Papers:
         newest = max((one.order.issued_ms for one in self._papers.values()), default=-1)
         return max(now_ms, newest + 1)
 
-    def make_room(self, now: int) -> None:
+    def make_room(self, now: int, most: int = ORDERS_MAX) -> None:
         """Forget what matters no more. Raise StoreError when all that is kept matters (law 6)."""
         self._papers = {key: one for key, one in self._papers.items() if _matters(one, now)}
-        if len(self._papers) >= ORDERS_MAX:
+        if len(self._papers) >= most:
             raise StoreError(
-                f"{ORDERS_MAX} orders of the site are kept and stand or wait: "
+                f"{most} orders of the site are kept and stand or wait: "
                 "end some, or wait until they end"
             )
 
@@ -104,14 +109,25 @@ class Papers:
         ]
         return tuple(sorted(found, key=lambda one: one.order.issued_ms))
 
-    def due_anew(self, hub: str, now: int) -> tuple[SiteOrder, ...]:
+    def due_anew(self, hub: str, now: int) -> tuple[Paper, ...]:
         """Return what is to be signed anew for a hub that could not take it (laws 3 and 4)."""
-        found: list[SiteOrder] = []
+        found: list[Paper] = []
         for one in self._newest(hub).values():
             is_too_late = one.order.expires_at < now and one.answers.get(hub) in _ANEW
             if is_too_late and self._is_wanted(one, hub, now):
-                found.append(one.order)
-        return tuple(sorted(found, key=lambda one: one.issued_ms))
+                found.append(one)
+        return tuple(sorted(found, key=lambda one: one.order.issued_ms))
+
+    def whom_anew(self, one: Paper, hub: str) -> str | None:
+        """Return for whom an order that a hub missed is signed anew; None: for all (law 3)."""
+        if one.order.hub is not None:
+            return one.order.hub
+        about = (other.order for other in self._papers.values())
+        has_newer = any(
+            order.subject == one.order.subject and order.issued_ms > one.order.issued_ms
+            for order in about
+        )
+        return hub if has_newer else None
 
     def standing(self, now: int) -> tuple[Paper, ...]:
         """Return what the site has ordered and has not ended, in the order of issue."""
@@ -149,6 +165,13 @@ class Papers:
             and _stands(one, now)
             for one in self._papers.values()
         )
+
+
+def anew(order: SiteOrder, document: bytes, before: Paper) -> Paper:
+    """Return an order that was signed anew, with what hubs have said to it for good."""
+    kept = {hub: said for hub, said in before.answers.items() if said not in _ANEW}
+    details = {hub: why for hub, why in before.details.items() if hub in kept}
+    return Paper(order, document, kept, details)
 
 
 def _stands(one: Paper, now: int) -> bool:

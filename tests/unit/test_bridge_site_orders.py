@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbridge.rules.papers import ORDERS_MAX, Paper, Papers
-from hubbridge.siteorders import SiteOrderDesk
+from hubbridge.rules.papers import ORDERS_MAX, ROOM_FOR_PEOPLE, Paper, Papers
+from hubbridge.siteorders import GuestAsked, SiteOrderDesk
 from hubcore.access.precedence import DoorMode, DoorOrder
+from hubcore.access.words import HubName
+from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.site.guests import GuestCeiling
@@ -26,6 +28,7 @@ from hubcore.bridge.siteorder import (
     SiteOrder,
     SiteRelease,
     issue_site_order,
+    prove_site_order,
 )
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, ProofError, StoreError
@@ -227,8 +230,129 @@ async def test_a_hub_that_never_takes_an_order_takes_no_room(bench: Bench) -> No
         await bench.desk.came("hub-1")
         assert len(bench.said) == 1
         bench.said.clear()
-    assert len(bench.papers) == 2
-    assert len(bench.desk.shown()) == 2
+    assert len(bench.papers) == 1
+    assert len(bench.desk.shown()) == 1
+
+
+@dataclass
+class Hubs:
+    """Many hubs that are there one after the other; each takes what it hears."""
+
+    papers: Papers
+    now: int = NOW
+    key: SigningKey = KEYS[1]
+    here: list[str] = field(default_factory=list)
+    heard: dict[str, list[bytes]] = field(default_factory=dict)
+    numbers: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = FakeClock(float(self.now))
+        self.desk = SiteOrderDesk(
+            site="site-1",
+            key=self.key,
+            mandate=lambda: mandate_of(KEYS[1], 1),
+            papers=self.papers,
+            file=self,
+            hubs=self,
+            clock=self.clock,
+            make_id=self.make_id,
+        )
+
+    def make_id(self, size: int) -> bytes:
+        self.numbers += 1
+        return self.numbers.to_bytes(size, "big")
+
+    async def write(self, _papers: Sequence[Paper]) -> None:
+        """Keep nothing: what is asked is what stays in memory."""
+
+    def connected(self) -> Collection[str]:
+        return self.here
+
+    def say_order(self, hub: str, document: bytes) -> None:
+        self.heard.setdefault(hub, []).append(document)
+
+    async def come(self, hub: str) -> list[SiteOrder]:
+        """Let a hub come and take what it hears; return that."""
+        self.here.append(hub)
+        await self.desk.came(hub)
+        name = HubName("site-1", hub)
+        known = mandate_of(KEYS[1], 1)
+        taken = [prove_site_order(one, name, known) for one in self.heard.pop(hub, [])]
+        for one in taken:
+            assert self.desk.answered(hub, OrderResult(one.id, OrderOutcome.TAKEN, ""))
+        return taken
+
+    async def restart(self) -> None:
+        """Make the desk anew, without what hubs have answered; all hubs are away."""
+        kept = tuple(Paper(one.order, one.document) for one in self.papers.all())
+        self.papers = Papers(kept)
+        self.here.clear()
+        self.__post_init__()
+
+
+def mandate_of(key: SigningKey, version: int) -> Mandate:
+    return Mandate(
+        "site-1",
+        "office",
+        Use.ORDERS,
+        version,
+        key.verify_key,
+        NOW - DAY,
+        NOW + 90 * DAY,
+        GuestCeiling(8, DAY, None, (1,)),
+    )
+
+
+async def test_a_bridge_that_starts_again_says_all_to_many_hubs_in_the_same_room() -> None:
+    """papers, laws 3 and 6: hubs times orders are no orders to be kept"""
+    hubs = Hubs(Papers())
+    what = [CredentialDisabled(f"card-{one}", NOW + DAY) for one in range(8)]
+    for one in what:
+        await hubs.desk.give(one, "boss")
+    hubs.now += 2 * TAKE_SECONDS_MAX
+    await hubs.restart()
+    for number in range(100):
+        assert [one.what for one in await hubs.come(f"hub-{number}")] == what
+    assert len(hubs.papers) == len(what)
+    assert all(not hubs.heard.get(hub) for hub in hubs.here)  # who took it hears it once
+    await hubs.desk.give(LOCKDOWN, "boss")
+    assert all(len(hubs.heard[hub]) == 1 for hub in hubs.here)
+
+
+async def test_an_end_at_one_hub_stays_one_when_others_hear_the_order_anew() -> None:
+    """papers, laws 1 and 3"""
+    hubs = Hubs(Papers())
+    disabled = CredentialDisabled("card-1", NOW + DAY)
+    await hubs.desk.give(disabled, "boss")
+    await hubs.desk.give(CredentialDisabled("card-1", None), "boss", "hub-1")
+    hubs.now += 2 * TAKE_SECONDS_MAX
+    await hubs.restart()
+    assert [(one.hub, one.what) for one in await hubs.come("hub-2")] == [("hub-2", disabled)]
+    assert [one.what for one in await hubs.come("hub-1")] == [CredentialDisabled("card-1", None)]
+    assert [one.what for one in hubs.papers.due("hub-1", hubs.now)] == []
+
+
+async def test_what_is_signed_anew_leaves_room_for_people_and_cuts_no_hub_off() -> None:
+    """siteorders, law 3; papers, law 6"""
+    hubs = Hubs(Papers())
+    for number in range(ORDERS_MAX - ROOM_FOR_PEOPLE):
+        await hubs.desk.give(CredentialDisabled(f"card-{number}", NOW + DAY), "boss")
+    hubs.now += 2 * TAKE_SECONDS_MAX
+    await hubs.restart()
+    assert await hubs.come("hub-1") == []
+    await hubs.desk.give(LOCKDOWN, "boss")
+    assert len(hubs.heard["hub-1"]) == 1
+
+
+async def test_a_guest_of_another_key_cuts_no_hub_off() -> None:
+    """siteorders, law 3: the bridge's key is another one, and its mandate has not come"""
+    hubs = Hubs(Papers())
+    guest = GuestAsked("plumber", KEYS[3].verify_key, (1,), NOW, NOW + 8 * HOUR)
+    await hubs.desk.admit(guest, "boss")
+    hubs.now += 2 * TAKE_SECONDS_MAX
+    hubs.key = KEYS[2]
+    await hubs.restart()
+    assert await hubs.come("hub-1") == []
 
 
 def test_moments_rise_while_the_clock_does_not() -> None:
