@@ -6,7 +6,8 @@ by another one, in order, and its results go into the talk. A third one looks at
 Laws:
 1. What the talk says is done in its order. What waits for the disk has a ceiling: beyond
    WORK_MAX the gateway is not read.
-2. A receipt is on the disk before its hub hears it; a failed disk asks again.
+2. What the backend gives is on the disk before anybody hears it. After a failed disk the backend
+   is asked for a receipt again, and for all else by a new connection.
 3. No fault of a gateway, and none of this way, ends the bridge: hubs go on.
 4. People hear of each change at a pace that no gateway sets.
 """
@@ -166,7 +167,7 @@ class BackendWay:
 
     def ahead(self, hub: str, notice: Notice) -> None:
         """A hub has told an alarm ahead of its record."""
-        self._perform(self._talk.ahead(hub, notice))
+        self._perform(self._talk.ahead(hub, notice, self._clock.monotonic()))
 
     def testified(self, hub: str, document: bytes) -> None:
         """The bridge has borne witness of a hub."""
@@ -253,8 +254,7 @@ class BackendWay:
                 case Tell(hub, what):
                     self._told.of_hub(hub, what)
                 case Leave():
-                    if self._called is not None:
-                        self._called.writer.transport.abort()
+                    self._leave()
                 case _:
                     assert_never(effect)
 
@@ -287,8 +287,23 @@ class BackendWay:
                 await self._do(effect)
             except StoreError as error:
                 self._told.trouble(str(error))
-                if isinstance(effect, Read):
-                    self._perform(self._talk.was_read(effect.hub, effect.after, None, self._now()))
+                self._failed(effect)
+
+    def _failed(self, effect: Read | LetGo | Take) -> None:
+        """The disk did not do this (law 2)."""
+        match effect:
+            case Read(hub, after):
+                self._perform(self._talk.was_read(hub, after, None, self._now()))
+            case LetGo(hub):
+                self._perform(self._talk.not_kept(hub, self._now()))
+            case Take():
+                self._leave()
+            case _:
+                assert_never(effect)
+
+    def _leave(self) -> None:
+        if self._called is not None:
+            self._called.writer.transport.abort()
 
     async def _do(self, effect: Read | LetGo | Take) -> None:
         match effect:

@@ -175,6 +175,11 @@ class Lane:
         self._restore()
         return True
 
+    def forget_receipt(self, now: float) -> None:
+        """What the newest receipt says is not on the disk: it counts again when it comes again."""
+        self.durable = 0
+        self.behind(now)
+
     def halt(self, now: float) -> None:
         """The backend takes nothing of this hub now."""
         self._go(LaneEvent.HALT)

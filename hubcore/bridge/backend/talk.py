@@ -13,8 +13,12 @@ Laws:
    WINDOW questions and batches unanswered.
 5. Where bridge and backend know different records of a hub, the bridge says so and sends nothing of
    that hub for `LanePace.halted_seconds`. The other lanes go on.
-6. There are at most `hubs_max` lanes. What is kept of each is its newest testimony and doubt.
-7. A backend that names itself or its site otherwise than its certificate, speaks another version,
+6. There are at most `hubs_max` lanes. What is kept of each is its newest testimony and doubt. The
+   same doubt is said once on each connection.
+7. No hub sets a pace: of each at most AHEAD_EACH's alarms go ahead, of all at most AHEAD_WHOLE's.
+   What is beyond comes with its record.
+8. What the disk did not take was never said: the backend is asked again (`not_kept`).
+9. A backend that names itself or its site otherwise than its certificate, speaks another version,
    or says nothing is left.
 """
 
@@ -58,9 +62,13 @@ from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.bridge.witness import Doubt
 from hubcore.errors import AuditError, ProofError
 from hubcore.evidence.records import Head, StoredRecord, follows
+from hubcore.timing.pace import Paces, Rate
 
 WINDOW = 16
 """Questions and batches of all hubs together: 1 MiB."""
+AHEAD_EACH = Rate(burst=16, per_second=0.2)
+AHEAD_WHOLE = Rate(burst=256, per_second=8.0)
+"""256 of the longest alarms are 1 MiB."""
 
 
 class BackendPhase(StrEnum):
@@ -169,6 +177,7 @@ class BackendTalk:
         self._waiting: dict[str, None] = {}
         """The hubs that wait for a turn; whose is next comes first (law 4)."""
         self._loaded: set[str] = set()
+        self._ahead = Paces(each=AHEAD_EACH, whole=AHEAD_WHOLE, sources_max=hubs_max)
         self._testimonies: dict[str, bytes] = {}
         self._doubts: dict[str, Doubted] = {}
 
@@ -257,11 +266,21 @@ class BackendTalk:
         lane = self.lanes[hub]
         return [] if lane.phase is LanePhase.STOPPED else self._differ(hub, lane, head, at)
 
-    def ahead(self, hub: str, notice: Notice) -> Effects:
-        """A hub has told an alarm ahead of its record. Without a backend it is lost."""
+    def not_kept(self, hub: str, at: Moment) -> Effects:
+        """The disk did not take a `LetGo` of a hub: ask for its receipt again (law 8)."""
+        lane = self.lanes[hub]
+        lane.forget_receipt(at.monotonic)
+        self._touch(hub, lane, at.monotonic)
+        return self._turns(at.monotonic)
+
+    def ahead(self, hub: str, notice: Notice, now: float) -> Effects:
+        """A hub has told an alarm ahead of its record. Without a backend it is lost (law 7)."""
         lane = self.lanes.get(hub)
         is_known = lane is not None and notice.number <= lane.durable
         if self.phase is not BackendPhase.SPEAKING or is_known:
+            return []
+        if not self._ahead.take(hub, now):
+            self._counters["ahead_left_out"] += 1
             return []
         return [Say(Ahead(hub, uplink.encode(notice)))]
 
@@ -285,7 +304,7 @@ class BackendTalk:
         self, kept: dict[str, Any], hub: str, value: object, message: FromBridge
     ) -> Effects:
         """Keep what is said again on each connection (law 6)."""
-        if hub not in kept and len(kept) >= self._hubs_max:
+        if kept.get(hub) == value or (hub not in kept and len(kept) >= self._hubs_max):
             return []
         kept[hub] = value
         return [Say(message)] if self.phase is BackendPhase.SPEAKING else []

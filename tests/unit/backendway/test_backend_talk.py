@@ -35,6 +35,8 @@ from hubcore.bridge.backend.from_bridge import (
 )
 from hubcore.bridge.backend.lane import _TABLE, Lane, LaneEvent, LanePace, LanePhase
 from hubcore.bridge.backend.talk import (
+    AHEAD_EACH,
+    AHEAD_WHOLE,
     WINDOW,
     BackendPhase,
     BackendTalk,
@@ -112,6 +114,8 @@ class World:
     is_connected: bool = False
     now: float = 1.0
     failing: bool = False
+    is_full: bool = False
+    """The bridge's disk does not take the next receipt."""
     unread_most: int = 0
 
     @property
@@ -119,6 +123,7 @@ class World:
         return Moment(self.now, NOW + self.now)
 
     def do(self, effects: Effects) -> None:
+        not_kept: list[str] = []
         for effect in effects:
             match effect:
                 case SayHello():
@@ -127,6 +132,9 @@ class World:
                     self.up.append(message)
                 case Read():
                     self.reads.append(effect)
+                case LetGo(hub) if self.is_full:
+                    self.is_full = False
+                    not_kept.append(hub)
                 case LetGo(hub, head):
                     assert head.number <= len(self.stored[hub])  # law 3
                     assert self.stored[hub][head.number - 1].hash == head.hash
@@ -140,6 +148,8 @@ class World:
                     self.cut()
                 case PhaseChanged() | Take() | Tell():
                     pass
+        for hub in not_kept:
+            self.do(self.talk.not_kept(hub, self.at))  # law 8
         load = sum(lane.load for lane in self.talk.lanes.values())
         assert load <= WINDOW  # law 4
         for lane in self.talk.lanes.values():
@@ -230,6 +240,7 @@ class World:
     def settle(self) -> None:
         """Let all go on without a fault, until nothing is left to do."""
         self.failing = False
+        self.is_full = False
         for _ in range(3000):
             self.connect()
             if self.reads or self.up or self.down:
@@ -252,7 +263,10 @@ def _pair(head: Head) -> tuple[int, bytes]:
     return head.number, head.hash
 
 
-WORDS = "bridge bridge uplink read read serve serve hear hear cut connect connect wait fail again"
+WORDS = (
+    "bridge bridge uplink read read serve serve hear hear cut connect connect wait fail full again"
+)
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(WORDS.split()),
@@ -288,6 +302,8 @@ def test_each_record_comes_once_and_goes_by_a_receipt_alone(
                 world.wait(count / 5)
             case "fail":
                 world.failing = True
+            case "full":
+                world.is_full = True
             case "again" if world.down:  # the backend repeats itself
                 world.down.append(world.down[0])
         for name in HUBS:
@@ -486,11 +502,53 @@ def test_the_lanes_and_what_is_kept_have_a_ceiling() -> None:
 def test_an_alarm_goes_ahead_unless_its_record_is_there() -> None:
     world = speaking("hub-1")
     notice = Notice(2, b"\xa0", bytes(32))
-    assert world.talk.ahead("hub-1", notice) == [Say(Ahead("hub-1", uplink.encode(notice)))]
+    sent = [Say(Ahead("hub-1", uplink.encode(notice)))]
+    assert world.talk.ahead("hub-1", notice, 0.0) == sent
     world.settle()
-    assert world.talk.ahead("hub-1", replace(notice, number=1)) == []
+    assert world.talk.ahead("hub-1", replace(notice, number=1), 0.0) == []
     world.cut()
-    assert world.talk.ahead("hub-1", notice) == []
+    assert world.talk.ahead("hub-1", notice, 0.0) == []
+
+
+def test_a_hub_sets_no_pace_for_alarms_and_takes_none_from_others() -> None:
+    """law 7"""
+    world = speaking("hub-1")
+    notice = Notice(900, b"\xa0", bytes(32))
+    said = [world.talk.ahead("hub-1", replace(notice, number=900 + one), 0.0) for one in range(999)]
+    assert len([one for one in said if one]) == AHEAD_EACH.burst
+    assert len(world.talk.ahead("hub-2", notice, 0.0)) == 1
+    later = [world.talk.ahead(f"hub-{one}", notice, 0.0) for one in range(3, 999)]
+    assert len([one for one in later if one]) <= AHEAD_WHOLE.burst
+
+
+def test_the_same_doubt_is_said_once_on_each_connection() -> None:
+    """law 6: a doubted hub that says Hello again and again costs no line"""
+    world = speaking("hub-1")
+    doubt = Doubt(Cause.FORK, Head(1, bytes(32)))
+    assert len(world.talk.doubt("hub-1", doubt, Head())) == 1
+    assert world.talk.doubt("hub-1", doubt, Head()) == []
+    world.cut()
+    world.connect()
+    world.serve()
+    world.hear()
+    assert [one for one in world.up if isinstance(one, Doubted)] == [
+        Doubted("hub-1", Cause.FORK, 1, bytes(32), 0, bytes(32))
+    ]
+
+
+def test_a_receipt_that_the_disk_did_not_take_is_asked_for_again() -> None:
+    """law 8"""
+    world = speaking("hub-1")
+    world.is_full = True
+    world.hub_speaks("hub-1", 3, by_bridge=True)
+    while not world.let_go["hub-1"]:
+        world.read()
+        world.serve()
+        world.hear()
+        world.wait(1.0)
+        assert world.now < 30.0
+    assert not world.is_full
+    assert world.let_go["hub-1"] == len(world.logs["hub-1"])
 
 
 @pytest.mark.parametrize(
