@@ -4,7 +4,8 @@ Laws:
 1. A receipt is of a head that the engine has acknowledged. Who calls `sign` knows that.
 2. It is signed only while the issuer's mandate for receipts, the newest in the engine, is for this
    very key and holds. Without one there is no receipt, and people are told.
-3. The same head of a hub is signed once, as long as it is remembered. At most REMEMBERED are.
+3. The same head of a hub is signed once, as long as it is remembered; at most `remembered` hubs
+   are.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def mandates_of(documents: Iterable[bytes], site: str, issuer: VerifyKey) -> Man
 class ReceiptSigner:
     """The key for receipts, and the mandate that makes it count."""
 
-    def __init__(self, site: str, key: SigningKey, clock: Clock) -> None:
+    def __init__(
+        self, site: str, key: SigningKey, clock: Clock, remembered: int = REMEMBERED
+    ) -> None:
+        self._remembered_max = remembered
         self._site = site
         self._key = key
         self._clock = clock
@@ -50,6 +54,11 @@ class ReceiptSigner:
         if found != self._mandate:
             self._signed.clear()
         self._mandate = found
+
+    @property
+    def remembered(self) -> int:
+        """Of how many hubs the newest receipt is remembered."""
+        return len(self._signed)
 
     @property
     def why_not(self) -> str:
@@ -79,6 +88,6 @@ class ReceiptSigner:
         document = sign_head(said, self._key)
         self._signed[hub] = (head, document)
         self._signed.move_to_end(hub)
-        if len(self._signed) > REMEMBERED:
+        if len(self._signed) > self._remembered_max:
             self._signed.popitem(last=False)
         return document
