@@ -11,8 +11,10 @@ Laws:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from hubbridge.config import Backend
 from hubcore.bridge.mandate import Use, issue_mandate, new_mandate
 from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.codec import cbor
@@ -42,10 +44,11 @@ def make_bridge(
     listen: str = "127.0.0.1",
     port: int = 7715,
     guests: GuestCeiling | None = None,
+    backend: Sequence[Backend] = (),
 ) -> Path:
     """Make what a bridge begins with; return its folder. Raise ValueError for no name.
 
-    `guests` None: the site may let in no guests.
+    `guests` None: the site may let in no guests. `backend` are the gateways that it calls.
     """
     check_id("bridge", bridge)
     folder = site.path / "bridges" / bridge
@@ -69,7 +72,8 @@ def make_bridge(
             guests=guests,
         )
         write_public(folder / _mandate_file(use), issue_mandate(mandate, site.issuer))
-    write_public(folder / CONFIG, _config(site, bridge, listen, port).encode())
+    text = _config(site, bridge, listen, port) + "".join(map(_gateway, backend))
+    write_public(folder / CONFIG, text.encode())
     return folder
 
 
@@ -105,6 +109,10 @@ def _key(file: Path) -> SigningKey:
 
 def _mandate_file(use: Use) -> str:
     return f"{use.name.lower()}.mandate"
+
+
+def _gateway(one: Backend) -> str:
+    return f'[[backend]]\nname = "{one.name}"\nhost = "{one.host}"\nport = {one.port}\n'
 
 
 def _config(site: Site, bridge: str, listen: str, port: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from hubbridge.app import Bridge, open_bridge, read_files
-from hubbridge.config import Config, load
+from hubbridge.config import Backend, Config, load
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.bridge.siteorder import Ordered
@@ -58,14 +58,18 @@ def _at(config: Config, socket: Path | None) -> Config:
 
 @asynccontextmanager
 async def running_bridge(
-    site: Site, port: int, guests: GuestCeiling | None = None, socket: Path | None = None
+    site: Site,
+    port: int,
+    guests: GuestCeiling | None = None,
+    socket: Path | None = None,
+    backend: Sequence[Backend] = (),
 ) -> AsyncIterator[SiteBridge]:
     """Make a bridge of the site, and run it at this port of loopback. Raise HubError.
 
-    `socket` is its local one; None: it has none.
+    `socket` is its local one; None: it has none. `backend` are the gateways that it calls.
     """
     raised: list[Exception] = []
-    file = make_bridge(site, NAME, port=port, guests=guests) / CONFIG
+    file = make_bridge(site, NAME, port=port, guests=guests, backend=backend) / CONFIG
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with (
         open_bridge(read_files(_at(load(file), socket), file)) as bridge,

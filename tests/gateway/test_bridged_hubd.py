@@ -1,0 +1,178 @@
+"""A real hubd whose uplink is cut: its bridge brings its records up, and the receipts down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+import pytest_asyncio
+
+from hubbridge.config import Backend
+from hubcore.access.precedence import DoorOrder
+from hubcore.bridge.mandate import Use, new_mandate
+from hubcore.bridge.siteorder import DoorsOrder
+from hubcore.codec.tls import pem_of
+from hubcore.evidence.records import Head, follows
+from hubgateway.engine.archive import Archive
+from hubgateway.engine.buckets import Buckets
+from hubgateway.issuer.office import Office, Validity
+from hubgateway.rules import names
+from hubsim.bridge.files import TESTIMONY_KEY, TLS_KEY, make_bridge
+from hubsim.bridge.running import NAME, SiteBridge, running_bridge, section
+from hubsim.site import DAY
+from hubsim.site.authority import open_authority, public_of
+from hubsim.site.documents import make_key, pem, read_ec_key
+from tests.gateway.bench import Bench, Gate, free_port, running
+from tests.gateway.desk import HUB, GatewayStage
+
+pytestmark = pytest.mark.once
+
+GATEWAY = "gateway-1"
+
+
+@pytest_asyncio.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with running(tmp_path) as one:
+        yield one
+
+
+class BridgedStage(GatewayStage):
+    """A hub that comes to the first gateway alone; its bridge comes to the second one."""
+
+    def __init__(self, path: Path, bench: Bench) -> None:
+        self.bridge_port = free_port()
+        self.port = free_port()
+        super().__init__(path, bench, extra_config=section(self.bridge_port))
+
+    async def for_bridges(self) -> Gate:
+        """Start the gateway for bridges, and let the operator make what it needs."""
+        site = self.site
+        begins = int(time.time()) - 60
+        validity = Validity(begins, begins + 30 * DAY)
+        office = Office(
+            Buckets(self.bench.js),
+            Archive(self.bench.js),
+            site.issuer,
+            open_authority(site.path),
+            site.name,
+            bytes(32),
+        )
+        made = make_bridge(site, NAME)
+        await office.bridge(NAME, public_of(read_ec_key(made / TLS_KEY)), validity)
+        receipts = make_key()
+        of_testimony = read_ec_key(made / TESTIMONY_KEY)
+        for use, holder, key in (
+            (Use.RECEIPTS, "backend", receipts),
+            (Use.TESTIMONY, NAME, of_testimony),
+        ):
+            await office.mandate(
+                new_mandate(
+                    site=site.name,
+                    holder=holder,
+                    use=use,
+                    key=key.verify_key,
+                    not_before=validity.not_before,
+                    expires=validity.expires,
+                    now_ms=time.time_ns() // 1_000_000,
+                )
+            )
+        own = make_key()
+        folder = made
+        for name, one in (("gateway.key", own), ("receipts.key", receipts)):
+            (folder / name).write_bytes(pem(one))
+            (folder / name).chmod(0o600)
+        certificate = office.gateway(GATEWAY, public_of(own), validity)
+        (folder / "gateway.pem").write_bytes(pem_of(certificate))
+        return await self.bench.gate(
+            f'\n[bridges]\nsite = "{site.name}"\nname = "{GATEWAY}"\nlisten = "127.0.0.1"\n'
+            f'port = {self.port}\ntls_key = "{folder}/gateway.key"\n'
+            f'tls_certificate = "{folder}/gateway.pem"\n'
+            f'tls_authority = "{folder}/authority.pem"\n'
+            f'issuer = "{folder}/issuer.cbor"\nreceipts_key = "{folder}/receipts.key"\n'
+        )
+
+    @asynccontextmanager
+    async def bridge(self) -> AsyncIterator[SiteBridge]:
+        """Run the site's bridge."""
+        backend = [Backend(GATEWAY, "127.0.0.1", self.port)]
+        async with running_bridge(self.site, self.bridge_port, backend=backend) as bridge:
+            yield bridge
+
+    async def lock_down(self, bridge: SiteBridge) -> None:
+        """Order a lockdown as the site, and its end: that makes records."""
+        until = int(time.time()) + DAY
+        await bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, until), HUB)
+        await bridge.order(DoorsOrder(DoorOrder.LOCKDOWN, None, None), HUB)
+
+    async def once_and_in_order(self, newest: int) -> None:
+        """The engine has each record once, in one story."""
+        stored = await self.bench.stored(HUB)
+        assert [record.number for record in stored] == list(range(1, len(stored) + 1))
+        assert len(stored) >= newest
+        before = Head()
+        for record in stored:
+            follows(before, record)
+            before = Head(record.number, record.hash)
+
+
+async def test_a_hub_without_its_uplink_lets_go_by_the_receipts_of_its_bridge(
+    bench: Bench, tmp_path: Path
+) -> None:
+    uplink = await bench.gate()
+    async with BridgedStage(tmp_path / "site", bench) as stage:
+        await stage.welcomed()
+        await stage.offer(stage.site.policy())
+        await stage.drained()
+        for_bridges = await stage.for_bridges()
+        async with stage.bridge() as bridge:
+            await stage.until(_holds(stage, bridge), "the bridge holds all records")
+            await uplink.kill()
+            await stage.lock_down(bridge)
+            newest = await stage.drained()  # by receipts alone
+            assert bridge.held(HUB) >= newest
+            await stage.once_and_in_order(newest)
+            testimony = await Buckets(bench.js).get(
+                names.TESTIMONIES_BUCKET, names.testimony(NAME, HUB)
+            )
+            assert testimony is not None
+            await uplink.start()  # both ways are open again
+            await stage.lock_down(bridge)
+            await stage.once_and_in_order(await stage.drained())
+        assert "until decided" not in uplink.log + for_bridges.log
+        assert "FORK" not in for_bridges.log
+
+
+async def test_a_gateway_that_is_killed_at_random_loses_nothing(
+    bench: Bench, tmp_path: Path
+) -> None:
+    uplink = await bench.gate()
+    chance = Random(139)
+    async with BridgedStage(tmp_path / "site", bench) as stage:
+        await stage.welcomed()
+        await stage.offer(stage.site.policy())
+        for_bridges = await stage.for_bridges()
+        await uplink.kill()
+        async with stage.bridge() as bridge:
+            await stage.until(_holds(stage, bridge), "the bridge holds all records")
+            for _ in range(4):
+                for _ in range(chance.randrange(1, 4)):
+                    await stage.lock_down(bridge)
+                victim = chance.choice([for_bridges, bench.server])
+                await victim.kill()
+                await stage.lock_down(bridge)
+                await victim.start()
+            newest = await stage.drained()
+        await bench.reconnect()
+        await stage.once_and_in_order(newest)
+
+
+def _holds(stage: BridgedStage, bridge: SiteBridge) -> Callable[[], Awaitable[bool]]:
+    async def holds() -> bool:
+        last = (await stage.hub("status"))["records"]["last"]
+        return bridge.held(HUB) >= int(last)
+
+    return holds
