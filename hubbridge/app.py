@@ -6,7 +6,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from hubbridge.local.events import SiteEvents
 from hubbridge.local.looks import SiteLooks
 from hubbridge.local.operators import Operators, read_operators
 from hubbridge.local.report import Site, SiteReport
+from hubbridge.policy.cache import PolicyCache
+from hubbridge.policy.files import PolicyFiles
 from hubbridge.port.hubsport import HubsPort
 from hubbridge.rules.papers import Papers
 from hubbridge.siteorders import SiteOrderDesk
@@ -40,6 +42,9 @@ from hublocal.api import LocalApi
 from hublocal.tail.events import EventTail
 from hubtls.identity import Identity, load_identity
 from hubtls.keys import read_document, read_issuer, read_signing_key
+
+POLICY = "policy"
+"""The folder of the site's policy, beside the records."""
 
 
 class MachineClock:
@@ -102,6 +107,7 @@ class Bridge:
     talks: HubTalks
     orders: SiteOrderDesk
     port: HubsPort
+    policy: PolicyCache
     api: LocalApi | None
     backend: BackendWay | None
     """None: no gateway is in the configuration."""
@@ -114,6 +120,7 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             if self.api is not None:
                 group.create_task(self.api.serve())
+            group.create_task(self.policy.run())
             group.create_task(self.port.serve(listening))
             await listening.wait()
             if self.backend is not None:
@@ -145,6 +152,10 @@ async def open_bridge(
         raise refused[0]
 
 
+def _nobody(_names: Sequence[bytes]) -> None:
+    """A bridge without a backend asks nobody for pieces."""
+
+
 def _first(errors: BaseExceptionGroup[HubError]) -> HubError:
     found: BaseExceptionGroup[HubError] | HubError = errors
     while isinstance(found, BaseExceptionGroup):
@@ -169,6 +180,14 @@ async def _joined(
     states = HubStates(config.room.hubs)
     tail = EventTail(begins=clock.wall())
     events = SiteEvents(tail, clock, config.room.hubs)
+    policy = PolicyCache(
+        site=config.site,
+        issuer=files.issuer,
+        files=PolicyFiles(files.records.with_name(POLICY)),
+        told=told,
+        clock=clock,
+        hubs_max=config.room.hubs,
+    )
     talks = HubTalks(
         bridge=config.name,
         site=config.site,
@@ -176,6 +195,7 @@ async def _joined(
         mandates=mandates,
         states=states,
         clock=clock,
+        policy=policy,
         testimony=files.testimony,
         times=times,
         happenings=events,
@@ -213,6 +233,7 @@ async def _joined(
             identity=files.identity,
             store=store,
             papers=papers,
+            policy=policy,
             mandate=lambda: mandates.find(Use.RECEIPTS),
             hubs_max=config.room.hubs,
             told=told,
@@ -221,6 +242,7 @@ async def _joined(
             times=call_times,
         )
         talks.reports_to(way)
+    policy.joins(way.ask_pieces if way is not None else _nobody, talks.say_policy)
     site = Site(config.site, config.name, config.limits().budget_bytes, clock.wall())
     report = SiteReport(site, states, store, orders, clock)
     acts = SiteActs(orders, report, files.operators, events, clock)
@@ -228,7 +250,7 @@ async def _joined(
     if config.api is not None:
         socket = place_of(config.api.socket, files.config_file)
         api = make_api(socket, SiteLooks(report), acts, tail, told)
-    return Bridge(store, mandates, states, talks, orders, port, api, way)
+    return Bridge(store, mandates, states, talks, orders, port, policy, api, way)
 
 
 async def _take_all(mandates: KnownMandates, files: Files, told: Told) -> None:

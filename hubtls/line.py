@@ -90,6 +90,16 @@ class Line(Generic[_In, _Out]):
         self._writer.write(frame(self._wire.encode(message)))
         return True
 
+    async def has_read(self) -> None:
+        """Wait until the peer has read nearly all that was said. Raise LinkError (law 3)."""
+        try:
+            async with asyncio.timeout(self._silent_seconds):
+                await self._writer.drain()
+        except TimeoutError:
+            raise LinkError(f"nothing was read for {self._silent_seconds:g} s") from None
+        except OSError as error:
+            raise LinkError(f"the connection broke: {error}") from error
+
     def _whole(self) -> tuple[list[_In], bool]:
         """Return the next whole messages, and whether they are all that has come (law 4)."""
         found: list[_In] = []

@@ -17,15 +17,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from hubbridge.backend.calling import BackendLine, Called, CallTimes, Gateway, Pauses, call, in_turn
 from hubbridge.backend.papers import PapersOfBackend
+from hubbridge.policy.cache import PolicyCache
 from hubbridge.rules.kept import Kept
 from hubcore.backend.talk.effects import Moment
-from hubcore.backend.uplink.from_hub import Notice
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
+from hubcore.backend.uplink.from_hub import Notice, PiecesWanted
 from hubcore.bridge.backend.from_backend import EndsNow, FromBackend
 from hubcore.bridge.backend.from_bridge import BridgeHello
 from hubcore.bridge.backend.talk import (
@@ -55,7 +57,6 @@ from hubtls.identity import Identity
 
 WORK_MAX = 256
 LOOK_SECONDS = 0.25
-POLICY_DIGEST_NONE = bytes(32)
 
 
 class Store(Protocol):
@@ -103,6 +104,7 @@ class BackendWay:
         identity: Identity,
         store: Store,
         papers: PapersOfBackend,
+        policy: PolicyCache,
         mandate: Callable[[], Mandate | None],
         hubs_max: int,
         told: Told,
@@ -116,6 +118,7 @@ class BackendWay:
         self._identity = identity
         self._store = store
         self._papers = papers
+        self._policy = policy
         self._told = told
         self._clock = clock
         self._times = times or CallTimes()
@@ -158,6 +161,11 @@ class BackendWay:
         return int(self._clock.monotonic() - self._heard_at)
 
     # What comes of hubs: nothing here waits.
+
+    def ask_pieces(self, names: Sequence[bytes]) -> None:
+        """Ask for pieces of a policy, or lose that."""
+        if self._called is not None and self._talk.phase is BackendPhase.SPEAKING:
+            self._called.line.say(PiecesWanted(tuple(names)))
 
     def grew(self, hub: str) -> None:
         """More of a hub is on the disk."""
@@ -248,6 +256,8 @@ class BackendWay:
                 case Read() | LetGo() | Take():
                     self._work.append(effect)
                     self._came.set()
+                case PhaseChanged(BackendPhase.SPEAKING, _):
+                    self._policy.reconnected()
                 case PhaseChanged(phase, why):
                     if phase is BackendPhase.DOWN:
                         self._told.trouble(f"no way to the backend: {why}")
@@ -268,8 +278,8 @@ class BackendWay:
                 site=self._own.site,
                 boot_id=self._own.boot_id,
                 software=__version__[:32],
-                policy_version=0,
-                policy_digest=POLICY_DIGEST_NONE,
+                policy_version=self._policy.held.version,
+                policy_digest=self._policy.held.digest,
                 ends_version=self._store.ends.version,
                 time_ms=int(1000 * self._clock.wall()),
             )
@@ -325,8 +335,12 @@ class BackendWay:
                 await self._papers.take_ends(message.ends)
             case CarriedMandate(document):
                 await self._papers.take_mandate(document)
+            case NewPolicy(document):
+                self._policy.offer(document)
+            case Pieces(pieces):
+                self._policy.bring(pieces)
             case _:
-                self.counters["not_kept_here"] += 1
+                assert_never(message)
 
     def _now(self) -> Moment:
         return Moment(self._clock.monotonic(), self._clock.wall())

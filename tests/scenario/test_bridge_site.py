@@ -236,3 +236,24 @@ async def test_a_building_manager_locks_down_from_the_bridge(tmp_path: Path) -> 
             status, standing = await at_the_bridge(socket, "orders")
             assert [one["missing"] for one in standing["orders"]] == [0]
             assert status == 0
+
+
+async def test_a_policy_comes_by_the_bridge_alone(tmp_path: Path) -> None:
+    """The access cache: the backend is gone for this hub, and a revocation comes on site"""
+    port = free_port()
+    async with Stage(tmp_path / "site", [FRONT], person=False, extra_config=section(port)) as stage:
+        site = stage.site
+        anna = wallets.load(site.grant("anna", [Access(1, OPEN_AND_QUERY, ())]))
+        await policy_in_force(stage)
+        async with running_bridge(site, port) as bridge:
+            await stage.until(lambda: is_held(stage), "the bridge holds what the hub recorded")
+            await stage.stop("backend")
+            assert await reason(stage, anna) is Reason.OK
+            newer = site.revoke(site.credential("anna"))
+            bridge.bridge.policy.offer((site.path / "policy.cbor").read_bytes())
+
+            async def has_it() -> bool:
+                return bool((await stage.hub("status"))["policy_version"] == newer.version)
+
+            await stage.until(has_it, "the hub has the policy of its bridge")
+            assert await reason(stage, anna) is Reason.REVOKED

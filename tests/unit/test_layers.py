@@ -361,10 +361,13 @@ ROOMS: dict[str, Room] = {
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
     "hubbridge.app": _room("hubbridge hublocal hubtls hubcore", ""),
     "hubbridge.backend": _room(
-        "hubbridge.backend hubbridge.hubs.mandates hubbridge.rules hubtls hubcore", ""
+        "hubbridge.backend hubbridge.hubs.mandates hubbridge.policy.cache hubbridge.rules hubtls "
+        "hubcore",
+        "",
     ),
     "hubbridge.hubs": _room(
-        "hubbridge.hubs hubbridge.port.hubsport hubbridge.rules hubbridge.store.records "
+        "hubbridge.hubs hubbridge.policy.cache hubbridge.port.hubsport hubbridge.rules "
+        "hubbridge.store.records "
         "hubtls.line hubcore",
         "",
     ),
@@ -386,6 +389,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubbridge.local.words": _room("hublocal.calls hubcore", "", PURE),
     "hubbridge.told": _room("hubcore", "", PURE),
+    "hubbridge.policy": _room("hubbridge.policy hubcore", ""),
+    "hubbridge.policy.files": _room("hubterm.files hubcore", "", WORLDLY),
     "hubbridge.port": _room("hubbridge.port hubbridge.rules hubtls hubcore", ""),
     "hubbridge.rules": _room("hubbridge.rules hubtls.peers hubcore", "", PURE),
     "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),

@@ -1,0 +1,1 @@
+"""The policy of the site at its bridge: kept whole, given to hubs, changed by nobody here."""
