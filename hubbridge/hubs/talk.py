@@ -18,8 +18,7 @@ Laws:
    (`hubbridge.hubs.keeping`).
 7. A testimony is of a head that is on the disk, at most one each `witness_seconds`. Whoever falls
    silent before the time has the last one with the next Ping after it.
-8. A hub that has an older policy than the bridge is offered this one, and gets the pieces that it
-   wants of it, no faster than it reads them.
+8. A hub that has an older policy than the bridge is offered this one (`hubbridge.hubs.giving`).
 9. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
 """
 
@@ -31,6 +30,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, assert_never
 
+from hubbridge.hubs.giving import PolicyGiving
 from hubbridge.hubs.happenings import Happenings, Nobody
 from hubbridge.hubs.keeping import Keeping
 from hubbridge.hubs.mandates import KnownMandates
@@ -40,7 +40,7 @@ from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
 from hubbridge.store.records import Met, Offered
 from hubcore.access.words import HubName
-from hubcore.backend.uplink.from_backend import Halt, Held, NewPolicy, Pieces, Pong
+from hubcore.backend.uplink.from_backend import Halt, Held, Pong
 from hubcore.backend.uplink.from_hub import (
     Alive,
     CertificateRequest,
@@ -52,7 +52,7 @@ from hubcore.backend.uplink.from_hub import (
     PolicyResult,
     Telemetry,
 )
-from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED, MAX_PIECES
+from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
@@ -74,7 +74,6 @@ from hubcore.ports.clock import Clock
 from hubtls.line import Line, Wire
 
 FULL_SECONDS = 60
-SMALL_POLICY_BYTES = 128 * 1024
 WHY = "the bridge has seen another log of this hub"
 WIRE: Wire[FromHub, FromBridge] = Wire(codec.decode_from_hub, codec.encode, FROM_HUB_BYTES)
 
@@ -141,10 +140,9 @@ class _Talking:
     full_until: float = 0.0
     witness_at: float = 0.0
     keeping: Keeping = field(init=False)
+    giving: PolicyGiving = field(init=False)
     witnessed: int = 0
     """The number of the newest record in a testimony of this talk."""
-    offered_policy: int = 0
-    """The version of the policy that it was offered last in this talk."""
 
 
 class HubTalks:
@@ -208,14 +206,9 @@ class HubTalks:
             self.say(hub, CarriedMandate(document))
 
     def say_policy(self) -> None:
-        """Offer a small new policy to all hubs at once; a large one comes with their Pings."""
-        held = self._policy.held
-        if len(held.root) > SMALL_POLICY_BYTES:
-            return
+        """A new policy is here: offer it to all hubs."""
         for talking in self._talking.values():
-            if held.version > max(talking.state.policy_version, talking.offered_policy):
-                talking.offered_policy = held.version
-                talking.line.say(NewPolicy(held.root))
+            talking.giving.offer_if_small()
 
     # One hub's connection.
 
@@ -230,6 +223,7 @@ class HubTalks:
             raise SequenceError("its certificate does not let it speak")
         state = self._states.of(hub)
         talking = _Talking(hub, next(self._turns), line, state)
+        talking.giving = PolicyGiving(hub, line, state, self._policy)
         talking.keeping = Keeping(lambda records: self._keep(talking, records))
         state.connected = True
         state.since = self._clock.wall()
@@ -295,7 +289,7 @@ class HubTalks:
             talking.line.say(CarriedReceipt(receipt))
         if self._orders is not None:
             await self._orders.came(talking.hub)
-        await self._offer_policy(talking)
+        await talking.giving.offer()
 
     async def _hear_and_keep(self, visit: Visit, talking: _Talking) -> None:
         """Take what comes while records go to the disk; whichever ends first ends both.
@@ -331,7 +325,7 @@ class HubTalks:
             waiting = []
             await self._take(talking, message)
         await talking.keeping.keep(waiting)
-        await self._offer_policy(talking)
+        await talking.giving.offer()
 
     async def _take(self, talking: _Talking, message: FromHub) -> None:
         """Take one message that is no record."""
@@ -353,27 +347,11 @@ class HubTalks:
             case PolicyResult(version):
                 talking.state.policy_version = version
             case PiecesWanted(names):
-                await self._give_pieces(talking, names)
+                await talking.giving.bring(names)
             case CertificateRequest() | Alive() | Evidence():
                 pass
             case _:
                 assert_never(message)
-
-    async def _give_pieces(self, talking: _Talking, names: Sequence[bytes]) -> None:
-        for at in range(0, len(names), MAX_PIECES):
-            found = await self._policy.pieces(talking.hub, names[at : at + MAX_PIECES])
-            if found:
-                talking.line.say(Pieces(tuple(found)))
-                await talking.line.has_read()
-
-    async def _offer_policy(self, talking: _Talking) -> None:
-        """Offer a newer policy, once (law 8)."""
-        held = self._policy.held
-        if held.version <= max(talking.state.policy_version, talking.offered_policy):
-            return
-        talking.offered_policy = held.version
-        talking.line.say(NewPolicy(held.root))
-        await talking.line.has_read()
 
     async def _keep(self, talking: _Talking, records: Sequence[StoredRecord]) -> None:
         """Keep records, and say which are held (laws 3 to 5)."""
