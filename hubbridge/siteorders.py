@@ -172,7 +172,6 @@ class SiteOrderDesk:
             key=guest.key,
             access=tuple(entries),
             uses=guest.uses,
-            of_site=True,
         )
         document = issue_grant(self._key, grant, cose.write_key(guest.key.public))
         proven = prove_guest(document, self._site, self._key.verify_key)

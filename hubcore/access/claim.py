@@ -50,7 +50,7 @@ class Claim:
     have come. `intent`: the holder said so to the phone at this door. `duress`: the holder is
     threatened and says so, in a way that nobody who stands there sees. `uses`: how often the grant
     lets its holder in, None without end. `reader`: the id of the reader that read a card, None for
-    a phone, which needs none. `of_site`: the site's own key has signed the grant.
+    a phone, which needs none. `site_digest` is that of a grant which the site's own key has signed.
     """
 
     credential: str
@@ -67,7 +67,12 @@ class Claim:
     duress: bool = False
     uses: int | None = None
     reader: str | None = None
-    of_site: bool = False
+    site_digest: bytes = b""
+
+    @property
+    def of_site(self) -> bool:
+        """Whether the site's own key has signed the grant."""
+        return bool(self.site_digest)
 
     @property
     def factors(self) -> Factor:
@@ -101,7 +106,7 @@ class Claim:
             arrived=arrived,
             intent=strength is Strength.FULL and key_asks(entry),
             uses=grant.uses,
-            of_site=grant.of_site,
+            site_digest=grant.site_digest,
         )
 
     @classmethod

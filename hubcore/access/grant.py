@@ -6,11 +6,13 @@ Laws:
 3. An access point stands in it at most once.
 4. A number of uses is counted by each hub for itself, over all its access points.
 5. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
-6. Where the site's own key signed it, the grant says so (`hubcore.bridge.site.guests`).
+6. Where the site's own key signed it, the grant has the digest of its document: there may be
+   others of the same id (`hubcore.bridge.site.guests`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +56,8 @@ class Access:
 class Grant:
     """What the issuer grants to the holder of `key`; times in Unix seconds.
 
-    `uses`: how often a hub lets the holder in; None is without end. `of_site`: not the issuer but
-    the site's own key has signed it.
+    `uses`: how often a hub lets the holder in; None is without end. `site_digest`: not the issuer
+    but the site's own key has signed it, and this is the SHA-256 of that document.
     """
 
     site: str
@@ -66,7 +68,12 @@ class Grant:
     key: VerifyKey
     access: tuple[Access, ...]
     uses: int | None = None
-    of_site: bool = False
+    site_digest: bytes = b""
+
+    @property
+    def of_site(self) -> bool:
+        """Whether the site's own key has signed it."""
+        return bool(self.site_digest)
 
 
 def entry_in(access: Iterable[Access], access_point: int) -> Access | None:
@@ -122,7 +129,7 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str, of_site: bool = False)
         key=key,
         access=access,
         uses=_uses_of(claims),
-        of_site=of_site,
+        site_digest=hashlib.sha256(data).digest() if of_site else b"",
     )
 
 

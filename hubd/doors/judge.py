@@ -53,7 +53,7 @@ class Judge:
         used: Callable[[Claim], int],
         mode_at: Callable[[int], DoorMode] | None = None,
         disabled_here: Callable[[str], bool] = lambda _credential: False,
-        is_guest: Callable[[bytes], bool] = lambda _grant_id: False,
+        is_guest: Callable[[bytes], bool] = lambda _digest: False,
     ) -> None:
         """`offline_seconds` tells how long the backend has been away.
 
@@ -61,7 +61,7 @@ class Judge:
         what the door of an access point is in; by itself, what the policy says. It raises
         StoreError when the policy cannot be read. `disabled_here` tells whether the
         site has disabled a credential, beside the policy. `is_guest` tells whether the site lets in
-        the guest of a grant that it has signed itself.
+        the guest of the grant with this digest, which it has signed itself.
         """
         self._is_guest = is_guest
         self._disabled_here = disabled_here
@@ -171,7 +171,7 @@ class Judge:
             zone=self._rules.zone,
             grant_seconds_max=self._rules.grant_seconds_max,
             used=self._used(claim),
-            guest_ended=claim.of_site and not self._is_guest(claim.grant_id),
+            guest_ended=claim.of_site and not self._is_guest(claim.site_digest),
         )
 
     def _is_offline_too_long(self, point: Point) -> bool:

@@ -88,7 +88,7 @@ class Unlock:
         offline_seconds: Callable[[], float] = lambda: 0.0,
         mode_at: Callable[[int], DoorMode] | None = None,
         disabled_here: Callable[[str], bool] = lambda _credential: False,
-        is_guest: Callable[[bytes], bool] = lambda _grant_id: False,
+        is_guest: Callable[[bytes], bool] = lambda _digest: False,
         on_denied: OnDenied = unheard,
         followers: Sequence[Follower] = (),
     ) -> None:

@@ -61,11 +61,11 @@ def guest(number: int = 1, version: int = 1, **more: object) -> GuestAdmitted:
         grant_id=number.to_bytes(16, "big"),
         key=PHONE.verify_key,
         access=(Access(1, RIGHTS, ()),),
-        of_site=True,
     )
     grant = replace(made, **more)  # type: ignore[arg-type]
     document = issue_grant(KEYS[version], grant, PHONE.cose_key)
-    return GuestAdmitted(grant.grant_id, AdmittedGuest(grant, document))
+    signed = replace(grant, site_digest=hashlib.sha256(document).digest())
+    return GuestAdmitted(grant.grant_id, AdmittedGuest(signed, document))
 
 
 def end(number: int = 1) -> GuestAdmitted:
@@ -250,7 +250,8 @@ async def test_a_guest_is_let_in_until_the_end_of_his_grant(site: Site) -> None:
     assert record[Fact.CREDENTIAL] == "guest.1"
     assert record[Fact.ASKER] == "boss"
     await site.look(8 * HOUR + 1)
-    assert not site.in_force.is_guest(admitted.grant_id)
+    assert admitted.guest is not None
+    assert not site.in_force.is_guest(admitted.guest.grant.site_digest)
     assert why_denied(site, admitted) is Denial.NO_GRANT
 
 
@@ -261,6 +262,20 @@ async def test_his_end_ends_both_paths(site: Site) -> None:
     assert why_denied(site, admitted, Strength.SHORT) is Denial.NO_GRANT
     assert site.in_force.guest_keys() == {}
     assert site.records()[-1].detail[Fact.ON] is False
+
+
+async def test_an_older_grant_of_the_same_id_lets_nobody_in(site: Site) -> None:
+    """in_force, law 3: also one that is in flight, or behind a ticket"""
+    wide = guest(access=(Access(1, RIGHTS, ()), Access(2, RIGHTS, ())))
+    narrow = guest(expires=NOW + HOUR)
+    other_phone = guest(key=make_key().verify_key)
+    for before, now in ((wide, narrow), (narrow, other_phone)):
+        await site.say(before)
+        assert is_let_in(site, before)
+        assert (await site.say(now)).outcome is OrderOutcome.TAKEN
+        assert is_let_in(site, now)
+        for strength in (Strength.FULL, Strength.SHORT):
+            assert why_denied(site, before, strength) is Denial.NO_GRANT
 
 
 async def test_the_key_of_a_later_mandate_ends_guests(site: Site) -> None:
@@ -301,7 +316,7 @@ async def test_without_a_trusted_clock_no_guest_is_let_in(site: Site) -> None:
     points = {number: replace(one, without_time=True) for number, one in site.rules.points.items()}
     site.rules = replace(site.rules, points=points)
     assert why_denied(site, admitted) is Denial.TIME_UNTRUSTED
-    of_issuer = replace(admitted.guest.grant, of_site=False)  # type: ignore[union-attr]
+    of_issuer = replace(admitted.guest.grant, site_digest=b"")  # type: ignore[union-attr]
     assert why_denied(site, GuestAdmitted(b"", AdmittedGuest(of_issuer, b""))) is None
     assert (await site.say(guest(2))).outcome is OrderOutcome.REFUSED
 

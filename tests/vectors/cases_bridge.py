@@ -86,9 +86,9 @@ def guest(point: int = 1, hours: int = 8, credential: str = "guest.7") -> Admitt
         key=phone.verify_key,
         access=(Access(point, world.OPEN_AND_QUERY, ()),),
         uses=4,
-        of_site=True,
     )
-    return AdmittedGuest(grant, issue_grant(world.signer(ORDERS_KEY), grant, phone.cose_key))
+    document = issue_grant(world.signer(ORDERS_KEY), grant, phone.cose_key)
+    return AdmittedGuest(replace(grant, site_digest=sha256(document).digest()), document)
 
 
 def admitted(guest: AdmittedGuest) -> GuestAdmitted:

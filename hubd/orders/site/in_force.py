@@ -4,12 +4,12 @@ Laws:
 1. What stands is worked out from all that is kept, at each change.
 2. A disabled credential opens nothing until its end. While the clock is not trusted nobody knows
    whether that has come: then it opens nothing.
-3. A guest's grant is known by the digest of its document, and only while his order stands.
+3. A guest's grant is known by the digest of its document, and only while his order stands. So an
+   older grant of the same id lets nobody in, by whichever path.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 
 from hubcore.access.precedence import StandingOrder, opens
@@ -42,9 +42,9 @@ class SiteInForce:
         """Return who has signed the guests' grants, by SHA-256 of each document."""
         return self._guest_keys
 
-    def is_guest(self, grant_id: bytes) -> bool:
-        """Tell whether the order stands by which the guest of this grant is let in."""
-        until = self._guests_until.get(grant_id)
+    def is_guest(self, digest: bytes) -> bool:
+        """Tell whether the order stands that brought the grant with this SHA-256."""
+        until = self._guests_until.get(digest)
         return until is not None and not self._is_over(until)
 
     def now(self) -> int | None:
@@ -55,9 +55,9 @@ class SiteInForce:
         """Put what is kept in force; return the doors at which something may have changed."""
         self._disabled = held.disabled()
         guests = held.guests(self.now())
-        self._guest_keys = {hashlib.sha256(one.guest.document).digest(): one.key for one in guests}
-        grants = [one.guest.grant for one in guests]
-        self._guests_until = {grant.grant_id: grant.expires for grant in grants}
+        grants = {one.guest.grant.site_digest: one for one in guests}
+        self._guest_keys = {digest: one.key for digest, one in grants.items()}
+        self._guests_until = {digest: one.guest.grant.expires for digest, one in grants.items()}
         wanted = held.at_doors(self._standing.doors_of, self.now())
         changed = set[str]()
         for door in self._standing.points:
