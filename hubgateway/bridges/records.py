@@ -6,7 +6,10 @@ Laws:
 3. What follows nothing here is no gap: the bridge is told what the engine has, and asks again.
 4. A hub that is stopped, or that no row of the directory names, gets no record in by a bridge.
 5. Another record under a number that is held is told to people and to the bridge. It stops this way
-   alone: by a bridge's word no hub is stopped on its own uplink.
+   alone.
+6. A record bears no signature of its hub. So a bridge in wrong hands can bring records that the hub
+   never made. They are held as the hub's. The hub's own next ones are then a fork, which stops it
+   on its uplink until people have decided by both logs.
 """
 
 from __future__ import annotations

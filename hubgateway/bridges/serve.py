@@ -119,6 +119,7 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         engine=engine,
         keeper=keeper,
         mandate=lambda bridge: papers.mandates.find(Use.TESTIMONY, bridge),
+        is_known=hubs.is_known,
         tell=told.of_hub,
         clock=clock,
     )

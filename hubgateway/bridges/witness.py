@@ -5,6 +5,8 @@ Laws:
    hub. It is held against the engine's records, and people are told where they do not agree.
 2. A doubt is told to people and to `hub.doubts.HUB`; nobody is stopped by it.
 3. Each has a pace, by bridge and hub, that no bridge sets.
+4. Of a hub that no row of the directory names nothing is kept, told or looked up: a bridge that
+   invents names costs nothing but its own line.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ SOURCES_MAX = 8192
 
 
 class BridgedWords:
-    """`tell` hears what people should know; `mandate` returns the one of a bridge's testimony."""
+    """`tell` hears what people should know; `mandate` returns the one of a bridge's testimony.
+
+    `is_known` tells whether the directory names a hub; it raises LinkError while that is away.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class BridgedWords:
         engine: Engine,
         keeper: Keeper,
         mandate: Callable[[str], Mandate | None],
+        is_known: Callable[[str], bool],
         tell: Callable[[str, str], None],
         clock: Clock,
     ) -> None:
@@ -47,6 +53,7 @@ class BridgedWords:
         self._engine = engine
         self._keeper = keeper
         self._mandate = mandate
+        self._is_known = is_known
         self._tell = tell
         self._clock = clock
         self._notices = Notices()
@@ -57,6 +64,8 @@ class BridgedWords:
         notice = uplink.decode_from_hub(said.notice)
         if not isinstance(notice, Notice):
             raise FrameError("a bridge forwards as an alarm what is none")
+        if not self._is_known(said.hub):
+            return
         known = await self._keeper.known(said.hub)
         now = self._clock.monotonic()
         text = self._notices.sentence(said.hub, notice, known.head.number, now)
@@ -66,7 +75,7 @@ class BridgedWords:
 
     async def testimony(self, bridge: str, said: BornWitness) -> None:
         """Keep what a bridge has seen (law 1). Raise StoreError, LinkError."""
-        if not self._paces.take((bridge, said.hub, "seen"), self._clock.monotonic()):
+        if not self._may_say(bridge, said.hub, "seen"):
             return
         mandate = self._mandate(bridge)
         if mandate is None:
@@ -86,7 +95,7 @@ class BridgedWords:
 
     async def doubt(self, bridge: str, said: Doubted) -> None:
         """Tell of a doubt (law 2). Raise StoreError, LinkError."""
-        if not self._paces.take((bridge, said.hub, "doubts"), self._clock.monotonic()):
+        if not self._may_say(bridge, said.hub, "doubts"):
             return
         self._tell(
             said.hub,
@@ -94,3 +103,8 @@ class BridgedWords:
             f"seen its records up to {said.seen}; look at both logs",
         )
         await self._engine.tell(names.subject(names.DOUBTS, said.hub), codec.encode(said))
+
+    def _may_say(self, bridge: str, hub: str, what: str) -> bool:
+        """Tell whether this is of a hub that is known, and in its pace (laws 3 and 4)."""
+        known = self._is_known(hub)
+        return known and self._paces.take((bridge, hub, what), self._clock.monotonic())
