@@ -14,6 +14,8 @@ import msgspec
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.backend.calling import CallTimes
 from hubbridge.config import Backend, Config
+from hubcore.access.cards import Card
+from hubcore.access.grant import Access
 from hubcore.access.words import HubName
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
@@ -21,6 +23,8 @@ from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, public_der
 from hubcore.evidence.records import Head
+from hubcore.policy.document import Issued, issue_tree
+from hubcore.policy.policy import Policy
 from hubgateway.bridges.directory import BridgeEntry, write_bridge
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
@@ -139,3 +143,22 @@ class BridgedSite:
         """Prove a receipt as a hub does."""
         mandate = self.mandate(Use.RECEIPTS)
         return prove_head(HeadKind.RECEIPT, document, HubName(SITE, hub), mandate).head
+
+
+def issued_policy(version: int, cards: int) -> Issued:
+    """Sign a policy of this site with so many cards."""
+    made = {}
+    for number in range(cards):
+        digest = number.to_bytes(16, "big")
+        made[digest] = Card(digest, f"card-{number}", 0, 1 << 40, (Access(1, 1, ()),))
+    policy = Policy(
+        site=SITE,
+        version=version,
+        issued_at=BEGINS,
+        revoked_credentials=frozenset(),
+        revoked_grants=frozenset(),
+        schedules={},
+        modes={},
+        cards=made,
+    )
+    return issue_tree(policy, ISSUER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ import pytest
 import pytest_asyncio
 
 from hubbridge.config import Backend
+from hubcore.access.cards import Card
+from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
 from hubcore.bridge.mandate import Use, new_mandate
 from hubcore.bridge.siteorder import DoorsOrder
@@ -132,6 +135,7 @@ async def test_a_hub_without_its_uplink_lets_go_by_the_receipts_of_its_bridge(
             await stage.until(_holds(stage, bridge), "the bridge holds all records")
             await uplink.kill()
             await stage.lock_down(bridge)
+            await stage.offer(stage.site.change(cards=_cards()))  # over the bridge, in pieces
             newest = await stage.drained()  # by receipts alone
             assert bridge.held(HUB) >= newest
             await stage.once_and_in_order(newest)
@@ -168,6 +172,14 @@ async def test_a_gateway_that_is_killed_at_random_loses_nothing(
             newest = await stage.drained()
         await bench.reconnect()
         await stage.once_and_in_order(newest)
+
+
+def _cards() -> dict[bytes, Card]:
+    cards = [
+        Card(secrets.token_bytes(16), secrets.token_hex(8), 0, 1 << 40, (Access(1, 1, ()),))
+        for _ in range(2000)
+    ]
+    return {card.digest: card for card in cards}
 
 
 def _holds(stage: BridgedStage, bridge: SiteBridge) -> Callable[[], Awaitable[bool]]:

@@ -11,16 +11,21 @@ import pytest
 import pytest_asyncio
 
 from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
+from hubcore.backend.uplink.from_hub import PiecesWanted
+from hubcore.backend.uplink.words import MAX_WANTED
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedReceipt
 from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from tests.fakes.bridgedhub import BridgedHub, head_of, make_log
 from tests.gateway.bench import WAIT_SECONDS, Bench, running, until
-from tests.gateway.bridged import BridgedSite
+from tests.gateway.bridged import BridgedSite, issued_policy
 from tests.gateway.operators import OperatorsDesk
 
 pytestmark = pytest.mark.once
+
+LARGE = issued_policy(3, cards=20_000)
 
 
 @pytest_asyncio.fixture
@@ -252,3 +257,35 @@ async def test_an_operators_commands_are_all_that_a_bridge_needs(
             assert await hub.next() is None
         await desk.command("end-bridge", "bridge-1")
         await until(lambda: "is not enrolled" in bench.gates[0].log)
+
+
+async def test_hubs_get_the_policy_of_their_bridge_with_the_backend_gone(
+    site: BridgedSite, bench: Bench, tmp_path: Path
+) -> None:
+    """hubbridge.policy.cache"""
+    names_of_pieces = tuple(LARGE.pieces)
+    for name, piece in LARGE.pieces.items():
+        await bench.put(names.POLICY_BUCKET, names.piece_key(name), piece)
+    await bench.put(names.POLICY_BUCKET, names.root_key(3), LARGE.root)
+    folder = tmp_path / "bridge"
+    async with site.bridge(folder) as (_, port):
+        with closing(await site.come(port)) as hub:
+            await hub.greet([])  # before the bridge has it, or after
+            async with asyncio.timeout(WAIT_SECONDS):
+                assert await hub.until(NewPolicy) == NewPolicy(LARGE.root)
+    await bench.gates[0].kill()
+    async with site.bridge(folder) as (_, port):
+        with closing(await site.come(port, "hub-2")) as fresh:
+            await fresh.greet([])
+            async with asyncio.timeout(WAIT_SECONDS):
+                assert await fresh.until(NewPolicy) == NewPolicy(LARGE.root)
+                got: set[bytes] = set()
+                for start in range(0, len(names_of_pieces), MAX_WANTED):
+                    wanted = names_of_pieces[start : start + MAX_WANTED]
+                    fresh.say(PiecesWanted(wanted))
+                    before = len(got)
+                    while len(got) < before + len(wanted):
+                        said = await fresh.until(Pieces)
+                        assert isinstance(said, Pieces)
+                        got.update(said.pieces)
+            assert got == set(LARGE.pieces.values())
