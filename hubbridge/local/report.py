@@ -69,17 +69,44 @@ class Site:
     started_at: float
 
 
+class Backend(Protocol):
+    """The way to the backend."""
+
+    @property
+    def phase(self) -> str:
+        """Return how far the talk is."""
+
+    @property
+    def why(self) -> str:
+        """Return why it is not further."""
+
+    @property
+    def gateway(self) -> str:
+        """Return the name of the gateway that is connected, "" for none."""
+
+    def age_seconds(self) -> int | None:
+        """Return how long ago the backend was heard; None: not since the start."""
+
+
 class SiteReport:
     """Makes the documents."""
 
     def __init__(
-        self, site: Site, states: States, records: Records, orders: GivesOrders, clock: Clock
+        self,
+        site: Site,
+        states: States,
+        records: Records,
+        orders: GivesOrders,
+        clock: Clock,
+        backend: Backend | None = None,
     ) -> None:
+        """`backend` None: this bridge has no way there."""
         self._site = site
         self._states = states
         self._records = records
         self._orders = orders
         self._clock = clock
+        self._backend = backend
 
     def hubs(self) -> list[str]:
         """Return the names of all hubs that the bridge knows."""
@@ -96,6 +123,7 @@ class SiteReport:
             "at": self._clock.wall(),
             "clock": self._clock.state().value,
             "disk_full": self._records.is_tight,
+            "backend": self._way(),
             "used_bytes": sum(self._records.used.values()),
             "budget_bytes": self._site.budget_bytes,
             "orders_by": self._orders.why_not() or "this bridge",
@@ -103,6 +131,16 @@ class SiteReport:
             "hubs": [self._hub(name, states.get(name)) for name in self.hubs()],
             "orders": len(self._orders.shown()),
             "alarms": _newest_alarms(states),
+        }
+
+    def _way(self) -> Document | None:
+        if self._backend is None:
+            return None
+        return {
+            "phase": str(self._backend.phase),
+            "why": self._backend.why,
+            "gateway": self._backend.gateway,
+            "heard_seconds": self._backend.age_seconds(),
         }
 
     def hub(self, name: str) -> Document:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -21,8 +21,9 @@ from hubcore.timing.moment import show_seconds
 from hubcore.version import BUILD_TIME, __version__
 from hubctl.main import hubctl
 from hubctl.options import with_shared
-from hubctl.shell.examples import OF_COMMAND, lines_of
-from hubctl.table import SECTIONS, TABLE, Row
+from hubctl.shell import site
+from hubctl.shell.examples import OF_COMMAND, Example, lines_of
+from hubctl.table import TABLE, Row
 from hubterm.exits import STATUS_OF_CODE
 
 HELP_SECONDS = 60
@@ -70,11 +71,10 @@ def _hubctl() -> Iterator[str]:
     yield text("NOUN [NAME] [VERB] [OPTIONS]")
     yield ".SH DESCRIPTION"
     yield text("Without a verb a command only looks. A verb acts, and never asks back.")
-    for section in SECTIONS:
-        yield f".SH {text(section.upper())}"
-        for row in TABLE:
-            if row.section == section and not row.hidden:
-                yield from _command(row)
+    yield from _commands("hubctl", TABLE, OF_COMMAND)
+    yield ".SH A SITE"
+    yield text("With --site first, at the bridge of a site: all of its hubs.")
+    yield from _commands("hubctl --site", site.SITE, site.OF_COMMAND)
     yield ".SH EXIT STATUS"
     yield text("0: all is well, or done. 1: it is not well, or the hub says no.")
     yield text("2: a check of doctor failed. 64: the command line is wrong.")
@@ -85,10 +85,25 @@ def _hubctl() -> Iterator[str]:
     yield from _see_also("hubd (8)", "hubd.toml (5)")
 
 
-def _command(row: Row) -> Iterator[str]:
+def _commands(
+    program: str, table: Sequence[Row], examples: Mapping[str, Sequence[Example]]
+) -> Iterator[str]:
+    for section in dict.fromkeys(row.section for row in table):
+        yield f".SH {text(_heading(program, section))}"
+        for row in table:
+            if row.section == section and not row.hidden:
+                yield from _command(program, row, examples.get(row.words))
+
+
+def _heading(program: str, section: str) -> str:
+    _, _, option = program.partition(" ")
+    return f"{option} {section}".strip().upper()
+
+
+def _command(program: str, row: Row, examples: Sequence[Example] | None) -> Iterator[str]:
     command = with_shared(row.load())
     pieces = command.collect_usage_pieces(click.Context(command, info_name=row.words))
-    yield f".SS {text(' '.join(['hubctl', row.words, *pieces]))}"
+    yield f".SS {text(' '.join([program, row.words, *pieces]))}"
     for number, paragraph in enumerate(_paragraphs(command.help or row.says)):
         if number:
             yield ".PP"
@@ -100,7 +115,6 @@ def _command(row: Row) -> Iterator[str]:
             yield ".TP"
             yield f".B {text(record[0])}"
             yield text(" ".join(record[1].split()))
-    examples = OF_COMMAND.get(row.words)
     if examples is not None:
         yield ".PP"
         yield text("Examples:")

@@ -18,6 +18,8 @@ from hubterm.text import age, clean, is_number, moment
 CLOCK_SECONDS_MAX = 5.0
 """A smaller difference of clocks comes from the way between them, and hurts nobody."""
 CERTIFICATE_DAYS_MIN = 14
+BACKEND_SECONDS_MAX = 120
+"""A bridge hears its backend more often than this."""
 DAY_SECONDS = 86_400
 ALARMS_SHOWN = 10
 ANSWERS = {
@@ -63,8 +65,34 @@ def troubles(status: Facts) -> Iterator[Trouble]:
             "error", "clock", f"the bridge's clock is wrong: {clean(status.get('clock'))}",
             "set it: timedatectl",
         )  # fmt: skip
+    if _is_cut_off(status):
+        yield Trouble(
+            "warning",
+            "backend",
+            _backend(status),
+            "the internet or the backend is away. The site goes on alone, and records wait here",
+        )
     for hub in mappings(status.get("hubs")):
         yield from _troubles_of(hub, status.get("at"))
+
+
+def _is_cut_off(status: Facts) -> bool:
+    way = status.get("backend")
+    if not isinstance(way, Mapping):
+        return False
+    heard = way.get("heard_seconds")
+    return not is_number(heard) or heard > BACKEND_SECONDS_MAX
+
+
+def _backend(status: Facts) -> str:
+    way = status.get("backend")
+    if not isinstance(way, Mapping):
+        return "this bridge has no way there"
+    heard = way.get("heard_seconds")
+    said = f"heard {age(heard)} ago" if is_number(heard) else "not heard since the bridge started"
+    gateway = f", gateway {clean(way['gateway'])}" if way.get("gateway") else ""
+    why = f": {clean(way['why'])}" if way.get("why") else ""
+    return f"{clean(way.get('phase'))}{gateway}, {said}{why}"
 
 
 def _troubles_of(hub: Facts, now: Any) -> Iterator[Trouble]:
@@ -126,6 +154,7 @@ def _facts(status: Facts, hubs: list[Facts]) -> list[tuple[str, str]]:
         ),
         ("hubs", f"{here} of {len(hubs)} are here"),
         ("records", f"{used} of {budget} MiB"),
+        ("backend", _backend(status)),
         ("orders that stand", f"{clean(status.get('orders'))}: hubctl --site orders"),
     ]
 

@@ -15,18 +15,23 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubcore.localapi import BRIDGE_READERS_GROUP
+from hubbridge.local.acts import WAIT_SECONDS
+from hubcore.localapi import BRIDGE_ACTORS_GROUP, BRIDGE_READERS_GROUP, BRIDGE_SOCKET
 from hubctl.main import hubctl
 from hubctl.options import with_shared
 from hubctl.shell.completion import Names, SiteNames, candidates
 from hubctl.shell.fields import without_output
 from hubctl.shell.site import OF_COMMAND, QUESTIONS, SITE
 from hubctl.site import giving
+from hubctl.site.asking import SOCKET_VARIABLE
 from hubctl.site.pages import answer_text, event_line, given_page, status_page, troubles
-from hubctl.table import find
+from hubctl.table import LOOK, find
+from hublocal.calls import ANSWER_BYTES_MAX, TAIL
+from hublocal.roles import Role
 from hubterm import deadline
 from hubterm.exits import NO, NO_ANSWER, OK, TRY_AGAIN, USAGE
 from tests.fakes.daemon import Daemon, documents
+from tests.unit.test_bridge_local import Bench
 
 NOW = 1_800_000_000.0
 HUB: dict[str, Any] = {
@@ -54,6 +59,7 @@ STATUS: dict[str, Any] = {
     "at": NOW,
     "clock": "trusted",
     "disk_full": False,
+    "backend": {"phase": "speaking", "why": "", "gateway": "gw", "heard_seconds": 3},
     "used_bytes": 1,
     "budget_bytes": 2,
     "orders_by": "this bridge",
@@ -189,6 +195,29 @@ def test_a_word_that_is_none_is_answered_by_one_that_is_near() -> None:
     assert "lockdown takes no name. Did you mean lockdown end?" in said.stderr
 
 
+def test_the_document_has_each_command_and_each_call_with_who_may_make_it() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "bridge.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `hubctl --site ([^`]+)` \| .* \| (yes|) ?\|$", text, re.M)
+    acts = {row.words: row.section != LOOK for row in SITE}
+    assert {words: who == "yes" for words, who in rows} == acts
+    called = dict(re.findall(r"^\| (`site-.*?) \| (.*?) \|$", text, re.M))
+    documented = {
+        name: who for names, who in called.items() for name in re.findall("`(.+?)`", names)
+    }
+    who = {Role.LOOK: "who can connect", Role.ACT: f"group `{BRIDGE_ACTORS_GROUP}`, root"}
+    bench = Bench()
+    calls = {one.name: who[one.role] for one in (*bench.looks.table(), *bench.acts.table())}
+    assert documented == {**calls, TAIL: who[Role.LOOK]}
+    for sentence in (
+        f"ends when all that are here have, or after {giving.ANSWER_SECONDS:g} s",
+        f"`seconds` ({WAIT_SECONDS} at most)",
+        f"No answer is longer than {ANSWER_BYTES_MAX >> 20} MiB",
+        BRIDGE_SOCKET,
+        SOCKET_VARIABLE,
+    ):
+        assert sentence in " ".join(text.split())
+
+
 def test_a_point_needs_one_hub(tmp_path: Path) -> None:
     for hubs in ([], ["--hub", "hub-1", "--hub", "hub-2"]):
         said = type_at(tmp_path / "none", "lockdown", "--point", "3", *hubs)
@@ -258,6 +287,13 @@ def test_what_can_wait_is_a_warning(change: dict[str, Any], part: str) -> None:
     assert [one.severity for one in found] == ["warning"]
     assert part in found[0].what
     assert list(troubles(STATUS)) == []
+
+
+@pytest.mark.parametrize("way", [{"heard_seconds": None}, {"heard_seconds": 4000}])
+def test_a_backend_that_is_away_is_a_warning(way: dict[str, Any]) -> None:
+    found = list(troubles({**STATUS, "backend": way}))
+    assert [(one.severity, one.id) for one in found] == [("warning", "backend")]
+    assert list(troubles({**STATUS, "backend": None})) == []
 
 
 def hub(answer: str | None, connected: bool = True, detail: str = "") -> dict[str, Any]:
