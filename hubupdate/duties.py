@@ -190,7 +190,9 @@ class Duties:
     def _return(self, slots: Slots) -> Outcome:
         self._trial = None
         self._disk.point(slots.well)
-        return self._keep(Event.BACK) if self._hub.switch(slots.well) else Event.NOT_TAKEN_OVER
+        if not self._hub.switch(slots.well):
+            raise StoreError("the old version does not start: journalctl -u hubd says why")
+        return self._keep(Event.BACK)
 
     def _is_whole(self, slots: Slots, image: Image) -> bool:
         try:

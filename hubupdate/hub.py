@@ -19,13 +19,13 @@ class Hub(Protocol):
     """The daemon of this machine, and who starts it."""
 
     def passes_its_test(self, image_file: Path) -> bool:
-        """Let an image test itself on copies of the databases."""
+        """Let an image test itself on copies of the databases. Raise StoreError for no try."""
 
     def is_at_rest(self) -> bool:
         """Tell whether no phone is connected, no mover is driven and no door is in a cycle."""
 
     def switch(self, slot: Slot) -> bool:
-        """Let the hubd of this slot take over; tell whether it did."""
+        """Let the hubd of this slot take over; tell whether it did. Raise StoreError for no try."""
 
     def seen(self) -> frozenset[Seen]:
         """Return who is there now."""

@@ -5,7 +5,8 @@ Laws:
    start (`systemd/hubd-mount.sh`) says which slot runs.
 2. A slot has taken over when root's start succeeded, that link names it, and hubd answers within
    ANSWER_SECONDS.
-3. A self-test that could not be made blames no image: StoreError, and it is made again.
+3. An act that root did not do blames no image: StoreError, and it is ordered again. So it is with a
+   self-test that found no room.
 """
 
 from __future__ import annotations
@@ -59,8 +60,14 @@ class Machine:
         return rests(self._ask())
 
     def switch(self, slot: Slot) -> bool:
-        """Start hubd again, of this slot; tell whether that runs and answers."""
-        if self._orders.give(Order.RESTART) != 0 or self._runs() is not slot:
+        """Start hubd again, of this slot; tell whether that runs and answers.
+
+        Raise StoreError when nobody started it.
+        """
+        status = self._orders.give(Order.RESTART)
+        if status is None:
+            raise StoreError("nobody starts hubd again: systemctl status hubd-orders.path")
+        if status != 0 or self._runs() is not slot:
             return False
         ends = self._monotonic() + ANSWER_SECONDS
         while self._ask() is None:

@@ -74,7 +74,7 @@ class Service:
             seconds, following = self.turn()
             if following is Next.RENEW:
                 return
-            self._rest(seconds)
+            self.rest(seconds)
 
     def turn(self) -> tuple[float, Next]:
         """Do one step; return the seconds until the next, and what follows."""
@@ -150,7 +150,7 @@ class Service:
         phase = Phase.RESTING if slots is None else slots.phase
         return pause_after_error(self._failures, phase, self._world.chance())
 
-    def _rest(self, seconds: float) -> None:
+    def rest(self, seconds: float) -> None:
         """Let seconds pass; a wish, also for a hold or its end, ends the pause."""
         was_held = self._wishes.held()
         ends = self._world.clock.monotonic() + seconds

@@ -152,7 +152,7 @@ def test_a_check_ends_the_pause(program: Program) -> None:
     before = program.turns(6)[-1]
     assert before > 1000
     program.wish(Wish.CHECK)
-    program.service._rest(before)
+    program.service.rest(before)
     assert sum(program.rested) <= WISH_SECONDS
     assert program.turns(1)[0] < before
     assert not (program.wishes / Wish.CHECK).exists()
