@@ -26,6 +26,7 @@ from hubbridge.local.operators import Operators, read_operators
 from hubbridge.local.report import Site, SiteReport
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.policy.files import PolicyFiles
+from hubbridge.port.announcer import Announcer
 from hubbridge.port.hubsport import HubsPort
 from hubbridge.rules.papers import Papers
 from hubbridge.siteorders import SiteOrderDesk
@@ -111,6 +112,8 @@ class Bridge:
     api: LocalApi | None
     backend: BackendWay | None
     """None: no gateway is in the configuration."""
+    announcer: Announcer | None = None
+    """None: nobody is answered who searches for this bridge."""
 
     async def run(self, ready: Callable[[int], None]) -> None:
         """Serve; `ready` hears the port's number once hubs may come. Raise HubError."""
@@ -125,6 +128,8 @@ class Bridge:
             await listening.wait()
             if self.backend is not None:
                 group.create_task(self.backend.run())
+            if self.announcer is not None:
+                group.create_task(self.announcer.run())
             ready(self.port.port)
 
 
@@ -250,7 +255,12 @@ async def _joined(
     if config.api is not None:
         socket = place_of(config.api.socket, files.config_file)
         api = make_api(socket, SiteLooks(report), acts, tail, told)
-    return Bridge(store, mandates, states, talks, orders, port, policy, api, way)
+    announcer = None
+    if config.announce:
+        announcer = Announcer(
+            bridge=config.name, address=config.listen, port=config.port, told=told, clock=clock
+        )
+    return Bridge(store, mandates, states, talks, orders, port, policy, api, way, announcer)
 
 
 async def _take_all(mandates: KnownMandates, files: Files, told: Told) -> None:

@@ -83,6 +83,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mandates: Annotated[tuple[str, ...], Meta(max_length=MANDATE_FILES_MAX)] = ()
     """Files with the issuer's mandates, from before the first connection to the backend."""
     port: Annotated[int, Meta(ge=1, le=65535)] = DEFAULT_PORT
+    announce: bool = False
+    """Whether hubs that search for it by multicast DNS are answered, at `listen` (IPv4)."""
     records: str = "/var/lib/hubbridge/bridge.db"
     backend: Annotated[tuple[Backend, ...], Meta(max_length=GATEWAYS_MAX)] = ()
     """The gateways of the backend, in the order in which they are called; none: no backend."""
@@ -110,11 +112,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load(path: Path) -> Config:
     """Read a bridge's file. Raise ConfigError."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Config)
+        config = msgspec.toml.decode(path.read_bytes(), type=Config)
     except OSError as error:
         raise ConfigError(f"hubbridge: {path}: {error.strerror}") from error
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"hubbridge: {path}: {error}") from error
+    if config.announce and ":" in config.listen:
+        raise ConfigError(f"hubbridge: {path}: announce: only with a `listen` of IPv4")
+    return config
 
 
 def place_of(named: str, config_file: Path, environment: Mapping[str, str] = os.environ) -> Path:

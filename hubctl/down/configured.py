@@ -80,7 +80,7 @@ class Configured:
     def bridges(self) -> list[dict[str, Any]]:
         """Return the bridges of the site, in the order in which they are tried."""
         return [
-            {key: one.get(key) for key in ("name", "address", "port")}
+            {key: one.get(key) for key in ("name", "address", "port", "search_from")}
             for one in mappings(self.settings.get("bridges"))
         ]
 

@@ -232,16 +232,19 @@ def bridge(down: Down) -> View:
     """Which bridges the hub is to speak with."""
     bridges = down.configured.bridges()
     facts = [
-        (
-            "bridge",
-            f"{clean(one['name'])} at {clean(one['address'])}, not known whether it is there",
-        )
+        ("bridge", f"{clean(one['name'])} at {_where(one)}, not known whether it is there")
         for one in bridges
     ]
     if not bridges:
         facts.append(("bridge", "none configured: records go by the uplink alone"))
     facts.append(("what to do", "hubctl netcheck takes each step to each bridge, without hubd"))
     return {"bridges": bridges}, Page(facts=facts)
+
+
+def _where(bridge: Mapping[str, Any]) -> str:
+    if bridge["search_from"] is not None:
+        return f"a place that is searched for from {clean(bridge['search_from'])}"
+    return clean(bridge["address"])
 
 
 VIEWS: Mapping[str, Callable[[Down], View]] = {

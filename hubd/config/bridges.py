@@ -1,6 +1,9 @@
 """Where the bridges of the site are: `[[bridges]]`, in the order in which they are tried.
 
-Law: a bridge is its name in TLS. Its address says only where to knock.
+Laws:
+1. A bridge is its name in TLS. Its address says only where to knock.
+2. It has an address, or is searched for by multicast DNS from `search_from`, an address of this
+   machine in the bridges' network (IPv4). Never both.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ class Bridge(Section, frozen=True):
     """A bridge of the hub's site: `name` is in its certificate."""
 
     name: BridgeName
-    address: str
+    address: str = ""
+    search_from: str = ""
     port: Port = DEFAULT_PORT
 
 
@@ -42,9 +46,28 @@ def check_bridges(bridges: tuple[Bridge, ...]) -> None:
         where = ("bridges", f"[{index}]")
         if bridge.name in names[:index]:
             raise WrongValueError((*where, "name"), "each bridge once", show(bridge.name))
-        try:
-            address = ipaddress.ip_address(bridge.address.partition("%")[0])
-        except ValueError:
-            address = None
+        if bridge.search_from:
+            _check_search((*where, "search_from"), bridge)
+            continue
+        address = _address_in(bridge.address.partition("%")[0])
         if address is None or address.is_unspecified or address.is_multicast:
-            raise WrongValueError((*where, "address"), "an IP address", show(bridge.address))
+            expected = "an IP address, or search_from in its place"
+            raise WrongValueError((*where, "address"), expected, show(bridge.address))
+
+
+def _check_search(where: tuple[str, ...], bridge: Bridge) -> None:
+    """Raise WrongValueError for a search that leads nowhere (law 2)."""
+    own = _address_in(bridge.search_from)
+    if own is None or own.version != 4 or own.is_unspecified or own.is_multicast:
+        expected = "an IPv4 address of this machine in the bridges' network"
+        raise WrongValueError(where, expected, show(bridge.search_from))
+    if bridge.address:
+        expected = "no address beside search_from"
+        raise WrongValueError((*where[:-1], "address"), expected, show(bridge.address))
+
+
+def _address_in(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

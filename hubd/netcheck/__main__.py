@@ -144,7 +144,14 @@ def _bridges(config: Config) -> list[BridgeTarget]:
         with suppress(OSError, TrustError), lies.open("rb") as opened:
             authority = der_of(opened.read(CERTIFICATE_BYTES_MAX))
     return [
-        BridgeTarget(config.hub.site, one.name, one.address, one.port, authority)
+        BridgeTarget(
+            site=config.hub.site,
+            bridge=one.name,
+            address=one.address,
+            port=one.port,
+            authority=authority,
+            search_from=one.search_from,
+        )
         for one in config.bridges
     ]
 

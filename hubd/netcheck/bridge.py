@@ -1,5 +1,7 @@
 """The steps to a bridge of the site: its address, then TLS with the whole name of its certificate.
 
+Where the configuration has no address, the search for one comes first.
+
 Laws:
 1. No certificate and no key of this hub is shown. So the bridge ends the connection, after it has
    proven itself: that is a good end.
@@ -14,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from hubcore.codec.tls import (
     TlsCertificate,
@@ -24,14 +26,16 @@ from hubcore.codec.tls import (
     pem_of,
     read_certificate,
 )
-from hubcore.errors import TrustError
+from hubcore.errors import LinkError, TrustError
 from hubcore.ports.bridge import LineFault
 from hubcore.timing.moment import show_seconds
 from hubd.adapters.bridge.faults import fault_of
 from hubd.adapters.bridge.line import NO_CHECK_TIME
+from hubd.adapters.bridge.search import Place, Sought, search
 from hubd.netcheck.causes import Cause, of_connect
 from hubd.netcheck.steps import Limits, State, Step, since
 
+SEARCH = "bridge-search"
 CONNECT = "bridge-connect"
 TLS = "bridge-tls"
 
@@ -49,15 +53,23 @@ _OF_FAULT: Mapping[LineFault, Cause] = {
 """Of the handshake: an alert before the certificate has come says that TLS 1.3 is not spoken."""
 
 
+Searching = Callable[[Sought], Awaitable[list[Place]]]
+
+
 @dataclass(frozen=True, slots=True)
 class BridgeTarget:
-    """A bridge of the configuration. `authority`: in DER; None where it cannot be read."""
+    """A bridge of the configuration. `authority`: in DER; None where it cannot be read.
+
+    `search_from`: the address of this machine from which it is searched for, "" for one whose
+    address is known.
+    """
 
     site: str
     bridge: str
     address: str
     port: int
     authority: bytes | None
+    search_from: str = ""
 
     @property
     def name(self) -> TlsName:
@@ -65,8 +77,28 @@ class BridgeTarget:
         return TlsName(self.site, TlsRole.BRIDGE, self.bridge)
 
 
-async def walk_to_bridge(target: BridgeTarget, limits: Limits, now: float) -> list[Step]:
+async def walk_to_bridge(
+    target: BridgeTarget, limits: Limits, now: float, searching: Searching = search
+) -> list[Step]:
     """Take each step to one bridge, as far as it goes; `now` in Unix seconds."""
+    if not target.search_from:
+        return await _walk_to(target, limits, now)
+    try:
+        places = await searching(Sought(target.bridge, target.search_from))
+    except LinkError as error:
+        return [_failed(SEARCH, str(error), Cause.NO_ROUTE, target)]
+    if not places:
+        what = f"nobody answers the search for {target.bridge} from {target.search_from}"
+        return [_failed(SEARCH, what, Cause.NOT_FOUND, target)]
+    where = ", ".join(f"{one.host} port {one.port}" for one in places)
+    steps = [Step(SEARCH, State.OK, f"{target.bridge}: {where}", bridge=target.bridge)]
+    for place in places:
+        found = replace(target, address=place.host, port=place.port, search_from="")
+        steps += await _walk_to(found, limits, now)
+    return steps
+
+
+async def _walk_to(target: BridgeTarget, limits: Limits, now: float) -> list[Step]:
     began = time.monotonic()
     where = f"{target.bridge} at {target.address} port {target.port}"
     try:

@@ -27,6 +27,7 @@ class Cause(StrEnum):
     BACKEND_ENDED = "backend-ended"
     BROKEN = "broken"
     UNSYNCHRONISED = "unsynchronised"
+    NOT_FOUND = "not-found"
     NOT_TLS = "not-tls"
     OTHER_AUTHORITY = "other-authority"
     OTHER_NAME = "other-name"
@@ -56,6 +57,10 @@ REMEDIES: Mapping[Cause, str | None] = {
     Cause.BACKEND_ENDED: "Look at the backend's own log.",
     Cause.BROKEN: "Try again; then look at the network between.",
     Cause.UNSYNCHRONISED: "See: timedatectl timesync-status.",
+    Cause.NOT_FOUND: (
+        "Compare name and search_from in [[bridges]] with the bridge's own hubbridge.toml, which "
+        "must say announce = true. A switch may hold multicast back: then name its address instead."
+    ),
     Cause.NOT_TLS: "Compare address and port with the bridge's own hubbridge.toml.",
     Cause.OTHER_AUTHORITY: (
         "Compare address and name with the bridge's own hubbridge.toml. If they are right, its "

@@ -109,12 +109,18 @@ def make_bridge_line(config: Config, keys: HubKeys) -> BridgeLine | None:
     if not config.bridges or keys.tls is None or files is None:
         return None
     from hubd.adapters.bridge.line import Endpoint, TlsBridgeLine
+    from hubd.adapters.bridge.search import Sought
     from hubd.adapters.bridge.shown import context_of
 
     key, certificate, _ = files
     renewed = config.hub.state_directory / RENEWED_TLS
     return TlsBridgeLine(
-        [Endpoint(one.name, one.address, one.port) for one in config.bridges],
+        [
+            Sought(one.name, one.search_from)
+            if one.search_from
+            else Endpoint(one.name, one.address, one.port)
+            for one in config.bridges
+        ],
         config.hub.site,
         keys.tls.authority,
         context_of(keys.tls, key.path, (renewed, certificate.path)),

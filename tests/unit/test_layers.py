@@ -178,6 +178,7 @@ ROOMS: dict[str, Room] = {
         "hubd.bridge hubd.backend.policies hubd.backend.breaks hubcore", "structlog", WORLDLY
     ),
     "hubd.bridge.mandates": _room("hubcore", "", PURE),
+    "hubcore.bridge.search": _room("hubcore.bridge.search hubcore.errors", "", PURE),
     "hubd.bridge.state": _room("hubcore", "", PURE),
     "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(

@@ -15,14 +15,16 @@ Laws:
 6. After each MESSAGES_AT_ONCE messages all others have their turn, however fast they come.
 7. A failure is told in a sentence and by a word, until the same bridge is reached again. A bridge
    that ends a connection before its first message counts as one that does not let this hub in.
-8. What is sent in one turn of the loop goes in one write: a record costs less than a system call.
+8. A bridge that is searched for is tried at each place that has answered, at most PLACES_MAX. Who
+   has answered proves nothing (law 1).
+9. What is sent in one turn of the loop goes in one write: a record costs less than a system call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -32,6 +34,7 @@ from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import FrameError, HubError, LinkError, TrustError
 from hubcore.ports.bridge import BridgeListener, BridgePlace, LineFault
 from hubd.adapters.bridge.faults import fault_of, is_alert
+from hubd.adapters.bridge.search import Place, Sought, search
 
 READ_BYTES = 65_536
 UNSENT_BYTES = 1 << 18
@@ -77,7 +80,7 @@ class _Connection:
         return self.unsent_bytes + self.writer.transport.get_write_buffer_size()
 
     def send(self, data: bytes) -> None:
-        """Let a frame go (law 8)."""
+        """Let a frame go (law 9)."""
         if not self.unsent:
             asyncio.get_running_loop().call_soon(self._flush)
         self.unsent.append(data)
@@ -104,11 +107,12 @@ class TlsBridgeLine:
 
     def __init__(
         self,
-        endpoints: Sequence[Endpoint],
+        endpoints: Sequence[Endpoint | Sought],
         site: str,
         authority: bytes,
         context: Callable[[], ssl.SSLContext],
         times: LineTimes | None = None,
+        searching: Callable[[Sought], Awaitable[list[Place]]] = search,
     ) -> None:
         """`authority` is the site's, in DER. `context` makes what shows the hub's certificate.
 
@@ -119,6 +123,7 @@ class TlsBridgeLine:
         self._authority = authority
         self._context = context
         self._times = times or LineTimes()
+        self._searching = searching
         self._connection: _Connection | None = None
         self._left = ""
         self._at = BridgePlace()
@@ -156,10 +161,30 @@ class TlsBridgeLine:
         pause_seconds = self._times.pause_seconds
         while True:
             for endpoint in self._endpoints:
-                if await self._visit(endpoint, listener):
+                if await self._try(endpoint, listener):
                     pause_seconds = self._times.pause_seconds
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, self._times.pause_seconds_max)
+
+    async def _try(self, bridge: Endpoint | Sought, listener: BridgeListener) -> bool:
+        """Visit a bridge, wherever it is; tell whether it was reached (law 8)."""
+        if isinstance(bridge, Endpoint):
+            return await self._visit(bridge, listener)
+        self._at = BridgePlace(bridge.name, f"searched for from {bridge.own_address}")
+        why = f"nobody answers the search for it from {bridge.own_address}"
+        places: list[Place] = []
+        try:
+            places = await self._searching(bridge)
+        except LinkError as error:
+            why = str(error)
+        if not places:
+            self._failures[bridge.name] = LineFault.SILENT, why
+            listener.disconnected(why)
+        was_reached = False
+        for place in places:
+            endpoint = Endpoint(bridge.name, place.host, place.port)
+            was_reached |= await self._visit(endpoint, listener)
+        return was_reached
 
     async def _visit(self, endpoint: Endpoint, listener: BridgeListener) -> bool:
         """Connect to one bridge and read until that ends; tell whether it was reached."""
