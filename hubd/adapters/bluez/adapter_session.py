@@ -5,6 +5,9 @@ Laws:
 2. What BlueZ held for it goes with its bus connection: BlueZ removes what belongs to an owner that
    has left.
 3. Nothing of it reaches the listener afterwards.
+4. One that goes on where another process stood registers nothing and sends no phone away. Phones
+   that are there are links that have just begun.
+5. One that is handed on leaves to bluetoothd what it holds.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from dbus_fast import Message, Variant
 from hubcore.errors import LinkError
 from hubcore.ports.radio import Adapter, LinkId, RadioListener
 from hubd.adapters.bluez.advert import ADVERTISEMENT, GONE, Advert
-from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected
+from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected, gone_on
 from hubd.adapters.bluez.choice import choose, missing_adapter, seen
 from hubd.adapters.bluez.connections import Connections
 from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, ROOT, TX_PATH, GattServer
@@ -28,6 +31,7 @@ from hubd.adapters.bluez.mirror import ADAPTER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import AirReport, OnAir, wait_for
 from hubd.adapters.bluez.plan import RadioPlan
 from hubd.adapters.bluez.watch import is_blocked, watch_answers, watch_pairings, watch_settings
+from hubd.adapters.dbus.handing import HandedBus, Handing
 
 DISCONNECT = Method(DEVICE, "Disconnect")
 REGISTER_APPLICATION = Method(GATT_MANAGER, "RegisterApplication", "oa{sv}")
@@ -80,24 +84,60 @@ class AdapterSession:
         why = await self._ended
         raise LinkError(f"radio: {why}")
 
-    async def serve(self, report: AirReport) -> None:
+    @property
+    def half_done(self) -> int:
+        """See `Bluez.half_done`."""
+        return self._bluez.half_done
+
+    def settle(self) -> None:
+        """See `Bluez.settle`."""
+        self._bluez.settle()
+
+    async def let_go(self) -> HandedBus | None:
+        """Let the connection go to another process; None when nothing is on air by it.
+
+        Raise LinkError.
+        """
+        if not self._is_serving:
+            return None
+        return await self._bluez.let_go(self._adapter, self._advert.on_air)
+
+    async def serve(self, report: AirReport, goes_on: bool = False) -> None:
         """Power up, register and stay on air; report whether it is, each time that changes.
 
-        The plan's patience hears of a bluetoothd that does not power up. Raise LinkError when BlueZ
-        will not have it, or does not answer.
+        `goes_on`: another process has done so, on this connection. The plan's patience hears of a
+        bluetoothd that does not power up. Raise LinkError when BlueZ will not have it, or does not
+        answer.
         """
         self._bluez.listen(self)
         try:
-            await self._power_up(report)
-            self._is_serving = True
-            self._send_away()
-            await self._bluez.call(self._adapter, REGISTER_APPLICATION, ROOT, {})
-            await self._advert.begin()
+            if goes_on:
+                self._take_up()
+            else:
+                await self._register(report)
             report(True, "")
             await self._on_air.stay(report)
         finally:
             self._bluez.listen(None)
             self._connections.end()
+
+    async def _register(self, report: AirReport) -> None:
+        await self._power_up(report)
+        self._is_serving = True
+        self._send_away()
+        await self._bluez.call(self._adapter, REGISTER_APPLICATION, ROOT, {})
+        await self._advert.begin()
+
+    def _take_up(self) -> None:
+        """Begin with the phones that are there, and answer what they have asked meanwhile."""
+        if not self._properties(self._adapter, ADAPTER).get("Powered"):
+            raise LinkError("radio: the adapter was switched off meanwhile")
+        self._is_serving = True
+        for path in list(self._bluez.objects):
+            if self._is_ours(path) and self._properties(path, DEVICE).get("Connected"):
+                self._connections.connected(path)
+                self._on_air.phone_came(path)
+        self._bluez.answer_deferred()
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
         """Notify every subscriber of TX. Raise LinkError when the link is gone."""
@@ -257,6 +297,7 @@ async def live(
     listener: RadioListener,
     link_numbers: itertools.count[int],
     serving: Callable[[AdapterSession | None, bool], None],
+    handing: Handing,
 ) -> None:
     """Live one session. Raise LinkError in a group.
 
@@ -265,14 +306,20 @@ async def live(
     body ends by an error only: before Python 3.13 one that is over when a task of it fails leaves
     the task around it marked as cancelled.
     """
-    async with connected(address, plan.times) as bluez, asyncio.TaskGroup() as tasks:
+    given = handing.given
+    handing.given = None
+    bus = connected(address, plan.times) if given is None else gone_on(given, plan.times)
+    async with bus as bluez, asyncio.TaskGroup() as tasks:
         tasks.create_task(bluez.lost())
-        adapter = await _find_adapter(bluez, plan)
-        for watch in _watches(bluez, adapter, plan):
-            tasks.create_task(watch)
+        if given is None:
+            adapter = await _find_adapter(bluez, plan)
+        else:
+            adapter = given.talk.adapter
+            await bluez.resume(given.talk.service)
+        on_air = 0 if given is None else given.talk.advertisement
         session = AdapterSession(
             bluez=bluez,
-            advert=Advert(bluez, adapter, plan.beacon),
+            advert=Advert(bluez, adapter, plan.beacon, on_air),
             listener=listener,
             link_numbers=link_numbers,
             spawn=tasks.create_task,
@@ -283,12 +330,19 @@ async def live(
         def report(on_air: bool, why: str) -> None:
             if why:
                 plan.news.lost(why)
+            if on_air:
+                handing.went_on()
             serving(session, on_air)
 
         try:
-            await session.serve(report)
+            for watch in _watches(bluez, adapter, plan):
+                tasks.create_task(watch)
+            await session.serve(report, goes_on=given is not None)
         finally:
             serving(None, False)
+            if handing.is_handed_on:
+                with suppress(LinkError):  # then the next hub registers anew
+                    handing.left = await session.let_go()
 
 
 def _watches(bluez: Bluez, adapter: str, plan: RadioPlan) -> list[Coroutine[Any, Any, None]]:

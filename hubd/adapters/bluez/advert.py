@@ -63,7 +63,14 @@ class Advert:
     `adapter` is the adapter's path.
     """
 
-    def __init__(self, bluez: BusCaller, adapter: str, beacon: Beacon | None = None) -> None:
+    def __init__(
+        self,
+        bluez: BusCaller,
+        adapter: str,
+        beacon: Beacon | None = None,
+        on_air: int = 0,
+    ) -> None:
+        """`on_air`: the number of the path that is on air already, or is to be first."""
         self._bluez = bluez
         self.adapter = adapter
         self._beacon = beacon
@@ -72,13 +79,18 @@ class Advert:
         if beacon is not None:
             self._tag = beacon.tag(secrets.token_bytes)
             self.rotate_seconds = beacon.rotate_seconds
-        self._path = PATHS[0]
-        self._spare_path = PATHS[1]
+        self._path = PATHS[on_air]
+        self._spare_path = PATHS[1 - on_air]
 
     @property
     def path(self) -> str:
         """The path of the advertisement that is on air."""
         return self._path
+
+    @property
+    def on_air(self) -> int:
+        """The number of the path that is on air."""
+        return PATHS.index(self._path)
 
     async def begin(self) -> None:
         """Go on air for the first time. Raise BluezError when BlueZ will not have it."""

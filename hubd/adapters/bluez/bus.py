@@ -4,22 +4,30 @@ Laws:
 1. Only the present owner of org.bluez is believed and answered.
 2. Every call ends within `call_seconds`.
 3. What dbus-fast raises becomes LinkError here.
+4. A connection that was handed over is asked first who bluetoothd is and what there is. Calls that
+   come before the answer wait for it: no phone is refused because its hub has changed hands.
+5. After `settle` nothing is read, and nobody begins to say anything. Whoever tries waits until he
+   is ended.
+6. A connection that could not be taken up is closed here, and goes on for who handed it over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dbus_fast import BusType, Message, MessageFlag, MessageType, Variant
-from dbus_fast.aio import MessageBus
+from dbus_fast import Message, MessageFlag, MessageType, Variant
 
 from hubcore.errors import LinkError
+from hubcore.update.packets import UNREAD_BYTES_MAX, Connection
 from hubd.adapters.bluez.mirror import BusListener, Interfaces, Mirror
 from hubd.adapters.bluez.plan import HUB_TIMES, RadioTimes
+from hubd.adapters.dbus.handing import HandedBus
+from hubd.adapters.dbus.openbus import OpenBus
 
 BLUEZ = "org.bluez"
 BUS = "org.freedesktop.DBus"
@@ -27,6 +35,9 @@ BUS_PATH = "/org/freedesktop/DBus"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
+DEFERRED_MAX = 256
+"""Calls that wait; bluetoothd has one of each phone under way."""
 NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 
 _MATCHES = (
@@ -73,13 +84,17 @@ class Bluez:
     objects are in the mirror.
     """
 
-    def __init__(self, bus: MessageBus, times: RadioTimes = HUB_TIMES) -> None:
+    def __init__(self, bus: OpenBus, times: RadioTimes = HUB_TIMES) -> None:
         self._bus = bus
         self._times = times
         self._changed = asyncio.Event()
         self._on_reply: dict[int, OnReply] = {}
         self._mirror = Mirror()
         self._first_owner = ""
+        self._deferred: list[Message] | None = None
+        """Calls that wait until it is known what there is."""
+        self._replies = 0
+        self._is_settled = False
         self.owner = ""
         self.mirrored = False
         self.objects = self._mirror.objects
@@ -88,6 +103,67 @@ class Bluez:
     def listen(self, listener: BusListener | None) -> None:
         """Have the listener hear what bluetoothd does; None: nobody hears it."""
         self._mirror.listener = listener
+
+    @property
+    def half_done(self) -> int:
+        """How many calls and messages are not whole, in either direction.
+
+        More unread bytes than may be handed over count as one: the rest of them is on its way.
+        """
+        return self._replies + (len(self._bus.unread) > UNREAD_BYTES_MAX)
+
+    def settle(self) -> None:
+        """Read nothing more, and have nobody say anything more."""
+        self._is_settled = True
+        self._bus.settle()
+
+    async def let_go(self, adapter: str, advertisement: int) -> HandedBus:
+        """Write what is to be sent, and let the connection go. Raise LinkError.
+
+        `adapter` and `advertisement` say what is on air.
+        """
+        self.settle()
+        try:
+            async with asyncio.timeout(self._times.call_seconds):
+                await self._bus.drain()
+        except TimeoutError as error:
+            raise LinkError("radio: the system bus does not take what is to be sent") from error
+        talk = Connection(
+            unique_name=self._bus.unique_name or "",
+            serial=self._bus.serial,
+            unread=bytes(self._bus.unread),
+            service=self.owner,
+            adapter=adapter,
+            advertisement=advertisement,
+        )
+        return HandedBus(self._bus.let_go(), talk)
+
+    async def resume(self, service: str) -> None:
+        """Go on where another process stood, and mirror what there is.
+
+        Raise LinkError when bluetoothd is another by now.
+        """
+        self._deferred = []
+        self._bus.listen()
+        owner_of_bluez = [BLUEZ]
+        await self._call(
+            BUS, BUS_PATH, GET_NAME_OWNER, body=owner_of_bluez, on_reply=self._found_owner
+        )
+        if self.owner != service:
+            raise LinkError("radio: bluetoothd is another than the one with the hub's table")
+        self._first_owner = service
+        await self._call(service, "/", GET_MANAGED_OBJECTS, body=(), on_reply=self._found_objects)
+
+    def answer_deferred(self) -> None:
+        """Answer the calls that came before it was known what there is."""
+        deferred = self._deferred or []
+        self._deferred = None
+        for message in deferred:
+            answer = self._answer(message)
+            if answer is False:
+                answer = Message.new_error(message, UNKNOWN_METHOD, "the radio has no such method")
+            if isinstance(answer, Message) and not message.flags & MessageFlag.NO_REPLY_EXPECTED:
+                self._bus.send(answer)
 
     async def lost(self) -> None:
         """Wait until the connection is lost; raise LinkError then."""
@@ -179,6 +255,7 @@ class Bluez:
 
     async def send(self, message: Message) -> None:
         """Write one message. Raise LinkError when the bus does not take it."""
+        await self._may_speak()
         try:
             async with asyncio.timeout(self._times.call_seconds):
                 await self._bus.send(message)
@@ -215,6 +292,10 @@ class Bluez:
             raise LinkError("radio: bluetoothd is gone")
         return self.owner
 
+    async def _may_speak(self) -> None:
+        if self._is_settled:
+            await asyncio.get_running_loop().create_future()
+
     async def _call(
         self,
         to: str,
@@ -223,16 +304,19 @@ class Bluez:
         body: Sequence[Any],
         on_reply: OnReply | None = None,
     ) -> list[Any]:
+        await self._may_speak()
         message = _message_to(to, path, method, body)
         message.serial = self._bus.next_serial()
         if on_reply is not None:
             self._on_reply[message.serial] = on_reply
+        self._replies += 1
         try:
             async with asyncio.timeout(self._times.call_seconds):
                 reply = await self._bus.call(message)
         except Exception as error:
             raise LinkError(f"radio: {to} does not answer {method.name}: {error!r}") from error
         finally:
+            self._replies -= 1
             self._on_reply.pop(message.serial, None)
         if reply is None:
             raise BluezError("", f"radio: {to} gives no reply to {method.name}")
@@ -245,6 +329,8 @@ class Bluez:
     def _message(self, message: Message) -> Message | bool | None:
         """Sort what the bus brings; what is not ours to answer is left to dbus-fast."""
         match message.message_type:
+            case MessageType.METHOD_CALL if self._deferred is not None:
+                return self._defer(message)
             case MessageType.METHOD_CALL:
                 answer = self._answer(message)
                 if answer and message.flags & MessageFlag.NO_REPLY_EXPECTED:
@@ -260,6 +346,13 @@ class Bluez:
             case MessageType.SIGNAL if self.owner and message.sender == self.owner:
                 self._signal(message)
         return None
+
+    def _defer(self, message: Message) -> Message | bool:
+        deferred = self._deferred or []
+        if len(deferred) >= DEFERRED_MAX:
+            return Message.new_error(message, ACCESS_DENIED, "too many calls wait for the radio")
+        self._deferred = [*deferred, message]
+        return True
 
     def _answer(self, message: Message) -> Message | bool:
         listener = self._mirror.listener
@@ -322,7 +415,8 @@ async def connected(address: str | None, times: RadioTimes = HUB_TIMES) -> Async
     """
     try:
         async with asyncio.timeout(times.call_seconds):
-            bus = await MessageBus(bus_address=address, bus_type=BusType.SYSTEM).connect()
+            bus = OpenBus(address)
+            await bus.open()
     except Exception as error:
         raise LinkError(
             f"radio: the system D-Bus does not answer ({error}); "
@@ -332,3 +426,22 @@ async def connected(address: str | None, times: RadioTimes = HUB_TIMES) -> Async
         yield Bluez(bus, times)
     finally:
         bus.disconnect()
+
+
+@asynccontextmanager
+async def gone_on(handed: HandedBus, times: RadioTimes = HUB_TIMES) -> AsyncIterator[Bluez]:
+    """Yield a connection that was handed over. Once `resume` has ended well, close it at the end.
+
+    Raise LinkError.
+    """
+    talk = handed.talk
+    bus = OpenBus(None)
+    bus.adopt(handed.descriptor, talk.unique_name, talk.serial, talk.unread)
+    bluez = Bluez(bus, times)
+    try:
+        yield bluez
+    finally:
+        if bluez.mirrored or not bus.connected:
+            bus.disconnect()
+        else:
+            os.close(bus.let_go())

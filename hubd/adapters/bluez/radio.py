@@ -4,6 +4,8 @@ Laws:
 1. The adapter lives in sessions (`adapter_session`), each with its own bus connection.
 2. A lost adapter, daemon or bus is never an error of `serve`.
 3. dbus-fast is imported by `serve`: a desk without it can import this.
+4. A connection that was handed over and cannot be taken up is told (`taken`). Then the radio waits
+   to be ended: another registration would push out the one of who handed it over.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from hubd.adapters.bluez.plan import (
     RadioTimes,
 )
 from hubd.adapters.cancelled import end_if_cancelled
+from hubd.adapters.dbus.handing import HandedBus, Handing
 
 if TYPE_CHECKING:
     from hubd.adapters.bluez.adapter_session import AdapterSession
@@ -69,12 +72,38 @@ class BluezRadio:
         )
         self._link_numbers = itertools.count(1)
         self._session: AdapterSession | None = None
+        self._handing = Handing()
+
+    def take_up(self, handed: HandedBus) -> None:
+        """Let `serve` begin with the connection of another process."""
+        self._handing.give(handed)
+
+    async def taken(self) -> None:
+        """Return once that is on air here; at once without one. Raise LinkError when it cannot."""
+        if self._handing.taken is not None:
+            await asyncio.shield(self._handing.taken)
+
+    @property
+    def half_done(self) -> int:
+        """How many messages are not whole, and calls not answered, in either direction."""
+        return 0 if self._session is None else self._session.half_done
+
+    def hand_on(self) -> None:
+        """Read nothing more, and let the end of `serve` leave what bluetoothd holds for the hub."""
+        self._handing.is_handed_on = True
+        if self._session is not None:
+            self._session.settle()
+
+    def handed_on(self) -> HandedBus | None:
+        """Return the connection after that; None when the hub was not on air."""
+        return self._handing.left
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
         from hubd.adapters.bluez.adapter_session import live
 
         failures = 0
+        handing = self._handing
 
         def serving(session: AdapterSession | None, on_air: bool) -> None:
             nonlocal failures
@@ -94,9 +123,12 @@ class BluezRadio:
                     listener=listener,
                     link_numbers=self._link_numbers,
                     serving=serving,
+                    handing=handing,
                 )
             except* LinkError as group:
                 self._plan.news.lost(str(group.exceptions[0]))
+                if handing.failed(LinkError(str(group.exceptions[0]))):
+                    await asyncio.get_running_loop().create_future()  # law 4
                 self._patience.failed()
             ready(False)
             end_if_cancelled()
