@@ -20,7 +20,7 @@ from hubd.adapters.host.linepace import LinePace
 from hubd.adapters.host.log import set_up
 from hubd.adapters.host.systemd import Notifier
 from hubd.config.file import load
-from hubd.serve import serve
+from hubd.serve import Handing, serve
 from hubd.start import checkconfig, selftest, showconfig
 from hubd.wiring.hardware import real_parts
 from hubd.wiring.parts import MakeParts
@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(as_tool("hubd", partial(selftest.run, options.config)))
     if options.show_config:
         sys.exit(as_tool("hubd", partial(_show_config, options.config)))
-    sys.exit(run(options.config, real_parts))
+    sys.exit(run(options.config, real_parts, Handing(options.config, options.take_over)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --check-config: what was found as JSON",
     )
+    # of the hubd that this one takes over from; by nobody's hand
+    parser.add_argument("--take-over", type=int, help=argparse.SUPPRESS)
     return parser
 
 
@@ -92,8 +94,8 @@ def _show_config(config_file: Path) -> int:
     return 0
 
 
-def run(config_file: Path, make_parts: MakeParts) -> int:
-    """Run a hub of these parts; return the exit status.
+def run(config_file: Path, make_parts: MakeParts, handing: Handing | None = None) -> int:
+    """Run a hub of these parts; return the exit status. `handing`: how it may change hands.
 
     What refuses the start is one sentence on standard error. systemd gets it too, and `systemctl
     status` shows it until the next start; the journal's end is full of restarts by then.
@@ -103,7 +105,7 @@ def run(config_file: Path, make_parts: MakeParts) -> int:
     try:
         config = load(config_file)
         set_up(config.log.level, sys.stderr, pace=pace)
-        asyncio.run(serve(config, make_parts, notifier))
+        asyncio.run(serve(config, make_parts, notifier, handing))
     except ConfigError as error:
         return _refused(notifier, error, EX_CONFIG)
     except StoreError as error:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubcore.evidence.timefloor import TimeFloor
+from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.local.api import HUBD, LocalApi
@@ -37,6 +38,7 @@ from hubd.building.readers import make_readers
 from hubd.building.trials import make_trials
 from hubd.building.upkeep import make_clock_care, make_self_check, make_status
 from hubd.config.file import Config
+from hubd.doors.unlock import Unlock
 from hubd.doors.watch import DoorWatch
 from hubd.evidence.refusals import Refusals
 from hubd.evidence.reporting import ReportingLog
@@ -45,6 +47,7 @@ from hubd.orders.carried import CarriedOrders
 from hubd.orders.from_backend import BackendOrders
 from hubd.orders.keeper import DoorKeeper
 from hubd.orders.site.taker import OrdersOfSite
+from hubd.orders.standing import StandingOrders
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
 from hubd.policy.carried import CarriedIntake
@@ -52,6 +55,7 @@ from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.takeover.changing import Changing
 from hubd.technician.acts import DoorActs
 from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
@@ -59,6 +63,8 @@ from hubd.upkeep.health import Health
 from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.selfcheck import SelfCheck
 from hubd.upkeep.standing import StandingProblems
+from hubd.wiring.handed.belongings import Handed
+from hubd.wiring.handed.kinds import HandedSockets, HandedTickets
 from hubd.wiring.parts import MakeParts, Parts, RunPart
 from hublocal.roles import roles_of_this_machine
 
@@ -96,11 +102,22 @@ class Hub:
     network_acts: NetworkActs | None
     sync: Sync | None
     way: BridgeWay | None
+    unlock: Unlock
+    standing: StandingOrders
+    handed: tuple[Handed, ...]
+    """What of the hub can change hands."""
     api: LocalApi
 
 
-def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) -> Hub:
-    """Make every object once, and join them."""
+def build(
+    config: Config,
+    keys: HubKeys,
+    stores: Stores,
+    make_parts: MakeParts,
+    ring: EpochRing,
+    changing: Changing,
+) -> Hub:
+    """Make every object once, and join them; `ring` and `changing` are the process's own."""
     evidence = make_evidence(config, keys, stores)
     parts = make_parts(config, keys, evidence.problems.part)
     found = find_revocations(config, keys, stores)
@@ -113,6 +130,7 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         config,
         keys,
         parts.radio,
+        ring,
         doors.unlock,
         policy,
         found,
@@ -175,8 +193,11 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         of_doors=of_doors,
         care=care,
         network_acts=network_acts,
+        changing=changing,
         of_keys=make_key_calls(config, keys, phones, sync, evidence),
     )
+    api = LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine(HUBD))
+    tickets = HandedTickets(phones.tickets)
     return Hub(
         parts=parts,
         runs={**parts.runs, **movers.runs},
@@ -206,5 +227,8 @@ def build(config: Config, keys: HubKeys, stores: Stores, make_parts: MakeParts) 
         network_acts=network_acts,
         sync=sync,
         way=way,
-        api=LocalApi(config.api.socket, calls, evidence.tail, roles=roles_of_this_machine(HUBD)),
+        unlock=doors.unlock,
+        standing=doors.standing,
+        handed=(*parts.handed, *movers.handed, tickets, HandedSockets(api)),
+        api=api,
     )

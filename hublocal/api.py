@@ -19,12 +19,15 @@ Laws:
 5. A client that gives way is gone at once: there are never more than `tasks_max` tasks for
    clients.
 6. What clients provoke is logged once a minute at most, with how often it was.
+7. When the hub changes hands, the listeners go on with everybody who waits in them. Who is served
+   at that moment is cut off, and asks again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -38,7 +41,7 @@ from hublocal.client import Client, ClientServer, Rest
 from hublocal.messages import error_line
 from hublocal.owner import Log, Owner
 from hublocal.peer import peer_of
-from hublocal.places import LIMITS, ROOT, Limits, Place, Places
+from hublocal.places import LIMITS, ROOT, Doing, Limits, Place, Places
 from hublocal.roles import NO_GROUPS, Roles
 from hublocal.sockets import SocketFile
 from hublocal.sparselog import SparseLog
@@ -48,6 +51,8 @@ from hublocal.tail.events import EventTail
 ACCEPT_PAUSE_SECONDS = 1.0
 """After an accept that failed, as it does when file descriptors run out."""
 
+FILES = ("all", "root")
+"""What the two files are called when their listeners change hands."""
 BACKLOG = 128
 """Newcomers of one socket that the kernel keeps."""
 REFUSALS_A_TURN = 64
@@ -79,6 +84,8 @@ class LocalApi:
             SocketFile(root_path, 0o600, owner),
         )
         self._owner = owner
+        self._given: Mapping[str, int] = {}
+        self._is_handed_on = False
         self._limits = limits
         self._rest = rest
         self.places: Final = Places(limits)
@@ -109,14 +116,37 @@ class LocalApi:
         Raise ConfigError when they cannot be taken.
         """
         try:
-            for file in self._files:
-                file.bind(BACKLOG)
+            for name, file in zip(FILES, self._files, strict=True):
+                if name in self._given:
+                    file.take_up(self._given[name])
+                else:
+                    file.bind(BACKLOG)
         except ConfigError:
             self.close()
             raise
 
+    def take_up(self, listeners: Mapping[str, int]) -> None:
+        """Let `bind` go on with listeners of another process, by the names in FILES."""
+        self._given = listeners
+
+    def hand_on(self) -> None:
+        """Let the end of `serve` leave the listeners."""
+        self._is_handed_on = True
+
+    def handed_on(self) -> dict[str, int]:
+        """Return the listeners after that, the caller's from now on."""
+        left = {name: file.hand_on() for name, file in zip(FILES, self._files, strict=True)}
+        return {name: descriptor for name, descriptor in left.items() if descriptor is not None}
+
+    @property
+    def asking(self) -> int:
+        """How many clients wait for an answer."""
+        return sum(place.doing is Doing.ASKING for place in self.places.held())
+
     def close(self) -> None:
         """Give up the sockets and remove their files, but for those that are another's by now."""
+        if self._is_handed_on:
+            return
         for file in self._files:
             file.close()
 

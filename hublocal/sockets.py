@@ -3,6 +3,7 @@
 Laws:
 1. A socket file that somebody answers is never taken over; one that nobody answers is replaced.
 2. At the stop only the owner's own file is removed.
+3. A listener that is handed over keeps its file, and everybody who waits in it.
 """
 
 from __future__ import annotations
@@ -58,6 +59,38 @@ class SocketFile:
         self._own = (status.st_dev, status.st_ino)
         self.listener = listener
         return listener
+
+    def take_up(self, descriptor: int) -> socket.socket:
+        """Listen on what another process has bound to this file.
+
+        Raise ConfigError when it is bound to another, or no listener. It is taken over only then.
+        """
+        try:
+            listener = socket.socket(fileno=descriptor)
+        except OSError as error:
+            raise ConfigError(f"{self._path}: what was handed over is no socket") from error
+        try:
+            status = self._path.stat()
+            is_bound = listener.getsockname() == str(self._path)
+            listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        except OSError:
+            is_bound = False
+            listens = 0
+        if not (is_bound and listens):
+            listener.detach()
+            raise ConfigError(f"{self._path}: what was handed over does not listen there")
+        listener.setblocking(False)
+        self._own = (status.st_dev, status.st_ino)
+        self.listener = listener
+        return listener
+
+    def hand_on(self) -> int | None:
+        """Return the listener's descriptor, the caller's from now on; its file stays."""
+        if self.listener is None:
+            return None
+        descriptor = self.listener.detach()
+        self.listener = None
+        return descriptor
 
     def close(self) -> None:
         """Give up the socket and remove its file, unless the file is another's by now."""

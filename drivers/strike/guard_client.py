@@ -15,6 +15,8 @@ Laws:
    One that cannot be taken over is no guard of this hubd, and it starts no other in its place
    (`taken` says so): the lines are held.
 10. When `run` ends to be handed on, both guards stay as they are, and their sockets are left.
+11. The end of our socket may not be the last. So a guard that came from another hubd is told to
+    secure every line before that.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from drivers.strike.guard_channel import GuardChannel
@@ -135,8 +138,14 @@ class StrikeGuard:
         self._spare.hand_on()
 
     def handed_on(self) -> tuple[int | None, int | None]:
-        """Return the sockets of both guards after that, the caller's; None for one that was not."""
-        return self._handed_on, self._spare.handed_on
+        """Return the sockets of both guards after that, the caller's; None for one that was not.
+
+        What was given and is not taken up yet is returned as it came.
+        """
+        guard = self._handed_on
+        if guard is None and self._given is not None:
+            guard = self._given.descriptor
+        return guard, self._spare.handed_on
 
     @property
     def process_id(self) -> int | None:
@@ -287,8 +296,17 @@ class StrikeGuard:
                 self._why = "The strike guard is another hubd's."
                 self._handed_on = guard.hand_on()
             else:
+                await self._secure_all(guard)
                 await self._end(guard, "The strike guard was stopped.")
             raise
+
+    async def _secure_all(self, guard: GuardProcess) -> None:
+        """Secure the lines of a guard whose socket another hubd may have, too: law 11."""
+        if not guard.is_adopted:
+            return
+        with suppress(HardwareError):
+            for line in range(len(self._lines)):
+                await guard.channel.ask(Verb.SECURE, line)
 
     async def _go_on_with(self, given: _Given, ready: Callable[[], None]) -> None:
         """Stay with the guard that was handed over. Raise HardwareError when it has ended."""

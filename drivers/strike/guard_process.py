@@ -20,8 +20,8 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 
+from drivers.processes import SeenProcess
 from drivers.strike.guard_channel import GuardChannel
-from drivers.strike.seen import SeenProcess
 from drivers.strike.wire import Answer, StrikeLine, Verb, sum_of_lines
 from hubcore.errors import HardwareError
 
@@ -52,6 +52,8 @@ class GuardProcess:
         self._peer = peer
         self._stop_seconds = stop_seconds
         self.channel = channel
+        self.is_adopted = False
+        """Another hubd has started it, and may have a copy of the socket."""
 
     @property
     def process_id(self) -> int:
@@ -121,7 +123,10 @@ class GuardStarter:
         """Start the process. Raise HardwareError."""
         program = (sys.executable, "-P", "-m", "drivers.strike.guard")
         options = ("--fd", str(descriptor), "--factory", self._factory, "--lines", self._lines)
-        return SeenProcess.start((*program, *options), descriptor)
+        try:
+            return SeenProcess.start((*program, *options), descriptor)
+        except OSError as error:
+            raise HardwareError(f"The strike guard cannot be started: {error}.") from error
 
     async def adopt(self, descriptor: int, on_answer: OnAnswer) -> GuardProcess:
         """Go on with a guard that another hubd has started, by hubd's end of its socket.
@@ -148,12 +153,14 @@ class GuardStarter:
             raise HardwareError(
                 f"The strike guard at work cannot be taken over: {error}"
             ) from error
-        return GuardProcess(
+        guard = GuardProcess(
             process=process,
             peer=peer,
             channel=channel,
             stop_seconds=self._stop_seconds,
         )
+        guard.is_adopted = True
+        return guard
 
 
 class Spare:
@@ -169,8 +176,7 @@ class Spare:
         self._takers = 0
         self._given: int | None = None
         self._is_handed_on = False
-        self.handed_on: int | None = None
-        """The socket of the guard that waited, when this ended to be handed on."""
+        self._handed_on: int | None = None
 
     def take_up(self, descriptor: int) -> None:
         """Let `run` begin with a guard that another hubd has started."""
@@ -179,6 +185,11 @@ class Spare:
     def hand_on(self) -> None:
         """Let the end of `run` leave the guard that waits."""
         self._is_handed_on = True
+
+    @property
+    def handed_on(self) -> int | None:
+        """The socket of the guard that waited, once this ended to be handed on."""
+        return self._given if self._handed_on is None else self._handed_on
 
     @property
     def process_id(self) -> int | None:
@@ -254,7 +265,7 @@ class Spare:
             if self._waiting is guard:
                 self._waiting = None
                 if self._is_handed_on:
-                    self.handed_on = guard.hand_on()
+                    self._handed_on = guard.hand_on()
                 else:
                     await guard.end()
 

@@ -7,6 +7,7 @@ Laws:
 3. A phone in the middle of a handshake is waited for, but not for ever: after `patience_seconds`
    it counts no more. It begins again, with the new process.
 4. A phone that is connected and rests does not count: it notices nothing.
+5. Somebody at the hub who waits for an answer is waited for like a phone.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Activity:
     """Calls and replies of D-Bus that are not whole, in either direction."""
     handshakes: int = 0
     """Phones whose request is not answered to its end."""
+    calls: int = 0
+    """Clients of the local sockets who wait for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +61,5 @@ class Patience:
         )
         if any(must_rest):
             return False
-        return not activity.handshakes or waited_seconds >= self.patience_seconds
+        waits = activity.handshakes or activity.calls
+        return not waits or waited_seconds >= self.patience_seconds

@@ -28,12 +28,14 @@ from hubd.calls.readers import ReaderCalls
 from hubd.calls.trials import TrialCalls
 from hubd.config.file import Config
 from hubd.evidence.sealing import ExportSealing
+from hubd.handing.calls import TakeoverCalls
 from hubd.networks.acts import NetworkActs
 from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.takeover.changing import Changing
 from hubd.technician.acts import DoorActs
 from hubd.technician.cardindex import CardIndex
 from hubd.technician.names import DoorNames
@@ -134,6 +136,7 @@ def make_calls(
     of_doors: DoorCalls,
     care: NetworkCare | None,
     network_acts: NetworkActs | None,
+    changing: Changing,
     of_keys: KeyCalls,
 ) -> tuple[Call, ...]:
     """Make every call: a line a file of `hubd.calls`."""
@@ -150,6 +153,7 @@ def make_calls(
         *of_doors.table(),
         *RadioCalls(links, doors.traces, evidence.problems, config.doors_of_points()).table(),
         *of_keys.table(),
+        *TakeoverCalls(changing).table(),
         *EvidenceCalls(_make_sealing(config, keys, evidence), evidence.clock).table(),
     )
 

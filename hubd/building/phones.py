@@ -42,6 +42,7 @@ def make_phones(
     config: Config,
     keys: HubKeys,
     radio: Radio,
+    ring: EpochRing,
     unlock: Unlock,
     policy: ProvenPolicy,
     found: CarriedFound,
@@ -50,8 +51,7 @@ def make_phones(
     guests: Guests,
     evidence: Evidence,
 ) -> Phones:
-    """Make the links of phones and the keys of the hub."""
-    ring = EpochRing()
+    """Make the links of phones; `ring` has the keys of this process, of an earlier session too."""
     tickets = TicketTable(keys.in_force.certified.expires)
     strike_seconds: dict[int, float] = {}
     for number, point in points_of(config).items():
@@ -81,14 +81,19 @@ def make_phones(
         traced=traces,
         clock=evidence.clock,
     )
-    epochs = EpochKeys(
+    epochs = make_epochs(config, keys, ring)
+    return Phones(ring=ring, tickets=tickets, links=links, epochs=epochs, carried=carried)
+
+
+def make_epochs(config: Config, keys: HubKeys, ring: EpochRing) -> EpochKeys:
+    """Make what fills the ring with keys."""
+    return EpochKeys(
         ring=ring,
         identity=SigningKey(keys.identity),
         name=_name(config),
         aeads=tuple(Aead[name] for name in config.protocol.aead),
         bits=config.protocol.rsa_bits,
     )
-    return Phones(ring=ring, tickets=tickets, links=links, epochs=epochs, carried=carried)
 
 
 def _name(config: Config) -> HubName:

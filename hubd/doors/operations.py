@@ -53,6 +53,10 @@ class Operations:
         at_work = self._at_work.pop(operation.key)
         at_work.set_result(None)
 
+    def __len__(self) -> int:
+        """Return how many are at work."""
+        return len(self._at_work)
+
     async def at_rest(self, within_seconds: float) -> None:
         """Return once none of those at work now is, or after so many seconds."""
         if self._at_work:

@@ -162,6 +162,11 @@ class Unlock:
         """Tell why one of these access points must stay shut now."""
         return next((why for point in points if (why := self._judge.why_shut(point))), None)
 
+    @property
+    def at_work(self) -> int:
+        """How many operations are at work."""
+        return len(self._operations)
+
     async def at_rest(self) -> None:
         """Return once no operation is at work; after REST_SECONDS at the latest.
 

@@ -153,6 +153,10 @@ class Links:
         """Show each link that is served, the oldest first."""
         return [visit.seen() for visit in self._visits.values()]
 
+    def unanswered(self) -> int:
+        """Return how many phones have begun something that is not answered to its end."""
+        return sum(visit.is_unanswered for visit in self._visits.values())
+
     def adapter(self) -> Adapter | None:
         """Return the adapter that serves them."""
         return self._radio.adapter()

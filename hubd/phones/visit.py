@@ -26,6 +26,7 @@ from hubcore.door.state import DoorState
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.phone.effects import Carried, Drop, FollowUp, Presented, Refused, Unseal
+from hubcore.phone.handshake import HandshakePhase
 from hubcore.phone.link import HubLink, LinkEffect, LinkStanding, Notify
 from hubcore.phone.sealing import Opened
 from hubcore.ports.clock import Clock
@@ -37,6 +38,7 @@ from hubd.phones.unsealing import Unsealing
 
 EFFECTS_MAX = 64
 SEND_SECONDS = 5.0
+_UNANSWERED = (HandshakePhase.READY, HandshakePhase.WORKING, HandshakePhase.ABANDONED)
 FOLLOW_UP_SECONDS = 0.1
 """The state is sent so long after the end of a release: by then the strike is seen at rest."""
 
@@ -128,6 +130,13 @@ class Visit:
             access_point=self._link.access_point,
             rssi=self._radio.rssi(self._id),
         )
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the phone has begun something that is not answered to its end."""
+        has_steps = not self._steps.empty()
+        is_asked = self._link.phase in _UNANSWERED
+        return has_steps or is_asked or self._follow_up is not None
 
     async def run(self) -> None:
         """Take one step after the other until the visit has ended."""
@@ -336,6 +345,7 @@ class Visit:
         return seconds
 
     def _send_follow_up(self, due: FollowUp) -> None:
+        self._follow_up = None
         state = self._door_state(due.access_point)
         wall = self._clock.wall()
         effects = self._link.follow_up(due.session, state, wall)
@@ -344,6 +354,7 @@ class Visit:
     def _cancel_follow_up(self) -> None:
         if self._follow_up is not None:
             self._follow_up.cancel()
+            self._follow_up = None
 
     async def _fail(self, error: Exception) -> None:
         """Tell of a fault of our own, and drop the phone."""

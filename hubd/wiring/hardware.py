@@ -23,7 +23,7 @@ from hubd.wiring.look.world import World
 from hubd.wiring.movers import make_movers, mover_kinds
 from hubd.wiring.networks import make_networks
 from hubd.wiring.parts import MadeMovers, Parts, RunPart, TellPart
-from hubd.wiring.radios import listen_with_another, look_at_radio, make_radio
+from hubd.wiring.radios import handed_with, listen_with_another, look_at_radio, make_radio
 from hubd.wiring.readers import look_at_readers, make_readers
 from hubd.wiring.uplinks import make_bridge_line, make_uplink
 
@@ -47,8 +47,9 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         runs[Part.INPUTS] = inputs.run
         read_inputs = inputs.levels
     made = make_uplink(config, keys)
+    radio = make_radio(config, tell)
     return Parts(
-        radio=make_radio(config, tell),
+        radio=radio,
         make_movers=movers_of,
         inputs=edges,
         uplink=made.uplink,
@@ -60,6 +61,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         network=networks.network(config),
         read_inputs=read_inputs,
         listen=listen_with_another(config),
+        handed=handed_with(radio),
     )
 
 

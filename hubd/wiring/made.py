@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hubcore.ports.doors import Mover
 from hubd.upkeep.checks import Part
+from hubd.wiring.handed.belongings import Handed
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.parts import RunPart
 
@@ -20,3 +21,5 @@ class MadeKind:
 
     movers: Mapping[str, MakeForDoor]
     runs: Mapping[Part, RunPart]
+    handed: Sequence[Handed] = ()
+    """What of them can change hands."""

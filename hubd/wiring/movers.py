@@ -29,6 +29,8 @@ from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import board_line
+from hubd.wiring.handed.belongings import Handed
+from hubd.wiring.handed.kinds import HandedGuards
 from hubd.wiring.locks import locks
 from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import MoverGroup, Publish
@@ -55,7 +57,7 @@ def strikes(wanted: Sequence[OnLine], tell: TellPart, factory: str) -> MadeKind:
     makers: dict[str, MakeForDoor] = {}
     for strike in wanted:
         makers[strike.id] = partial(Strike, guard, strike.id)
-    return MadeKind(makers, {Part.STRIKES: guard.run})
+    return MadeKind(makers, {Part.STRIKES: guard.run}, [HandedGuards(guard)])
 
 
 def strike_lines(wanted: Iterable[OnLine]) -> dict[str, StrikeLine]:
@@ -137,14 +139,16 @@ def make_movers(
     boards = {board.id: board for board in config.relay_boards}
     makers: dict[str, MakeForDoor] = {}
     runs: dict[Part, RunPart] = {}
+    handed: list[Handed] = []
     for make in dict.fromkeys(rows.values()):
         of_maker = [_with_board(one, boards) for one in wanted if rows.get(type(one)) is make]
         if of_maker:
             made = make(of_maker, tell)
             makers.update(made.movers)
             runs.update(made.runs)
+            handed += made.handed
     doors = {door.id: _mover_of(door, makers, publish) for door in config.doors}
-    return MadeMovers(doors, runs)
+    return MadeMovers(doors, runs, handed)
 
 
 def _with_board(

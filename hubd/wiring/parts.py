@@ -5,7 +5,7 @@ Law: nothing below `Parts` can tell which of the two it is.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from hubcore.ports.uplink import Uplink
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.handed.belongings import Handed
 
 RunPart = Callable[[Callable[[], None]], Awaitable[None]]
 """A part that must run for others to work; it calls what it is given each time it is ready."""
@@ -35,6 +36,8 @@ class MadeMovers:
 
     doors: Mapping[str, Mover]
     runs: Mapping[Part, RunPart]
+    handed: Sequence[Handed] = ()
+    """What of it can change hands."""
 
 
 MakeMovers = Callable[[Commands], MadeMovers]
@@ -61,6 +64,7 @@ class Parts:
     `read_inputs`: reads the level of each wired input, where there are some.
     `listen`: hears the hub's own advertisement with a second radio, where that is known how.
     `network`: the driver of the Z-Wave network, where the hub has one.
+    `handed`: what of all this can change hands.
     """
 
     radio: Radio
@@ -75,6 +79,7 @@ class Parts:
     bridge: BridgeLine | None = None
     read_inputs: ReadInputs | None = None
     listen: Listen | None = None
+    handed: Sequence[Handed] = ()
 
 
 MakeParts = Callable[[Config, HubKeys, TellPart], Parts]

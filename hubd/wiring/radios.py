@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,8 @@ from hubd.adapters.keys.keyfiles import load_beacon
 from hubd.config import radio as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
+from hubd.wiring.handed.belongings import Handed
+from hubd.wiring.handed.kinds import HandedRadio
 from hubd.wiring.look import bluetooth, hearing
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
@@ -51,6 +53,11 @@ def make_radio(config: Config, tell: TellPart) -> Radio:
     """Make the radio of the configuration. Raise ConfigError for a wrong beacon key."""
     kind = RADIO_KINDS[type(config.radio)]
     return kind.make(config.radio, load_beacon(config), tell)
+
+
+def handed_with(radio: Radio) -> Sequence[Handed]:
+    """Return what of a radio can change hands."""
+    return [HandedRadio(radio)] if isinstance(radio, BluezRadio) else []
 
 
 def listen_with_another(config: Config) -> Listen:

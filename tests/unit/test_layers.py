@@ -234,7 +234,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.wiring.parts": _room(
         "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubd.upkeep.checks "
-        "drivers.lock.commands",
+        "hubd.wiring.handed.belongings drivers.lock.commands",
         "",
         WORLDLY,
     ),
@@ -310,21 +310,47 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hublocal.roles hubd.backend hubd.bridge hubd.building "
         "hubd.config.file hubd.doors hubd.evidence hubd.networks hubd.orders hubd.phones "
-        "hubd.policy hubd.readers hubd.stores hubd.technician hubd.upkeep hubd.wiring.parts hubcore"
+        "hubd.policy hubd.readers hubd.stores hubd.takeover.changing hubd.technician hubd.upkeep "
+        "hubd.wiring.handed hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.bridge hubd.calls "
         "hublocal.calls hublocal.tail.events "
-        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.keys hubd.orders hubd.phones "
+        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.handing.calls hubd.keys hubd.orders hubd.phones "
         "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
-    "hubd.serve": _room(
+    "hubd.session": _room(
         "hubd.adapters.host hubd.adapters.keys "
-        "hubd.app hubd.config.file hubd.recording hubd.stores hubd.upkeep "
-        "hubd.wiring.parts hubcore"
+        "hubd.app hubd.config.file hubd.recording hubd.stores hubd.takeover.changing hubd.upkeep "
+        "hubd.wiring.handed.belongings hubd.wiring.parts hubcore"
     ),
+    "hubd.serve": _room(
+        "hubd.adapters.host hubd.adapters.takeover hubd.config.file hubd.handing hubd.session "
+        "hubd.takeover hubd.wiring.parts hubcore"
+    ),
+    "hubd.handing": _room(
+        "hubd.handing hubd.session hubd.takeover hubd.adapters.host hubd.adapters.takeover "
+        "hubd.wiring.handed drivers.processes hubcore",
+        "",
+        WORLDLY,
+    ),
+    "hubd.handing.checking": _room(
+        "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.building.phones "
+        "hubd.config.file hubcore",
+        "",
+        WORLDLY,
+    ),
+    "hubd.wiring.handed.belongings": _room(
+        "hubcore.update.packets", "", frozenset({"asyncio", "time", "random", *WORLDLY})
+    ),
+    "hubd.handing.calls": _room(
+        "hubd.calls.words hubd.takeover.changing hublocal.calls hublocal.roles hubcore.version",
+        "",
+        WORLDLY,
+    ),
+    "hubd.handing.programs": _room("hubcore.errors", "", WORLDLY),
     "hubd.__main__": _room(
         "hubd.serve hubd.start hubd.config hubd.wiring hubterm.output hubd.adapters.host "
         "hubd.adapters.keys hubcore.version hubcore.errors",

@@ -13,11 +13,12 @@ from hubcore.update.quiet import Activity, Patience
 
 PATIENCE = Patience(patience_seconds=60.0)
 MUST_REST = ("releases", "door_cycles", "records", "replies")
+WAITED_FOR = ("handshakes", "calls")
 waits = st.floats(0, 1e9)
 
 
 def test_each_activity_is_spoken_of_here() -> None:
-    assert {field.name for field in fields(Activity)} == {*MUST_REST, "handshakes"}
+    assert {field.name for field in fields(Activity)} == {*MUST_REST, *WAITED_FOR}
 
 
 @given(waits)
@@ -34,10 +35,13 @@ def test_what_may_not_be_torn_apart_is_waited_for_without_end(
     assert not PATIENCE.is_quiet(activity, waited)
 
 
-@given(st.integers(1, 9), waits)
-def test_a_phone_is_waited_for_until_patience_ends(phones: int, waited: float) -> None:
-    """Law 3."""
-    assert PATIENCE.is_quiet(Activity(handshakes=phones), waited) == (waited >= 60.0)
+@given(st.sampled_from(WAITED_FOR), st.integers(1, 9), waits)
+def test_who_waits_for_an_answer_is_waited_for_until_patience_ends(
+    name: str, count: int, waited: float
+) -> None:
+    """Laws 3 and 5."""
+    activity = replace(Activity(), **{name: count})
+    assert PATIENCE.is_quiet(activity, waited) == (waited >= 60.0)
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])

@@ -16,10 +16,10 @@ from typing import Any, cast
 
 import pytest
 
+from drivers.processes import SeenProcess
 from drivers.strike.guard_channel import EXPIRE_SECONDS
 from drivers.strike.guard_client import STOP_SECONDS, UNGUARDED_SECONDS, StrikeGuard
 from drivers.strike.guard_process import GuardStarter
-from drivers.strike.seen import SeenProcess
 from drivers.strike.strike import Strike
 from drivers.strike.wire import Answer, AnswerKind, Command, StrikeLine, Verb
 from hubcore.errors import HardwareError, RestingError, UnguardedError

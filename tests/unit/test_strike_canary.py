@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from drivers.processes import SeenProcess
 from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.guard_process import GuardStarter
-from drivers.strike.seen import SeenProcess
 from drivers.strike.strike import Strike
 from drivers.strike.wire import Command, StrikeLine
 from hubcore.access.claim import Claim, Strength

@@ -95,8 +95,11 @@ class BluezRadio:
             self._session.settle()
 
     def handed_on(self) -> HandedBus | None:
-        """Return the connection after that; None when the hub was not on air."""
-        return self._handing.left
+        """Return the connection after that; None when the hub was not on air.
+
+        What was given and is not taken up yet is returned as it came.
+        """
+        return self._handing.left or self._handing.given
 
     async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""

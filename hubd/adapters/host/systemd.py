@@ -47,6 +47,11 @@ class Notifier:
         self.watchdog_seconds = _watchdog_seconds(environment)
         """What the unit's WatchdogSec= says; 0 when systemd does not watch this process."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a service manager."""
+        return bool(self._address)
+
     def ready(self, status: str = "") -> bool:
         """Say READY=1: the start is done."""
         return self._send("READY=1" + _status(status))

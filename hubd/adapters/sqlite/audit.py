@@ -111,6 +111,11 @@ class AuditStore:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    @property
+    def pending(self) -> int:
+        """How many records and receipts are on their way to the disk."""
+        return self._pending
+
     async def aclose(self) -> None:
         """Write what is pending, fold the journal in, close.
 

@@ -1,4 +1,4 @@
-"""A guard's process as hubd sees it: its own child, or one that an earlier hubd has started.
+"""A process as hubd sees it: its own child, or one that an earlier hubd has started.
 
 Laws:
 1. Its end is the kernel's word, by a descriptor that stands for this very process. A number alone
@@ -13,10 +13,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-
-from hubcore.errors import HardwareError
 
 _HANDED_ON: list[subprocess.Popen[bytes]] = []
 """Children that another hubd drives now. They are kept, so that their end leaves no zombie."""
@@ -36,24 +34,31 @@ class SeenProcess:
         self.returncode: int | None = None
 
     @classmethod
-    def start(cls, command: Sequence[str], descriptor: int) -> SeenProcess:
-        """Start a child that inherits one descriptor. Raise HardwareError."""
-        try:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(descriptor,),
-                start_new_session=True,  # Ctrl-C in a terminal reaches hubd alone, which ends it
-            )
-        except OSError as error:
-            raise HardwareError(f"The strike guard cannot be started: {error}.") from error
+    def start(
+        cls,
+        command: Sequence[str],
+        descriptor: int,
+        environment: Mapping[str, str] | None = None,
+        speaks: bool = False,
+    ) -> SeenProcess:
+        """Start a child that inherits one descriptor; `speaks`: its output is ours. Raise OSError.
+
+        Ctrl-C in a terminal does not reach it.
+        """
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=None if speaks else subprocess.DEVNULL,
+            pass_fds=(descriptor,),
+            env=environment,
+            start_new_session=True,
+        )
         try:
             return cls(child.pid, child)
-        except OSError as error:
+        except OSError:
             child.kill()
             child.wait()
-            raise HardwareError(f"The strike guard cannot be watched: {error}.") from error
+            raise
 
     async def wait(self) -> int:
         """Return the exit status once the process has ended, UNKNOWN for no child."""

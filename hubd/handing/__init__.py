@@ -1,0 +1,1 @@
+"""A hub of this process as it changes hands: its sessions, and the process that takes over."""

@@ -1,0 +1,54 @@
+"""Which programs may take a hub over.
+
+Whoever may act at the hub names one on the local socket. It runs as hubd, with hubd's keys.
+
+Laws:
+1. It lies below one of the folders in which root keeps what was installed or proven, and nothing on
+   the way to it is a link that leads out of them.
+2. Neither it, nor any folder on the way to it from the root of the file system, can be changed by
+   anybody but its owner, who is root.
+3. Any other path is refused before anything is started.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from hubcore.errors import TrustError
+
+ROOT = 0
+FOLDERS = (Path("/opt/hubd"), Path("/run/hubd-slots"))
+PATH_CHARS_MAX = 1024
+
+
+def check_program(
+    program: Path, folders: Sequence[Path] = FOLDERS, owners: frozenset[int] = frozenset({ROOT})
+) -> None:
+    """Raise TrustError for a program that may not take the hub over."""
+    if not program.is_absolute() or len(str(program)) > PATH_CHARS_MAX or "\0" in str(program):
+        raise TrustError("The program that is to take over is no absolute path.")
+    try:
+        real = program.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise TrustError(f"{program} cannot be started: {error}.") from error
+    if not any(real.is_relative_to(folder) for folder in folders):
+        named = " or ".join(str(folder) for folder in folders)
+        raise TrustError(f"{program} is not below {named}.")
+    for part in (real, *real.parents):
+        status = os.lstat(part)
+        if status.st_uid not in owners or _others_may_change(status.st_mode):
+            raise TrustError(f"{part} can be changed by others than root.")
+    if not stat.S_ISREG(os.lstat(real).st_mode) or not os.access(real, os.X_OK):
+        raise TrustError(f"{program} is no program.")
+
+
+def _others_may_change(mode: int) -> bool:
+    """Tell whether others may put something else in the place of what lies here.
+
+    In a folder with the sticky bit nobody can do so with what is another's.
+    """
+    is_kept = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
+    return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not is_kept

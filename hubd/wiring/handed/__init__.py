@@ -1,0 +1,1 @@
+"""What changes hands with a hub."""

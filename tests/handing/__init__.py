@@ -1,0 +1,1 @@
+"""Real processes of hubd that hand a hub over, with a made-up bluetoothd on a bus of their own."""
