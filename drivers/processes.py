@@ -31,6 +31,7 @@ class SeenProcess:
         self.pid = pid
         self._child = child
         self._seen: int | None = os.pidfd_open(pid)
+        self._ended: asyncio.Event | None = None
         self.returncode: int | None = None
 
     @classmethod
@@ -61,12 +62,20 @@ class SeenProcess:
             raise
 
     async def wait(self) -> int:
-        """Return the exit status once the process has ended, UNKNOWN for no child."""
-        if self.returncode is None and self._seen is not None:
-            await _readable(self._seen)
-            self.returncode = self.UNKNOWN if self._child is None else self._child.wait()
-            self.close()
+        """Return the exit status once the process has ended, UNKNOWN for no child.
+
+        Nothing is opened for that: the end of a guard is noticed when no descriptor is left.
+        """
+        if self._seen is not None and self._ended is None:
+            self._ended = asyncio.Event()
+            asyncio.get_running_loop().add_reader(self._seen, self._has_ended)
+        if self._ended is not None:
+            await self._ended.wait()
         return self.UNKNOWN if self.returncode is None else self.returncode
+
+    def _has_ended(self) -> None:
+        self.returncode = self.UNKNOWN if self._child is None else self._child.wait()
+        self.close()
 
     def kill(self) -> None:
         """Have the kernel end it; nothing is done to one that has ended."""
@@ -82,19 +91,12 @@ class SeenProcess:
         self.close()
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        if self._seen is not None:
-            os.close(self._seen)
-            self._seen = None
-
-
-async def _readable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    watched = os.dup(descriptor)  # who is told of the same end twice waits for it twice
-    loop.add_reader(watched, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(watched)
-        os.close(watched)
+        """Give the descriptor back; whoever waits for the end waits no more."""
+        if self._seen is None:
+            return
+        if self._ended is not None:
+            with suppress(RuntimeError):  # no loop runs: nobody waits
+                asyncio.get_running_loop().remove_reader(self._seen)
+            self._ended.set()
+        os.close(self._seen)
+        self._seen = None

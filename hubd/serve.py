@@ -89,7 +89,8 @@ class _Process:
         self._notifier = notifier
         self._handing = handing
         self._changing = Changing(
-            partial(check_program, folders=handing.folders, owners=handing.owners)
+            partial(check_program, folders=handing.folders, owners=handing.owners),
+            takes_over=handing.descriptor is not None,
         )
         self._hands = Hands(
             tasks,

@@ -39,16 +39,20 @@ class Changing:
     def __init__(
         self,
         check: Callable[[Path], None],
+        takes_over: bool = False,
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
-        """`check` raises HubError for a program that is not to be started."""
+        """`check` raises HubError for a program that is not to be started.
+
+        `takes_over`: this process begins by taking a hub over.
+        """
         self._check = check
         self._longest_seconds = longest_seconds
         self._program: Path | None = None
         self._is_closed = False
         self._changed = asyncio.Event()
         self._verdict: asyncio.Future[str] | None = None
-        self.standing = Standing.ALONE
+        self.standing = Standing.CHANGING if takes_over else Standing.ALONE
         self.why = ""
         """Why the last change came to nothing."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ from dbus_fast.aio import MessageBus
 
 from hubcore.access.grant import Access
 from hubcore.errors import LinkError
+from hubcore.policy import document as policies
+from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
 from hubd.adapters.bluez.gatt_server import INFO_PATH, RX_PATH, TXR_PATH
 from hubsim import site as sites
 from hubsim.door.lines import Bank, Level
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Report, Session
 from hubsim.phone.wallet import Wallet
-from hubsim.site import OPEN_AND_QUERY, DeskDoor
-from hubsim.stage import ask
+from hubsim.site import FIRST_OPERATOR, OPEN_AND_QUERY, DeskDoor
+from hubsim.stage import ask, free_port
 from tests.unit.test_bluez_radio import PHONE, FakeBluez, a_bus
 
 PATIENCE_SECONDS = 60.0
@@ -75,7 +78,11 @@ class PhoneOnBus:
 class World:
     """Everything; `hub` is the process that was started first."""
 
-    def __init__(self, folder: Path, bluez: FakeBluez, address: str) -> None:
+    def __init__(
+        self, folder: Path, bluez: FakeBluez, address: str, has_backend: bool = False
+    ) -> None:
+        self._endpoint = f"tcp://127.0.0.1:{free_port()}" if has_backend else ""
+        self._backend: asyncio.subprocess.Process | None = None
         self.bluez = bluez
         self.folder = folder
         self._address = address
@@ -93,12 +100,40 @@ class World:
         """Whether the service manager takes what it is told."""
 
     def _config(self) -> Path:
-        path = sites.write_config(self._site, "tcp://127.0.0.1:9", [DOOR])
-        text = path.read_text()
-        begin = text.index("[backend]")
-        alone = text[:begin] + text[text.index("[api]") :]
-        path.write_text(alone.replace("dps = ", "# dps = "))
+        door = replace(DOOR, continuous=bool(self._endpoint))
+        path = sites.write_config(self._site, self._endpoint or "tcp://127.0.0.1:9", [door])
+        text = path.read_text().replace("dps = ", "# dps = ")
+        if not self._endpoint:
+            text = text[: text.index("[backend]")] + text[text.index("[api]") :]
+        path.write_text(text)
         return path
+
+    async def start_backend(self) -> None:
+        """Start the backend, and let a policy come into force that names an operator."""
+        self._backend = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hubsim.main", "backend"),
+            *("--at", str(self._site.path), "--listen", self._endpoint),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._backend.stdout is not None
+        await self._backend.stdout.readline()
+        operators = {FIRST_OPERATOR: Operator(ALL_RIGHTS)}
+        version = int((await self.ask("status"))["policy_version"]) + 1
+        new = Policy(self._site.name, version, int(time.time()), operators=operators)
+        file = self.folder / "policy"
+        file.write_bytes(policies.issue(new, self._site.issuer))
+        await self.backend("policy", path=str(file))
+
+        async def is_in_force() -> bool:
+            return bool((await self.ask("status"))["policy_version"] == version)
+
+        await self.until(is_in_force)
+
+    async def backend(self, do: str, **order: object) -> Any:
+        """Give the backend an order."""
+        answer = await ask(self._site.backend / "backend.sock", {"do": do, **order})
+        assert answer["ok"], answer
+        return answer
 
     def program(self, fault: str = "") -> Path:
         """Return a program of the next version, with a fault."""
@@ -235,30 +270,33 @@ class World:
         if self.hub.returncode is None:
             self.hub.kill()
         await self.hub.wait()
+        if self._backend is not None:
+            self._backend.kill()
+            await self._backend.wait()
         self._notified.close()
         self.bank.close()
 
 
 @asynccontextmanager
-async def a_world(folder: Path) -> AsyncIterator[World]:
-    """Run a hub with a bluetoothd that has one phone connected."""
+async def a_world(folder: Path, has_backend: bool = False) -> AsyncIterator[World]:
+    """Run a hub with a bluetoothd that has one phone connected.
+
+    `has_backend`: it has a backend too, and its door may be held open.
+    """
     async with a_bus(folder) as address, asyncio.TaskGroup() as tasks:
         bus = await MessageBus(bus_address=address).connect()
         bluez = FakeBluez(bus)
         bluez.adapter()
         await bus.request_name("org.bluez")
-        world = World(folder, bluez, address)
+        world = World(folder, bluez, address, has_backend)
         noting = tasks.create_task(world.serve_notifications())
         try:
             await world.start()
+            if has_backend:
+                await world.start_backend()
             bluez.phone()
             yield world
         finally:
             await world.close()
             bus.disconnect()
             noting.cancel()
-
-
-def as_json(told: object) -> str:
-    """Return what a test shows when it fails."""
-    return json.dumps(told, indent=1, default=str)
