@@ -28,13 +28,13 @@ from hubd.calls.readers import ReaderCalls
 from hubd.calls.trials import TrialCalls
 from hubd.config.file import Config
 from hubd.evidence.sealing import ExportSealing
-from hubd.handing.calls import TakeoverCalls
 from hubd.networks.acts import NetworkActs
 from hubd.phones.links import Links
 from hubd.policy.load import PolicyLoads
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attending import Attending
 from hubd.stores import Stores
+from hubd.takeover.calls import TakeoverCalls
 from hubd.takeover.changing import Changing
 from hubd.technician.acts import DoorActs
 from hubd.technician.cardindex import CardIndex

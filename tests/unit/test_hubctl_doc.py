@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 import hubd.calls
-import hubd.handing.calls
+import hubd.takeover.calls
 from hubcore.access.words import Action
 from hubcore.evidence.facts import SHOWN_CHARS
 from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX
@@ -112,7 +112,7 @@ def test_each_call_stands_in_the_document_with_who_may_make_it() -> None:
     documented = {name: who for names, who in rows.items() for name in re.findall("`(.+?)`", names)}
     who = {Role.LOOK: "who can connect", Role.ACT: f"group `{ACTORS_GROUP}`, root"}
     calls = {TAIL: who[Role.LOOK]}
-    for module in (*_modules_of(hubd.calls), hubd.handing.calls):
+    for module in (*_modules_of(hubd.calls), hubd.takeover.calls):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             match node:
                 case ast.Call(func=ast.Name(id="Call"), args=[ast.Constant(value=name), *_]):

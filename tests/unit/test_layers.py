@@ -317,7 +317,8 @@ ROOMS: dict[str, Room] = {
         "hubd.building hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.bridge hubd.calls "
         "hublocal.calls hublocal.tail.events "
-        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.handing.calls hubd.keys hubd.orders hubd.phones "
+        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.takeover hubd.keys "
+        "hubd.orders hubd.phones "
         "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
@@ -345,7 +346,7 @@ ROOMS: dict[str, Room] = {
     "hubd.wiring.handed.belongings": _room(
         "hubcore.update.packets", "", frozenset({"asyncio", "time", "random", *WORLDLY})
     ),
-    "hubd.handing.calls": _room(
+    "hubd.takeover.calls": _room(
         "hubd.calls.words hubd.takeover.changing hublocal.calls hublocal.roles hubcore.version",
         "",
         WORLDLY,
