@@ -30,7 +30,7 @@ from hubd.adapters.takeover.channel import Channel
 from hubd.config.file import Config
 from hubd.handing.checking import check
 from hubd.handing.hands import Hands
-from hubd.handing.nexthub import NextHub
+from hubd.handing.nexthub import HUBD, NextHub
 from hubd.handing.programs import FOLDERS, ROOT, check_program
 from hubd.session import Session
 from hubd.takeover.changing import Changing
@@ -52,6 +52,8 @@ class Handing:
     folders: tuple[Path, ...] = FOLDERS
     owners: frozenset[int] = frozenset({ROOT})
     """Whose programs those are."""
+    arguments: tuple[str, ...] = HUBD
+    """What such a program runs hubd by."""
     times: Times = field(default_factory=Times)
     patience: Patience = field(default_factory=Patience)
 
@@ -155,7 +157,7 @@ class _Process:
         if self._handing.config_file is None:
             self._changing.came_to_nothing("this hubd was started in a way that cannot be repeated")
             return True
-        new = NextHub(program, self._handing.config_file, self._notifier)
+        new = NextHub(program, self._handing.config_file, self._notifier, self._handing.arguments)
         side = OldSide(self._hands, new, self._handing.times)
         self._log.info("changing_hands", program=str(program))
         self._side = side

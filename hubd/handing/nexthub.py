@@ -1,8 +1,8 @@
 """The process that is to take this hub over: `takeover.neighbours.NewProcess`.
 
 Laws:
-1. It is the program that was ordered, with the configuration of this process, and the end of a
-   socket pair that has no name.
+1. It is hubd, run by the interpreter that was ordered, with the configuration of this process, and
+   the end of a socket pair that has no name.
 2. systemd names one process for its watchdog. The next one is not told that it is another, so that
    it feeds once it is the main one.
 3. It has no signal at the end of this process: with the turn it goes on.
@@ -21,6 +21,7 @@ from hubd.adapters.takeover.channel import Channel, pair
 from hubd.takeover.neighbours import Talk
 
 OPTION = "--take-over"
+HUBD = ("-P", "-m", "hubd")
 HEAR_SECONDS = 5.0
 """How long the service manager may take to hear of a new main process."""
 _OF_THIS_PROCESS = ("WATCHDOG_PID", "LISTEN_PID")
@@ -34,9 +35,11 @@ class NextHub:
         program: Path,
         config_file: Path,
         notifier: Notifier,
+        arguments: tuple[str, ...] = HUBD,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
-        self._command = (str(program), "--config", str(config_file.absolute()), OPTION)
+        configured = ("--config", str(config_file.absolute()))
+        self._command = (str(program), *arguments, *configured, OPTION)
         self._notifier = notifier
         self._environment = {
             name: value for name, value in environment.items() if name not in _OF_THIS_PROCESS

@@ -1,6 +1,7 @@
 """Which programs may take a hub over.
 
-Whoever may act at the hub names one on the local socket. It runs as hubd, with hubd's keys.
+Whoever may act at the hub names one on the local socket: the interpreter of a slot. It runs as
+hubd, with hubd's keys.
 
 Laws:
 1. It lies below one of the folders in which root keeps what was installed or proven, and nothing on

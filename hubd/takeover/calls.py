@@ -34,7 +34,7 @@ class TakeoverCalls:
         """
         program = arguments.get("program")
         if not isinstance(program, str):
-            raise CallRefused("bad-program", "`program` is the path of a hubd.")
+            raise CallRefused("bad-program", "`program` is the path of a slot's python.")
         self._changing.order(Path(program))
         return await self.status({}, None)
 

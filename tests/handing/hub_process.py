@@ -71,6 +71,7 @@ def main() -> int:
         descriptor=options.take_over,
         folders=(options.folder,),
         owners=frozenset({0, os.getuid()}),
+        arguments=(),
     )
     return run(options.config, partial(parts, options.bank), handing)
 
