@@ -201,7 +201,7 @@ def _write(ticket: Ticket) -> list[Any]:
         cbor.encode(cose.write_key(grant.key.public)),
         write_scope(grant.access),
         grant.uses,
-        grant.of_site,
+        grant.site_digest,
     ]
 
 
@@ -209,7 +209,7 @@ def _decode_row(row: Any) -> Any:
     """Raise FrameError."""
     if not isinstance(row, bytes):
         raise FrameError("no ticket")
-    return cbor.decode(row, booleans=True, max_items=_ROW_ITEMS)
+    return cbor.decode(row, max_items=_ROW_ITEMS)
 
 
 def _read(row: Any) -> Ticket:
@@ -229,7 +229,7 @@ def _read(row: Any) -> Ticket:
             bytes(key),
             bytes(scope),
             int() | None as uses,
-            bool(of_site),
+            bytes(site_digest),
         ] if aead in set(Aead):
             grant = Grant(
                 site=site,
@@ -240,7 +240,7 @@ def _read(row: Any) -> Ticket:
                 key=cose.read_key(cbor.decode(key)),
                 access=read_scope(scope),
                 uses=uses,
-                of_site=of_site,
+                site_digest=site_digest,
             )
             return Ticket(
                 id=id_,

@@ -56,7 +56,7 @@ grants = st.builds(
     key=st.integers(0, 1).map(lambda number: verify_keys()[number]),
     access=st.lists(access, min_size=1, max_size=4, unique_by=lambda a: a.access_point).map(tuple),
     uses=st.none() | st.integers(1, 99),
-    of_site=st.booleans(),
+    site_digest=st.binary(max_size=0) | st.binary(min_size=32, max_size=32),
 )
 
 
