@@ -282,7 +282,7 @@ async def measure_bridge(size: Size, directory: Path) -> Table:
     """Measure the family of a hub and the bridge of its site."""
     of_bridge = await _announced(
         "records held on the bridge, and its memory",
-        bridge.measure(directory, size.bridge, size.held),
+        bridge.measure(directory, size.bridge, size.held, size.policies),
     )
     rows = bridge_figures.bridge_figures(of_bridge)
     rounds = {"bridge": size.bridge, "records of each": size.held}

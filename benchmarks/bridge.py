@@ -5,8 +5,8 @@ Laws:
    Each far end is a process of its own; the bridge is the program that is installed.
 2. Bare frames are of a record's size, each is answered with itself, and as many are under way as a
    hub may have records unanswered.
-3. Memory is the resident memory of the bridge's process: idle before any hub has come, and with
-   many hubs connected whose records it holds.
+3. Memory is the resident memory of the bridge's process: idle before any hub has come, and of one
+   that was started with a large policy, with many hubs connected whose records it holds.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import crowd, processes, records
+from benchmarks import crowd, policies, processes, records
 from benchmarks.disk import RECORD_BYTES
 from benchmarks.start import memory_of
+from hubbridge.app import POLICY
+from hubbridge.policy.files import PolicyFiles
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.words import FROM_HUB_BYTES
 from hubcore.codec.tls import TlsName, TlsRole, der_of
+from hubcore.policy import document
 from hubd.adapters.bridge.line import NO_CHECK_TIME, Endpoint, TlsBridgeLine
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.signed_file import MandateFile
@@ -63,12 +67,17 @@ class BridgeRounds:
     held: list[float] = field(default_factory=list)
     idle_mb: float = 0.0
     crowd_mb: float = 0.0
+    rows: int = 0
+    """Cards, and as many revocations, of the policy that the bridge of the crowd holds."""
     shared_mb: float = 0.0
     """Of the idle memory, what lies in files: libraries, which another Python there shares."""
 
 
-async def measure(directory: Path, rounds: int, count: int) -> BridgeRounds:
-    """In each round send `count` bare frames, and let `count` records be held."""
+async def measure(directory: Path, rounds: int, count: int, rows: int) -> BridgeRounds:
+    """In each round send `count` bare frames, and let `count` records be held.
+
+    The bridge of the crowd holds a policy of `rows` cards and as many revocations.
+    """
     site = sites.init(directory / "site")
     config = make_bridge(site, BRIDGE, port=processes.free_port()) / CONFIG
     config.write_text(config.read_text() + ROOM)
@@ -89,11 +98,27 @@ async def measure(directory: Path, rounds: int, count: int) -> BridgeRounds:
             result.round_trips.append(await _bare(site, bare, count // 10, 1))
             await records.fill(store, count)
             result.held.append(await _held(site, port, store, directory))
+    async with processes.running(log, "benchmarks.bridge", str(site.path), str(rows)) as making:
+        await making.wait()
+    async with processes.running(log, "hubbridge", "--config", str(config)) as bridge:
+        port = await _port(bridge)
         async with crowd.at(site, BRIDGE, port, HUBS) as hubs:
             await asyncio.gather(*(one.give(RECORDS_EACH) for one in hubs))
-            await asyncio.sleep(IDLE_SECONDS)
+            await asyncio.gather(*(one.offered() for one in hubs))
             result.crowd_mb = memory_of(bridge.pid).resident
+    result.rows = rows
     return result
+
+
+def make_policy(path: Path, rows: int) -> None:
+    """Put a large policy where the bridge of a site keeps its own; in a process of its own."""
+    policies.make(path, rows, rounds=0)
+    brought = document.split((path / "0.cbor").read_bytes())
+    files = PolicyFiles(path / "bridges" / BRIDGE / POLICY)
+    files.make()
+    for name, piece in brought.pieces.items():
+        files.put_piece(name, piece)
+    files.put_root(brought.root)
 
 
 def _files_mb(process_id: int) -> float:
@@ -218,3 +243,7 @@ async def _accept(_document: bytes, _worker: PolicyWorker) -> int:
 
 async def _at_rest() -> None:
     await asyncio.sleep(0)
+
+
+if __name__ == "__main__":
+    make_policy(Path(sys.argv[1]), int(sys.argv[2]))

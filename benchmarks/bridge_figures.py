@@ -42,9 +42,10 @@ def bridge_figures(rounds: BridgeRounds) -> list[Figure]:
         ),
         Figure(
             key="bridge_crowd",
-            name=f"resident memory of a bridge with {HUBS} hubs, {RECORDS_EACH} records of each",
+            name=f"resident memory of a bridge with {HUBS} hubs and {rounds.rows:,} credentials",
             value=rounds.crowd_mb,
             unit="MB",
             goal=CROWD_GOAL_MB,
+            beside=f"as many revocations; {RECORDS_EACH} records of each; all were offered the policy",
         ),
     ]

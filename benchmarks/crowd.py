@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.disk import RECORD_BYTES
-from hubcore.backend.uplink.from_backend import Held
+from hubcore.backend.uplink.from_backend import Held, NewPolicy
 from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.bridge import codec
 from hubcore.bridge.frames import Frames, frame
@@ -44,6 +44,7 @@ class OneHub:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     head: Head = field(default_factory=Head)
+    has_policy: bool = False
     frames: Frames = field(default_factory=lambda: Frames(FROM_BRIDGE_BYTES))
 
     def say(self, *messages: FromHub) -> None:
@@ -57,7 +58,9 @@ class OneHub:
             if not data:
                 raise LinkError(f"the bridge has ended the connection of {self.name}")
             self.frames.feed(data)
-        return codec.decode_from_bridge(message)
+        read = codec.decode_from_bridge(message)
+        self.has_policy = self.has_policy or isinstance(read, NewPolicy)
+        return read
 
     async def greet(self) -> None:
         """Say Hello with an empty log, and wait for the Welcome."""
@@ -80,6 +83,12 @@ class OneHub:
         async with asyncio.timeout(ANSWER_SECONDS):
             while not isinstance(await self.hear(), BridgeWelcome):
                 pass
+
+    async def offered(self) -> None:
+        """Wait until the bridge has offered its policy."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while not self.has_policy:
+                await self.hear()
 
     async def give(self, count: int) -> None:
         """Send so many records; return when the bridge holds them."""

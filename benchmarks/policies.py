@@ -152,13 +152,14 @@ async def _child(log: Path, *arguments: str) -> dict[str, Any]:
 # The process that makes the policies.
 
 
-def _make(path: Path, rows: int) -> None:
+def make(path: Path, rows: int, rounds: int = ROUNDS) -> None:
+    """Write a policy of so many rows of each kind, and one for each round of changes."""
     site = Site(path)
     old = site.policy()
-    most = rows + ROUNDS * CHANGES // 2
+    most = rows + rounds * CHANGES // 2
     cards = [_card(number) for number in range(most)]
     revoked = [secrets.token_hex(8) for _ in range(most)]
-    for number in range(1 + ROUNDS):
+    for number in range(1 + rounds):
         count = rows + number * CHANGES // 2
         new = replace(
             old,
@@ -273,7 +274,7 @@ def main() -> None:
     """Run as `python -m benchmarks.policies make SITE ROWS`, or `apply SITE STATE`."""
     what, path, argument = sys.argv[1:]
     if what == "make":
-        _make(Path(path), int(argument))
+        make(Path(path), int(argument))
     else:
         asyncio.run(_apply(Path(path), Path(argument)))
 
