@@ -46,6 +46,6 @@ def bridge_figures(rounds: BridgeRounds) -> list[Figure]:
             value=rounds.crowd_mb,
             unit="MB",
             goal=CROWD_GOAL_MB,
-            beside=f"as many revocations; {RECORDS_EACH} records of each; all were offered the policy",
+            beside=f"as many revocations; {RECORDS_EACH} records of each; all have the offer",
         ),
     ]
