@@ -66,7 +66,11 @@ class Web:
     def __init__(
         self, url: str, context: ssl.SSLContext | None, waits: Waits | None = None
     ) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ConfigError(f"{url}: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"{url}: a server is named as https://HOST/FOLDER")
         if parts.query or parts.fragment or parts.username or parts.password:
@@ -74,7 +78,7 @@ class Web:
         if (parts.scheme == "https") != (context is not None):
             raise ConfigError(f"{url}: TLS is for https alone")
         self._host = parts.hostname
-        self._port = parts.port or (443 if context is not None else 80)
+        self._port = port or (443 if context is not None else 80)
         self._top = parts.path.rstrip("/")
         self._context = context
         self._waits = waits or Waits()
@@ -180,7 +184,7 @@ class _Connection(http.client.HTTPConnection):
         self._ends = time.monotonic() + seconds
 
     def connect(self) -> None:
-        connection = socket.create_connection((self.host, self.port), timeout=self._left())
+        connection = self._connected()
         try:
             connection.settimeout(self._left())
             if self._context is not None:
@@ -196,6 +200,23 @@ class _Connection(http.client.HTTPConnection):
         self.close()
         if self._until is not None:
             self._until.end()
+
+    def _connected(self) -> socket.socket:
+        """Try each address of the host, for all of them together the time of one (law 2)."""
+        failed: OSError = OSError("the host has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM
+        ):
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.settimeout(self._left())
+                connection.connect(address)
+            except OSError as error:
+                connection.close()
+                failed = error
+            else:
+                return connection
+        raise failed
 
     def _left(self) -> float:
         left = self._ends - time.monotonic()

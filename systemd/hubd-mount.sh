@@ -7,7 +7,7 @@
 # 3. `now` names the slot of hubd that runs: it is turned here alone, before a start. So hubd finds its own files until it ends,
 #    also while an update turns the link in FOLDER.
 # 4. It never keeps hubd from its start: where a slot cannot be mounted, the other one starts, and without any the version
-#    that was installed by hand (/opt/hubd/).
+#    that was installed by hand (/opt/hubd/). FOLDER is another user's: a pipe there is not waited for, and a link not followed.
 #
 # usage: hubd-mount.sh FOLDER MOUNTS now|well|test      FOLDER is hubd-slot.sh's; MOUNTS gets A, B and the link
 set -u
@@ -16,6 +16,7 @@ folder=$1
 mounts=$2
 what=$3
 by_hand=/opt/hubd/
+bytes_max=8192
 
 say() { printf 'hubd-mount: %s\n' "$*" >&2; }
 
@@ -42,7 +43,10 @@ other_of() { if [ "$1" = A ]; then echo B; else echo A; fi; }
 
 umask 022
 mkdir -p "$mounts"
-well=$(sed -n 's/^well //p' "$folder/state" 2>/dev/null | head -n 1)
+well=
+if [ -f "$folder/state" ] && [ ! -L "$folder/state" ]; then
+    well=$(head -c "$bytes_max" "$folder/state" 2>/dev/null | sed -n 's/^well //p' | head -n 1)
+fi
 linked=$(readlink "$folder/current") || linked=
 case $well in
     A | B) ;;

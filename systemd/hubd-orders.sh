@@ -52,7 +52,7 @@ is_order() {
 
 umask 022
 mkdir -p "$answers"
-for path in "$orders"/* "$orders"/.[!.]*; do
+for path in "$orders"/* "$orders"/.[!.]* "$orders"/..?*; do
     [ -e "$path" ] || [ -L "$path" ] || continue
     name=${path##*/}
     rm -rf --one-file-system -- "$path"

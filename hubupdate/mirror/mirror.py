@@ -9,7 +9,8 @@ Laws:
    after all others. So a hub that looks meanwhile finds whole lists, old or new.
 3. Only images that a plan names are fetched, with their packed files. What none names goes.
 4. All plans and images together have at most `bytes_max` bytes. Where they would have more, the
-   folder stays as it was, and people are told.
+   folder stays as it was, and people are told. Packed files take what those leave, the smallest
+   first, and only such as a hub takes. One that cannot be had is left out: hubs fetch the whole.
 5. After an error the folder serves what it had. A list that is too old is the hubs' to refuse.
 6. What lies there is proven again at each look: a file that went bad on the disk is fetched again.
 7. Killed at any moment, the next look goes on: a file appears whole or not at all.
@@ -21,7 +22,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from hubcore.update.belief import Belief
 from hubcore.update.plan import PLAN_BYTES_MAX, Plan, read_plan
 from hubupdate.carrier import is_path
 from hubupdate.fetcher import CarrierFetcher
-from hubupdate.packed import is_packed_of
+from hubupdate.packed import is_packed_of, is_worth_it
 from hubupdate.trust import ProvenLists, Repository, Trust, target_path
 
 PLANS_MAX = 64
@@ -84,6 +85,7 @@ class Mirror:
             self._check_room([*plans, *wanted])
             for one in wanted:
                 self._bring(one)
+            wanted += self._bring_packed(read, images, [*plans, *wanted])
             self._lay_out(Repository.IMAGES, images)
             self._lay_out(Repository.DIRECTOR, director)
             self._tidy(Repository.IMAGES, images, wanted)
@@ -94,6 +96,21 @@ class Mirror:
         size = sum(one.size for one in wanted)
         if size > self._bytes_max:
             raise StoreError(f"the plans' images have {size} bytes, allowed are {self._bytes_max}")
+
+    def _bring_packed(
+        self, plans: Iterable[Plan], images: ProvenLists, before: Iterable[_Wanted]
+    ) -> list[_Wanted]:
+        """Have packed files in the folder, as far as they can be had; return those (law 4)."""
+        left = self._bytes_max - sum(one.size for one in before)
+        found: list[_Wanted] = []
+        for one in _packed_of(plans, images):
+            if one.size > left:
+                break
+            with suppress(TrustError, LinkError):
+                self._bring(one)
+                found.append(one)
+                left -= one.size
+        return found
 
     def _plan(self, wanted: _Wanted) -> Plan:
         if wanted.size > PLAN_BYTES_MAX:
@@ -164,7 +181,7 @@ def _plans_of(director: ProvenLists) -> list[_Wanted]:
 
 
 def _images_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
-    """Return the images that plans name, packed, too. Raise TrustError where two do not agree."""
+    """Return the images that plans name. Raise TrustError where two do not agree."""
     found: dict[str, _Wanted] = {}
     for plan in plans:
         listed = images.targets.get(plan.image.name)
@@ -174,11 +191,22 @@ def _images_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
         if (wanted.size, wanted.digest) != (plan.image.size, plan.image.digest):
             raise TrustError("the director and the list of images name two images by one name")
         found[wanted.path] = wanted
-        for name, one in images.targets.items():
-            if is_packed_of(name, plan.image.name):
-                packed = _wanted(Repository.IMAGES, one)
-                found[packed.path] = packed
     return list(found.values())
+
+
+def _packed_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
+    """Return the packed files that hubs would take, the smallest first; the list may be a thief's.
+
+    Those out of shape are left out.
+    """
+    found: dict[str, _Wanted] = {}
+    for image in {plan.image for plan in plans}:
+        for name, one in images.targets.items():
+            if is_packed_of(name, image.name) and is_worth_it(one.length, image):
+                with suppress(TrustError):
+                    packed = _wanted(Repository.IMAGES, one)
+                    found[packed.path] = packed
+    return sorted(found.values(), key=lambda one: (one.size, one.path))
 
 
 def _wanted(which: Repository, listed: TargetFile) -> _Wanted:

@@ -23,8 +23,6 @@ _READ_BYTES = 1 << 20
 
 def begin_slots(folder: Path, file: Path, version: str) -> Slots:
     """Make slot A of an image's file. Raise ConfigError, StoreError, TrustError."""
-    if os.path.lexists(folder / STATE_FILE):
-        raise ConfigError(f"{folder} has slots already: updates go on from those")
     if not is_name(file.name) or not is_version(version):
         raise ConfigError(
             f"{file.name}, {version}: expected a file's name of small letters, digits and ._+-, "
@@ -33,6 +31,8 @@ def begin_slots(folder: Path, file: Path, version: str) -> Slots:
     image = _image_of(file, version)
     disk = Disk(folder)
     with disk.locked():
+        if os.path.lexists(folder / STATE_FILE):
+            raise ConfigError(f"{folder} has slots already: updates go on from those")
         disk.write_image(Slot.A, image, _pieces(file))
         slots = Slots(well=Slot.A, running=image)
         disk.point(Slot.A)

@@ -153,6 +153,24 @@ def test_a_link_in_the_place_of_an_image_is_not_mounted(mounts: Mounts) -> None:
     mounts.run("test", expected=1)
 
 
+@pytest.mark.parametrize("what", ["now", "well"])
+def test_a_pipe_or_a_link_in_the_place_of_the_state_keeps_no_start_waiting(
+    mounts: Mounts, what: str, tmp_path: Path
+) -> None:
+    """hubd-mount, law 4: the folder is the updates' own, and root reads it"""
+    state = mounts.slots / "state"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("well B\n")
+    state.unlink()
+    os.mkfifo(state)
+    mounts.run(what)
+    assert mounts.link(what) == "A"
+    state.unlink()
+    state.symlink_to(elsewhere)
+    mounts.run(what)
+    assert mounts.link(what) == "A"
+
+
 @pytest.mark.parametrize("state", ["", "junk\n", "well C\n", "well ../../etc\n"])
 def test_a_state_that_says_nothing_goes_by_the_link(mounts: Mounts, state: str) -> None:
     (mounts.slots / "state").write_text(state)
@@ -288,6 +306,7 @@ def test_an_order_that_nobody_answers_is_taken_back(tmp_path: Path) -> None:
         "restart-0123456789abcdef ; reboot",
         "-rf",
         ".hidden",
+        "..hidden",
         "restart-a-0123456789abcdef",
     ],
 )

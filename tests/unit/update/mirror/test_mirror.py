@@ -333,3 +333,27 @@ def test_the_sample_is_a_configuration() -> None:
     found = load(ROOT / "config" / "mirror.toml")
     assert found.carriers[0].url.startswith("https:")
     assert found == MirrorConfig(carriers=found.carriers)
+
+
+def test_a_thief_of_the_images_key_stops_no_cache_by_packed_files(tmp_path: Path) -> None:
+    """mirror, law 4: one that has no room, is not there, is no hub's, or has other bytes"""
+    cache = Cache(tmp_path, Site(tmp_path / "site"), len(BYTES) + 30_000)
+    images = cache.site.images
+    names = [f"{NAME}.zst", *(f"{NAME}.from-{one:032x}.zst" for one in range(6))]
+    small, missing, wrong, huge, larger, out_of_shape, more = names
+    images.put(small, b"s" * 100)
+    images.file_of(images.put(missing, b"m" * 200), missing).unlink()
+    images.file_of(images.put(wrong, b"w" * 300), wrong).write_bytes(b"x" * 300)
+    images.put(huge, b"h" * 300)
+    images.targets.targets[huge].length = 1 << 40
+    images.put(larger, b"l" * (len(BYTES) - 1))
+    images.put(out_of_shape, b"o" * 400)
+    images.targets.targets[out_of_shape].hashes = {"sha512": "00" * 64}
+    images.put(more, b"m" * 29_900)
+    images.next()
+    images.publish()
+    mirrored = cache.look()
+    assert mirrored.images == 2
+    assert cache.plan_of_a_new_hub() == cache.site.plan
+    packed = [name for name in cache.files() if name.endswith(".zst")]
+    assert [name.rpartition(".hubd")[2] for name in packed] == [small.removeprefix("hubd")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,30 @@ def test_an_image_that_a_person_brings_becomes_slot_a(tmp_path: Path) -> None:
     disk.prove_image(Slot.A, slots.running)
     with pytest.raises(ConfigError, match="already"):
         begin_slots(slots_folder, file, "1.0")
+
+
+def test_a_state_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    """first, law 1: the image comes slowly, and another begins the slots"""
+    slots_folder = tmp_path / "slots"
+    slots_folder.mkdir()
+    slow = tmp_path / "slow.squashfs"
+    os.mkfifo(slow)
+    refused: list[ConfigError] = []
+
+    def begin() -> None:
+        try:
+            begin_slots(slots_folder, slow, "1.0")
+        except ConfigError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    with open(slow, "wb") as file:  # opens once the other end is read
+        (slots_folder / "state").write_text("another's")
+        file.write(b"an image")
+    thread.join(30)
+    assert [str(one).endswith("updates go on from those") for one in refused] == [True]
+    assert (slots_folder / "state").read_text() == "another's"
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,9 @@ def test_a_server_that_proves_nothing_to_tls_gives_nothing(tmp_path: Path) -> No
         "http://host/?a=b",
         "http://host/#a",
         "https://host/",
+        "http://host:99999/",
+        "http://host:port/",
+        "http://[host/",
     ],
 )
 def test_a_url_of_another_kind_is_refused(url: str) -> None:
