@@ -27,7 +27,7 @@ from hubcore.bridge.siteorder import (
     issue_site_order,
 )
 from hubcore.bridge.siteorders import SiteVerdict
-from hubcore.errors import ProofError, RollbackError, StoreError
+from hubcore.errors import AuditError, ProofError, RollbackError, StoreError
 from hubcore.evidence.carried_orders import digest_of_site
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind
@@ -41,10 +41,10 @@ from hubd.doors.unlock import Unlock
 from hubd.orders.carried import MARK_RECORDS
 from hubd.orders.order_log import OrderLog
 from hubd.orders.site import taker
-from hubd.orders.site.held import DISABLED_MAX, Held
+from hubd.orders.site.held import DISABLED_MAX, Held, digest_of, read_held
 from hubd.orders.site.in_force import SiteInForce
 from hubd.orders.site.judge import SiteOrderJudge
-from hubd.orders.site.taker import OrdersOfSite
+from hubd.orders.site.taker import KEEP_AGAIN_SECONDS, OrdersOfSite
 from hubd.orders.site.wording import ANSWERS, ASKED_BEFORE
 from hubd.orders.wording import NOT_RECORDED_BUT_HOLDS
 from hubsim.site.documents import make_key
@@ -426,6 +426,39 @@ async def test_what_the_disk_does_not_take(site: Site) -> None:
     site.file.failing = None
     site.restart()
     assert site.mode() is DoorMode.LOCKED
+
+
+async def test_what_the_disk_did_not_take_is_tried_again_at_a_pace(site: Site) -> None:
+    """taker, law 3: an end outlasts a restart once the disk is well again"""
+    await site.say(hold(site))
+    site.file.failing = StoreError("told to fail")
+    assert (await site.say(DoorsOrder(DoorOrder.HOLD_OPEN, 1, None))).outcome is OrderOutcome.TAKEN
+    count = len(site.records())
+    for _ in range(10):
+        await site.look(KEEP_AGAIN_SECONDS / 10)
+    assert len(site.records()) <= count + 1, "no record at the pace of looks"
+    site.file.failing = None
+    await site.look(KEEP_AGAIN_SECONDS)
+    count = len(site.records())
+    await site.look(KEEP_AGAIN_SECONDS)
+    assert len(site.records()) == count
+    kept = site.file.documents
+    assert (
+        digest_of(read_held(kept, HUB, ISSUER.verify_key)[0])
+        == site.records()[-1].detail[Fact.SITE_ORDERS]
+    )
+
+
+async def test_a_key_that_ended_on_a_full_disk_stays_ended_after_a_restart(site: Site) -> None:
+    """taker, law 3"""
+    await site.say(hold(site))
+    site.log.failing = AuditError("told to fail")
+    await site.site.take_mandate(mandate(2))
+    site.log.failing = None
+    await site.look(KEEP_AGAIN_SECONDS)
+    site.restart()
+    assert site.mode() is DoorMode.LOCKED
+    assert site.site.mandate_version == 2
 
 
 async def test_what_stood_stands_after_a_restart(site: Site) -> None:

@@ -12,7 +12,8 @@ Laws:
    let a guest in, the right to release each of his access points.
 3. The record is durable before the order takes effect. If the disk takes no record or no document,
    an order by which somebody may get in is refused. Another one holds all the same, and the answer
-   says that it will not outlast a restart.
+   says that it would not outlast a restart. The same holds for the end of a key. It is tried
+   again each KEEP_AGAIN_SECONDS, so that nobody whose order has ended comes back after a restart.
 4. A release goes the way of every release (`doors.unlock`). It is kept before it is tried, so that
    it is tried once, whatever happens in between.
 5. An order of the site ends by its time, or by an order of the site. When its key ends, or another
@@ -61,6 +62,7 @@ ORDERS = Rate(burst=60, per_second=0.5)
 REFUSALS = Rate(burst=20, per_second=0.1)
 MARK_RECORDS = 500
 """After so many other records the log names again what is kept."""
+KEEP_AGAIN_SECONDS = 60.0
 KEEP_SECONDS = 1.5
 """Nobody waits longer for the file of documents."""
 RELEASE_SECONDS = 10
@@ -110,6 +112,8 @@ class OrdersOfSite:
         self.left_out = 0
         """Items that were kept and did not prove themselves; -1: the file cannot be read."""
         self._is_told = False
+        self._keep_again_at: float | None = None
+        """When the disk is asked again to take what holds; None: it has that."""
         self._marked_at = 0
         """The number of the newest record by then that named what is kept."""
         self._restore(believed_digest)
@@ -156,7 +160,7 @@ class OrdersOfSite:
             no: Detail = {Fact.GIVEN_BY: source, Fact.ALLOWED: False, Fact.WHY: UNPROVEN}
             await self._log.write(no)
         is_as_before = self._held.without_ended(self._in_force.now()) == self._held
-        if is_as_before and not self._is_to_be_marked():
+        if is_as_before and not self._is_to_be_marked() and not self._is_to_be_kept():
             return
         async with self._turn:
             await self._become(self._held)
@@ -166,8 +170,19 @@ class OrdersOfSite:
         self._held = held.without_ended(self._in_force.now())
         await self._changed(self._in_force.put(self._held))
         items = write_held(self._held)
-        if await self._log.write(self._facts_of_all()) and await self._keep(items):
+        is_kept = await self._log.write(self._facts_of_all()) and await self._keep(items)
+        self._note_kept(is_kept)
+        if is_kept:
             self._marked_at = self._log.last()
+
+    def _note_kept(self, is_kept: bool) -> None:
+        again_at = self._clock.monotonic() + KEEP_AGAIN_SECONDS
+        self._keep_again_at = None if is_kept else again_at
+
+    def _is_to_be_kept(self) -> bool:
+        """Tell whether it is time to try again what the disk did not take."""
+        again_at = self._keep_again_at
+        return again_at is not None and self._clock.monotonic() >= again_at
 
     def _is_to_be_marked(self) -> bool:
         """Tell whether many records came since the log named what is kept."""
@@ -236,6 +251,7 @@ class OrdersOfSite:
             )
             await self._keep(before)
             return no
+        self._note_kept(is_kept)
         self._is_taken(order, after)
         await self._changed(self._in_force.put(self._held))
         if not is_kept:
