@@ -4,7 +4,8 @@ Laws:
 1. A receipt goes only for what the engine has acknowledged, or held before.
 2. A record is stored once, whichever way it took: number and chain hash decide (`rules.chain`).
 3. What follows nothing here is no gap: the bridge is told what the engine has, and asks again.
-4. A hub that is stopped, or that no row of the directory names, gets no record in by a bridge.
+4. A hub that is stopped, or of which no key is enrolled, gets no record in by a bridge: whoever was
+   revoked is heard by no way.
 5. Another record under a number that is held is told to people and to the bridge. It stops this way
    alone.
 6. A record bears no signature of its hub. So a bridge in wrong hands can bring records that the hub
@@ -38,7 +39,7 @@ class Hubs(Protocol):
     """What the engine says of hubs."""
 
     def is_known(self, hub: str) -> bool:
-        """Tell whether a row of the directory names it. Raise LinkError while that is away."""
+        """Tell whether a key of it is enrolled. Raise LinkError while the directory is away."""
 
     def stop_of(self, hub: str) -> Stop | None:
         """Return why it is stopped. Raise LinkError while that is not known."""

@@ -25,7 +25,7 @@ from hubgateway.engine.trouble import complain
 from hubgateway.keeper import Keeper
 from hubgateway.rules import names
 from hubgateway.rules.chain import Stop, read_stop
-from hubgateway.rules.names import read_entry
+from hubgateway.rules.names import Standing, read_entry
 from hubtls.peers import Peer
 
 LINES = Rate(burst=60, per_second=1.0)
@@ -100,7 +100,7 @@ class HubsInEngine:
             if not self._keys[before]:
                 del self._keys[before]
         entry = None if value is None else read_entry(value)
-        if entry is not None:
+        if entry is not None and entry.standing is Standing.ENROLLED:
             self._hub_of[key] = entry.hub
             self._keys[entry.hub] += 1
 

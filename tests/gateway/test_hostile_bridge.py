@@ -29,6 +29,7 @@ from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Record, RecordKind
 from hubgateway.rules import names
+from hubgateway.rules.names import Standing
 from tests.fakes.bridgedhub import BRIDGE, SITE, bridge_config, make_log
 from tests.gateway.bench import WAIT_SECONDS, Bench, running
 from tests.gateway.bridged import GATEWAY, BridgedSite
@@ -116,6 +117,27 @@ async def test_a_record_that_a_bridge_invents_stops_the_hub_and_is_told(tmp_path
         await hub.send(hub.records)
         assert isinstance(await hub.hear_a(Halt), Halt)
         assert "hub-1: FORK" in bench.gates[0].log
+
+
+@pytest.mark.parametrize("standing", [Standing.REVOKED, Standing.RETIRED])
+async def test_a_hub_that_was_revoked_is_not_heard_by_a_bridge(
+    tmp_path: Path, standing: Standing
+) -> None:
+    """records, law 4"""
+    async with running(tmp_path) as bench:
+        site = BridgedSite(bench, tmp_path)
+        await site.gate()
+        await site.give_mandates()
+        await bench.put(names.KEYS_BUCKET, "0" * 64, f"{standing.value} hub-1")
+        await bench.put(names.KEYS_BUCKET, "1" * 64, "enrolled hub-2")
+        async with hostile(site, tmp_path / "bridge") as called:
+            for hub in ("hub-1", "hub-2"):
+                for one in make_log(2):
+                    said = uplink.encode(Evidence(one.number, one.body, one.hash))
+                    called.line.say(Forwarded(hub, (said,)))
+            await settled(called)
+        assert await bench.stored("hub-1") == []
+        assert len(await bench.stored("hub-2")) == 2
 
 
 async def is_kept(bench: Bench, hub: str) -> bool:

@@ -90,9 +90,9 @@ class OrdersOfSite:
         turn: asyncio.Lock,
         believed_digest: bytes | None = None,
     ) -> None:
-        """`turn` is shared with all who change orders (`orders.carried`, law 1).
+        """`turn`: see `orders.carried`, law 1. `believed_digest`: what the log says of the file.
 
-        `believed_digest` is what the log says of the file; None: it says nothing that counts.
+        None: it says nothing that counts.
         """
         self._hub = hub
         self._issuer = issuer
@@ -112,8 +112,7 @@ class OrdersOfSite:
         self.left_out = 0
         """Items that were kept and did not prove themselves; -1: the file cannot be read."""
         self._is_told = False
-        self._keep_again_at: float | None = None
-        """When the disk is asked again to take what holds; None: it has that."""
+        self._keep_again_at: float | None = None  # None: the disk has what holds
         self._marked_at = 0
         """The number of the newest record by then that named what is kept."""
         self._restore(believed_digest)
