@@ -132,6 +132,7 @@ def _copies(state: Path, free: Free) -> Iterator[Path]:
     """Copy the databases into a folder that goes with the block. Raise StoreError, NoRoomError."""
     folder = state / FOLDER
     try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)  # as a start does
         shutil.rmtree(folder, ignore_errors=True)
         _check_room(state, free)
         folder.mkdir(mode=0o700)

@@ -85,9 +85,10 @@ def test_a_version_passes_on_a_hub_that_has_run_and_changes_nothing(config: Path
     assert not (folder / selftest.FOLDER).exists()
 
 
-def test_a_version_passes_on_a_new_hub(config: Path) -> None:
-    state_of(config)
-    assert hubd(config)[0] == selftest.OK
+def test_a_version_passes_on_a_hub_that_never_ran(config: Path) -> None:
+    assert not load(config).hub.state_directory.exists()
+    code, said = hubd(config)
+    assert code == selftest.OK, said
 
 
 def test_a_refused_configuration_fails_with_its_sentence(config: Path) -> None:
