@@ -257,6 +257,7 @@ class Words:
             engine=self.engine,  # type: ignore[arg-type]
             keeper=Keeper(chains),
             mandate=lambda bridge: mandate(Use.TESTIMONY, KEY) if bridge == BRIDGE else None,
+            is_known=lambda hub: hub == HUB,
             tell=lambda source, what: self.told.append((source, what)),
             clock=self.clock,
         )
@@ -295,6 +296,17 @@ async def test_a_bridge_sets_no_pace() -> None:
         await desk.words.testimony(BRIDGE, seen_by(Head(9, GENESIS)))
     assert len(desk.told) == EACH.burst
     assert desk.engine.subjects == [f"{names.DOUBTS}.{HUB}"] * int(EACH.burst)
+
+
+async def test_of_a_hub_that_is_not_known_nothing_is_kept_or_told() -> None:
+    """witness, law 4"""
+    desk = Words([])
+    said = SignedHead(HeadKind.TESTIMONY, BRIDGE, HubName(SITE, "hub-9"), Head(1, GENESIS), 1)
+    body = Record.at(RecordKind.ACCESS, NOON, 1.0, {Fact.DURESS: True}).encode()
+    await desk.words.testimony(BRIDGE, BornWitness("hub-9", sign_head(said, KEY)))
+    await desk.words.doubt(BRIDGE, Doubted("hub-9", Cause.FORK, 1, bytes(32), 2, bytes(32)))
+    await desk.words.alarm(Ahead("hub-9", uplink.encode(Notice(7, body, bytes(32)))))
+    assert (desk.told, desk.engine.subjects, desk.engine.buckets.values) == ([], [], {})
 
 
 async def test_an_alarm_comes_ahead_once() -> None:
