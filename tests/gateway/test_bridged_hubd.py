@@ -16,19 +16,15 @@ from hubbridge.config import Backend
 from hubcore.access.cards import Card
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.mandate import Use, new_mandate
 from hubcore.bridge.siteorder import DoorsOrder
-from hubcore.codec.tls import pem_of
 from hubcore.evidence.records import Head, follows
-from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import Buckets
-from hubgateway.issuer.office import Office, Validity
 from hubgateway.rules import names
-from hubsim.bridge.files import TESTIMONY_KEY, TLS_KEY, make_bridge
+from hubsim.bridge.engine import fill_engine
+from hubsim.bridge.files import make_bridge
+from hubsim.bridge.gateway import GATEWAY_CONFIG, make_gateway
 from hubsim.bridge.running import NAME, SiteBridge, running_bridge, section
 from hubsim.site import DAY
-from hubsim.site.authority import open_authority, public_of
-from hubsim.site.documents import make_key, pem, read_ec_key
 from tests.gateway.bench import Bench, Gate, free_port, running
 from tests.gateway.desk import HUB, GatewayStage
 
@@ -52,51 +48,16 @@ class BridgedStage(GatewayStage):
         super().__init__(path, bench, extra_config=section(self.bridge_port))
 
     async def for_bridges(self) -> Gate:
-        """Start the gateway for bridges, and let the operator make what it needs."""
-        site = self.site
-        begins = int(time.time()) - 60
-        validity = Validity(begins, begins + 30 * DAY)
-        office = Office(
-            Buckets(self.bench.js),
-            Archive(self.bench.js),
-            site.issuer,
-            open_authority(site.path),
-            site.name,
-            bytes(32),
-        )
-        made = make_bridge(site, NAME)
-        await office.bridge(NAME, public_of(read_ec_key(made / TLS_KEY)), validity)
-        receipts = make_key()
-        of_testimony = read_ec_key(made / TESTIMONY_KEY)
-        for use, holder, key in (
-            (Use.RECEIPTS, "backend", receipts),
-            (Use.TESTIMONY, NAME, of_testimony),
-        ):
-            await office.mandate(
-                new_mandate(
-                    site=site.name,
-                    holder=holder,
-                    use=use,
-                    key=key.verify_key,
-                    not_before=validity.not_before,
-                    expires=validity.expires,
-                    now_ms=time.time_ns() // 1_000_000,
-                )
-            )
-        own = make_key()
-        folder = made
-        for name, one in (("gateway.key", own), ("receipts.key", receipts)):
-            (folder / name).write_bytes(pem(one))
-            (folder / name).chmod(0o600)
-        certificate = office.gateway(GATEWAY, public_of(own), validity)
-        (folder / "gateway.pem").write_bytes(pem_of(certificate))
-        return await self.bench.gate(
-            f'\n[bridges]\nsite = "{site.name}"\nname = "{GATEWAY}"\nlisten = "127.0.0.1"\n'
-            f'port = {self.port}\ntls_key = "{folder}/gateway.key"\n'
-            f'tls_certificate = "{folder}/gateway.pem"\n'
-            f'tls_authority = "{folder}/authority.pem"\n'
-            f'issuer = "{folder}/issuer.cbor"\nreceipts_key = "{folder}/receipts.key"\n'
-        )
+        """Start the gateway for bridges, as `hubsim site` makes it."""
+        make_bridge(self.site, NAME)
+        servers = [self.bench.server.url]
+        folder = make_gateway(self.site, GATEWAY, servers, port=self.port)
+        assert await fill_engine(self.site, servers) > 4
+        text = (folder / GATEWAY_CONFIG).read_text()
+        _, _, extra = text.partition("[bridges]")
+        for name in ("tls.key", "tls.pem", "authority.pem", "issuer.cbor", "receipts.key"):
+            extra = extra.replace(f'"{name}"', f'"{folder / name}"')
+        return await self.bench.gate(f"\n[bridges]{extra}")
 
     @asynccontextmanager
     async def bridge(self) -> AsyncIterator[SiteBridge]:

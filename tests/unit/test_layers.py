@@ -473,6 +473,10 @@ ROOMS: dict[str, Room] = {
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.update": _room("hubsim.update hubupdate hubterm.exits hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
+    "hubsim.bridge.engine": _room(
+        "hubsim hubgateway.bridges.directory hubgateway.engine.engine hubgateway.issuer.office "
+        "hubgateway.rules hubcore"
+    ),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""

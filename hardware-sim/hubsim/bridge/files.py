@@ -10,11 +10,12 @@ Laws:
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubbridge.config import Backend
+from hubbridge.config import BACKEND_PORT, Backend
 from hubcore.bridge.mandate import Use, issue_mandate, new_mandate
 from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.codec import cbor
@@ -35,6 +36,7 @@ RECORDS = "bridge.db"
 SOCKET = "hubbridge.sock"
 KEYS = ((Use.ORDERS, ORDERS_KEY), (Use.TESTIMONY, TESTIMONY_KEY))
 """What the keys of a bridge are for, and their files."""
+_GATEWAY = re.compile(r"([a-z0-9-]{1,32})=(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?")
 
 
 def make_bridge(
@@ -56,7 +58,7 @@ def make_bridge(
     validity = Validity.days(days)
     name = TlsName(site.name, TlsRole.BRIDGE, bridge)
     authority = open_authority(site.path)
-    key = public_of(_key(folder / TLS_KEY))
+    key = public_of(key_in(folder / TLS_KEY))
     write_public(folder / TLS_CERTIFICATE, pem_of(certify_tls(authority, name, key, validity)))
     write_public(folder / AUTHORITY, pem_of(authority.document))
     write_public(folder / ISSUER, cbor.encode(site.issuer.cose_key))
@@ -65,7 +67,7 @@ def make_bridge(
             site=site.name,
             holder=bridge,
             use=use,
-            key=_key(folder / file).verify_key,
+            key=key_in(folder / file).verify_key,
             not_before=validity.not_before,
             expires=validity.expires,
             now_ms=time.time_ns() // 1_000_000,
@@ -101,7 +103,8 @@ def export_bridge(folder: Path, directory: Path) -> None:
     write_public(public / CONFIG, text.encode())
 
 
-def _key(file: Path) -> SigningKey:
+def key_in(file: Path) -> SigningKey:
+    """Return the key in a file; make it where there is none."""
     if not file.exists():
         write_private(file, pem(make_key()))
     return read_ec_key(file)
@@ -109,6 +112,15 @@ def _key(file: Path) -> SigningKey:
 
 def _mandate_file(use: Use) -> str:
     return f"{use.name.lower()}.mandate"
+
+
+def gateway_at(said: str) -> Backend:
+    """Read NAME=HOST[:PORT]; an IPv6 address stands in brackets. Raise ValueError."""
+    found = _GATEWAY.fullmatch(said)
+    if found is None:
+        raise ValueError(f"{said!r} is no NAME=HOST[:PORT]")
+    name, address, host, port = found.groups()
+    return Backend(name, address or host, int(port or BACKEND_PORT))
 
 
 def _gateway(one: Backend) -> str:

@@ -14,6 +14,7 @@ from hubcore.access.grant import USES_MAX, Access
 from hubcore.calendar.schedule import Rule
 from hubd.config.hub import Protocol
 from hubsim import site as sites
+from hubsim.cli.bridges.commands import site_bridge, site_engine, site_gateway
 from hubsim.cli.options import (
     HUB_POINT,
     POINT,
@@ -33,6 +34,11 @@ from hubsim.words import counted
 @site_option(sites.DESK)
 def site() -> None:
     """Make a site and its documents."""
+
+
+site.add_command(site_bridge)
+site.add_command(site_gateway)
+site.add_command(site_engine)
 
 
 @site.command("init")
@@ -158,41 +164,6 @@ def _say_how_to_renew(new_points: list[int]) -> None:
             f"[[doors]] section with number = {point} (config.toml of the export has one) and its "
             "strike; else no door opens for it"
         )
-
-
-@site.command("bridge")
-@site_option()
-@click.argument("name", metavar="BRIDGE")
-@click.option("--days", type=click.FloatRange(1, 3660), default=sites.HUB_DAYS, show_default=True)
-@click.option("--listen", default="127.0.0.1", show_default=True, help="Its address.")
-@click.option("--port", type=click.IntRange(1, 65535), default=7715, show_default=True)
-@click.option(
-    "--export",
-    "directory",
-    type=click.Path(path_type=Path),
-    help="Write into this new folder what goes to its machine.",
-)
-@click.pass_obj
-def site_bridge(
-    path: Path, name: str, days: float, listen: str, port: int, directory: Path | None
-) -> None:
-    """Make what BRIDGE begins with: keys, certificate, mandates, configuration.
-
-    Again: a newer certificate and newer mandates. For TLS it is called BRIDGE.bridge.SITE, whatever
-    its address is.
-    """
-    from hubsim.bridge.files import CONFIG, export_bridge, make_bridge
-
-    where = open_site(path)
-    folder = make_bridge(where, name, days, listen, port)
-    click.echo(f"{folder}: for {name}.bridge.{where.name}")
-    if directory is None:
-        click.echo(f"run it: hubbridge --config {folder / CONFIG}")
-        return
-    export_bridge(folder, directory)
-    click.echo(f"{directory}: bring it to the machine of the bridge, then there:")
-    click.echo(f"sudo install -m 644 {directory.name}/hubbridge/* /etc/hubbridge/")
-    click.echo(f"sudo install -m 600 {directory.name}/credstore/* /etc/credstore/")
 
 
 @site.command("export")

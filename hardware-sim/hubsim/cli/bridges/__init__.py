@@ -1,0 +1,1 @@
+"""Commands about the bridges of a site, and the gateways that they call."""
