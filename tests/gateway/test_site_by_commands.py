@@ -67,7 +67,6 @@ async def test_a_site_runs_by_its_commands(engine: Server, tmp_path: Path) -> No
     )  # fmt: skip
     assert "in the engine" in await hubsim(*at, "engine", "--server", engine.url)
     config = acme / "bridges" / "bridge-1" / "hubbridge.toml"
-    config.write_text(config.read_text().replace("[api]", f'[api]\nsocket = "{tmp_path}/s"'))
     gateway = await started(
         "hubgateway", acme / "gateways" / "gateway-1" / "hubgateway.toml", "hubgateway: hubs at"
     )
