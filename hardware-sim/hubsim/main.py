@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hubsim.cli.backend import backend
+from hubsim.cli.bridges.commands import OF_BRIDGES
 from hubsim.cli.cards import OF_SITE
 from hubsim.cli.demo import demo, update
 from hubsim.cli.hub import hub
@@ -28,7 +29,7 @@ for command in (site, backend, radio, reader, hub, phone, demo, zwave, update):
     main.add_command(command)
 for command in (*OF_BACKEND, *OF_RECORDS):
     backend.add_command(command)
-for command in (*OF_SITE, *OF_RULES):
+for command in (*OF_SITE, *OF_RULES, *OF_BRIDGES):
     site.add_command(command)
 
 

@@ -44,7 +44,7 @@ async def started(program: str, config: Path, line: str) -> asyncio.subprocess.P
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(3 * WAIT_SECONDS):
         while not (said := await process.stdout.readline()).startswith(line.encode()):
             assert said, program
     return process

@@ -14,7 +14,6 @@ from hubcore.access.grant import USES_MAX, Access
 from hubcore.calendar.schedule import Rule
 from hubd.config.hub import Protocol
 from hubsim import site as sites
-from hubsim.cli.bridges.commands import site_bridge, site_engine, site_gateway
 from hubsim.cli.options import (
     HUB_POINT,
     POINT,
@@ -34,11 +33,6 @@ from hubsim.words import counted
 @site_option(sites.DESK)
 def site() -> None:
     """Make a site and its documents."""
-
-
-site.add_command(site_bridge)
-site.add_command(site_gateway)
-site.add_command(site_engine)
 
 
 @site.command("init")

@@ -112,3 +112,7 @@ def site_engine(path: Path, servers: tuple[str, ...]) -> None:
     except (LinkError, StoreError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{counted(count, 'row')} in the engine")
+
+
+OF_BRIDGES = (site_bridge, site_gateway, site_engine)
+"""Commands of `hubsim site`."""
