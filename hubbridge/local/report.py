@@ -2,7 +2,8 @@
 
 Laws:
 1. What a hub says of itself is shown as that. `connected` alone is what the bridge sees.
-2. No document is longer than the socket takes: lists have ceilings, and say what they leave out.
+2. A hub that the site has ended is no hub of the site any more, whatever is held of it.
+3. No document is longer than the socket takes: lists have ceilings, and say what they leave out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hubbridge.rules.kept import Kept
 from hubbridge.rules.papers import Paper
 from hubbridge.siteorders import GivesOrders
 from hubcore.backend.uplink.words import OrderOutcome
+from hubcore.bridge.ends import Ends
 from hubcore.bridge.siteorder import SiteOrder, SiteRelease
 from hubcore.device.state import UNIT_OF, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS
@@ -57,6 +59,10 @@ class Records(Protocol):
     @property
     def is_tight(self) -> bool:
         """Tell whether the disk has no room for records."""
+
+    @property
+    def ends(self) -> Ends:
+        """Return whom the site has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,9 @@ class SiteReport:
         self._backend = backend
 
     def hubs(self) -> list[str]:
-        """Return the names of all hubs that the bridge knows."""
-        return sorted({*self._states.all(), *self._records.hubs})
+        """Return the names of all hubs of the site that the bridge knows (law 2)."""
+        known = {*self._states.all(), *self._records.hubs}
+        return sorted(known - self._records.ends.hubs)
 
     def status(self) -> Document:
         """Return how the site is: the bridge, each hub in a few words, the newest alarms."""
@@ -210,7 +217,8 @@ class SiteReport:
         return all(hub in paper.answers for hub in self.connected() if _is_for(paper.order, hub))
 
     def _meant(self, order: SiteOrder, answers: Iterable[str]) -> list[str]:
-        return [hub for hub in sorted({*self.hubs(), *answers}) if _is_for(order, hub)]
+        known = {*self.hubs(), *answers} - self._records.ends.hubs
+        return [hub for hub in sorted(known) if _is_for(order, hub)]
 
     def _order(self, order: SiteOrder, connected: Collection[str]) -> Document:
         paper = self._orders.find(order.id)

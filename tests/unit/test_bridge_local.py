@@ -44,6 +44,7 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_hub import Measured, OrderResult
 from hubcore.backend.uplink.words import MAX_DETAIL_BYTES, OrderOutcome
+from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedOrder
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.siteorder import (
@@ -57,7 +58,7 @@ from hubcore.bridge.siteorder import (
 from hubcore.codec.cose import SigningKey
 from hubcore.device.state import Quantity
 from hubcore.door.phases import Happening
-from hubcore.errors import ConfigError
+from hubcore.errors import ConfigError, StoreError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import GENESIS, Record, RecordKind, StoredRecord, chain_hash
 from hubcore.localapi import BRIDGE_ACTORS_GROUP
@@ -106,6 +107,7 @@ class Held:
     hubs: dict[str, Kept] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     is_tight: bool = False
+    ends: Ends = field(default_factory=Ends)
 
 
 class Bench:
@@ -118,6 +120,7 @@ class Bench:
         self.held = Held()
         self.said: list[tuple[str, bytes]] = []
         self.numbers = 0
+        self.is_disk_full = False
         self.tail = EventTail()
         self.desk = SiteOrderDesk(
             site=SITE,
@@ -146,6 +149,8 @@ class Bench:
 
     async def write(self, papers: Sequence[Paper]) -> None:
         """Keep nothing: no test starts again."""
+        if self.is_disk_full:
+            raise StoreError("the disk is full")
 
     def connected(self) -> Collection[str]:
         return sorted(self.report.connected())
@@ -381,6 +386,33 @@ async def test_a_newer_order_about_the_same_is_the_one_that_counts(bench: Bench)
     assert caught.value.code == "unknown-order"
 
 
+async def test_what_the_disk_does_not_take_is_not_ordered(bench: Bench) -> None:
+    bench.is_disk_full = True
+    found = await asked(bench, "site-order", ACTOR, order="lockdown", on=True)
+    assert found["error"] == {"code": "store", "message": "the disk is full"}
+    assert bench.said == []
+    orders: Any = await bench.looks.orders({}, None)
+    assert orders["orders"] == []
+
+
+async def test_a_hub_that_was_ended_is_not_waited_for(bench: Bench) -> None:
+    """report, law 2"""
+    bench.held.hubs["hub-3"] = Kept()
+    bench.states.of("hub-4").connected = False
+    order = await bench.order()
+    assert [one["hub"] for one in order["hubs"]] == ["hub-1", "hub-2", "hub-3", "hub-4"]
+    bench.held.ends = Ends(1, frozenset({"hub-2", "hub-3", "hub-4"}))
+    bench.states.of("hub-2").connected = False
+    bench.answer("hub-1", order, OrderOutcome.TAKEN)
+    found: Any = await bench.acts.answers({"order": order["order"]}, None)
+    assert [(one["hub"], one["answer"]) for one in found["hubs"]] == [("hub-1", "taken")]
+    assert found["complete"]
+    status: Any = await bench.looks.status({}, None)
+    assert [one["hub"] for one in status["hubs"]] == ["hub-1"]
+    with pytest.raises(CallRefused):
+        await bench.order(hub="hub-3")
+
+
 async def test_who_watches_sees_who_ordered_what(bench: Bench) -> None:
     order = await bench.order(seconds=60)
     with bench.tail.subscribe(Filter(level="warning", since=0.0)) as onlooker:
@@ -390,7 +422,7 @@ async def test_who_watches_sees_who_ordered_what(bench: Bench) -> None:
 
 
 async def test_the_longest_documents_fit_into_an_answer() -> None:
-    """report, law 2: as many hubs as a configuration allows, each with all that is kept of it"""
+    """report, law 3: as many hubs as a configuration allows, each with all that is kept of it"""
     bench = Bench()
     name = "x" * NAME_CHARS_MAX
     for number in range(1024):

@@ -79,6 +79,43 @@ def test_an_alarm_is_one_by_notice_by_record_and_by_both() -> None:
     assert (plain.number, plain.ahead, "held_open" in plain.what) == (8, False, True)
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(1, ALARMS_MAX), st.booleans()), min_size=1, max_size=4 * ALARMS_MAX
+    )
+)
+def test_in_whatever_order_they_come_each_alarm_is_told_once(
+    events: list[tuple[int, bool]],
+) -> None:
+    """state, law 3; talk, law 8"""
+    state = HubState()
+    told: list[int] = []
+    for number, ahead in events:
+        alarm_body = door(Happening.FORCED, at=NOW + number)
+        found = (
+            state.alarmed(number, alarm_body, ahead=True)
+            if ahead
+            else state.records(number, alarm_body)
+        )
+        if found is not None:
+            told.append(found.number)
+    assert sorted(told) == sorted({number for number, _ in events})
+    proven = {number for number, ahead in events if not ahead}
+    assert {one.number for one in state.alarms.values() if not one.ahead} == proven
+
+
+@given(st.permutations(range(3 * ALARMS_MAX)), st.data())
+def test_the_newest_alarms_stay_in_whatever_order_they_come(
+    numbers: list[int], data: st.DataObject
+) -> None:
+    """state, law 2"""
+    state = HubState()
+    for number in numbers:
+        ahead = data.draw(st.booleans())
+        state.alarmed(number, door(Happening.FORCED, at=NOW), ahead=ahead)
+    assert sorted(state.alarms) == sorted(numbers)[-ALARMS_MAX:]
+
+
 def test_what_is_no_alarm_is_none() -> None:
     state = HubState()
     assert state.alarmed(1, b"alarm forced", ahead=True) is None
