@@ -5,7 +5,8 @@ Laws:
 2. It answers alone whoever asks, at most ANSWERS.burst at once and ANSWERS.per_second after it,
    and never says a word unasked.
 3. What is no question for this bridge is passed over, whatever it is.
-4. A network that goes away is tried again each AGAIN_SECONDS, and ends nothing of the bridge.
+4. After each packet the rest of the bridge has its turn, however many come.
+5. A network that goes away is tried again each AGAIN_SECONDS, and ends nothing of the bridge.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Announcer:
         """Set once questions are heard."""
 
     async def run(self) -> None:
-        """Answer until cancelled (law 4)."""
+        """Answer until cancelled (law 5)."""
         while True:
             try:
                 with contextlib.closing(self._joined()) as hearing:
@@ -90,6 +91,7 @@ class Announcer:
             saying.setblocking(False)
             saying.bind((self._address, 0))
             while True:
+                await asyncio.sleep(0)  # a packet that is there is given without a wait
                 data, sender = await loop.sock_recvfrom(hearing, PACKET_BYTES + 1)
                 try:
                     answer = answer_to(read(data), self._bridge, self._port, own)

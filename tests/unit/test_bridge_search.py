@@ -287,8 +287,27 @@ async def test_a_bridge_answers_at_a_pace_of_its_own() -> None:
                     await loop.sock_recv(asking, PACKET_BYTES)
 
 
+async def test_a_flood_leaves_the_bridge_its_turns() -> None:
+    """announcer, law 4: what stands in line is read one by one, and others run in between"""
+    loop = asyncio.get_running_loop()
+    turns = 0
+    async with announcing(7715) as group:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.setblocking(False)
+            asking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, OWN)
+            asking.bind((HOST, 0))
+            for _ in range(100):
+                asking.sendto(b"\xff" * 100, group)
+            asking.sendto(ask_for(BRIDGE), group)
+            answer = loop.create_task(loop.sock_recv(asking, PACKET_BYTES))
+            while not answer.done():
+                await asyncio.sleep(0)
+                turns += 1
+    assert turns >= 100
+
+
 async def test_an_address_that_is_away_is_told_and_ends_nothing() -> None:
-    """announcer, law 4"""
+    """announcer, law 5"""
     told = Trouble()
     announcer = Announcer(
         bridge=BRIDGE, address="192.0.2.9", port=1, told=told, clock=FakeClock(), group=free_group()
