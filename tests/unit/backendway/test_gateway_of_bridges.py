@@ -248,14 +248,16 @@ class Words:
     clock: FakeClock = field(default_factory=FakeClock)
     engine: FakeEngine = field(default_factory=FakeEngine)
     told: list[tuple[str, str]] = field(default_factory=list)
+    rows: HubRows = field(default_factory=HubRows)
 
     def __post_init__(self) -> None:
-        chains = FakeChains([])
+        chains = self.chains = FakeChains([])
         chains.stored = list(self.log)
         self.words = BridgedWords(
             site=SITE,
             engine=self.engine,  # type: ignore[arg-type]
             keeper=Keeper(chains),
+            hubs=self.rows,
             mandate=lambda bridge: mandate(Use.TESTIMONY, KEY) if bridge == BRIDGE else None,
             is_known=lambda hub: hub == HUB,
             tell=lambda source, what: self.told.append((source, what)),
@@ -320,3 +322,20 @@ async def test_an_alarm_comes_ahead_once() -> None:
     assert desk.engine.subjects == [f"{names.NOTICES}.{HUB}"]
     with pytest.raises(FrameError):
         await desk.words.alarm(Ahead(HUB, uplink.encode(Ping(bytes(8)))))
+
+
+async def test_a_bridge_makes_no_memory_by_names_of_its_own() -> None:
+    """witness, law 4"""
+    desk = Words([])
+    desk.rows.known.clear()
+    detail = {Fact.DURESS: True, Fact.ASKER: "c1", Fact.POINT: 1}
+    body = Record.at(RecordKind.ACCESS, NOON, 1.0, detail).encode()
+    await desk.words.alarm(Ahead(HUB, uplink.encode(Notice(7, body, bytes(32)))))
+    await desk.words.testimony(BRIDGE, seen_by(Head(9, GENESIS)))
+    await desk.words.doubt(BRIDGE, Doubted(HUB, Cause.FORK, 1, bytes(32), 2, bytes(32)))
+    assert desk.told == []
+    assert desk.engine.buckets.values == {}
+    assert desk.engine.subjects == []
+    desk.rows.away = True
+    with pytest.raises(LinkError):
+        await desk.words.doubt(BRIDGE, Doubted(HUB, Cause.FORK, 1, bytes(32), 2, bytes(32)))
