@@ -27,7 +27,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError, HardwareError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
-from hubcore.evidence.records import RecordKind
+from hubcore.evidence.records import RecordKind, keep_what_is_read
 from hubcore.phone.epochs import EpochRing
 from hubcore.policy import document as policies
 from hubcore.update.packets import Descriptor
@@ -154,8 +154,14 @@ class Session:
                 site=site,
                 key=SigningKey(keys.identity),
             )
-            stores = await open_stores(config.hub.state_directory, site, prove, stack, retention)
-            hub = build(config, keys, stores, self._make_parts, self._ring, self._changing)
+            keep_what_is_read(True)
+            try:
+                stores = await open_stores(
+                    config.hub.state_directory, site, prove, stack, retention
+                )
+                hub = build(config, keys, stores, self._make_parts, self._ring, self._changing)
+            finally:
+                keep_what_is_read(False)
             self._take_up(hub)
             hub.api.bind()
             stack.callback(hub.api.close)

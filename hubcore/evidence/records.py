@@ -40,6 +40,8 @@ __all__ = [
 GENESIS = bytes(32)
 """The hash before record 1."""
 
+READ_KEPT_MAX = 12_000
+"""Some 10 MB; a start looks at 10,000 records."""
 BODY_BYTES = 4096
 """Ceiling of one record's encoding."""
 
@@ -141,12 +143,42 @@ def _is_time(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value in _INT64
 
 
+class _Kept:
+    """What was read of records, by their bytes; None while nothing is kept."""
+
+    read: dict[bytes, dict[str, Any]] | None = None
+
+
+def keep_what_is_read(keeps: bool) -> None:
+    """Keep what is read of records from now on, or forget it, and keep no more.
+
+    A hub that starts reads its newest records several times over. One that takes over reads them
+    before that, and while phones wait only those that came since. At most READ_KEPT_MAX are kept.
+    """
+    if not keeps:
+        _Kept.read = None
+    elif _Kept.read is None:
+        _Kept.read = {}
+
+
 def facts(body: bytes) -> dict[str, Any]:
     """Return all that a record's bytes say, with its `kind`, `at` and `mono`.
 
     The kind is text: it may be one of a newer version. Raise AuditError when the bytes are no
     record.
     """
+    kept = _Kept.read
+    if kept is None:
+        return _facts(body)
+    said = kept.get(body)
+    if said is None:
+        said = _facts(body)
+        if len(kept) < READ_KEPT_MAX:
+            kept[body] = said
+    return dict(said)
+
+
+def _facts(body: bytes) -> dict[str, Any]:
     try:
         said = cbor.decode(body, max_depth=1, booleans=True, max_items=BODY_ITEMS)
     except (FrameError, TypeError) as error:

@@ -338,8 +338,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.handing.checking": _room(
-        "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.building.phones "
-        "hubd.config.file hubcore",
+        "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.adapters.sqlite.tables.newest "
+        "hubd.building.evidence hubd.building.phones hubd.config.file hubcore",
         "",
         WORLDLY,
     ),
