@@ -16,7 +16,7 @@ from hubcore.evidence.records import facts, keep_what_is_read
 from hubcore.phone.epochs import EpochRing
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.keyfiles import load_keys
-from hubd.adapters.sqlite.tables.newest import newest_bodies
+from hubd.adapters.sqlite.audit_start import newest_bodies
 from hubd.building.evidence import REMEMBERED_RECORDS
 from hubd.building.phones import make_epochs
 from hubd.config.file import Config

@@ -338,7 +338,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.handing.checking": _room(
-        "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.adapters.sqlite.tables.newest "
+        "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.adapters.sqlite.audit_start "
         "hubd.building.evidence hubd.building.phones hubd.config.file hubcore",
         "",
         WORLDLY,

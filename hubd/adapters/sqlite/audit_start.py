@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,3 +233,13 @@ def _check_outbox(connection: sqlite3.Connection, head: Head) -> int:
             f"record {head.number + 1} is missing, for {highest} waits for the backend"
         )
     return int(waiting)
+
+
+def newest_bodies(path: Path, limit: int) -> Sequence[bytes]:
+    """Return the bytes of at most `limit` records of a log that another process may write.
+
+    The newest come first. Raise AuditError.
+    """
+    query = "SELECT body FROM records ORDER BY number DESC LIMIT ?"
+    with contextlib.closing(AUDIT.reader(path)) as connection, AUDIT.errors(path):
+        return [body for (body,) in connection.execute(query, (limit,))]
