@@ -6,8 +6,8 @@ costs few commits.
 
 Laws:
 1. Records are offered in the order in which they came, one offer at a time, OFFER_RECORDS at most.
-2. What waits has WAITING_BYTES at most, but for the last hand-over. Until it is less, the hub is
-   not read.
+2. What waits takes WAITING_BYTES of memory at most, but for the last hand-over: a record its body
+   and OBJECT_BYTES. Until it is less, the hub is not read.
 3. An error ends it. Nothing is offered after it.
 """
 
@@ -19,7 +19,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from hubcore.evidence.records import StoredRecord
 
 OFFER_RECORDS = 512
-WAITING_BYTES = 1 << 18
+WAITING_BYTES = 1 << 19
+OBJECT_BYTES = 256
+"""What a record takes beside its body, so that a flood of the smallest ones is no way round."""
 
 Offer = Callable[[Sequence[StoredRecord]], Awaitable[None]]
 
@@ -39,7 +41,7 @@ class Keeping:
         """Hand records over; return when more may come (law 2)."""
         if records:
             self._waiting += records
-            self._bytes += sum(len(one.body) for one in records)
+            self._bytes += _bytes_of(records)
             self._came.set()
         while self._bytes >= WAITING_BYTES:
             await self._wait()
@@ -57,7 +59,7 @@ class Keeping:
             while self._waiting:
                 records = self._waiting[:OFFER_RECORDS]
                 del self._waiting[:OFFER_RECORDS]
-                self._bytes -= sum(len(one.body) for one in records)
+                self._bytes -= _bytes_of(records)
                 self._is_busy = True
                 await self._offer(records)
                 self._is_busy = False
@@ -66,3 +68,7 @@ class Keeping:
     async def _wait(self) -> None:
         self._moved.clear()
         await self._moved.wait()
+
+
+def _bytes_of(records: Sequence[StoredRecord]) -> int:
+    return sum(len(one.body) + OBJECT_BYTES for one in records)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbridge.hubs.keeping import OFFER_RECORDS, WAITING_BYTES, Keeping
+from hubbridge.hubs.keeping import OBJECT_BYTES, OFFER_RECORDS, WAITING_BYTES, Keeping
 from hubcore.errors import StoreError
 from hubcore.evidence.records import StoredRecord
 
@@ -83,11 +83,11 @@ async def test_no_offer_is_larger_than_its_ceiling() -> None:
     assert disk.kept == list(range(1, count + 1))
 
 
-async def test_a_hub_is_not_read_while_too_much_waits() -> None:
-    """keeping, law 2"""
+@pytest.mark.parametrize("size", [1, 4096])
+async def test_a_hub_is_not_read_while_too_much_waits(size: int) -> None:
+    """keeping, law 2: the smallest records have their ceiling, too"""
     disk = Disk()
-    size = 4096
-    many = WAITING_BYTES // size
+    many = WAITING_BYTES // (size + OBJECT_BYTES) + 1
     async with keeping(disk) as made:
         await made.keep(records(1, 1, size))
         await turns()
