@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.lab.conftest import AirAddress, allowed
 from tests.lab.unitfile import tells
 
 CHANGE_SECONDS = 90.0
+VISIT_SECONDS = 20.0
 PROGRAM = "/opt/hubd/bin/python"
 _ASK = """
 import json, socket, sys
@@ -53,6 +55,12 @@ async def stands(hub: LabHub, standing: str) -> None:
         await asyncio.sleep(0.2)
 
 
+async def standing(guest: Guest) -> str:
+    """Return how the hub that drives stands to a change of hands, "" when nobody answers now."""
+    status = await ask(guest, "takeover-status")
+    return "" if status is None else str(status["standing"])
+
+
 async def pulling(link: BumbleLink, spans: list[float], stop: asyncio.Event) -> None:
     """Read TXR all the time, and note how long each answer took."""
     while not stop.is_set():
@@ -61,25 +69,54 @@ async def pulling(link: BumbleLink, spans: list[float], stop: asyncio.Event) -> 
         spans.append(time.monotonic() - began)
 
 
+async def visit_through(guest: Guest, link: BumbleLink, spans: list[float]) -> bool:
+    """Stay connected and ask all the time; tell whether the hub changed hands meanwhile.
+
+    A hub lets no phone rest on its link for longer than some 30 s.
+    """
+    stop = asyncio.Event()
+    ends = time.monotonic() + VISIT_SECONDS
+    now = ""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pulling(link, spans, stop))
+        while now != "on-trial" and time.monotonic() < ends:
+            now = await standing(guest)
+        stop.set()
+    return now == "on-trial"
+
+
+async def change_in_mid_visit(hub: LabHub, air: AirAddress, site: Site) -> list[float]:
+    """Let the hub change hands while a phone is connected that opens before and after.
+
+    Return how long each of its requests in between took.
+    """
+    assert await ask(hub.guest, "takeover", program=PROGRAM) is not None
+    while True:
+        assert await standing(hub.guest) != "alone", await hub.journal(60)
+        wallet = visitor(site)
+        spans: list[float] = []
+        async with on_air(air.transport) as device, connect(device) as link:
+            assert allowed(await Session(link, wallet).run(1))
+            was = await standing(hub.guest)
+            if was == "changing" and await visit_through(hub.guest, link, spans):
+                second = await Session(link, wallet).run(1)
+                assert allowed(second)
+                assert second.short, "the ticket has changed hands"
+                return spans
+        if was == "on-trial":  # it changed hands between two visits
+            await ask(hub.guest, "takeover-end", well=False, why="once more")
+            await stands(hub, "alone")
+            assert await ask(hub.guest, "takeover", program=PROGRAM) is not None
+
+
 async def test_a_phone_in_mid_visit_notices_nothing_of_a_new_version(
     hub: LabHub, guest: Guest, air: AirAddress, site: Site
 ) -> None:
-    wallet = visitor(site)
     old = await hub.pid()
     restarts = await tells(guest, "NRestarts")
-    spans: list[float] = []
-    stop = asyncio.Event()
-    async with on_air(air.transport) as device, connect(device) as link:
-        assert allowed(await Session(link, wallet).run(1))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pulling(link, spans, stop))
-            assert await ask(guest, "takeover", program=PROGRAM) is not None
-            await stands(hub, "on-trial")
-            stop.set()
-        second = await Session(link, wallet).run(1)
-        assert allowed(second)
-        assert second.short, "the ticket has changed hands"
-    print(f"{len(spans)} requests, longest {max(spans) * 1000:.0f} ms")
+    spans = await change_in_mid_visit(hub, air, site)
+    longest, usual = max(spans), statistics.median(spans)
+    print(f"{len(spans)} requests, longest {longest * 1000:.0f} ms, usual {usual * 1000:.1f} ms")
     assert await hub.pid() == old
     await ask(guest, "takeover-end", well=True)
     await stands(hub, "alone")
@@ -88,7 +125,7 @@ async def test_a_phone_in_mid_visit_notices_nothing_of_a_new_version(
     assert await tells(guest, "NRestarts") == restarts
     assert await tells(guest, "ActiveState") == "active"
     async with on_air(air.transport) as device, connect(device) as link:
-        assert (await Session(link, wallet).run(1)).short
+        assert allowed(await Session(link, visitor(site)).run(1))
     # systemd did not start the main process of now, and notices its end all the same
     await guest.run("kill", "-9", str(new))
     ends = time.monotonic() + CHANGE_SECONDS
