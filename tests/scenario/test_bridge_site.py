@@ -98,8 +98,8 @@ async def test_a_site_goes_on_without_its_backend(tmp_path: Path) -> None:
             await bridge.order(CredentialDisabled(credential, None), "hub-1")
             assert await reason(stage, anna) is Reason.OK
 
-            await stage.until(lambda: is_held(stage), "the bridge holds all of it")
             last = (await stage.hub("status"))["records"]["last"]
+            await stage.until(lambda: is_held(stage), "the bridge holds all of it")
             assert bridge.held("hub-1") >= last
             await stage.start_backend()
 
