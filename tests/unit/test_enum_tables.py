@@ -110,6 +110,12 @@ PARTIAL: Mapping[str, Partial] = {
         "PLAIN TITLE DIM CHOSEN", "these differ by ATTRIBUTES alone, which has every style"
     ),
     "hubctl.top.shown.keys.MOVES": _partial("LEFT ENTER ESCAPE BACKSPACE", "these move nothing"),
+    "hubd.netcheck.causes.OF_BRIDGE": _partial(
+        "NOT_CURVE BROKEN OTHER_AUTHORITY NO_AUTHORITY NAME_UNKNOWN ENDED BACKEND_ENDED NOT_FOUND "
+        "KEY_REFUSED NOT_TLS OTHER_NAME NOT_MEASURED UNSYNCHRONISED NO_ROUTE NAME_SERVER_SILENT "
+        "OTHER_KEY",
+        "these say the same on every way",
+    ),
     "hubd.adapters.curve.reasons._CLOSED": _partial(
         "REFUSED", "what is refused has sentences of its own (`_refusal`)"
     ),

@@ -180,10 +180,12 @@ def test_the_configuration_is_checked(tmp_path: Path) -> None:
 def _with_enrolment(folder: Path) -> Path:
     """The shipped configuration, its section on new hubs in force, with files beside it."""
     keys.begin(folder, "acme", "nats://127.0.0.1:4222", 0)
-    before, mark, section = (
+    before, mark, after = (
         (ROOT / "config" / "hubgateway.toml").read_text().partition("# [enrolment]")
     )
+    section, next_mark, _ = after.partition("# [bridges]")
     assert mark
+    assert next_mark
     lines = [
         line.removeprefix("# ")
         for line in section.splitlines()

@@ -300,6 +300,9 @@ SAMPLES: dict[str, Any] = {
     "change-reader-key": {"reader": "front"},
     "policy-offer": {"load": 1, "round": 0, "phase": "working"},
     "policy-bring": {"phase": "refused", "why": "old"},
+    "takeover": {"version": "1", "standing": "warming", "why": ""},
+    "takeover-end": {"version": "1", "standing": "serving", "why": ""},
+    "takeover-status": {"version": "1", "standing": "serving", "why": ""},
 }
 """What a hubd says that is well; each place of it may hold anything else."""
 NAMES = {"NODE": "2", "NAME": "front", "CREDENTIAL": "3fa9c2d18b7e40c2"}
@@ -314,6 +317,11 @@ NOT_THE_SOCKET = frozenset(
         "audit list",
         "audit show",
         "audit verify",
+        "update",
+        "update check",
+        "update hold",
+        "update rollback",
+        "update DIGEST let-out",
     }
 )
 """They read files, or give way to a program; `test_audit_hostile.py` and others have those."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ from tests.unit.update.mirror.test_mirror import Cache
 from tests.unit.update.publisher import Publisher
 from tests.unit.update.site import BYTES, NAME
 
+pytestmark = pytest.mark.skipif(
+    shutil.which("zstd") is None, reason="needs zstd: apt-get install zstd"
+)
 OLD_BYTES = BYTES[:80_000] + b"a line of the version before" + BYTES[80_000:]
 NEW = Image(NAME, "2.0", hashlib.sha256(BYTES).digest(), len(BYTES))
 OLD = Image("hubd-1.squashfs", "1.0", hashlib.sha256(OLD_BYTES).digest(), len(OLD_BYTES))
