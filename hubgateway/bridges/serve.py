@@ -118,7 +118,6 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         site=place.site,
         engine=engine,
         keeper=keeper,
-        hubs=hubs,
         mandate=lambda bridge: papers.mandates.find(Use.TESTIMONY, bridge),
         is_known=hubs.is_known,
         tell=told.of_hub,

@@ -5,8 +5,6 @@ Laws:
    hub. It is held against the engine's records, and people are told where they do not agree.
 2. A doubt is told to people and to `hub.doubts.HUB`; nobody is stopped by it.
 3. Each has a pace, by bridge and hub, that no bridge sets.
-4. What is said of a hub that no row of the directory names is not heard: so a bridge makes no
-   memory and no row by names of its own.
 4. Of a hub that no row of the directory names nothing is kept, told or looked up: a bridge that
    invents names costs nothing but its own line.
 """
@@ -26,7 +24,6 @@ from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.errors import FrameError, ProofError
 from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Paces, Rate
-from hubgateway.bridges.records import Hubs
 from hubgateway.engine.engine import Engine
 from hubgateway.keeper import Keeper
 from hubgateway.rules import names
@@ -47,7 +44,6 @@ class BridgedWords:
         site: str,
         engine: Engine,
         keeper: Keeper,
-        hubs: Hubs,
         mandate: Callable[[str], Mandate | None],
         is_known: Callable[[str], bool],
         tell: Callable[[str, str], None],
@@ -56,7 +52,6 @@ class BridgedWords:
         self._site = site
         self._engine = engine
         self._keeper = keeper
-        self._hubs = hubs
         self._mandate = mandate
         self._is_known = is_known
         self._tell = tell
@@ -69,8 +64,6 @@ class BridgedWords:
         notice = uplink.decode_from_hub(said.notice)
         if not isinstance(notice, Notice):
             raise FrameError("a bridge forwards as an alarm what is none")
-        if not self._hubs.is_known(said.hub):
-            return
         if not self._is_known(said.hub):
             return
         known = await self._keeper.known(said.hub)
@@ -82,8 +75,6 @@ class BridgedWords:
 
     async def testimony(self, bridge: str, said: BornWitness) -> None:
         """Keep what a bridge has seen (law 1). Raise StoreError, LinkError."""
-        if not self._hubs.is_known(said.hub):
-            return
         if not self._may_say(bridge, said.hub, "seen"):
             return
         mandate = self._mandate(bridge)
@@ -104,8 +95,6 @@ class BridgedWords:
 
     async def doubt(self, bridge: str, said: Doubted) -> None:
         """Tell of a doubt (law 2). Raise StoreError, LinkError."""
-        if not self._hubs.is_known(said.hub):
-            return
         if not self._may_say(bridge, said.hub, "doubts"):
             return
         self._tell(

@@ -257,9 +257,8 @@ class Words:
             site=SITE,
             engine=self.engine,  # type: ignore[arg-type]
             keeper=Keeper(chains),
-            hubs=self.rows,
             mandate=lambda bridge: mandate(Use.TESTIMONY, KEY) if bridge == BRIDGE else None,
-            is_known=lambda hub: hub == HUB,
+            is_known=self.rows.is_known,
             tell=lambda source, what: self.told.append((source, what)),
             clock=self.clock,
         )
