@@ -27,7 +27,7 @@ from hubcore.phone.messages import Reason
 from hubcore.policy import document
 from hubcore.policy.policy import Policy
 from hubcore.ports.clock import ClockState, KernelTime
-from hubd import serve
+from hubd import session
 from hubd.adapters.host.clock import SystemClock
 from hubd.backend.state import UplinkState
 from hubd.evidence.reporting import ReportingLog
@@ -756,7 +756,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
     desk = Desk()
     hub = starting(desk)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve._serve_links(hub))
+        tasks.create_task(session._serve_links(hub))
         for _ in range(5):
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
@@ -768,7 +768,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
 
 async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     hub = starting(Desk())
-    await serve._serve_links(hub, strikes_seconds=0.0)
+    await session._serve_links(hub, strikes_seconds=0.0)
     assert hub.links.began.is_set()
 
 
