@@ -52,7 +52,7 @@ _RECORDING = ("at", "record_now", "_record", "_append", "_note")
 
 
 def _trees() -> Iterator[tuple[str, ast.Module]]:
-    files = [ROOT / "hubd" / "app.py", ROOT / "hubd" / "serve.py"]
+    files = [ROOT / "hubd" / name for name in ("app.py", "serve.py", "session.py")]
     for room in ROOMS:
         files += sorted((ROOT / room).rglob("*.py"))
     for path in files:
