@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubcore.access.grant import Access, Grant
@@ -73,8 +73,14 @@ def tickets(of: TicketTable) -> list[Ticket]:
     return [ticket for ticket in found if ticket is not None]
 
 
+@pytest.fixture(autouse=True)
+def _keys_are_made() -> None:
+    """An RSA key takes so long that hypothesis would call the first example slow."""
+    verify_keys()
+
+
 # laws 2 and 7
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(grants, max_size=3))
 def test_tickets_come_as_they_went_and_none_stays(granted: list[Grant]) -> None:
     old = table(granted)
