@@ -27,6 +27,9 @@ import pytest
 import pytest_asyncio
 
 from hubcore.evidence.records import Record, RecordKind
+from hubcore.update.image import Image
+from hubcore.update.running.wishes import Wish
+from hubcore.update.slots import Slot, Slots
 from hubctl.table import TABLE
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.building.topics import judged
@@ -37,6 +40,7 @@ from hubd.upkeep.checks import Area, Topic
 from hublocal.places import LIMITS
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
+from hubupdate.running.board import Board, Shown
 from tests.fakes.network import SHOWN
 from tests.fakes.zwave import FakeService
 from tests.fakes.zwave_asking import Asked
@@ -67,7 +71,8 @@ class Case:
     statuses: tuple[int, ...] = (0,)
 
 
-NAMES = {"NODE": "2", "NAME": "front", "CREDENTIAL": "nobody"}
+BAD_DIGEST = b"\xbb" * 32
+NAMES = {"NODE": "2", "NAME": "front", "CREDENTIAL": "nobody", "DIGEST": BAD_DIGEST.hex()}
 """What is typed for the words in capitals."""
 CASES: dict[Words, Case] = {
     ("status",): Case(
@@ -245,6 +250,33 @@ CASES: dict[Words, Case] = {
         keys=("number", "at_ms", "kind", "detail", "bytes", "hash", "before", "acknowledged"),
         more=("1", "--file", "{audit}"),
     ),
+    ("update",): Case(
+        says=("2.0 in slot B", "1.0"),
+        keys=("phase", "running", "quarantine", "problems"),
+        more=("--board", "{board}"),
+        statuses=(1,),  # an image is in quarantine
+    ),
+    ("update", "check"): Case(
+        says=("2.0 in slot B",),
+        keys=("phase", "running", "quarantine", "problems"),
+        more=("--board", "{board}", "--wishes", "{wishes}"),
+        statuses=(1,),
+    ),
+    ("update", "hold"): Case(
+        says=("This hub stays at its version",),
+        keys=("held",),
+        more=("--board", "{board}", "--wishes", "{wishes}"),
+    ),
+    ("update", "rollback"): Case(
+        says=("The version before comes back",),
+        keys=("wished",),
+        more=("--board", "{board}", "--wishes", "{wishes}"),
+    ),
+    ("update", "DIGEST", "let-out"): Case(
+        says=("It may be tried again.",),
+        keys=("wished", "digest"),
+        more=("--board", "{board}", "--wishes", "{wishes}"),
+    ),
     ("audit", "list"): Case(
         says=("started",), keys=("number", "kind"), more=("--file", "{audit}"), lines=True
     ),
@@ -318,9 +350,42 @@ async def stage(
         assert status == 0, said
     (root / "token").touch(mode=0o600)
     (root / "token").write_text(token)
-    async with made as running:
+    async with made as running, looking_for_updates(made):
         await running.start_readers()
         yield running
+
+
+@contextlib.asynccontextmanager
+async def looking_for_updates(stage: Stage) -> AsyncIterator[None]:
+    """A board of updates, and somebody who looks when that is wished."""
+    board, wishes = places_of_updates(stage)
+    wishes.mkdir()
+
+    def show() -> None:
+        new = Image("hubd-2.squashfs", "2.0", b"\x02" * 32, 2000)
+        old = Image("hubd-1.squashfs", "1.0", b"\x01" * 32, 1000)
+        slots = Slots(Slot.B, new, old, quarantine=(BAD_DIGEST,))
+        now = time.time()
+        shown = Shown(at=now, next_at=now + 60, said="this image runs already", looked_at=now)
+        Board(board).show(slots, shown)
+
+    async def look_when_wished() -> None:
+        while True:
+            if (wishes / Wish.CHECK).exists():
+                show()
+                (wishes / Wish.CHECK).unlink()
+            await asyncio.sleep(0.05)
+
+    show()
+    looking = asyncio.create_task(look_when_wished())
+    yield
+    looking.cancel()
+
+
+def places_of_updates(stage: Stage) -> tuple[Path, Path]:
+    """Where the board of updates is, and where wishes lie."""
+    top = stage.site.path.parent
+    return top / "updates.json", top / "wishes"
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
@@ -367,6 +432,7 @@ async def start(
     policy = str(stage.site.path / "policy.cbor")
     disk = disk_of(stage)
     config = str(stage.site.hub / "hub.toml")
+    board, wishes = map(str, places_of_updates(stage))
     socket = str((stage.site.hub / "hubd.sock").absolute())
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -376,7 +442,13 @@ async def start(
         socket,
         *(
             NAMES.get(word, word).format(
-                audit=audit, root=disk, policy=policy, config=config, backend=stage.endpoint
+                audit=audit,
+                root=disk,
+                policy=policy,
+                config=config,
+                backend=stage.endpoint,
+                board=board,
+                wishes=wishes,
             )
             for word in words
         ),
