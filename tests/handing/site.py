@@ -141,8 +141,9 @@ class World:
         text = PROGRAM.format(
             fault=fault, python=sys.executable, bank=self.bank.path, folder=self.programs
         )
-        path.write_text(text)
-        path.chmod(0o755)
+        if not path.exists():  # one that is being read is not to change
+            path.write_text(text)
+            path.chmod(0o755)
         return path
 
     async def start(self, **environment: str) -> None:
