@@ -33,8 +33,8 @@ def check_program(
         raise TrustError("The program that is to take over is no absolute path.")
     try:
         real = program.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise TrustError(f"{program} cannot be started: {error}.") from error
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: what no path can hold
+        raise TrustError(f"The program cannot be started: {error}.") from error
     if not any(real.is_relative_to(folder) for folder in folders):
         named = " or ".join(str(folder) for folder in folders)
         raise TrustError(f"{program} is not below {named}.")

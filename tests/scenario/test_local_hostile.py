@@ -29,6 +29,8 @@ TAKES: dict[str, dict[str, str]] = {
     "policy-why": {"credential": '"3fa9c2d4"', "door": '"front"', "at": "1800000000"},
     "rotate-key": {"key": '"uplink"'},
     "seal-export": {"first": "1", "before": HASH, "last": "1", "hash": HASH},
+    "takeover": {"program": '"/opt/hubd/bin/none"'},
+    "takeover-end": {"well": "true", "why": '"no"'},
     "trace": {"door": '"front"', "last": "3"},
     "zwave-act": {"act": '"zwave_ping"', "node": "2", "seconds": "5", "pin": "null", "dsk": "null"},
     "zwave-stop": {"number": "1"},
@@ -37,8 +39,8 @@ TAKES: dict[str, dict[str, str]] = {
 """What each call takes, with a value that is none of the odd ones."""
 TAKE_NOTHING = {
     "accept-state", "checks", "denials", "devices", "doors", "keys", "measured", "policy",
-    "policy-offer", "radio", "readers", "status", "tail", "trust-clock", "try-parts",
-    "zwave",
+    "policy-offer", "radio", "readers", "status", "tail", "takeover-status", "trust-clock",
+    "try-parts", "zwave",
 }  # fmt: skip
 VALUES = (
     "null", "true", "-1", "0", "1", "1e308", "-0.5", "9223372036854775808", "99999999999999999999",

@@ -148,6 +148,12 @@ def test_what_is_anothers_may_not(tmp_path: Path) -> None:
         check_program(program, [tmp_path], frozenset({os.getuid() + 1}))
 
 
+@pytest.mark.parametrize("path", ["/opt/hubd/\ud800", "/opt/hubd/\0", "hubd", "/" + "x" * 5000])
+def test_what_no_file_can_be_called_may_not(tmp_path: Path, path: str) -> None:
+    with pytest.raises(TrustError):
+        check_program(Path(path), [tmp_path], OURS)
+
+
 # programs, law 3
 def test_what_is_no_program_may_not(tmp_path: Path) -> None:
     program = _program(tmp_path / "A")
