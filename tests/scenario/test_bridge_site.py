@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
 from hubcore.bridge.site.guests import GuestCeiling
@@ -25,6 +27,8 @@ from hubsim.stage import Stage, free_port
 from hubterm.exits import NO, OK
 from tests.scenario.conftest import FRONT, policy_in_force, start_again
 from tests.scenario.test_desk import allowed, at_rest, visit
+
+pytestmark = pytest.mark.once
 
 HOUR = 3600
 

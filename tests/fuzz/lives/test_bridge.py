@@ -34,6 +34,8 @@ from tests.fuzz.common import effort, some, spoiled
 from tests.unit.test_bridge_hubs import running
 from tests.unit.test_bridge_messages import FROM_HUB, HELLO
 
+pytestmark = pytest.mark.once
+
 LOG = make_log(8)
 OTHER_LOG = make_log(8, b"other")
 END = Ping(b"the end.")

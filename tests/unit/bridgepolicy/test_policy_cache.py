@@ -29,6 +29,8 @@ from tests.fakes.bridgedhub import ISSUER, SITE, bridge_config
 from tests.fakes.clock import FakeClock
 from tests.unit.test_bridge_hubs import come, running
 
+pytestmark = pytest.mark.once
+
 PATIENCE_SECONDS = 60.0
 
 

@@ -31,9 +31,10 @@ from tests.unit.update.mirror.test_mirror import Cache
 from tests.unit.update.publisher import Publisher
 from tests.unit.update.site import BYTES, NAME
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("zstd") is None, reason="needs zstd: apt-get install zstd"
-)
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(shutil.which("zstd") is None, reason="needs zstd: apt-get install zstd"),
+]
 OLD_BYTES = BYTES[:80_000] + b"a line of the version before" + BYTES[80_000:]
 NEW = Image(NAME, "2.0", hashlib.sha256(BYTES).digest(), len(BYTES))
 OLD = Image("hubd-1.squashfs", "1.0", hashlib.sha256(OLD_BYTES).digest(), len(OLD_BYTES))

@@ -15,6 +15,8 @@ from hubterm.exits import NO, OK, UNREADABLE, USAGE
 from hubupdate.trust import Repository
 from tests.unit.update.publisher import CHANNEL, PLAN, HubThere, Publisher
 
+pytestmark = pytest.mark.once
+
 IMAGE = os.urandom(100_000)
 NAME = "hubd-1.squashfs"
 IMAGES = Repository.IMAGES

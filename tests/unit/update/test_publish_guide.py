@@ -12,6 +12,8 @@ import pytest
 from hubterm.exits import OK
 from tests.unit.update.publisher import HubThere, Publisher
 
+pytestmark = pytest.mark.once
+
 GUIDE = Path(__file__).parents[3] / "docs" / "updates.md"
 COMMAND = "    python -m hubupdate.publish "
 

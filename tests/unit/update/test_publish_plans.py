@@ -17,6 +17,8 @@ from hubcore.update.plan import Plan, Stage
 from hubupdate.publish.explain import explain, next_switch
 from hubupdate.publish.plans import read_plan_file
 
+pytestmark = pytest.mark.once
+
 HEAD = 'image = "a.squashfs"\nversion = "1.0"\n'
 WHOLE = (
     HEAD

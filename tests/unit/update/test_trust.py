@@ -26,6 +26,8 @@ from hubupdate.trust import METADATA_BYTES_MAX, Repository, plan_name
 from tests.unit.update.repository import new_keys
 from tests.unit.update.site import BYTES, CHANNEL, NAME, Site, plan_for
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:

@@ -31,6 +31,8 @@ from hubupdate.trust import Repository, Trust, target_path
 from tests.unit.update.repository import TufRepository
 from tests.unit.update.site import BYTES, CHANNEL, NAME, Site, plan_for
 
+pytestmark = pytest.mark.once
+
 ENOUGH = 1 << 30
 ROOT = Path(__file__).parents[4]
 

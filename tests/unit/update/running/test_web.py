@@ -18,6 +18,8 @@ from hubcore.errors import ConfigError, LinkError
 from hubupdate.carrier import NotThereError
 from hubupdate.web import BYTES_MAX, Waits, Web
 
+pytestmark = pytest.mark.once
+
 PATH = "images/targets/a.squashfs"
 BODY = os.urandom(300_000)
 TAG = '"v1"'
