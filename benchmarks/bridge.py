@@ -31,9 +31,9 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.words import FROM_HUB_BYTES
-from hubcore.codec.tls import TlsName, TlsRole, der_of
+from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole, der_of
 from hubcore.policy import document
-from hubd.adapters.bridge.line import NO_CHECK_TIME, Endpoint, TlsBridgeLine
+from hubd.adapters.bridge.line import Endpoint, TlsBridgeLine
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.signed_file import MandateFile
 from hubd.adapters.sqlite.audit import AuditStore

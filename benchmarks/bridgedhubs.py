@@ -28,7 +28,7 @@ from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.from_bridge import BridgeWelcome, CarriedMandate, CarriedOrder, FromBridge
 from hubcore.bridge.from_hub import HubHello
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
-from hubcore.bridge.siteorder import prove_site_order
+from hubcore.bridge.site.order import prove_site_order
 from hubcore.bridge.words import FROM_BRIDGE_BYTES
 from hubcore.codec.cose import VerifyKey
 from hubcore.evidence.records import GENESIS

@@ -20,11 +20,10 @@ from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.from_bridge import BridgeWelcome, FromBridge
 from hubcore.bridge.from_hub import FromHub, HubHello
 from hubcore.bridge.words import FROM_BRIDGE_BYTES, PROTOCOL
-from hubcore.codec.tls import TlsName, TlsRole, pem_of
+from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole, pem_of
 from hubcore.codec.tlsauthority import Authority
 from hubcore.errors import LinkError
 from hubcore.evidence.records import GENESIS, Head, chain_hash
-from hubd.adapters.bridge.line import NO_CHECK_TIME
 from hubsim.phone.wallet import write_private
 from hubsim.site import Site
 from hubsim.site.authority import certify_tls, open_authority, public_of

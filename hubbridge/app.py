@@ -205,18 +205,7 @@ async def _joined(
         times=times,
         happenings=events,
     )
-    for_orders = mandates.find(Use.ORDERS)
-    kept = () if for_orders is None else await store.site_orders(config.site, for_orders)
-    orders = SiteOrderDesk(
-        site=config.site,
-        key=files.orders,
-        mandate=lambda: mandates.find(Use.ORDERS),
-        papers=Papers(kept),
-        file=store,
-        hubs=talks,
-        clock=clock,
-        make_id=secrets.token_bytes,
-    )
+    orders = await _order_desk(files, store, mandates, talks, clock)
     talks.obeys(orders)
     port = HubsPort(
         config.listen,
@@ -230,22 +219,8 @@ async def _joined(
     )
     papers = PapersOfBackend(store, mandates, talks, port, told)
     await papers.load()
-    way = None
-    if config.backend:
-        way = BackendWay(
-            own=Own(config.name, config.site, secrets.token_bytes(ID_BYTES)),
-            gateways=tuple(Gateway(one.name, one.host, one.port) for one in config.backend),
-            identity=files.identity,
-            store=store,
-            papers=papers,
-            policy=policy,
-            mandate=lambda: mandates.find(Use.RECEIPTS),
-            hubs_max=config.room.hubs,
-            told=told,
-            clock=clock,
-            chance=random.SystemRandom().random,
-            times=call_times,
-        )
+    way = _way_up(files, store, papers, policy, mandates, told, clock, call_times)
+    if way is not None:
         talks.reports_to(way)
     policy.joins(way.ask_pieces if way is not None else _nobody, talks.say_policy)
     site = Site(config.site, config.name, config.limits().budget_bytes, clock.wall())
@@ -255,12 +230,66 @@ async def _joined(
     if config.api is not None:
         socket = place_of(config.api.socket, files.config_file)
         api = make_api(socket, SiteLooks(report), acts, tail, told)
-    announcer = None
-    if config.announce:
-        announcer = Announcer(
-            bridge=config.name, address=config.listen, port=config.port, told=told, clock=clock
-        )
+    announcer = _announcer(config, told, clock)
     return Bridge(store, mandates, states, talks, orders, port, policy, api, way, announcer)
+
+
+async def _order_desk(
+    files: Files, store: Store, mandates: KnownMandates, talks: HubTalks, clock: Clock
+) -> SiteOrderDesk:
+    """Make who gives the site's orders, with those that were kept and prove themselves."""
+    site = files.config.site
+    for_orders = mandates.find(Use.ORDERS)
+    kept = () if for_orders is None else await store.site_orders(site, for_orders)
+    return SiteOrderDesk(
+        site=site,
+        key=files.orders,
+        mandate=lambda: mandates.find(Use.ORDERS),
+        papers=Papers(kept),
+        file=store,
+        hubs=talks,
+        clock=clock,
+        make_id=secrets.token_bytes,
+    )
+
+
+def _way_up(
+    files: Files,
+    store: Store,
+    papers: PapersOfBackend,
+    policy: PolicyCache,
+    mandates: KnownMandates,
+    told: Told,
+    clock: Clock,
+    times: CallTimes | None,
+) -> BackendWay | None:
+    """Make the way to the backend, None where no gateway is named."""
+    config = files.config
+    if not config.backend:
+        return None
+    return BackendWay(
+        own=Own(config.name, config.site, secrets.token_bytes(ID_BYTES)),
+        gateways=tuple(Gateway(one.name, one.host, one.port) for one in config.backend),
+        identity=files.identity,
+        store=store,
+        papers=papers,
+        policy=policy,
+        mandate=lambda: mandates.find(Use.RECEIPTS),
+        hubs_max=config.room.hubs,
+        told=told,
+        clock=clock,
+        chance=random.SystemRandom().random,
+        times=times,
+    )
+
+
+def _announcer(config: Config, told: Told, clock: Clock) -> Announcer | None:
+    """Make who answers those that search for this bridge, None where nobody is to."""
+    if not config.announce:
+        return None
+    return Announcer(
+        bridge=config.name, address=config.listen, port=config.port, told=told, clock=clock
+    )
 
 
 async def _take_all(mandates: KnownMandates, files: Files, told: Told) -> None:

@@ -17,13 +17,11 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcore.codec.tls import TlsName, TlsRole, der_of, public_der, read_certificate
+from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole, der_of, public_der, read_certificate
 from hubcore.errors import ConfigError, TrustError
 from hubtls.keys import read_file, read_private_key
 
 CERTIFICATE_FILE_BYTES = 16_384
-_NO_CHECK_TIME = 0x200000
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL; Python has no name for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def _calling(files: IdentityFiles) -> ssl.SSLContext:
 
 def _of_site(context: ssl.SSLContext, files: IdentityFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VerifyFlags(_NO_CHECK_TIME)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | NO_CHECK_TIME
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     try:
         context.load_verify_locations(files.authority)

@@ -51,16 +51,8 @@ class Disk:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the only one meanwhile. Raise StoreError when another is."""
-        with _told("the lock"):
-            descriptor = os.open(
-                self._folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        try:
-            with _told("the lock"):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with alone_in(self._folder):
             yield
-        finally:
-            os.close(descriptor)
 
     def state(self) -> Slots:
         """Read the state. Raise StoreError."""
@@ -176,6 +168,20 @@ class Disk:
             os.close(descriptor)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the only one that works in a folder, which is made. Raise StoreError when another does."""
+    with _told("the lock"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with _told("the lock"):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _fill(path: Path, size: int, pieces: Iterable[bytes]) -> None:
     with open(path, "xb", buffering=0) as file:
         os.posix_fallocate(file.fileno(), 0, size)
@@ -219,7 +225,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except BlockingIOError as error:
-        raise StoreError("another update is at work on this hub") from error
+        raise StoreError("another update is at work here") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StoreError(f"{what}: the disk is full") from error

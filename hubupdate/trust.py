@@ -88,7 +88,7 @@ class Trust:
             return None
         with _told(Repository.IMAGES):
             listed = self._images.get_targetinfo(image.name)
-        return listed is None or _digest_of(listed) != image.digest
+        return listed is None or digest_of(listed) != image.digest
 
     def plan_of(self, channel: str, belief: Belief) -> Plan | None:
         """Return the channel's plan, whose image both repositories name; None for no plan.
@@ -106,7 +106,7 @@ class Trust:
         with _told(Repository.IMAGES):
             images = self._refreshed(Repository.IMAGES)
             self._images = images
-            _agree(plan.image, images.get_targetinfo(plan.image.name))
+            check_agreed(plan.image, images.get_targetinfo(plan.image.name))
         return plan
 
     def lists(self, which: Repository, belief: Belief) -> ProvenLists:
@@ -137,7 +137,7 @@ class Trust:
             for name, is_change in names.items():
                 listed = self._images.get_targetinfo(name)
                 if listed is not None and is_worth_it(listed.length, image):
-                    found.append(Packed(name, listed.length, _digest_of(listed), is_change))
+                    found.append(Packed(name, listed.length, digest_of(listed), is_change))
         return sorted(found, key=lambda one: one.size)
 
     def packed_pieces(self, packed: Packed) -> Iterator[bytes]:
@@ -173,15 +173,11 @@ class Trust:
         return updater
 
     def _plan(self, listed: TargetFile) -> Plan:
-        if listed.length > PLAN_BYTES_MAX:
-            raise TrustError("the director's plan is too long")
-        path = target_path(Repository.DIRECTOR, _digest_of(listed), listed.path)
+        check_plan_size(listed.length)
+        path = target_path(Repository.DIRECTOR, digest_of(listed), listed.path)
         data = self._fetcher.download_bytes(path, listed.length)
         listed.verify_length_and_hashes(data)
-        try:
-            return read_plan(data)
-        except FrameError as error:
-            raise TrustError(f"the director signed what is no plan: {error}") from error
+        return proven_plan(data)
 
 
 def _kept_lists(folder: Path) -> ProvenLists:
@@ -201,6 +197,20 @@ def _kept_lists(folder: Path) -> ProvenLists:
     )
 
 
+def check_plan_size(size: int) -> None:
+    """Raise TrustError for a plan that nobody reads."""
+    if size > PLAN_BYTES_MAX:
+        raise TrustError("the director's plan is too long")
+
+
+def proven_plan(data: bytes) -> Plan:
+    """Read a plan whose bytes are proven. Raise TrustError."""
+    try:
+        return read_plan(data)
+    except FrameError as error:
+        raise TrustError(f"the director signed what is no plan: {error}") from error
+
+
 def plan_name(channel: str) -> str:
     """Return the name of a channel's plan in the director's list."""
     return f"plan-{channel}.cbor"
@@ -211,14 +221,17 @@ def target_path(which: Repository, digest: bytes, name: str) -> str:
     return f"{which}/targets/{digest.hex()}.{name}"
 
 
-def _agree(image: Image, listed: TargetFile | None) -> None:
+def check_agreed(image: Image, listed: TargetFile | None) -> TargetFile:
+    """Return the line of the image that the director names. Raise TrustError for another image."""
     if listed is None:
         raise TrustError("the director names an image that is not on the list of images")
-    if listed.length != image.size or _digest_of(listed) != image.digest:
+    if listed.length != image.size or digest_of(listed) != image.digest:
         raise TrustError("the director and the list of images name two images by one name")
+    return listed
 
 
-def _digest_of(listed: TargetFile) -> bytes:
+def digest_of(listed: TargetFile) -> bytes:
+    """Return the SHA-256 digest of a target. Raise TrustError."""
     try:
         return bytes.fromhex(listed.hashes["sha256"])
     except (KeyError, ValueError) as error:

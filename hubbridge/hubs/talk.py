@@ -28,17 +28,17 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from hubbridge.hubs.giving import PolicyGiving
 from hubbridge.hubs.happenings import Happenings, Nobody
 from hubbridge.hubs.keeping import Keeping
 from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.neighbours import Orders, Records, Upward
 from hubbridge.hubs.state import Alarm, HubState, HubStates
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
-from hubbridge.store.records import Met, Offered
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_backend import Halt, Held, Pong
 from hubcore.backend.uplink.from_hub import (
@@ -76,48 +76,6 @@ from hubtls.line import Line, Wire
 FULL_SECONDS = 60
 WHY = "the bridge has seen another log of this hub"
 WIRE: Wire[FromHub, FromBridge] = Wire(codec.decode_from_hub, codec.encode, FROM_HUB_BYTES)
-
-
-class Records(Protocol):
-    """Where hubs' records are kept."""
-
-    async def meet(self, hub: str, turn: int, durable: Head, newest: Head) -> Met:
-        """A hub says Hello on its connection of this number. Raise StoreError."""
-
-    async def offer(self, hub: str, records: tuple[StoredRecord, ...]) -> Offered:
-        """A hub sends records. Raise StoreError."""
-
-
-class Orders(Protocol):
-    """Who gives the site's orders (`hubbridge.siteorders`)."""
-
-    async def came(self, hub: str) -> None:
-        """A hub has come: say what it missed. What cannot be said now ends nothing."""
-
-    def answered(self, hub: str, result: OrderResult) -> bool:
-        """A hub has answered an order; tell whether that was asked of it."""
-
-
-class Upward(Protocol):
-    """The way to the backend (`hubbridge.backend.way`). Nothing of it waits."""
-
-    def age_seconds(self) -> int | None:
-        """How long ago the backend was heard; None: not since the start."""
-
-    def grew(self, hub: str) -> None:
-        """More of a hub is on the disk."""
-
-    def ahead(self, hub: str, notice: Notice) -> None:
-        """A hub has told an alarm ahead of its record."""
-
-    def testified(self, hub: str, document: bytes) -> None:
-        """The bridge has borne witness of a hub."""
-
-    def doubted(self, hub: str, doubt: Doubt, seen: Head) -> None:
-        """The bridge doubts a hub."""
-
-    def receipt(self, hub: str) -> bytes | None:
-        """Return the newest receipt about a hub, None for none."""
 
 
 @dataclass(frozen=True, slots=True)

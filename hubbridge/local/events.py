@@ -12,7 +12,7 @@ from __future__ import annotations
 from hubbridge.hubs.state import Alarm
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.siteorder import SiteOrder
+from hubcore.bridge.site.order import SiteOrder
 from hubcore.bridge.witness import Doubt
 from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Paces, Rate

@@ -20,7 +20,7 @@ from hubbridge.rules.papers import Paper
 from hubbridge.siteorders import GivesOrders
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.ends import Ends
-from hubcore.bridge.siteorder import SiteOrder, SiteRelease
+from hubcore.bridge.site.order import SiteOrder, SiteRelease
 from hubcore.device.state import UNIT_OF, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS
 from hubcore.ports.clock import Clock

@@ -27,7 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.siteorder import DISABLED_SECONDS_MAX, SiteOrder, SiteRelease, Subject
+from hubcore.bridge.site.order import DISABLED_SECONDS_MAX, SiteOrder, SiteRelease, Subject
 from hubcore.errors import StoreError
 
 ORDERS_MAX = 512

@@ -15,7 +15,7 @@ from hubbridge.rules.papers import ORDERS_MAX, Paper
 from hubbridge.store.jobs import Batch
 from hubcore.access.words import HubName
 from hubcore.bridge.mandate import Mandate
-from hubcore.bridge.siteorder import prove_site_order
+from hubcore.bridge.site.order import prove_site_order
 from hubcore.errors import ProofError
 
 KeptPaper = tuple[str, bytes]

@@ -82,7 +82,7 @@ class CarriedReceipt(_Document):
 
 @dataclass(frozen=True, slots=True)
 class CarriedOrder(_Document):
-    """Bridge: an order that the site's own key has signed (`bridge.siteorder`)."""
+    """Bridge: an order that the site's own key has signed (`bridge.site.order`)."""
 
     TYPE: ClassVar[int] = 50
 

@@ -10,7 +10,7 @@ Laws:
 3. The highest version in a place holds, whoever brought it, and ends the key before it. A lower one
    is refused, and so is another one of the same version.
 4. Outside its times a mandate proves nothing.
-5. A mandate for orders may have a ceiling for guests (`site.guests`); no other has one.
+5. A mandate for orders may have a ceiling for guests (`bridge.guests`); no other has one.
 
 Shape: `{1: site, 2: holder, 3: site, 4: expires, 5: not before, 8: {1: COSE_Key}, -65538: version,
 -65539: use}`, with `-65540: ceiling` where there is one, signed by the issuer.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from hubcore.bridge.site.guests import GuestCeiling, read_ceiling, write_ceiling
+from hubcore.bridge.guests import GuestCeiling, read_ceiling, write_ceiling
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cose, cwt
 from hubcore.codec.cose import SigningKey, VerifyKey

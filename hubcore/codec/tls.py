@@ -34,6 +34,8 @@ from hubcore.errors import ProofError, RollbackError, SignatureError, TrustError
 
 CERTIFICATE_BYTES_MAX = 2048
 REQUEST_BYTES_MAX = 1024
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for law 5; Python has no name for it."""
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,32}(?<!-)")
 _UNREADABLE = (
     ValueError,

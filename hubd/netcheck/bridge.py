@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from hubcore.codec.tls import (
+    NO_CHECK_TIME,
     TlsCertificate,
     TlsName,
     TlsRole,
@@ -30,7 +31,6 @@ from hubcore.errors import LinkError, TrustError
 from hubcore.ports.bridge import LineFault
 from hubcore.timing.moment import show_seconds
 from hubd.adapters.bridge.faults import fault_of
-from hubd.adapters.bridge.line import NO_CHECK_TIME
 from hubd.adapters.bridge.search import Place, Sought, search
 from hubd.netcheck.causes import Cause, of_connect
 from hubd.netcheck.steps import Limits, State, Step, since

@@ -7,18 +7,15 @@ time, and the folder gives out what it had.
 from __future__ import annotations
 
 import argparse
-import fcntl
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from hubcore.errors import ConfigError, HubError, StoreError
+from hubcore.errors import ConfigError, HubError
 from hubcore.update.belief import Belief
 from hubcore.version import BUILD_TIME, __version__
 from hubupdate.config import carriers_of, roots_of
+from hubupdate.disk import alone_in
 from hubupdate.fetcher import CarrierFetcher
 from hubupdate.mirror.config import MirrorConfig, load
 from hubupdate.mirror.mirror import Mirror, Mirrored
@@ -27,7 +24,6 @@ from hubupdate.turns import InTurn
 
 EX_CONFIG = 78
 EX_TEMPFAIL = 75
-LOCK_FILE = "lock"
 
 
 def main() -> None:
@@ -57,27 +53,9 @@ def look(config: MirrorConfig, config_file: Path) -> Mirrored:
     fetcher = CarrierFetcher(carriers, time.monotonic)
     lists = Path(config.lists)
     trust = Trust(lists, roots_of(config, config_file), fetcher)
-    with _alone(lists):
+    with alone_in(lists):
         mirror = Mirror(Path(config.folder), trust, fetcher, config.bytes_max)
         return mirror.look(Belief.GOOD if time.time() >= BUILD_TIME else Belief.NOT_TRUSTED)
-
-
-@contextmanager
-def _alone(lists: Path) -> Iterator[None]:
-    """Be the only one meanwhile. Raise StoreError when another is."""
-    try:
-        lists.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(lists / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(f"{lists}: {error.strerror or error}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError("another look at the server is under way") from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _end(error: HubError, status: int) -> None:

@@ -25,23 +25,34 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tuf.api.exceptions import DownloadError
 from tuf.api.metadata import TargetFile
 
-from hubcore.errors import FrameError, LinkError, StoreError, TrustError
+from hubcore.errors import LinkError, StoreError, TrustError
 from hubcore.update.belief import Belief
-from hubcore.update.plan import PLAN_BYTES_MAX, Plan, read_plan
+from hubcore.update.plan import Plan
+from hubterm.files import whole_file
 from hubupdate.carrier import is_path
 from hubupdate.fetcher import CarrierFetcher
 from hubupdate.packed import is_packed_of, is_worth_it
-from hubupdate.trust import ProvenLists, Repository, Trust, target_path
+from hubupdate.trust import (
+    ProvenLists,
+    Repository,
+    Trust,
+    check_agreed,
+    check_plan_size,
+    digest_of,
+    proven_plan,
+    target_path,
+)
 
 PLANS_MAX = 64
 TARGETS = "targets"
 METADATA = "metadata"
 _READ_BYTES = 1 << 20
-_TEMPORARY = ".new"
+_READABLE = 0o644
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class Mirror:
         plans = _plans_of(director)
         self._check_room(plans)
         with _told():
+            self._forget_unfinished()
             read = [self._plan(wanted) for wanted in plans]
             wanted = _images_of(read, images)
             self._check_room([*plans, *wanted])
@@ -91,6 +103,11 @@ class Mirror:
             self._tidy(Repository.IMAGES, images, wanted)
             self._tidy(Repository.DIRECTOR, director, plans)
         return Mirrored(len(plans), len(wanted), self._fetched)
+
+    def _forget_unfinished(self) -> None:
+        """Remove what a look that was killed has left (law 7)."""
+        for left in self._top.glob("*/*/.*.unfinished"):
+            left.unlink()
 
     def _check_room(self, wanted: Iterable[_Wanted]) -> None:
         size = sum(one.size for one in wanted)
@@ -113,36 +130,25 @@ class Mirror:
         return found
 
     def _plan(self, wanted: _Wanted) -> Plan:
-        if wanted.size > PLAN_BYTES_MAX:
-            raise TrustError("the director's plan is too long")
+        check_plan_size(wanted.size)
         self._bring(wanted)
-        try:
-            return read_plan((self._top / wanted.path).read_bytes())
-        except FrameError as error:
-            raise TrustError(f"the director signed what is no plan: {error}") from error
+        return proven_plan((self._top / wanted.path).read_bytes())
 
     def _bring(self, wanted: _Wanted) -> None:
         """Have a target in the folder, proven."""
         place = self._top / wanted.path
         if _holds(place, wanted):
             return
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = place.with_name(place.name + _TEMPORARY)
         digest = hashlib.sha256()
         had = 0
-        with open(fresh, "wb") as file:
+        with _given_out(place) as file:
             os.posix_fallocate(file.fileno(), 0, max(1, wanted.size))
             for piece in self._pieces(wanted):
                 had += len(piece)
                 digest.update(piece)
                 file.write(piece)
-            file.truncate(had)
-            file.flush()
-            os.fsync(file.fileno())
-        if had != wanted.size or digest.digest() != wanted.digest:
-            fresh.unlink()
-            raise TrustError(f"{wanted.path}: other bytes came than its list says")
-        _rename(fresh, place)
+            if had != wanted.size or digest.digest() != wanted.digest:
+                raise TrustError(f"{wanted.path}: other bytes came than its list says")
 
     def _pieces(self, wanted: _Wanted) -> Iterator[bytes]:
         """Yield what carriers have as this target, at most one piece too many."""
@@ -159,7 +165,6 @@ class Mirror:
 
     def _lay_out(self, which: Repository, lists: ProvenLists) -> None:
         folder = self._top / which / METADATA
-        folder.mkdir(parents=True, exist_ok=True)
         for name, data in (*lists.roots.items(), *lists.others.items()):
             _write(folder / name, data)
         _write(folder / "timestamp.json", lists.timestamp)
@@ -184,12 +189,8 @@ def _images_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
     """Return the images that plans name. Raise TrustError where two do not agree."""
     found: dict[str, _Wanted] = {}
     for plan in plans:
-        listed = images.targets.get(plan.image.name)
-        if listed is None:
-            raise TrustError("the director names an image that is not on the list of images")
+        listed = check_agreed(plan.image, images.targets.get(plan.image.name))
         wanted = _wanted(Repository.IMAGES, listed)
-        if (wanted.size, wanted.digest) != (plan.image.size, plan.image.digest):
-            raise TrustError("the director and the list of images name two images by one name")
         found[wanted.path] = wanted
     return list(found.values())
 
@@ -210,10 +211,7 @@ def _packed_of(plans: Iterable[Plan], images: ProvenLists) -> list[_Wanted]:
 
 
 def _wanted(which: Repository, listed: TargetFile) -> _Wanted:
-    try:
-        digest = bytes.fromhex(listed.hashes["sha256"])
-    except (KeyError, ValueError) as error:
-        raise TrustError("a target without a SHA-256 digest") from error
+    digest = digest_of(listed)
     path = target_path(which, digest, listed.path)
     if "/" in listed.path or not is_path(path):
         raise TrustError("a target has a name that no file may have")
@@ -237,17 +235,17 @@ def _holds(place: Path, wanted: _Wanted) -> bool:
 def _write(place: Path, data: bytes) -> None:
     if place.is_file() and place.read_bytes() == data:
         return
-    fresh = place.with_name(place.name + _TEMPORARY)
-    with open(fresh, "wb") as file:
+    with _given_out(place) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    _rename(fresh, place)
 
 
-def _rename(fresh: Path, place: Path) -> None:
-    fresh.chmod(0o644)
-    fresh.replace(place)
+@contextmanager
+def _given_out(place: Path) -> Iterator[BinaryIO]:
+    """Write a whole file that the web server may read, and its name, to the disk (law 7)."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(place) as file:
+        yield file
+        os.fchmod(file.fileno(), _READABLE)
     descriptor = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

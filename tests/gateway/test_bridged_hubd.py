@@ -16,7 +16,7 @@ from hubbridge.config import Backend
 from hubcore.access.cards import Card
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.siteorder import DoorsOrder
+from hubcore.bridge.site.order import DoorsOrder
 from hubcore.evidence.records import Head, follows
 from hubgateway.engine.buckets import Buckets
 from hubgateway.rules import names

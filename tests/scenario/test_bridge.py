@@ -23,15 +23,14 @@ from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
-from hubcore.bridge.siteorder import DoorsOrder, SiteOrder, prove_site_order
+from hubcore.bridge.site.order import DoorsOrder, SiteOrder, prove_site_order
 from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import TlsName, TlsRole
+from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Record, RecordKind
 from hubd.adapters.bridge.line import (
     MESSAGES_AT_ONCE,
-    NO_CHECK_TIME,
     UNSENT_BYTES,
     Endpoint,
     LineTimes,

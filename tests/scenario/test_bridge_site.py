@@ -13,8 +13,8 @@ import pytest
 
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.site.guests import GuestCeiling
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
+from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.site.order import CredentialDisabled, DoorsOrder
 from hubcore.codec import cbor
 from hubcore.phone.messages import Reason
 from hubd.building.topics import OF_BRIDGE

@@ -23,7 +23,7 @@ from hubcore.bridge.mandate import (
     prove_mandate,
 )
 from hubcore.bridge.signedhead import USE_OF, HeadKind, SignedHead, prove_head, sign_head
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     DISABLED_SECONDS_MAX,
     LIFE_SECONDS_MAX,
     TAKE_SECONDS_MAX,

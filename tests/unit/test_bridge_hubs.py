@@ -28,7 +28,7 @@ from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Full, Witnessed
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
-from hubcore.bridge.siteorder import DoorsOrder, prove_site_order
+from hubcore.bridge.site.order import DoorsOrder, prove_site_order
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head

@@ -47,7 +47,7 @@ from hubcore.backend.uplink.words import MAX_DETAIL_BYTES, OrderOutcome
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedOrder
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     DISABLED_SECONDS_MAX,
     LIFE_SECONDS_MAX,
     CredentialDisabled,

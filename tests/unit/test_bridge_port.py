@@ -14,7 +14,7 @@ import pytest
 from hubbridge.port.hubsport import HubsPort, Visit
 from hubcore.bridge.ends import Ends
 from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import TlsName, TlsRole, pem_of
+from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole, pem_of
 from hubcore.codec.tlsauthority import Authority, begin_authority, certify
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError, StoreError
 from hubsim.site.authority import public_of
@@ -28,7 +28,6 @@ BEGINS = int(NOON) - 86_400
 ENDS = int(NOON) + 86_400
 AUTHORITY = begin_authority(SITE, make_key(), BEGINS - 1000)
 OTHER_AUTHORITY = begin_authority(SITE, make_key(), BEGINS - 1000)
-NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 PATIENCE_SECONDS = 20.0
 
 

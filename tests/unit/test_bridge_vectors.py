@@ -19,10 +19,10 @@ from hubcore.backend.uplink.from_backend import Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted, Telemetry
 from hubcore.bridge import codec
 from hubcore.bridge.frames import Frames
+from hubcore.bridge.guests import read_ceiling
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
-from hubcore.bridge.site.guests import read_ceiling
-from hubcore.bridge.siteorder import prove_site_order
+from hubcore.bridge.site.order import prove_site_order
 from hubcore.bridge.words import FROM_BRIDGE_BYTES
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import VerifyKey

@@ -47,7 +47,7 @@ def _partial(missing: str, why: str) -> Partial:
 
 PARTIAL: Mapping[str, Partial] = {
     "hubupdate.duties._ENDINGS": _partial("GOES_ON", "a trial that goes on has not ended"),
-    "hubcore.bridge.siteorder.LIFE_SECONDS_MAX": _partial(
+    "hubcore.bridge.site.order.LIFE_SECONDS_MAX": _partial(
         "GRANT FIRE", "no site orders these: a release is done once, fire is an input"
     ),
     "hubd.enrolment.asking._SENTENCES": _partial("BUSY", "a hub that hears it asks again"),

@@ -459,6 +459,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.config": _room(
         "hubupdate.carrier hubupdate.folder hubupdate.trust hubupdate.web hubcore", "msgspec"
     ),
+    "hubupdate.mirror.mirror": _room("hubupdate hubterm.files hubcore", "tuf"),
     "hubupdate.mirror.config": _room("hubupdate.config", "msgspec", WORLDLY),
     "hubupdate.running": _room("hubupdate hubcore", ""),
     "hubupdate.running.service": _room("hubupdate hubcore", "", WORLDLY),

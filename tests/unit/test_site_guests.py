@@ -16,8 +16,7 @@ from hubcore.access.grant import Access, Grant, issue_grant, read_grant
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import Action, Denial
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.mandate import Use, prove_mandate
-from hubcore.bridge.site.guests import (
+from hubcore.bridge.guests import (
     GUEST,
     GUEST_SECONDS_MAX,
     GUESTS_MAX,
@@ -27,7 +26,8 @@ from hubcore.bridge.site.guests import (
     read_ceiling,
     write_ceiling,
 )
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.mandate import Use, prove_mandate
+from hubcore.bridge.site.order import (
     GUEST_UNTIL_SECONDS_MAX,
     AdmittedGuest,
     CredentialDisabled,
@@ -421,7 +421,7 @@ async def test_without_its_key_a_bridge_admits_nobody(bench: Bench) -> None:
 
 
 def test_the_site_cannot_sign_what_the_grant_does_not_say() -> None:
-    """siteorder, law 7"""
+    """site.order, law 7"""
     admitted = guest()
     assert admitted.guest is not None
     other = GuestAdmitted(

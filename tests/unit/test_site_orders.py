@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.bridge.mandate import Mandate, Use
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     TAKE_SECONDS_MAX,
     CredentialDisabled,
     DoorsOrder,
+    GuestAdmitted,
     Ordered,
     SiteOrder,
     SiteRelease,
 )
-from hubcore.bridge.siteorders import (
+from hubcore.bridge.site.orders import (
     AHEAD_SECONDS,
     CREDENTIALS_MAX,
     SUBJECTS_MAX,
@@ -175,10 +176,13 @@ def test_the_mandate_holds_when_it_was_issued_and_now() -> None:  # law 6
 def test_memory_is_bounded_and_credentials_leave_room_for_doors() -> None:  # law 7
     hub = Hub()
     for number in range(CREDENTIALS_MAX):
-        what = CredentialDisabled(f"c{number}", NOW + 3600)
+        what: Ordered = CredentialDisabled(f"c{number}", NOW + 3600)
+        if number % 2:
+            what = GuestAdmitted(number.to_bytes(8, "big"), None)
         assert hub.get(order(number, 0, what), 0) is SiteVerdict.TAKE
     one_more = order(9000, 0, CredentialDisabled("one more", NOW + 3600))
     assert hub.get(one_more, 0) is SiteVerdict.FULL
+    assert hub.get(order(9004, 0, GuestAdmitted(bytes(8), None)), 0) is SiteVerdict.FULL
     for number in range(SUBJECTS_MAX - CREDENTIALS_MAX):
         release = order(1000 + number, 0, SiteRelease(number, None))
         assert hub.get(release, 0) is SiteVerdict.TAKE

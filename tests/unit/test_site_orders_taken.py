@@ -18,7 +18,7 @@ from hubcore.access.words import Action, Denial, HubName
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     CredentialDisabled,
     DoorsOrder,
     Ordered,
@@ -26,7 +26,7 @@ from hubcore.bridge.siteorder import (
     SiteRelease,
     issue_site_order,
 )
-from hubcore.bridge.siteorders import SiteVerdict
+from hubcore.bridge.site.orders import SiteVerdict
 from hubcore.errors import AuditError, ProofError, RollbackError, StoreError
 from hubcore.evidence.carried_orders import digest_of_site
 from hubcore.evidence.facts import Fact

@@ -27,10 +27,10 @@ from hubcore.bridge.from_bridge import (
     Witnessed,
 )
 from hubcore.bridge.from_hub import HubHello
+from hubcore.bridge.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
-from hubcore.bridge.site.guests import GuestCeiling, write_ceiling
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubbridge.config import BACKEND_PORT, Backend
+from hubcore.bridge.guests import GuestCeiling
 from hubcore.bridge.mandate import Use, issue_mandate, new_mandate
-from hubcore.bridge.site.guests import GuestCeiling
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, pem_of

@@ -13,8 +13,8 @@ import msgspec
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Backend, Config, load
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.site.guests import GuestCeiling
-from hubcore.bridge.siteorder import Ordered
+from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.site.order import Ordered
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import FIRST_OPERATOR, Site
 

@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.siteorder import CredentialDisabled, DoorsOrder
+from hubcore.bridge.site.order import CredentialDisabled, DoorsOrder
 from hubcore.phone.messages import Reason
 from hubsim.bridge.running import SiteBridge
 from hubsim.site import DAY

@@ -1,1 +1,1 @@
-"""What a site orders by itself, and what its key may grant."""
+"""What a site orders by itself."""

@@ -39,8 +39,6 @@ from hubd.adapters.bridge.search import Place, Sought, search
 READ_BYTES = 65_536
 UNSENT_BYTES = 1 << 18
 MESSAGES_AT_ONCE = 64
-NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL; Python has no name for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hubcore.codec.tls import TlsInForce, der_of, pem_of
+from hubcore.codec.tls import NO_CHECK_TIME, TlsInForce, der_of, pem_of
 from hubcore.errors import LinkError, TrustError
-from hubd.adapters.bridge.line import NO_CHECK_TIME
 
 
 def context_of(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     TAKE_SECONDS_MAX,
     AdmittedGuest,
     CredentialDisabled,
@@ -34,7 +34,7 @@ from hubcore.bridge.siteorder import (
     SiteRelease,
     prove_site_order,
 )
-from hubcore.bridge.siteorders import AHEAD_SECONDS
+from hubcore.bridge.site.orders import AHEAD_SECONDS
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cbor
 from hubcore.codec.cbor import Cursor

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from hubcore.access.precedence import Refusal, StandingOrder, opens
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,

@@ -5,8 +5,8 @@ An order that is taken is in the log, and its document is in a file, so that it 
 restart and proves itself there (`held`).
 
 Laws:
-1. Nothing is taken that a mandate for orders does not prove (`bridge.siteorder`), or that does not
-   come in time, once, and as the newest about its subject (`bridge.siteorders`).
+1. Nothing is taken that a mandate for orders does not prove (`bridge.site.order`), or that does not
+   come in time, once, and as the newest about its subject (`bridge.site.orders`).
 2. `by` is an operator of the policy, who must have the right to it there, as for an order of the
    backend. To disable a credential needs the right to lock down every access point of the hub; to
    let a guest in, the right to release each of his access points.
@@ -34,8 +34,8 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.mandate import Mandates
-from hubcore.bridge.siteorder import SiteOrder, SiteRelease, prove_site_order
-from hubcore.bridge.siteorders import SiteOrders, SiteVerdict
+from hubcore.bridge.site.order import SiteOrder, SiteRelease, prove_site_order
+from hubcore.bridge.site.orders import SiteOrders, SiteVerdict
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import ProofError, StoreError
 from hubcore.evidence.facts import Detail, Fact

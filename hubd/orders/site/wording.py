@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import assert_never
 
 from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     CredentialDisabled,
     DoorsOrder,
     GuestAdmitted,
     SiteOrder,
     SiteRelease,
 )
-from hubcore.bridge.siteorders import SiteVerdict
+from hubcore.bridge.site.orders import SiteVerdict
 from hubcore.evidence.carried_orders import ALL_DOORS
 from hubcore.evidence.facts import Detail, Fact
 from hubd.orders.order_log import facts_of

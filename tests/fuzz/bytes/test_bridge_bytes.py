@@ -21,7 +21,7 @@ from hubcore.bridge.frames import HEAD_BYTES, Frames, frame
 from hubcore.bridge.from_bridge import BridgeWelcome, Full, Witnessed
 from hubcore.bridge.mandate import Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_head, sign_head
-from hubcore.bridge.siteorder import issue_site_order, prove_site_order
+from hubcore.bridge.site.order import issue_site_order, prove_site_order
 from hubcore.bridge.talk import (
     BridgeTalk,
     Leave,

@@ -21,7 +21,7 @@ from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend, Hub
 from hubcore.bridge.backend.from_bridge import AskHub, BridgeHello, Forwarded, FromBridge
 from hubcore.bridge.backend.words import FROM_BACKEND_BYTES, FROM_BRIDGE_BYTES
 from hubcore.bridge.frames import Frames, frame
-from hubcore.codec.tls import TlsName, TlsRole
+from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
 from hubcore.errors import LinkError
 from hubgateway.bridges.place import BridgesPlace
@@ -36,7 +36,6 @@ from tests.unit.backendway.test_gateway_of_bridges import Way, Words
 
 GATEWAY = "gateway-1"
 PATIENCE_SECONDS = 20.0
-NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 TIMES = TalkTimes(first_seconds=5.0, silent_seconds=60.0)
 
 

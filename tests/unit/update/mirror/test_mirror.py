@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -162,7 +163,20 @@ def test_a_look_that_breaks_off_leaves_whole_lists(cache: Cache, breaks_at: int)
     after = cache.plan_of_a_new_hub()
     assert after is not None
     assert after.image.version == "3.0"
-    assert not any(name.endswith(".new") for name in cache.files())
+    assert not any(Path(name).name.startswith(".") for name in cache.files())
+
+
+def test_a_look_goes_on_after_one_that_was_killed(cache: Cache) -> None:
+    """mirror, law 7: also where the next one has the same number as a process"""
+    cache.look()
+    whole = cache.files()
+    (image,) = cache.top.glob(f"images/targets/*{NAME}")
+    stamp = cache.top / "director" / "metadata" / "timestamp.json"
+    for place in (image, stamp):
+        place.with_name(f".{place.name}.{os.getpid()}.unfinished").write_bytes(b"half")
+        place.unlink()
+    cache.look()
+    assert cache.files() == whole
 
 
 def test_a_list_comes_after_what_it_names(cache: Cache) -> None:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hubcore.bridge.mandate import Mandate
-from hubcore.bridge.siteorder import (
+from hubcore.bridge.site.order import (
     OF_PERSONS,
     TAKE_SECONDS_MAX,
     SiteOrder,

@@ -34,8 +34,8 @@ from hubcore.backend.uplink.words import (
     ORDERS_OF_BACKENDS,
     UINT16_MAX,
 )
+from hubcore.bridge.guests import check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate, Use
-from hubcore.bridge.site.guests import check_ceiling, prove_guest
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
@@ -185,7 +185,7 @@ def issue_site_order(order: SiteOrder, site: str, key: SigningKey) -> bytes:
 
 
 def prove_site_order(document: bytes, hub: HubName, mandate: Mandate) -> SiteOrder:
-    """Read an order for this hub; its times are for `siteorders` to judge. Raise ProofError."""
+    """Read an order for this hub; its times are for `orders` to judge. Raise ProofError."""
     if len(document) > DOCUMENT_BYTES:
         raise ProofError(f"site order: more than {DOCUMENT_BYTES} bytes")
     if mandate.use is not Use.ORDERS or mandate.site != hub.site:
