@@ -13,6 +13,8 @@ Laws:
 5. A hub has a pace of reads, WANTED. What is beyond is not answered, and the hub asks again.
 6. A piece that went bad on the disk is not given. It is asked for again.
 7. A disk that fails is told, and tried again after `retry_seconds`.
+8. No piece is asked for twice while pieces come: only once all that were asked for have come, when
+   none has come for `ask_again_seconds`, or when the backend is back.
 """
 
 from __future__ import annotations
@@ -59,14 +61,6 @@ class Held:
     root: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A document that was proven and read, in a thread."""
-
-    proven: document.Proven
-    growing: Growing
-
-
 class PolicyCache:
     """`run` in a task; the others never wait, but for `pieces`, which reads the disk."""
 
@@ -82,7 +76,6 @@ class PolicyCache:
         retry_seconds: float = RETRY_SECONDS,
         ask_again_seconds: float = ASK_AGAIN_SECONDS,
     ) -> None:
-        """What is missing is asked for again after `ask_again_seconds`."""
         self._site = site
         self._issuer = issuer
         self._files = files
@@ -94,6 +87,8 @@ class PolicyCache:
         self.held = Held()
         self._growing: Growing | None = None
         self._offered: bytes | None = None
+        self._is_to_ask = False
+        """Whether what is missing is asked for now, though it may be on its way (law 8)."""
         self._came = asyncio.Event()
         self._pieces: deque[Sequence[bytes]] = deque(maxlen=PIECES_WAITING)
         self._ask: Callable[[Sequence[bytes]], None] = lambda _names: None
@@ -118,6 +113,7 @@ class PolicyCache:
 
     def reconnected(self) -> None:
         """The backend is back: what is missing is asked for at once."""
+        self._is_to_ask = True
         self._came.set()
 
     # What hubs want.
@@ -155,14 +151,14 @@ class PolicyCache:
             except StoreError as error:
                 self._told.trouble(str(error))
                 await asyncio.sleep(self._retry_seconds)
-                self._came.set()
+                self.reconnected()
 
     async def _wait(self) -> None:
         try:
             async with asyncio.timeout(self._ask_again_seconds if self._growing else None):
                 await self._came.wait()
         except TimeoutError:
-            return  # what is missing is asked for again
+            self._is_to_ask = True
 
     async def _begin_with_the_disk(self) -> None:
         """Take up the policy that lies on the disk, if it proves itself and is whole."""
@@ -171,16 +167,16 @@ class PolicyCache:
             kept = await asyncio.to_thread(self._files.root)
             if kept is None:
                 return
-            read = await asyncio.to_thread(self._read, kept)
-            if await asyncio.to_thread(read.growing.missing):
-                self._growing = read.growing
+            growing = await asyncio.to_thread(self._read, kept)
+            if await asyncio.to_thread(growing.missing):
+                self._growing = growing
                 self._told.trouble("pieces of the policy at the bridge are missing: it asks again")
-                self._came.set()
+                self.reconnected()
                 return
         except (StoreError, TrustError) as error:
             self._told.trouble(f"the policy at the bridge is left out: {error}")
             return
-        self._take_up(read.growing)
+        self._take_up(growing)
 
     async def _step(self) -> None:
         offered = self._offered
@@ -190,20 +186,23 @@ class PolicyCache:
         while self._pieces and self._growing is not None:
             await asyncio.to_thread(self._growing.take, self._pieces.popleft())
         self._pieces.clear()
-        if self._growing is not None:
-            await self._go_on(self._growing)
+        growing = self._growing
+        if growing is not None and (self._is_to_ask or growing.waiting == 0):
+            self._is_to_ask = False
+            await self._go_on(growing)
 
     async def _consider(self, offered: bytes) -> None:
         """Begin with a policy, if it is a newer one. Raise TrustError, StoreError."""
-        read = await asyncio.to_thread(self._read, offered)
+        growing = await asyncio.to_thread(self._read, offered)
         known = self._growing.head.version if self._growing is not None else 0
-        if read.proven.version > max(self.held.version, known):
-            self._growing = read.growing
+        if growing.head.version > max(self.held.version, known):
+            self._growing = growing
 
-    def _read(self, offered: bytes) -> _Read:
+    def _read(self, offered: bytes) -> Growing:
+        """Prove and read a document. Raise SignatureError."""
         proven = document.prove(offered, self._issuer, self._site)
         root = proven.root()
-        return _Read(proven, Growing(root.head, root.trees, list(proven.pieces()), self._files))
+        return Growing(root.head, root.trees, list(proven.pieces()), self._files)
 
     async def _go_on(self, growing: Growing) -> None:
         """Ask for what is missing, or put a whole policy in force. Raise as `Growing.missing`."""

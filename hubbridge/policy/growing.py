@@ -41,6 +41,11 @@ class Growing:
         """Whether every piece is here."""
         return self._assembly.complete
 
+    @property
+    def waiting(self) -> int:
+        """How many of the pieces that were asked for have not come."""
+        return self._assembly.waiting
+
     def missing(self) -> tuple[bytes, ...]:
         """Take what the disk has, and what came along; return the names to be asked for now.
 

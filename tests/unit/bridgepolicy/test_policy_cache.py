@@ -58,6 +58,8 @@ class Backend:
         self.pieces = {name: piece for one in policies for name, piece in one.pieces.items()}
         self.asked: list[bytes] = []
         self.is_away = False
+        self.pause_seconds = 0.0
+        """Between two pieces."""
         self.spoils: Callable[[bytes], bytes] = lambda piece: piece
         self.cache = cache
         self.in_force = 0
@@ -68,8 +70,9 @@ class Backend:
         if self.is_away:
             return
         found = [self.spoils(self.pieces[name]) for name in names if name in self.pieces]
+        loop = asyncio.get_running_loop()
         for at in range(0, len(found), MAX_PIECES):
-            self.cache.bring(found[at : at + MAX_PIECES])
+            loop.call_later(at * self.pause_seconds, self.cache.bring, found[at : at + MAX_PIECES])
 
     def counted(self) -> None:
         self.in_force += 1
@@ -77,7 +80,10 @@ class Backend:
 
 @asynccontextmanager
 async def caching(
-    folder: Path, *policies: Issued, told: Told | None = None
+    folder: Path,
+    *policies: Issued,
+    told: Told | None = None,
+    ask_again_seconds: float = 0.01,
 ) -> AsyncIterator[tuple[PolicyCache, Backend]]:
     """Run a cache in a folder, before a backend that has these policies."""
     cache = PolicyCache(
@@ -88,7 +94,7 @@ async def caching(
         clock=FakeClock(),
         hubs_max=8,
         retry_seconds=0.01,
-        ask_again_seconds=0.01,
+        ask_again_seconds=ask_again_seconds,
     )
     backend = Backend(cache, *policies)
     cache.joins(backend.ask, backend.counted)
@@ -134,6 +140,15 @@ async def test_a_policy_is_in_force_once_it_is_whole(tmp_path: Path) -> None:
 
 
 WANTED_AT_ONCE = min(len(LARGE.pieces), int(WANTED.burst))
+
+
+async def test_no_piece_is_asked_for_twice_while_pieces_come(tmp_path: Path) -> None:
+    """cache, law 8: they come some at a time, over a slow line"""
+    async with caching(tmp_path, LARGE, ask_again_seconds=30.0) as (cache, backend):
+        backend.pause_seconds = 0.01
+        cache.offer(LARGE.root)
+        await until(lambda: cache.held.version == 5)
+        assert sorted(backend.asked) == sorted(LARGE.pieces)
 
 
 async def test_pieces_that_come_along_are_not_asked_for(tmp_path: Path) -> None:
