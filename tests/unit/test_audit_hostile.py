@@ -21,6 +21,7 @@ from hubcore.evidence.records import chain_hash
 from hubctl.evidence.opening import APPLICATION_ID
 from hubctl.main import hubctl
 from hubterm.exits import NO, NOT_ALLOWED
+from tests.somebody import hubctl_as_somebody
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 TABLES = (
@@ -185,15 +186,7 @@ def test_who_may_not_read_is_told_to_use_sudo(tmp_path: Path, mode: int) -> None
     path.chmod(0o600)
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
-    script = (
-        "import os, shutil, sys\nimport hubctl.commands.audit.opening\n"
-        "from hubctl.main import hubctl\nos.setgid(4711); "
-        "os.setuid(4711)\n"
-        "hubctl(['audit', 'verify', '--file', sys.argv[1]])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True
-    )
+    done = hubctl_as_somebody("audit", "verify", "--file", str(path))
     assert done.returncode == NOT_ALLOWED
     assert done.stderr == f"{path}: this user may not read it. Try: sudo hubctl audit verify\n"
 

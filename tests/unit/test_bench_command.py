@@ -32,6 +32,7 @@ from hubctl.bench.work import FOLDER, folder_on
 from hubctl.commands.care.bench import bits_of
 from hubctl.main import hubctl
 from hubterm.exits import INTERRUPTED, NOT_ALLOWED, UNREADABLE
+from tests.somebody import hubctl_as_somebody
 from tests.unit.test_bluez_radio import Rig, a_bus
 
 SECONDS = 60.0
@@ -103,17 +104,9 @@ def test_what_the_error_names_works_on_a_machine_that_is_no_hub(
 def test_who_may_not_write_is_told_to_use_sudo(tmp_path: Path) -> None:
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
-    script = (
-        "import os, sys, hubctl.bench.radio, hubctl.bench.work, hubctl.commands.care.bench\n"
-        "from hubctl.main import hubctl\n"
-        "os.setgid(4711); os.setuid(4711)\n"
-        "hubctl(['bench', '--state', sys.argv[1]])\n"
-    )
     if os.geteuid():
         pytest.skip("only root can become another user")
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], check=False, capture_output=True, text=True
-    )
+    done = hubctl_as_somebody("bench", "--state", str(tmp_path))
     assert (done.returncode, done.stdout) == (NOT_ALLOWED, "")
     assert "sudo hubctl bench" in done.stderr
 
