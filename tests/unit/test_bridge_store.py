@@ -54,6 +54,7 @@ async def running(
     store = await Store.open(path, limits, turns)  # type: ignore[arg-type]
     async with asyncio.TaskGroup() as group:
         writing = group.create_task(store.run())
+        await asyncio.sleep(0)  # it has begun, so it closes the file at its end
         async with asyncio.timeout(PATIENCE_SECONDS):
             yield store
         writing.cancel()
