@@ -29,6 +29,7 @@ from zmq.utils import z85
 from hubcore.backend.notices import Notices
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.updates import UpdateState
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
@@ -268,6 +269,8 @@ class Gateway:
                 await self._engine.tell(subject, codec.encode(message))
             case from_hub.Notice():
                 await self._alarm(hub, message)
+            case UpdateState():
+                await self._keep_update_state(hub, codec.encode(message))
             case from_hub.PiecesWanted(wanted):
                 await self._documents.send_pieces(session, wanted)
             case from_hub.PolicyResult():
@@ -290,6 +293,11 @@ class Gateway:
         if said:
             complain(said)
             await self._engine.tell(names.subject(names.NOTICES, hub), codec.encode(notice))
+
+    async def _keep_update_state(self, hub: str, said: bytes) -> None:
+        """Keep which version a hub runs, if it is another one: each write flushes a disk."""
+        if await self._engine.buckets.get(names.UPDATES_BUCKET, hub) != said:
+            await self._engine.buckets.put(names.UPDATES_BUCKET, hub, said)
 
     async def _change_keys(
         self, hub: str, session: Session, message: from_hub.NewKey | from_hub.RetireKey

@@ -67,6 +67,11 @@ class Duties:
         self.withdrawn: bool | None = None
         """Whether the version that runs is off the list of images; None: not known."""
 
+    @property
+    def lists_end(self) -> float | None:
+        """When the first of the proven lists ends, in Unix seconds; None: not known."""
+        return self._trust.lists_end
+
     def step(self) -> Outcome:
         """Do what is to be done now. Raise TrustError, LinkError, StoreError."""
         slots = self._disk.state()

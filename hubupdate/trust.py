@@ -48,6 +48,7 @@ METADATA_BYTES_MAX = 1024 * 1024
 ROTATIONS_MAX = 256
 """Roots after the one that came with the hub. TUF's client counts from that one at each look."""
 DELEGATIONS_MAX = 8
+_LISTS = ("root.json", "timestamp.json", "snapshot.json", "targets.json")
 
 
 class Repository(StrEnum):
@@ -81,6 +82,12 @@ class Trust:
         self._roots = roots
         self._fetcher = fetcher
         self._images: Updater | None = None
+        self._ends: dict[Repository, float] = {}
+
+    @property
+    def lists_end(self) -> float | None:
+        """When the first of the newest lists ends, in Unix seconds; None: none was proven yet."""
+        return min(self._ends.values(), default=None)
 
     def is_withdrawn(self, image: Image) -> bool | None:
         """Tell whether the newest list of images does not have this one; None: not known."""
@@ -170,6 +177,7 @@ class Trust:
             updater.refresh()
         finally:
             _force_to_disk(folder)
+        self._ends[which] = _first_end(folder)
         return updater
 
     def _plan(self, listed: TargetFile) -> Plan:
@@ -178,6 +186,12 @@ class Trust:
         data = self._fetcher.download_bytes(path, listed.length)
         listed.verify_length_and_hashes(data)
         return proven_plan(data)
+
+
+def _first_end(folder: Path) -> float:
+    """Return when the first of the kept lists ends. Raise OSError, RepositoryError."""
+    lists = (Metadata.from_file(str(folder / name)) for name in _LISTS)
+    return min(one.signed.expires.timestamp() for one in lists)
 
 
 def _kept_lists(folder: Path) -> ProvenLists:

@@ -23,6 +23,8 @@ class Pace:
     """So many more may wait for their turn; any beyond is refused."""
     telemetry_seconds: float = 5.0
     """Between two messages of telemetry."""
+    update_seconds: float = 60.0
+    """Between two looks at how updates stand, and so between two messages of that."""
     welcome_seconds: float = 10.0
     """After a Hello without Welcome, until the next Hello."""
     hellos: int = 3

@@ -15,14 +15,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hubcore.update.running.board import BYTES_MAX, late_seconds
 from hubterm.files import read_ordinary
 from hubterm.shapes import listed, mapping
 from hubterm.text import clean, is_number
 
-BYTES_MAX = 65_536
-LATE_SECONDS = 3600.0
-"""How long after its next step was due a board counts as old: a step may fetch an image."""
-FETCH_SECONDS = 24 * 3600.0
 LINK_SECONDS = 24 * 3600.0
 """For so long no carrier need be there before somebody is told."""
 ERROR = "error"
@@ -74,8 +71,7 @@ def _withdrawn(board: Board) -> Iterator[UpdateTrouble]:
 
 def _old(board: Board, now: float) -> Iterator[UpdateTrouble]:
     due = board.get("next_at")
-    allowed = FETCH_SECONDS if board.get("phase") == "writing" else LATE_SECONDS
-    if is_number(due) and now - due > allowed:
+    if is_number(due) and now - due > late_seconds(board.get("phase")):
         yield UpdateTrouble(
             "update-stopped",
             WARNING,

@@ -31,6 +31,7 @@ def page(board: Board, now: float) -> Page:
         ("last step", f"{clean(board.get('said'))} ({_moment(board.get('at'))})"),
         ("next step", _moment(board.get("next_at"))),
         ("lists agreed last", _moment(board.get("looked_at"))),
+        ("lists end", _moment(board.get("lists_end"))),
     ]
     shown = [Trouble(one.severity, one.id, one.what, one.remedy) for one in troubles(board, now)]
     bad: list[tuple[str, ...]] = [(clean(digest),) for digest in listed(board.get("quarantine"))]
@@ -47,6 +48,7 @@ def families(board: Board) -> list[Family]:
         1,
         version=running.get("version"),
         other=other.get("version") or "",
+        slot=board.get("slot"),
         phase=board.get("phase"),
     )
     return [
@@ -69,6 +71,16 @@ def families(board: Board) -> list[Family]:
             "hubd_update_looked_timestamp_seconds",
             "When both repositories agreed last.",
             board.get("looked_at"),
+        ),
+        _gauge(
+            "hubd_update_lists_end_timestamp_seconds",
+            "When the first of the signed lists ends.",
+            board.get("lists_end"),
+        ),
+        _gauge(
+            "hubd_update_held_by_plan",
+            "Whether the director's plan holds this hub.",
+            board.get("held_by_plan"),
         ),
     ]
 

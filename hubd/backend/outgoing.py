@@ -4,7 +4,8 @@ Laws:
 1. Receipts are noted before anything goes up.
 2. What the backend has lost is recorded first, and then waits again, a step at a time. No record
    goes up before the last step, nor when they have ceased to speak meanwhile.
-3. Records go first, then notices, then telemetry, then the question for a newer certificate.
+3. Records go first, then notices, then telemetry, then the question for a newer certificate, then
+   which version runs here.
 4. On a new uplink each of them begins again.
 """
 
@@ -27,6 +28,7 @@ from hubcore.ports.stores import AuditLog
 from hubd.backend.beside.notices import NoticeSender
 from hubd.backend.beside.renewal import RenewalAsker
 from hubd.backend.beside.telemetry import TelemetrySender
+from hubd.backend.beside.updates import ReadBoard, UpdateTeller
 from hubd.backend.breaks import BreakRecorder
 from hubd.backend.sender import RecordSender
 
@@ -49,6 +51,8 @@ class Outgoing:
         counters: Counter[str],
         telemetry: TelemetryTable | None,
         certificate: CertificateInForce | None,
+        board: ReadBoard | None,
+        software: str,
         doors_first: Callable[[], Awaitable[None]],
     ) -> None:
         """`doors_first` gives the doors their turn."""
@@ -77,6 +81,7 @@ class Outgoing:
             again_seconds=pace.certificate_seconds,
             say=say,
         )
+        self._updates = UpdateTeller(read=board, software=software, clock=clock, pace=pace, say=say)
 
     def compare(self, durable: Head) -> Comparison:
         """Hold the log against the newest record that the backend has durably."""
@@ -108,6 +113,7 @@ class Outgoing:
         self._telemetry.rewind()
         self._notices.rewind()
         self._renewal.rewind()
+        self._updates.rewind()
 
     @property
     def stopped_by(self) -> str:
@@ -134,7 +140,8 @@ class Outgoing:
         notice_at = await self._notices.send(self._sender.sent)
         measure_at = self._telemetry.send()
         renew_at = self._renewal.ask()
-        return earliest(send_at, notice_at, measure_at, renew_at)
+        look_at = self._updates.tell()
+        return earliest(send_at, notice_at, measure_at, renew_at, look_at)
 
     async def _take_back(self) -> bool:
         """Let what the backend has lost wait again, one step; False while more is to be done."""

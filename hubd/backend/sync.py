@@ -65,6 +65,7 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
+from hubd.backend.beside.updates import ReadBoard
 from hubd.backend.identity import Identity
 from hubd.backend.incoming import Incoming
 from hubd.backend.orders import Orders
@@ -99,6 +100,7 @@ class Sync:
         telemetry: TelemetryTable | None = None,
         backend_time: BackendTime | None = None,
         certificate: CertificateInForce | None = None,
+        board: ReadBoard | None = None,
         rotation: KeyRotation | None = None,
         doors_at_rest: Callable[[], Awaitable[None]] = _at_rest,
     ) -> None:
@@ -107,7 +109,8 @@ class Sync:
         `rotation` changes the hub's own key, where the uplink has one. `appended` is set after
         every append to the log, on the event loop. `heard` is called with each message of the
         backend that was in turn. `backend_time` learns the backend's time. `certificate` is
-        renewed in time. `doors_at_rest` waits, not for long, until no door is being opened.
+        renewed in time. `board` reads how updates stand. `doors_at_rest` waits, not for long, until
+        no door is being opened.
         """
         self._heard = heard
         self._uplink = uplink
@@ -128,6 +131,8 @@ class Sync:
             counters=self._counters,
             telemetry=telemetry,
             certificate=certificate,
+            board=board,
+            software=identity.software,
             doors_first=self._doors_first,
         )
         self._talk = Talk(

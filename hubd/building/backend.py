@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 from hubcore.backend.pace import Pace
 from hubcore.backend.rotation import DAY_SECONDS, RotationPace
@@ -12,9 +14,11 @@ from hubcore.phone.tickets import TicketTable
 from hubcore.policy import document as policies
 from hubcore.ports.keys import KeyPairs
 from hubcore.ports.uplink import Uplink
+from hubcore.update.running.board import BOARD, BOARD_VARIABLE, BYTES_MAX
 from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.keys.renewed import RenewedCertificate, renewed_tls
+from hubd.adapters.smallfile import read_small
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, no_certificate
@@ -121,6 +125,15 @@ def make_sync(
         telemetry=devices.telemetry if config.devices or config.door_locks else None,
         heard=heard.heard,
         certificate=keys.in_force,
+        board=partial(_read_board, Path(os.environ.get(BOARD_VARIABLE, BOARD))),
         backend_time=evidence.backend_time,
         doors_at_rest=unlock.at_rest,
     )
+
+
+def _read_board(file: Path) -> bytes | None:
+    """Read how updates stand; None for a hub without updates. Raise OSError."""
+    try:
+        return read_small(file, BYTES_MAX)
+    except FileNotFoundError:
+        return None

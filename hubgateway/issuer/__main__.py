@@ -7,6 +7,7 @@ engine is away: give the same command again.
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import sys
 import time
@@ -29,10 +30,11 @@ from hubcore.codec.tlsauthority import Authority
 from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.version import __version__
 from hubgateway.authority import tls_authority
-from hubgateway.config import load_issuer, secret_file
+from hubgateway.config import IssuerConfig, load_issuer, secret_file
 from hubgateway.engine.engine import Engine
-from hubgateway.issuer import keys
+from hubgateway.issuer import keys, versions
 from hubgateway.issuer.office import NoError, Office, Validity
+from hubgateway.rules import names
 
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
@@ -130,6 +132,30 @@ def show(config: Path) -> None:
             )
 
     _run(config, work)
+
+
+@hubissuer.command("updates")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def updates(config_file: Path, as_json: bool) -> None:
+    """Show which hubs run what, which came back from a version, and which are held.
+
+    It needs no key. It ends with 1 when a hub needs somebody.
+    """
+    config = load_issuer(config_file)
+
+    async def work(engine: Engine) -> dict[str, bytes]:
+        return await engine.buckets.snapshot(names.UPDATES_BUCKET)
+
+    found = versions.read_versions(asyncio.run(_with_engine(config, work)))
+    now = time.time()
+    if as_json:
+        click.echo(json.dumps(versions.documents(found, now), indent=1))
+    else:
+        for line in versions.lines(found, now):
+            click.echo(line)
+    if any(one.troubles(now) for one in found):
+        sys.exit(1)
 
 
 @hubissuer.command("approve")
@@ -309,17 +335,21 @@ def _run(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
         document=tls_authority(config.tls_authority, config_file),
     )
 
-    async def connected() -> _T:
-        engine = Engine(config.servers, config.credentials, config.replicas)
-        try:
-            await engine.connect(retries=0)
-            public = z85.decode(config.enrolment_key.encode("ascii"))
-            office = Office(engine.buckets, engine.archive, issuer, authority, config.site, public)
-            return await work(office)
-        finally:
-            await engine.close()
+    async def connected(engine: Engine) -> _T:
+        public = z85.decode(config.enrolment_key.encode("ascii"))
+        office = Office(engine.buckets, engine.archive, issuer, authority, config.site, public)
+        return await work(office)
 
-    return asyncio.run(connected())
+    return asyncio.run(_with_engine(config, connected))
+
+
+async def _with_engine(config: IssuerConfig, work: Callable[[Engine], Awaitable[_T]]) -> _T:
+    engine = Engine(config.servers, config.credentials, config.replicas)
+    try:
+        await engine.connect(retries=0)
+        return await work(engine)
+    finally:
+        await engine.close()
 
 
 def _key(name: str, named: str, config_file: Path) -> SigningKey:

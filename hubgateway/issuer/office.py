@@ -201,6 +201,7 @@ class Office:
             await self._swap(names.PROMISES_BUCKET, hub, None, revision)
         await self._put(names.CERTIFICATES_BUCKET, hub, None)
         await self._put(names.TLS_BUCKET, hub, None)
+        await self._put(names.UPDATES_BUCKET, hub, None)
 
     # Bridges, gateways, and keys that speak for the site.
 

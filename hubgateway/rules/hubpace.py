@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink import from_hub
+from hubcore.backend.uplink.updates import UpdateState
 from hubcore.timing.pace import Paces, Rate
 
 HUBS_MAX = 65_536
@@ -23,6 +24,8 @@ PIECES = Rate(burst=128, per_second=16.0)
 """64 pieces of 64 KiB at a time."""
 HELLOS = Rate(burst=30, per_second=1.0)
 KEYS = Rate(burst=16, per_second=1.0)
+UPDATES = Rate(burst=4, per_second=0.1)
+"""A hub says it once a connection and then at most once a minute. It costs the engine a write."""
 
 _KINDS: Mapping[type[from_hub.HubMessage], str] = {
     from_hub.Hello: "hellos",
@@ -33,6 +36,7 @@ _KINDS: Mapping[type[from_hub.HubMessage], str] = {
     from_hub.Telemetry: "told",
     from_hub.CertificateRequest: "told",
     from_hub.Notice: "told",
+    UpdateState: "updates",
     from_hub.PiecesWanted: "pieces",
     from_hub.NewKey: "keys",
     from_hub.RetireKey: "keys",
@@ -45,6 +49,7 @@ PACES: Mapping[str, Rate] = {
     "told": TOLD,
     "pieces": PIECES,
     "keys": KEYS,
+    "updates": UPDATES,
 }
 _ANY = Rate(burst=1e12, per_second=1e12)
 

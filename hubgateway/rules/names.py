@@ -38,6 +38,7 @@ BRIDGES_BUCKET = "hub_bridges"
 MANDATES_BUCKET = "hub_mandates"
 ENDS_BUCKET = "hub_ends"
 TESTIMONIES_BUCKET = "hub_testimonies"
+UPDATES_BUCKET = "hub_updates"
 BUCKETS = (
     KEYS_BUCKET,
     RINGS_BUCKET,
@@ -51,6 +52,7 @@ BUCKETS = (
     MANDATES_BUCKET,
     ENDS_BUCKET,
     TESTIMONIES_BUCKET,
+    UPDATES_BUCKET,
 )
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")

@@ -37,6 +37,10 @@ class Shown:
     withdrawn: bool | None = None
     """The version that runs is not on the list of images; None: not known."""
     held: bool = False
+    """A person holds it."""
+    held_by_plan: bool = False
+    lists_end: float | None = None
+    """When the first of the proven lists ends; None: not known."""
 
 
 class Board:
@@ -85,4 +89,6 @@ def _of_shown(shown: Shown) -> dict[str, Any]:
         "looked_at": shown.looked_at,
         "withdrawn": shown.withdrawn,
         "held": shown.held,
+        "held_by_plan": shown.held_by_plan,
+        "lists_end": shown.lists_end,
     }

@@ -18,6 +18,7 @@ from enum import Enum
 
 from hubcore.errors import ExpiredError, HubError, LinkError, StoreError, TrustError
 from hubcore.ports.clock import Clock
+from hubcore.update.director import Word
 from hubcore.update.running.pauses import Outcome, pause_after, pause_after_error
 from hubcore.update.running.wishes import Wish
 from hubcore.update.slots import Event, Phase, Slots, let_out, roll_back
@@ -130,6 +131,8 @@ class Service:
             failing_since=None,
             looked_at=self._duties.looked_at,
             withdrawn=self._duties.withdrawn,
+            held_by_plan=outcome is Word.HELD,
+            lists_end=self._duties.lists_end,
         )
         return pause_after(outcome, slots.phase, self._world.chance())
 
@@ -146,6 +149,7 @@ class Service:
             error=kinds[0] if kinds else "other",
             failing_since=self._shown.failing_since or at,
             looked_at=self._duties.looked_at,
+            lists_end=self._duties.lists_end,
         )
         phase = Phase.RESTING if slots is None else slots.phase
         return pause_after_error(self._failures, phase, self._world.chance())

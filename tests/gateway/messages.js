@@ -104,6 +104,8 @@ const UPLINK_FROM_HUB = {
   12: ["CertificateRequest", 4096, hash, uint()],
   13: ["Alive", 4096, bytes(8)],
   14: ["Notice", 4160, uint(UINT_MAX, 1), bytes(1, 4096), hash],
+  15: ["UpdateState", 4096, uint(8), uint(2), text(64), or(bytes(0), hash), text(64, 0), uint(2), uint(1), uint(6), uint(),
+    list(0, 32, hash)],
 };
 const UPLINK_FROM_BACKEND = {
   16: ["Welcome", 4096, uint(), uint(), hash],

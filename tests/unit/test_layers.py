@@ -314,7 +314,7 @@ ROOMS: dict[str, Room] = {
         "hubd.wiring.handed hubd.wiring.parts hubcore"
     ),
     "hubd.building": _room(
-        "hubd.building hubd.adapters.host hubd.adapters.keys "
+        "hubd.building hubd.adapters.host hubd.adapters.keys hubd.adapters.smallfile "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.bridge hubd.calls "
         "hublocal.calls hublocal.tail.events "
         "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.takeover hubd.keys "

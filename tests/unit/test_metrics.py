@@ -25,6 +25,7 @@ from hubctl.commands.look.metrics import FILE, put
 from hubctl.main import hubctl
 from hubctl.metrics.exposition import Family, documents, text
 from hubctl.metrics.families import families
+from hubctl.updating.shown import families as of_updates
 from hubd.doors.operation import Operation
 from hubd.upkeep.measured import BOUNDS_SECONDS, HOURS_KEPT, Measured
 from hubterm.exits import CANNOT_PRINT, NO_ANSWER
@@ -352,7 +353,8 @@ def test_a_folder_that_is_not_there_is_told_with_a_code(tmp_path: Path) -> None:
 
 
 def test_every_metric_of_the_dashboard_exists_and_each_panel_asks_for_one() -> None:
-    kinds = {family.name: family.kind for family in families({}, {})}
+    all_ = [*families({}, {}), *of_updates({})]
+    kinds = {family.name: family.kind for family in all_}
     there = {name for name, kind in kinds.items() if kind != "histogram"}
     for name, kind in kinds.items():
         if kind == "histogram":
@@ -367,6 +369,7 @@ def test_every_metric_of_the_dashboard_exists_and_each_panel_asks_for_one() -> N
         asked |= names
     assert asked <= there
     assert len({panel["id"] for panel in panels}) == len(panels) > 15
+    assert {"hubd_update_info", "hubd_bridge_phase"} <= asked
 
 
 def test_names_follow_the_conventions() -> None:

@@ -51,6 +51,14 @@ from hubcore.backend.uplink.from_hub import (
     RetireKey,
     Telemetry,
 )
+from hubcore.backend.uplink.updates import (
+    QUARANTINE_MAX,
+    UpdateFault,
+    UpdateHold,
+    UpdatePhase,
+    UpdateSlot,
+    UpdateState,
+)
 from hubcore.backend.uplink.words import (
     MAX_CERTIFICATE_BYTES,
     MAX_DEVICES,
@@ -72,6 +80,30 @@ from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
 HELLO = Hello(2, "hub-1", "site-1", bytes(16), "0.1.0", 3, bytes(32), 12, bytes(range(32)), 4)
+NO_UPDATES = UpdateState(
+    phase=UpdatePhase.NONE,
+    slot=UpdateSlot.NONE,
+    version="0.1.0",
+    digest=b"",
+    other="",
+    hold=UpdateHold.NOBODY,
+    is_withdrawn=0,
+    fault=UpdateFault.NONE,
+    lists_end=0,
+    quarantine=(),
+)
+ON_TRIAL = UpdateState(
+    phase=UpdatePhase.TRIAL,
+    slot=UpdateSlot.B,
+    version="1.2.0",
+    digest=bytes(range(32)),
+    other="1.3.0",
+    hold=UpdateHold.PERSON,
+    is_withdrawn=0,
+    fault=UpdateFault.LINK,
+    lists_end=1_795_305_600,
+    quarantine=(bytes(32),),
+)
 FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
@@ -105,6 +137,20 @@ FROM_HUB = [
     Alive(bytes(range(8))),
     Notice(7, b"\xa0", bytes(range(32))),
     Notice(2**63 - 1, bytes(MAX_RECORD_BYTES), bytes(32)),
+    NO_UPDATES,
+    ON_TRIAL,
+    UpdateState(
+        phase=UpdatePhase.UNKNOWN,
+        slot=UpdateSlot.A,
+        version="v" * 64,
+        digest=bytes(32),
+        other="o" * 64,
+        hold=UpdateHold.PLAN,
+        is_withdrawn=1,
+        fault=UpdateFault.STOPPED,
+        lists_end=2**63 - 1,
+        quarantine=tuple(bytes([n]) * 32 for n in range(QUARANTINE_MAX)),
+    ),
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123, 0, bytes(32)),
@@ -135,11 +181,38 @@ FROM_BACKEND = [
     RotateKey(bytes(range(32))),
     Probe(bytes(range(8))),
 ]
+
+
+def changed(message: UpdateState, at: int, value: object) -> bytes:
+    """The message's bytes with another value in one place; 0 is its type."""
+    values = cbor.decode(encode(message), max_depth=2, max_items=50)
+    values[at] = value
+    return cbor.encode(values)
+
+
 WRONG_FROM_HUB = {
     "empty": b"",
     "one byte": b"\x82",
     "no array": cbor.encode({1: 2}),
-    "unknown type": cbor.encode([15, 1]),
+    "a field alone": cbor.encode([15, 1]),
+    "a phase of none": changed(ON_TRIAL, 1, 9),
+    "a phase as text": changed(ON_TRIAL, 1, "trial"),
+    "a slot of none": changed(ON_TRIAL, 2, 3),
+    "no version": changed(ON_TRIAL, 3, ""),
+    "a version of 65 bytes": changed(ON_TRIAL, 3, "v" * 65),
+    "a version that draws": changed(ON_TRIAL, 3, "\x1b[2J"),
+    "an image's digest of 31 bytes": changed(ON_TRIAL, 4, bytes(31)),
+    "an image's digest as text": changed(ON_TRIAL, 4, "0" * 32),
+    "another version of 65 bytes": changed(ON_TRIAL, 5, "v" * 65),
+    "a hold of nobody known": changed(ON_TRIAL, 6, 3),
+    "withdrawn twice": changed(ON_TRIAL, 7, 2),
+    "withdrawn true": changed(ON_TRIAL, 7, True),
+    "a fault of none": changed(ON_TRIAL, 8, 7),
+    "an end below 0": changed(ON_TRIAL, 9, -1),
+    "33 in quarantine": changed(ON_TRIAL, 10, [bytes(32)] * 33),
+    "a digest in quarantine of 31 bytes": changed(ON_TRIAL, 10, [bytes(31)]),
+    "a quarantine alone": changed(ON_TRIAL, 10, bytes(32)),
+    "a quarantine too deep": changed(ON_TRIAL, 10, [[bytes(32)]]),
     "no piece wanted": cbor.encode([9, []]),
     "too many pieces wanted": cbor.encode([9, [bytes(32)] * 65]),
     "a name too short": cbor.encode([9, [bytes(31)]]),
@@ -351,6 +424,14 @@ def test_the_known_bytes_of_a_command_and_its_result():
     assert encode(result).hex() == ("840650000102030405060708090a0b0c0d0e0f8182656c696768740260")
     said = Telemetry((Measured("light", Quantity.POWER, 12_500, 3),))
     assert encode(said).hex() == "82088184656c69676874051930d403"
+
+
+def test_the_known_bytes_of_how_an_update_stands():
+    assert encode(NO_UPDATES).hex() == "8b0f000065302e312e304060" + "00" * 4 + "80"
+    assert encode(ON_TRIAL).hex() == (
+        f"8b0f060265312e322e305820{bytes(range(32)).hex()}65312e332e300100021a6b02308081"
+        f"5820{bytes(32).hex()}"
+    )
 
 
 def test_a_small_message_padded_to_megabytes_costs_nothing():

@@ -43,6 +43,7 @@ from hubcore.backend.uplink.from_hub import (
     RetireKey,
     Telemetry,
 )
+from hubcore.backend.uplink.updates import UpdateState
 
 FROM_HUB: Mapping[int, type[HubMessage]] = {
     kind.TYPE: kind
@@ -61,6 +62,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         NewKey,
         RetireKey,
         Alive,
+        UpdateState,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {

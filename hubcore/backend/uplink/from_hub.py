@@ -14,6 +14,7 @@ from hubcore.backend.uplink.fields import (
     check_uint,
     rows_of,
 )
+from hubcore.backend.uplink.updates import UpdateState
 from hubcore.backend.uplink.words import (
     HASH_BYTES,
     ID_BYTES,
@@ -370,4 +371,5 @@ HubMessage = (
     | NewKey
     | RetireKey
     | Alive
+    | UpdateState
 )

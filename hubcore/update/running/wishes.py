@@ -12,8 +12,6 @@ from enum import StrEnum
 from hubcore.update.image import DIGEST_BYTES
 
 FOLDER = "/var/lib/hubupdate/wishes"
-BOARD = "/run/hubupdate/status.json"
-"""What `hubupdate` shows of itself."""
 _OUT = "let-out-"
 
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import click
 
 from hubcore.errors import AuditError, StoreError
-from hubcore.update.running.wishes import BOARD
+from hubcore.update.running.board import BOARD, BOARD_VARIABLE
 from hubcore.version import __version__
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
@@ -99,7 +99,7 @@ class Checked(NamedTuple):
 @click.option(
     "--board",
     type=click.Path(path_type=Path, readable=False),
-    envvar="HUBD_UPDATE_BOARD",
+    envvar=BOARD_VARIABLE,
     default=BOARD,
     show_default=True,
     help="What hubupdate shows.",

@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 import click
 
 from hubcore.update.image import DIGEST_BYTES
-from hubcore.update.running.wishes import BOARD, FOLDER, Wish, let_out_name
+from hubcore.update.running.board import BOARD, BOARD_VARIABLE
+from hubcore.update.running.wishes import FOLDER, Wish, let_out_name
 from hubctl.answers import print_json
 from hubctl.options import JSON, Named
 from hubctl.updating.board import Board, read_board, troubles
@@ -34,7 +35,7 @@ NO_UPDATES = (
 BOARD_FILE = click.option(
     "--board",
     type=click.Path(path_type=Path),
-    envvar="HUBD_UPDATE_BOARD",
+    envvar=BOARD_VARIABLE,
     default=BOARD,
     show_default=True,
     help="What hubupdate shows.",

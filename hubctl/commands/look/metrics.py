@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from hubcore.update.running.wishes import BOARD
+from hubcore.update.running.board import BOARD, BOARD_VARIABLE
 from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
 from hubctl.metrics import exposition
@@ -38,7 +38,7 @@ FILE = "hubd.prom"
 @click.option(
     "--board",
     type=click.Path(path_type=Path, readable=False),
-    envvar="HUBD_UPDATE_BOARD",
+    envvar=BOARD_VARIABLE,
     default=BOARD,
     show_default=True,
     help="What hubupdate shows.",

@@ -43,6 +43,7 @@ from hubsim import site
 from tests.fakes.clock import NOON
 from tests.fuzz.common import ODD_VALUES, VALUES, effort, respelled, spoiled
 from tests.pair import HUB, SITE, make_wallet, rsa_key
+from tests.unit.test_uplink_messages import ON_TRIAL
 
 ISSUER = site.make_key()
 IDENTITY = site.make_key()
@@ -118,6 +119,7 @@ def documents() -> dict[str, bytes]:
         "telemetry": codec.encode(
             from_hub.Telemetry((from_hub.Measured("light", Quantity.POWER, -5, 3),))
         ),
+        "update state": codec.encode(ON_TRIAL),
         "order": codec.encode(
             from_backend.Order(bytes(16), "operator-7", 1, DoorOrder.LOCKDOWN, 1, 2, 3)
         ),
@@ -198,7 +200,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], type[HubError], tuple[str, .
     "from hub": (
         codec.decode_from_hub,
         FrameError,
-        ("hello", "release", "act result", "order result", "telemetry"),
+        ("hello", "release", "act result", "order result", "telemetry", "update state"),
     ),
     "standing orders": (read_orders, FrameError, ("standing", "standing here")),
 }

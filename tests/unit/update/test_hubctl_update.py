@@ -17,17 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.update.image import Image
-from hubcore.update.running.wishes import BOARD, FOLDER, Wish, digest_of, let_out_name
+from hubcore.update.running.board import BOARD, FETCH_SECONDS, LATE_SECONDS
+from hubcore.update.running.wishes import FOLDER, Wish, digest_of, let_out_name
 from hubcore.update.slots import Phase, Slot, Slots
 from hubctl.main import hubctl
 from hubctl.metrics.exposition import text
-from hubctl.updating.board import (
-    FETCH_SECONDS,
-    LATE_SECONDS,
-    LINK_SECONDS,
-    read_board,
-    troubles,
-)
+from hubctl.updating.board import LINK_SECONDS, read_board, troubles
 from hubctl.updating.shown import PHASES, families, page
 from hubterm import exits
 from hubupdate.config import Config
@@ -255,6 +250,6 @@ def test_the_numbers_say_what_is_known_and_nothing_else(desk: Desk) -> None:
     board = read_board(desk.board)
     assert board is not None
     said = text(families(board))
-    assert 'hubd_update_info{version="2.0",other="1.0",phase="resting"} 1' in said
+    assert 'hubd_update_info{version="2.0",other="1.0",slot="B",phase="resting"} 1' in said
     assert "hubd_update_withdrawn 0" in said
     assert "looked" not in said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -64,6 +66,19 @@ def test_rollback_a_whole_old_repository_is_refused(site: Site, which: Repositor
     shutil.copytree(old, site.top / which)
     with pytest.raises(RollbackError):
         site.look()
+
+
+def test_the_first_end_of_all_lists_is_known_after_a_look(site: Site) -> None:
+    trust = site.trust()
+    assert trust.lists_end is None
+    trust.plan_of(CHANNEL, Belief.GOOD)
+    ends = [
+        datetime.fromisoformat(json.loads(path.read_bytes())["signed"]["expires"]).timestamp()
+        for one in site.both
+        for path in one.metadata.glob("*.json")
+    ]
+    assert trust.lists_end == min(ends)
+    assert time.time() < trust.lists_end < time.time() + 8 * 86_400
 
 
 @WHICH

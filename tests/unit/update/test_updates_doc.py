@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.update.health import GRACE_SECONDS, LAPSE_SECONDS, LONGEST_SECONDS, TRIAL_SECONDS
+from hubcore.update.running.board import BOARD
 from hubcore.update.running.pauses import (
     BACKOFF_SECONDS,
     BACKOFF_SECONDS_MAX,
@@ -15,7 +16,7 @@ from hubcore.update.running.pauses import (
     SHARE,
     WAIT_SECONDS,
 )
-from hubcore.update.running.wishes import BOARD, FOLDER
+from hubcore.update.running.wishes import FOLDER
 from hubcore.update.slots import STARTS_MAX
 from hubctl.updating import board
 from hubupdate.carrier import PIECE_SECONDS

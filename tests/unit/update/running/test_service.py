@@ -21,6 +21,7 @@ from hubupdate.running.board import Board
 from hubupdate.running.service import WISH_SECONDS, Next, Service, World
 from hubupdate.running.wishes import Wishes
 from tests.unit.update.machine import OLD, Machine
+from tests.unit.update.site import CHANNEL
 
 MONTHS_SECONDS = 100 * 86400.0
 
@@ -187,6 +188,18 @@ def test_a_list_that_is_frozen_for_ever_is_told_after_its_time(program: Program)
     assert "ended" in late.shown["said"]
     assert late.shown["failing_since"] == late.shown["at"]
     assert late.machine.hub.running is Slot.A
+
+
+def test_a_hub_that_the_plan_holds_says_so_and_when_its_lists_end(program: Program) -> None:
+    site = program.machine.site
+    site.director.publish_plan(CHANNEL, replace(site.plan, is_held=True))
+    program.turns(1)
+    assert program.shown["held_by_plan"] is True
+    assert program.shown["held"] is False
+    assert program.shown["lists_end"] > program.shown["at"]
+    site.director.publish_plan(CHANNEL, site.plan)
+    program.turns(1)
+    assert program.shown["held_by_plan"] is False
 
 
 def test_a_hub_without_a_believed_time_says_so(program: Program) -> None:
