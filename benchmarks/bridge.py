@@ -44,6 +44,7 @@ from hubd.bridge.way import BridgeWay, Policies
 from hubsim import site as sites
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import Site
+from hubtls.keys import read_signing_key
 
 BRIDGE = "bridge-1"
 HUBS = 100
@@ -212,6 +213,7 @@ async def _speaking(
         ),
         records=store,
         hub=HubName(site.name, site.first_hub),
+        key=read_signing_key(site.hub / "tls.key"),
         software="bench",
         policies=Policies(_accept, lambda: 0, lambda: bytes(32)),
         site_orders=NoOrders(),

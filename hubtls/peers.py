@@ -22,11 +22,12 @@ from hubcore.errors import SignatureError, TrustError
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who has proven to be there; `key_digest` is the SHA-256 of its SubjectPublicKeyInfo."""
+    """Who has proven to be there; `key` is its SubjectPublicKeyInfo, with the SHA-256 of it."""
 
     name: TlsName
     key_digest: bytes
     expires: int
+    key: bytes
 
 
 def read_peer(document: bytes, authority: bytes, site: str, role: TlsRole) -> Peer:
@@ -35,7 +36,8 @@ def read_peer(document: bytes, authority: bytes, site: str, role: TlsRole) -> Pe
     if name.site != site or name.role is not role:
         raise TrustError(f"TLS: {name.uri} is no {role} of the site {site}")
     certified = read_certificate(document, authority, name)
-    return Peer(name, hashlib.sha256(certified.key).digest(), certified.expires)
+    digest = hashlib.sha256(certified.key).digest()
+    return Peer(name, digest, certified.expires, certified.key)
 
 
 def _named_in(document: bytes) -> TlsName:

@@ -9,6 +9,8 @@ Laws:
 2. What waits takes WAITING_BYTES of memory at most, but for the last hand-over: a record its body
    and OBJECT_BYTES. Until it is less, the hub is not read.
 3. An error ends it. Nothing is offered after it.
+4. A head that the hub has signed goes with the next offer, and never waits for a record. At most
+   HEADS_WAITING wait; then the hub is not read.
 """
 
 from __future__ import annotations
@@ -16,22 +18,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from hubbridge.rules.proven import ProvenHead
 from hubcore.evidence.records import StoredRecord
 
 OFFER_RECORDS = 512
 WAITING_BYTES = 1 << 19
+HEADS_WAITING = 32
 OBJECT_BYTES = 256
 """What a record takes beside its body, so that a flood of the smallest ones is no way round."""
 
-Offer = Callable[[Sequence[StoredRecord]], Awaitable[None]]
+Offer = Callable[[Sequence[StoredRecord], Sequence[ProvenHead]], Awaitable[None]]
 
 
 class Keeping:
-    """`offer` returns when the records are on the disk, or have no place there."""
+    """`offer` returns when records and heads are on the disk, or have no place there."""
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
         self._waiting: list[StoredRecord] = []
+        self._heads: list[ProvenHead] = []
         self._bytes = 0
         self._is_busy = False
         self._came = asyncio.Event()
@@ -46,9 +51,16 @@ class Keeping:
         while self._bytes >= WAITING_BYTES:
             await self._wait()
 
+    async def keep_head(self, head: ProvenHead) -> None:
+        """Hand a proven head over; return when more may come (law 4)."""
+        self._heads.append(head)
+        self._came.set()
+        while len(self._heads) >= HEADS_WAITING:
+            await self._wait()
+
     async def settle(self) -> None:
         """Return when nothing waits, and no offer is under way."""
-        while self._waiting or self._is_busy:
+        while self._waiting or self._heads or self._is_busy:
             await self._wait()
 
     async def run(self) -> None:
@@ -56,12 +68,14 @@ class Keeping:
         while True:
             await self._came.wait()
             self._came.clear()
-            while self._waiting:
+            while self._waiting or self._heads:
                 records = self._waiting[:OFFER_RECORDS]
                 del self._waiting[:OFFER_RECORDS]
+                heads = self._heads
+                self._heads = []
                 self._bytes -= _bytes_of(records)
                 self._is_busy = True
-                await self._offer(records)
+                await self._offer(records, heads)
                 self._is_busy = False
                 self._moved.set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hubbridge.rules.proven import ProvenHead
 from hubbridge.store.records import Met, Offered
 from hubcore.backend.uplink.from_hub import Notice, OrderResult
 from hubcore.bridge.witness import Doubt
@@ -13,11 +14,16 @@ from hubcore.evidence.records import Head, StoredRecord
 class Records(Protocol):
     """Where hubs' records are kept."""
 
-    async def meet(self, hub: str, turn: int, durable: Head, newest: Head) -> Met:
+    async def meet(self, hub: str, turn: int, durable: Head, newest: Head, key: bytes) -> Met:
         """A hub says Hello on its connection of this number. Raise StoreError."""
 
-    async def offer(self, hub: str, records: tuple[StoredRecord, ...]) -> Offered:
-        """A hub sends records. Raise StoreError."""
+    async def offer(
+        self,
+        hub: str,
+        records: tuple[StoredRecord, ...],
+        heads: tuple[ProvenHead, ...] = (),
+    ) -> Offered:
+        """A hub sends records and heads of its own. Raise StoreError."""
 
 
 class Orders(Protocol):

@@ -20,6 +20,9 @@ Laws:
    silent before the time has the last one with the next Ping after it.
 8. A hub that has an older policy than the bridge is offered this one (`hubbridge.hubs.giving`).
 9. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
+10. A head that a hub has signed of itself is kept if the key of this connection proves it, and it
+    fits what is held. A hub that says another one is cut off, and people are told. At most HEADS
+    of a hub are proven; it is read no faster.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from hubbridge.hubs.state import Alarm, HubState, HubStates
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
+from hubbridge.rules.proven import ProvenHead
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_backend import Halt, Held, Pong
 from hubcore.backend.uplink.from_hub import (
@@ -63,17 +67,21 @@ from hubcore.bridge.from_bridge import (
     Full,
     Witnessed,
 )
-from hubcore.bridge.from_hub import FromHub, HubHello
-from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.from_hub import FromHub, HubHello, OwnHead
+from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.witness import Doubt
 from hubcore.bridge.words import FROM_HUB_BYTES, PROTOCOL
-from hubcore.codec.cose import SigningKey
+from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.codec.tls import verify_key_of
 from hubcore.errors import LinkError, PeerError, SequenceError
 from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.clock import Clock
+from hubcore.timing.pace import Bucket, Rate
 from hubtls.line import Line, Wire
 
 FULL_SECONDS = 60
+HEADS = Rate(burst=256, per_second=128.0)
+"""More than a hub signs (`hubd.bridge.heads`): each costs a signature check."""
 WHY = "the bridge has seen another log of this hub"
 WIRE: Wire[FromHub, FromBridge] = Wire(codec.decode_from_hub, codec.encode, FROM_HUB_BYTES)
 
@@ -95,8 +103,11 @@ class _Talking:
     turn: int
     line: Line[FromHub, FromBridge]
     state: HubState
+    key: VerifyKey
+    key_digest: bytes
     full_until: float = 0.0
     witness_at: float = 0.0
+    heads: Bucket = field(default_factory=lambda: Bucket(HEADS))
     keeping: Keeping = field(init=False)
     giving: PolicyGiving = field(init=False)
     witnessed: int = 0
@@ -180,9 +191,11 @@ class HubTalks:
         if visit.may() is not May.SPEAK:
             raise SequenceError("its certificate does not let it speak")
         state = self._states.of(hub)
-        talking = _Talking(hub, next(self._turns), line, state)
+        peer = visit.peer
+        key = verify_key_of(peer.key)
+        talking = _Talking(hub, next(self._turns), line, state, key, peer.key_digest)
         talking.giving = PolicyGiving(hub, line, state, self._policy)
-        talking.keeping = Keeping(lambda records: self._keep(talking, records))
+        talking.keeping = Keeping(lambda records, heads: self._keep(talking, records, heads))
         state.connected = True
         state.since = self._clock.wall()
         state.certificate_ends = visit.peer.expires
@@ -211,6 +224,7 @@ class HubTalks:
             talking.turn,
             Head(hello.durable, hello.durable_hash),
             Head(hello.last_record, hello.head_hash),
+            talking.key_digest,
         )
         state = talking.state
         state.greeted(hello, self._clock.wall())
@@ -235,6 +249,7 @@ class HubTalks:
                 held=met.wanted.number,
                 held_hash=met.wanted.hash,
                 backend_age=None if self._upward is None else self._upward.age_seconds(),
+                signed=met.signed,
             )
         )
 
@@ -279,14 +294,28 @@ class HubTalks:
                 waiting.append(StoredRecord(message.number, message.body, message.hash))
                 continue
             await talking.keeping.keep(waiting)
-            await talking.keeping.settle()
             waiting = []
+            if isinstance(message, OwnHead):  # of what is held: it waits for no record
+                await self._keep_head(talking, message.document)
+                continue
+            await talking.keeping.settle()
             await self._take(talking, message)
         await talking.keeping.keep(waiting)
         await talking.giving.offer()
 
+    async def _keep_head(self, talking: _Talking, document: bytes) -> None:
+        """Hand a head that the hub has signed to the disk (law 10). Raise ProofError."""
+        if talking.state.doubt is not None:
+            return
+        if not talking.heads.take(self._clock.monotonic()):
+            await asyncio.sleep(1 / HEADS.per_second)
+            talking.heads.take(self._clock.monotonic())
+        name = HubName(self._site, talking.hub)
+        said = prove_own_head(document, name, talking.key)
+        await talking.keeping.keep_head(ProvenHead(said.head, talking.key_digest, document))
+
     async def _take(self, talking: _Talking, message: FromHub) -> None:
-        """Take one message that is no record."""
+        """Take one message that is neither a record nor a head."""
         match message:
             case HubHello():
                 await self._greet(talking, message)
@@ -306,14 +335,18 @@ class HubTalks:
                 talking.state.policy_version = version
             case PiecesWanted(names):
                 await talking.giving.bring(names)
-            case CertificateRequest() | Alive() | Evidence():
+            case CertificateRequest() | Alive() | Evidence() | OwnHead():
                 pass
             case _:
                 assert_never(message)
 
-    async def _keep(self, talking: _Talking, records: Sequence[StoredRecord]) -> None:
-        """Keep records, and say which are held (laws 3 to 5)."""
-        offered = await self._records.offer(talking.hub, tuple(records))
+    async def _keep(
+        self, talking: _Talking, records: Sequence[StoredRecord], heads: Sequence[ProvenHead]
+    ) -> None:
+        """Keep records, and say which are held (laws 3 to 5, and 10). Raise PeerError."""
+        offered = await self._records.offer(talking.hub, tuple(records), tuple(heads))
+        if heads and self._upward is not None:
+            self._upward.grew(talking.hub)
         if offered.held:
             for begins in range(0, len(offered.held), MAX_ACKNOWLEDGED):
                 talking.line.say(Held(offered.held[begins : begins + MAX_ACKNOWLEDGED]))
@@ -334,6 +367,8 @@ class HubTalks:
             talking.state.doubt = offered.doubt
             self._happenings.doubted(talking.hub, offered.doubt)
             self._halt(talking, offered.doubt)
+        if offered.unfit:
+            raise PeerError(offered.unfit)
 
     def _tell_alarm(self, talking: _Talking, alarm: Alarm | None) -> None:
         if alarm is not None:

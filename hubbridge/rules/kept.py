@@ -100,6 +100,12 @@ class Kept:
         )
 
     @property
+    def begins(self) -> int:
+        """The number behind which records are held, or wanted, that the backend may not have."""
+        before = self.spans[0].before.number if self.spans else 0
+        return max(before, self.durable)
+
+    @property
     def wanted(self) -> Head:
         """The record after which the hub's are wanted.
 

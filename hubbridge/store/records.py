@@ -5,6 +5,7 @@ Laws:
    what is held of it is proven. What does not prove itself goes, and the rule is asked once more.
 2. What the witness has seen of a hub is written with the records by which it saw that
    (`hubcore.bridge.witness`, law 7). Of a hub in doubt nothing is written.
+3. A hub's own head is written only if it fits the records that are held (`hubbridge.store.heads`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hubbridge.rules.kept import Judged, Kept, agrees, judge, let_go, resume, told_durable
+from hubbridge.rules.proven import ProvenHead
 from hubbridge.rules.room import bytes_of, has_room
-from hubbridge.store import rows
+from hubbridge.store import heads, rows
 from hubbridge.store.jobs import Batch
 from hubbridge.store.rows import HubRow
 from hubcore.backend.uplink.words import Cause
@@ -81,16 +83,22 @@ class Met:
     doubt: Doubt | None = None
     full: bool = False
     """There is no place for one more hub."""
+    signed: int = 0
+    """The newest record up to `wanted` that needs no head of this hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meet:
-    """A hub says Hello on its connection of number `turn`, and tells its two heads."""
+    """A hub says Hello on its connection of number `turn`, and tells its two heads.
+
+    `key` is the SHA-256 of its key: by that it signs its heads.
+    """
 
     hub: str
     turn: int
     durable: Head
     newest: Head
+    key: bytes
 
     def __post_init__(self) -> None:
         """Raise ValueError for no record's number."""
@@ -113,8 +121,13 @@ class Meet:
         if seen.doubt is None and not row.kept.spans:
             opened = resume(row.kept, seen.head, _lookup(batch, row))
             row = replace(row, kept=opened) if isinstance(opened, Kept) else row
+        if seen.doubt is None and row.signed and row.key != self.key:
+            heads.drop_all(batch.connection, row.id)
+            row = replace(row, signed=0, key=b"")
         batch.put(self.hub, row)
-        return Met(row.kept.wanted, seen.head, seen.doubt)
+        wanted = row.kept.wanted
+        signed = min(row.covered, wanted.number)
+        return Met(wanted, seen.head, seen.doubt, signed=signed)
 
     def _meet(self, batch: Batch, row: HubRow) -> SeenChain:
         seen = row.seen or witness.begin(self.turn, self.durable)
@@ -133,16 +146,19 @@ class Offered:
     apart: tuple[int, ...] = ()
     refused: tuple[int, ...] = ()
     fork: str = ""
+    unfit: str = ""
+    """Why a head that the hub has signed is none of what is held."""
     doubt: Doubt | None = None
     """Why nothing of this hub is taken any more, until the backend has decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A hub sends records."""
+    """A hub sends records, and heads that it has signed."""
 
     hub: str
     records: tuple[StoredRecord, ...]
+    heads: tuple[ProvenHead, ...] = ()
 
     def run(self, batch: Batch) -> Offered:
         """Write those that are new, as far as there is room."""
@@ -163,13 +179,18 @@ class Offer:
             looked = self._look(batch, row, few)
         judged = looked.judged
         row = rows.insert_records(batch.connection, row, judged.kept, judged.new)
-        batch.put(self.hub, replace(row, seen=looked.seen))
+        row = replace(row, seen=looked.seen)
+        unfit = ""
+        if looked.seen is None or looked.seen.doubt is None:
+            row, unfit = _with_heads(batch, row, self.heads)
+        batch.put(self.hub, row)
         held = {one.number for one in judged.new} | set(judged.repeated)
         return Offered(
             held=tuple(sorted(held)),
             apart=tuple(sorted(set(judged.apart))),
             refused=tuple(sorted(without)),
             fork=judged.fork,
+            unfit=unfit,
             doubt=None if looked.seen is None else looked.seen.doubt,
         )
 
@@ -203,6 +224,26 @@ class _Looked:
 
     judged: Judged
     seen: SeenChain | None
+
+
+def _with_heads(batch: Batch, row: HubRow, offered: tuple[ProvenHead, ...]) -> tuple[HubRow, str]:
+    """Write heads that fit; return the hub with them, and why one does not (law 3)."""
+    for one in offered:
+        number = one.head.number
+        is_of_another_key = bool(row.signed) and row.key != one.key
+        if number <= row.covered or is_of_another_key:
+            continue
+        try:
+            is_held = agrees(row.kept, one.head, _lookup(batch, row))
+        except StoreError:
+            is_held = None
+        if not is_held:
+            return row, f"it has signed record {number}, and that is not what is held of it here"
+        if not heads.is_stretch(batch.connection, row.id, row.covered, number):
+            return row, f"it has signed record {number}, and none between that and {row.covered}"
+        heads.put(batch.connection, row.id, one, row.kept.begins)
+        row = replace(row, signed=number, key=one.key)
+    return row, ""
 
 
 def _without_room(batch: Batch, hub: str, judged: Judged) -> frozenset[int]:
@@ -273,7 +314,11 @@ class TakeReceipt:
             opened = resume(kept, self.head, _lookup(batch, row))
             kept = opened if isinstance(opened, Kept) else kept
         seen = None if row.seen is None else row.seen.jump(self.head)
-        batch.put(self.hub, replace(row, kept=kept, seen=seen))
+        row = replace(row, kept=kept, seen=seen)
+        heads.drop(batch.connection, row.id, kept.durable)
+        if row.signed <= kept.durable:
+            row = replace(row, signed=0, key=b"")
+        batch.put(self.hub, row)
         place = self.hub.encode()
         rows.write_document(batch.connection, RECEIPT, place, self.document)
         return True
@@ -331,6 +376,37 @@ class Read:
         else:
             batch.proven[self.hub] = proven.head
         return proven.records
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Records that follow one another, and the head of the last one, as their hub has signed it."""
+
+    records: tuple[StoredRecord, ...]
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStretch:
+    """The furthest stretch of a hub behind a number, each record proven: for the backend."""
+
+    hub: str
+    after: int
+    most: int
+
+    def run(self, batch: Batch) -> Stretch | None:
+        """Return it; None where what is held has no head yet, or the next number is not held."""
+        row = batch.hubs.get(self.hub)
+        if row is None:
+            return None
+        found = heads.furthest(batch.connection, row.id, self.after, self.most)
+        if found is None:
+            return None
+        head, document = found
+        records = Read(self.hub, self.after, head.number - self.after).run(batch)
+        if not records or Head(records[-1].number, records[-1].hash) != head:
+            return None
+        return Stretch(records, document)
 
 
 @dataclass(slots=True)

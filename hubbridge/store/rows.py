@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from hubbridge.rules.kept import HashOf, Kept, Span, cut_after
 from hubbridge.rules.room import RECORD_OVERHEAD_BYTES, bytes_of
+from hubbridge.store import heads
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.witness import Doubt, SeenChain
@@ -28,12 +29,23 @@ _NUMBERS_A_READ = 256
 
 @dataclass(frozen=True, slots=True)
 class HubRow:
-    """A hub as it lies in the file. `seen` is None until its first Hello."""
+    """A hub as it lies in the file. `seen` is None until its first Hello.
+
+    `signed` is the newest record of which its own head lies there, 0 for none; `key` is the SHA-256
+    of the key of these heads.
+    """
 
     id: int
     kept: Kept = field(default_factory=Kept)
     used_bytes: int = 0
     seen: SeenChain | None = None
+    signed: int = 0
+    key: bytes = b""
+
+    @property
+    def covered(self) -> int:
+        """The newest record that needs no head of this hub (any more)."""
+        return max(self.signed, self.kept.begins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +60,18 @@ class Proven:
 def load_hubs(connection: sqlite3.Connection) -> dict[str, HubRow]:
     """Return all hubs as they lie in the file. Raise StoreError for what no bridge has written."""
     rows = connection.execute("SELECT id, name, durable, used_bytes FROM hubs ORDER BY id")
-    return {
-        name: HubRow(
+    hubs: dict[str, HubRow] = {}
+    for hub, name, durable, used_bytes in rows.fetchall():
+        signed, key = heads.newest(connection, hub)
+        hubs[name] = HubRow(
             id=hub,
             kept=Kept(_load_spans(connection, hub), durable),
             used_bytes=used_bytes,
             seen=_load_seen(connection, hub),
+            signed=signed,
+            key=key,
         )
-        for hub, name, durable, used_bytes in rows.fetchall()
-    }
+    return hubs
 
 
 def _load_seen(connection: sqlite3.Connection, hub: int) -> SeenChain | None:

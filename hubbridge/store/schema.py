@@ -82,6 +82,16 @@ _STEPS = (
             PRIMARY KEY (kind, place)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE heads (
+            hub INTEGER NOT NULL REFERENCES hubs (id),
+            number INTEGER NOT NULL CHECK (number >= 1),
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            key BLOB NOT NULL CHECK (length(key) = 32),
+            document BLOB NOT NULL CHECK (length(document) <= 1024),
+            PRIMARY KEY (hub, number)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 _SENTENCES = {

@@ -23,6 +23,7 @@ from typing import Any, TypeVar, cast
 
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.papers import Paper
+from hubbridge.rules.proven import ProvenHead
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Documents, Job, PutDocuments, TakeEnds
@@ -34,8 +35,10 @@ from hubbridge.store.records import (
     Offer,
     Offered,
     Read,
+    ReadStretch,
     Resume,
     Resumed,
+    Stretch,
     TakeReceipt,
 )
 from hubbridge.store.writer import Writer
@@ -90,6 +93,10 @@ class Store:
         """What is held of each hub."""
         return self._writer.hubs
 
+    def covered(self, hub: str) -> int:
+        """Return the newest record of a hub that needs no head of it (any more), 0 for none."""
+        return self._writer.covered(hub)
+
     @property
     def used(self) -> dict[str, int]:
         """The bytes of each hub."""
@@ -109,14 +116,26 @@ class Store:
         """A hub names the record before its next one."""
         return await self._do(hub, Resume(hub, before), JOB_BYTES)
 
-    async def meet(self, hub: str, turn: int, durable: Head, newest: Head) -> Met:
-        """A hub says Hello on its connection of this number (`hubcore.bridge.witness`)."""
-        return await self._do(hub, Meet(hub, turn, durable, newest), JOB_BYTES)
+    async def meet(self, hub: str, turn: int, durable: Head, newest: Head, key: bytes) -> Met:
+        """A hub says Hello on its connection of this number (`hubcore.bridge.witness`).
 
-    async def offer(self, hub: str, records: tuple[StoredRecord, ...]) -> Offered:
-        """A hub sends records; those that are `held` afterwards are on the disk."""
+        `key` is the SHA-256 of its key.
+        """
+        return await self._do(hub, Meet(hub, turn, durable, newest, key), JOB_BYTES)
+
+    async def offer(
+        self,
+        hub: str,
+        records: tuple[StoredRecord, ...],
+        heads: tuple[ProvenHead, ...] = (),
+    ) -> Offered:
+        """A hub sends records and heads of its own, which were proven.
+
+        What is `held` afterwards is on the disk, and so are heads that fit.
+        """
         size_bytes = JOB_BYTES + sum(bytes_of(one.body) for one in records)
-        return await self._do(hub, Offer(hub, records), size_bytes)
+        size_bytes += sum(len(one.document) for one in heads)
+        return await self._do(hub, Offer(hub, records, heads), size_bytes)
 
     async def durable(self, hub: str, number: int) -> None:
         """The backend has all records of a hub up to this number."""
@@ -132,6 +151,10 @@ class Store:
     async def read(self, hub: str, after: int, most: int) -> tuple[StoredRecord, ...]:
         """Return records for the backend, each proven."""
         return await self._do(_SITE, Read(hub, after, most), JOB_BYTES)
+
+    async def read_stretch(self, hub: str, after: int, most: int) -> Stretch | None:
+        """Return records for the backend with the head that their hub has signed, None for none."""
+        return await self._do(_SITE, ReadStretch(hub, after, most), JOB_BYTES)
 
     async def documents(self, kind: str) -> dict[bytes, bytes]:
         """Return the documents of one kind by their places, unproven."""

@@ -82,6 +82,11 @@ class Writer:
         """The bytes of each hub."""
         return {name: row.used_bytes for name, row in self._hubs.items()}
 
+    def covered(self, hub: str) -> int:
+        """Return the newest record of a hub that needs no head of it (any more), 0 for none."""
+        row = self._hubs.get(hub)
+        return 0 if row is None else row.covered
+
     @property
     def ends(self) -> Ends:
         """Whom the site has ended."""

@@ -43,12 +43,13 @@ from hubcore.bridge.from_bridge import (
     Full,
     Witnessed,
 )
-from hubcore.bridge.from_hub import FromHub, HubHello
+from hubcore.bridge.from_hub import FromHub, HubHello, OwnHead
 
 FROM_HUB: Mapping[int, type[FromHub]] = {
     kind.TYPE: kind
     for kind in (
         HubHello,
+        OwnHead,
         Evidence,
         Notice,
         PolicyResult,

@@ -27,6 +27,7 @@ from hubcore.bridge.words import (
     FIRST_BYTES,
     FULL_SECONDS_MAX,
 )
+from hubcore.errors import FrameError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class BridgeWelcome(Message):
     none. It is the newest on its disk, or an earlier one where its disk has lost some.
     `backend_age` tells how many seconds ago it heard the backend; None: not since it started.
     Nothing here says what is durable at the backend: a `CarriedReceipt` proves that.
+    `signed` is the newest record that needs no head of this hub any more: its head is here, or the
+    backend has it, or it never came here (`bridge.stretch`).
     """
 
     TYPE: ClassVar[int] = 48
@@ -48,6 +51,7 @@ class BridgeWelcome(Message):
     held: int
     held_hash: bytes
     backend_age: int | None
+    signed: int
 
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
@@ -59,6 +63,9 @@ class BridgeWelcome(Message):
         check_bytes("held_hash", self.held_hash, HASH_BYTES, HASH_BYTES)
         if self.backend_age is not None:
             check_uint("backend_age", self.backend_age, AGE_SECONDS_MAX)
+        check_uint("signed", self.signed)
+        if self.signed > self.held:
+            raise FrameError("uplink: signed is above held")
 
 
 @dataclass(frozen=True, slots=True)

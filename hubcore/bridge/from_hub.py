@@ -18,7 +18,7 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import HASH_BYTES, ID_BYTES, MAX_TEXT_BYTES
-from hubcore.bridge.words import FIRST_BYTES
+from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES
 from hubcore.errors import FrameError
 
 
@@ -64,8 +64,25 @@ class HubHello(Message):
             raise FrameError("uplink: durable is above last_record")
 
 
+@dataclass(frozen=True, slots=True)
+class OwnHead(Message):
+    """Hub: I have made all my records up to this head, signed (`bridge.signedhead`).
+
+    The bridge has said before that it holds that record.
+    """
+
+    TYPE: ClassVar[int] = 33
+    CEILING: ClassVar[int] = DOCUMENT_BYTES + 8
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
+
+
 FromHub = (
     HubHello
+    | OwnHead
     | Evidence
     | Notice
     | PolicyResult

@@ -1,14 +1,17 @@
-"""Signed heads: a receipt of the backend, and the testimony of a bridge.
+"""Signed heads: a receipt of the backend, the testimony of a bridge, and a hub's own word.
 
-Both name a record of a hub by its number and the chain's hash, so they speak for all records up to
+Each names a record of a hub by its number and the chain's hash, so it speaks for all records up to
 it. A receipt says that their owner has them durably. A testimony says that a bridge has seen them.
+By its own head a hub says that it has made them.
 
 Laws:
 1. Each is a document of a kind of its own. So a bridge's testimony is never a receipt, whoever
    carries it.
-2. It proves nothing but with the key of a mandate for its use, and only of this hub and site.
+2. A receipt and a testimony prove nothing but with the key of a mandate for their use. A hub's own
+   head is proven by the key of its TLS certificate. Each is only of this hub and site.
 3. It names no record 0: who has nothing says nothing.
 4. A receipt lets a hub forget only what it has itself: the record of that number with that hash.
+5. The time in a hub's own head is by the hub's clock, which may be wrong: nobody judges it.
 
 Shape: `{1: who signs, 2: hub, 3: site, 6: issued at, -65538: number, -65539: hash}`.
 """
@@ -23,7 +26,7 @@ from hubcore.access.words import HubName
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cwt
-from hubcore.codec.cose import SigningKey
+from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import ProofError
 from hubcore.evidence.records import Head
 
@@ -41,9 +44,12 @@ class HeadKind(Enum):
 
     RECEIPT = "application/hub-receipt+cwt"
     TESTIMONY = "application/hub-testimony+cwt"
+    OWN = "application/hub-head+cwt"
+    """By the hub itself."""
 
 
 USE_OF = {HeadKind.RECEIPT: Use.RECEIPTS, HeadKind.TESTIMONY: Use.TESTIMONY}
+"""By which mandate a kind is proven; a hub needs none for its own head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +78,29 @@ def sign_head(said: SignedHead, key: SigningKey) -> bytes:
 
 def prove_head(kind: HeadKind, document: bytes, hub: HubName, mandate: Mandate) -> SignedHead:
     """Read what the holder of the mandate has signed of this hub. Raise ProofError."""
-    if len(document) > DOCUMENT_BYTES:
-        raise ProofError(f"signed head: more than {DOCUMENT_BYTES} bytes")
-    if mandate.use is not USE_OF[kind] or mandate.site != hub.site:
+    if mandate.use is not USE_OF.get(kind) or mandate.site != hub.site:
         raise ProofError("signed head: the key that is known is for another use or site")
-    claims = cwt.read(kind.value, document, mandate.key, mandate.key.kid, _CLAIMS)
-    if (claims[cwt.ISS], claims[cwt.AUD]) != (mandate.holder, mandate.site):
-        raise ProofError("signed head: it is by somebody else, or of another site")
-    if claims[cwt.SUB] != hub.hub:
-        raise ProofError("signed head: it is of another hub")
-    said = SignedHead(kind, mandate.holder, hub, _head_of(claims), _time_of(claims))
+    said = _read(kind, document, mandate.holder, hub, mandate.key)
     if not mandate.holds(said.at):
         raise ProofError("signed head: it was signed outside the times of its key's mandate")
     return said
+
+
+def prove_own_head(document: bytes, hub: HubName, key: VerifyKey) -> SignedHead:
+    """Read what a hub has signed of itself with this key (law 5). Raise ProofError."""
+    return _read(HeadKind.OWN, document, hub.hub, hub, key)
+
+
+def _read(kind: HeadKind, document: bytes, by: str, hub: HubName, key: VerifyKey) -> SignedHead:
+    """Prove a document by a key, and compare its names. Raise ProofError."""
+    if len(document) > DOCUMENT_BYTES:
+        raise ProofError(f"signed head: more than {DOCUMENT_BYTES} bytes")
+    claims = cwt.read(kind.value, document, key, key.kid, _CLAIMS)
+    if (claims[cwt.ISS], claims[cwt.AUD]) != (by, hub.site):
+        raise ProofError("signed head: it is by somebody else, or of another site")
+    if claims[cwt.SUB] != hub.hub:
+        raise ProofError("signed head: it is of another hub")
+    return SignedHead(kind, by, hub, _head_of(claims), _time_of(claims))
 
 
 def _head_of(claims: dict[int, Any]) -> Head:

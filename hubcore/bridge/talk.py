@@ -107,9 +107,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SendAfter:
-    """Send the records after this one, in order, and each new one: the bridge holds it."""
+    """Send the records after this one, in order, and each new one: the bridge holds it.
+
+    It needs no head of this hub for records up to the number `signed`.
+    """
 
     held: Head
+    signed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +243,7 @@ class BridgeTalk:
             shown = [Show(held.number)] if compared is Comparison.OTHER else []
             return [*self._doubt(why, at), *shown]
         self._hellos.next_at(None)
-        return [*self._go(WayPhase.SPEAKING, ""), SendAfter(held)]
+        return [*self._go(WayPhase.SPEAKING, ""), SendAfter(held, message.signed)]
 
     def _doubt(self, why: str, at: Moment) -> WayEffects:
         effects = self._go(WayPhase.DOUBTED, why)

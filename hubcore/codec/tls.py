@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from hubcore.codec.cose import PublicKey, SigningKey
+from hubcore.codec.cose import PublicKey, SigningKey, VerifyKey, read_key, write_key
 from hubcore.errors import ProofError, RollbackError, SignatureError, TrustError
 
 CERTIFICATE_BYTES_MAX = 2048
@@ -112,6 +112,11 @@ def read_public(key: bytes) -> ec.EllipticCurvePublicKey:
         return _p256(load_der_public_key(key))
     except _UNREADABLE as error:
         raise SignatureError("TLS: this is no public key") from error
+
+
+def verify_key_of(key: bytes) -> VerifyKey:
+    """Return what proves signatures by the key of a certificate. Raise SignatureError."""
+    return read_key(write_key(read_public(key)))
 
 
 def der_of(text: bytes) -> bytes:

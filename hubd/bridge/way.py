@@ -58,6 +58,7 @@ from hubcore.bridge.talk import (
     WayPhase,
 )
 from hubcore.bridge.words import PROTOCOL
+from hubcore.codec.cose import SigningKey
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.bridge import BridgeLine
@@ -65,6 +66,7 @@ from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubd.backend.policies import PolicyWorker
 from hubd.bridge.documents import BridgeDocuments, SiteOrders
+from hubd.bridge.heads import OwnHeads
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.receipts import ReceiptTaker
 from hubd.bridge.sender import RecordsToBridge
@@ -94,6 +96,7 @@ class BridgeWay:
         line: BridgeLine,
         records: AuditLog,
         hub: HubName,
+        key: SigningKey,
         software: str,
         policies: Policies,
         site_orders: SiteOrders,
@@ -104,7 +107,10 @@ class BridgeWay:
         chance: Callable[[int], bytes] = secrets.token_bytes,
         doors_at_rest: Callable[[], Awaitable[None]],
     ) -> None:
-        """`appended` is set after every append to the log, and is this way's own."""
+        """`key` is that of the hub's TLS certificate: it signs what the bridge holds.
+
+        `appended` is set after every append to the log, and is this way's own.
+        """
         self._line = line
         self._records = records
         self._hub = hub
@@ -126,6 +132,15 @@ class BridgeWay:
             records=records,
             clock=clock,
             pace=pace,
+            say=self._say,
+            doors_first=doors_at_rest,
+        )
+        self._heads = OwnHeads(
+            records=records,
+            hub=hub,
+            key=key,
+            clock=clock,
+            held=lambda: self._sender.held_number,
             say=self._say,
             doors_first=doors_at_rest,
         )
@@ -240,9 +255,11 @@ class BridgeWay:
             self._show_record(self._show)
         due_at = self._talk.due(at.monotonic)
         send_at = None
+        sign_at = None
         if self._talk.phase is WayPhase.SPEAKING:
             send_at = await self._sender.send()
-        return min((one for one in (due_at, send_at) if one is not None), default=None)
+            sign_at = await self._heads.give()
+        return min((one for one in (due_at, send_at, sign_at) if one is not None), default=None)
 
     def _show_record(self, number: int) -> None:
         """Show this hub's own record of this number. Raise StoreError."""
@@ -261,13 +278,15 @@ class BridgeWay:
                     self._note(phase)
                     if phase is not WayPhase.SPEAKING:
                         self._sender.stop()
+                        self._heads.stop()
                 case SayHello():
                     if self._say(self._hello()):
                         self._talk.greeted(self._clock.monotonic())
                 case Answer(message):
                     self._say(message)
-                case SendAfter(held):
+                case SendAfter(held, signed):
                     self._sender.begin(held)
+                    self._heads.begin(signed)
                 case Show(number):
                     self._show = number
                 case Take(message):

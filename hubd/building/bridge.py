@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
+from hubcore.codec.cose import SigningKey
 from hubcore.ports.bridge import BridgeLine
 from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
@@ -29,12 +30,13 @@ def make_bridge_way(
     evidence: Evidence,
 ) -> BridgeWay | None:
     """Make the way over a bridge; None for a hub without one."""
-    if line is None:
+    if line is None or keys.tls_key is None:
         return None
     return BridgeWay(
         line=line,
         records=evidence.log,
         hub=HubName(config.hub.site, config.hub.id),
+        key=SigningKey(keys.tls_key),
         software=__version__,
         policies=Policies(intake.accept, policy.version, policy.digest),
         site_orders=doors.site,

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubbridge.config import Config
+from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_backend import Held
 from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.bridge import codec
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.from_bridge import BridgeWelcome, FromBridge
-from hubcore.bridge.from_hub import FromHub, HubHello
+from hubcore.bridge.from_hub import FromHub, HubHello, OwnHead
+from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.stretch import reach
 from hubcore.bridge.words import FROM_BRIDGE_BYTES
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
@@ -23,6 +26,7 @@ from hubcore.evidence.records import GENESIS, Head, StoredRecord, chain_hash
 from hubsim.site.authority import public_of
 from hubsim.site.documents import make_key, pem
 from hubtls.identity import IdentityFiles
+from hubtls.keys import read_signing_key
 
 SITE = "site-1"
 BRIDGE = "bridge-1"
@@ -100,13 +104,31 @@ def head_of(log: list[StoredRecord]) -> Head:
     return Head(log[-1].number, log[-1].hash) if log else Head()
 
 
+def own_head(hub: str, head: Head, key: SigningKey) -> bytes:
+    """Return a head as a hub signs it of itself."""
+    return sign_head(SignedHead(HeadKind.OWN, hub, HubName(SITE, hub), head, BEGINS), key)
+
+
+def stretches(log: list[StoredRecord]) -> list[list[StoredRecord]]:
+    """Return a log in stretches."""
+    found = []
+    while log:
+        count = reach(len(one.body) for one in log)
+        found.append(log[:count])
+        log = log[count:]
+    return found
+
+
 @dataclass
 class BridgedHub:
-    """One connection of a hub."""
+    """One connection of a hub. It signs heads of what it hears to be held, as a hub does."""
 
     name: str
+    key: SigningKey
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    signs: bool = True
+    unsigned: dict[int, StoredRecord] = field(default_factory=dict)
     frames: Frames = field(default_factory=lambda: Frames(FROM_BRIDGE_BYTES))
     heard: list[FromBridge] = field(default_factory=list)
 
@@ -119,7 +141,7 @@ class BridgedHub:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname=f"{BRIDGE}.bridge.{SITE}"
         )
-        return cls(name, reader, writer)
+        return cls(name, read_signing_key(shown.key), reader, writer)
 
     def say(self, *messages: FromHub) -> None:
         """Say messages."""
@@ -145,6 +167,7 @@ class BridgedHub:
 
     def send(self, records: list[StoredRecord]) -> None:
         """Send records."""
+        self.unsigned.update((one.number, one) for one in records)
         self.say(*(Evidence(one.number, one.body, one.hash) for one in records))
 
     async def next(self) -> FromBridge | None:
@@ -158,8 +181,17 @@ class BridgedHub:
                 if not data:
                     return None
                 self.frames.feed(data)
-        self.heard.append(codec.decode_from_bridge(message))
-        return self.heard[-1]
+        heard = codec.decode_from_bridge(message)
+        self.heard.append(heard)
+        if isinstance(heard, Held) and self.signs:
+            self.sign(max(heard.numbers))
+        return heard
+
+    def sign(self, last: int) -> None:
+        """Sign what was sent up to this number and has no head yet, a stretch at a time."""
+        numbers = sorted(number for number in self.unsigned if number <= last)
+        for stretch in stretches([self.unsigned.pop(number) for number in numbers]):
+            self.say(OwnHead(own_head(self.name, head_of(stretch), self.key)))
 
     async def until(self, kind: type[FromBridge]) -> FromBridge:
         """Return the next message of a kind."""
@@ -173,6 +205,9 @@ class BridgedHub:
         self.say(self.hello(log))
         welcome = await self.until(BridgeWelcome)
         assert isinstance(welcome, BridgeWelcome)
+        if self.signs:
+            self.unsigned.update((one.number, one) for one in log[welcome.signed : welcome.held])
+            self.sign(welcome.held)
         return welcome
 
     async def held(self, count: int) -> set[int]:

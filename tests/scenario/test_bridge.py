@@ -14,6 +14,7 @@ import pytest
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config
+from hubbridge.store.records import Stretch
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
@@ -22,11 +23,12 @@ from hubcore.backend.uplink.words import Cause, OrderOutcome
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
-from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.site.order import DoorsOrder, SiteOrder, prove_site_order
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
+from hubcore.errors import ProofError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Record, RecordKind
 from hubd.adapters.bridge.line import (
@@ -43,6 +45,7 @@ from hubd.backend.policies import PolicyWorker
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.way import BridgeWay, Policies
 from hubsim.site.documents import make_key
+from hubtls.keys import read_signing_key
 from tests.fakes.bridgedhub import (
     AUTHORITY,
     BEGINS,
@@ -139,6 +142,8 @@ async def hub_at(
     async def at_rest() -> None:
         await asyncio.sleep(0)
 
+    context_of(folder / "of-hub")  # the files are there
+    key = read_signing_key(folder / "of-hub" / "tls.key")
     way = BridgeWay(
         line=TlsBridgeLine(
             endpoints,
@@ -149,6 +154,7 @@ async def hub_at(
         ),
         records=records,
         hub=HUB,
+        key=key,
         software="0",
         policies=Policies(accept, lambda: 0, lambda: bytes(32)),
         site_orders=orders,
@@ -186,6 +192,36 @@ async def test_each_record_is_held_on_the_bridge(tmp_path: Path) -> None:
             await hub.append(1)
             await until(lambda: hub.way.state.waiting == 0)
         await until(lambda: not bridge.states.of("hub-1").connected)
+
+
+async def test_all_that_is_held_has_a_head_of_the_hub(tmp_path: Path) -> None:
+    """heads, laws 1 to 3: the last record waits for no other one, and a new key signs again"""
+    config = bridge_config(tmp_path)
+    async with bridge_at(tmp_path, config) as (bridge, endpoint):
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await hub.append(300)
+            await until(lambda: bridge.store.covered("hub-1") == 300)
+            await hub.append(1)
+            await until(lambda: bridge.store.covered("hub-1") == 301)
+        await until(lambda: not bridge.states.of("hub-1").connected)
+        old = await bridge.store.read_stretch("hub-1", 300, 64)
+        (tmp_path / "of-hub").rename(tmp_path / "of-hub-before")
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await hub.append(1)
+            await until(lambda: bridge.store.covered("hub-1") == 302)
+        new = await bridge.store.read_stretch("hub-1", 300, 64)
+    assert old is not None
+    assert new is not None
+    assert proven(old, tmp_path / "of-hub-before") == 301
+    assert proven(new, tmp_path / "of-hub") == 302
+    with pytest.raises(ProofError):
+        proven(new, tmp_path / "of-hub-before")
+
+
+def proven(found: Stretch, folder: Path) -> int:
+    """Prove a stretch by the key of a folder; return its last number."""
+    key = read_signing_key(folder / "tls.key").verify_key
+    return prove_own_head(found.document, HUB, key).head.number
 
 
 async def test_a_bridge_that_comes_back_gets_what_it_lacks(tmp_path: Path) -> None:

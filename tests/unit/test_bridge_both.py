@@ -108,7 +108,7 @@ class Bridge:
         head = self.seen.head
         if self.seen.doubt is not None:
             return Halt(self.seen.doubt.cause, head.number, head.hash, "")
-        return BridgeWelcome(1, "bridge-1", "site-1", 0, head.number, head.hash, None)
+        return BridgeWelcome(1, "bridge-1", "site-1", 0, head.number, head.hash, None, 0)
 
 
 class Hub:
@@ -152,7 +152,7 @@ class Hub:
                     self.talk.greeted(now)
                 case Answer(message):
                     self._say(codec.encode(message))
-                case SendAfter(held):
+                case SendAfter(held, _):
                     self.base = held.number
                     self.outbox = self._new_outbox()
                 case Show(number):

@@ -22,7 +22,14 @@ from hubcore.bridge.mandate import (
     issue_mandate,
     prove_mandate,
 )
-from hubcore.bridge.signedhead import USE_OF, HeadKind, SignedHead, prove_head, sign_head
+from hubcore.bridge.signedhead import (
+    USE_OF,
+    HeadKind,
+    SignedHead,
+    prove_head,
+    prove_own_head,
+    sign_head,
+)
 from hubcore.bridge.site.order import (
     DISABLED_SECONDS_MAX,
     LIFE_SECONDS_MAX,
@@ -161,11 +168,41 @@ def test_one_key_for_orders_and_one_for_each_bridge() -> None:  # law 2
 
 
 def head_of(kind: HeadKind) -> tuple[SignedHead, bytes]:
-    said = SignedHead(kind, "bridge-1", HUB, Head(12, bytes(range(32))), NOW)
-    return said, sign_head(said, key(f"{USE_OF[kind].name} 1"))
+    by = HUB.hub if kind is HeadKind.OWN else "bridge-1"
+    said = SignedHead(kind, by, HUB, Head(12, bytes(range(32))), NOW)
+    return said, sign_head(said, key("OWN" if kind is HeadKind.OWN else f"{USE_OF[kind].name} 1"))
 
 
-@pytest.mark.parametrize("kind", list(HeadKind))
+def test_each_kind_but_the_hubs_own_needs_a_mandate() -> None:
+    assert set(HeadKind) - set(USE_OF) == {HeadKind.OWN}
+    assert len(set(USE_OF.values())) == len(USE_OF)
+
+
+def test_a_hub_signs_of_itself_alone_and_its_clock_is_not_judged() -> None:  # laws 1, 2 and 5
+    said, document = head_of(HeadKind.OWN)
+    own = key("OWN")
+    assert prove_own_head(document, HUB, own.verify_key) == said
+    early = replace(said, at=1)
+    assert prove_own_head(sign_head(early, own), HUB, own.verify_key) == early
+    wrong = [
+        sign_head(said, key("RECEIPTS 1")),
+        sign_head(replace(said, kind=HeadKind.RECEIPT), own),
+        sign_head(replace(said, kind=HeadKind.TESTIMONY), own),
+        sign_head(replace(said, by="hub-2"), own),
+        sign_head(replace(said, hub=HubName(HUB.site, "hub-2")), own),
+        sign_head(replace(said, hub=HubName("site-2", HUB.hub)), own),
+        document + b"\x00",
+        bytes(DOCUMENT_BYTES + 1),
+    ]
+    for one in wrong:
+        with pytest.raises(ProofError):
+            prove_own_head(one, HUB, own.verify_key)
+    for use in Use:  # no mandate makes it a receipt or a testimony
+        with pytest.raises(ProofError):
+            prove_head(HeadKind.OWN, document, HUB, mandate(use))
+
+
+@pytest.mark.parametrize("kind", list(USE_OF))
 def test_a_signed_head_says_what_was_signed(kind: HeadKind) -> None:
     said, document = head_of(kind)
     assert len(document) <= DOCUMENT_BYTES

@@ -26,6 +26,7 @@ from hubcore.bridge import codec
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Full, Witnessed
+from hubcore.bridge.from_hub import OwnHead
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.bridge.site.order import DoorsOrder, prove_site_order
@@ -48,6 +49,7 @@ from tests.fakes.bridgedhub import (
     head_of,
     hub_files,
     make_log,
+    own_head,
 )
 from tests.fakes.clock import FakeClock
 
@@ -79,6 +81,33 @@ async def running(
         task = group.create_task(bridge.run(ready.set_result))
         yield bridge, await ready
         task.cancel()
+
+
+@pytest.mark.parametrize("wrong", ["another key", "another hub", "no document", "another record"])
+async def test_a_head_that_proves_nothing_ends_the_connection(tmp_path: Path, wrong: str) -> None:
+    """talk, law 10"""
+    log = make_log(20)
+    async with running(tmp_path, bridge_config(tmp_path)) as (bridge, port):
+        with closing(await come(tmp_path, port)) as hub:
+            hub.signs = False
+            await hub.greet(log)
+            hub.send(log)
+            await hub.held(20)
+            said = {
+                "another key": own_head("hub-1", head_of(log), make_key()),
+                "another hub": own_head("hub-2", head_of(log), hub.key),
+                "no document": b"no document",
+                "another record": own_head("hub-1", Head(20, bytes(32)), hub.key),
+            }
+            hub.say(OwnHead(said[wrong]))
+            while await hub.next() is not None:
+                pass
+        assert bridge.store.covered("hub-1") == 0
+        with closing(await come(tmp_path, port)) as hub:  # what was missed is signed on the next
+            await hub.greet(log)
+            hub.say(Ping(bytes(8)))
+            await hub.until(Pong)
+        assert bridge.store.covered("hub-1") == 20
 
 
 async def come(folder: Path, port: int, name: str = "hub-1") -> BridgedHub:

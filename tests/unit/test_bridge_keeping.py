@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubbridge.hubs.keeping import OBJECT_BYTES, OFFER_RECORDS, WAITING_BYTES, Keeping
+from hubbridge.hubs.keeping import (
+    HEADS_WAITING,
+    OBJECT_BYTES,
+    OFFER_RECORDS,
+    WAITING_BYTES,
+    Keeping,
+)
+from hubbridge.rules.proven import ProvenHead
 from hubcore.errors import StoreError
-from hubcore.evidence.records import StoredRecord
+from hubcore.evidence.records import Head, StoredRecord
 
 
 def records(first: int, count: int, size: int = 10) -> list[StoredRecord]:
@@ -28,8 +35,11 @@ class Disk:
     under_way: int = 0
     free: asyncio.Event = field(default_factory=asyncio.Event)
     failing: bool = False
+    heads: list[int] = field(default_factory=list)
 
-    async def offer(self, offered: Sequence[StoredRecord]) -> None:
+    async def offer(
+        self, offered: Sequence[StoredRecord], heads: Sequence[ProvenHead] = ()
+    ) -> None:
         self.under_way += 1
         assert self.under_way == 1
         await self.free.wait()
@@ -37,6 +47,7 @@ class Disk:
         if self.failing:
             raise StoreError("the disk is gone")
         self.offers.append([one.number for one in offered])
+        self.heads += [one.head.number for one in heads]
         self.under_way -= 1
 
     @property
@@ -110,6 +121,30 @@ async def test_after_an_error_nothing_is_offered() -> None:
         await made.run()
     assert disk.offers == []
     assert disk.under_way == 1
+
+
+def head(number: int) -> ProvenHead:
+    return ProvenHead(Head(number, bytes(32)), bytes(32), b"document")
+
+
+async def test_a_head_waits_for_no_record_and_many_stop_the_reading() -> None:
+    """keeping, law 4"""
+    disk = Disk()
+    async with keeping(disk) as made:
+        await made.keep(records(1, 1))
+        await turns()
+        for number in range(1, HEADS_WAITING):
+            await made.keep_head(head(number))
+        reading = asyncio.ensure_future(made.keep_head(head(HEADS_WAITING)))
+        await turns()
+        assert not reading.done()
+        disk.free.set()
+        await reading
+        await made.settle()
+        await made.keep_head(head(99))
+        await made.settle()
+    assert disk.heads == [*range(1, HEADS_WAITING + 1), 99]
+    assert disk.kept == [1]
 
 
 async def test_settling_waits_for_the_offer_that_is_under_way() -> None:

@@ -47,7 +47,7 @@ from hubcore.bridge.from_bridge import (
     Full,
     Witnessed,
 )
-from hubcore.bridge.from_hub import FromHub, HubHello
+from hubcore.bridge.from_hub import FromHub, HubHello, OwnHead
 from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES, FROM_BRIDGE_BYTES, FROM_HUB_BYTES
 from hubcore.codec import cbor
 from hubcore.device.state import Quantity
@@ -69,7 +69,7 @@ HELLO = HubHello(
     head_hash=HASH,
     time_ms=1_800_000_000_000,
 )
-WELCOME = BridgeWelcome(1, "bridge-1", "site-1", 1_800_000_000_000, 12, HASH, None)
+WELCOME = BridgeWelcome(1, "bridge-1", "site-1", 1_800_000_000_000, 12, HASH, None, 11)
 LARGEST_HELLO = HubHello(
     255,
     "h" * 32,
@@ -87,6 +87,7 @@ LARGEST_HELLO = HubHello(
 FROM_HUB: list[FromHub] = [
     HELLO,
     LARGEST_HELLO,
+    OwnHead(bytes(DOCUMENT_BYTES)),
     Evidence(13, bytes(MAX_RECORD_BYTES), HASH),
     Notice(14, b"\xa0", HASH),
     PolicyResult(3, ""),
@@ -99,7 +100,7 @@ FROM_HUB: list[FromHub] = [
 ]
 FROM_BRIDGE: list[FromBridge] = [
     WELCOME,
-    BridgeWelcome(255, "b" * 32, "s" * 32, HIGHEST, HIGHEST, HASH, 0xFFFFFFFF),
+    BridgeWelcome(255, "b" * 32, "s" * 32, HIGHEST, HIGHEST, HASH, 0xFFFFFFFF, HIGHEST),
     Held((1, HIGHEST)),
     NewPolicy(b"policy"),
     Pieces((b"piece",)),

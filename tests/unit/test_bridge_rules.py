@@ -34,7 +34,7 @@ KEYS = [bytes([number]) * 32 for number in range(4)]
 
 
 def peer(hub: str = "hub-1", key: bytes = KEYS[0], expires: int = ENDED) -> Peer:
-    return Peer(TlsName("site-1", TlsRole.HUB, hub), key, expires)
+    return Peer(TlsName("site-1", TlsRole.HUB, hub), key, expires, key)
 
 
 class TestRoom:

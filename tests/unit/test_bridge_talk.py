@@ -52,8 +52,8 @@ NOON = 1_800_000_000.0
 NONCE = bytes(range(8))
 PACE = Pace()
 HELD_HEAD = Head(7, bytes(range(32)))
-WELCOME = BridgeWelcome(1, "bridge-1", "site-1", 1000, HELD_HEAD.number, HELD_HEAD.hash, None)
-OTHER_LOG = BridgeWelcome(1, "bridge-1", "site-1", 1000, 9, bytes(32), None)
+WELCOME = BridgeWelcome(1, "bridge-1", "site-1", 1000, HELD_HEAD.number, HELD_HEAD.hash, None, 0)
+OTHER_LOG = BridgeWelcome(1, "bridge-1", "site-1", 1000, 9, bytes(32), None, 0)
 HALT = Halt(Cause.TAIL_CUT, 9, bytes(32), "why")
 PROVING: list[FromBridge] = [
     NewPolicy(b"policy"),
@@ -74,7 +74,7 @@ MESSAGES: list[FromBridge] = [
     Pong(NONCE, 0),
     Probe(NONCE),
 ]
-SPEAKS: WayEffects = [WayChanged(WayPhase.SPEAKING, ""), SendAfter(HELD_HEAD)]
+SPEAKS: WayEffects = [WayChanged(WayPhase.SPEAKING, ""), SendAfter(HELD_HEAD, 0)]
 DOUBTS: WayEffects = [WayChanged(WayPhase.DOUBTED, "doubted by the bridge (tail_cut): why")]
 ALIVE: WayEffects = [Answer(Alive(NONCE))]
 TAKES: dict[FromBridge, WayEffects] = {
@@ -154,7 +154,7 @@ def test_what_a_message_does_in_a_phase(phase: WayPhase, message: FromBridge) ->
 
 def test_a_bridge_with_another_record_is_shown_ours() -> None:  # law 3
     talk = talk_in(WayPhase.GREETING)
-    other = BridgeWelcome(1, "bridge-1", "site-1", 1000, 7, bytes(32), None)
+    other = BridgeWelcome(1, "bridge-1", "site-1", 1000, 7, bytes(32), None, 0)
     effects = talk.received(other, at(1))
     assert effects == [WayChanged(WayPhase.DOUBTED, talk.why), Show(7)]
 
@@ -173,9 +173,9 @@ def test_a_bridge_whose_newest_record_is_not_ours_gets_no_record() -> None:  # l
 @pytest.mark.parametrize(
     "welcome",
     [
-        BridgeWelcome(2, "bridge-1", "site-1", 1000, 0, bytes(32), None),
-        BridgeWelcome(1, "bridge-2", "site-1", 1000, 0, bytes(32), None),
-        BridgeWelcome(1, "bridge-1", "site-2", 1000, 0, bytes(32), None),
+        BridgeWelcome(2, "bridge-1", "site-1", 1000, 0, bytes(32), None, 0),
+        BridgeWelcome(1, "bridge-2", "site-1", 1000, 0, bytes(32), None, 0),
+        BridgeWelcome(1, "bridge-1", "site-2", 1000, 0, bytes(32), None, 0),
     ],
     ids=["version", "bridge", "site"],
 )
@@ -266,7 +266,7 @@ def test_records_go_only_after_a_welcome_that_names_a_record_of_ours(
         if SayHello() in (effects or []):
             talk.greeted(now)
         sends = [effect for effect in effects or [] if isinstance(effect, SendAfter)]
-        assert sends == ([SendAfter(HELD_HEAD)] if event == WELCOME and effects else [])
+        assert sends == ([SendAfter(HELD_HEAD, 0)] if event == WELCOME and effects else [])
         if talk.phase is WayPhase.SPEAKING:
             assert is_up
             assert event not in (OTHER_LOG, HALT) or effects is None  # out of turn, and counted

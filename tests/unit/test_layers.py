@@ -401,7 +401,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubbridge.hubs.doors": _room("hubcore", "", PURE),
     "hubbridge.hubs.happenings": _room("hubbridge.hubs.state hubcore", "", PURE),
-    "hubbridge.hubs.keeping": _room("hubcore.evidence.records", ""),
+    "hubbridge.hubs.keeping": _room("hubbridge.rules.proven hubcore.evidence.records", ""),
     "hubbridge.hubs.mandates": _room("hubcore", "", PURE),
     "hubbridge.hubs.state": _room("hubbridge.hubs.doors hubcore", "", PURE),
     "hubbridge.local": _room(

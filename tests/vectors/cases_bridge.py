@@ -26,7 +26,7 @@ from hubcore.bridge.from_bridge import (
     Full,
     Witnessed,
 )
-from hubcore.bridge.from_hub import HubHello
+from hubcore.bridge.from_hub import HubHello, OwnHead
 from hubcore.bridge.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
@@ -66,10 +66,12 @@ HELLO = HubHello(
     head_hash=HEAD.hash,
     time_ms=1000 * NOW,
 )
-WELCOME = BridgeWelcome(1, "bridge-1", SITE, 1000 * NOW, 12, HEAD.hash, 30)
+WELCOME = BridgeWelcome(1, "bridge-1", SITE, 1000 * NOW, 12, HEAD.hash, 30, 11)
 
 ISSUER = "issuer"
 ORDERS_KEY = "phone"
+HUB_KEY = "hub"
+"""By which a hub signs its own heads here."""
 SIGNERS = {Use.ORDERS: ORDERS_KEY, Use.RECEIPTS: "hub", Use.TESTIMONY: "hub_b"}
 """Test keys of `keys.json`, by what they sign here."""
 CEILING = GuestCeiling(guests=3, seconds=DAY, uses=None, access_points=(1, 2))
@@ -145,7 +147,27 @@ def documents() -> Iterator[Json]:
     yield _wrong("mandate", "by a stranger", issue_mandate(mandate(Use.ORDERS), stranger))
     for kind, use in ((HeadKind.RECEIPT, Use.RECEIPTS), (HeadKind.TESTIMONY, Use.TESTIMONY)):
         yield from _heads(kind, use)
+    yield from _own_heads()
     yield from _orders()
+
+
+def own_head(key: SigningKey, hub: str = HUB.hub, head: Head = HEAD) -> bytes:
+    """Return a head as a hub signs it of itself."""
+    return sign_head(SignedHead(HeadKind.OWN, hub, HubName(SITE, hub), head, NOW), key)
+
+
+def _own_heads() -> Iterator[Json]:
+    key = world.signer(HUB_KEY)
+    good = own_head(key)
+    typ = HeadKind.OWN.value
+    yield _document("own-head", "of record 12", good)
+    yield _wrong("own-head", "of record 0", _changed(good, typ, key, -65538, 0))
+    yield _wrong("own-head", "of another hub", own_head(key, "hub-2"))
+    yield _wrong("own-head", "by a hub about another", _changed(good, typ, key, cwt.SUB, "hub-2"))
+    yield _wrong("own-head", "of another site", _changed(good, typ, key, cwt.AUD, "site-2"))
+    yield _wrong("own-head", "by another key", own_head(world.signer("stranger")))
+    testimony = SignedHead(HeadKind.TESTIMONY, HUB.hub, HUB, HEAD, NOW)
+    yield _wrong("own-head", "a testimony", sign_head(testimony, key))
 
 
 def _heads(kind: HeadKind, use: Use) -> Iterator[Json]:
@@ -223,6 +245,7 @@ def given() -> Json:
         "not_before": NOW - DAY,
         "expires": NOW + 90 * DAY,
         "guests": write_ceiling(CEILING),
+        "hub_key": _cose_key(HUB_KEY),
         "holders": {"orders": "office", "receipts": "office", "testimony": "bridge-1"},
     }
 
@@ -235,6 +258,7 @@ def frames(find: Callable[[str, str], bytes]) -> Iterator[Json]:
     """Yield each own message in its frame; `find` returns a document by kind and what it shows."""
     messages: list[tuple[str, Any]] = [
         ("hub", HELLO),
+        ("hub", OwnHead(find("own-head", "of record 12"))),
         ("bridge", WELCOME),
         ("bridge", CarriedReceipt(find("receipt", "of record 12"))),
         ("bridge", CarriedOrder(find("site-order", "lockdown of all doors"))),

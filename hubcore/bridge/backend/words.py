@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
 from hubcore.bridge.ends import ENDS_MAX
+from hubcore.bridge.stretch import STRETCH_BYTES, STRETCH_RECORDS
 from hubcore.codec.tls import check_name
 from hubcore.errors import FrameError, TrustError
 
@@ -11,10 +12,10 @@ PROTOCOL = 1
 """Of the talk between bridge and backend; the other talks count their own."""
 CARRIED_BYTES = MAX_RECORD_BYTES + 64
 """One message of a hub, as it came."""
-BATCH_RECORDS = 64
-"""Records in one Forwarded: the backend writes them at once."""
-BATCH_BYTES = 1 << 16
-"""Their bytes together: on a slow line no hub waits for long for its turn."""
+BATCH_RECORDS = STRETCH_RECORDS
+"""Records in one Forwarded: those of one stretch, up to a head that their hub has signed."""
+BATCH_BYTES = STRETCH_BYTES
+"""Their bytes together."""
 FROM_BRIDGE_BYTES = BATCH_BYTES + 512
 """The longest message of a bridge: records."""
 ENDS_BYTES = 36 * ENDS_MAX + 64

@@ -89,6 +89,8 @@ class HubKeys:
     """None for a hub without readers beside the phones."""
     tls: TlsInForce | None = None
     """None for a hub without a TLS identity."""
+    tls_key: ec.EllipticCurvePrivateKey | None = field(default=None, repr=False)
+    """The private key of that identity."""
 
 
 def wanted(name: str) -> str:
@@ -113,6 +115,7 @@ def load_keys(config: Config) -> HubKeys:
     certificate = _read("certificate", keys.certificate)
     certified = _certificate(keys.certificate.place, certificate, issuer_key)
     _check_belongs(config, certified, identity)
+    tls_key = _tls_key(config)
     return HubKeys(
         identity=identity,
         certificate=certificate,
@@ -122,7 +125,8 @@ def load_keys(config: Config) -> HubKeys:
         issuer_key=issuer_key,
         uplink=_uplink(config),
         readers=_readers(config),
-        tls=_tls(config),
+        tls=_tls(config, tls_key),
+        tls_key=tls_key,
     )
 
 
@@ -337,10 +341,16 @@ def _uplink(config: Config) -> UplinkKeys | None:
     )
 
 
-def _tls(config: Config) -> TlsInForce | None:
+def _tls_key(config: Config) -> ec.EllipticCurvePrivateKey | None:
+    """Read the key of the TLS identity, None without one. Raise ConfigError."""
+    files = config.keys.tls_files
+    return None if files is None else _private_key("tls_key", files[0])
+
+
+def _tls(config: Config, own: ec.EllipticCurvePrivateKey | None) -> TlsInForce | None:
     """Read the TLS identity, None without one. Raise ConfigError."""
     files = config.keys.tls_files
-    if files is None:
+    if files is None or own is None:
         return None
     key, certificate, authority = files
     try:
@@ -349,7 +359,7 @@ def _tls(config: Config) -> TlsInForce | None:
         raise ConfigError(f"{certificate.place}: {error}") from error
     return checked_tls(
         name=name,
-        key=_private_key("tls_key", key),
+        key=own,
         certificate=_read("tls_certificate", certificate),
         authority=_read("tls_authority", authority),
         places=(key.place, certificate.place, authority.place),

@@ -20,7 +20,7 @@ from hubcore.bridge import codec
 from hubcore.bridge.frames import HEAD_BYTES, Frames, frame
 from hubcore.bridge.from_bridge import BridgeWelcome, Full, Witnessed
 from hubcore.bridge.mandate import Use, issue_mandate, prove_mandate
-from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_head, sign_head
+from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_head, prove_own_head, sign_head
 from hubcore.bridge.site.order import issue_site_order, prove_site_order
 from hubcore.bridge.talk import (
     BridgeTalk,
@@ -126,6 +126,9 @@ RECEIPT = SignedHead(HeadKind.RECEIPT, "office", HUB, cases_bridge.HEAD, cases_b
 TESTIMONY = SignedHead(HeadKind.TESTIMONY, "bridge-1", HUB, cases_bridge.HEAD, cases_bridge.NOW)
 
 
+OWN_KEY = world.signer(cases_bridge.HUB_KEY)
+
+
 def signer_of(use: Use) -> Any:
     return world.signer(cases_bridge.SIGNERS[use])
 
@@ -134,6 +137,8 @@ def prove(kind: str, document: bytes) -> Any:
     """Read a document of this kind as a hub does."""
     if kind == "mandate":
         return prove_mandate(document, HUB.site, ISSUER.verify_key)
+    if kind == "own-head":
+        return prove_own_head(document, HUB, OWN_KEY.verify_key)
     if kind in HEADS:
         said = HEADS[kind]
         return prove_head(said.kind, document, HUB, cases_bridge.mandate(USES[kind]))
@@ -144,6 +149,8 @@ def again(kind: str, value: Any) -> bytes:
     """Sign what was read; its signature is another."""
     if kind == "mandate":
         return issue_mandate(value, ISSUER)
+    if kind == "own-head":
+        return sign_head(value, OWN_KEY)
     if kind in HEADS:
         return sign_head(value, signer_of(USES[kind]))
     return issue_site_order(value, HUB.site, signer_of(Use.ORDERS))
@@ -153,11 +160,13 @@ HEADS = {"receipt": RECEIPT, "testimony": TESTIMONY}
 USES = {"receipt": Use.RECEIPTS, "testimony": Use.TESTIMONY}
 TYPES = {
     "mandate": "application/hub-mandate+cwt",
+    "own-head": HeadKind.OWN.value,
     **{kind: said.kind.value for kind, said in HEADS.items()},
     **dict.fromkeys(cases_bridge.WHATS, "application/hub-site-order+cwt"),
 }
 GOOD: dict[str, bytes] = {
     "mandate": issue_mandate(cases_bridge.mandate(Use.ORDERS), ISSUER),
+    "own-head": cases_bridge.own_head(OWN_KEY),
     **{kind: sign_head(said, signer_of(USES[kind])) for kind, said in HEADS.items()},
     **{
         name: issue_site_order(cases_bridge.order(*what), HUB.site, signer_of(Use.ORDERS))
@@ -198,7 +207,8 @@ def test_what_a_holder_rightly_signs_is_read_as_it_stands_or_not_at_all(
 ) -> None:
     """Who has a mandate may sign whatever CBOR can hold."""
     said = data.draw(st.one_of(respelled(claims_of(GOOD[kind])), VALUES))
-    key = ISSUER if kind == "mandate" else signer_of(USES.get(kind, Use.ORDERS))
+    by_kind = {"mandate": ISSUER, "own-head": OWN_KEY}
+    key = by_kind.get(kind) or signer_of(USES.get(kind, Use.ORDERS))
     document = cwt.issue(TYPES[kind], said, key, key.verify_key.kid)
     try:
         value = prove(kind, document)
@@ -261,7 +271,8 @@ def heard(talk: BridgeTalk, data: bytes, now: Moment) -> WayEffects:
     effects = talk.received(message, now) or []
     for effect in effects:
         match effect:
-            case SendAfter(held):
+            case SendAfter(held, signed):
+                assert signed <= held.number
                 assert isinstance(message, BridgeWelcome)
                 assert compare(held) is Comparison.AGREES
                 assert (message.bridge, message.site) == ("bridge-1", HUB.site)

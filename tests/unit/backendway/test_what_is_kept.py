@@ -41,7 +41,7 @@ async def opened(path: Path) -> AsyncIterator[Store]:
 
 async def filled(store: Store, log: list[StoredRecord]) -> None:
     """A hub says Hello, and its records come."""
-    await store.meet(HUB, 1, Head(), head_of(log))
+    await store.meet(HUB, 1, Head(), head_of(log), bytes(32))
     offered = await store.offer(HUB, tuple(log))
     assert len(offered.held) == len(log)
 
