@@ -46,6 +46,9 @@ def _partial(missing: str, why: str) -> Partial:
 
 
 PARTIAL: Mapping[str, Partial] = {
+    "hubcore.bridge.signedhead.USE_OF": _partial(
+        "OWN", "a hub needs no mandate to sign its own head"
+    ),
     "hubupdate.duties._ENDINGS": _partial("GOES_ON", "a trial that goes on has not ended"),
     "hubcore.bridge.site.order.LIFE_SECONDS_MAX": _partial(
         "GRANT FIRE", "no site orders these: a release is done once, fire is an input"
