@@ -101,6 +101,7 @@ async def _serve_all(
 ) -> None:
     """Serve hubs, and new ones and bridges where the configuration says so, until cancelled."""
     async with asyncio.TaskGroup() as group:
+        group.create_task(engine.watch())
         if new_hubs is not None:
             port = await serve_new_hubs(new_hubs, engine, group)
             print(f"hubgateway: new hubs at port {port}", flush=True)  # noqa: T201

@@ -6,12 +6,14 @@ Laws:
 2. A record goes in only after the very message that was the hub's newest. The engine's window of
    duplicates decides nothing.
 3. After every reconnection `generation` is another one: what was known of the engine is read again.
+   So it is once the engine itself has not answered, whoever is connected (`watch`).
 4. What the engine refuses is a StoreError with the engine's cause; what it does not answer a
    LinkError.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
@@ -29,6 +31,7 @@ from hubgateway.engine.trouble import ANSWER_SECONDS, MovedOnError, complain, tr
 from hubgateway.rules import chain, names
 
 COMMANDS_KEPT_SECONDS = 30 * 86_400
+PULSE_SECONDS = 2.0
 
 Listener = Callable[[Msg], Awaitable[None]]
 
@@ -45,12 +48,13 @@ class Engine:
         self.buckets = Buckets(self._js)
         self.archive = Archive(self._js)
         self.generation = 0
+        self._answers = True
         self._closing = False
 
     @property
     def is_up(self) -> bool:
-        """Whether the engine is connected."""
-        return self._client.is_connected
+        """Whether the engine is connected, and answered when it was asked last (`watch`)."""
+        return self._client.is_connected and self._answers
 
     async def connect(self, retries: int = -1) -> None:
         """Connect, and make what is missing. Raise ConfigError for what must be mended by hand.
@@ -73,6 +77,28 @@ class Engine:
             await self._make_buckets()
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
+
+    async def watch(self, pause_seconds: float = PULSE_SECONDS) -> None:
+        """Ask the engine itself, again and again, until cancelled.
+
+        A server that is connected may be a leaf that is not, and a network may swallow all. What is
+        told meanwhile is missed.
+        """
+        while True:
+            await asyncio.sleep(pause_seconds)
+            if not self._client.is_connected:
+                continue
+            try:
+                await self._js.stream_info(names.RECORDS_STREAM)
+            except (TimeoutError, nats.errors.Error) as error:
+                if self._answers:
+                    self._answers = False
+                    self.generation += 1
+                    complain(f"the engine does not answer: {words(error)}")
+            else:
+                if not self._answers:
+                    complain("the engine answers again")
+                self._answers = True
 
     async def close(self) -> None:
         """Close the connection."""

@@ -64,10 +64,7 @@ class Server:
     async def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "nats.conf"
-        shipped = (ROOT / "config" / "nats.conf").read_text()
-        text = shipped.replace("/var/lib/nats", str(self.folder / "store"))
-        text = text.replace("127.0.0.1:8222", f"127.0.0.1:{self.health_port}")
-        config.write_text(text.replace("127.0.0.1:4222", f"127.0.0.1:{self.port}") + self.extra)
+        config.write_text(self.text())
         with (self.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.prefix, ENGINE, "-c", str(config), stdout=log, stderr=log
@@ -79,6 +76,13 @@ class Server:
                     writer.close()
                     return
                 await asyncio.sleep(0.02)
+
+    def text(self) -> str:
+        """Return its configuration."""
+        shipped = (ROOT / "config" / "nats.conf").read_text()
+        text = shipped.replace("/var/lib/nats", str(self.folder / "store"))
+        text = text.replace("127.0.0.1:8222", f"127.0.0.1:{self.health_port}")
+        return text.replace("127.0.0.1:4222", f"127.0.0.1:{self.port}") + self.extra
 
     async def copy_to(self, folder: Path) -> None:
         """Copy the store as it lies on the disk after a kill; go on."""
@@ -311,11 +315,12 @@ class Bench:
     def js(self) -> JetStreamContext:
         return self.client.jetstream()
 
-    async def gate(self, extra: str = "") -> Gate:
+    async def gate(self, extra: str = "", server: str = "") -> Gate:
+        """Start a gateway, before the engine or another server that leads there."""
         made = Gate(
             extra=extra,
             folder=self.folder / f"gate-{len(self.gates)}",
-            server=self.server.url,
+            server=server or self.server.url,
             port=free_port(),
             secret=self.secret,
         )

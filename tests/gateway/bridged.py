@@ -58,6 +58,8 @@ class BridgedSite:
     testimony: SigningKey = field(default_factory=make_key)
     ports: list[int] = field(default_factory=list)
     configs: dict[Path, Config] = field(default_factory=dict)
+    server: str = ""
+    """The NATS server of its gateways; none: the engine itself."""
 
     def mandate(self, use: Use, version: int = 1, key: SigningKey | None = None) -> Mandate:
         """Make a mandate of this site."""
@@ -86,7 +88,8 @@ class BridgedSite:
             f'\n[bridges]\nsite = "{SITE}"\nname = "{GATEWAY}"\nlisten = "127.0.0.1"\n'
             f'port = {self.ports[-1]}\ntls_key = "{shown.key}"\n'
             f'tls_certificate = "{shown.certificate}"\ntls_authority = "{shown.authority}"\n'
-            f'issuer = "{issuer}"\nreceipts_key = "{key}"\n'
+            f'issuer = "{issuer}"\nreceipts_key = "{key}"\n',
+            self.server,
         )
 
     async def give_mandates(self) -> None:
