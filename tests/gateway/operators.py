@@ -13,9 +13,11 @@ from hubbridge.config import load
 from hubcore.codec.tls import TlsName, TlsRole, pem_of
 from hubcore.codec.tlsauthority import Authority, certify
 from hubgateway.authority import tls_authority
+from hubgateway.rules import names
 from hubsim.site.authority import public_of
 from hubsim.site.documents import make_key, pem, read_ec_key
 from hubtls.identity import IdentityFiles
+from hubtls.keys import read_signing_key
 from tests.fakes.bridgedhub import BEGINS, ENDS, BridgedHub
 from tests.gateway.bench import ROOT, Bench, free_port
 from tests.gateway.bridged import QUICK
@@ -91,16 +93,22 @@ class OperatorsDesk:
             serving.cancel()
 
     async def hub(self, port: int, name: str) -> BridgedHub:
-        """Come to the bridge as a hub with a certificate of the site."""
-        config = self._folder / "hubissuer.toml"
-        authority = Authority(
-            read_ec_key(self._folder / "authority.key"), tls_authority("authority.pem", config)
+        """Come to the bridge as a hub with a certificate of the site, which the engine knows."""
+        shown = IdentityFiles(
+            self._folder / f"{name}.key",
+            self._folder / f"{name}.pem",
+            self._folder / "authority.pem",
         )
-        own = make_key()
-        who = TlsName(SITE, TlsRole.HUB, name)
-        key = self._folder / f"{name}.key"
-        certificate = self._folder / f"{name}.pem"
-        key.write_bytes(pem(own))
-        certificate.write_bytes(pem_of(certify(authority, who, public_of(own), BEGINS, ENDS)))
-        shown = IdentityFiles(key, certificate, self._folder / "authority.pem")
+        if not shown.key.exists():
+            self._key(name)
+            document = self._certified(TlsName(SITE, TlsRole.HUB, name), shown.key)
+            shown.certificate.write_bytes(pem_of(document))
+            await self._bench.put(names.TLS_BUCKET, name, document)
         return await BridgedHub.connect(name, shown, port)
+
+    def _certified(self, who: TlsName, key: Path) -> bytes:
+        authority = Authority(
+            read_ec_key(self._folder / "authority.key"),
+            tls_authority("authority.pem", self._folder / "hubissuer.toml"),
+        )
+        return certify(authority, who, public_of(read_signing_key(key)), BEGINS, ENDS)
