@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
+.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -194,6 +194,13 @@ install-update:
 
 uninstall-update:
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install-update.sh uninstall
+
+# A site's cache of updates, on the machine of its bridge, beside `make install EXTRAS=update` (docs/updates.md).
+install-cache:
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install-cache.sh install
+
+uninstall-cache:
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install-cache.sh uninstall
 
 uninstall-zwave:
 	DESTDIR='$(DESTDIR)' ZWAVE_PREFIX='$(ZWAVE_PREFIX)' systemd/install-zwave.sh uninstall

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hubcore.update.running.board import CACHE_BOARD, CACHE_VARIABLE
 from hubctl.client import DEFAULT_SOCKET
 from hubterm.deadline import TIMEOUT
 
@@ -53,6 +54,16 @@ SOCKET_FIRST = click.option(
     help="The daemon's local socket.",
 )
 """Before the command: it has a default."""
+
+
+CACHE_FILE = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, readable=False),
+    envvar=CACHE_VARIABLE,
+    default=CACHE_BOARD,
+    show_default=True,
+    help="What the site's cache of updates shows.",
+)
 
 
 SITE = "hubctl.site"

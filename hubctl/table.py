@@ -127,6 +127,7 @@ TABLE = (
     Row("update hold", "care.update:hold", "Take no update until that is ended.", ACT),
     Row("update rollback", "care.update:rollback", "Let the version before come back.", ACT),
     Row("update DIGEST let-out", "care.update:let_out", "Let a failed image be tried again.", ACT),
+    Row("update cache", "care.cache:cache", "Whether a site's cache of updates is fresh.", CARE),
     Row("enroll", "act.enroll:enroll", "Make this machine a hub, by a token.", ACT),
     Row("update status", "care.update:update", "The same as: update", CARE, True),
     Row("keys show", "keys.showing:keys", "The same as: keys", LOOK, True),

@@ -181,6 +181,7 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl update", "which version runs, and what keeps the next one"),
         Example("hubctl update -o running.version,phase", "two fields, for a shell"),
     ),
+    "update cache": (Example("hubctl update cache", "on the machine of a site's bridge"),),
     "update check": (Example("sudo hubctl update check", "at once, not within the hour"),),
     "update hold": (
         Example("sudo hubctl update hold", "stay at this version"),

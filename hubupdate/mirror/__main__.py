@@ -17,6 +17,7 @@ from hubcore.version import BUILD_TIME, __version__
 from hubupdate.config import carriers_of, roots_of
 from hubupdate.disk import alone_in
 from hubupdate.fetcher import CarrierFetcher
+from hubupdate.mirror.board import CacheBoard
 from hubupdate.mirror.config import MirrorConfig, load
 from hubupdate.mirror.mirror import Mirror, Mirrored
 from hubupdate.trust import Trust
@@ -32,10 +33,16 @@ def main() -> None:
         "hubupdate-mirror", description="Keeps a site's cache of updates."
     )
     parser.add_argument("--config", type=Path, default=Path("/etc/hubupdate/mirror.toml"))
+    parser.add_argument("--check-config", action="store_true", help="judge the file, and end")
     parser.add_argument("--version", action="version", version=f"hubupdate-mirror {__version__}")
     options = parser.parse_args()
     try:
         config = load(options.config)
+        if options.check_config:
+            carriers_of(config, options.config)
+            roots_of(config, options.config)
+            _tell(f"{options.config}: right")
+            return
         mirrored = look(config, options.config)
         _tell(
             f"{config.folder}: {mirrored.plans} plans, {mirrored.images} images, "
@@ -55,7 +62,15 @@ def look(config: MirrorConfig, config_file: Path) -> Mirrored:
     trust = Trust(lists, roots_of(config, config_file), fetcher)
     with alone_in(lists):
         mirror = Mirror(Path(config.folder), trust, fetcher, config.bytes_max)
-        return mirror.look(Belief.GOOD if time.time() >= BUILD_TIME else Belief.NOT_TRUSTED)
+        board = CacheBoard(Path(config.board))
+        belief = Belief.GOOD if time.time() >= BUILD_TIME else Belief.NOT_TRUSTED
+        try:
+            mirrored = mirror.look(belief)
+        except HubError as error:
+            board.failed(error, time.time())
+            raise
+        board.fresh(mirrored, trust.lists_end, time.time())
+        return mirrored
 
 
 def _end(error: HubError, status: int) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from hubcore.update.running.board import CACHE_BOARD
 from hubupdate.config import CARRIERS_MAX, CarrierPart, decode_file
 
 GIBIBYTE = 1 << 30
@@ -23,6 +24,8 @@ class MirrorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a web server gives out."""
     lists: str = "/var/lib/hubupdate-mirror/lists"
     """What was proven; for this program alone."""
+    board: str = CACHE_BOARD
+    """What `hubctl update cache` shows."""
     bytes_max: Annotated[int, Meta(ge=1, le=1 << 40)] = 4 * GIBIBYTE
 
 

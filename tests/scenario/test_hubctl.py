@@ -40,6 +40,8 @@ from hubd.upkeep.checks import Area, Topic
 from hublocal.places import LIMITS
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage
+from hubupdate.mirror.board import CacheBoard
+from hubupdate.mirror.mirror import Mirrored
 from hubupdate.running.board import Board, Shown
 from tests.fakes.network import SHOWN
 from tests.fakes.zwave import FakeService
@@ -256,6 +258,11 @@ CASES: dict[Words, Case] = {
         more=("--board", "{board}"),
         statuses=(1,),  # an image is in quarantine
     ),
+    ("update", "cache"): Case(
+        says=("the folder is up to date", "2 plans, 1 images"),
+        keys=("at", "fresh_at", "lists_end", "problems"),
+        more=("--cache", "{cache}"),
+    ),
     ("update", "check"): Case(
         says=("2.0 in slot B",),
         keys=("phase", "running", "quarantine", "problems"),
@@ -376,6 +383,7 @@ async def looking_for_updates(stage: Stage) -> AsyncIterator[None]:
                 (wishes / Wish.CHECK).unlink()
             await asyncio.sleep(0.05)
 
+    CacheBoard(cache_of(stage)).fresh(Mirrored(2, 1, 0), time.time() + 604_800, time.time())
     show()
     looking = asyncio.create_task(look_when_wished())
     yield
@@ -386,6 +394,11 @@ def places_of_updates(stage: Stage) -> tuple[Path, Path]:
     """Where the board of updates is, and where wishes lie."""
     top = stage.site.path.parent
     return top / "updates.json", top / "wishes"
+
+
+def cache_of(stage: Stage) -> Path:
+    """Where the board of a site's cache of updates is."""
+    return stage.site.path.parent / "cache.json"
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
@@ -449,6 +462,7 @@ async def start(
                 backend=stage.endpoint,
                 board=board,
                 wishes=wishes,
+                cache=str(cache_of(stage)),
             )
             for word in words
         ),

@@ -318,6 +318,7 @@ NOT_THE_SOCKET = frozenset(
         "audit show",
         "audit verify",
         "update",
+        "update cache",
         "update check",
         "update hold",
         "update rollback",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from hublocal.calls import ANSWER_BYTES_MAX, TAIL
 from hublocal.roles import Role
 from hubterm import deadline
 from hubterm.exits import NO, NO_ANSWER, OK, TRY_AGAIN, USAGE
+from hubupdate.mirror.board import CacheBoard
+from hubupdate.mirror.mirror import Mirrored
 from tests.fakes.daemon import Daemon, documents
 from tests.unit.test_bridge_local import Bench
 
@@ -272,6 +275,20 @@ def test_what_cannot_wait_comes_first_and_is_the_exit_status(
     assert shown.exit_code == NO
     assert shown.stdout.startswith("error: ")
     assert part in shown.stdout
+
+
+def test_a_cache_of_updates_that_hubs_take_nothing_from_is_wrong_too(tmp_path: Path) -> None:
+    board = tmp_path / "cache.json"
+    words = ("--site", "--socket", str(tmp_path / "s"), "status", "--cache", str(board))
+    CacheBoard(board).fresh(Mirrored(1, 1, 0), time.time() + 604_800, time.time())
+    with Daemon(tmp_path / "s", documents({"site-status": STATUS})):
+        assert CliRunner().invoke(hubctl, words).exit_code == OK
+        CacheBoard(board).fresh(Mirrored(1, 1, 0), time.time() - 1, time.time())
+        shown = CliRunner().invoke(hubctl, words)
+        document = json.loads(CliRunner().invoke(hubctl, [*words, "--json"]).stdout)
+    assert shown.exit_code == NO
+    assert shown.stdout.startswith("error: cache-old: its lists ended")
+    assert [one["id"] for one in document["cache_problems"]] == ["cache-old"]
 
 
 @pytest.mark.parametrize(

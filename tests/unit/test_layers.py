@@ -460,7 +460,9 @@ ROOMS: dict[str, Room] = {
         "hubupdate.carrier hubupdate.folder hubupdate.trust hubupdate.web hubcore", "msgspec"
     ),
     "hubupdate.mirror.mirror": _room("hubupdate hubterm.files hubcore", "tuf"),
-    "hubupdate.mirror.config": _room("hubupdate.config", "msgspec", WORLDLY),
+    "hubupdate.mirror.config": _room(
+        "hubupdate.config hubcore.update.running.board", "msgspec", WORLDLY
+    ),
     "hubupdate.running": _room("hubupdate hubcore", ""),
     "hubupdate.running.service": _room("hubupdate hubcore", "", WORLDLY),
     "hubupdate.web": _room("hubupdate.carrier hubcore", ""),

@@ -31,8 +31,9 @@ from hubctl.answers import ask, fail, print_json
 from hubctl.client import NoAnswer
 from hubctl.evidence.chain import verify_newest
 from hubctl.evidence.opening import DatabaseError, open_log
-from hubctl.options import JSON, SOCKET
-from hubctl.updating.board import read_board, troubles
+from hubctl.options import CACHE_FILE, JSON, SOCKET
+from hubctl.updating.board import UpdateTrouble, read_board, troubles
+from hubctl.updating.cache import troubles_of_file
 from hubterm.exits import FAILED, NO, OK
 from hubterm.text import clean
 
@@ -104,6 +105,7 @@ class Checked(NamedTuple):
     show_default=True,
     help="What hubupdate shows.",
 )
+@CACHE_FILE
 @JSON
 @SOCKET
 @click.pass_obj
@@ -112,6 +114,7 @@ def doctor(
     config: Path,
     audit: Path,
     board: Path,
+    cache: Path,
     only: Sequence[str],
     skip: Sequence[str],
     active: bool,
@@ -126,7 +129,7 @@ def doctor(
     nothing, and is recorded.
     """
     tried = _tried(path, as_json) if active else []
-    by_itself = [*_of_evidence(audit), *_of_updates(board)]
+    by_itself = [*_of_evidence(audit), *_of_updates(board), *_of_cache(cache)]
     checked = [*_of_daemon(path), *_of_program(config), *by_itself, *tried]
     chosen = [one for one in checked if (not only or one.id in only) and one.id not in skip]
     _refuse_unknown([*only, *skip], checked)
@@ -269,13 +272,21 @@ def _of_updates(file: Path) -> list[Checked]:
     except (OSError, ValueError) as error:
         what = f"{clean(str(file))} cannot be read: {clean(str(error))}"
         return [Checked("update", "readiness", State.UNKNOWN, what, "systemctl status hubupdate")]
-    if board is None:
-        return []
-    found = [
+    return [] if board is None else _judged("update", troubles(board, time.time()))
+
+
+def _of_cache(file: Path) -> list[Checked]:
+    """Judge what a site's cache of updates shows; a machine that keeps none has no such check."""
+    found = troubles_of_file(file, time.time())
+    return [] if found is None else _judged("cache", found)
+
+
+def _judged(name: str, found: Sequence[UpdateTrouble]) -> list[Checked]:
+    checks = [
         Checked(one.id, "readiness", _OF_SEVERITY[one.severity], one.what, one.remedy)
-        for one in troubles(board, time.time())
+        for one in found
     ]
-    return found or [Checked("update", "readiness", State.OK)]
+    return checks or [Checked(name, "readiness", State.OK)]
 
 
 def _document(one: Checked) -> dict[str, Any]:

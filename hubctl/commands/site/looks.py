@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from hubctl.answers import print_json
-from hubctl.options import JSON, SOCKET, Named
-from hubctl.page import Page
+from hubctl.options import CACHE_FILE, JSON, SOCKET, Named
+from hubctl.page import Page, Trouble
 from hubctl.site.asking import ask_or_end
 from hubctl.site.pages import (
     doors_page,
@@ -20,25 +20,31 @@ from hubctl.site.pages import (
     status_page,
     troubles,
 )
+from hubctl.updating.cache import troubles_of_file
 from hubterm.exits import NO, OK
 from hubterm.shapes import mappings
 
 
 @click.command()
+@CACHE_FILE
 @JSON
 @SOCKET
 @click.pass_obj
-def status(path: Path, as_json: bool) -> None:
+def status(path: Path, cache: Path, as_json: bool) -> None:
     """Show how the site is: first what is wrong, and what to do; then each hub.
 
     Exit status 1 while something is wrong that cannot wait.
     """
     answer = ask_or_end(path, "site-status", as_json)
+    of_cache = troubles_of_file(cache, time.time()) or []
     if as_json:
-        print_json(answer)
+        print_json({**answer, "cache_problems": [one._asdict() for one in of_cache]})
     else:
-        status_page(answer).show()
-    is_wrong = any(one.severity == "error" for one in troubles(answer))
+        page = status_page(answer)
+        page.troubles += [Trouble(one.severity, one.id, one.what, one.remedy) for one in of_cache]
+        page.show()
+    severities = [one.severity for one in troubles(answer)] + [one.severity for one in of_cache]
+    is_wrong = "error" in severities
     sys.exit(NO if is_wrong else OK)
 
 

@@ -18,7 +18,7 @@ from hubcore.update.running.pauses import (
 )
 from hubcore.update.running.wishes import FOLDER
 from hubcore.update.slots import STARTS_MAX
-from hubctl.updating import board
+from hubctl.updating import board, cache
 from hubupdate.carrier import PIECE_SECONDS
 from hubupdate.config import Config
 from hubupdate.web import HEAD_SECONDS, RESUMES_MAX
@@ -59,6 +59,14 @@ def test_each_trouble_has_a_row_and_no_other_has() -> None:
     told |= {f"update-{kind}" for kind in re.findall(r'^ {8}"([a-z]+)": ', source, re.MULTILINE)}
     rows = set(re.findall(r"\| `(update-[a-z]+)` \|", TEXT))
     assert rows == told | {"update-failing"}
+
+
+def test_each_trouble_of_a_cache_has_a_row_and_no_other_has() -> None:
+    source = Path(cache.__file__).read_text()
+    told = set(re.findall(r'"(cache-[a-z]+)"', source))
+    told |= {f"cache-{kind}" for kind in re.findall(r'^ {8}"([a-z]+)": ', source, re.MULTILINE)}
+    rows = {one for row in re.findall(r"\| (`cache-[^|]+) \|", TEXT) for one in row.split(", ")}
+    assert rows == {f"`{one}`" for one in told | {"cache-failing"}}
 
 
 def test_places_are_those_of_the_program() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -313,7 +314,7 @@ def program(folder: Path, site: Site) -> subprocess.CompletedProcess[str]:
     config = folder / "mirror.toml"
     config.write_text(
         f'folder = "{folder / "served"}"\nlists = "{folder / "lists"}"\n'
-        f'[[carriers]]\nfolder = "{site.top}"\n'
+        f'board = "{folder / "status.json"}"\n[[carriers]]\nfolder = "{site.top}"\n'
     )
     return subprocess.run(
         [sys.executable, "-m", "hubupdate.mirror", "--config", str(config)],
@@ -329,11 +330,16 @@ def test_the_program_looks_once_and_says_what_it_has(tmp_path: Path) -> None:
     ended = program(tmp_path, site)
     assert (ended.returncode, ended.stdout) == (0, "")
     assert "1 plans, 1 images" in ended.stderr
+    fresh = json.loads((tmp_path / "status.json").read_text())
+    assert (fresh["error"], fresh["plans"], fresh["images"]) == (None, 1, 1)
+    assert fresh["at"] == fresh["fresh_at"] < fresh["lists_end"]
     assert Cache(tmp_path, site).plan_of_a_new_hub() == site.plan
     (site.top / "director" / "metadata" / "timestamp.json").unlink()
     again = program(tmp_path, site)
     assert again.returncode == 75
     assert "timestamp" in again.stderr
+    failed = json.loads((tmp_path / "status.json").read_text())
+    assert (failed["error"], failed["fresh_at"]) == ("link", fresh["fresh_at"])
     (tmp_path / "mirror.toml").write_text("carriers = []\n")
     refused = subprocess.run(
         [sys.executable, "-m", "hubupdate.mirror", "--config", str(tmp_path / "mirror.toml")],
