@@ -33,6 +33,7 @@ from hubd.handing.hands import Hands
 from hubd.handing.nexthub import HUBD, NextHub
 from hubd.handing.programs import FOLDERS, ROOT, check_program
 from hubd.session import Session
+from hubd.stores import LookedAt
 from hubd.takeover.changing import Changing
 from hubd.takeover.new import NewSide
 from hubd.takeover.old import OldSide, Times
@@ -87,6 +88,7 @@ class _Process:
         handing: Handing,
     ) -> None:
         ring = EpochRing()
+        self._looked_at = LookedAt()
         self._tasks: asyncio.TaskGroup = tasks
         self._notifier = notifier
         self._handing = handing
@@ -96,9 +98,9 @@ class _Process:
         )
         self._hands = Hands(
             tasks,
-            partial(Session, config, make_parts, notifier, ring, self._changing),
+            partial(Session, config, make_parts, notifier, ring, self._changing, self._looked_at),
             self._changing,
-            check=partial(check, config, ring),
+            check=partial(check, config, ring, self._looked_at),
             failed=self._stop,
             patience=handing.patience,
         )
@@ -117,6 +119,7 @@ class _Process:
             await self._drive()
         finally:
             await self._hands.end()
+            self._looked_at.end()
             feeding.cancel()
         return self._hands.error
 

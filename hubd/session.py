@@ -39,7 +39,7 @@ from hubd.adapters.keys.keyfiles import load_keys
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now
-from hubd.stores import Stores, make_retention, open_stores
+from hubd.stores import LookedAt, Stores, StoresLook, make_retention, open_stores
 from hubd.takeover.changing import Changing
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.standing import READY_PARTS
@@ -68,6 +68,7 @@ class Session:
         notifier: Notifier,
         ring: EpochRing,
         changing: Changing,
+        looked_at: LookedAt | None = None,
         given: Belongings | None = None,
     ) -> None:
         self._config = config
@@ -75,6 +76,7 @@ class Session:
         self._notifier = notifier
         self._ring = ring
         self._changing = changing
+        self._looked_at = looked_at or LookedAt()
         self._given = given
         self._stop = asyncio.Event()
         self._built = asyncio.Event()
@@ -155,9 +157,12 @@ class Session:
                 key=SigningKey(keys.identity),
             )
             keep_what_is_read(True)
+            look = self._looked_at.take()
+            if look is not None:
+                stack.callback(look.end)
             try:
                 stores = await open_stores(
-                    config.hub.state_directory, site, prove, stack, retention
+                    config.hub.state_directory, site, prove, stack, retention, look
                 )
                 hub = build(config, keys, stores, self._make_parts, self._ring, self._changing)
             finally:
@@ -168,7 +173,7 @@ class Session:
             self._hub = hub
             self._stores = stores
             self._built.set()
-            first = _first_of(hub, stores)
+            first = _first_of(hub, stores, look)
             if self._given is None:
                 await first
             try:
@@ -180,6 +185,7 @@ class Session:
                 await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
             if self._is_handed_on:
                 self.left = _left_by(hub.handed)
+                await asyncio.gather(stores.audit.hand_on(), stores.policy.hand_on())
 
     def _is_leaving(self) -> bool:
         return self._is_handed_on
@@ -214,8 +220,13 @@ def _is_in_cycle(hub: Hub, door: str) -> bool:
     )
 
 
-def _first_of(hub: Hub, stores: Stores) -> Coroutine[Any, Any, None]:
-    return _record_start(hub, stores.audit.mended, stores.audit.uses_mended)
+async def _first_of(hub: Hub, stores: Stores, look: StoresLook | None) -> None:
+    """Write the first records. What was looked at before is not needed any more after that."""
+    try:
+        await _record_start(hub, stores.audit.mended, stores.audit.uses_mended)
+    finally:
+        if look is not None:
+            look.close()
 
 
 async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:

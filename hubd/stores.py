@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,15 @@ from hubd.adapters.host.signed_file import MandateFile, RevocationFile, SiteOrde
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
+from hubd.adapters.sqlite.looks.log import LogLook, look_at_log
+from hubd.adapters.sqlite.looks.policy import PolicyLook, look_at_policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
 from hubd.adapters.sqlite.policy_proof import PolicyFound
 from hubd.adapters.sqlite.tables.contents import count
 from hubd.adapters.sqlite.tables.retention import Retention
+
+LOG = "audit.db"
+POLICY_FILE = "policy.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +78,93 @@ def make_retention(budget_bytes: int, hub: str, site: str, key: SigningKey) -> R
     return Retention(budget_bytes=budget_bytes, hub=hub, site=site, key=key)
 
 
+@dataclass(frozen=True, slots=True)
+class StoresLook:
+    """What was seen of the stores while another process drives, and its connections to them."""
+
+    log: LogLook
+    policy: PolicyLook
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.log.close()
+        self.policy.close()
+
+    def end(self) -> None:
+        """End both, with the threads that wait."""
+        self.log.end()
+        self.policy.end()
+
+
+class LookedAt:
+    """The look of this process, for the session that begins next."""
+
+    def __init__(self) -> None:
+        self._look: StoresLook | None = None
+
+    def put(self, look: StoresLook) -> None:
+        """Keep a look in place of an older one."""
+        self.end()
+        self._look = look
+
+    def take(self) -> StoresLook | None:
+        """Return the look, the caller's from now on; None without one."""
+        look = self._look
+        self._look = None
+        return look
+
+    def end(self) -> None:
+        """Forget it."""
+        if self._look is not None:
+            self._look.end()
+            self._look = None
+
+
+def look_at_stores(
+    state: Path,
+    prove: Callable[[bytes], Proven],
+    retention: Retention | None = None,
+) -> StoresLook:
+    """Check the stores in the directory `state` as a start does, and change nothing: in a thread.
+
+    Raise StoreError.
+    """
+    with ExitStack() as undo:
+        log = look_at_log(state / LOG, retention)
+        undo.callback(log.end)
+        policy = look_at_policy(state / POLICY_FILE, prove)
+        undo.pop_all()
+    return StoresLook(log, policy)
+
+
 async def open_stores(
     state: Path,
     site: str,
     prove: Callable[[bytes], Proven],
     stack: AsyncExitStack,
     retention: Retention | None = None,
+    look: StoresLook | None = None,
 ) -> Stores:
     """Open the stores in the directory `state`, or make them; `stack` closes them.
 
-    `prove` verifies a signed policy. Without `retention` no record ever goes. Raise
-    StoreError or ConfigError.
+    `prove` verifies a signed policy. Without `retention` no record ever goes. What `look` has seen
+    is not checked twice. Raise StoreError or ConfigError.
     """
-    audit_path = state / "audit.db"
-    policy_path = state / "policy.db"
+    audit_path = state / LOG
+    policy_path = state / POLICY_FILE
     log_removed = AUDIT.removed(audit_path)
     policy_removed = POLICY.removed(policy_path)
-    audit = await AuditStore.open(audit_path, retention)
+    if look is not None and look.log.seen is not None:
+        audit = AuditStore.go_on(audit_path, retention, look.log.seen, look.log.worker)
+    else:
+        audit = await AuditStore.open(audit_path, retention)
     await stack.enter_async_context(audit)
     try:
-        policy = await PolicyDatabase.open(policy_path, site, prove)
+        if look is not None and look.policy.seen is not None:
+            seen = look.policy.seen
+            policy = PolicyDatabase.go_on(policy_path, site, prove, seen, look.policy.worker)
+        else:
+            policy = await PolicyDatabase.open(policy_path, site, prove)
     except TrustError as error:
         raise ConfigError(str(error)) from error
     await stack.enter_async_context(policy)

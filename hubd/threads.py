@@ -48,6 +48,12 @@ def no_thread(name: str, error: RuntimeError) -> HardwareError:
     )
 
 
+def call_in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *given: Any) -> None:
+    """In a thread: have an event loop call this. One that has ended calls nothing."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *given)
+
+
 async def run_in_thread(name: str, work: Callable[[], _T], start: Start = start_thread) -> _T:
     """Do the work in a thread of that name; return its result, or raise what it raises.
 

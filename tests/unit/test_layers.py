@@ -329,7 +329,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.serve": _room(
         "hubd.adapters.host hubd.adapters.takeover hubd.config.file hubd.handing hubd.session "
-        "hubd.takeover hubd.wiring.parts hubcore"
+        "hubd.stores hubd.takeover hubd.wiring.parts hubcore"
     ),
     "hubd.handing": _room(
         "hubd.handing hubd.session hubd.takeover hubd.adapters.host hubd.adapters.takeover "
@@ -339,7 +339,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.handing.checking": _room(
         "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.adapters.sqlite.audit_start "
-        "hubd.building.evidence hubd.building.phones hubd.config.file hubcore",
+        "hubd.building.evidence hubd.building.phones hubd.config.file hubd.stores hubd.threads "
+        "hubcore",
         "",
         WORLDLY,
     ),

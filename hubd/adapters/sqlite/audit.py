@@ -29,7 +29,7 @@ from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubcore.evidence.uses import Use, read_change
 from hubcore.ports.stores import RecordsRoom
-from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
+from hubd.adapters.sqlite.audit_start import OpenedLog, SeenLog, open_log
 from hubd.adapters.sqlite.audit_writer import (
     Acknowledge,
     Append,
@@ -43,7 +43,8 @@ from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.tables.records import ABOUT_ORDERS, ABOUT_STATE, newest
 from hubd.adapters.sqlite.tables.retention import Remover, Retention
 from hubd.adapters.sqlite.tables.uses import standing_uses
-from hubd.threads import run_in_thread
+from hubd.adapters.sqlite.worker import Worker
+from hubd.threads import call_in_loop, run_in_thread
 
 QUEUE_LIMIT = 1024
 """Appends and acknowledgements under way at once; one more is refused at once."""
@@ -58,7 +59,14 @@ class AuditStore:
     Open with `await AuditStore.open(path)`, end with `aclose`.
     """
 
-    def __init__(self, path: Path, opened: OpenedLog, retention: Retention | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        opened: OpenedLog,
+        retention: Retention | None,
+        worker: Worker | None = None,
+    ) -> None:
+        """`worker` is the thread that is to write, None for a new one."""
         self._loop = asyncio.get_running_loop()
         self._lock = opened.lock
         self.path = path
@@ -80,6 +88,8 @@ class AuditStore:
             acknowledged=opened.acknowledged,
             remover=Remover(retention, opened.checkpoint),
             deliver=self._delivered,
+            is_room_taken=opened.is_room_taken,
+            worker=worker,
         )
         self._writer.start()
         self.mended = opened.mended
@@ -105,6 +115,20 @@ class AuditStore:
             undo.pop_all()
             return store
 
+    @classmethod
+    def go_on(cls, path: Path, retention: Retention | None, seen: SeenLog, worker: Worker) -> Self:
+        """Open a log that was looked at, at once: its newer records alone are checked.
+
+        Raise AuditError when the file cannot serve as evidence.
+        """
+        with contextlib.ExitStack() as undo:
+            opened = open_log(path, retention=retention, seen=seen)
+            undo.callback(os.close, opened.lock)
+            undo.callback(opened.connection.close)
+            store = cls(path, opened, retention, worker)
+            undo.pop_all()
+            return store
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -115,6 +139,26 @@ class AuditStore:
     def pending(self) -> int:
         """How many records and receipts are on their way to the disk."""
         return self._pending
+
+    async def hand_on(self) -> None:
+        """Write what is pending and close, with the journal as it is: another process goes on.
+
+        Raise AuditError when the disk does not answer in time.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        left: asyncio.Future[None] = self._loop.create_future()
+        self._writer.hand_on(partial(call_in_loop, self._loop, self._left, left))
+        await AUDIT.in_time(self.path, left, CLOSE_SECONDS)
+
+    def _left(self, left: asyncio.Future[None]) -> None:
+        """The writer has ended."""
+        with contextlib.suppress(AuditError), self._reading, AUDIT.errors(self.path):
+            self._reader.close()
+        os.close(self._lock)
+        if not left.done():
+            left.set_result(None)
 
     async def aclose(self) -> None:
         """Write what is pending, fold the journal in, close.
@@ -288,8 +332,7 @@ class AuditStore:
     def _delivered(self, batch: BatchResult) -> None:
         """In the writer's thread: hand the result to the event loop, in one call for the batch."""
         # without a loop, which has ended without a close, nobody waits any more
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._settle, batch)
+        call_in_loop(self._loop, self._settle, batch)
 
     def _settle(self, batch: BatchResult) -> None:
         self._head = batch.head

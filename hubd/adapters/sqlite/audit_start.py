@@ -8,6 +8,9 @@ Laws:
 2. An outbox that lost records is made up for: they wait for the backend again.
 3. The table of uses is held against the records, and made again where it does not fit.
 4. Where the disk has no room for what SQLite needs, the reserve is given up.
+5. What was looked at before the start (`SeenLog`) is not checked twice: the records after it are.
+   It counts for the same file, and while it is near; otherwise all is checked.
+6. The room that is taken in advance waits then for the writer's first pause.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from hubcore.evidence.records import Head, StoredRecord, Walk, agrees
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import no_room
+from hubd.adapters.sqlite.files import file_of
 from hubd.adapters.sqlite.room import (
     WARM_BYTES,
     WARM_BYTES_MIN,
@@ -33,7 +37,7 @@ from hubd.adapters.sqlite.room import (
     warm,
 )
 from hubd.adapters.sqlite.tables.retention import Retention, find_checkpoint
-from hubd.adapters.sqlite.tables.uses import mend_uses
+from hubd.adapters.sqlite.tables.uses import UseRows, follow, mend_uses
 
 CHECKED_AT_START = 1000
 """How many of the newest records have their chain checked; `hubctl audit verify` checks all."""
@@ -43,13 +47,28 @@ COUNTED_AT_START = 100_000
 
 
 @dataclass(frozen=True, slots=True)
+class SeenLog:
+    """What a look has found right, while another process wrote the log (`looks.log`).
+
+    `file` is its device and inode. Its records up to `head`, its marks and its outbox were as they
+    must be. `uses` stood then.
+    """
+
+    file: tuple[int, int]
+    head: Head
+    acknowledged: int
+    uses: UseRows
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedLog:
     """A log that was opened and checked.
 
     `lock` is the descriptor of the lock, `connection` the one that writes, `waiting` the size of
     the outbox, `acknowledged` the highest number that the backend has acknowledged. `mended` tells
     how many records the outbox had lost, `uses_mended` how many rows of uses did not fit the
-    records.
+    records. `is_room_taken`: the room that is taken in advance is there. `durable` is the newest
+    head that is surely on the disk.
     """
 
     lock: int
@@ -60,6 +79,8 @@ class OpenedLog:
     mended: int
     uses_mended: int
     checkpoint: Checkpoint
+    is_room_taken: bool
+    durable: Head
 
 
 def open_log(
@@ -67,6 +88,7 @@ def open_log(
     checked: int = CHECKED_AT_START,
     counted: int = COUNTED_AT_START,
     retention: Retention | None = None,
+    seen: SeenLog | None = None,
 ) -> OpenedLog:
     """Open, or make, the log; check and count its newest records.
 
@@ -81,10 +103,19 @@ def open_log(
         with AUDIT.errors(path):
             checkpoint = _find_checkpoint(connection, path, retention)
             gone = checkpoint.head
-            head, waiting, acknowledged = _check(connection, path, checked, counted, gone)
-            uses_mended = mend_uses(connection, head.number - checked, gone.number)
-        mended = _mend_outbox(connection)
-        _take_room(connection, path)
+            if seen is not None and not _is_near(connection, path, seen, checked, gone):
+                seen = None
+            if seen is not None:
+                head, waiting, acknowledged = _check_after(connection, path, seen, gone)
+            else:
+                head, waiting, acknowledged = check(connection, path, checked, counted, gone)
+            uses_mended = 0
+            if seen is None or not follow(connection, seen.uses, seen.head.number):
+                uses_mended = mend_uses(connection, head.number - checked, gone.number)
+        is_known = seen is not None and acknowledged >= seen.acknowledged
+        mended = _mend_outbox(connection, seen.head.number if seen and is_known else 0)
+        if seen is None:
+            _take_room(connection, path)
         undo.pop_all()
     return OpenedLog(
         lock=lock,
@@ -95,7 +126,18 @@ def open_log(
         mended=mended,
         uses_mended=uses_mended,
         checkpoint=checkpoint,
+        is_room_taken=seen is None,
+        durable=head if seen is None else seen.head,
     )
+
+
+def _is_near(
+    connection: sqlite3.Connection, path: Path, seen: SeenLog, checked: int, gone: Head
+) -> bool:
+    """Tell whether what was seen of a log is a place to go on from."""
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM records").fetchone()
+    is_here = gone.number <= seen.head.number
+    return file_of(path) == seen.file and is_here and last - seen.head.number <= checked
 
 
 def _find_checkpoint(
@@ -124,22 +166,23 @@ def _take_room(connection: sqlite3.Connection, path: Path) -> None:
         keep_reserve(connection, path)
 
 
-def _mend_outbox(connection: sqlite3.Connection) -> int:
+def _mend_outbox(connection: sqlite3.Connection, whole_to: int) -> int:
     """Let every record wait that the backend has not acknowledged; return how many did not.
 
-    A full disk is no error. Records below the highest acknowledged one are left out: the backend
-    may have acknowledged them in another order.
+    Up to `whole_to` they do. A full disk is no error. Records below the highest acknowledged one
+    are left out: the backend may have acknowledged them in another order.
     """
     mended = 0
     with contextlib.suppress(sqlite3.Error):
         mended = connection.execute(
             "INSERT OR IGNORE INTO outbox SELECT number FROM records "
-            "WHERE number > (SELECT coalesce(max(number), 0) FROM acknowledged)"
+            "WHERE number > (SELECT max(?, coalesce(max(number), 0)) FROM acknowledged)",
+            (whole_to,),
         ).rowcount
     return max(0, mended)
 
 
-def _check(
+def check(
     connection: sqlite3.Connection, path: Path, checked: int, counted: int, gone: Head
 ) -> tuple[Head, int, int]:
     """Check records and marks; the records up to `gone` have gone. Raise AuditError.
@@ -153,6 +196,36 @@ def _check(
         return head, _check_outbox(connection, head), acknowledged
     except AuditError as error:
         raise AUDIT.broken(path, str(error)) from error
+
+
+def _check_after(
+    connection: sqlite3.Connection, path: Path, seen: SeenLog, gone: Head
+) -> tuple[Head, int, int]:
+    """Check the records that came after a look, and the marks. Return the same, raise the same."""
+    try:
+        head = _follow_chain(connection, seen.head, gone)
+        _check_count(connection, head, head.number - seen.head.number, gone)
+        acknowledged = _check_acknowledged(connection, gone)
+        return head, _check_outbox(connection, head), acknowledged
+    except AuditError as error:
+        raise AUDIT.broken(path, str(error)) from error
+
+
+def _follow_chain(connection: sqlite3.Connection, known: Head, gone: Head) -> Head:
+    """Check the chain from a known record on; return its head."""
+    if known != gone and known.number:
+        row = connection.execute(
+            "SELECT number, body, hash FROM records WHERE number = ?", (known.number,)
+        ).fetchone()
+        agrees(known, None if row is None else StoredRecord(*row))
+    walk = Walk(start=known)
+    newer = connection.execute(
+        "SELECT number, at_ms, body, hash FROM records WHERE number > ? ORDER BY number",
+        (known.number,),
+    )
+    for number, at_ms, body, hash_ in newer:
+        walk.take(StoredRecord(number, body, hash_), at_ms)
+    return walk.finish()
 
 
 def _check_chain(connection: sqlite3.Connection, checked: int, gone: Head) -> Head:

@@ -18,7 +18,6 @@ import contextlib
 import os
 import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +40,10 @@ from hubd.adapters.sqlite.tables.records import (
 )
 from hubd.adapters.sqlite.tables.retention import Remover
 from hubd.adapters.sqlite.tables.uses import Numbered, change_uses
+from hubd.adapters.sqlite.worker import Worker
+
+WRITER = "audit-writer"
+"""The thread's name."""
 
 BATCH_LIMIT = 256
 """Appends and acknowledgements in one transaction."""
@@ -127,7 +130,13 @@ class Writer:
         acknowledged: int,
         remover: Remover,
         deliver: Callable[[BatchResult], None],
+        is_room_taken: bool = True,
+        worker: Worker | None = None,
     ) -> None:
+        """`is_room_taken`: the room that `room` takes in advance is there.
+
+        `worker` is a thread that waits for this, None for a new one.
+        """
         self._path = path
         self._inode = path.stat().st_ino
         self._connection: sqlite3.Connection | None = connection
@@ -137,24 +146,34 @@ class Writer:
         self._remover = remover
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._commits = 0
-        self._thread = threading.Thread(
-            target=self._run,
-            name="audit-writer",
-            daemon=True,
-        )
+        self._commits = 0 if is_room_taken else FOLD_COMMITS
+        self._worker = worker
+        self._left: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        if self._worker is None:
+            self._worker = Worker(WRITER)
+        self._worker.submit(self._run)
 
     def put(self, job: Job | None) -> None:
         """Hand in a job; None: finish what is pending and end."""
         self._jobs.put(job)
 
+    def hand_on(self, left: Callable[[], None]) -> None:
+        """Finish what is pending, end without a fold, and call `left`, in the thread.
+
+        Who comes next folds in a pause.
+        """
+        self._left = left
+        self._jobs.put(None)
+        if self._worker is not None:
+            self._worker.submit_end()
+
     def join(self) -> None:
         """Wait for the end, in a thread that may wait as long as the disk takes."""
-        self._thread.join()
+        if self._worker is not None:
+            self._worker.end()
 
     def _run(self) -> None:
         self._look()
@@ -173,8 +192,12 @@ class Writer:
                 self._look()  # whoever waits for a record waits for no look
             if self._remover.pressed():
                 self._remove_oldest()
-        self._fold()
+        left = self._left
+        if left is None:
+            self._fold()
         self._drop_connection()
+        if left is not None:
+            left()
 
     def _patience(self) -> float | None:
         """Return how long nothing must come before there is something else to do."""

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -22,11 +22,11 @@ from hubcore.errors import AuditError, HardwareError, StoreError
 from hubd.adapters.sqlite.errors import ErrorSentences
 from hubd.adapters.sqlite.files import make_file, take_lock
 from hubd.adapters.sqlite.schema import (
+    all_statements,
     check_objects,
     check_version,
     migrate,
     read_steps,
-    statements_of,
 )
 from hubd.threads import run_in_thread
 
@@ -74,13 +74,18 @@ class DatabaseKind(ErrorSentences):
         Raise StoreError when that does not end in time.
         """
         try:
+            await self.in_time(path, run_in_thread(thread, finish), seconds)
+        except HardwareError as error:
+            raise self.says(path, f"it is not closed: {error}") from error
+
+    async def in_time(self, path: Path, ended: Awaitable[None], seconds: float) -> None:
+        """Wait for the end of a close. Raise StoreError when it does not come in time."""
+        try:
             async with asyncio.timeout(seconds):
-                await run_in_thread(thread, finish)
+                await ended
         except TimeoutError:
             sentence = f"the disk did not answer within {seconds:g} s while closing"
             raise self.says(path, sentence) from None
-        except HardwareError as error:
-            raise self.says(path, f"it is not closed: {error}") from error
 
     def prepare(self, path: Path) -> None:
         """Create the file (0600) in its directory (0700) where missing.
@@ -164,6 +169,25 @@ class DatabaseKind(ErrorSentences):
                 raise
             return connection
 
+    def is_known(self, connection: sqlite3.Connection, path: Path) -> bool:
+        """Tell whether a file needs no step to be opened here; nothing is changed.
+
+        Raise StoreError for one that is not ours, comes from a newer hubd, or was changed.
+        """
+        self._check_header(connection, path)
+        steps = self._steps()
+        version = check_version(connection, path, steps, self)
+        if version < len(steps):
+            return False
+        check_objects(
+            connection,
+            path,
+            statements=self.statements(),
+            kind=self,
+            is_newer=version > len(steps),
+        )
+        return True
+
     def copy(self, path: Path, copy: Path) -> None:
         """Copy a file as its last commit left it, also while hubd writes it. Raise StoreError."""
         with self.errors(path):
@@ -192,12 +216,9 @@ class DatabaseKind(ErrorSentences):
                     kind=self,
                 )
 
-    def statements(self) -> list[str]:
+    def statements(self) -> Sequence[str]:
         """Return the statements that make the newest schema in an empty file, in order."""
-        found: list[str] = []
-        for step in self._steps():
-            found.extend(statements_of(step))
-        return found
+        return all_statements(tuple(self._steps()))
 
     def tables(self, names: Collection[str]) -> list[str]:
         """Return the statements that make these tables as the newest schema has them."""
@@ -207,7 +228,7 @@ class DatabaseKind(ErrorSentences):
             made = model.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
             return [sql for name, sql in made if name in names]
 
-    def _steps(self) -> list[str]:
+    def _steps(self) -> Sequence[str]:
         steps = read_steps(self.schema)
         if not steps:
             raise self.error(

@@ -82,6 +82,12 @@ def _check_rights(
         raise kind.says(what, f"it belongs to user {owner}, hubd runs as {os.geteuid()}: chown it")
 
 
+def file_of(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another one of its name. May raise OSError."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def take_lock(lock: Path, database: Path, kind: ErrorSentences) -> int:
     """Take the lock beside the file: one hubd alone writes it.
 

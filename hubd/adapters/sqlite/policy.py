@@ -42,7 +42,7 @@ from hubcore.policy.root import NO_DIGEST, Root
 from hubcore.policy.tables import is_listed, read_card, read_holder
 from hubcore.policy.tree import Table
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
-from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Prove, open_policy
+from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Prove, SeenPolicy, open_policy
 from hubd.adapters.sqlite.policy_rows import (
     decode_row,
     decode_schedule,
@@ -57,11 +57,14 @@ from hubd.adapters.sqlite.policy_rows import (
 from hubd.adapters.sqlite.tables import pages
 from hubd.adapters.sqlite.tables.pages import Shelves
 from hubd.adapters.sqlite.worker import Job, Worker
+from hubd.threads import call_in_loop
 
 Done = asyncio.Future[None]
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
+WRITER = "policy-writer"
+"""The thread's name."""
 CLOSE_SECONDS = 1.0
 """How long a close waits for the disk, in all.
 
@@ -77,13 +80,16 @@ class PolicyDatabase:
     Open with `await PolicyDatabase.open(path, site, prove)`.
     """
 
-    def __init__(self, path: Path, site: str, opened: OpenedPolicy) -> None:
+    def __init__(
+        self, path: Path, site: str, opened: OpenedPolicy, worker: Worker | None = None
+    ) -> None:
+        """`worker` is the thread that is to write, None for a new one."""
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._site = site
         self._lock = opened.lock
         self._connection = opened.connection
-        self._worker = Worker("policy-writer")
+        self._worker = worker or Worker(WRITER)
         self._closed = False
         self._reader = POLICY.reader(path)
         self._proven = opened.found.policy is not OnDisk.UNPROVEN
@@ -112,6 +118,17 @@ class PolicyDatabase:
             undo.pop_all()
             return store
 
+    @classmethod
+    def go_on(cls, path: Path, site: str, prove: Prove, seen: SeenPolicy, worker: Worker) -> Self:
+        """Open a store that was looked at, at once. Raise as `open`."""
+        with contextlib.ExitStack() as undo:
+            opened = open_policy(path, site, prove, seen)
+            undo.callback(os.close, opened.lock)
+            undo.callback(opened.connection.close)
+            store = cls(path, site, opened, worker)
+            undo.pop_all()
+            return store
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -132,6 +149,32 @@ class PolicyDatabase:
             finish=self._finish,
             seconds=CLOSE_SECONDS,
         )
+
+    async def hand_on(self) -> None:
+        """Finish a replacement under way and close: another process goes on.
+
+        Raise StoreError when the disk does not answer in time.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        left: asyncio.Future[None] = self._loop.create_future()
+        self._worker.submit(partial(self._leave, left))
+        await POLICY.in_time(self._path, left, CLOSE_SECONDS)
+
+    def _leave(self, left: Done) -> None:
+        """In the writer's thread, after all else."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        call_in_loop(self._loop, self._left, left)
+
+    def _left(self, left: Done) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._reader.close()
+        os.close(self._lock)
+        self._worker.submit_end()
+        if not left.done():
+            left.set_result(None)
 
     def _finish(self) -> None:
         """In a thread of its own, so that it comes to its end even when the closer has gone.

@@ -7,6 +7,7 @@ Laws:
 3. Where one differs, all of these tables are made again and filled from the root.
 4. The hashes of all pages are read, and must lead to the root. No page is read: each proves itself
    when it is looked at. So a start takes no longer with a million cards.
+5. What a look before the start has proven counts if nothing was written since (`SeenPolicy`).
 """
 
 from __future__ import annotations
@@ -77,7 +78,22 @@ class OpenedPolicy:
     shelves: Shelves
 
 
-def open_policy(path: Path, site: str, prove: Prove) -> OpenedPolicy:
+@dataclass(frozen=True, slots=True)
+class SeenPolicy:
+    """What a look has proven while another process wrote the file (`looks.policy`).
+
+    `is_unchanged` tells whether nothing was written since. It may raise sqlite3.Error or OSError.
+    """
+
+    found: PolicyFound
+    digest: bytes
+    shelves: Shelves
+    is_unchanged: Callable[[], bool]
+
+
+def open_policy(
+    path: Path, site: str, prove: Prove, seen: SeenPolicy | None = None
+) -> OpenedPolicy:
     """Open, or make, the file of the site's policy and prove what it holds.
 
     Raise StoreError for a file that cannot be used, TrustError for another site's policy.
@@ -89,8 +105,10 @@ def open_policy(path: Path, site: str, prove: Prove) -> OpenedPolicy:
         connection = POLICY.open(path)
         undo.callback(connection.close)
         with POLICY.errors(path):
-            found, root = _prove(connection, prove)
-            shelves, found = _shelves(connection, root, found)
+            if seen is not None and seen.is_unchanged():
+                undo.pop_all()
+                return OpenedPolicy(lock, connection, seen.found, seen.digest, seen.shelves)
+            found, digest, shelves = prove_rows(connection, prove)
             stored_site, version = in_force(connection)
         is_anothers = bool(version) and stored_site != site
         if found.policy is OnDisk.UNPROVEN and is_anothers:
@@ -99,14 +117,28 @@ def open_policy(path: Path, site: str, prove: Prove) -> OpenedPolicy:
                 f"{site!r}: correct the site in the configuration, or move the file aside"
             )
         undo.pop_all()
-    is_proven = root is not None and found.policy is OnDisk.PROVEN
     return OpenedPolicy(
         lock=lock,
         connection=connection,
         found=found,
-        digest=root.head.digest if root is not None and is_proven else NO_DIGEST,
+        digest=digest,
         shelves=shelves,
     )
+
+
+def prove_rows(
+    connection: sqlite3.Connection, prove: Prove, may_mend: bool = True
+) -> tuple[PolicyFound, bytes, Shelves]:
+    """Return what a file proves, with the digest of a proven policy and the hashes of its pages.
+
+    Without `may_mend` rows that would have to be built again are not proven. May raise
+    sqlite3.Error.
+    """
+    found, root = _prove(connection, prove, may_mend)
+    shelves, found = _shelves(connection, root, found)
+    is_proven = root is not None and found.policy is OnDisk.PROVEN
+    digest = root.head.digest if root is not None and is_proven else NO_DIGEST
+    return found, digest, shelves
 
 
 def _shelves(
@@ -121,7 +153,9 @@ def _shelves(
         return {}, _unproven(found.noted, str(error))
 
 
-def _prove(connection: sqlite3.Connection, prove: Prove) -> tuple[PolicyFound, Root | None]:
+def _prove(
+    connection: sqlite3.Connection, prove: Prove, may_mend: bool
+) -> tuple[PolicyFound, Root | None]:
     """Verify the kept document and hold the rows against it.
 
     May raise sqlite3.Error for a disk that cannot be read.
@@ -142,6 +176,8 @@ def _prove(connection: sqlite3.Connection, prove: Prove) -> tuple[PolicyFound, R
         return _unproven(noted, str(error)), None
     if is_whole(connection) and _rows_hold(connection, root):
         return PolicyFound(OnDisk.PROVEN, version=root.version, noted=noted), root
+    if not may_mend:
+        return _unproven(noted, "its rows are not those of the signed document"), None
     try:
         _build_again(connection, root, noted)
     except (sqlite3.Error, OSError, OverflowError) as error:

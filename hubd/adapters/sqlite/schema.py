@@ -13,6 +13,7 @@ Laws:
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -38,15 +39,16 @@ Anything else of that name is refused.
 """
 
 
-def read_steps(folder: str) -> list[str]:
-    """Return the text of 0001_*.sql, 0002_*.sql and so on; [] when a file is missing."""
+@functools.cache
+def read_steps(folder: str) -> tuple[str, ...]:
+    """Return the text of 0001_*.sql, 0002_*.sql and so on; () when a file is missing."""
     schema = resources.files("hubd.adapters.sqlite") / "schema" / folder
     names = [item.name for item in schema.iterdir()]
     names = sorted(name for name in names if name.endswith(".sql"))
     for number, name in enumerate(names, start=1):
         if not name.startswith(f"{number:04}_"):
-            return []
-    return [(schema / name).read_text("utf-8") for name in names]
+            return ()
+    return tuple((schema / name).read_text("utf-8") for name in names)
 
 
 def statements_of(script: str) -> Iterator[str]:
@@ -62,6 +64,12 @@ def statements_of(script: str) -> Iterator[str]:
             pending = ""
     if _has_sql(pending):
         yield pending
+
+
+@functools.lru_cache(maxsize=8)
+def all_statements(steps: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the statements of all steps, in order."""
+    return tuple(statement for step in steps for statement in statements_of(step))
 
 
 def _has_sql(text: str) -> bool:
@@ -142,7 +150,7 @@ def check_objects(
 
     `is_newer`: it had more steps than are known here.
     """
-    expected = _objects_made_by(statements)
+    expected = _objects_made_by(tuple(statements))
     found: set[_Object] = set(connection.execute(_OBJECTS))
     if is_newer:
         found -= _grown(found - expected, {table for _, _, table, _ in expected})
@@ -157,8 +165,9 @@ def _grown(unknown: set[_Object], known: set[str]) -> set[_Object]:
     return {one for one in unknown if one[0] in ("table", "index") and one[2] not in known}
 
 
-def _objects_made_by(statements: Sequence[str]) -> set[_Object]:
+@functools.lru_cache(maxsize=8)
+def _objects_made_by(statements: tuple[str, ...]) -> frozenset[_Object]:
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         for statement in statements:
             model.execute(statement)
-        return set(model.execute(_OBJECTS))
+        return frozenset(model.execute(_OBJECTS))

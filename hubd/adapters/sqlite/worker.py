@@ -28,12 +28,16 @@ class Worker:
         """Hand in a job, which must not raise."""
         self._jobs.put(job)
 
+    def submit_end(self) -> None:
+        """End after what was handed in."""
+        self._jobs.put(None)
+
     def end(self) -> None:
         """Finish what was handed in and end.
 
         Call it in a thread that may wait as long as the disk takes.
         """
-        self._jobs.put(None)
+        self.submit_end()
         self._thread.join()
 
     def _run(self) -> None:

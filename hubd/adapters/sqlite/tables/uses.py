@@ -30,7 +30,7 @@ from hubcore.evidence.uses import (
 
 Numbered = tuple[int, UseChange]
 """A record's number, and what it does to the uses."""
-_Rows = Mapping[UseKey, tuple[Use, int]]
+UseRows = Mapping[UseKey, tuple[Use, int]]
 """The uses, each with the number of its record."""
 
 
@@ -82,7 +82,7 @@ def change_uses(
 
 def standing_uses(connection: sqlite3.Connection) -> Sequence[Use]:
     """Return the uses that stand."""
-    rows = _read(connection)
+    rows = read_rows(connection)
     return [use for use, _ in rows.values()]
 
 
@@ -93,12 +93,10 @@ def mend_uses(connection: sqlite3.Connection, newest_after: int, gone: int = 0) 
     records up to `gone` have gone; the uses beside their checkpoint are proven. Raise sqlite3.Error
     when the rows are wrong and cannot be written.
     """
-    rows = _read(connection)
-    base = _read(connection, OF_CHECKPOINT)
-    if _are_as_named(connection, rows, base, gone) and _follow(
-        connection, rows, max(newest_after, gone)
-    ):
+    if are_right(connection, newest_after, gone):
         return 0
+    rows = read_rows(connection)
+    base = read_rows(connection, OF_CHECKPOINT)
     said = _said_by(connection, base)
     wrong = {key for key in rows.keys() | said.keys() if rows.get(key) != said.get(key)}
     connection.execute("BEGIN IMMEDIATE")
@@ -111,7 +109,23 @@ def mend_uses(connection: sqlite3.Connection, newest_after: int, gone: int = 0) 
     return len(wrong)
 
 
-def _read(connection: sqlite3.Connection, sql: UsesSql = OF_NOW) -> _Rows:
+def follow(connection: sqlite3.Connection, known: UseRows, newest_after: int) -> bool:
+    """Tell whether the records above `newest_after` lead from the known rows to just these."""
+    newer = _changes(connection.execute(_NEWEST, (newest_after,)))
+    return _led_to(known, newer) == read_rows(connection)
+
+
+def are_right(connection: sqlite3.Connection, newest_after: int, gone: int = 0) -> bool:
+    """Tell whether the rows fit the records; as `mend_uses` looks, and nothing is mended."""
+    rows = read_rows(connection)
+    base = read_rows(connection, OF_CHECKPOINT)
+    return _are_as_named(connection, rows, base, gone) and _follow(
+        connection, rows, max(newest_after, gone)
+    )
+
+
+def read_rows(connection: sqlite3.Connection, sql: UsesSql = OF_NOW) -> UseRows:
+    """Return the rows as they stand."""
     rows: dict[UseKey, tuple[Use, int]] = {}
     for grant, use_number, op, expires, number in connection.execute(sql.whole):
         use = Use(grant, use_number, op, expires)
@@ -119,7 +133,7 @@ def _read(connection: sqlite3.Connection, sql: UsesSql = OF_NOW) -> _Rows:
     return rows
 
 
-def _are_as_named(connection: sqlite3.Connection, rows: _Rows, base: _Rows, gone: int) -> bool:
+def _are_as_named(connection: sqlite3.Connection, rows: UseRows, base: UseRows, gone: int) -> bool:
     """Tell whether each row is what the record says that it names, or the checkpoint for it."""
     said = dict(_changes(connection.execute(_NAMED)))
     for use, number in rows.values():
@@ -133,7 +147,7 @@ def _are_as_named(connection: sqlite3.Connection, rows: _Rows, base: _Rows, gone
     return True
 
 
-def _follow(connection: sqlite3.Connection, rows: _Rows, newest_after: int) -> bool:
+def _follow(connection: sqlite3.Connection, rows: UseRows, newest_after: int) -> bool:
     """Tell whether the newest records lead from the older rows to just these rows."""
     older = [use for use, number in rows.values() if number <= newest_after]
     table = UseTable(older)
@@ -142,11 +156,16 @@ def _follow(connection: sqlite3.Connection, rows: _Rows, newest_after: int) -> b
     return table.standing() == {key: use for key, (use, _) in rows.items()}
 
 
-def _said_by(connection: sqlite3.Connection, base: _Rows) -> _Rows:
+def _said_by(connection: sqlite3.Connection, base: UseRows) -> UseRows:
     """Return the rows that all the records lead to, from those of the checkpoint on."""
-    table = UseTable(use for use, _ in base.values())
-    numbers = {key: number for key, (_, number) in base.items()}
-    for number, change in _changes(connection.execute(_ALL)):
+    return _led_to(base, _changes(connection.execute(_ALL)))
+
+
+def _led_to(rows: UseRows, changes: Iterable[Numbered]) -> UseRows:
+    """Return the rows that changes lead to, from others on."""
+    table = UseTable(use for use, _ in rows.values())
+    numbers = {key: number for key, (_, number) in rows.items()}
+    for number, change in changes:
         table.take(change)
         if isinstance(change, Spent):
             numbers[change.use.key] = number

@@ -1,0 +1,317 @@
+"""What is looked at of the databases before a start: it spares work, and hides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Head, Record, RecordKind
+from hubcore.policy import document as policies
+from hubcore.policy.document import Proven
+from hubd.adapters.sqlite.audit import AuditStore
+from hubd.adapters.sqlite.audit_start import OpenedLog, SeenLog, open_log
+from hubd.adapters.sqlite.looks.log import LogLook, look_at_log
+from hubd.adapters.sqlite.looks.policy import look_at_policy
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.stores import LOG, POLICY_FILE, LookedAt, StoresLook, look_at_stores, open_stores
+from tests.unit.test_policy_store import ISSUER, SITE, policy, put
+from tests.unit.test_uses import back, spent
+
+pytestmark = pytest.mark.once
+
+PROVE = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
+
+
+def door(number: int) -> Record:
+    return Record(RecordKind.DOOR, number, number, {"door": "front"})
+
+
+async def filled(path: Path, records: Sequence[Record]) -> None:
+    async with await AuditStore.open(path) as store:
+        for record in records:
+            await store.append(record)
+
+
+def sql(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def seen_of(look: LogLook) -> SeenLog:
+    assert look.seen is not None
+    return look.seen
+
+
+def said(opened: OpenedLog) -> tuple[object, ...]:
+    """Close a log, and return what was found of it."""
+    opened.connection.close()
+    os.close(opened.lock)
+    return (
+        opened.head,
+        opened.waiting,
+        opened.acknowledged,
+        opened.mended,
+        opened.uses_mended,
+        opened.checkpoint,
+    )
+
+
+async def do(store: AuditStore, act: int) -> None:
+    """Do what a hub does with its log."""
+    last = store.last()
+    match act:
+        case 0 | 1 | 2:
+            await store.append(door(last))
+        case 3 | 4:
+            await store.append(spent(act))
+        case 5:
+            await store.append(back(3))
+        case 6 if last:
+            await store.acknowledge([max(1, last - 1)])
+        case 7 if last:
+            await store.acknowledge(range(1, last + 1))
+        case 8:
+            await store.take_back(max(0, last - 3), 10)
+
+
+ACTS = st.lists(st.integers(0, 8), max_size=8)
+
+
+# audit_start, law 5
+@given(before=ACTS, after=ACTS)
+@settings(max_examples=12, deadline=None)
+async def test_a_log_that_was_looked_at_is_opened_as_one_that_was_not(
+    tmp_path_factory: pytest.TempPathFactory, before: list[int], after: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("log") / LOG
+    async with await AuditStore.open(path) as store:
+        for act in before:
+            await do(store, act)
+        look = look_at_log(path)
+        for act in after:
+            await do(store, act)
+        await store.hand_on()
+    went_on = said(open_log(path, seen=seen_of(look)))
+    look.end()
+    assert went_on == said(open_log(path))
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        ("UPDATE records SET body = x'00' WHERE number = 7", "record 7 was edited"),
+        ("DELETE FROM records WHERE number = 7", "record 7 is missing"),
+        ("DELETE FROM records WHERE number > 4", "record 5 is missing"),
+        ("UPDATE records SET hash = zeroblob(32) WHERE number = 5", "record 5 is not the one"),
+        ("UPDATE acknowledged SET hash = zeroblob(32)", "record 2 is not the one"),
+        ("INSERT INTO outbox VALUES (99)", "99 waits for the backend"),
+    ],
+)
+async def test_what_is_edited_after_a_look_is_refused(tmp_path: Path, edit: str, why: str) -> None:
+    path = tmp_path / LOG
+    await filled(path, [door(number) for number in range(5)])
+    async with await AuditStore.open(path) as store:
+        await store.acknowledge([1, 2])
+    look = look_at_log(path)
+    await filled(path, [door(number) for number in range(5)])
+    sql(path, edit)
+    with pytest.raises(AuditError, match=why):
+        open_log(path, seen=seen_of(look))
+    look.end()
+
+
+async def test_what_is_lost_after_a_look_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    await filled(path, [spent(1), spent(2)])
+    look = look_at_log(path)
+    await filled(path, [spent(3), door(1)])
+    sql(path, "DELETE FROM outbox WHERE number > 3", "DELETE FROM uses WHERE use = 1")
+    opened = open_log(path, seen=seen_of(look))
+    assert (opened.waiting, opened.mended, opened.uses_mended) == (4, 1, 1)
+    said(opened)
+    look.end()
+
+
+async def test_what_a_start_would_mend_is_not_seen(tmp_path: Path) -> None:
+    for edit in ("DELETE FROM outbox WHERE number = 1", "DELETE FROM uses"):
+        path = tmp_path / edit[12:15] / LOG
+        await filled(path, [spent(1), spent(2)])
+        sql(path, edit)
+        look = look_at_log(path)
+        assert look.seen is None
+        look.end()
+
+
+async def test_another_file_of_that_name_is_checked_whole(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    await filled(path, [door(number) for number in range(5)])
+    look = look_at_log(path)
+    other = tmp_path / "other.db"
+    shutil.copy(path, other)
+    other.chmod(0o600)
+    sql(other, "UPDATE records SET at_ms = 7 WHERE number = 1")
+    other.rename(path)
+    with pytest.raises(AuditError, match="record 1 is filed under"):
+        open_log(path, seen=seen_of(look))
+    look.end()
+
+
+async def test_a_look_that_is_too_old_spares_nothing(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    await filled(path, [door(number) for number in range(5)])
+    look = look_at_log(path)
+    await filled(path, [door(number) for number in range(4)])
+    sql(path, "DELETE FROM records WHERE number = 2")
+    said(open_log(path, checked=4, seen=seen_of(look)))
+    with pytest.raises(AuditError, match="record 2 is missing"):
+        open_log(path, checked=3, seen=seen_of(look))
+    look.end()
+
+
+# looks.log, laws 1 and 4; audit_writer
+async def test_who_hands_a_log_on_folds_nothing_and_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    journal = tmp_path / f"{LOG}-wal"
+    store = await AuditStore.open(path)
+    await store.append(door(1))
+    look = look_at_log(path)
+    waiting = store.append(door(2))
+    before = path.read_bytes()
+    await store.hand_on()
+    assert waiting.done()
+    assert path.read_bytes() == before
+    assert journal.stat().st_size > 0
+    with pytest.raises(AuditError, match="closed"):
+        store.append(door(3))
+    await store.aclose()
+    next_one = AuditStore.go_on(path, None, seen_of(look), look.worker)
+    look.close()
+    assert next_one.last() == 2
+    assert await next_one.append(door(3)) == 3
+    assert [one.number for one in next_one.newest(9, 9)] == [1, 2, 3]
+    await next_one.aclose()
+    look.end()
+    assert not journal.exists(), "the last one folds"
+    said(open_log(path))
+
+
+async def test_a_look_hinders_nobody_who_writes(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    async with await AuditStore.open(path) as store:
+        await store.append(door(1))
+        look = look_at_log(path)
+        await store.append(door(2))
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert busy == (0, 0, 0)
+        look.end()
+
+
+def test_a_log_that_no_start_opens_is_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(AuditError):
+        look_at_log(path)
+
+
+class Counted:
+    """Proves, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, document: bytes) -> Proven:
+        self.times += 1
+        return PROVE(document)
+
+
+# looks.policy, law 3
+async def test_a_policy_that_was_proven_is_proven_again_after_a_commit(tmp_path: Path) -> None:
+    path = tmp_path / POLICY_FILE
+    prove = Counted()
+
+    async def noted(store: PolicyDatabase) -> None:
+        await store.note(Head(3, bytes(32)))
+
+    async def renewed(store: PolicyDatabase) -> None:
+        await put(store, policy(2, "mallory"))
+
+    changes: list[tuple[Callable[[PolicyDatabase], object] | None, int]] = [
+        (None, 0),
+        (noted, 1),
+        (renewed, 1),
+    ]
+    store = await PolicyDatabase.open(path, SITE, prove)
+    await put(store, policy(1))
+    for change, proofs in changes:
+        look = look_at_policy(path, prove)
+        assert look.seen is not None
+        if change is not None:
+            done = change(store)
+            assert asyncio.iscoroutine(done)
+            await done
+        await store.hand_on()
+        prove.times = 0
+        store = PolicyDatabase.go_on(path, SITE, prove, look.seen, look.worker)
+        look.close()
+        assert prove.times == proofs
+        assert store.version() == (2 if change is renewed else 1)
+        assert store.revoked("mallory", b"") == (change is renewed)
+    assert store.found.noted == Head(3, bytes(32)) or store.version() == 2
+    await put(store, policy(3))
+    assert store.version() == 3
+    await store.aclose()
+
+
+async def test_a_policy_that_was_edited_after_a_look_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / POLICY_FILE
+    async with await PolicyDatabase.open(path, SITE, PROVE) as store:
+        await put(store, policy(1))
+    look = look_at_policy(path, PROVE)
+    assert look.seen is not None
+    sql(path, "UPDATE meta SET version = 9")
+    async with PolicyDatabase.go_on(path, SITE, PROVE, look.seen, look.worker) as store:
+        assert (store.version(), store.found.edited) == (1, True)
+    look.end()
+
+
+async def test_a_policy_whose_rows_are_wrong_is_not_seen_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / POLICY_FILE
+    async with await PolicyDatabase.open(path, SITE, PROVE) as store:
+        await put(store, policy(1))
+    sql(path, "UPDATE meta SET version = 9")
+    before = path.read_bytes()
+    look = look_at_policy(path, PROVE)
+    assert look.seen is None
+    look.end()
+    assert path.read_bytes() == before
+
+
+async def test_stores_that_were_looked_at_are_opened_as_others(tmp_path: Path) -> None:
+    looked_at = LookedAt()
+    looked_at.end()
+    async with AsyncExitStack() as stack:
+        stores = await open_stores(tmp_path, SITE, PROVE, stack)
+        await stores.audit.append(door(1))
+        looked_at.put(look_at_stores(tmp_path, PROVE))
+        looked_at.put(look_at_stores(tmp_path, PROVE))
+        await asyncio.gather(stores.audit.hand_on(), stores.policy.hand_on())
+    look = looked_at.take()
+    assert isinstance(look, StoresLook)
+    assert looked_at.take() is None
+    async with AsyncExitStack() as stack:
+        stack.callback(look.end)
+        stores = await open_stores(tmp_path, SITE, PROVE, stack, look=look)
+        assert await stores.audit.append(door(2)) == 2
