@@ -31,19 +31,23 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.words import FROM_HUB_BYTES
-from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole, der_of
+from hubcore.codec.tls import NO_CHECK_TIME, TlsInForce, TlsName, TlsRole, der_of, read_certificate
+from hubcore.phone.certificates import CertificateInForce
 from hubcore.policy import document
 from hubd.adapters.bridge.line import Endpoint, TlsBridgeLine
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.signed_file import MandateFile
 from hubd.adapters.sqlite.audit import AuditStore
+from hubd.backend.orders import no_certificate
 from hubd.backend.policies import PolicyWorker
+from hubd.bridge.certificates import OwnCertificates
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.sender import UNHELD_MAX
 from hubd.bridge.way import BridgeWay, Policies
 from hubsim import site as sites
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import Site
+from hubsim.site.documents import make_key
 from hubtls.keys import read_signing_key
 
 BRIDGE = "bridge-1"
@@ -199,6 +203,21 @@ async def _held(site: Site, port: int, store: AuditStore, folder: Path) -> float
             return (time.perf_counter() - began) / left
 
 
+def _certificates(site: Site) -> OwnCertificates:
+    """The hub's certificates, which are new: nobody asks for newer ones."""
+    name = TlsName(site.name, TlsRole.HUB, site.first_hub)
+    authority = der_of((site.hub / "authority.pem").read_bytes())
+    shown = der_of((site.hub / "tls.pem").read_bytes())
+    document = (site.hub / "certificate.cbor").read_bytes()
+    return OwnCertificates(
+        key=make_key(),
+        certificate=CertificateInForce.of(document, site.issuer.verify_key),
+        tls=TlsInForce(read_certificate(shown, authority, name), authority, name),
+        take=no_certificate,
+        take_tls=no_certificate,
+    )
+
+
 @asynccontextmanager
 async def _speaking(
     site: Site, port: int, store: AuditStore, folder: Path
@@ -220,6 +239,7 @@ async def _speaking(
         mandates=MandatesHere(
             site.name, site.issuer.verify_key, MandateFile(folder / "mandates.cbor")
         ),
+        certificates=_certificates(site),
         clock=SystemClock(lambda: 0.0),
         pace=Pace(window=UNHELD_MAX),
         appended=asyncio.Event(),

@@ -22,10 +22,9 @@ from hubd.backend.orders import Orders
 from hubd.backend.sync import Sync
 from hubd.bridge.way import BridgeWay
 from hubd.building.backend import (
-    make_certificate_intake,
+    make_certificate_takers,
     make_policy_intake,
     make_sync,
-    make_tls_taker,
 )
 from hubd.building.bridge import make_bridge_way
 from hubd.building.calls import make_acts, make_calls, make_door_calls, make_network_acts
@@ -144,6 +143,7 @@ def build(
         config, keys, policy, doors.unlock, phones.tickets, phones.carried, evidence
     )
     loads = PolicyLoads(intake.accept, evidence.tell)
+    takers = make_certificate_takers(config, keys, phones.tickets, evidence)
     sync = None
     if parts.uplink is not None:
         orders = Orders(
@@ -153,8 +153,8 @@ def build(
             policy_digest=policy.digest,
             stand=doors.orders.take,
             act=devices.commands.act,
-            take_certificate=make_certificate_intake(config, keys, phones.tickets, evidence).accept,
-            take_tls_certificate=make_tls_taker(config, keys, evidence),
+            take_certificate=takers.take,
+            take_tls_certificate=takers.take_tls,
         )
         sync = make_sync(
             config=config,
@@ -167,7 +167,9 @@ def build(
             heard=heard,
             evidence=evidence,
         )
-    way = make_bridge_way(config, keys, parts.bridge, stores, policy, intake, doors, evidence)
+    way = make_bridge_way(
+        config, keys, parts.bridge, stores, policy, intake, doors, evidence, takers
+    )
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, way, time, evidence)
     acts = make_acts(doors, evidence)

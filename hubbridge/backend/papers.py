@@ -5,6 +5,8 @@ Laws:
 2. A mandate counts by the issuer's signature, a list of ends if it is newer. An older one, and one
    that does not prove itself, changes nothing, and people are told.
 3. A hub hears the newest receipt about it when it comes, and each newer one at once.
+4. A hub's newer certificates go to it in the bytes that came, and are kept nowhere: it proves them,
+   and asks again for what it did not hear.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from hubbridge.hubs.mandates import KnownMandates
+from hubcore.backend.uplink.from_backend import Certificate, TlsCertificate
+from hubcore.bridge import codec
+from hubcore.bridge.backend.from_backend import CertificateOfHub
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedReceipt, FromBridge
-from hubcore.errors import ProofError, TrustError
+from hubcore.errors import FrameError, ProofError, TrustError
 from hubcore.evidence.records import Head
 
 RECEIPT = "receipt"
@@ -41,6 +46,9 @@ class Hubs(Protocol):
 
     def say_mandate(self, document: bytes) -> None:
         """Say a new mandate to all hubs that are here."""
+
+    def say_certificate(self, hub: str, message: Certificate | TlsCertificate) -> bool:
+        """Say a newer certificate to a hub, or lose it."""
 
 
 class Port(Protocol):
@@ -89,6 +97,18 @@ class PapersOfBackend:
         self._receipts[hub] = document
         self._hubs.say(hub, CarriedReceipt(document))
         return True
+
+    def bring_certificate(self, message: CertificateOfHub) -> None:
+        """Bring a hub its newer certificate (law 4)."""
+        try:
+            said = codec.decode_from_bridge(message.message)
+        except FrameError as error:
+            self._told.trouble(f"a certificate of {message.hub} cannot be read: {error}")
+            return
+        if isinstance(said, Certificate | TlsCertificate):
+            self._hubs.say_certificate(message.hub, said)
+        else:
+            self._told.trouble(f"the backend brings {message.hub} what is no certificate")
 
     async def take_ends(self, offered: Ends) -> None:
         """Take a list of ends, and cut whom it names (laws 1 and 2). Raise StoreError."""

@@ -28,7 +28,7 @@ from hubbridge.rules.kept import Kept
 from hubcore.backend.talk.effects import Moment
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
 from hubcore.backend.uplink.from_hub import Notice, PiecesWanted
-from hubcore.bridge.backend.from_backend import EndsNow, FromBackend
+from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow, FromBackend
 from hubcore.bridge.backend.from_bridge import BridgeHello
 from hubcore.bridge.backend.talk import (
     BackendPhase,
@@ -185,6 +185,10 @@ class BackendWay:
         """The bridge doubts a hub."""
         self._perform(self._talk.doubt(hub, doubt, seen))
 
+    def requested(self, hub: str, document: bytes) -> None:
+        """A hub asks for its newest certificates."""
+        self._perform(self._talk.request(hub, document))
+
     def receipt(self, hub: str) -> bytes | None:
         """Return the newest receipt about a hub."""
         return self._papers.receipt(hub)
@@ -331,6 +335,8 @@ class BackendWay:
 
     async def _take(self, message: Takeable) -> None:
         match message:
+            case CertificateOfHub():
+                self._papers.bring_certificate(message)
             case EndsNow():
                 await self._papers.take_ends(message.ends)
             case CarriedMandate(document):

@@ -54,5 +54,8 @@ class Upward(Protocol):
     def doubted(self, hub: str, doubt: Doubt, seen: Head) -> None:
         """The bridge doubts a hub."""
 
+    def requested(self, hub: str, document: bytes) -> None:
+        """A hub asks for its newest certificates, by its own signature."""
+
     def receipt(self, hub: str) -> bytes | None:
         """Return the newest receipt about a hub, None for none."""

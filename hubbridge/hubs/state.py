@@ -119,7 +119,7 @@ class HubStates:
     """The states of all hubs of the site."""
 
     def __init__(self, hubs_max: int) -> None:
-        self._hubs_max = hubs_max
+        self.hubs_max = hubs_max
         self._states: dict[str, HubState] = {}
 
     def of(self, hub: str) -> HubState:
@@ -135,7 +135,7 @@ class HubStates:
         return dict(sorted(self._states.items()))
 
     def _make_room(self) -> None:
-        if len(self._states) < self._hubs_max:
+        if len(self._states) < self.hubs_max:
             return
         away = [name for name, state in self._states.items() if not state.connected]
         if away:

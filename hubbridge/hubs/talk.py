@@ -23,6 +23,7 @@ Laws:
 10. A head that a hub has signed of itself is kept if the key of this connection proves it, and it
     fits what is held. A hub that says another one is cut off, and people are told. At most HEADS
     of a hub are proven; it is read no faster.
+11. A hub whose TLS certificate has ended may ask for a newer one (`hubbridge.hubs.renewing`).
 """
 
 from __future__ import annotations
@@ -38,16 +39,16 @@ from hubbridge.hubs.happenings import Happenings, Nobody
 from hubbridge.hubs.keeping import Keeping
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.neighbours import Orders, Records, Upward
+from hubbridge.hubs.renewing import Renewals
 from hubbridge.hubs.state import Alarm, HubState, HubStates
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
 from hubbridge.rules.proven import ProvenHead
 from hubcore.access.words import HubName
-from hubcore.backend.uplink.from_backend import Halt, Held, Pong
+from hubcore.backend.uplink.from_backend import Certificate, Halt, Held, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import (
     Alive,
-    CertificateRequest,
     Evidence,
     Notice,
     OrderResult,
@@ -67,7 +68,7 @@ from hubcore.bridge.from_bridge import (
     Full,
     Witnessed,
 )
-from hubcore.bridge.from_hub import FromHub, HubHello, OwnHead
+from hubcore.bridge.from_hub import CarriedRequest, FromHub, HubHello, OwnHead
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.witness import Doubt
 from hubcore.bridge.words import FROM_HUB_BYTES, PROTOCOL
@@ -145,6 +146,7 @@ class HubTalks:
         self._turns = count(1)
         self._talking: dict[str, _Talking] = {}
         self._orders: Orders | None = None
+        self._renewals = Renewals(clock, states.hubs_max)
 
     def obeys(self, orders: Orders) -> None:
         """Join with who gives the site's orders: each of both calls the other."""
@@ -164,6 +166,10 @@ class HubTalks:
         """Say something to a hub, or lose it; tell which."""
         talking = self._talking.get(hub)
         return talking is not None and talking.line.say(message)
+
+    def say_certificate(self, hub: str, message: Certificate | TlsCertificate) -> bool:
+        """Say a newer certificate to a hub, also to one that may only renew, or lose it."""
+        return self.say(hub, message) or self._renewals.say(hub, message)
 
     def say_order(self, hub: str, document: bytes) -> None:
         """Send an order of the site to a hub, or lose it."""
@@ -188,9 +194,14 @@ class HubTalks:
         hello = await line.first(self._times.first_seconds)
         if not isinstance(hello, HubHello):
             raise SequenceError("its first message is no HubHello")
-        if visit.may() is not May.SPEAK:
-            raise SequenceError("its certificate does not let it speak")
+        self._check(hub, hello)
+        allowed = visit.may()
         state = self._states.of(hub)
+        if allowed is May.RENEW:
+            state.certificate_ends = visit.peer.expires
+            await self._renewals.serve(visit, line, self._upward)
+        if allowed is not May.SPEAK:
+            raise SequenceError("its certificate does not let it speak")
         peer = visit.peer
         key = verify_key_of(peer.key)
         talking = _Talking(hub, next(self._turns), line, state, key, peer.key_digest)
@@ -213,12 +224,16 @@ class HubTalks:
             if self._talking.get(hub) is None:
                 state.connected = False
 
-    async def _greet(self, talking: _Talking, hello: HubHello) -> None:
-        """Answer a Hello (laws 2 and 5)."""
-        if (hello.hub, hello.site) != (talking.hub, self._site):
+    def _check(self, hub: str, hello: HubHello) -> None:
+        """Raise PeerError for a Hello that is not this hub's (law 2)."""
+        if (hello.hub, hello.site) != (hub, self._site):
             raise PeerError("it names itself otherwise than its certificate")
         if hello.protocol != PROTOCOL:
             raise PeerError(f"it speaks version {hello.protocol}, expected {PROTOCOL}")
+
+    async def _greet(self, talking: _Talking, hello: HubHello) -> None:
+        """Answer a Hello (laws 2 and 5)."""
+        self._check(talking.hub, hello)
         met = await self._records.meet(
             talking.hub,
             talking.turn,
@@ -335,7 +350,9 @@ class HubTalks:
                 talking.state.policy_version = version
             case PiecesWanted(names):
                 await talking.giving.bring(names)
-            case CertificateRequest() | Alive() | Evidence() | OwnHead():
+            case CarriedRequest():
+                self._renewals.hand_on(talking.hub, message, self._upward)
+            case Alive() | Evidence() | OwnHead():
                 pass
             case _:
                 assert_never(message)

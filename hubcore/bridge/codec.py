@@ -25,7 +25,6 @@ from hubcore.backend.uplink.from_backend import (
 )
 from hubcore.backend.uplink.from_hub import (
     Alive,
-    CertificateRequest,
     Evidence,
     Notice,
     OrderResult,
@@ -41,9 +40,10 @@ from hubcore.bridge.from_bridge import (
     CarriedReceipt,
     FromBridge,
     Full,
+    RenewFirst,
     Witnessed,
 )
-from hubcore.bridge.from_hub import FromHub, HubHello, OwnHead
+from hubcore.bridge.from_hub import CarriedRequest, FromHub, HubHello, OwnHead
 
 FROM_HUB: Mapping[int, type[FromHub]] = {
     kind.TYPE: kind
@@ -57,7 +57,7 @@ FROM_HUB: Mapping[int, type[FromHub]] = {
         OrderResult,
         Telemetry,
         PiecesWanted,
-        CertificateRequest,
+        CarriedRequest,
         Alive,
     )
 }
@@ -78,6 +78,7 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         CarriedMandate,
         Witnessed,
         Full,
+        RenewFirst,
     )
 }
 _NAMES = names_of((*FROM_HUB.values(), *FROM_BRIDGE.values()))

@@ -123,6 +123,24 @@ class Full(Message):
         check_uint("seconds", self.seconds, FULL_SECONDS_MAX, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class RenewFirst(Message):
+    """Bridge: your TLS certificate has ended at `ended`: I take your request for a newer one alone.
+
+    `ended` in Unix seconds; `time_ms` is my clock, Unix time in milliseconds.
+    """
+
+    TYPE: ClassVar[int] = 54
+    CEILING: ClassVar[int] = FIRST_BYTES
+    ended: int
+    time_ms: int
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_uint("ended", self.ended)
+        check_uint("time_ms", self.time_ms)
+
+
 FromBridge = (
     BridgeWelcome
     | Held
@@ -138,4 +156,5 @@ FromBridge = (
     | CarriedMandate
     | Witnessed
     | Full
+    | RenewFirst
 )

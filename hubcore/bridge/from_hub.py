@@ -8,7 +8,6 @@ from typing import ClassVar
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_hub import (
     Alive,
-    CertificateRequest,
     Evidence,
     Notice,
     OrderResult,
@@ -80,6 +79,19 @@ class OwnHead(Message):
         check_bytes("document", self.document, 1, DOCUMENT_BYTES)
 
 
+@dataclass(frozen=True, slots=True)
+class CarriedRequest(Message):
+    """Hub: bring this to the backend, and me my newest certificates (`backend.renewal`)."""
+
+    TYPE: ClassVar[int] = 34
+    CEILING: ClassVar[int] = DOCUMENT_BYTES + 8
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
+
+
 FromHub = (
     HubHello
     | OwnHead
@@ -90,6 +102,6 @@ FromHub = (
     | OrderResult
     | Telemetry
     | PiecesWanted
-    | CertificateRequest
+    | CarriedRequest
     | Alive
 )

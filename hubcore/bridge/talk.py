@@ -18,6 +18,8 @@ Laws:
 6. A bridge that says nothing is left: after `Pace.hellos` Hellos without an answer, or
    `Pace.silent_seconds` without a word while it speaks.
 7. A bridge's time is measured like a backend's, and told apart from it.
+8. A hub whose TLS certificate has ended asks for a newer one, with each Hello, and says nothing
+   else. Certificates are taken in every phase of a connection.
 """
 
 from __future__ import annotations
@@ -52,10 +54,13 @@ from hubcore.bridge.from_bridge import (
     CarriedReceipt,
     FromBridge,
     Full,
+    RenewFirst,
     Witnessed,
 )
 from hubcore.bridge.words import PROTOCOL
 from hubcore.evidence.records import Head
+
+RENEW = "this hub's TLS certificate has ended: the bridge takes its request for a newer one alone"
 
 
 class WayPhase(StrEnum):
@@ -69,6 +74,8 @@ class WayPhase(StrEnum):
     """Records go."""
     DOUBTED = "doubted"
     """Bridge and hub know different records: none goes."""
+    RENEWING = "renewing"
+    """The hub's TLS certificate has ended: the bridge takes its request for a newer one alone."""
 
 
 Takeable = (
@@ -137,7 +144,14 @@ class Leave:
     why: str
 
 
-WayEffects = list[WayChanged | SayHello | Answer | SendAfter | Show | Take | Leave]
+@dataclass(frozen=True, slots=True)
+class AskForCertificates:
+    """Ask for the newest certificates now: nothing else is taken before."""
+
+
+WayEffects = list[
+    WayChanged | SayHello | Answer | SendAfter | Show | Take | Leave | AskForCertificates
+]
 
 
 class BridgeTalk:
@@ -191,7 +205,7 @@ class BridgeTalk:
 
     def greeted(self, now: float) -> None:
         """The connection has taken a HubHello; `now` in monotonic seconds."""
-        self._hellos.said(now, halted=self.phase is WayPhase.DOUBTED)
+        self._hellos.said(now, halted=self.phase in (WayPhase.DOUBTED, WayPhase.RENEWING))
 
     def look(self, at: Moment) -> WayEffects:
         """Return what is due at this moment."""
@@ -254,6 +268,13 @@ class BridgeTalk:
         cause = message.cause.name.lower()
         return self._doubt(f"doubted by the bridge ({cause}): {message.detail}", at)
 
+    def _on_renew_first(self, message: RenewFirst, at: Moment) -> WayEffects:
+        """Wait with the Hellos, and ask for a newer certificate (law 8)."""
+        self._bridge_time.answered(message.time_ms, self._hellos.first_at, at.monotonic)
+        effects = self._go(WayPhase.RENEWING, RENEW)
+        self._hellos.next_at(at.monotonic + self._pace.halted_seconds)
+        return [*effects, AskForCertificates()]
+
     def _take(self, message: Takeable, _at: Moment) -> WayEffects:
         return [Take(message)]
 
@@ -272,12 +293,13 @@ _FIRST: dict[type[FromBridge], _Step] = {
     BridgeWelcome: BridgeTalk._on_welcome,
     Halt: BridgeTalk._on_halt,
     Probe: BridgeTalk._on_probe,
+    RenewFirst: BridgeTalk._on_renew_first,
+    Certificate: BridgeTalk._take,
+    TlsCertificate: BridgeTalk._take,
 }
 _PROVES_ITSELF: dict[type[FromBridge], _Step] = {
     NewPolicy: BridgeTalk._take,
     Pieces: BridgeTalk._take,
-    Certificate: BridgeTalk._take,
-    TlsCertificate: BridgeTalk._take,
     CarriedReceipt: BridgeTalk._take,
     CarriedOrder: BridgeTalk._take,
     CarriedMandate: BridgeTalk._take,
@@ -287,6 +309,8 @@ _STEPS: dict[WayPhase, dict[type[FromBridge], _Step]] = {
     WayPhase.GREETING: _FIRST,
     WayPhase.SPEAKING: {
         **_PROVES_ITSELF,
+        Certificate: BridgeTalk._take,
+        TlsCertificate: BridgeTalk._take,
         Held: BridgeTalk._take,
         Witnessed: BridgeTalk._take,
         Full: BridgeTalk._take,
@@ -295,4 +319,5 @@ _STEPS: dict[WayPhase, dict[type[FromBridge], _Step]] = {
         Halt: BridgeTalk._on_halt,
     },
     WayPhase.DOUBTED: {**_FIRST, **_PROVES_ITSELF},
+    WayPhase.RENEWING: _FIRST,
 }

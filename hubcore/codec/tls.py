@@ -230,6 +230,11 @@ class TlsInForce:
         """Take a newer one, which `newer` has read and which is durable."""
         self.certified = certified
 
+    def renew_at(self) -> float:
+        """Return when to ask for a newer one: with a third of its life left, in Unix seconds."""
+        life = self.certified.expires - self.certified.not_before
+        return self.certified.expires - life / 3
+
 
 def _load(document: bytes) -> x509.Certificate:
     if len(document) > CERTIFICATE_BYTES_MAX:

@@ -20,6 +20,7 @@ from hubcore.backend.talk.effects import (
 from hubcore.backend.uplink.from_backend import Act, Order, Release
 from hubcore.backend.uplink.from_hub import HubMessage
 from hubcore.ports.clock import Clock
+from hubd.backend.beside.certificates import CertificateWorkers
 from hubd.backend.orders import Orders, OrderWorkers
 from hubd.backend.policies import PolicyWorker
 
@@ -49,6 +50,9 @@ class Incoming:
         self._workers = OrderWorkers(
             orders=orders, clock=clock, pace=pace, answer=say, counters=counters
         )
+        self._certificates = CertificateWorkers(
+            orders.take_certificate, orders.take_tls_certificate, pace, counters
+        )
         self._policies = PolicyWorker(
             accept=orders.accept_policy,
             version=orders.policy_version,
@@ -66,6 +70,7 @@ class Incoming:
         """Carry out what comes, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run())
+            group.create_task(self._certificates.run())
             group.create_task(self._policies.run())
 
     def take(self, effect: Taken) -> None:
@@ -82,9 +87,9 @@ class Incoming:
             case TakePieces(pieces):
                 self._policies.take_pieces(pieces)
             case TakeCertificate(document):
-                self._workers.take_certificate(document)
+                self._certificates.take_certificate(document)
             case TakeTlsCertificate(document):
-                self._workers.take_tls_certificate(document)
+                self._certificates.take_tls_certificate(document)
             case _:
                 assert_never(effect)
 

@@ -8,8 +8,7 @@ Laws:
    too, since each leaves a record.
 3. A STOP has a place of its own: it waits for no shutter that travels.
 4. Orders for doors have one task: they are carried out in the order in which they came.
-5. Of the certificates of one kind that wait, only the newest is looked at. After a refused one none
-   of that kind is looked at for a while, for each look costs a signature check.
+5. Certificates wait elsewhere (`beside.certificates`).
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from hubcore.device.command import Verb
 from hubcore.errors import HubError, TrustError
 from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Bucket, Rate
+from hubd.backend.beside.certificates import TakeCertificate
 from hubd.backend.policies import PolicyWorker
 
 log = structlog.get_logger()
@@ -64,9 +64,8 @@ class Orders:
     """Returns the digest of the policy in force, for every Hello."""
     stand: Callable[[Order], Awaitable[OrderResult]]
     """Takes an order for a door, or its end; judges a repeated id, and bounds its own waits."""
-    take_certificate: Callable[[bytes], Awaitable[None]] = no_certificate
-    """Puts a newer certificate in force. Raises HubError."""
-    take_tls_certificate: Callable[[bytes], Awaitable[None]] = no_certificate
+    take_certificate: TakeCertificate = no_certificate
+    take_tls_certificate: TakeCertificate = no_certificate
     """The same of the certificate for TLS."""
     act: Callable[[Act], Awaitable[ActResult]] = _no_devices
     """Judges a repeated id, expiry and pace, and bounds its own waits. Raises HubError."""
@@ -95,8 +94,6 @@ class OrderWorkers:
         self._orders_for_doors: asyncio.Queue[Order] = asyncio.Queue(pace.orders_waiting)
         self._acts: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
         self._stops: asyncio.Queue[Act] = asyncio.Queue(pace.acts_waiting)
-        self._certificates: asyncio.Queue[bytes] = asyncio.Queue(1)
-        self._tls_certificates: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def take_release(self, order: Release) -> None:
         """Let a release wait for its turn, or answer BUSY."""
@@ -137,23 +134,9 @@ class OrderWorkers:
                 waiting.append(queue.get_nowait())
         return waiting
 
-    def take_certificate(self, document: bytes) -> None:
-        """Let a certificate wait for its turn, in place of the one that waits."""
-        _put_newest(self._certificates, document)
-
-    def take_tls_certificate(self, document: bytes) -> None:
-        """The same of a certificate for TLS."""
-        _put_newest(self._tls_certificates, document)
-
     async def run(self) -> None:
         """Carry out orders until cancelled."""
         async with asyncio.TaskGroup() as group:
-            orders = self._orders
-            for waiting, take in (
-                (self._certificates, orders.take_certificate),
-                (self._tls_certificates, orders.take_tls_certificate),
-            ):
-                group.create_task(self._look_at_certificates(waiting, take))
             group.create_task(self._carry_out_orders())
             for _ in range(self._pace.releases_in_flight):
                 group.create_task(self._carry_out_releases())
@@ -192,26 +175,3 @@ class OrderWorkers:
                 log.warning("act_failed", why=str(error))
                 result = ActResult(order.id, (), sentence(str(error)))
             self._answer(result)
-
-    async def _look_at_certificates(
-        self, waiting: asyncio.Queue[bytes], take: Callable[[bytes], Awaitable[None]]
-    ) -> None:
-        pause_seconds = self._pace.refused_seconds
-        while True:
-            document = await waiting.get()
-            try:
-                await take(document)
-            except HubError as error:
-                self._counters["certificates_refused"] += 1
-                log.warning("certificate_refused", why=str(error))
-                await asyncio.sleep(pause_seconds)
-                pause_seconds = min(2 * pause_seconds, self._pace.refused_cap_seconds)
-            else:
-                pause_seconds = self._pace.refused_seconds
-
-
-def _put_newest(waiting: asyncio.Queue[bytes], document: bytes) -> None:
-    """Put it in place of the one that waits."""
-    if waiting.full():
-        waiting.get_nowait()
-    waiting.put_nowait(document)

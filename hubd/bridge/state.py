@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hubcore.bridge.talk import WayPhase
 from hubcore.ports.bridge import LineFault
 
-SPOKEN_WITH = frozenset({WayPhase.SPEAKING, WayPhase.DOUBTED})
+SPOKEN_WITH = frozenset({WayPhase.SPEAKING, WayPhase.DOUBTED, WayPhase.RENEWING})
 """The phases in which a bridge of the site was reached, and has answered."""
 
 

@@ -4,7 +4,8 @@ Laws:
 1. The talk decides (`hubcore.bridge.talk`). This file joins it to the connection, to the records,
    and to those who take what proves itself.
 2. What a bridge brings is taken by those who prove it: policies by the intake of policies, orders
-   and mandates for them by the orders of the site, receipts by the mandate for them.
+   and mandates for them by the orders of the site, receipts by the mandate for them, certificates
+   by `bridge.certificates`.
 3. A receipt lets records go as `bridge.receipts` says, and nothing else that a bridge says does.
 4. Whatever a bridge sends costs at most a named ceiling: one policy waits, and WAITING documents
    (`documents`).
@@ -46,6 +47,7 @@ from hubcore.bridge.from_bridge import (
 from hubcore.bridge.from_hub import FromHub, HubHello
 from hubcore.bridge.talk import (
     Answer,
+    AskForCertificates,
     BridgeTalk,
     Leave,
     SayHello,
@@ -65,6 +67,7 @@ from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubd.backend.policies import PolicyWorker
+from hubd.bridge.certificates import BridgeCertificates, OwnCertificates
 from hubd.bridge.documents import BridgeDocuments, SiteOrders
 from hubd.bridge.heads import OwnHeads
 from hubd.bridge.mandates import MandatesHere
@@ -101,6 +104,7 @@ class BridgeWay:
         policies: Policies,
         site_orders: SiteOrders,
         mandates: MandatesHere,
+        certificates: OwnCertificates,
         clock: Clock,
         pace: Pace,
         appended: asyncio.Event,
@@ -163,6 +167,15 @@ class BridgeWay:
             answer=self._say,
             counters=self._counters,
         )
+        self._certificates = BridgeCertificates(
+            certificates,
+            hub=hub,
+            clock=clock,
+            pace=pace,
+            counters=self._counters,
+            say=self._say,
+            leave_if_refused=self._leave_if_refused,
+        )
         self._talk = BridgeTalk(
             pace=pace,
             hub=hub,
@@ -202,6 +215,7 @@ class BridgeWay:
             group.create_task(self._take_turns())
             group.create_task(self._documents.run())
             group.create_task(self._worker.run())
+            group.create_task(self._certificates.run())
 
     # What the connection tells: nothing here waits.
 
@@ -213,6 +227,7 @@ class BridgeWay:
     def disconnected(self, why: str) -> None:
         """See `ports.bridge.BridgeListener.disconnected`."""
         self._perform(self._talk.disconnected(why))
+        self._certificates.rewind()
         self._wake.set()
 
     def received(self, message: bytes) -> None:
@@ -254,12 +269,13 @@ class BridgeWay:
         if self._show is not None:
             self._show_record(self._show)
         due_at = self._talk.due(at.monotonic)
-        send_at = None
-        sign_at = None
+        send_at = sign_at = ask_at = None
         if self._talk.phase is WayPhase.SPEAKING:
             send_at = await self._sender.send()
             sign_at = await self._heads.give()
-        return min((one for one in (due_at, send_at, sign_at) if one is not None), default=None)
+            ask_at = self._certificates.ask()
+        moments = (due_at, send_at, sign_at, ask_at)
+        return min((one for one in moments if one is not None), default=None)
 
     def _show_record(self, number: int) -> None:
         """Show this hub's own record of this number. Raise StoreError."""
@@ -291,6 +307,8 @@ class BridgeWay:
                     self._show = number
                 case Take(message):
                     self._take(message)
+                case AskForCertificates():
+                    self._certificates.ask_now()
                 case Leave(why):
                     self._line.leave(why)
                 case _:
@@ -310,9 +328,13 @@ class BridgeWay:
             case CarriedMandate() | CarriedOrder() | CarriedReceipt() | Witnessed():
                 self._documents.let_wait(message, self._line.place().name)
             case Certificate() | TlsCertificate():
-                self._counters["certificates_left"] += 1
+                self._certificates.let_wait(message)
             case _:
                 assert_never(message)
+
+    def _leave_if_refused(self, why: str) -> None:
+        if self._talk.phase is WayPhase.RENEWING:
+            self._line.leave(why)
 
     # Small things.
 

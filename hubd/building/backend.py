@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.keys.renewed import RenewedCertificate, renewed_tls
 from hubd.adapters.smallfile import read_small
+from hubd.backend.beside.certificates import TakeCertificate
 from hubd.backend.heard import LastHeard
 from hubd.backend.identity import Identity
 from hubd.backend.orders import Orders, no_certificate
@@ -58,32 +59,31 @@ def make_policy_intake(
     )
 
 
-def make_certificate_intake(
+@dataclass(frozen=True, slots=True)
+class CertificateTakers:
+    """Who takes newer certificates of this hub, whichever way brings them."""
+
+    take: TakeCertificate
+    take_tls: TakeCertificate
+
+
+def make_certificate_takers(
     config: Config, keys: HubKeys, tickets: TicketTable, evidence: Evidence
-) -> CertificateIntake:
-    """Make what takes a newer certificate."""
-    return CertificateIntake(
+) -> CertificateTakers:
+    """Make them; a hub without a TLS identity takes no certificate for TLS."""
+    notes = CertificateNotes(evidence.log, evidence.clock, evidence.tell)
+    intake = CertificateIntake(
         keys.in_force,
         issuer=keys.issuer_key,
         points=[point.number for door in config.doors for point in door.access_points],
         keep=RenewedCertificate(config.hub.state_directory).write,
         tickets=tickets,
-        notes=CertificateNotes(evidence.log, evidence.clock, evidence.tell),
+        notes=notes,
     )
-
-
-def make_tls_taker(
-    config: Config, keys: HubKeys, evidence: Evidence
-) -> Callable[[bytes], Awaitable[None]]:
-    """Make what takes a newer TLS certificate; a hub without a TLS identity takes none."""
     if keys.tls is None:
-        return no_certificate
-    intake = TlsIntake(
-        keys.tls,
-        keep=renewed_tls(config.hub.state_directory).write,
-        notes=CertificateNotes(evidence.log, evidence.clock, evidence.tell),
-    )
-    return intake.accept
+        return CertificateTakers(intake.accept, no_certificate)
+    for_tls = TlsIntake(keys.tls, keep=renewed_tls(config.hub.state_directory).write, notes=notes)
+    return CertificateTakers(intake.accept, for_tls.accept)
 
 
 def make_sync(

@@ -8,10 +8,13 @@ Laws:
 3. The one in force again changes nothing and leaves no record.
 4. Two that begin in one second could take each other's place for ever: CHANGES says how often one
    may. What comes beyond is refused, and the backend brings it again.
+5. They are taken one at a time, whoever brings them: uplink and bridge may bring two at once, and
+   the newer one stays.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
@@ -68,12 +71,17 @@ class CertificateIntake:
         self._tickets = tickets
         self._notes = notes
         self._changes = Bucket(CHANGES)
+        self._turn = asyncio.Lock()
 
     async def accept(self, document: bytes) -> None:
         """Put a newer certificate in force.
 
         Raise TrustError or StoreError: the one before stays in force then.
         """
+        async with self._turn:
+            await self._accept(document)
+
+    async def _accept(self, document: bytes) -> None:
         if document == self._in_force.document:
             return
         clock = self._notes.clock

@@ -5,11 +5,13 @@ Laws:
    (`hubcore.codec.tls`). Who brought it proves nothing.
 2. It is durable before it is in force. A power cut leaves one of the two.
 3. The one in force again changes nothing and leaves no record.
-4. CHANGES says how often one may take another's place, as for the hub's certificate.
+4. CHANGES says how often one may take another's place, as for the hub's certificate, and they are
+   taken one at a time.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from hubcore.codec.tls import TlsInForce, pem_of
@@ -36,12 +38,17 @@ class TlsIntake:
         self._keep = keep
         self._notes = notes
         self._changes = Bucket(CHANGES)
+        self._turn = asyncio.Lock()
 
     async def accept(self, document: bytes) -> None:
         """Put a newer certificate (DER) in force.
 
         Raise TrustError or StoreError: the one before stays in force then.
         """
+        async with self._turn:
+            await self._accept(document)
+
+    async def _accept(self, document: bytes) -> None:
         if document == self._in_force.certified.document:
             return
         clock = self._notes.clock

@@ -11,6 +11,7 @@ from hubcore.errors import LinkError
 from hubcore.ports.clock import ClockState
 from hubcore.timing.lines import LinePace
 from hubcore.timing.pace import Rate
+from hubgateway.bridges.certificates import BridgedCertificates
 from hubgateway.bridges.directory import is_enrolled
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.place import BridgesPlace
@@ -123,7 +124,17 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         tell=told.of_hub,
         clock=clock,
     )
-    talks = BridgeTalks(place.identity.name, records, words, told, clock)
+    certificates = BridgedCertificates(
+        site=place.site,
+        issuer=place.issuer,
+        engine=engine,
+        is_known=hubs.is_known,
+        ends=lambda: papers.ends,
+        say=lambda bridge, message: talks.say(bridge, message),
+        tell=told.of_hub,
+        clock=clock,
+    )
+    talks = BridgeTalks(place.identity.name, records, words, certificates, told, clock)
     papers = BridgePapers(engine, place.site, place.issuer, talks.say_all, told.trouble)
     papers.on_mandates = signer.take
     talks.carries(papers)
@@ -133,7 +144,7 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         return not is_ended and is_enrolled(directory, peer.name.id, peer.key_digest)
 
     port = BridgesPort(place, may_come, talks, told, clock)
-    mirrors = (hubs.rows, hubs.stops, directory, *papers.mirrors)
+    mirrors = (hubs.rows, hubs.stops, directory, *papers.mirrors, *certificates.mirrors)
     for mirror in mirrors:
         await mirror.start()
     is_open = asyncio.Event()

@@ -27,12 +27,14 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    RequestOfHub,
 )
 from hubcore.bridge.backend.words import FROM_BRIDGE_BYTES, PROTOCOL
 from hubcore.codec.tls import TlsName
 from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
+from hubgateway.bridges.certificates import BridgedCertificates
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.port import BridgeVisit, Told
 from hubgateway.bridges.records import BridgedRecords
@@ -63,6 +65,7 @@ class BridgeTalks:
         name: TlsName,
         records: BridgedRecords,
         words: BridgedWords,
+        certificates: BridgedCertificates,
         told: Told,
         clock: Clock,
         times: TalkTimes | None = None,
@@ -70,6 +73,7 @@ class BridgeTalks:
         self._name = name
         self._records = records
         self._words = words
+        self._certificates = certificates
         self._told = told
         self._clock = clock
         self._times = times or TalkTimes()
@@ -83,6 +87,12 @@ class BridgeTalks:
     def say_all(self, message: FromBackend) -> None:
         """Say something to each bridge that is here."""
         for line in self._lines.values():
+            line.say(message)
+
+    def say(self, bridge: str, message: FromBackend) -> None:
+        """Say something to a bridge, or lose it."""
+        line = self._lines.get(bridge)
+        if line is not None:
             line.say(message)
 
     async def serve(self, visit: BridgeVisit) -> None:
@@ -138,6 +148,8 @@ class BridgeTalks:
                 await self._words.testimony(bridge, message)
             case Doubted():
                 await self._words.doubt(bridge, message)
+            case RequestOfHub():
+                return await self._certificates.answer(bridge, message)
             case PiecesWanted(wanted):
                 if self._papers is not None:
                     return [*await self._papers.pieces(wanted)]

@@ -17,7 +17,7 @@ from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.from_backend import Halt, Pong
 from hubcore.backend.uplink.from_hub import Evidence, Notice, Ping
 from hubcore.backend.uplink.words import Cause
-from hubcore.bridge.backend.from_backend import BackendWelcome
+from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend
 from hubcore.bridge.backend.from_bridge import (
     Ahead,
     BornWitness,
@@ -57,14 +57,16 @@ async def hostile(site: BridgedSite, folder: Path) -> AsyncIterator[Called]:
         called.writer.transport.abort()
 
 
-async def settled(called: Called) -> None:
-    """Wait until all that was said before has been taken."""
+async def settled(called: Called) -> list[FromBackend]:
+    """Wait until all that was said before has been taken; return what was said meanwhile."""
     called.line.say(Ping(b"settled-"))
+    heard: list[FromBackend] = []
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
             for one in await called.line.next():
                 if isinstance(one, Pong) and one.nonce == b"settled-":
-                    return
+                    return heard
+                heard.append(one)
 
 
 def words_about(site: BridgedSite, hub: str) -> list[Ahead | BornWitness | Doubted]:

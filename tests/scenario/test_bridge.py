@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,11 +27,12 @@ from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.site.order import DoorsOrder, SiteOrder, prove_site_order
 from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole
-from hubcore.codec.tlsauthority import begin_authority
+from hubcore.codec.tls import NO_CHECK_TIME, TlsInForce, TlsName, TlsRole, read_certificate
+from hubcore.codec.tlsauthority import begin_authority, certify
 from hubcore.errors import ProofError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Record, RecordKind
+from hubcore.phone.certificates import CertificateInForce
 from hubd.adapters.bridge.line import (
     MESSAGES_AT_ONCE,
     UNSENT_BYTES,
@@ -41,10 +43,13 @@ from hubd.adapters.bridge.line import (
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.host.signed_file import MandateFile
 from hubd.adapters.sqlite.audit import AuditStore
+from hubd.backend.orders import no_certificate
 from hubd.backend.policies import PolicyWorker
+from hubd.bridge.certificates import OwnCertificates
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.way import BridgeWay, Policies
-from hubsim.site.documents import make_key
+from hubsim.site.authority import public_of
+from hubsim.site.documents import certify_hub, make_key
 from hubtls.keys import read_signing_key
 from tests.fakes.bridgedhub import (
     AUTHORITY,
@@ -127,6 +132,22 @@ def context_of(folder: Path) -> ssl.SSLContext:
     return context
 
 
+def new_certificates() -> OwnCertificates:
+    """A hub's certificates for which nobody asks yet."""
+    key = make_key()
+    now = int(time.time())
+    document = certify_hub(ISSUER, site=SITE, hub="hub-1", key=key.verify_key, points=(1,))
+    name = TlsName(SITE, TlsRole.HUB, "hub-1")
+    shown = certify(AUTHORITY, name, public_of(make_key()), now, now + 86_400)
+    return OwnCertificates(
+        key=key,
+        certificate=CertificateInForce.of(document, ISSUER.verify_key),
+        tls=TlsInForce(read_certificate(shown, AUTHORITY.document, name), AUTHORITY.document, name),
+        take=no_certificate,
+        take_tls=no_certificate,
+    )
+
+
 @asynccontextmanager
 async def hub_at(
     folder: Path, endpoints: list[Endpoint], log: str = "audit.db"
@@ -159,6 +180,7 @@ async def hub_at(
         policies=Policies(accept, lambda: 0, lambda: bytes(32)),
         site_orders=orders,
         mandates=MandatesHere(SITE, ISSUER.verify_key, MandateFile(folder / "mandates.cbor")),
+        certificates=new_certificates(),
         clock=SystemClock(lambda: 0.0),
         pace=PACE,
         appended=appended,

@@ -32,10 +32,13 @@ from hubcore.bridge.from_bridge import (
     CarriedReceipt,
     FromBridge,
     Full,
+    RenewFirst,
     Witnessed,
 )
 from hubcore.bridge.talk import (
+    RENEW,
     Answer,
+    AskForCertificates,
     BridgeTalk,
     Leave,
     SayHello,
@@ -55,11 +58,11 @@ HELD_HEAD = Head(7, bytes(range(32)))
 WELCOME = BridgeWelcome(1, "bridge-1", "site-1", 1000, HELD_HEAD.number, HELD_HEAD.hash, None, 0)
 OTHER_LOG = BridgeWelcome(1, "bridge-1", "site-1", 1000, 9, bytes(32), None, 0)
 HALT = Halt(Cause.TAIL_CUT, 9, bytes(32), "why")
+CERTIFICATES: list[FromBridge] = [Certificate(b"certificate"), TlsCertificate(b"tls")]
 PROVING: list[FromBridge] = [
     NewPolicy(b"policy"),
     Pieces((b"piece",)),
-    Certificate(b"certificate"),
-    TlsCertificate(b"tls"),
+    *CERTIFICATES,
     CarriedReceipt(b"receipt"),
     CarriedOrder(b"order"),
     CarriedMandate(b"mandate"),
@@ -73,17 +76,27 @@ MESSAGES: list[FromBridge] = [
     Full(60),
     Pong(NONCE, 0),
     Probe(NONCE),
+    RenewFirst(1_800_000_000, 1000),
 ]
 SPEAKS: WayEffects = [WayChanged(WayPhase.SPEAKING, ""), SendAfter(HELD_HEAD, 0)]
 DOUBTS: WayEffects = [WayChanged(WayPhase.DOUBTED, "doubted by the bridge (tail_cut): why")]
 ALIVE: WayEffects = [Answer(Alive(NONCE))]
+RENEW_FIRST = RenewFirst(1_800_000_000, 1000)
+RENEWS: WayEffects = [WayChanged(WayPhase.RENEWING, RENEW), AskForCertificates()]
 TAKES: dict[FromBridge, WayEffects] = {
     message: [Take(message)]  # type: ignore[arg-type]
     for message in PROVING
 }
+FIRST: dict[FromBridge, WayEffects] = {
+    WELCOME: SPEAKS,
+    HALT: DOUBTS,
+    Probe(NONCE): ALIVE,
+    RENEW_FIRST: RENEWS,
+    **{one: TAKES[one] for one in CERTIFICATES},
+}
 TABLE: dict[WayPhase, dict[FromBridge, WayEffects]] = {
     WayPhase.DOWN: {},
-    WayPhase.GREETING: {WELCOME: SPEAKS, HALT: DOUBTS, Probe(NONCE): ALIVE},
+    WayPhase.GREETING: FIRST,
     WayPhase.SPEAKING: {
         **TAKES,
         HALT: DOUBTS,
@@ -93,7 +106,8 @@ TABLE: dict[WayPhase, dict[FromBridge, WayEffects]] = {
         Pong(NONCE, 0): [],
         Probe(NONCE): ALIVE,
     },
-    WayPhase.DOUBTED: {**TAKES, WELCOME: SPEAKS, HALT: DOUBTS, Probe(NONCE): ALIVE},
+    WayPhase.DOUBTED: {**TAKES, **FIRST},
+    WayPhase.RENEWING: {**FIRST, RENEW_FIRST: [AskForCertificates()]},
 }
 
 
@@ -129,6 +143,7 @@ def talk_in(
     first: dict[WayPhase, FromBridge] = {
         WayPhase.SPEAKING: WELCOME,
         WayPhase.DOUBTED: Halt(Cause.FORK, 9, bytes(32), "another cause"),
+        WayPhase.RENEWING: RENEW_FIRST,
     }
     if phase in first:
         talk.received(first[phase], at(0))
@@ -229,6 +244,32 @@ def test_a_doubt_ends_with_the_connection() -> None:  # law 4
     talk.connected("bridge-1", at(5))
     assert talk.phase is WayPhase.GREETING
     assert talk.look(at(5)) == [SayHello()]
+
+
+def test_a_hub_that_may_only_renew_asks_with_each_hello() -> None:  # law 8
+    measured = BackendTime()
+    talk = talk_in(WayPhase.GREETING, bridge_time=measured)
+    assert talk.received(RENEW_FIRST, at(1)) == RENEWS
+    assert measured.offset(NOON + 1, 1) is not None
+    now = 1.0
+    for _ in range(20):  # as long as it is answered it is not left
+        assert talk.look(at(now + 59)) == []
+        now += 60
+        assert talk.look(at(now)) == [SayHello()]
+        talk.greeted(now)
+        assert talk.received(RENEW_FIRST, at(now)) == [AskForCertificates()]
+    assert talk.received(Certificate(b"newer"), at(now)) == [Take(Certificate(b"newer"))]
+    assert talk.received(WELCOME, at(now)) == SPEAKS  # its clock was wrong, and was set
+
+
+def test_a_bridge_that_no_longer_answers_who_may_only_renew_is_left() -> None:  # law 6
+    talk = talk_in(WayPhase.RENEWING)
+    now = 0
+    for _ in range(3):
+        now += 60
+        assert talk.look(at(now)) == [SayHello()]
+        talk.greeted(now)
+    assert talk.look(at(now + 60))[-1] == Leave("no answer to 3 Hellos")
 
 
 EVENTS = st.lists(

@@ -15,6 +15,7 @@ import pycddl  # type: ignore[import-untyped]
 import pytest
 
 from hubcore.access.words import HubName
+from hubcore.backend.renewal import prove_renewal
 from hubcore.backend.uplink.from_backend import Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted, Telemetry
 from hubcore.bridge import codec
@@ -41,7 +42,14 @@ FILE = json.loads((FOLDER / "bridge.json").read_text("ascii"))
 GIVEN = FILE["given"]
 HUB = HubName(GIVEN["site"], GIVEN["hub"])
 DOCUMENTS = FILE["documents"]
-CARRIED = {33: "own-head", 49: "receipt", 50: "site-order", 51: "mandate", 52: "testimony"}
+CARRIED = {
+    33: "own-head",
+    34: "renewal",
+    49: "receipt",
+    50: "site-order",
+    51: "mandate",
+    52: "testimony",
+}
 
 
 def key(encoded: str) -> VerifyKey:
@@ -68,6 +76,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "testimony": lambda data: prove_head(HeadKind.TESTIMONY, data, HUB, mandate(Use.TESTIMONY)),
     "own-head": lambda data: prove_own_head(data, HUB, key(GIVEN["hub_key"])),
     "site-order": lambda data: prove_site_order(data, HUB, mandate(Use.ORDERS)),
+    "renewal": lambda data: prove_renewal(data, HUB, key(GIVEN["hub_key"])),
 }
 
 

@@ -175,7 +175,10 @@ ROOMS: dict[str, Room] = {
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
     "hubd.bridge": _room(
-        "hubd.bridge hubd.backend.policies hubd.backend.breaks hubcore", "structlog", WORLDLY
+        "hubd.bridge hubd.backend.policies hubd.backend.breaks hubd.backend.beside.certificates "
+        "hubd.backend.beside.renewal hubcore",
+        "structlog",
+        WORLDLY,
     ),
     "hubd.bridge.mandates": _room("hubcore", "", PURE),
     "hubcore.bridge.search": _room("hubcore.bridge.search hubcore.errors", "", PURE),

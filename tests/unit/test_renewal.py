@@ -19,6 +19,7 @@ from hubcore.codec.tls import (
     TlsName,
     TlsRole,
     der_of,
+    pem_of,
     read_certificate,
 )
 from hubcore.errors import RollbackError, SignatureError, StoreError, TrustError
@@ -27,8 +28,9 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.tickets import TicketTable
 from hubd.adapters.keys.renewed import RENEWED, RenewedCertificate
+from hubd.backend.beside.certificates import CertificateWorkers
 from hubd.backend.beside.renewal import LOOK_SECONDS, RenewalAsker
-from hubd.backend.orders import Orders, OrderWorkers
+from hubd.backend.orders import no_certificate
 from hubd.policy.certificate import CHANGES, CertificateIntake, CertificateNotes
 from hubd.policy.tlscertificate import TlsIntake
 from hubsim.site.authority import certify_tls, public_of
@@ -160,7 +162,11 @@ class Taker:
         self.tls = TlsInForce(tls_signed(), SIGNER.authority.document, NAME)
         self.tls_intake = TlsIntake(self.tls, keep=self.keep, notes=self.notes)
 
+        self.may_keep = asyncio.Event()
+        self.may_keep.set()
+
     async def keep(self, document: bytes) -> None:
+        await self.may_keep.wait()
         self.in_force_when_kept.append(self.certificate.document)
         self.tls_in_force_when_kept.append(self.tls.certified.document)
         if self.disk_is_full:
@@ -201,6 +207,40 @@ async def test_what_is_refused_leaves_nothing() -> None:
     with pytest.raises(TrustError):
         await taker.intake.accept(signed(begins=NOON, hub="hub-b"))
     assert (taker.kept, taker.audit.stored, taker.told) == ([], [], [])
+
+
+@pytest.mark.parametrize("for_tls", [False, True], ids=["phones", "TLS"])
+async def test_two_that_two_ways_bring_at_once_leave_the_newer_one(for_tls: bool) -> None:
+    """certificate, law 5: the older one is on its way to the disk when the newer one comes"""
+    taker = Taker()
+    accept = taker.tls_intake.accept if for_tls else taker.intake.accept
+    older = tls_document(begins=NOON - 100) if for_tls else signed(begins=NOON - 100)
+    newer = tls_document(begins=NOON) if for_tls else signed(begins=NOON)
+    taker.may_keep.clear()
+    async with asyncio.TaskGroup() as group:
+        for document in (older, newer):
+            group.create_task(accept(document))
+            await asyncio.sleep(0)
+        taker.may_keep.set()
+    in_force = taker.tls.certified.document if for_tls else taker.certificate.document
+    assert in_force == newer
+    assert taker.kept == ([pem_of(older), pem_of(newer)] if for_tls else [older, newer])
+
+
+async def test_one_that_is_newer_keeps_its_place_when_it_overtakes() -> None:
+    """certificate, law 5: the newer one is on its way to the disk when the older one comes"""
+    taker = Taker()
+    taker.may_keep.clear()
+    newer = asyncio.ensure_future(taker.intake.accept(signed(begins=NOON)))
+    await asyncio.sleep(0)
+    older = asyncio.ensure_future(taker.intake.accept(signed(begins=NOON - 100)))
+    await asyncio.sleep(0)
+    taker.may_keep.set()
+    await newer
+    with pytest.raises(RollbackError):
+        await older
+    assert taker.certificate.certified.not_before == int(NOON)
+    assert len(taker.kept) == 1
 
 
 # policy.certificate, law 4
@@ -392,32 +432,16 @@ def test_a_backend_without_the_issuers_key_makes_none(tmp_path: Path) -> None:
 
 
 async def test_a_flood_of_wrong_certificates_costs_one_look_a_pause() -> None:
-    """orders, law 5"""
+    """certificates, laws 1 and 2"""
     looked: list[bytes] = []
 
     async def take(document: bytes) -> None:
         looked.append(document)
         raise TrustError("no")
 
-    async def nothing(_order: object) -> object:
-        raise AssertionError
-
-    orders = Orders(
-        release=nothing,  # type: ignore[arg-type]
-        accept_policy=nothing,  # type: ignore[arg-type, call-arg]
-        policy_version=lambda: 0,
-        policy_digest=lambda: bytes(32),
-        stand=nothing,  # type: ignore[arg-type]
-        take_certificate=take,
-    )
     counters: Counter[str] = Counter()
-    workers = OrderWorkers(
-        orders=orders,
-        clock=FakeClock(),
-        pace=Pace(refused_seconds=3600.0, refused_cap_seconds=3600.0),
-        answer=lambda _: None,
-        counters=counters,
-    )
+    pace = Pace(refused_seconds=3600.0, refused_cap_seconds=3600.0)
+    workers = CertificateWorkers(take, no_certificate, pace, counters)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(workers.run())
         for number in range(500):

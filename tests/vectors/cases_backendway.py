@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.from_backend import Certificate, TlsCertificate
 from hubcore.backend.uplink.from_hub import Evidence, Notice
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.backend import codec
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
+    CertificateOfHub,
     EndsNow,
     HubHalted,
     HubKnown,
@@ -24,6 +26,7 @@ from hubcore.bridge.backend.from_bridge import (
     BridgeHello,
     Doubted,
     Forwarded,
+    RequestOfHub,
 )
 from hubcore.bridge.backend.words import BATCH_RECORDS
 from hubcore.bridge.frames import frame
@@ -35,6 +38,14 @@ Json = dict[str, Any]
 HASH = bytes(range(32))
 RECORD = uplink.encode(Evidence(12, b"\xa1dkindc...", HASH))
 ALARM = uplink.encode(Notice(14, b"\xa1dkindc...", HASH))
+RENEWAL = bytes.fromhex(
+    next(
+        one["bytes"]
+        for one in json.loads((FOLDER / "bridge.json").read_text("ascii"))["documents"]
+        if one["kind"] == "renewal" and one["verdict"] == "valid"
+    )
+)
+"""The one of bridge.json: a signature is random, and this file is not."""
 HELLO = BridgeHello(1, "bridge-1", SITE, bytes(range(16)), "0.1.0", 3, HASH, 2, 1000 * NOW)
 MESSAGES: dict[str, tuple[Any, ...]] = {
     "bridge": (
@@ -44,6 +55,7 @@ MESSAGES: dict[str, tuple[Any, ...]] = {
         Ahead("hub-1", ALARM),
         BornWitness("hub-1", b"a testimony"),
         Doubted("hub-1", Cause.TAIL_CUT, 10, HASH, 12, HASH),
+        RequestOfHub("hub-1", RENEWAL),
     ),
     "backend": (
         BackendWelcome(1, "gateway-1", SITE, 1000 * NOW),
@@ -53,6 +65,8 @@ MESSAGES: dict[str, tuple[Any, ...]] = {
         HubHalted("hub-1", None, "no hub of this name is enrolled"),
         HubHalted("hub-1", Cause.FORK, "record 12 is held here with other bytes"),
         EndsNow(2, ("hub-7", "hub-8"), (HASH,)),
+        CertificateOfHub("hub-1", uplink.encode(Certificate(b"a certificate"))),
+        CertificateOfHub("hub-1", uplink.encode(TlsCertificate(b"a certificate"))),
     ),
 }
 """Each message that no other talk has, by who says it."""
@@ -66,6 +80,8 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "a hash of 31 bytes": ("backend", [HubKnown.TYPE, "hub-1", 7, 12, HASH[1:]]),
     "ends that are not in order": ("backend", [EndsNow.TYPE, 2, ["hub-8", "hub-7"], []]),
     "a digest of 31 bytes": ("backend", [EndsNow.TYPE, 2, [], [HASH[1:]]]),
+    "a request for nobody": ("bridge", [RequestOfHub.TYPE, "", b"r"]),
+    "an empty certificate": ("backend", [CertificateOfHub.TYPE, "hub-1", b""]),
     "an empty receipt": ("backend", [HubReceipt.TYPE, "hub-1", b""]),
     "a Welcome of a bridge": ("backend", [48, 1, "bridge-1", SITE, 0, 0, HASH, None]),
 }

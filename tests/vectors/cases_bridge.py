@@ -16,6 +16,10 @@ from typing import Any
 from hubcore.access.grant import Access, Grant, issue_grant
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
+from hubcore.backend.renewal import TYPE as RENEWAL
+from hubcore.backend.renewal import sign_renewal
+from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.from_hub import CertificateRequest, Ping
 from hubcore.bridge import codec
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import (
@@ -24,9 +28,10 @@ from hubcore.bridge.from_bridge import (
     CarriedOrder,
     CarriedReceipt,
     Full,
+    RenewFirst,
     Witnessed,
 )
-from hubcore.bridge.from_hub import HubHello, OwnHead
+from hubcore.bridge.from_hub import CarriedRequest, HubHello, OwnHead
 from hubcore.bridge.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
@@ -68,6 +73,7 @@ HELLO = HubHello(
 )
 WELCOME = BridgeWelcome(1, "bridge-1", SITE, 1000 * NOW, 12, HEAD.hash, 30, 11)
 
+REQUEST = CertificateRequest(bytes(range(32)), NOW + DAY)
 ISSUER = "issuer"
 ORDERS_KEY = "phone"
 HUB_KEY = "hub"
@@ -149,6 +155,7 @@ def documents() -> Iterator[Json]:
         yield from _heads(kind, use)
     yield from _own_heads()
     yield from _orders()
+    yield from _renewals()
 
 
 def own_head(key: SigningKey, hub: str = HUB.hub, head: Head = HEAD) -> bytes:
@@ -214,16 +221,41 @@ def _orders() -> Iterator[Json]:
     yield _wrong("site-order", "by the bridge's key", forged)
 
 
+def _renewals() -> Iterator[Json]:
+    key = world.signer(HUB_KEY)
+    good = sign_renewal(HUB, REQUEST, key)
+    yield _document("renewal", "of a certificate", good)
+    wrong: dict[str, tuple[int, object]] = {
+        "of another hub": (cwt.ISS, "hub-2"),
+        "of another site": (cwt.AUD, "site-2"),
+        "a ping inside": (-65538, uplink.encode(Ping(bytes(8)))),
+        "nothing inside": (-65538, b""),
+        "text inside": (-65538, "text"),
+        "a claim too many": (cwt.EXP, NOW),
+    }
+    for why, (label, value) in wrong.items():
+        yield _wrong("renewal", why, _changed(good, RENEWAL, key, label, value, None))
+    stranger = world.signer("stranger")
+    yield _wrong("renewal", "by a stranger", sign_renewal(HUB, REQUEST, stranger))
+
+
 def _write_guest(guest: AdmittedGuest) -> list[object]:
     return [4, guest.grant.grant_id, 1, guest.document]
 
 
-def _changed(data: bytes, typ: str, key: SigningKey, label: int, value: object) -> bytes:
-    """The same document with another claim, signed anew."""
+def _changed(
+    data: bytes,
+    typ: str,
+    key: SigningKey,
+    label: int,
+    value: object,
+    kid: bytes | None = b"",
+) -> bytes:
+    """The same document with another claim, signed anew; `kid` "": that of the key."""
     document = cbor.decode(data, frozenset({cose.SIGN1_TAG})).value
     claims = cbor.decode(document[2])
     claims[label] = value
-    return cwt.issue(typ, claims, key, key.verify_key.kid)
+    return cwt.issue(typ, claims, key, key.verify_key.kid if kid == b"" else kid)
 
 
 def _document(kind: str, shows: str, data: bytes) -> Json:
@@ -265,6 +297,8 @@ def frames(find: Callable[[str, str], bytes]) -> Iterator[Json]:
         ("bridge", CarriedMandate(find("mandate", "for orders"))),
         ("bridge", Witnessed(find("testimony", "of record 12"))),
         ("bridge", Full(60)),
+        ("hub", CarriedRequest(find("renewal", "of a certificate"))),
+        ("bridge", RenewFirst(NOW - DAY, 1000 * NOW)),
     ]
     for said_by, message in messages:
         data = codec.encode(message)

@@ -23,6 +23,7 @@ from hubgateway.rules import names
 from hubgateway.rules.names import Entry, Standing, write_entry
 from hubsim.bridge.files import TLS_KEY
 from hubsim.site.authority import public_of
+from hubsim.site.certificates import Certificates
 from hubsim.site.documents import read_ec_key
 from hubsim.site.folder import Site
 
@@ -57,7 +58,20 @@ def rows_of(site: Site) -> Iterator[Row]:
         yield names.BRIDGES_BUCKET, folder.name, row
     for place, document in _newest_mandates(site).items():
         yield names.MANDATES_BUCKET, place, document
+    yield from _certificates(site)
     yield from _policy(site)
+
+
+def _certificates(site: Site) -> Iterator[Row]:
+    """Yield the newest certificates of each hub."""
+    known = Certificates(site.backend, site.issuer.verify_key)
+    for hub in site.hub_names():
+        certificate = known.of(hub)
+        if certificate is not None:
+            yield names.CERTIFICATES_BUCKET, hub, certificate.document
+        for_tls = known.tls_of(hub)
+        if for_tls is not None:
+            yield names.TLS_BUCKET, hub, for_tls
 
 
 def _newest_mandates(site: Site) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
 from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
+    CertificateOfHub,
     EndsNow,
     FromBackend,
     HubHalted,
@@ -30,6 +31,7 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    RequestOfHub,
 )
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedMandate
@@ -44,6 +46,7 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         Ahead,
         BornWitness,
         Doubted,
+        RequestOfHub,
         PiecesWanted,
         Ping,
     )
@@ -56,6 +59,7 @@ FROM_BACKEND: Mapping[int, type[FromBackend]] = {
         HubReceipt,
         HubHalted,
         EndsNow,
+        CertificateOfHub,
         CarriedMandate,
         NewPolicy,
         Pieces,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_DETAIL_BYTES, MAX_TEXT_BYTES, Cause
-from hubcore.bridge.backend.words import ENDS_BYTES, check_hub
+from hubcore.bridge.backend.words import CERTIFICATE_MESSAGE_BYTES, ENDS_BYTES, check_hub
 from hubcore.bridge.ends import ENDS_MAX, KEY_DIGEST_BYTES, Ends
 from hubcore.bridge.from_bridge import CarriedMandate
 from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES
@@ -146,12 +146,28 @@ class EndsNow(Message):
         return Ends(self.version, frozenset(self.hubs), frozenset(self.keys))
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateOfHub(Message):
+    """Backend: bring a hub this Certificate or TlsCertificate, a message of the uplink as bytes."""
+
+    TYPE: ClassVar[int] = 85
+    CEILING: ClassVar[int] = CERTIFICATE_MESSAGE_BYTES + 64
+    hub: str
+    message: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_hub(self.hub)
+        check_bytes("message", self.message, 1, CERTIFICATE_MESSAGE_BYTES)
+
+
 FromBackend = (
     BackendWelcome
     | HubKnown
     | HubReceipt
     | HubHalted
     | EndsNow
+    | CertificateOfHub
     | CarriedMandate
     | NewPolicy
     | Pieces

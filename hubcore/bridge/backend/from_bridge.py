@@ -170,4 +170,29 @@ class Doubted(Message):
         return cls(hub, Cause(cause), *rest)
 
 
-FromBridge = BridgeHello | AskHub | Forwarded | Ahead | BornWitness | Doubted | PiecesWanted | Ping
+@dataclass(frozen=True, slots=True)
+class RequestOfHub(Message):
+    """Bridge: a hub asks for its newest certificates, by its own signature (`backend.renewal`)."""
+
+    TYPE: ClassVar[int] = 70
+    CEILING: ClassVar[int] = DOCUMENT_BYTES + 64
+    hub: str
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_hub(self.hub)
+        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
+
+
+FromBridge = (
+    BridgeHello
+    | AskHub
+    | Forwarded
+    | Ahead
+    | BornWitness
+    | Doubted
+    | RequestOfHub
+    | PiecesWanted
+    | Ping
+)

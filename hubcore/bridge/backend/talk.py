@@ -13,8 +13,8 @@ Laws:
    WINDOW questions and batches unanswered.
 5. Where bridge and backend know different records of a hub, the bridge says so and sends nothing of
    that hub for `LanePace.halted_seconds`. The other lanes go on.
-6. There are at most `hubs_max` lanes. What is kept of each is its newest testimony and doubt. The
-   same doubt is said once on each connection.
+6. There are at most `hubs_max` lanes. What is kept of each is its newest testimony, doubt and
+   request for certificates. Each is said once on each connection.
 7. No hub sets a pace: of each at most AHEAD_EACH's alarms go ahead, of all at most AHEAD_WHOLE's.
    What is beyond comes with its record.
 8. What the disk did not take was never said: the backend is asked again (`not_kept`).
@@ -40,6 +40,7 @@ from hubcore.backend.uplink.from_hub import Evidence, Notice
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
+    CertificateOfHub,
     EndsNow,
     FromBackend,
     HubHalted,
@@ -53,6 +54,7 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    RequestOfHub,
 )
 from hubcore.bridge.backend.lane import Lane, LanePace, LanePhase
 from hubcore.bridge.backend.words import BATCH_BYTES, BATCH_RECORDS, PROTOCOL
@@ -79,7 +81,7 @@ class BackendPhase(StrEnum):
     SPEAKING = "speaking"
 
 
-Takeable = EndsNow | CarriedMandate | NewPolicy | Pieces
+Takeable = CertificateOfHub | EndsNow | CarriedMandate | NewPolicy | Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class BackendTalk:
         self._ahead = Paces(each=AHEAD_EACH, whole=AHEAD_WHOLE, sources_max=hubs_max)
         self._testimonies: dict[str, bytes] = {}
         self._doubts: dict[str, Doubted] = {}
+        self._requests: dict[str, bytes] = {}
 
     # The connection.
 
@@ -300,6 +303,11 @@ class BackendTalk:
         )
         return self._keep_and_say(self._doubts, hub, said, said)
 
+    def request(self, hub: str, document: bytes) -> Effects:
+        """A hub asks for its newest certificates."""
+        said = RequestOfHub(hub, document)
+        return self._keep_and_say(self._requests, hub, document, said)
+
     def _keep_and_say(
         self, kept: dict[str, Any], hub: str, value: object, message: FromBridge
     ) -> Effects:
@@ -403,6 +411,7 @@ class BackendTalk:
         effects = self._go(BackendPhase.SPEAKING, "")
         effects += [Say(BornWitness(hub, one)) for hub, one in self._testimonies.items()]
         effects += [Say(one) for one in self._doubts.values()]
+        effects += [Say(RequestOfHub(hub, one)) for hub, one in self._requests.items()]
         for hub, lane in self.lanes.items():
             self._touch(hub, lane, at.monotonic)
         return effects
@@ -472,6 +481,7 @@ _STEPS: dict[BackendPhase, dict[type[FromBackend], _Step]] = {
         HubReceipt: BackendTalk._on_receipt,
         HubHalted: BackendTalk._on_halted,
         Pong: BackendTalk._on_pong,
+        CertificateOfHub: BackendTalk._take,
         EndsNow: BackendTalk._take,
         CarriedMandate: BackendTalk._take,
         NewPolicy: BackendTalk._take,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
+from hubcore.backend.uplink.words import (
+    MAX_CERTIFICATE_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_RECORD_BYTES,
+)
 from hubcore.bridge.ends import ENDS_MAX
 from hubcore.bridge.stretch import STRETCH_BYTES, STRETCH_RECORDS
 from hubcore.codec.tls import check_name
@@ -18,6 +22,8 @@ BATCH_BYTES = STRETCH_BYTES
 """Their bytes together."""
 FROM_BRIDGE_BYTES = BATCH_BYTES + 512
 """The longest message of a bridge: records."""
+CERTIFICATE_MESSAGE_BYTES = MAX_CERTIFICATE_BYTES + 64
+"""A Certificate or TlsCertificate of the uplink, as bytes."""
 ENDS_BYTES = 36 * ENDS_MAX + 64
 FROM_BACKEND_BYTES = MAX_MESSAGE_BYTES
 """The longest message of a backend: a policy."""

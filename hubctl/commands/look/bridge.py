@@ -22,6 +22,7 @@ TOPICS = ("bridge", "bridge_certificate", "bridge_full", "bridge_witness", "mand
 """Of the standing problems: those of the way over a bridge."""
 SPEAKING = "speaking"
 DOUBTED = "doubted"
+RENEWING = "renewing"
 NEXT = "hubctl netcheck takes each step to each bridge, and says which one fails"
 
 
@@ -62,7 +63,7 @@ def page(way: object, troubles: Sequence[Trouble] = ()) -> Page:
 
 def _connection(way: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield which bridge it is, and the cause when none is spoken with."""
-    is_spoken_with = way["phase"] in (SPEAKING, DOUBTED)
+    is_spoken_with = way["phase"] in (SPEAKING, DOUBTED, RENEWING)
     name = clean(way.get("bridge") or None)
     how = "connected" if is_spoken_with else "not connected"
     whose = name if is_spoken_with else f"{name}, tried last"

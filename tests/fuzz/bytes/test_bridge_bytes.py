@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.backend.talk.effects import Comparison, Moment
-from hubcore.backend.uplink.from_backend import Held
+from hubcore.backend.uplink.from_backend import Certificate, Held, TlsCertificate
 from hubcore.bridge import codec
 from hubcore.bridge.frames import HEAD_BYTES, Frames, frame
-from hubcore.bridge.from_bridge import BridgeWelcome, Full, Witnessed
+from hubcore.bridge.from_bridge import BridgeWelcome, Full, RenewFirst, Witnessed
 from hubcore.bridge.mandate import Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_head, prove_own_head, sign_head
 from hubcore.bridge.site.order import issue_site_order, prove_site_order
 from hubcore.bridge.talk import (
+    AskForCertificates,
     BridgeTalk,
     Leave,
     SayHello,
@@ -284,5 +285,14 @@ def heard(talk: BridgeTalk, data: bytes, now: Moment) -> WayEffects:
             case Take(taken):
                 assert taken == message
                 alone = type(message) in SPEAKS_ALONE
-                assert before is WayPhase.SPEAKING or (before is WayPhase.DOUBTED and not alone)
+                is_certificate = isinstance(message, Certificate | TlsCertificate)
+                assert (
+                    before is WayPhase.SPEAKING
+                    or (before is WayPhase.DOUBTED and not alone)
+                    or (before is not WayPhase.DOWN and is_certificate)
+                )
+            case AskForCertificates():
+                assert isinstance(message, RenewFirst)
+                assert before is not WayPhase.SPEAKING
+                assert talk.phase is WayPhase.RENEWING
     return effects

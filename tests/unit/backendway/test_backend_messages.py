@@ -23,6 +23,7 @@ from hubcore.bridge.backend.codec import (
 )
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
+    CertificateOfHub,
     EndsNow,
     FromBackend,
     HubHalted,
@@ -37,11 +38,13 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    RequestOfHub,
 )
 from hubcore.bridge.backend.words import (
     BATCH_BYTES,
     BATCH_RECORDS,
     CARRIED_BYTES,
+    CERTIFICATE_MESSAGE_BYTES,
     FROM_BACKEND_BYTES,
     FROM_BRIDGE_BYTES,
 )
@@ -65,6 +68,7 @@ FROM_BRIDGE: list[FromBridge] = [
     Ahead(NAME, bytes(CARRIED_BYTES)),
     BornWitness(NAME, bytes(DOCUMENT_BYTES)),
     Doubted(NAME, Cause.TAIL_CUT, HIGHEST, HASH, HIGHEST, HASH),
+    RequestOfHub(NAME, bytes(DOCUMENT_BYTES)),
     PiecesWanted((HASH,)),
     Ping(bytes(8)),
 ]
@@ -77,6 +81,7 @@ FROM_BACKEND: list[FromBackend] = [
     HubHalted(NAME, Cause.FORK, "d" * 200),
     EndsNow(0, (), ()),
     EndsNow(HIGHEST, ("hub-1", "hub-2"), (HASH,)),
+    CertificateOfHub(NAME, bytes(CERTIFICATE_MESSAGE_BYTES)),
     CarriedMandate(b"m"),
     NewPolicy(b"policy"),
     Pieces((b"piece",)),
@@ -124,7 +129,7 @@ def test_no_type_means_two_things() -> None:  # law 2
         for kind in (*codec.FROM_BRIDGE.values(), *codec.FROM_BACKEND.values())
         if "bridge.backend" in kind.__module__
     }
-    assert len(own) == 11
+    assert len(own) == 13
     taken = {
         *uplink.FROM_HUB,
         *uplink.FROM_BACKEND,

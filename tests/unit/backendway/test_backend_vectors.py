@@ -10,8 +10,8 @@ import pycddl  # type: ignore[import-untyped]
 import pytest
 
 from hubcore.bridge.backend import codec
-from hubcore.bridge.backend.from_backend import EndsNow
-from hubcore.bridge.backend.from_bridge import BornWitness, Forwarded
+from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow
+from hubcore.bridge.backend.from_bridge import BornWitness, Forwarded, RequestOfHub
 from hubcore.bridge.backend.words import FROM_BACKEND_BYTES
 from hubcore.bridge.frames import Frames
 from hubcore.bridge.from_bridge import CarriedMandate
@@ -26,6 +26,7 @@ DECODE: dict[str, Callable[[bytes], Any]] = {
     "bridge": codec.decode_from_bridge,
     "backend": codec.decode_from_backend,
 }
+HOLDING = (CarriedMandate, RequestOfHub, CertificateOfHub)
 RULE = {"bridge": "to-backend", "backend": "from-backend"}
 
 
@@ -59,7 +60,7 @@ def test_the_file_has_what_the_cases_make() -> None:
 def test_the_grammar_has_each_message() -> None:
     for said_by, messages in (("bridge", FROM_BRIDGE), ("backend", FROM_BACKEND)):
         for message in messages:
-            if not isinstance(message, CarriedMandate):  # `test_bridge_vectors` has it
+            if not isinstance(message, HOLDING):  # what is inside is no document there
                 assert GRAMMAR.matches(RULE[said_by], codec.encode(message)), message
 
 

@@ -32,6 +32,7 @@ from hubtls.identity import IdentityFiles, load_identity
 from hubtls.peers import Peer
 from tests.fakes.bridgedhub import AUTHORITY, BEGINS, BRIDGE, ENDS, ISSUER, SITE, tls_files
 from tests.fakes.clock import FakeClock
+from tests.unit.backendway.test_bridged_certificates import CertificateDesk
 from tests.unit.backendway.test_gateway_of_bridges import Way, Words
 
 GATEWAY = "gateway-1"
@@ -133,7 +134,15 @@ async def serving(folder: Path) -> AsyncIterator[Desk]:
     place = BridgesPlace("127.0.0.1", 0, identity, ISSUER.verify_key, make_key())
     told = Told()
     clock = FakeClock()
-    talks = BridgeTalks(identity.name, Way().records, Words([]).words, told, clock, TIMES)
+    talks = BridgeTalks(
+        identity.name,
+        Way().records,
+        Words([]).words,
+        CertificateDesk(clock=clock).certificates,
+        told,
+        clock,
+        TIMES,
+    )
     ended: set[str] = set()
 
     def may_come(peer: Peer) -> bool:
