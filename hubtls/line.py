@@ -102,15 +102,10 @@ class Line(Generic[_In, _Out]):
 
     def _whole(self) -> tuple[list[_In], bool]:
         """Return the next whole messages, and whether they are all that has come (law 4)."""
-        found: list[_In] = []
-        for _ in range(MESSAGES_AT_ONCE):
-            message = self._frames.next()
-            if message is None:
-                return found, True
-            read = self._decoded(message)
-            if read is not None:
-                found.append(read)
-        return found, False
+        messages = self._frames.whole(MESSAGES_AT_ONCE)
+        read = map(self._decoded, messages)
+        found = [one for one in read if one is not None]
+        return found, not messages
 
     def _decoded(self, message: bytes) -> _In | None:
         try:

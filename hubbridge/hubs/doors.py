@@ -9,6 +9,7 @@ Laws:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -27,8 +28,13 @@ NAME_CHARS_MAX = 64
 _BEGINS = frozenset(BEGUN_BY_END.values())
 _HAPPENINGS = frozenset(map(str, Happening))
 _ORDERS = frozenset(order.name.lower() for order in DoorOrder)
-_WORDS = tuple(str(word).encode() for word in (Fact.WHAT, Fact.ORDER))
+_WORDS = re.compile("|".join((str(Fact.WHAT), str(Fact.ORDER))).encode())
 """A record about a door or an order has one of these in its bytes; others are not read."""
+
+
+def may_tell(bodies: bytes) -> bool:
+    """Tell whether a record, or one of those that were joined to this, may tell of a door."""
+    return _WORDS.search(bodies) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class DoorsSeen:
 
     def take(self, body: bytes) -> None:
         """Take a record as it came."""
-        if not any(word in body for word in _WORDS):
+        if not may_tell(body):
             return
         try:
             said = facts(body)

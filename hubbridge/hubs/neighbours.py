@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from hubbridge.rules.proven import ProvenHead
-from hubbridge.store.records import Met, Offered
+from hubbridge.store.meeting import Met
+from hubbridge.store.offering import Offered
 from hubcore.backend.uplink.from_hub import Notice, OrderResult
 from hubcore.bridge.witness import Doubt
 from hubcore.evidence.records import Head, StoredRecord

@@ -9,14 +9,15 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hubbridge.hubs.doors import DoorsSeen
+from hubbridge.hubs.doors import DoorsSeen, may_tell
 from hubcore.backend.uplink.from_hub import Measured, Telemetry
 from hubcore.bridge.from_hub import HubHello
 from hubcore.bridge.witness import Doubt
-from hubcore.evidence.alarms import alarm_of
-from hubcore.evidence.records import Head, facts
+from hubcore.evidence.alarms import alarm_of, may_alarm
+from hubcore.evidence.records import Head, StoredRecord, facts
 
 MEASURED_MAX = 64
 ALARMS_MAX = 16
@@ -83,8 +84,19 @@ class HubState:
         kept = self.alarms.items()
         self.alarms = {number: one for number, one in kept if number <= hello.last_record}
 
-    def records(self, number: int, body: bytes) -> Alarm | None:
-        """A record of it is held; return a new alarm. One that comes again is no news of a door."""
+    def records(self, held: Sequence[StoredRecord]) -> list[Alarm]:
+        """Records of it are held; return new alarms. What comes again is no news of a door.
+
+        Most records tell of neither: all at once are looked at first, then each.
+        """
+        bodies = b" ".join(one.body for one in held)
+        if not may_tell(bodies) and not may_alarm(bodies):
+            self.told_of = max(self.told_of, max((one.number for one in held), default=0))
+            return []
+        alarms = [self._record(one.number, one.body) for one in held]
+        return [one for one in alarms if one is not None]
+
+    def _record(self, number: int, body: bytes) -> Alarm | None:
         if number > self.told_of:
             self.told_of = number
             self.doors.take(body)

@@ -7,7 +7,7 @@ kept a commit at a time, and are answered with Held.
 
 Laws:
 1. Nothing is taken of a hub before its Hello, and nothing that its certificate does not allow at
-   that moment: `Visit.may` is asked at each message.
+   that moment: `Visit.may` is asked at each message, and once for those between which nothing runs.
 2. A hub that names itself or its site otherwise than its certificate, or speaks another version, is
    cut off.
 3. Held is said of what is on the disk, and of nothing else.
@@ -302,14 +302,17 @@ class HubTalks:
         """Take what has come in its order; records that come together go into one commit."""
         talking.state.heard_at = self._clock.wall()
         waiting: list[StoredRecord] = []
+        is_asked = False
         for message in messages:
-            if visit.may() is not May.SPEAK:
-                raise SequenceError("its certificate does not let it speak any more")
+            if not is_asked:
+                _check_may(visit)
+                is_asked = True
             if isinstance(message, Evidence):
                 waiting.append(StoredRecord(message.number, message.body, message.hash))
                 continue
             await talking.keeping.keep(waiting)
             waiting = []
+            is_asked = False
             if isinstance(message, OwnHead):  # of what is held: it waits for no record
                 await self._keep_head(talking, message.document)
                 continue
@@ -370,10 +373,8 @@ class HubTalks:
             if self._upward is not None:
                 self._upward.grew(talking.hub)
             held = frozenset(offered.held)
-            for record in records:
-                if record.number in held:
-                    alarm = talking.state.records(record.number, record.body)
-                    self._tell_alarm(talking, alarm)
+            for alarm in talking.state.records([one for one in records if one.number in held]):
+                self._tell_alarm(talking, alarm)
             newest = records[-1]
             if newest.number == offered.held[-1] > talking.state.newest.number:
                 talking.state.newest = Head(newest.number, newest.hash)
@@ -422,6 +423,12 @@ class HubTalks:
         talking.line.say(Witnessed(document))
         if self._upward is not None:
             self._upward.testified(talking.hub, document)
+
+
+def _check_may(visit: Visit) -> None:
+    """Raise SequenceError unless the hub may speak now."""
+    if visit.may() is not May.SPEAK:
+        raise SequenceError("its certificate does not let it speak any more")
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -177,6 +177,12 @@ def judge(kept: Kept, records: Iterable[StoredRecord], hash_of: HashOf) -> Judge
     return judged
 
 
+def grown(kept: Kept, newest: Head) -> Kept:
+    """Return what is held once records that follow the newest one are on the disk, up to this."""
+    *before, last = kept.spans
+    return replace(kept, spans=(*before, Span(last.before, newest)))
+
+
 def _judge_one(judged: Judged, record: StoredRecord, hash_of: HashOf) -> None:
     """Put one record where it belongs. Raise AuditError for a fork."""
     spans = judged.kept.spans

@@ -27,20 +27,11 @@ from hubbridge.rules.proven import ProvenHead
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Documents, Job, PutDocuments, TakeEnds
+from hubbridge.store.leaving import Durable, TakeReceipt
+from hubbridge.store.meeting import Meet, Met, Resume, Resumed
+from hubbridge.store.offering import Offer, Offered
 from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
-from hubbridge.store.records import (
-    Durable,
-    Meet,
-    Met,
-    Offer,
-    Offered,
-    Read,
-    ReadStretch,
-    Resume,
-    Resumed,
-    Stretch,
-    TakeReceipt,
-)
+from hubbridge.store.reading import Read, ReadStretch, Stretch
 from hubbridge.store.writer import Writer
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate

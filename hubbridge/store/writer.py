@@ -24,7 +24,8 @@ from hubbridge.rules.kept import Kept
 from hubbridge.rules.room import RoomLimits
 from hubbridge.store import rows
 from hubbridge.store.jobs import Batch, Job
-from hubbridge.store.records import Opened, ProveEnds, Release
+from hubbridge.store.leaving import Release
+from hubbridge.store.reading import Opened, ProveEnds
 from hubbridge.store.rows import HubRow
 from hubbridge.store.schema import broken, errors, open_file, says
 from hubcore.bridge.ends import Ends

@@ -81,16 +81,22 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         RenewFirst,
     )
 }
+_EVIDENCE = bytes((Evidence.TYPE,))
+"""The second byte of a record's message."""
 _NAMES = names_of((*FROM_HUB.values(), *FROM_BRIDGE.values()))
 
 
 def encode(message: FromHub | FromBridge) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
+    if type(message) is Evidence:
+        return message.encode()
     return write(message, _NAMES)
 
 
 def decode_from_hub(data: bytes) -> FromHub:
     """Read what a hub says, in the bridge. Raise FrameError."""
+    if data[1:2] == _EVIDENCE:
+        return Evidence.decode(data)
     return read(data, FROM_HUB, _NAMES)
 
 

@@ -12,10 +12,13 @@ Laws:
 
 from __future__ import annotations
 
+import struct
+
 from hubcore.errors import FrameError
 
 HEAD_BYTES = 4
 LENGTH_MAX = (1 << 8 * HEAD_BYTES) - 1
+_length_at = struct.Struct(">I").unpack_from
 
 
 def frame(message: bytes) -> bytes:
@@ -51,7 +54,8 @@ class Frames:
     def next(self) -> bytes | None:
         """Return the next whole message, None until it has come. Raise FrameError for no frame.
 
-        Call it until it returns None before the next `feed`: so law 5 holds.
+        Call it until it returns None before the next `feed`: so law 5 holds. `whole` does the same
+        for many messages.
         """
         if self._refused:
             raise FrameError(self._refused)
@@ -68,3 +72,27 @@ class Frames:
         message = bytes(self._kept[HEAD_BYTES:end])
         del self._kept[:end]
         return message
+
+    def whole(self, most: int) -> list[bytes]:
+        """Return the next whole messages, at most so many; none until one has come.
+
+        Raise FrameError for no frame. What came before that one is returned first, so call it until
+        it returns none.
+        """
+        if self._refused:
+            raise FrameError(self._refused)
+        found: list[bytes] = []
+        at = 0
+        last_head = len(self._kept) - HEAD_BYTES
+        with memoryview(self._kept) as kept:
+            while len(found) < most and at <= last_head:
+                begins = at + HEAD_BYTES
+                end = begins + _length_at(kept, at)[0]
+                if not begins < end <= min(len(kept), begins + self._ceiling):
+                    break
+                found.append(bytes(kept[begins:end]))
+                at = end
+        del self._kept[:at]
+        if not found:
+            self.next()  # it refuses a length that no message has
+        return found

@@ -17,6 +17,7 @@ shape that its caller knows. It keeps the same laws and builds nothing but the i
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -40,6 +41,10 @@ SHARED_REFERENCES = frozenset({28, 29})
 
 Tag = cbor2.CBORTag
 
+UINT = 0
+"""The major type of a whole number."""
+BYTES = 2
+"""The major type of a byte string."""
 _UINT, _NINT, _BSTR, _TSTR, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _FALSE = 20
 _TRUE = 21
@@ -141,6 +146,39 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def write_head(major: int, argument: int) -> bytes:
+    """Return the shortest head of a value: its major type, and a number, a length or a count."""
+    kind = major << 5
+    if argument < _LONG:
+        return _BYTE(kind | argument)
+    if argument < _SHORTEST[25]:
+        return _TWO_BYTES(kind | 24, argument)
+    if argument < _SHORTEST[26]:
+        return _THREE_BYTES(kind | 25, argument)
+    if argument < _SHORTEST[27]:
+        return _FIVE_BYTES(kind | 26, argument)
+    return _NINE_BYTES(kind | 27, argument)
+
+
+def read_head(data: bytes, at: int, major: int) -> tuple[int, int]:
+    """Return what the head at `at` says, and the index after it. Raise FrameError.
+
+    It must be of this major type, and as short as it can be.
+    """
+    first = data[at] if at < len(data) else -1
+    if first >> 5 != major:
+        raise FrameError(f"CBOR: an item of another kind than expected at byte {at}")
+    short = first & 0x1F
+    return (short, at + 1) if short < _LONG else _long_head(data, at)
+
+
+_BYTE = struct.Struct(">B").pack
+_TWO_BYTES = struct.Struct(">BB").pack
+_THREE_BYTES = struct.Struct(">BH").pack
+_FIVE_BYTES = struct.Struct(">BI").pack
+_NINE_BYTES = struct.Struct(">BQ").pack
 
 
 def _long_head(data: bytes, at: int) -> tuple[int, int]:
@@ -326,17 +364,8 @@ class Cursor:
         return is_null
 
     def _head(self, major: int) -> int:
-        if self._at >= len(self._data):
-            raise FrameError("CBOR: the data ends inside a value")
-        head = self._data[self._at]
-        if head >> 5 != major:
-            raise FrameError(f"CBOR: an item of another kind than expected at byte {self._at}")
-        argument = head & 0x1F
-        if argument < 24:
-            self._at += 1
-        else:
-            argument, self._at = _long_head(self._data, self._at)
-        return argument
+        said, self._at = read_head(self._data, self._at, major)
+        return said
 
     def _count(self, major: int, least_bytes: int) -> int:
         count = self._head(major)

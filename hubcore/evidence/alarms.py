@@ -7,6 +7,7 @@ Laws:
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hubcore.access.precedence import DoorOrder
@@ -17,13 +18,18 @@ from hubcore.evidence.records import facts
 
 _BEGINS = frozenset(map(str, BEGUN_BY_END.values()))
 _FIRE = DoorOrder.FIRE.name.lower()
-_WORDS = tuple(word.encode() for word in (str(Fact.DURESS), _FIRE, *_BEGINS))
+_WORDS = re.compile("|".join((str(Fact.DURESS), _FIRE, *_BEGINS)).encode())
 """An alarm has one of these in its bytes; other records are not read."""
+
+
+def may_alarm(bodies: bytes) -> bool:
+    """Tell whether a record, or one of those that were joined to this, may be an alarm."""
+    return _WORDS.search(bodies) is not None
 
 
 def alarm_of(body: bytes) -> str:
     """Return what a record alarms of, in a few words; "" for one that is no alarm."""
-    if not any(word in body for word in _WORDS):
+    if not may_alarm(body):
         return ""
     try:
         said = facts(body)

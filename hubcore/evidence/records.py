@@ -35,6 +35,7 @@ __all__ = [
     "chain_hash",
     "facts",
     "follows",
+    "head_after",
 ]
 
 GENESIS = bytes(32)
@@ -227,8 +228,19 @@ class Head:
 
 def chain_hash(previous: bytes, number: int, body: bytes) -> bytes:
     """Return the hash of record `number`: SHA-256 over CBOR's [label, number, previous, body]."""
-    covered = cbor.encode_flat(["hub/record/1", number, previous, body])
-    return hashlib.sha256(covered).digest()
+    covered = (
+        _COVERED,
+        cbor.write_head(cbor.UINT, number),
+        cbor.write_head(cbor.BYTES, len(previous)),
+        previous,
+        cbor.write_head(cbor.BYTES, len(body)),
+        body,
+    )
+    return hashlib.sha256(b"".join(covered)).digest()
+
+
+_COVERED = b"\x84" + cbor.encode("hub/record/1")
+"""The beginning of what a hash covers: an array of four, and its label."""
 
 
 def follows(previous: StoredRecord | Head | None, record: StoredRecord) -> None:
@@ -242,6 +254,20 @@ def follows(previous: StoredRecord | Head | None, record: StoredRecord) -> None:
             f"record {number} was edited, or a record before it was replaced: "
             "its hash does not follow"
         )
+
+
+def head_after(before: Head, records: Iterable[StoredRecord]) -> Head | None:
+    """Return the head of the last of records that follow one another; None where one does not."""
+    number = before.number
+    digest = before.hash
+    for record in records:
+        number += 1
+        if record.number != number:
+            return None
+        digest = chain_hash(digest, number, record.body)
+        if digest != record.hash:
+            return None
+    return Head(number, digest)
 
 
 def agrees(known: Head, record: StoredRecord | None) -> None:

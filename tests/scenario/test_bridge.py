@@ -15,7 +15,7 @@ import pytest
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config
-from hubbridge.store.records import Stretch
+from hubbridge.store.reading import Stretch
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace

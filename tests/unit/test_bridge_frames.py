@@ -47,6 +47,48 @@ def test_any_cut_gives_the_same_messages(messages: list[bytes], sizes: list[int]
     assert read(pieces(stream, sizes), Frames(CEILING)) == (messages, "")
 
 
+def read_whole(stream: list[bytes], frames: Frames, most: int) -> tuple[list[bytes], str]:
+    """Return the same as `read`, from many at once."""
+    found: list[bytes] = []
+    for piece in stream:
+        frames.feed(piece)
+        try:
+            while messages := frames.whole(most):
+                assert len(messages) <= most
+                found += messages
+        except FrameError as error:
+            return found, str(error)
+        assert frames.kept_bytes < CEILING + HEAD_BYTES  # law 5
+    return found, ""
+
+
+STREAMS = st.one_of(
+    st.binary(max_size=200),
+    st.tuples(MESSAGES, st.binary(max_size=9), MESSAGES).map(
+        lambda parts: b"".join((*map(frame, parts[0]), parts[1], *map(frame, parts[2])))
+    ),
+)
+
+
+@given(STREAMS, CUTS, st.integers(1, 9))
+def test_many_at_once_are_the_same_as_one_by_one(  # laws 2 and 3
+    stream: bytes, sizes: list[int], most: int
+) -> None:
+    cut = pieces(stream, sizes)
+    assert read_whole(cut, Frames(CEILING), most) == read(cut, Frames(CEILING))
+
+
+def test_after_a_refusal_nothing_comes_at_once_either() -> None:  # law 4
+    frames = Frames(CEILING)
+    frames.feed(frame(b"first") + bytes(4) + frame(b"second"))
+    assert frames.whole(9) == [b"first"]
+    for _ in range(2):
+        with pytest.raises(FrameError):
+            frames.whole(9)
+        frames.feed(frame(b"a good one"))
+    assert frames.kept_bytes == 0
+
+
 @given(st.binary(max_size=200), CUTS)
 def test_any_cut_of_any_bytes_ends_alike(stream: bytes, sizes: list[int]) -> None:  # law 3
     whole = read([stream], Frames(len(stream) + CEILING))

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from hubbridge.rules.room import RoomLimits
-from hubbridge.store.records import Durable, Offer, Read, Resume
+from hubbridge.store.leaving import Durable
+from hubbridge.store.meeting import Resume
+from hubbridge.store.offering import Offer
+from hubbridge.store.reading import Read
 from hubbridge.store.writer import Writer
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord, chain_hash

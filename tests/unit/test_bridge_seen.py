@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubbridge.hubs.doors import DOORS_MAX, NAME_CHARS_MAX, ORDERS_MAX, DoorsSeen, OrderPlace
-from hubbridge.hubs.state import ALARM_CHARS_MAX, ALARMS_MAX, HubState
+from hubbridge.hubs.state import ALARM_CHARS_MAX, ALARMS_MAX, Alarm, HubState
 from hubbridge.local.events import EACH, WHOLE, SiteEvents
 from hubcore.backend.uplink.from_hub import Measured, Telemetry
 from hubcore.bridge.from_hub import HubHello
@@ -18,7 +18,7 @@ from hubcore.device.state import Quantity
 from hubcore.door.phases import Happening
 from hubcore.evidence.carried_alarms import BEGUN_BY_END
 from hubcore.evidence.facts import Fact, RecordKind
-from hubcore.evidence.records import GENESIS, Record
+from hubcore.evidence.records import GENESIS, Record, StoredRecord
 from hublocal.tail.events import EventTail, Filter
 from tests.fakes.clock import FakeClock
 
@@ -62,6 +62,24 @@ def hello(last: int) -> HubHello:
     )
 
 
+def record_of(state: HubState, number: int, body: bytes) -> Alarm | None:
+    """Let one record be held; return its alarm."""
+    found = state.records([StoredRecord(number, body, bytes(32))])
+    return found[0] if found else None
+
+
+def test_among_many_records_that_tell_nothing_what_tells_is_found() -> None:
+    plain = body(RecordKind.ACCESS, {Fact.ASKER: "somebody"})
+    bodies = [plain] * 5 + [door(Happening.FORCED)] + [plain] * 5
+    state = HubState()
+    alarms = state.records([StoredRecord(at, one, bytes(32)) for at, one in enumerate(bodies, 1)])
+    assert [one.number for one in alarms] == [6]
+    assert set(state.doors.doors) == {"front"}
+    assert state.told_of == len(bodies)
+    assert state.records([StoredRecord(12, plain, bytes(32))]) == []
+    assert state.told_of == 12
+
+
 def test_an_alarm_is_one_by_notice_by_record_and_by_both() -> None:
     """state, law 3"""
     state = HubState()
@@ -70,11 +88,11 @@ def test_an_alarm_is_one_by_notice_by_record_and_by_both() -> None:
     assert told is not None
     assert told.ahead
     assert state.alarmed(7, forced, ahead=True) is None
-    assert state.records(7, forced) is None
+    assert record_of(state, 7, forced) is None
     assert [one.ahead for one in state.alarms.values()] == [False]
     assert state.alarmed(7, forced, ahead=True) is None
     assert not state.alarms[7].ahead, "a late Notice takes nothing back"
-    plain = state.records(8, door(Happening.HELD_OPEN))
+    plain = record_of(state, 8, door(Happening.HELD_OPEN))
     assert plain is not None
     assert (plain.number, plain.ahead, "held_open" in plain.what) == (8, False, True)
 
@@ -95,7 +113,7 @@ def test_in_whatever_order_they_come_each_alarm_is_told_once(
         found = (
             state.alarmed(number, alarm_body, ahead=True)
             if ahead
-            else state.records(number, alarm_body)
+            else record_of(state, number, alarm_body)
         )
         if found is not None:
             told.append(found.number)
@@ -117,7 +135,7 @@ def test_the_newest_alarms_stay_in_whatever_order_they_come(numbers: list[int], 
 def test_what_is_no_alarm_is_none() -> None:
     state = HubState()
     assert state.alarmed(1, b"alarm forced", ahead=True) is None
-    assert state.records(2, door(Happening.CLOSED)) is None
+    assert record_of(state, 2, door(Happening.CLOSED)) is None
     assert state.alarms == {}
 
 
@@ -126,7 +144,7 @@ def test_older_alarms_that_come_late_push_out_no_newer_one() -> None:
     state = HubState()
     state.alarmed(1000, door(Happening.FORCED), ahead=True)
     for number in range(1, 3 * ALARMS_MAX):
-        state.records(number, door(Happening.FORCED))
+        record_of(state, number, door(Happening.FORCED))
     assert len(state.alarms) == ALARMS_MAX
     assert 1000 in state.alarms
     assert min(state.alarms) == 2 * ALARMS_MAX + 1
@@ -134,16 +152,16 @@ def test_older_alarms_that_come_late_push_out_no_newer_one() -> None:
 
 def test_a_hub_that_begins_anew_leaves_its_old_alarms() -> None:
     state = HubState()
-    state.records(5000, door(Happening.FORCED))
+    record_of(state, 5000, door(Happening.FORCED))
     state.greeted(hello(3), NOW)
     assert state.alarms == {}
-    state.records(1, door(Happening.HELD_OPEN, "back"))
+    record_of(state, 1, door(Happening.HELD_OPEN, "back"))
     assert set(state.doors.doors) == {"front", "back"}
 
 
 def test_a_long_alarm_is_cut() -> None:
     state = HubState()
-    alarm = state.records(1, door(Happening.FORCED, "x" * 2000))
+    alarm = record_of(state, 1, door(Happening.FORCED, "x" * 2000))
     assert alarm is not None
     assert len(alarm.what) == ALARM_CHARS_MAX
 
@@ -173,9 +191,9 @@ def test_an_alarm_of_a_door_stands_until_its_end(end: Happening) -> None:
 
 def test_a_record_that_comes_again_changes_nothing() -> None:
     state = HubState()
-    state.records(1, door(Happening.FORCED))
-    state.records(2, door(Happening.FORCED_ENDED))
-    state.records(1, door(Happening.FORCED))
+    record_of(state, 1, door(Happening.FORCED))
+    record_of(state, 2, door(Happening.FORCED_ENDED))
+    record_of(state, 1, door(Happening.FORCED))
     assert state.doors.doors["front"].alarms == frozenset()
 
 

@@ -18,7 +18,10 @@ from hubbridge.rules.kept import Gap, Span
 from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Batch
-from hubbridge.store.records import RELEASE_RECORDS, Durable, Offer, Read, Resume
+from hubbridge.store.leaving import RELEASE_RECORDS, Durable
+from hubbridge.store.meeting import Resume
+from hubbridge.store.offering import Offer
+from hubbridge.store.reading import Read
 from hubbridge.store.store import Store
 from hubbridge.store.writer import Writer
 from hubcore.bridge.ends import Ends

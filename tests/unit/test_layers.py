@@ -399,7 +399,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubbridge.hubs": _room(
         "hubbridge.hubs hubbridge.policy.cache hubbridge.port.hubsport hubbridge.rules "
-        "hubbridge.store.records "
+        "hubbridge.store.meeting hubbridge.store.offering "
         "hubtls.line hubcore",
         "",
     ),
@@ -437,7 +437,6 @@ ROOMS: dict[str, Room] = {
         "hubcore.evidence.records",
         "",
     ),
-    "hubbridge.store.records": _room("hubbridge.store hubbridge.rules hubcore", ""),
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.bridges": _room("hubgateway hubtls hubcore", "nats"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),

@@ -127,6 +127,16 @@ def test_the_chains_hash_is_what_the_document_says() -> None:
     assert chain_hash(GENESIS, 1, b"\x01\x02") == hashlib.sha256(data).digest()
 
 
+@given(
+    st.one_of(st.integers(1, 300), st.integers(1, 1 << 33), st.integers(1, (1 << 63) - 1)),
+    st.one_of(st.binary(max_size=300), st.integers(0, 70_000).map(bytes)),
+)
+def test_a_hash_covers_one_array(number, body):
+    """law 2"""
+    covered = cbor.encode(["hub/record/1", number, GENESIS, body])
+    assert chain_hash(GENESIS, number, body) == hashlib.sha256(covered).digest()
+
+
 def test_heads_are_read_and_written() -> None:
     head = Head(17, bytes(range(32)))
     assert Head.parse(str(head)) == head

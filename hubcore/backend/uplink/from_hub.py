@@ -30,6 +30,7 @@ from hubcore.backend.uplink.words import (
     OrderOutcome,
     ReleaseOutcome,
 )
+from hubcore.codec import cbor
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
@@ -85,6 +86,29 @@ class Evidence(Message):
         check_uint("number", self.number, lowest=1)
         check_bytes("body", self.body, 1, MAX_RECORD_BYTES)
         check_bytes("hash", self.hash, HASH_BYTES, HASH_BYTES)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read its bytes by their one shape, since nothing comes as often. Raise FrameError."""
+        if len(data) > cls.CEILING or data[:2] != _EVIDENCE_HEAD:
+            raise FrameError("uplink: no record of a length that is read")
+        number, at = cbor.read_head(data, 2, cbor.UINT)
+        size, at = cbor.read_head(data, at, cbor.BYTES)
+        end = at + size
+        hash_at = end + len(_HASH_HEAD)
+        if len(data) != hash_at + HASH_BYTES or data[end:hash_at] != _HASH_HEAD:
+            raise FrameError("uplink: a record's message is a number, its bytes and a hash")
+        return cls(number, data[at:end], data[hash_at:])
+
+    def encode(self) -> bytes:
+        """Return its bytes."""
+        number = cbor.write_head(cbor.UINT, self.number)
+        size = cbor.write_head(cbor.BYTES, len(self.body))
+        return b"".join((_EVIDENCE_HEAD, number, size, self.body, _HASH_HEAD, self.hash))
+
+
+_EVIDENCE_HEAD = b"\x84\x02"
+_HASH_HEAD = b"\x58\x20"
 
 
 @dataclass(frozen=True, slots=True)

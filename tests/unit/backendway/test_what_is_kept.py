@@ -78,7 +78,7 @@ async def test_a_receipt_of_another_log_lets_nothing_go(tmp_path: Path, number: 
 
 
 async def test_the_bridges_own_bad_disk_is_no_other_log(tmp_path: Path) -> None:
-    """store.records, law 1"""
+    """store.asking, the law"""
     log = make_log(20)
     async with opened(tmp_path) as store:
         await filled(store, log)

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from hubbridge.rules.proven import ProvenHead
 from hubbridge.rules.room import RoomLimits
-from hubbridge.store.records import Meet, Offer, ReadStretch, Stretch, TakeReceipt
+from hubbridge.store.leaving import TakeReceipt
+from hubbridge.store.meeting import Meet
+from hubbridge.store.offering import Offer
+from hubbridge.store.reading import ReadStretch, Stretch
 from hubbridge.store.writer import Writer
 from hubcore.bridge.backend.words import BATCH_RECORDS
 from hubcore.evidence.records import BODY_BYTES, Head, StoredRecord, chain_hash
