@@ -5,7 +5,8 @@ commit takes its time others come, and go with the next one together: so a hub t
 costs few commits.
 
 Laws:
-1. Records are offered in the order in which they came, one offer at a time, OFFER_RECORDS at most.
+1. Records are offered in the order in which they came, one offer at a time: OFFER_RECORDS at most,
+   and OFFER_BYTES at most or one record.
 2. What waits takes WAITING_BYTES of memory at most, but for the last hand-over: a record its body
    and OBJECT_BYTES. Until it is less, the hub is not read.
 3. An error ends it. Nothing is offered after it.
@@ -21,8 +22,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from hubbridge.rules.proven import ProvenHead
 from hubcore.evidence.records import StoredRecord
 
-OFFER_RECORDS = 512
-WAITING_BYTES = 1 << 19
+OFFER_RECORDS = 2048
+"""A commit waits for the disk, however much is in it. So many make that wait small for each."""
+OFFER_BYTES = 1 << 20
+WAITING_BYTES = 1 << 20
 HEADS_WAITING = 32
 OBJECT_BYTES = 256
 """What a record takes beside its body, so that a flood of the smallest ones is no way round."""
@@ -69,15 +72,28 @@ class Keeping:
             await self._came.wait()
             self._came.clear()
             while self._waiting or self._heads:
-                records = self._waiting[:OFFER_RECORDS]
-                del self._waiting[:OFFER_RECORDS]
+                records = self._next()
                 heads = self._heads
                 self._heads = []
-                self._bytes -= _bytes_of(records)
                 self._is_busy = True
                 await self._offer(records, heads)
                 self._is_busy = False
                 self._moved.set()
+
+    def _next(self) -> list[StoredRecord]:
+        """Take out what is offered next (law 1)."""
+        count = 0
+        size_bytes = 0
+        for record in self._waiting[:OFFER_RECORDS]:
+            more = len(record.body) + OBJECT_BYTES
+            if count > 0 and size_bytes + more > OFFER_BYTES:
+                break
+            count += 1
+            size_bytes += more
+        records = self._waiting[:count]
+        del self._waiting[:count]
+        self._bytes -= size_bytes
+        return records
 
     async def _wait(self) -> None:
         self._moved.clear()

@@ -30,13 +30,15 @@ class Outbox:
     ) -> None:
         self._held_seconds = held_seconds
         self._held: dict[int, float] = {}
-        """When a carrier said that it has the record, by number."""
+        """When a carrier said that it has the record, by number; the longest ago first."""
         self._full_width = width
         self._width = width
         self._first_patience = patience_seconds
         self._patience = patience_seconds
         self._patience_cap = patience_cap_seconds
         self._unanswered: dict[int, float] = {}
+        self._flying: dict[int, float] = {}
+        """Of these, what was sent in this round and nobody has: when, the longest ago first."""
         self._progress_at = 0.0
         """When the last receipt came."""
         self.after = 0
@@ -49,21 +51,25 @@ class Outbox:
         """
         self.after = 0
         self._held.clear()
+        self._flying.clear()
         self._restore()
 
     def room(self) -> int:
         """How many records may be sent now."""
-        return max(0, self._width - len(self._in_flight()))
+        return max(0, self._width - len(self._flying))
 
     def sent(self, number: int, now: float) -> None:
         """Record `number` was handed to the uplink."""
         self.after = number
         self._unanswered[number] = now
+        self._flying.pop(number, None)
+        self._flying[number] = now
         self._held.pop(number, None)
 
     def acknowledged(self, number: int, now: float) -> bool:
         """Take one receipt; tell whether it answers a record that was waiting for it."""
         self._held.pop(number, None)
+        self._flying.pop(number, None)
         if self._unanswered.pop(number, None) is None:
             return False
         self._progress_at = now
@@ -72,9 +78,9 @@ class Outbox:
 
     def held(self, number: int, now: float) -> bool:
         """A carrier has this record; tell whether that makes room."""
-        waits = number in self._unanswered and number <= self.after
-        if not waits or number in self._held or len(self._held) >= HELD_MAX:
+        if number not in self._flying or len(self._held) >= HELD_MAX:
             return False
+        del self._flying[number]
         self._held[number] = now
         self._restore()
         return True
@@ -85,18 +91,14 @@ class Outbox:
 
     def due(self) -> float | None:
         """When the round is overdue, None with nothing in flight."""
-        waits_since = [max(at, self._progress_at) for at in self._in_flight()]
-        overdue = [at + self._patience for at in waits_since]
-        overdue += [at + self._held_seconds for at in self._held.values()]
+        overdue = []
+        if self._flying:
+            sent_at = next(iter(self._flying.values()))
+            overdue.append(max(sent_at, self._progress_at) + self._patience)
+        if self._held:
+            held_at = next(iter(self._held.values()))
+            overdue.append(held_at + self._held_seconds)
         return min(overdue, default=None)
-
-    def _in_flight(self) -> list[float]:
-        """Return when each record went that was sent in this round and that nobody has."""
-        return [
-            at
-            for number, at in self._unanswered.items()
-            if number <= self.after and number not in self._held
-        ]
 
     def begin_again_if_overdue(self, now: float) -> bool:
         """Go back to the first unanswered record if no receipt came in time; tell whether so."""
@@ -105,6 +107,7 @@ class Outbox:
             return False
         self.after = 0
         self._held.clear()
+        self._flying.clear()
         self._width = 1
         self._patience = min(2 * self._patience, self._patience_cap)
         return True

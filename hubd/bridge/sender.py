@@ -25,9 +25,9 @@ from hubcore.ports.stores import AuditLog
 
 READ_AT_ONCE = 64
 """Records in one look at the log."""
-UNHELD_MAX = 1024
-"""So many records may be sent and not yet held: a bridge writes 256 at once, and meanwhile others
-are to be under way. It reads them only as fast as it writes.
+UNHELD_MAX = 4096
+"""So many records may be sent and not yet held. A bridge puts up to 2,048 into a commit, and
+meanwhile others are to be under way: it reads them only as fast as it writes.
 """
 
 

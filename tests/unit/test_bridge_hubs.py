@@ -414,7 +414,8 @@ async def test_what_a_killed_bridge_has_said_to_be_held_is_there(tmp_path: Path)
     rows = [f"{key} = {json.dumps(value)}" for key, value in sections.items()]
     rows += ["[room]", *(f"{key} = {json.dumps(value)}" for key, value in room.items())]
     file.write_text("\n".join(rows))
-    log = make_log(2000)
+    each = 3000
+    log = make_log(3 * each)
     known = 0
     for kill_after in (1, 400, 1100):
         process = await asyncio.create_subprocess_exec(
@@ -431,8 +432,8 @@ async def test_what_a_killed_bridge_has_said_to_be_held_is_there(tmp_path: Path)
             with closing(await come(tmp_path, sections["port"])) as hub:
                 welcome = await hub.greet(log)
                 assert welcome.held >= known
-                hub.send(log[welcome.held :])
-                while known < kill_after:
+                hub.send(log[welcome.held : welcome.held + each])
+                while known < welcome.held + kill_after:
                     known = max(known, *(await hub.held(1)))
                 process.kill()
         finally:
@@ -440,6 +441,6 @@ async def test_what_a_killed_bridge_has_said_to_be_held_is_there(tmp_path: Path)
                 process.kill()
             await process.wait()
     async with running(tmp_path, config) as (bridge, _):
-        held = await bridge.store.read("hub-1", 0, 5000)
+        held = await bridge.store.read("hub-1", 0, len(log))
         assert held == tuple(log[: len(held)])
         assert len(held) >= known

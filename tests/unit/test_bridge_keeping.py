@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hubbridge.hubs.keeping import (
     HEADS_WAITING,
     OBJECT_BYTES,
+    OFFER_BYTES,
     OFFER_RECORDS,
     WAITING_BYTES,
     Keeping,
@@ -82,16 +83,29 @@ async def test_what_comes_during_a_commit_goes_with_the_next_one() -> None:
     assert disk.offers == [[1], list(range(2, 12))]
 
 
-async def test_no_offer_is_larger_than_its_ceiling() -> None:
+@pytest.mark.parametrize(
+    ("size", "most"), [(1, OFFER_RECORDS), (4096, OFFER_BYTES // (4096 + OBJECT_BYTES))]
+)
+async def test_no_offer_is_larger_than_its_ceiling(size: int, most: int) -> None:
     """keeping, law 1"""
     disk = Disk()
     disk.free.set()
-    count = 3 * OFFER_RECORDS + 7
+    count = 3 * most + 7
     async with keeping(disk) as made:
-        await made.keep(records(1, count, size=1))
+        await made.keep(records(1, count, size))
         await made.settle()
-    assert max(map(len, disk.offers)) == OFFER_RECORDS
+    assert max(map(len, disk.offers)) == most
     assert disk.kept == list(range(1, count + 1))
+
+
+async def test_a_record_larger_than_an_offer_goes_alone() -> None:
+    """keeping, law 1"""
+    disk = Disk()
+    disk.free.set()
+    async with keeping(disk) as made:
+        await made.keep(records(1, 2, OFFER_BYTES))
+        await made.settle()
+    assert disk.offers == [[1], [2]]
 
 
 @pytest.mark.parametrize("size", [1, 4096])
@@ -116,7 +130,7 @@ async def test_after_an_error_nothing_is_offered() -> None:
     disk = Disk(failing=True)
     disk.free.set()
     made = Keeping(disk.offer)
-    await made.keep(records(1, 2 * OFFER_RECORDS, size=1))
+    await made.keep(records(1, OFFER_RECORDS + 1, size=1))
     with pytest.raises(StoreError, match="gone"):
         await made.run()
     assert disk.offers == []
