@@ -4,7 +4,8 @@
    the background or by nohup.
 2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means
    that all of it ran.
-3. With HUBD_FUZZ above 1, each property test tries so many times more examples (`make fuzz`).
+3. Each property test tries HUBD_FUZZ times as many examples: more in `make fuzz`, fewer on the
+   second Python of CI.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _BY_THEMSELVES = Path(__file__).parent / "fuzz"
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Keep law 3."""
-    if HARDER <= 1:
+    if HARDER == 1:
         return
     for item in items:
         test = getattr(item, "obj", None)
@@ -52,7 +53,8 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
             continue
         test.tries_harder = True
         given = getattr(test, _SETTINGS, None) or settings.default
-        setattr(test, _SETTINGS, settings(given, max_examples=int(given.max_examples * HARDER)))
+        examples = max(1, int(given.max_examples * HARDER))
+        setattr(test, _SETTINGS, settings(given, max_examples=examples))
 
 
 @pytest.hookimpl(wrapper=True)
