@@ -158,7 +158,8 @@ class _Process:
     async def _stays(self, program: Path) -> bool:
         """Let a program take the hub over; tell whether this process drives on."""
         if self._handing.config_file is None:
-            self._changing.came_to_nothing("this hubd was started in a way that cannot be repeated")
+            why = "this hubd was started in a way that cannot be repeated"
+            self._changing.came_to_nothing(why, is_tried=False)
             return True
         new = NextHub(program, self._handing.config_file, self._notifier, self._handing.arguments)
         side = OldSide(self._hands, new, self._handing.times)
@@ -167,7 +168,10 @@ class _Process:
         phase = await side.run()
         self._side = None
         if phase is OldPhase.SERVING:
-            self._changing.came_to_nothing("the next hubd has not stayed: the journal says why")
+            why = "the next hubd has not stayed: the journal says why"
+            if side.is_in_vain:
+                why = "no moment came in which no door moves"
+            self._changing.came_to_nothing(why, is_tried=not side.is_in_vain)
             self._log.warning("drives_again")
             return True
         if not self._is_stopped:

@@ -105,7 +105,7 @@ class CallTable:
         if not self._roles.may(caller, call.role):
             self._report_refused(call, caller)
             return error_line(request.id, "not-allowed", how_to_act(call.name, self._owner))
-        if call.role is Role.ACT and not call.goes_on:
+        if call.role is not Role.LOOK and not call.goes_on:
             self._log.info("write_call", call=call.name, **caller.shown())
         args = {**request.args, BODY: body} if call.body_bytes_max else request.args
         answer = await self._answer(call, request.id, args, caller)

@@ -11,13 +11,14 @@ class Owner:
     """A program with a local socket.
 
     `setting` is where the socket's file is named. `readers` and `actors` are the groups whose
-    members may look, and act.
+    members may look, and act. `renewer` is the user that may renew the program, "" for none.
     """
 
     program: str
     setting: str
     readers: str
     actors: str
+    renewer: str = ""
 
 
 class Log(Protocol):

@@ -3,13 +3,16 @@
 Laws:
 1. Whoever can connect may look. The socket's file decides that, by its group and mode.
 2. Root, the owner itself and the members of its group of actors may act.
-3. A group that does not exist has no members. Groups that the kernel does not tell are none.
+3. The user of updates may renew, and nothing more: have another version take over, and end its
+   trial.
+4. A group or a user that does not exist is nobody. Groups that the kernel does not tell are none.
 """
 
 from __future__ import annotations
 
 import grp
 import os
+import pwd
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -24,13 +27,18 @@ class Role(Enum):
 
     LOOK = auto()
     ACT = auto()
+    RENEW = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who has which role; `actors` is the number of the group, None where there is none."""
+    """Who has which role.
+
+    `actors` is the number of a group, `renewer` that of a user; None where there is none.
+    """
 
     actors: int | None = None
+    renewer: int | None = None
 
     def may(self, caller: PeerProcess, role: Role) -> bool:
         """Tell whether a caller has a role."""
@@ -38,8 +46,13 @@ class Roles:
             case Role.LOOK:
                 return True
             case Role.ACT:
-                is_own = caller.uid in (ROOT, os.geteuid())
-                return is_own or (self.actors is not None and self.actors in caller.groups)
+                return self._acts(caller)
+            case Role.RENEW:
+                return self._acts(caller) or caller.uid == self.renewer
+
+    def _acts(self, caller: PeerProcess) -> bool:
+        is_own = caller.uid in (ROOT, os.geteuid())
+        return is_own or (self.actors is not None and self.actors in caller.groups)
 
 
 NO_GROUPS = Roles()
@@ -47,11 +60,22 @@ NO_GROUPS = Roles()
 
 
 def roles_of_this_machine(owner: Owner) -> Roles:
-    """Look the owner's groups up."""
+    """Look the owner's group and its user of updates up."""
+    return Roles(actors=_group(owner.actors), renewer=_user(owner.renewer))
+
+
+def _group(name: str) -> int | None:
     try:
-        return Roles(actors=grp.getgrnam(owner.actors).gr_gid)
+        return grp.getgrnam(name).gr_gid
     except KeyError:
-        return Roles()
+        return None
+
+
+def _user(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid if name else None
+    except KeyError:
+        return None
 
 
 def how_to_act(call: str, owner: Owner) -> str:

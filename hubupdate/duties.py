@@ -11,6 +11,8 @@ Laws:
 7. The newest moment that a proven plan was signed at is kept: a clock before it is wrong.
 8. An image comes packed where its list has it so (`hubupdate.packed`), and whole where that fails.
 9. A hub has windows of its own, beside the plan's: it switches inside both.
+10. A trial that went well is kept once the new version drives alone. A program that dies between
+   the two makes one more trial, and no hub goes back unseen.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from hubcore.update.plan import Plan
 from hubcore.update.running.pauses import Outcome
 from hubcore.update.slots import Duty, Event, Refusal, Slots, begin, take
 from hubupdate.disk import Disk
-from hubupdate.hub import Hub
+from hubupdate.hub import Hub, Switch
 from hubupdate.packed import unpack
 from hubupdate.trust import Trust
 
@@ -179,25 +181,41 @@ class Duties:
 
     def _switch(self, slots: Slots) -> Outcome:
         self._disk.point(slots.well.other)
-        took_over = self._hub.switch(slots.well.other)
-        return self._keep(Event.TAKEN_OVER if took_over else Event.NOT_TAKEN_OVER)
+        switched = self._hub.switch(slots.well.other)
+        match switched:
+            case Switch.DONE:
+                return self._keep(Event.TAKEN_OVER)
+            case Switch.UNDER_WAY:
+                return Verdict.GOES_ON
+            case Switch.FAILED:
+                return self._keep(Event.NOT_TAKEN_OVER)
+            case Switch.NOT_NOW:
+                return self._go_back(slots, Event.NOT_NOW)
+        assert_never(switched)
 
     def _watch(self, slots: Slots) -> Outcome:
         now = self._clock.monotonic()
+        found = self._hub.look(slots.well.other)
+        if found is None:
+            self._trial = None
+            return self._keep(Event.NOT_TAKEN_OVER)
         trial = self._trial or Trial(began=now, unseen=self._disk.before())
-        self._trial = look(trial, self._hub.look(slots.well.other), now)
+        self._trial = look(trial, found, now)
         verdict = self._trial.verdict
         if verdict is Verdict.GOES_ON:
             return verdict
+        if verdict is Verdict.WELL and not self._hub.stays(slots.well.other):
+            return Verdict.GOES_ON
         self._trial = None
         return self._keep(_ENDINGS[verdict])
 
     def _return(self, slots: Slots) -> Outcome:
         self._trial = None
+        return self._go_back(slots, Event.BACK)
+
+    def _go_back(self, slots: Slots, event: Event) -> Outcome:
         self._disk.point(slots.well)
-        if not self._hub.switch(slots.well):
-            raise StoreError("the old version does not start: journalctl -u hubd says why")
-        return self._keep(Event.BACK)
+        return self._keep(event) if self._hub.go_back(slots.well) else Verdict.GOES_ON
 
     def _is_whole(self, slots: Slots, image: Image) -> bool:
         try:

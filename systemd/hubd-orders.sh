@@ -1,9 +1,9 @@
 #!/bin/sh
-# Does for hubupdate, which has no rights, the two things that take root's: it starts hubd again, and lets the other slot test
-# itself. hubd-orders.path starts it when a file lies in ORDERS.
+# Does for hubupdate, which has no rights, the three things that take root's: it starts hubd again, lets the other slot test
+# itself, and mounts the slot that is to take over. hubd-orders.path starts it when a file lies in ORDERS.
 #
 # Laws:
-# 1. An order is a file's name: restart- or selftest-, and 16 hexadecimal digits. Nothing in the file is read.
+# 1. An order is a file's name: restart-, selftest- or mount-, and 16 hexadecimal digits. Nothing in the file is read.
 # 2. An order is done once: its file goes first. What is no order goes, too, so that it calls nobody again.
 # 3. The answer is a file of the same name in ANSWERS with the exit status, there whole or not at all. Older answers go.
 # 4. The test has the credentials, the environment and the groups of hubd.service as that stands, drop-ins too.
@@ -25,8 +25,15 @@ selftest() {
             grep -E '^(LoadCredential|LoadCredentialEncrypted|SetCredential|Environment|SupplementaryGroups)='
     } >"$drop_in"
     systemctl daemon-reload
-    systemctl start hubd-selftest.service && return 0
-    status=$(systemctl show -P ExecMainStatus hubd-selftest.service)
+    run hubd-selftest.service
+}
+
+mount() { run hubd-mount@take.service; }
+
+# Run a unit that ends by itself; end with its program's status.
+run() {
+    systemctl start "$1" && return 0
+    status=$(systemctl show -P ExecMainStatus "$1")
     case $status in
         '' | 0 | *[!0-9]*) return 1 ;;
         *) return "$status" ;;
@@ -41,7 +48,7 @@ is_order() {
     kind=${1%-*}
     number=${1##*-}
     case $kind in
-        restart | selftest) ;;
+        restart | selftest | mount) ;;
         *) return 1 ;;
     esac
     case $number in

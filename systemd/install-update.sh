@@ -25,6 +25,7 @@ hubd-orders.sh:/usr/lib/hubd/hubd-orders.sh
 hubd-orders.path:/usr/lib/systemd/system/hubd-orders.path
 hubd-orders.service:/usr/lib/systemd/system/hubd-orders.service
 hubd-selftest.service:/usr/lib/systemd/system/hubd-selftest.service
+hubd-mount@.service:/usr/lib/systemd/system/hubd-mount@.service
 hubupdate.service:/usr/lib/systemd/system/hubupdate.service
 hubd-slots.conf:/usr/lib/systemd/system/hubd.service.d/slots.conf"
 command=$dest/usr/bin/hubctl
@@ -84,10 +85,20 @@ first_slot() {
         return
     fi
     image=$(realpath -- "$1")
-    setpriv --reuid=hubupdate --regid=hubupdate --clear-groups \
-        "$prefix/bin/python" -P -m hubupdate --first "$image" --first-version "$2" --state "$state" ||
+    if ! as_updates test -r "$image"; then # it lies in somebody's home
+        work=$(mktemp -d /var/lib/hubupdate-first.XXXXXX)
+        chmod 755 "$work"
+        install -m 644 "$image" "$work/" || refuse "$image cannot be copied (above); hubd starts as before"
+        image=$work/${image##*/}
+    fi
+    as_updates "$prefix/bin/python" -P -m hubupdate --first "$image" --first-version "$2" --state "$state" ||
         refuse "slot A was not made (above); hubd starts as before"
 }
+
+as_updates() { setpriv --reuid=hubupdate --regid=hubupdate --clear-groups "$@"; }
+work=""
+trap 'rm -rf --one-file-system ${work:+"$work"}' EXIT
+trap 'exit 1' HUP INT TERM
 
 take_away() {
     if runs; then

@@ -98,7 +98,8 @@ class Event(Enum):
     MAY_SWITCH = "the plan allows it and no door moves"
     GIVEN_UP = "a person or a newer image ends this update before its switch"
     TAKEN_OVER = "the other slot's hubd has taken over"
-    NOT_TAKEN_OVER = "the other slot's hubd did not come up"
+    NOT_TAKEN_OVER = "the other slot's hubd did not come up, or did not stay"
+    NOT_NOW = "it cannot be switched in this moment"
     FOUND_WELL = "the trial ended well"
     FOUND_ILL = "the trial ended badly"
     FOUND_UNSEEN = "somebody who was there before was not seen in the whole trial"
@@ -128,6 +129,7 @@ TABLE: dict[tuple[Phase, Event], tuple[Phase, After]] = {
     (Phase.WAITING, Event.GIVEN_UP): (Phase.RESTING, After.KEPT),
     (Phase.SWITCHING, Event.TAKEN_OVER): (Phase.TRIAL, After.KEPT),
     (Phase.SWITCHING, Event.NOT_TAKEN_OVER): (Phase.RETURNING, After.BAD),
+    (Phase.SWITCHING, Event.NOT_NOW): (Phase.WAITING, After.KEPT),
     (Phase.TRIAL, Event.TAKEN_OVER): (Phase.TRIAL, After.KEPT),
     (Phase.TRIAL, Event.NOT_TAKEN_OVER): (Phase.RETURNING, After.BAD),
     (Phase.TRIAL, Event.FOUND_WELL): (Phase.RESTING, After.BETTER),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from hubcore.version import __version__
@@ -16,14 +17,16 @@ WHY_CHARS_MAX = 200
 class TakeoverCalls:
     """A method for each call."""
 
-    def __init__(self, changing: Changing) -> None:
+    def __init__(self, changing: Changing, place: str = sys.prefix) -> None:
+        """`place`: the environment from which this process runs, such as a slot."""
         self._changing = changing
+        self._place = place
 
     def table(self) -> tuple[Call, ...]:
         """Return the calls by name."""
         return (
-            Call("takeover", self.takeover, role=Role.ACT),
-            Call("takeover-end", self.end, role=Role.ACT),
+            Call("takeover", self.takeover, role=Role.RENEW),
+            Call("takeover-end", self.end, role=Role.RENEW),
             Call("takeover-status", self.status),
         )
 
@@ -54,9 +57,11 @@ class TakeoverCalls:
         return await self.status({}, None)
 
     async def status(self, _arguments: Arguments, _caller: object) -> object:
-        """Answer {version, standing, why}: of the process that drives."""
+        """Answer {version, place, standing, why, tried}: of the process that drives."""
         return {
             "version": __version__,
+            "place": self._place,
             "standing": str(self._changing.standing),
             "why": self._changing.why,
+            "tried": self._changing.is_tried,
         }

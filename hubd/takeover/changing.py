@@ -55,6 +55,8 @@ class Changing:
         self.standing = Standing.CHANGING if takes_over else Standing.ALONE
         self.why = ""
         """Why the last change came to nothing."""
+        self.is_tried = False
+        """Whether that was for the new version's sake: it had its try, and is not to stay."""
 
     def order(self, program: Path) -> None:
         """Have a program take this hub over. Raise HubError."""
@@ -62,6 +64,7 @@ class Changing:
             raise SequenceError("This hub is changing hands already.")
         self._check(program)
         self.why = ""
+        self.is_tried = False
         self._program = program
         self._changed.set()
 
@@ -81,10 +84,11 @@ class Changing:
         self.standing = Standing.CHANGING
         return program
 
-    def came_to_nothing(self, why: str) -> None:
-        """This process drives on."""
+    def came_to_nothing(self, why: str, is_tried: bool) -> None:
+        """This process drives on. `is_tried`: the new version had its try."""
         self.standing = Standing.ALONE
         self.why = why
+        self.is_tried = is_tried
 
     def alone(self) -> None:
         """This process drives, and nobody stands by."""

@@ -77,6 +77,8 @@ class OldSide:
         self._hearing: asyncio.Task[None] | None = None
         self._waits: asyncio.Task[None] | None = None
         """For a quiet moment."""
+        self.is_in_vain = False
+        """Whether no quiet moment came: nothing is known of the new version."""
 
     def stop(self) -> None:
         """The service manager ends this process."""
@@ -100,6 +102,7 @@ class OldSide:
             async with asyncio.timeout(self._times.of(self.phase)):
                 return await self._events.get()
         except TimeoutError:
+            self.is_in_vain = self.phase is OldPhase.WAITING
             return OldEvent.BROKEN
 
     async def _take(self, event: OldEvent) -> None:

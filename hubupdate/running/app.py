@@ -17,8 +17,8 @@ from hubupdate.duties import Duties, Place
 from hubupdate.fetcher import CarrierFetcher
 from hubupdate.running.board import Board
 from hubupdate.running.clock import HubClock
-from hubupdate.running.daemon import ask_status
-from hubupdate.running.machine import Machine
+from hubupdate.running.daemon import ask, ask_status
+from hubupdate.running.machine import Machine, Passing
 from hubupdate.running.orders import Orders
 from hubupdate.running.service import Service, World
 from hubupdate.running.wishes import Wishes
@@ -67,13 +67,19 @@ def make_folders(config: Config) -> None:
 
 def _service(config: Config, config_file: Path, disk: Disk, passing: Time) -> Service:
     state = Path(config.state)
-    ask = partial(ask_status, Path(config.socket))
+    status = partial(ask_status, Path(config.socket))
     real = Time()
     fetcher = CarrierFetcher(InTurn(carriers_of(config, config_file)), real.monotonic)
     trust = Trust(state / LISTS, roots_of(config, config_file), fetcher)
     orders = Orders(state / ORDERS, Path(config.answers), real.monotonic, real.rest)
-    machine = Machine(Path(config.mounts), orders, ask, real.monotonic, real.rest)
-    clock = HubClock(ask, monotonic=passing.monotonic)
+    machine = Machine(
+        Path(config.mounts),
+        orders,
+        status,
+        call=partial(ask, Path(config.socket)),
+        passing=Passing(real.monotonic, real.rest),
+    )
+    clock = HubClock(status, monotonic=passing.monotonic)
     place = Place(config.hub, config.channel, config.zone, config.rules())
     return Service(
         disk=disk,

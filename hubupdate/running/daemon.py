@@ -14,6 +14,7 @@ import math
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,37 @@ Status = Mapping[str, Any]
 Ask = Callable[[], Status | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a call."""
+
+    result: Mapping[str, Any] | None = None
+    code: str = ""
+    """Why it was refused."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether hubd has answered at all."""
+        return self.result is not None or self.code != ""
+
+
 def ask_status(path: Path, seconds: float = SECONDS) -> Status | None:
     """Return what hubd tells; None when it does not answer."""
+    return ask(path, "status", {}, seconds).result
+
+
+def ask(path: Path, call: str, arguments: Mapping[str, Any], seconds: float = SECONDS) -> Reply:
+    """Ask hubd."""
     ends = time.monotonic() + seconds
-    request = json.dumps({"id": 1, "api": API, "call": "status", "args": {}}).encode() + b"\n"
+    request = {"id": 1, "api": API, "call": call, "args": arguments}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_left(ends))
             connection.connect(str(path))
-            connection.sendall(request)
-            return _status(_line(connection, ends))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            return _reply(_line(connection, ends))
     except (OSError, ValueError, RecursionError):
-        return None
+        return Reply()
 
 
 def look_of(status: Status | None) -> Look:
@@ -82,6 +102,13 @@ def rests(status: Status | None) -> bool:
         return True
     if _mapping(status.get("radio")).get("links") not in (0, None):
         return False
+    return doors_rest(status)
+
+
+def doors_rest(status: Status | None) -> bool:
+    """Tell whether no door is between its release and its rest, whoever is connected."""
+    if status is None:
+        return True
     return all(door.get("state") in _REST for door in _mappings(status.get("doors")))
 
 
@@ -122,13 +149,18 @@ def _line(connection: socket.socket, ends: float) -> bytes:
     return bytes(had)
 
 
-def _status(line: bytes) -> Status:
-    """Raise ValueError for anything else than a status."""
+def _reply(line: bytes) -> Reply:
+    """Raise ValueError for what is no answer of hubd."""
     answer = json.loads(line, parse_constant=_refuse, parse_float=_finite)
-    result = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(result, dict):
+    if not isinstance(answer, dict):
         raise ValueError("no answer of hubd")  # noqa: TRY004
-    return result
+    result = answer.get("result")
+    if isinstance(result, dict):
+        return Reply(result)
+    code = _mapping(answer.get("error")).get("code")
+    if not isinstance(code, str) or not code:
+        raise ValueError("no answer of hubd")
+    return Reply(code=code)
 
 
 def _left(ends: float) -> float:

@@ -1,10 +1,11 @@
-"""How a program without rights has root do one of two things: by the name of a file.
+"""How a program without rights has root do one of three things: by the name of a file.
 
 An order is a file in a folder of `hubupdate`. A unit of root's waits for it, does it, and puts the
 exit status into a folder of root's (`systemd/hubd-orders.sh`).
 
 Laws:
-1. There are two orders: start hubd again, and let the other slot test itself.
+1. There are three orders: start hubd again, let the other slot test itself, and mount the slot
+   that the link names.
 2. An order has a name of its own, which no earlier answer can have.
 3. An order that is not answered in its time is taken back, and counts as not done.
 """
@@ -28,9 +29,10 @@ class Order(StrEnum):
 
     RESTART = "restart"
     SELF_TEST = "selftest"
+    MOUNT = "mount"
 
 
-SECONDS = {Order.RESTART: 180.0, Order.SELF_TEST: 1800.0}
+SECONDS = {Order.RESTART: 180.0, Order.SELF_TEST: 1800.0, Order.MOUNT: 60.0}
 """A restart: a stop of 25 s and a start of 60 s, twice. A test copies the databases."""
 
 

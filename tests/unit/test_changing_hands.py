@@ -42,7 +42,7 @@ async def test_one_change_at_a_time() -> None:
     assert await changing.ordered() == Path("/a")
     with pytest.raises(SequenceError):
         changing.order(Path("/b"))
-    changing.came_to_nothing("it did not start")
+    changing.came_to_nothing("it did not start", is_tried=True)
     changing.order(Path("/b"))
     assert (changing.why, await changing.ordered()) == ("", Path("/b"))
 
@@ -127,9 +127,38 @@ def test_a_program_elsewhere_may_not_whatever_link_leads_there(tmp_path: Path) -
     folder = tmp_path / "slots"
     folder.mkdir()
     (folder / "hubd").symlink_to(program)
-    for path in (program, folder / "hubd", folder / ".." / "elsewhere" / "bin" / "hubd"):
+    (folder / "bin").symlink_to(program.parent)
+    for path in (program, folder / "bin/hubd", folder / ".." / "elsewhere" / "bin" / "hubd"):
         with pytest.raises(TrustError, match="is not below"):
             check_program(path, [folder], OURS)
+
+
+# programs, laws 2 and 3
+def test_a_python_that_is_a_link_to_the_machines_own_may_be_started(tmp_path: Path) -> None:
+    own = _program(tmp_path / "usr")
+    (own.parent / "python3").symlink_to("hubd")
+    slot = tmp_path / "slots" / "A"
+    (slot / "bin").mkdir(parents=True)
+    (slot / "bin" / "python3").symlink_to(own.parent / "python3")
+    (slot / "bin" / "python").symlink_to("python3")
+    program = slot / "bin" / "python"
+    check_program(program, [tmp_path / "slots"], OURS)
+    own.parent.chmod(0o777)
+    with pytest.raises(TrustError, match="can be changed by others"):
+        check_program(program, [tmp_path / "slots"], OURS)
+    own.parent.chmod(0o755)
+    own.chmod(0o775)
+    with pytest.raises(TrustError, match="can be changed by others"):
+        check_program(program, [tmp_path / "slots"], OURS)
+
+
+def test_links_that_lead_round_or_nowhere_may_not(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    (tmp_path / "c").symlink_to("d")
+    for name in ("a", "c"):
+        with pytest.raises(TrustError, match="cannot be started"):
+            check_program(tmp_path / name, [tmp_path], OURS)
 
 
 # programs, law 2

@@ -28,6 +28,11 @@ class Shop:
     def release(self, version: str, nature: Nature, dies_seconds: float = 0.3) -> Path:
         """Publish a version for all hubs at once; return its image's file."""
         image = self.image(version, nature, dies_seconds)
+        self.offer(image, version)
+        return image
+
+    def offer(self, image: Path, version: str) -> None:
+        """Publish an image that is there for all hubs at once."""
         self._does("add", self.carrier, image, "--key", self._key(Repository.IMAGES, "targets"))
         plan = self._desk / "plan.toml"
         plan.write_text(
@@ -38,7 +43,6 @@ class Shop:
         self._does("plan", self.carrier, CHANNEL, plan, "--key", key)
         for which in Repository:
             self._publish(which)
-        return image
 
     def image(self, version: str, nature: Nature, dies_seconds: float = 0.3) -> Path:
         """Make a version's image, and publish nothing."""

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from hubcore.localapi import ACTORS_GROUP, READERS_GROUP
+from hubcore.localapi import ACTORS_GROUP, READERS_GROUP, UPDATES_USER
 from hubd.adapters.host.log import get_logger
 from hublocal import api
 from hublocal.calls import Call
@@ -22,6 +22,7 @@ HUBD: Final = Owner(
     setting="[api] socket",
     readers=READERS_GROUP,
     actors=ACTORS_GROUP,
+    renewer=UPDATES_USER,
 )
 
 

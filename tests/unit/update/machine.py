@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 
+from hubcore.errors import StoreError
 from hubcore.update.health import TRIAL_SECONDS, Look, Peer, Required, Seen, Verdict
 from hubcore.update.image import Image
 from hubcore.update.running.pauses import Outcome
 from hubcore.update.slots import Phase, Slot, Slots
 from hubupdate.disk import Disk
 from hubupdate.duties import Duties, Place
+from hubupdate.hub import Switch
 from tests.fakes.clock import FakeClock
 from tests.unit.update.site import BYTES, CHANNEL, Site
 
@@ -46,8 +48,17 @@ class FakeHub:
     def is_at_rest(self) -> bool:
         return self.rests
 
-    def switch(self, slot: Slot) -> bool:
+    def switch(self, slot: Slot) -> Switch:
         self.start()
+        return Switch.DONE if self.running is slot else Switch.FAILED
+
+    def go_back(self, slot: Slot) -> bool:
+        self.start()
+        if self.running is not slot:
+            raise StoreError("the old version does not start")
+        return True
+
+    def stays(self, slot: Slot) -> bool:
         return self.running is slot
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from hubcore.update.image import Image
 from hubcore.update.slots import Phase, Slot, Slots
 from hubupdate.disk import Disk
 from hubupdate.running.app import ORDERS, SLOTS, WISHES
-from hubupdate.running.machine import NOW
+from hubupdate.running.machine import MOUNTED_FOR_A_START, NOW
 from hubupdate.running.orders import POLL_SECONDS, SECONDS, Order, Orders
 
 pytestmark = pytest.mark.once
@@ -28,14 +28,20 @@ MOUNT = """#!/bin/sh
 [ "$1 $2 $3 $4" = "-t squashfs -o loop,ro,nosuid,nodev" ] || exit 9
 grep -q broken "$5" && exit 32
 cp "$5" "$6/image"
+stat -c %i "$5" >"$6/from"
 """
 UMOUNT = '#!/bin/sh\nrm "$2/image"\n'
+FINDMNT = '#!/bin/sh\necho "$4"\n'
+LOSETUP = '#!/bin/sh\necho " $(cat "$4/from")"\n'
+STARTED_WITH = ("etc/hubd/hubd.toml", "usr/lib/systemd/system/hubd.service")
 MOUNTPOINT = '#!/bin/sh\n[ -e "$2/image" ]\n'
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>"$LOG"
 case "$*" in
     "restart hubd.service") exit "${RESTART:-0}" ;;
     "start hubd-selftest.service") exit "${TEST:-0}" ;;
+    "start hubd-mount@take.service") exit "${MOUNT:-0}" ;;
+    "show -P ExecMainStatus hubd-mount@take.service") echo "${MOUNT:-0}" ;;
     "show -P ExecMainStatus hubd-selftest.service") echo "${TEST:-0}" ;;
     "cat hubd.service")
         printf '[Service]\\nUser=hubd\\nLoadCredential=identity:hubd.identity\\n'
@@ -62,7 +68,18 @@ class Mounts:
         self.mounts = folder / "mounts"
         self.slots.mkdir()
         self.disk = Disk(self.slots)
-        self.tools = tools(folder / "tools", mount=MOUNT, umount=UMOUNT, mountpoint=MOUNTPOINT)
+        self.tools = tools(
+            folder / "tools",
+            mount=MOUNT,
+            umount=UMOUNT,
+            mountpoint=MOUNTPOINT,
+            findmnt=FINDMNT,
+            losetup=LOSETUP,
+        )
+        self.root = folder / "root"
+        for name in STARTED_WITH:
+            (self.root / name).parent.mkdir(parents=True)
+            (self.root / name).touch()
         for slot in Slot:
             self.disk.image_file(slot).write_text(f"image {slot}")
         self.disk.keep_state(Slots(Slot.A, OLD, NEW, Phase.WAITING))
@@ -70,7 +87,7 @@ class Mounts:
 
     def run(self, what: str, expected: int = 0) -> str:
         done = subprocess.run(
-            ["/bin/sh", SYSTEMD / "hubd-mount.sh", self.slots, self.mounts, what],
+            ["/bin/sh", SYSTEMD / "hubd-mount.sh", self.slots, self.mounts, what, self.root],
             env={"PATH": f"{self.tools}:/usr/bin:/bin"},
             capture_output=True,
             text=True,
@@ -140,6 +157,62 @@ def test_an_old_slot_that_cannot_be_mounted_starts_no_version_that_nobody_tried(
     mounts.disk.image_file(Slot.A).write_text("broken")
     mounts.run("now")
     assert mounts.link("now") == "/opt/hubd/"
+
+
+def test_the_slot_that_is_to_take_over_is_mounted_beside_the_one_that_runs(mounts: Mounts) -> None:
+    """hubd-mount, laws 3 and 4"""
+    mounts.run("now")
+    mounts.disk.point(Slot.B)
+    mounts.run("take")
+    assert (mounts.link("now"), mounts.mounted("now")) == ("B", "image B")
+    (mounts.mounts / "A/open").touch()
+    mounts.disk.point(Slot.A)
+    mounts.run("take")
+    assert (mounts.link("now"), mounts.mounted("now")) == ("A", "image A")
+    assert (mounts.mounts / "A/open").exists(), "a hubd that runs from it keeps its files"
+
+
+def test_a_slot_that_was_written_again_is_mounted_again(mounts: Mounts) -> None:
+    """hubd-mount, law 4"""
+    mounts.run("now")
+    mounts.disk.point(Slot.B)
+    mounts.run("take")
+    image = mounts.disk.image_file(Slot.B)
+    newer = image.with_suffix(".newer")
+    newer.write_text("image B, newer")
+    newer.replace(image)
+    mounts.run("take")
+    assert mounts.mounted("now") == "image B, newer"
+
+
+@pytest.mark.parametrize("file", [*STARTED_WITH, "run/systemd/system/hubd.service.d/new.conf"])
+def test_what_only_a_start_reads_is_told_when_it_was_changed_since(
+    mounts: Mounts, file: str
+) -> None:
+    """hubd-mount, law 4"""
+    mounts.run("now")
+    mounts.disk.point(Slot.B)
+    mounts.run("take")
+    path = mounts.root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# changed\n")
+    mounts.run("take", expected=MOUNTED_FOR_A_START)
+    assert (mounts.link("now"), mounts.mounted("now")) == ("B", "image B")
+    mounts.run("now")
+    mounts.run("take")
+
+
+def test_a_hub_whose_start_nobody_noted_is_started_again(mounts: Mounts) -> None:
+    mounts.disk.point(Slot.B)
+    mounts.run("take", expected=MOUNTED_FOR_A_START)
+
+
+def test_a_slot_that_cannot_be_mounted_turns_no_link(mounts: Mounts) -> None:
+    mounts.run("now")
+    mounts.disk.point(Slot.B)
+    mounts.disk.image_file(Slot.B).write_text("broken")
+    assert "slot B cannot be mounted" in mounts.run("take", expected=1)
+    assert mounts.link("now") == "A"
 
 
 def test_a_test_that_cannot_be_mounted_says_so(mounts: Mounts) -> None:
@@ -279,6 +352,12 @@ def test_a_self_test_is_ordered_with_the_credentials_of_hubd(root: Root, status:
     assert root.told[:2] == ["cat hubd.service", "daemon-reload"]
 
 
+@pytest.mark.parametrize("status", [0, 1, MOUNTED_FOR_A_START])
+def test_a_mount_is_ordered_and_its_status_comes_back(root: Root, status: int) -> None:
+    assert root.give(Order.MOUNT, MOUNT=str(status)) == status
+    assert root.told[0] == "start hubd-mount@take.service"
+
+
 def test_an_order_that_nobody_answers_is_taken_back(tmp_path: Path) -> None:
     now = [0.0]
 
@@ -354,8 +433,16 @@ def test_the_units_name_the_folders_that_the_program_uses() -> None:
         assert f"d /var/lib/hubupdate/{name} " in tmpfiles
     assert ("DirectoryNotEmpty", f"/var/lib/hubupdate/{ORDERS}") in settings("hubd-orders.path")
     slots = (SYSTEMD / "hubd-slots.conf").read_text()
-    assert f"/var/lib/hubupdate/{SLOTS} /run/hubd-slots {NOW}\n" in slots
-    assert f"/run/hubd-slots/{NOW}/bin/python -P -m hubd " in slots
+    assert f'"$$(readlink -f /run/hubd-slots/{NOW})/bin/python" -P -m hubd ' in slots
+    mount = (SYSTEMD / "hubd-mount@.service").read_text()
+    assert f"/var/lib/hubupdate/{SLOTS} /run/hubd-slots %i\n" in mount
+    assert f"systemctl start hubd-mount@{NOW}.service\n" in slots
+
+
+def test_what_mounts_for_the_whole_machine_has_no_mount_namespace_of_its_own() -> None:
+    """systemd.exec(5): each of these makes one."""
+    own = re.compile(r"(Private|Protect|ReadOnly|ReadWrite|Inaccessible|Bind|Root|Temporary)")
+    assert [key for key, _ in settings("hubd-mount@.service") if own.match(key)] == []
 
 
 def test_what_chooses_the_slot_never_keeps_hubd_from_its_start() -> None:
@@ -394,11 +481,18 @@ def test_the_times_of_orders_hold_those_of_the_units() -> None:
     assert SECONDS[Order.RESTART] >= 2 * restart
     assert SECONDS[Order.SELF_TEST] > seconds("hubd-selftest.service", "TimeoutStartSec")
     assert seconds("hubd-orders.service", "TimeoutStartSec") > SECONDS[Order.SELF_TEST]
+    assert SECONDS[Order.MOUNT] > seconds("hubd-mount@.service", "TimeoutStartSec")
 
 
 @pytest.mark.parametrize(
     "name",
-    ["hubupdate.service", "hubd-orders.service", "hubd-orders.path", "hubd-selftest.service"],
+    [
+        "hubupdate.service",
+        "hubd-orders.service",
+        "hubd-orders.path",
+        "hubd-selftest.service",
+        "hubd-mount@.service",
+    ],
 )
 def test_systemd_understands_the_units(tmp_path: Path, name: str) -> None:
     if not shutil.which("systemd-analyze"):
@@ -426,6 +520,7 @@ EVERY = {
     "usr/lib/hubd/hubd-mount.sh",
     "usr/lib/hubd/hubd-orders.sh",
     "usr/lib/hubd/hubd-slot.sh",
+    "usr/lib/systemd/system/hubd-mount@.service",
     "usr/lib/systemd/system/hubd-orders.path",
     "usr/lib/systemd/system/hubd-orders.service",
     "usr/lib/systemd/system/hubd-selftest.service",

@@ -12,7 +12,9 @@ import pytest
 from hubcore.errors import StoreError
 from hubcore.update.health import Look, Peer, Required
 from hubcore.update.slots import Slot
-from hubupdate.running.machine import ANSWER_SECONDS, NOW, TRY_AGAIN, Machine
+from hubupdate.hub import Switch
+from hubupdate.running.daemon import Reply
+from hubupdate.running.machine import ANSWER_SECONDS, NOW, TRY_AGAIN, Machine, Passing
 from hubupdate.running.orders import Order, Orders
 
 WELL: Mapping[str, Any] = {
@@ -37,6 +39,8 @@ class Desk:
     """So many seconds after its start hubd answers."""
     now: float = 0.0
     started: float | None = None
+    links: int = 0
+    """Phones that are connected."""
     ordered: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,13 +68,18 @@ class Desk:
     def ask(self) -> Mapping[str, Any] | None:
         if self.started is None or self.now < self.started + self.answers_after:
             return None
-        return WELL
+        return {**WELL, "radio": {"on_air": True, "links": self.links}}
 
     def machine(self) -> Machine:
         orders = Orders(
             self.folder / "orders", self.folder / "answers", lambda: self.now, self.rest
         )
-        return Machine(self.folder / "mounts", orders, self.ask, lambda: self.now, self.rest)
+        passing = Passing(lambda: self.now, self.rest)
+        return Machine(self.folder / "mounts", orders, self.ask, self.call, passing)
+
+    def call(self, name: str, _arguments: Mapping[str, Any]) -> Reply:
+        """Be a hubd that knows no change of hands."""
+        return Reply(code="unknown-call") if self.ask() is not None else Reply()
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def desk(tmp_path: Path) -> Desk:
 
 def test_a_slot_has_taken_over_when_it_runs_and_answers(desk: Desk) -> None:
     desk.answers_after = ANSWER_SECONDS / 2
-    assert desk.machine().switch(Slot.B)
+    assert desk.machine().switch(Slot.B) is Switch.DONE
     assert desk.ordered == [Order.RESTART]
     assert desk.machine().look(Slot.B) == Look(frozenset(Required), frozenset({Peer.BACKEND}))
 
@@ -96,7 +105,33 @@ def test_a_slot_that_does_not_run_has_not_taken_over(
     desk.status = status
     desk.starts = starts
     desk.answers_after = answers_after
-    assert not desk.machine().switch(Slot.B)
+    assert desk.machine().switch(Slot.B) is Switch.FAILED
+
+
+def test_a_hub_is_not_started_again_while_a_phone_is_connected(desk: Desk) -> None:
+    desk.started = 0.0
+    desk.links = 1
+    machine = desk.machine()
+    assert machine.switch(Slot.B) is Switch.NOT_NOW
+    assert not machine.is_at_rest()
+    assert desk.ordered == []
+    desk.links = 0
+    assert machine.is_at_rest()
+    assert machine.switch(Slot.B) is Switch.DONE
+
+
+def test_the_old_version_is_started_again_whoever_is_connected(desk: Desk) -> None:
+    desk.started = 0.0
+    desk.links = 1
+    desk.starts = Slot.A
+    assert desk.machine().go_back(Slot.A)
+    assert desk.ordered == [Order.RESTART]
+
+
+def test_an_old_version_that_does_not_start_is_started_once_more(desk: Desk) -> None:
+    desk.status = 1
+    with pytest.raises(StoreError, match="the old version does not start"):
+        desk.machine().go_back(Slot.A)
 
 
 def test_the_other_slots_hubd_is_never_well_in_a_trial(desk: Desk) -> None:

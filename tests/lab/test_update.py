@@ -1,0 +1,245 @@
+"""An installed hub renews itself from signed lists, by real images, while phones are connected; a
+version that does not stay is undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from hubsim.phone.attempt import Session
+from hubsim.phone.radio import BumbleLink, connect, on_air
+from hubsim.site import Site
+from hubsim.update.shop import Shop
+from hubupdate.trust import Repository
+from lab.guest import Guest
+from lab.hub import LabHub
+from lab.slots import Version, image_of, installed
+from lab.visitors import visitor
+from tests.lab.conftest import ROOT, AirAddress, allowed, booted
+from tests.lab.test_hand_over import ask, pulling
+from tests.lab.unitfile import tells
+
+OLD = Version("0.2.0")
+NEW = Version("0.3.0")
+DYING = Version(
+    "0.4.0",
+    fault=(
+        "hubd/takeover/changing.py",
+        "        self.standing = Standing.ON_TRIAL\n",
+        "        self.standing = Standing.ON_TRIAL\n"
+        "        asyncio.get_running_loop().call_later(3.0, __import__('os')._exit, 1)\n",
+    ),
+)
+"""It takes the hub over, and dies soon after."""
+CARRIER = "/run/media/updates"
+INSTALL_SECONDS = 120
+PATIENCE_SECONDS = 150.0
+VISIT_SECONDS = 15.0
+CONFIG = """hub = "hub-1"
+time_zone = "Europe/Berlin"
+
+[[carriers]]
+folder = "/run/media/updates"
+"""
+
+
+@dataclass
+class RenewedHub:
+    """A hub in a guest that looks for updates at `shop`."""
+
+    hub: LabHub
+    shop: Shop
+
+    @property
+    def guest(self) -> Guest:
+        return self.hub.guest
+
+    async def board(self) -> dict[str, Any]:
+        """Return what hubupdate shows."""
+        done = await self.guest.run("cat", "/run/hubupdate/status.json", check=False)
+        told: dict[str, Any] = json.loads(done.out or "{}")
+        return told
+
+    async def until(self, is_so: Callable[[], Awaitable[bool]], says: str) -> None:
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while not await is_so():
+            if time.monotonic() > ends:
+                pytest.fail(f"{says}: {await self.board()}\n{await self.hub.story(150)}")
+            await asyncio.sleep(0.3)
+
+    async def until_shows(self, **expected: Any) -> None:
+        async def shows() -> bool:
+            board = await self.board()
+            return all(board.get(name) == value for name, value in expected.items())
+
+        await self.until(shows, f"the board never shows {expected}")
+
+    async def offer(self, version: Version) -> None:
+        """Release a version, and let the hub look now."""
+        self.shop.offer(await asyncio.to_thread(image_of, version), version.number)
+        await self.guest.run("hubctl", "update", "check")
+
+    async def slots(self) -> dict[str, str]:
+        """Return where the links of the slots and of the mounts point."""
+        told = await self.guest.run("readlink", "/var/lib/hubupdate/slots/current")
+        now = await self.guest.run("readlink", "/run/hubd-slots/now")
+        return {"current": told.out.strip(), "now": now.out.strip()}
+
+    async def guard(self) -> str:
+        """Return the processes of the strikes' guards."""
+        return (await self.guest.run("pgrep", "-f", "drivers.*guard", check=False)).out
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def renewed(
+    own_air: AirAddress, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RenewedHub]:
+    """A guest whose hub was installed with updates, and runs from slot A."""
+    folder = tmp_path_factory.mktemp("renewed")
+    hub_files = await asyncio.to_thread(installed)
+    first = await asyncio.to_thread(image_of, OLD)
+    shop = Shop(folder / "shop")
+    async with booted(folder, bluez="", hub=hub_files) as guest:
+        await guest.plug_in(own_air.host, own_air.port)
+        hub = LabHub(guest, site)
+        await hub.install()
+        await guest.run("mkdir", "-p", CARRIER)
+        await guest.run("mount", "-r", "-t", "hostfs", "none", CARRIER, "-o", str(shop.carrier))
+        await hub.start()
+        install = str(ROOT / "systemd/install-update.sh")
+        await guest.run(install, "install", str(first), OLD.number, seconds=INSTALL_SECONDS)
+        await hub.start()
+        for which in Repository:
+            await guest.put(f"/etc/hubupdate/{which}.root.json", shop.root(which))
+        await guest.put("/etc/hubupdate/hubupdate.toml", CONFIG.encode())
+        await guest.run("hubctl", "trust-clock", check=False)
+        await guest.run("systemctl", "start", "hubupdate")
+        yield RenewedHub(hub, shop)
+
+
+async def test_a_hub_runs_from_its_slot_under_the_installed_units(renewed: RenewedHub) -> None:
+    guest = renewed.guest
+    status = await ask(guest, "takeover-status")
+    assert status["place"] == "/run/hubd-slots/A", await renewed.hub.story(150)
+    assert status["version"] == OLD.number
+    command = (await guest.run("cat", f"/proc/{await renewed.hub.pid()}/cmdline")).out.split("\0")
+    assert command[0] == "/run/hubd-slots/A/bin/python"
+    await renewed.until_shows(phase="resting", slot="A")
+    assert await tells(guest, "ActiveState", "hubupdate") == "active"
+
+
+@dataclass
+class Holder:
+    """A person whose phone stays connected and asks all the time, visit after visit."""
+
+    hub: LabHub
+    site: Site
+    air: AirAddress
+    spans: list[float] = field(default_factory=list)
+    """How long each request took in the visit that went through the change."""
+    went_through: bool = False
+
+    async def visits(self, change: asyncio.Event, visiting: asyncio.Event) -> None:
+        """Visit until `change` came; the visit amid which it came ends with another unlock."""
+        async with on_air(self.air.transport) as device:
+            while not change.is_set():
+                async with connect(device) as link:
+                    await self._visit(link, change, visiting)
+
+    async def _visit(
+        self, link: BumbleLink, change: asyncio.Event, visiting: asyncio.Event
+    ) -> None:
+        wallet = visitor(self.site)
+        assert allowed(await Session(link, wallet).run(1))
+        visiting.set()
+        spans: list[float] = []
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pulling(link, spans, stop))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(VISIT_SECONDS):
+                    await change.wait()
+            stop.set()
+        if change.is_set():
+            second = await Session(link, wallet).run(1)
+            assert allowed(second)
+            assert second.short, "the ticket has changed hands"
+            self.went_through = True
+            self.spans = spans
+
+
+async def _drives_from(renewed: RenewedHub, slot: str, standing: str) -> None:
+    async def so() -> bool:
+        told = await ask(renewed.guest, "takeover-status")
+        expected = {"place": f"/run/hubd-slots/{slot}", "standing": standing}
+        return told is not None and expected.items() <= told.items()
+
+    await renewed.until(so, f"slot {slot} never drives, {standing}")
+
+
+async def test_a_version_takes_over_while_phones_are_connected(
+    renewed: RenewedHub, site: Site, own_air: AirAddress
+) -> None:
+    guest = renewed.guest
+    restarts = await tells(guest, "NRestarts")
+    old = await renewed.hub.pid()
+    guard = await renewed.guard()
+    await renewed.hub.contact(0, door_open=True)
+    await renewed.offer(NEW)
+    await renewed.until_shows(phase="waiting")
+    holders = [Holder(renewed.hub, site, own_air) for _ in range(2)]
+    change = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for holder in holders:  # the second comes before the first has left
+            visiting = asyncio.Event()
+            tasks.create_task(holder.visits(change, visiting))
+            await visiting.wait()
+        await renewed.hub.contact(0, door_open=False)
+        await _drives_from(renewed, "B", "on-trial")
+        change.set()
+    through = [holder for holder in holders if holder.went_through]
+    assert through, "somebody was connected when it changed hands"
+    for holder in through:
+        spans = holder.spans
+        usual = statistics.median(spans) * 1000
+        print(f"{len(spans)} requests, longest {max(spans) * 1000:.0f} ms, usual {usual:.1f} ms")
+    assert await renewed.hub.pid() == old
+    await renewed.until_shows(phase="resting", slot="B")
+    await _drives_from(renewed, "B", "alone")
+    assert (await renewed.board())["running"]["version"] == NEW.number
+    assert await renewed.slots() == {"current": "B", "now": "B"}
+    assert await renewed.guard() == guard
+    assert await tells(guest, "NRestarts") == restarts
+    assert await tells(guest, "ActiveState") == "active"
+    said = (await guest.run("hubctl", "update", check=False)).out
+    assert NEW.number in said
+
+
+async def test_a_version_that_dies_on_its_trial_is_undone_and_told(renewed: RenewedHub) -> None:
+    guest = renewed.guest
+    restarts = await tells(guest, "NRestarts")
+    old = await renewed.hub.pid()
+    await renewed.offer(DYING)
+
+    async def is_undone() -> bool:
+        board = await renewed.board()
+        return bool(board.get("quarantine")) and board["phase"] == "resting"
+
+    await renewed.until(is_undone, "it never comes into quarantine")
+    await _drives_from(renewed, "B", "alone")
+    assert await renewed.slots() == {"current": "B", "now": "B"}
+    assert await renewed.hub.pid() == old
+    assert await tells(guest, "NRestarts") == restarts
+    said = (await guest.run("hubctl", "update", check=False)).out
+    assert NEW.number in said
+    assert "quarantine" in said
