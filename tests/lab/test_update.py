@@ -109,6 +109,7 @@ async def renewed(
     hub_files = await asyncio.to_thread(installed)
     first = await asyncio.to_thread(image_of, OLD)
     shop = Shop(folder / "shop")
+    shop.offer(first, OLD.number)
     async with booted(folder, bluez="", hub=hub_files) as guest:
         await guest.plug_in(own_air.host, own_air.port)
         hub = LabHub(guest, site)

@@ -18,7 +18,7 @@ import hubd.calls
 import hubd.takeover.calls
 from hubcore.access.words import Action
 from hubcore.evidence.facts import SHOWN_CHARS
-from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX
+from hubcore.localapi import ACTORS_GROUP, ROOT_SUFFIX, UPDATES_USER
 from hubctl import watch
 from hubctl.client import ANSWER_SECONDS, DEFAULT_SOCKET, SILENCE_SECONDS
 from hubctl.table import TABLE
@@ -108,15 +108,20 @@ def _modules_of(package: ModuleType) -> list[ModuleType]:
 
 
 def test_each_call_stands_in_the_document_with_who_may_make_it() -> None:
-    rows = dict(re.findall(r"^\| (`status`.*?|`trust-clock`.*?) \| (.*?) \|$", TEXT, re.M))
+    rows = dict(re.findall(r"^\| (`(?:status|trust-clock|takeover)`.*?) \| (.*?) \|$", TEXT, re.M))
     documented = {name: who for names, who in rows.items() for name in re.findall("`(.+?)`", names)}
-    who = {Role.LOOK: "who can connect", Role.ACT: f"group `{ACTORS_GROUP}`, root"}
+    who = {
+        Role.LOOK: "who can connect",
+        Role.ACT: f"group `{ACTORS_GROUP}`, root",
+        Role.RENEW: f"user `{UPDATES_USER}`, group `{ACTORS_GROUP}`, root",
+    }
     calls = {TAIL: who[Role.LOOK]}
     for module in (*_modules_of(hubd.calls), hubd.takeover.calls):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             match node:
                 case ast.Call(func=ast.Name(id="Call"), args=[ast.Constant(value=name), *_]):
-                    acts = any(key.arg == "role" for key in node.keywords)
-                    calls[str(name)] = who[Role.ACT if acts else Role.LOOK]
+                    roles = [ast.unparse(key.value) for key in node.keywords if key.arg == "role"]
+                    (role,) = roles or ["Role.LOOK"]
+                    calls[str(name)] = who[Role[role.removeprefix("Role.")]]
     assert len(calls) >= 12
     assert documented == calls

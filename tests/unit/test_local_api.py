@@ -78,6 +78,7 @@ class Daemon:
             Call("status", self.status),
             Call("echo", self.echo),
             Call("change", self.change, role=Role.ACT),
+            Call("renew", self.change, role=Role.RENEW),
             Call("load", self.load, role=Role.ACT, body_bytes_max=BODY_BYTES),
         )
 
@@ -204,7 +205,7 @@ async def test_an_unknown_call_is_told_what_there_is(hub: Hub) -> None:
     async with hub.running():
         error = (await (await hub.client()).answer("open " * 3000))["error"]
         assert error["code"] == "unknown-call"
-        assert error["message"].endswith("there are change, echo, load, status, tail")
+        assert error["message"].endswith("there are change, echo, load, renew, status, tail")
         assert len(error["message"]) < 300
 
 
@@ -369,8 +370,22 @@ async def test_a_member_of_the_group_of_actors_may_change(tmp_path: Path, more: 
 
 
 @as_root
-async def test_a_group_that_does_not_exist_has_no_members(tmp_path: Path) -> None:
+async def test_the_user_of_updates_may_renew_and_nothing_more(tmp_path: Path) -> None:
     """roles, law 3"""
+    hub = Hub(tmp_path / "s", roles=Roles(actors=ADMINS, renewer=4711))
+    async with hub.running():
+        updates = await as_user(hub, 4711, [ADMINS + 1])
+        assert (await updates.answer("renew"))["result"] == "changed"
+        assert (await updates.answer("change"))["error"]["code"] == "not-allowed"
+        stranger = await as_user(hub, 4712, [ADMINS + 1])
+        assert (await stranger.answer("renew"))["error"]["code"] == "not-allowed"
+        member = await as_user(hub, 4712, [ADMINS])
+        assert (await member.answer("renew"))["result"] == "changed"
+
+
+@as_root
+async def test_a_group_that_does_not_exist_has_no_members(tmp_path: Path) -> None:
+    """roles, law 4"""
     hub = Hub(tmp_path / "s", roles=NO_GROUPS)
     async with hub.running():
         client = await as_user(hub, 4711, [ADMINS])
