@@ -44,6 +44,7 @@ DYING = Version(
 CARRIER = "/run/media/updates"
 INSTALL_SECONDS = 120
 PATIENCE_SECONDS = 150.0
+CASE_SECONDS = 360.0
 VISIT_SECONDS = 15.0
 CONFIG = """hub = "hub-1"
 time_zone = "Europe/Berlin"
@@ -188,6 +189,7 @@ async def _drives_from(renewed: RenewedHub, slot: str, standing: str) -> None:
     await renewed.until(so, f"slot {slot} never drives, {standing}")
 
 
+@pytest.mark.timeout(CASE_SECONDS)
 async def test_a_version_takes_over_while_phones_are_connected(
     renewed: RenewedHub, site: Site, own_air: AirAddress
 ) -> None:
@@ -195,6 +197,7 @@ async def test_a_version_takes_over_while_phones_are_connected(
     restarts = await tells(guest, "NRestarts")
     old = await renewed.hub.pid()
     guard = await renewed.guard()
+    assert guard
     await renewed.hub.contact(0, door_open=True)
     await renewed.offer(NEW)
     await renewed.until_shows(phase="waiting")
@@ -226,10 +229,13 @@ async def test_a_version_takes_over_while_phones_are_connected(
     assert NEW.number in said
 
 
+@pytest.mark.timeout(CASE_SECONDS)
 async def test_a_version_that_dies_on_its_trial_is_undone_and_told(renewed: RenewedHub) -> None:
     guest = renewed.guest
     restarts = await tells(guest, "NRestarts")
     old = await renewed.hub.pid()
+    # who takes over requests the contact's line again, and so pulls it up here
+    await renewed.hub.contact(0, door_open=False)
     await renewed.offer(DYING)
 
     async def is_undone() -> bool:
