@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.errors import StoreError
@@ -15,6 +15,8 @@ from hubcore.update.slots import Event, Phase, Slot
 from hubupdate.running.machine import TRIES
 from hubupdate.running.orders import Order
 from tests.unit.update.running.hands_world import NEW, OLD, Nature, World
+
+pytestmark = pytest.mark.once
 
 HAPPENINGS = ("step", "tick", "new_program", "kill_new", "kill_old", "cut_power", "ceiling")
 
@@ -133,6 +135,7 @@ def test_a_slot_that_is_not_mounted_has_failed_and_a_root_that_does_nothing_blam
     assert world.settle().well is Slot.A
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(Nature), st.lists(st.sampled_from(HAPPENINGS), max_size=25))
 def test_whatever_dies_and_whenever_a_slot_drives_and_everything_agrees(
     nature: Nature, happenings: list[str]
