@@ -10,6 +10,7 @@ Laws:
 4. What a hub has answered is its own word, and shown as that. Nothing is ended by it.
 5. A hub that does not hear keeps nobody waiting: saying never waits.
 6. A guest's grant is signed with the order that lets him in, and below the ceiling of the mandate.
+   So is a command of a device.
 7. Who waits for answers wakes at each one (`moved`).
 """
 
@@ -28,6 +29,7 @@ from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import ID_BYTES, OrderOutcome
 from hubcore.bridge.guests import GUEST, check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate
+from hubcore.bridge.site import devices
 from hubcore.bridge.site.order import (
     TAKE_SECONDS_MAX,
     AdmittedGuest,
@@ -39,6 +41,7 @@ from hubcore.bridge.site.order import (
 )
 from hubcore.codec import cose
 from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.device.command import Command
 from hubcore.errors import ConfigError, ProofError, StoreError
 from hubcore.ports.clock import Clock
 
@@ -259,6 +262,9 @@ class SiteOrderDesk:
         """Return an order of now, and its document. Raise ConfigError, ProofError."""
         if self._key is None:
             raise ConfigError(NO_KEY)
+        if isinstance(what, Command):
+            mandate = self._mandate()
+            devices.check_ceiling(what, None if mandate is None else mandate.devices)
         issued_ms = self._papers.next_moment(int(1000 * self._clock.wall()))
         order = SiteOrder(
             id=self._make_id(ID_BYTES),

@@ -124,7 +124,9 @@ def build(
     heard = LastHeard(evidence.clock, unheard_seconds(evidence.log, evidence.clock))
     devices = make_devices(config, parts, policy, evidence)
     movers = parts.make_movers(devices.supervisor)
-    doors = make_doors(config, keys, movers.doors, policy, stores, heard, evidence)
+    doors = make_doors(
+        config, keys, movers.doors, policy, stores, heard, devices.commands, evidence
+    )
     phones = make_phones(
         config,
         keys,

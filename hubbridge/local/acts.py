@@ -22,6 +22,7 @@ from hubbridge.local.operators import Operators
 from hubbridge.local.report import SiteReport
 from hubbridge.local.words import (
     ORDERS,
+    VERBS_TYPED,
     Arguments,
     access_point,
     hexadecimal,
@@ -49,6 +50,7 @@ from hubcore.bridge.site.order import (
     SiteRelease,
 )
 from hubcore.codec import cbor, cose
+from hubcore.device.command import LEVELS_OF, Command
 from hubcore.errors import FrameError, ProofError
 from hubcore.ports.clock import Clock
 from hublocal.calls import Call, CallRefused
@@ -86,6 +88,7 @@ class SiteActs:
             Call("site-credential", self.credential, role=Role.ACT),
             Call("site-guest", self.guest, role=Role.ACT),
             Call("site-guest-end", self.guest_end, role=Role.ACT),
+            Call("site-device", self.device, role=Role.ACT),
         )
 
     async def order(self, arguments: Arguments, caller: PeerProcess) -> object:
@@ -161,6 +164,22 @@ class SiteActs:
         """Let a guest in no more; takes {guest}, and {hub}."""
         grant_id = hexadecimal(arguments, "guest", GRANT_ID_BYTES[-1])
         return await self._give(GuestAdmitted(grant_id, None), self._hub(arguments), caller)
+
+    async def device(self, arguments: Arguments, caller: PeerProcess) -> object:
+        """Command a device of a hub, once; takes {hub, device, verb}, and {level}."""
+        hub = known_hub(self._report, needed_text(arguments, "hub"))
+        device = needed_text(arguments, "device")
+        word = needed_text(arguments, "verb")
+        verb = VERBS_TYPED.get(word)
+        if verb is None:
+            raise CallRefused("bad-argument", f"`verb` is one of {', '.join(VERBS_TYPED)}")
+        levels = LEVELS_OF.get(verb, range(1))
+        level = whole(arguments, "level", levels[0], levels[-1])
+        try:
+            command = Command(device, verb, level)
+        except ValueError as error:
+            raise CallRefused("bad-argument", f"No device is told that: {error}") from error
+        return await self._give(command, hub, caller)
 
     async def answers(self, arguments: Arguments, _caller: object) -> object:
         """Answer what hubs have answered to {order}, once there are more than {known} of them.

@@ -20,7 +20,7 @@ from hubbridge.rules.papers import Paper
 from hubbridge.siteorders import GivesOrders
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.ends import Ends
-from hubcore.bridge.site.order import SiteOrder, SiteRelease
+from hubcore.bridge.site.order import SiteOrder
 from hubcore.device.state import UNIT_OF, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS
 from hubcore.ports.clock import Clock
@@ -314,14 +314,13 @@ def _is_for(order: SiteOrder, hub: str) -> bool:
 
 
 def _what(order: SiteOrder) -> Document:
-    until = None if isinstance(order.what, SiteRelease) else order.what.until
     return {
         "order": order.id.hex(),
         "what": said(order.what),
         "hub": order.hub,
         "by": order.by,
         "given_at": order.issued_ms / THOUSANDTHS,
-        "until": until,
+        "until": order.until,
     }
 
 

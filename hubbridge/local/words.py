@@ -11,6 +11,7 @@ from typing import assert_never
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink.words import UINT16_MAX
+from hubcore.bridge.site.devices import VERBS
 from hubcore.bridge.site.order import (
     CredentialDisabled,
     DoorsOrder,
@@ -18,6 +19,7 @@ from hubcore.bridge.site.order import (
     Ordered,
     SiteRelease,
 )
+from hubcore.device.command import Command, Verb
 from hublocal.calls import CallRefused
 
 Arguments = Mapping[str, object]
@@ -33,6 +35,15 @@ ORDERS = {
 _HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 _NUMBERS = re.compile(r"[0-9]{1,5}(,[0-9]{1,5})*", re.ASCII)
 _WORD_OF = {order: word for word, order in ORDERS.items()}
+
+
+def verb_word(verb: Verb) -> str:
+    """Return a verb as people type it."""
+    return verb.name.lower().replace("_", "-")
+
+
+VERBS_TYPED = {verb_word(verb): verb for verb in VERBS}
+"""What a site orders of a device, as people type it."""
 
 
 def text(arguments: Arguments, name: str) -> str | None:
@@ -110,5 +121,7 @@ def said(what: Ordered) -> str:
         case GuestAdmitted(grant_id, guest):
             who = "" if guest is None else f"{guest.grant.credential} "
             return f"{'let in' if guest else 'let in no more'}: {who}{grant_id.hex()}"
+        case Command(device, verb, level):
+            return f"{verb_word(verb)} {device}{'' if level is None else f' {level}'}"
         case _:
             assert_never(what)

@@ -9,7 +9,8 @@ Laws:
    first. An order for all hubs and one for this hub are about the same subject there.
 2. A hub is told an order that it has not answered, or that it answered with BUSY or FAILED, while
    it can be in time. Answers are not kept over a restart: then a hub is asked again, and answers.
-3. What stands, and a hub could take no more, is due anew for that hub. A release is never due anew,
+3. What stands, and a hub could take no more, is due anew for that hub. What is done
+   once, a release or a command of a device, is never due anew,
    and neither is what a hub has taken or refused.
    An order for all hubs is signed anew for all, unless a newer one for some hub is about the same:
    then for this hub alone. What hubs have answered stays with it.
@@ -27,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.site.order import DISABLED_SECONDS_MAX, SiteOrder, SiteRelease, Subject
+from hubcore.bridge.site.order import DISABLED_SECONDS_MAX, ONCE, SiteOrder, Subject
 from hubcore.errors import StoreError
 
 ORDERS_MAX = 512
@@ -50,8 +51,7 @@ class Paper:
     @property
     def until(self) -> int | None:
         """Until when something stands by it; None: nothing does."""
-        what = self.order.what
-        return None if isinstance(what, SiteRelease) else what.until
+        return self.order.until
 
 
 class Papers:
@@ -155,7 +155,7 @@ class Papers:
 
     def _may_stand(self, end: Paper, hub: str, now: int) -> bool:
         """Tell whether an earlier order about the subject may still stand at a hub."""
-        if isinstance(end.order.what, SiteRelease):
+        if isinstance(end.order.what, ONCE):
             return False
         return any(
             one.order.subject == end.order.subject
@@ -181,7 +181,7 @@ def _stands(one: Paper, now: int) -> bool:
 def _says_all_of(new: Paper, old: Paper) -> bool:
     """Tell whether a newer order makes an older one for the same place needless."""
     is_same_place = (new.order.subject, new.order.hub) == (old.order.subject, old.order.hub)
-    if isinstance(new.order.what, SiteRelease) or not is_same_place:
+    if isinstance(new.order.what, ONCE) or not is_same_place:
         return False
     if new.order.issued_ms < old.order.issued_ms:
         return False
@@ -193,5 +193,5 @@ def _says_all_of(new: Paper, old: Paper) -> bool:
 def _matters(one: Paper, now: int) -> bool:
     if one.order.expires_at >= now or _stands(one, now):
         return True
-    is_end = one.until is None and not isinstance(one.order.what, SiteRelease)
+    is_end = one.until is None and not isinstance(one.order.what, ONCE)
     return is_end and one.order.issued_ms // 1000 + DISABLED_SECONDS_MAX > now

@@ -10,10 +10,12 @@ Laws:
 3. The highest version in a place holds, whoever brought it, and ends the key before it. A lower one
    is refused, and so is another one of the same version.
 4. Outside its times a mandate proves nothing.
-5. A mandate for orders may have a ceiling for guests (`bridge.guests`); no other has one.
+5. A mandate for orders may have a ceiling for guests (`bridge.guests`), and one for devices
+   (`bridge.site.devices`); no other has one. Without one the site orders none of it.
 
 Shape: `{1: site, 2: holder, 3: site, 4: expires, 5: not before, 8: {1: COSE_Key}, -65538: version,
--65539: use}`, with `-65540: ceiling` where there is one, signed by the issuer.
+-65539: use}`, with `-65540: ceiling for guests` and `-65541: ceiling for devices` where there is
+one, signed by the issuer.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from enum import IntEnum
 from typing import Any
 
 from hubcore.bridge.guests import GuestCeiling, read_ceiling, write_ceiling
+from hubcore.bridge.site import devices as of_devices
+from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cose, cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
@@ -34,6 +38,7 @@ BRIDGES_MAX = 8
 _VERSION = -65538
 _USE = -65539
 _GUESTS = -65540
+_DEVICES = -65541
 _CLAIMS = (cwt.ISS, cwt.SUB, cwt.AUD, cwt.EXP, cwt.NBF, cwt.CNF, _VERSION, _USE)
 _INT64_MAX = (1 << 63) - 1
 
@@ -53,7 +58,7 @@ class Use(IntEnum):
 class Mandate:
     """`holder` has the key of `key`; the times are Unix seconds, both included.
 
-    `guests` None: the site has no guests.
+    `guests` None: the site has no guests. `devices` None: it commands no device.
     """
 
     site: str
@@ -64,6 +69,7 @@ class Mandate:
     not_before: int
     expires: int
     guests: GuestCeiling | None = None
+    devices: DeviceCeiling | None = None
 
     @property
     def place(self) -> tuple[Use, str]:
@@ -85,10 +91,11 @@ def new_mandate(
     expires: int,
     now_ms: int,
     guests: GuestCeiling | None = None,
+    devices: DeviceCeiling | None = None,
 ) -> Mandate:
     """Return the next mandate in its place: its version is the moment, in Unix milliseconds.
 
-    So who issues one counts nothing. `guests` is for orders alone (law 5).
+    So who issues one counts nothing. `guests` and `devices` are for orders alone (law 5).
     """
     return Mandate(
         site=site,
@@ -99,6 +106,7 @@ def new_mandate(
         not_before=not_before,
         expires=expires,
         guests=guests if use is Use.ORDERS else None,
+        devices=devices if use is Use.ORDERS else None,
     )
 
 
@@ -116,6 +124,8 @@ def issue_mandate(mandate: Mandate, issuer: SigningKey) -> bytes:
     }
     if mandate.guests is not None:
         claims[_GUESTS] = write_ceiling(mandate.guests)
+    if mandate.devices is not None:
+        claims[_DEVICES] = of_devices.write_ceiling(mandate.devices)
     return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
 
 
@@ -123,7 +133,7 @@ def prove_mandate(document: bytes, site: str, issuer: VerifyKey) -> Mandate:
     """Read a mandate of this site. Raise ProofError."""
     if len(document) > DOCUMENT_BYTES:
         raise ProofError(f"mandate: more than {DOCUMENT_BYTES} bytes")
-    claims = cwt.read(TYPE, document, issuer, issuer.kid, _CLAIMS, (_GUESTS,))
+    claims = cwt.read(TYPE, document, issuer, issuer.kid, _CLAIMS, (_GUESTS, _DEVICES))
     if cwt.site_of(claims) != site:
         raise ProofError("mandate: it is of another site")
     version = claims[_VERSION]
@@ -131,8 +141,8 @@ def prove_mandate(document: bytes, site: str, issuer: VerifyKey) -> Mandate:
         raise ProofError("mandate: its version is no whole number from 1 on")
     not_before, expires = cwt.times_of(claims)
     use = _use_of(claims[_USE])
-    if _GUESTS in claims and use is not Use.ORDERS:
-        raise ProofError("mandate: only a key for orders has guests")
+    if (_GUESTS in claims or _DEVICES in claims) and use is not Use.ORDERS:
+        raise ProofError("mandate: only a key for orders has guests or devices")
     return Mandate(
         site=site,
         holder=cwt.name(claims[cwt.SUB], "holder"),
@@ -142,6 +152,7 @@ def prove_mandate(document: bytes, site: str, issuer: VerifyKey) -> Mandate:
         not_before=not_before,
         expires=expires,
         guests=read_ceiling(claims[_GUESTS]) if _GUESTS in claims else None,
+        devices=of_devices.read_ceiling(claims[_DEVICES]) if _DEVICES in claims else None,
     )
 
 

@@ -249,7 +249,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.OF_KIND: _TEXT,
     Fact.ON: _YES_OR_NO,  # whether an order stands from now on, or ends
     Fact.OP: _ID_BYTES,
-    Fact.ORDER: _TEXT,  # `lockdown`, `fire`, ...; of a site `credential_disabled` and `guest`, too
+    Fact.ORDER: _TEXT,  # `lockdown`, `fire`, ...; of a site also `guest`, `device`, ...
     Fact.ORDERS: _ID_BYTES,  # all that stand by somebody's word (`carried_orders`)
     Fact.OUTCOME: _TEXT,  # of an order for a door: `refused`, `late` or `failed`
     Fact.OUTCOMES: _TEXT,  # DEVICE=OUTCOME each, with a space between
@@ -319,6 +319,9 @@ _ORDER = frozenset(
         Fact.DOOR,
         Fact.POINT,
         Fact.ORDER,
+        Fact.TARGET,
+        Fact.VERB,
+        Fact.LEVEL,
         Fact.ON,
         Fact.UNTIL,
         Fact.ALLOWED,
@@ -364,6 +367,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
     ),
     RecordKind.COMMAND: frozenset(
         {
+            Fact.GIVEN_BY,
             Fact.ASKER,
             Fact.OP,
             Fact.TARGET,

@@ -29,6 +29,7 @@ SITE = (
     Row("hold-open", "site.acts:hold_open", "Hold doors open, for as long as you say.", ACT),
     Row("hold-open end", "site.acts:hold_open_end", "End that.", ACT),
     Row("release NAME", "site.acts:release", "Open one access point of the hub NAME once.", ACT),
+    Row("device NAME", "site.acts:device", "Command a shutter, a switch or a lock once.", ACT),
     Row("disable CREDENTIAL", "site.acts:disable", "A lost phone or card opens nothing.", ACT),
     Row("enable CREDENTIAL", "site.acts:enable", "End that.", ACT),
     Row("guest NAME", "site.guests:guest", "Let a guest in, for a day at the longest.", ACT),
@@ -69,6 +70,11 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
     "release NAME": (
         Example("hubctl --site release hub-1 --point 1", "for as long as a phone gets"),
         Example("hubctl --site release hub-1 --point 1 --for 10s", "for longer, up to its cap"),
+    ),
+    "device NAME": (
+        Example("hubctl --site device hub-1 shutter-2 close", "close a shutter"),
+        Example("hubctl --site device hub-1 shutter-2 set-level 30", "30 per cent open"),
+        Example("hubctl --site device hub-1 hall-light off", "a switch"),
     ),
     "disable CREDENTIAL": (
         Example("hubctl --site disable 3fa9c2d18b7e40c2", "for 30 days, at all hubs"),

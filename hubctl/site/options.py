@@ -26,6 +26,9 @@ class Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return seconds
 
 
+SET_LEVEL = "set-level"
+DEVICE_VERBS = ("open", "close", "stop", SET_LEVEL, "on", "off", "lock", "read")
+"""What a site orders of a device; no verb opens an entrance."""
 HUBS = click.option(
     "--hub", "hubs", multiple=True, metavar="HUB", help="Only at this hub; may be said again."
 )

@@ -15,6 +15,7 @@ from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.backend.heard import LastHeard
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.devices.commands import RemoteCommands
 from hubd.doors.operation import Follower
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
@@ -70,6 +71,7 @@ def make_doors(
     policy: ProvenPolicy,
     stores: Stores,
     heard: LastHeard,
+    commands: RemoteCommands,
     evidence: Evidence,
 ) -> Doors:
     """Make the doors, with what stood for them and what was asked before."""
@@ -136,12 +138,13 @@ def make_doors(
         hub=HubName(config.hub.site, config.hub.id),
         issuer=keys.issuer_key,
         in_force=site_in_force,
-        judge=SiteOrderJudge(standing, policy, held.__contains__),
+        judge=SiteOrderJudge(standing, policy, held.__contains__, commands.has),
         log=order_log,
         file=stores.site_orders,
         clock=evidence.clock,
         changed=keeper.apply,
         release=unlock.release,
+        act=commands.act,
         turn=carried.turn,
         believed_digest=stores.site_orders_digest,
     )

@@ -8,7 +8,8 @@ Laws:
 5. Each device has an outcome of its own, and only its own proof is CONFIRMED. The outcomes are
    recorded, too.
 6. To a driver go the device, the verb and the level: never who ordered it, nor under which id.
-7. Orders that are done keep to a pace (ACTS). Orders that are not are summed (`evidence.paced`).
+7. A command that came by another way than the backend's own says so in its records.
+8. Orders that are done keep to a pace (ACTS). Orders that are not are summed (`evidence.paced`).
 """
 
 from __future__ import annotations
@@ -103,26 +104,30 @@ class RemoteCommands:
         """Learn from the newest records what was ordered before a restart."""
         self._acts.remember(records, self._clock.monotonic())
 
-    async def act(self, order: Act) -> ActResult:
-        """Carry out an order of the backend."""
+    def has(self, device: str) -> bool:
+        """Tell whether this hub has a device of this id."""
+        return device in self._devices
+
+    async def act(self, order: Act, source: str | None = None) -> ActResult:
+        """Carry out an order of the backend; `source`: whose it is instead."""
         now = self._clock.monotonic()
         known = self._acts.get(order.id, now)
         if known is not None:
             if known.content != ActContent.of(order):
-                return await self._refuse(order, ActDenial.OP_CONFLICT)
+                return await self._refuse(order, ActDenial.OP_CONFLICT, source)
             answer = await known.result()
             return answer or ActResult(order.id, (), NOT_RECORDED)
         try:
             devices = self._targets(order)
             why = self._why_not(order, devices)
         except StoreError:
-            return await self._refuse(order, ActDenial.POLICY_UNREADABLE)
+            return await self._refuse(order, ActDenial.POLICY_UNREADABLE, source)
         if why is None and not (self._acts.has_room() and self._pace.take(now)):
             why = ActDenial.BUSY
         if why is not None:
-            return await self._refuse(order, why)
+            return await self._refuse(order, why, source)
         self._acts.begin(order, now)
-        return await self._begun(order, devices)
+        return await self._begun(order, devices, source)
 
     # Judging.
 
@@ -150,9 +155,9 @@ class RemoteCommands:
         )
         return why_not_in_time(moment)
 
-    async def _refuse(self, order: Act, why: ActDenial) -> ActResult:
+    async def _refuse(self, order: Act, why: ActDenial, source: str | None) -> ActResult:
         """Record a refusal, and answer it. Nothing was done."""
-        await self._record(self._asked(order, (), why), RECORD_SECONDS)
+        await self._record(self._asked(order, (), why, source), RECORD_SECONDS)
         outcomes: tuple[DeviceOutcome, ...] = ()
         if isinstance(order.target, str) and why is not ActDenial.BUSY:
             outcomes = (DeviceOutcome(order.target, ActOutcome.REFUSED),)
@@ -160,13 +165,13 @@ class RemoteCommands:
 
     # Performing.
 
-    async def _begun(self, order: Act, devices: Sequence[Device]) -> ActResult:
+    async def _begun(self, order: Act, devices: Sequence[Device], source: str | None) -> ActResult:
         """Record, judge again, perform; whatever happens, the order has an end."""
         outcomes = [DeviceOutcome(device.id, ActOutcome.UNKNOWN) for device in devices]
         result = ActResult(order.id, tuple(outcomes), "the hub ends")
         keep = True
         try:
-            asked = self._asked(order, devices, None)
+            asked = self._asked(order, devices, None, source)
             if await self._record(asked, RECORD_SECONDS):
                 result = await self._performed(order, devices)
             else:
@@ -213,7 +218,13 @@ class RemoteCommands:
 
     # Evidence.
 
-    def _asked(self, order: Act, devices: Sequence[Device], why: ActDenial | None) -> Detail:
+    def _asked(
+        self,
+        order: Act,
+        devices: Sequence[Device],
+        why: ActDenial | None,
+        source: str | None,
+    ) -> Detail:
         detail: Detail = {
             Fact.ASKER: order.by,
             Fact.OP: order.id,
@@ -224,6 +235,8 @@ class RemoteCommands:
             Fact.ALLOWED: why is None,
             Fact.WHY: None if why is None else str(why),
         }
+        if source is not None:
+            detail = {**detail, Fact.GIVEN_BY: source}
         state = self._clock.state()
         if state is not ClockState.TRUSTED:
             detail = {**detail, Fact.CLOCK: state.value}

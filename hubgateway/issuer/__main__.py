@@ -24,10 +24,18 @@ from hubcore.backend.enrolment.promise import is_same_fingerprint, name_doors, s
 from hubcore.backend.enrolment.token import SECRET_BYTES
 from hubcore.bridge.guests import GUEST_SECONDS_MAX, GUESTS_MAX, GuestCeiling
 from hubcore.bridge.mandate import Use, new_mandate
+from hubcore.bridge.site.devices import (
+    DEVICES_MAX,
+    VERBS,
+    DeviceCeiling,
+    read_ceiling,
+    write_ceiling,
+)
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import pem_of
 from hubcore.codec.tlsauthority import Authority
-from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.device.command import Verb
+from hubcore.errors import ConfigError, LinkError, ProofError, StoreError
 from hubcore.version import __version__
 from hubgateway.authority import tls_authority
 from hubgateway.config import IssuerConfig, load_issuer, secret_file
@@ -226,6 +234,18 @@ _KEY_FILE = click.argument("key", type=click.Path(path_type=Path))
 _OUT = click.option("--out", type=click.Path(path_type=Path), required=True, help="The file.")
 
 
+def _devices(words: tuple[str, ...], named: tuple[str, ...]) -> DeviceCeiling:
+    """Return the ceiling for devices, as it was typed."""
+    verbs = sorted({Verb[word.upper().replace("-", "_")] for word in words})
+    ceiling = DeviceCeiling(tuple(verbs), named or None)
+    try:
+        return read_ceiling(write_ceiling(ceiling))
+    except ProofError as error:
+        raise click.UsageError(
+            f"--device is the id of a device, each once, {DEVICES_MAX} at most"
+        ) from error
+
+
 @hubissuer.command("mandate")
 @click.argument("use", type=click.Choice([one.name.lower() for one in Use]))
 @click.argument("holder")
@@ -236,6 +256,16 @@ _OUT = click.option("--out", type=click.Path(path_type=Path), required=True, hel
 @click.option("--guest-hours", type=click.FloatRange(0.1, GUEST_SECONDS_MAX / 3600), default=24)
 @click.option("--guest-uses", type=click.IntRange(1, USES_MAX), help="None: as often as they like.")
 @click.option("--guest-point", "points", type=POINT, multiple=True, help="A door; several times.")
+@click.option(
+    "--device-verb",
+    "device_verbs",
+    type=click.Choice([verb.name.lower().replace("_", "-") for verb in VERBS]),
+    multiple=True,
+    help="What the site may order of devices; several times.",
+)
+@click.option(
+    "--device", "named", multiple=True, help="Of this device alone; several times. None: of each."
+)
 @click.pass_obj
 def mandate(
     config: Path,
@@ -248,6 +278,8 @@ def mandate(
     guest_hours: float,
     guest_uses: int | None,
     points: tuple[int, ...],
+    device_verbs: tuple[str, ...],
+    named: tuple[str, ...],
 ) -> None:
     """Sign that HOLDER may speak for the site by KEY: orders, receipts or testimony.
 
@@ -262,6 +294,11 @@ def mandate(
         if not points or Use[use.upper()] is not Use.ORDERS:
             raise click.UsageError("--guests is for orders, with a --guest-point or several")
         ceiling = GuestCeiling(guests, int(guest_hours * 3600), guest_uses, points)
+    devices = None
+    if device_verbs or named:
+        if not device_verbs or Use[use.upper()] is not Use.ORDERS:
+            raise click.UsageError("--device is for orders, with a --device-verb or several")
+        devices = _devices(device_verbs, named)
 
     async def work(office: Office) -> bytes:
         said = new_mandate(
@@ -273,6 +310,7 @@ def mandate(
             expires=validity.expires,
             now_ms=now_ms,
             guests=ceiling,
+            devices=devices,
         )
         return await office.mandate(said)
 

@@ -14,19 +14,23 @@ import pytest
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
 from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.bridge.site.order import CredentialDisabled, DoorsOrder
 from hubcore.codec import cbor
+from hubcore.device.command import Verb
 from hubcore.phone.messages import Reason
 from hubd.building.topics import OF_BRIDGE
 from hubsim.bridge.running import running_bridge, section
 from hubsim.phone import wallet as wallets
 from hubsim.phone.wallet import Wallet
+from hubsim.relays.boards import SimModbus
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.site.documents import make_key
 from hubsim.stage import Stage, free_port
 from hubterm.exits import NO, OK
 from tests.scenario.conftest import FRONT, policy_in_force, start_again
 from tests.scenario.test_desk import allowed, at_rest, visit
+from tests.scenario.test_devices import config as lights
 
 pytestmark = pytest.mark.once
 
@@ -261,3 +265,43 @@ async def test_a_policy_comes_by_the_bridge_alone(tmp_path: Path) -> None:
 
             await stage.until(has_it, "the hub has the policy of its bridge")
             assert await reason(stage, anna) is Reason.REVOKED
+
+
+async def test_a_site_commands_a_light_by_its_bridge(tmp_path: Path) -> None:
+    """`hubctl --site device`, with a relay board on a serial line and the backend gone"""
+    port = free_port()
+    socket = tmp_path / "bridge.sock"
+    board = SimModbus(4)
+    ceiling = DeviceCeiling((Verb.ON, Verb.OFF), ("light", "boiler"))
+    try:
+        config = f"{lights(board)}{section(port)}"
+        async with Stage(tmp_path / "site", [FRONT], person=False, extra_config=config) as stage:
+            await policy_in_force(stage)
+            async with running_bridge(stage.site, port, socket=socket, devices=ceiling):
+                await stage.until(lambda: is_held(stage), "the bridge holds all")
+                await stage.stop("backend")
+                status, given = await at_the_bridge(socket, "device", "hub-1", "light", "on")
+                (order,) = given["orders"]
+                assert (status, order["hubs"][0]["answer"]) == (0, "taken"), order
+                assert board.on[2]
+                status, given = await at_the_bridge(socket, "device", "hub-1", "light", "off")
+                assert status == 0, given
+                assert not board.on[2]
+                status, given = await at_the_bridge(socket, "device", "hub-1", "fan", "on")
+                assert (status, given["error"]["code"]) == (NO, "bad-argument"), (
+                    "not in the mandate"
+                )
+                status, given = await at_the_bridge(socket, "device", "hub-1", "boiler", "off")
+                (order,) = given["orders"]
+                assert (status, order["hubs"][0]["answer"]) == (NO, "refused"), "it has none"
+                assert not any(board.on.values())
+                await stage.start_backend()
+
+                async def recorded() -> bool:
+                    said = [one for one in await stage.records() if one["kind"] == "command"]
+                    by = {one["detail"].get("given_by") for one in said if "op" in one["detail"]}
+                    return len(said) == 4 and by == {"site"}
+
+                await stage.until(recorded, "the backend has the evidence, by whom")
+    finally:
+        board.end()

@@ -85,7 +85,14 @@ KEY = make_key()
 READER = PeerProcess(pid=1, uid=1001, gid=1001, groups=frozenset({1001, 50}))
 ACTOR = PeerProcess(pid=2, uid=1002, gid=1002, groups=frozenset({1002, 50, 77}))
 ACTORS = 77
-ACTS = {"site-order", "site-release", "site-credential", "site-guest", "site-guest-end"}
+ACTS = {
+    "site-order",
+    "site-release",
+    "site-credential",
+    "site-guest",
+    "site-guest-end",
+    "site-device",
+}
 
 
 def mandate(key: SigningKey = KEY, expires: int = ENDS) -> Mandate:

@@ -23,6 +23,7 @@ from hubcore.bridge.frames import Frames
 from hubcore.bridge.guests import read_ceiling
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head, prove_own_head
+from hubcore.bridge.site import devices
 from hubcore.bridge.site.order import prove_site_order
 from hubcore.bridge.words import FROM_BRIDGE_BYTES
 from hubcore.codec import cbor, cose
@@ -67,6 +68,7 @@ def mandate(use: Use) -> Mandate:
         not_before=GIVEN["not_before"],
         expires=GIVEN["expires"],
         guests=read_ceiling(GIVEN["guests"]) if use is Use.ORDERS else None,
+        devices=devices.read_ceiling(GIVEN["devices"]) if use is Use.ORDERS else None,
     )
 
 

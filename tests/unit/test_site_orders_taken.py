@@ -27,6 +27,8 @@ from hubcore.bridge.site.order import (
     issue_site_order,
 )
 from hubcore.bridge.site.orders import SiteVerdict
+from hubcore.device.command import Capability, Command, CommandOutcome
+from hubcore.device.device import Device
 from hubcore.errors import AuditError, ProofError, RollbackError, StoreError
 from hubcore.evidence.carried_orders import digest_of_site
 from hubcore.evidence.facts import Fact
@@ -34,6 +36,8 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.policy.policy import ALL_RIGHTS, Operator, OperatorRight
 from hubcore.ports.clock import ClockState
 from hubd.adapters.host.signed_file import SiteOrderFile
+from hubd.devices.commands import RemoteCommands
+from hubd.devices.worker import CommandResult
 from hubd.doors.judge import Judge
 from hubd.doors.persons import Persons
 from hubd.doors.rules import Point, SiteRules
@@ -48,6 +52,7 @@ from hubd.orders.site.taker import KEEP_AGAIN_SECONDS, OrdersOfSite
 from hubd.orders.site.wording import ANSWERS, ASKED_BEFORE
 from hubd.orders.wording import NOT_RECORDED_BUT_HOLDS
 from hubsim.site.documents import make_key
+from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import NOON
 from tests.fakes.documents import FakeDocumentFile
 from tests.pair import Watch
@@ -56,6 +61,15 @@ from tests.unit.test_door_orders import BACK, FRONT, POINTS, Doors
 HUB = HubName("site-1", "hub-1")
 DAY = 86_400
 ISSUER = make_key()
+DEVICES = {
+    one: Device(one, capability, 60.0)
+    for one, capability in (
+        ("light", Capability.SWITCH),
+        ("shutter", Capability.COVER),
+        ("gate", Capability.BARRIER),
+        ("bolt", Capability.LOCK),
+    )
+}
 KEYS = {version: make_key() for version in (1, 2, 3)}
 NOW = int(NOON)
 HOUR = 3600
@@ -75,11 +89,29 @@ def mandate(version: int = 1, **more: object) -> bytes:
 
 
 @dataclass
+class NotedPerformer:
+    """Who commands devices; notes what each is told, and which records there were before."""
+
+    log: FakeAudit | None = None
+    outcome: CommandOutcome = CommandOutcome.CONFIRMED
+    told: list[Command] = field(default_factory=list)
+    records_before: list[int] = field(default_factory=list)
+
+    async def perform(
+        self, command: Command, within_seconds: float, begin_seconds: float
+    ) -> CommandResult:
+        self.told.append(command)
+        self.records_before.append(0 if self.log is None else len(self.log.stored))
+        return CommandResult(self.outcome, "")
+
+
+@dataclass
 class Site(Doors):
     """The two doors with the site's orders beside the backend's, and a real way of release."""
 
     file: FakeDocumentFile = field(default_factory=FakeDocumentFile)
     believed: bool = True
+    performer: NotedPerformer = field(default_factory=NotedPerformer)
 
     def start(self, found: tuple[object, ...]) -> None:
         super().start(found)  # type: ignore[arg-type]
@@ -105,18 +137,28 @@ class Site(Doors):
             disabled_here=self.in_force.is_disabled,
             is_guest=self.in_force.is_guest,
         )
+        self.performer.log = self.log
+        self.commands = RemoteCommands(
+            devices=DEVICES,
+            performer=self.performer,
+            rights=self.policy,
+            log=self.log,
+            clock=self.clock,
+            tell=lambda *_: None,
+        )
         digests = [digest_of_site(stored.body) for stored in self.log.stored]
         known = [digest for digest in digests if digest is not None]
         self.site = OrdersOfSite(
             hub=HUB,
             issuer=ISSUER.verify_key,
             in_force=self.in_force,
-            judge=SiteOrderJudge(self.standing, self.policy, held),
+            judge=SiteOrderJudge(self.standing, self.policy, held, self.commands.has),
             log=OrderLog(self.log, self.clock, self._tell, self.record_seconds),
             file=self.file,
             clock=self.clock,
             changed=self.keeper.apply,
             release=self.unlock.release,
+            act=self.commands.act,
             turn=self.carried.turn,
             believed_digest=known[-1] if known and self.believed else None,
         )

@@ -35,6 +35,8 @@ from hubcore.bridge.from_hub import CarriedRequest, HubHello, OwnHead
 from hubcore.bridge.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.site import devices
+from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.bridge.site.order import (
     AdmittedGuest,
     CredentialDisabled,
@@ -47,6 +49,7 @@ from hubcore.bridge.site.order import (
 )
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import SigningKey
+from hubcore.device.command import Command, Verb
 from hubcore.evidence.records import Head
 from tests.vectors import world
 
@@ -81,6 +84,7 @@ HUB_KEY = "hub"
 SIGNERS = {Use.ORDERS: ORDERS_KEY, Use.RECEIPTS: "hub", Use.TESTIMONY: "hub_b"}
 """Test keys of `keys.json`, by what they sign here."""
 CEILING = GuestCeiling(guests=3, seconds=DAY, uses=None, access_points=(1, 2))
+DEVICES = DeviceCeiling((Verb.CLOSE, Verb.STOP, Verb.SET_LEVEL), ("shutter-2", "light"))
 """Of the mandate for orders."""
 
 
@@ -111,6 +115,7 @@ WHATS: dict[str, tuple[Ordered, str | None]] = {
     "lockdown of all doors": (DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + DAY), None),
     "end of a lockdown": (DoorsOrder(DoorOrder.LOCKDOWN, None, None), None),
     "hold open": (DoorsOrder(DoorOrder.HOLD_OPEN, 1, NOW + 3600), "hub-1"),
+    "a shutter": (Command("shutter-2", Verb.SET_LEVEL, 30), "hub-1"),
     "credential disabled": (CredentialDisabled(world.CREDENTIAL, NOW + DAY), None),
     "guest": (admitted(guest()), None),
     "end of a guest": (GuestAdmitted(bytes(range(8)), None), None),
@@ -128,6 +133,7 @@ def mandate(use: Use) -> Mandate:
         not_before=NOW - DAY,
         expires=NOW + 90 * DAY,
         guests=CEILING if use is Use.ORDERS else None,
+        devices=DEVICES if use is Use.ORDERS else None,
     )
 
 
@@ -146,6 +152,8 @@ def documents() -> Iterator[Json]:
     yield _wrong("mandate", "a use of none", _changed(good, typ, issuer, -65539, 4))
     yield _wrong("mandate", "version 0", _changed(good, typ, issuer, -65538, 0))
     yield _wrong("mandate", "65 guests", _changed(good, typ, issuer, -65540, [65, DAY, None, [1]]))
+    unlocking = [[int(Verb.UNLOCK)], None]
+    yield _wrong("mandate", "unlocks", _changed(good, typ, issuer, -65541, unlocking))
     other = issue_mandate(mandate(Use.RECEIPTS), issuer)
     ceiling = write_ceiling(CEILING)
     yield _wrong("mandate", "guests by receipts", _changed(other, typ, issuer, -65540, ceiling))
@@ -209,6 +217,8 @@ def _orders() -> Iterator[Json]:
         "to be taken for 601 s": (cwt.EXP, NOW + 601),
         "an id of 15 bytes": (cwt.CTI, bytes(15)),
         "escapes for a terminal": (-65539, "\x1b[2J"),
+        "a door that is unlocked as a device": (-65540, [5, "bolt", 3, None]),
+        "a shutter at all hubs": (-65540, [5, "shutter-2", 7, None]),
         "a guest where the mandate allows none": (-65540, _write_guest(guest(point=3))),
         "a guest for 25 h": (-65540, _write_guest(guest(hours=25))),
         "a guest with somebody's credential": (-65540, _write_guest(guest(credential="c0ffee"))),
@@ -277,6 +287,7 @@ def given() -> Json:
         "not_before": NOW - DAY,
         "expires": NOW + 90 * DAY,
         "guests": write_ceiling(CEILING),
+        "devices": devices.write_ceiling(DEVICES),
         "hub_key": _cose_key(HUB_KEY),
         "holders": {"orders": "office", "receipts": "office", "testimony": "bridge-1"},
     }

@@ -18,6 +18,7 @@ from pathlib import Path
 from hubbridge.config import BACKEND_PORT, Backend
 from hubcore.bridge.guests import GuestCeiling
 from hubcore.bridge.mandate import Use, issue_mandate, new_mandate
+from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, pem_of
@@ -46,11 +47,13 @@ def make_bridge(
     listen: str = "127.0.0.1",
     port: int = 7715,
     guests: GuestCeiling | None = None,
+    devices: DeviceCeiling | None = None,
     backend: Sequence[Backend] = (),
 ) -> Path:
     """Make what a bridge begins with; return its folder. Raise ValueError for no name.
 
-    `guests` None: the site may let in no guests. `backend` are the gateways that it calls.
+    `guests` None: the site may let in no guests; `devices` None: it commands no device.
+    `backend` are the gateways that it calls.
     """
     check_id("bridge", bridge)
     folder = site.path / "bridges" / bridge
@@ -72,6 +75,7 @@ def make_bridge(
             expires=validity.expires,
             now_ms=time.time_ns() // 1_000_000,
             guests=guests,
+            devices=devices,
         )
         write_public(folder / _mandate_file(use), issue_mandate(mandate, site.issuer))
     text = _config(site, bridge, listen, port) + "".join(map(_gateway, backend))

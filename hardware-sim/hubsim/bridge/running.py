@@ -14,6 +14,7 @@ from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Backend, Config, load
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.bridge.site.order import Ordered
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import FIRST_OPERATOR, Site
@@ -63,13 +64,15 @@ async def running_bridge(
     guests: GuestCeiling | None = None,
     socket: Path | None = None,
     backend: Sequence[Backend] = (),
+    devices: DeviceCeiling | None = None,
 ) -> AsyncIterator[SiteBridge]:
     """Make a bridge of the site, and run it at this port of loopback. Raise HubError.
 
     `socket` is its local one; None: it has none. `backend` are the gateways that it calls.
     """
     raised: list[Exception] = []
-    file = make_bridge(site, NAME, port=port, guests=guests, backend=backend) / CONFIG
+    folder = make_bridge(site, NAME, port=port, guests=guests, devices=devices, backend=backend)
+    file = folder / CONFIG
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with (
         open_bridge(read_files(_at(load(file), socket), file)) as bridge,

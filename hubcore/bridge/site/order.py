@@ -9,6 +9,8 @@ Laws:
    of the backend.
 6. Fire is no order of anybody: it is an input of the hub.
 7. A guest comes by a grant of the same key, below the ceiling of its mandate (`guests`).
+8. A command of a device is for one hub, and below another ceiling of the mandate (`site.devices`).
+   No such command opens an entrance.
 
 Shape: `{1: site, 2: hub or null, 3: site, 4: take until, 7: id, -65538: issued at in ms,
 -65539: by, -65540: what}`, signed by the site's key. What is ordered is one of
@@ -16,7 +18,7 @@ Shape: `{1: site, 2: hub or null, 3: site, 4: take until, 7: id, -65538: issued 
 `[2, order, access point or null, 1, until]` and `[2, order, access point or null, 0]`, an order for
 doors and its end; `[3, credential, 1, until]` and `[3, credential, 0]`, a credential that is
 disabled, and its end; `[4, grant id, 1, grant]` and `[4, grant id, 0]`, a guest, until the end of
-his grant, and his end.
+his grant, and his end; `[5, device, verb, level or null]`, a command of a device.
 """
 
 from __future__ import annotations
@@ -36,9 +38,11 @@ from hubcore.backend.uplink.words import (
 )
 from hubcore.bridge.guests import check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate, Use
+from hubcore.bridge.site import devices
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.device.command import Command
 from hubcore.errors import ProofError
 
 TYPE = "application/hub-site-order+cwt"
@@ -61,6 +65,7 @@ _RELEASE = 1
 _DOORS = 2
 _CREDENTIAL = 3
 _GUEST = 4
+_DEVICE = 5
 OF_PERSONS = (_CREDENTIAL, _GUEST)
 """The first item of a subject that is about a person."""
 _INT64_MAX = (1 << 63) - 1
@@ -115,7 +120,9 @@ class GuestAdmitted:
         return None if self.guest is None else self.guest.grant.expires
 
 
-Ordered = SiteRelease | DoorsOrder | CredentialDisabled | GuestAdmitted
+Ordered = SiteRelease | DoorsOrder | CredentialDisabled | GuestAdmitted | Command
+ONCE = (SiteRelease, Command)
+"""What is done once, and stands for no time."""
 Subject = tuple[int, int | str | None, int]
 """What an order is about; of two orders about one subject the newer holds."""
 
@@ -143,8 +150,20 @@ class SiteOrder:
                 return (_CREDENTIAL, credential, 0)
             case GuestAdmitted(grant_id):
                 return (_GUEST, grant_id.hex(), 0)
+            case Command(device):
+                return (_DEVICE, device, 0)
             case _:
                 assert_never(self.what)
+
+    @property
+    def until(self) -> int | None:
+        """Until when something stands by it, in Unix seconds; None: nothing does."""
+        return None if isinstance(self.what, ONCE) else self.what.until
+
+    @property
+    def needs_clock(self) -> bool:
+        """Whether a hub must know what time it is: an old one must not open, or move anything."""
+        return self.opens or isinstance(self.what, Command)
 
     @property
     def opens(self) -> bool:
@@ -158,6 +177,8 @@ class SiteOrder:
                 return until is None
             case GuestAdmitted(_, guest):
                 return guest is not None
+            case Command():
+                return False
             case _:
                 assert_never(self.what)
 
@@ -206,6 +227,8 @@ def prove_site_order(document: bytes, hub: HubName, mandate: Mandate) -> SiteOrd
     _check(order)
     if isinstance(order.what, GuestAdmitted) and order.what.guest is not None:
         check_ceiling(order.what.guest.grant, mandate.guests)
+    if isinstance(order.what, Command):
+        devices.check_ceiling(order.what, mandate.devices)
     return order
 
 
@@ -219,6 +242,8 @@ def _write(what: Ordered) -> list[Any]:
             return [_CREDENTIAL, credential, *_standing(until)]
         case GuestAdmitted(grant_id, guest):
             return [_GUEST, grant_id, *([0] if guest is None else [1, guest.document])]
+        case Command():
+            return [_DEVICE, *devices.write_command(what)]
         case _:
             assert_never(what)
 
@@ -248,6 +273,8 @@ def _read(what: Any, mandate: Mandate) -> Ordered:
             return GuestAdmitted(grant_id, _read_guest(document, mandate.site, mandate.key))
         case [4, bytes(grant_id), 0]:
             return GuestAdmitted(grant_id, None)
+        case [5, device, verb, level]:
+            return devices.read_command(device, verb, level)
     raise ProofError("site order: it orders nothing that is known")
 
 
@@ -282,6 +309,10 @@ def _check(order: SiteOrder) -> None:
             _check_until(until, issued, DISABLED_SECONDS_MAX)
         case GuestAdmitted(grant_id, guest):
             _check_guest(grant_id, guest, issued)
+        case Command():
+            if order.hub is None:
+                raise ProofError("site order: a command of a device is for one hub")
+            devices.check_command(order.what)
         case _:
             assert_never(order.what)
 

@@ -9,8 +9,8 @@ Laws:
 1. However orders come, late, twice or in any order: what holds for a subject is never older than
    what held before.
 2. An order that came already is told apart from a new one. It is answered again, never done again.
-3. What opens needs a clock that is trusted: without one nobody can tell an old order. What shuts
-   does not. An attacker who repeats it keeps people out, and lets nobody in.
+3. What opens, or moves a device, needs a clock that is trusted: without one nobody can tell an old
+   order. What shuts does not. An attacker who repeats it keeps people out, and lets nobody in.
 4. Without a trusted clock the time is at least that of the last look with one, and at least that
    of the newest order taken since.
 5. With a trusted clock an order from more than AHEAD_SECONDS ahead is refused. One that was taken
@@ -98,7 +98,7 @@ class SiteOrders:
             return SiteVerdict.SAME
         if not (mandate.holds(issued) and (now is None or mandate.holds(now))):
             return SiteVerdict.KEY_ENDED
-        if now is None and order.opens:
+        if now is None and order.needs_clock:
             return SiteVerdict.NO_CLOCK
         if now is not None and issued > now + AHEAD_SECONDS:
             return SiteVerdict.EARLY

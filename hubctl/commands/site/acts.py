@@ -9,7 +9,7 @@ import click
 
 from hubctl.options import JSON, SOCKET, Named
 from hubctl.site.giving import give_and_end
-from hubctl.site.options import FOR, HUBS, POINT, Span
+from hubctl.site.options import DEVICE_VERBS, FOR, HUBS, POINT, SET_LEVEL, Span
 
 
 @click.command()
@@ -140,6 +140,26 @@ def disable(path: Path, credential: str, seconds: int | None, as_json: bool) -> 
 def enable(path: Path, credential: str, as_json: bool) -> None:
     """End that CREDENTIAL is disabled by this site. What the issuer has revoked stays so."""
     give_and_end(path, "site-credential", [{"credential": credential, "on": False}], as_json)
+
+
+@click.command(cls=Named)
+@click.argument("name")
+@click.argument("device")
+@click.argument("verb", type=click.Choice(DEVICE_VERBS))
+@click.argument("level", type=click.IntRange(0, 100), required=False)
+@JSON
+@SOCKET
+@click.pass_obj
+def device(path: Path, name: str, device: str, verb: str, level: int | None, as_json: bool) -> None:
+    """Command DEVICE of the hub NAME once: a shutter, a switch, a lock that is to lock.
+
+    `set-level` takes a LEVEL, per cent open. No such command opens an entrance: that is a release.
+    What a site may order of devices, the issuer has said in the mandate of the site's key.
+    """
+    if (level is None) is (verb == SET_LEVEL):
+        raise click.UsageError("LEVEL is for set-level, which needs one: set-level 50")
+    order = {"hub": name, "device": device, "verb": verb, "level": level}
+    give_and_end(path, "site-device", [order], as_json)
 
 
 def _order(

@@ -25,13 +25,13 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.site.order import (
+    ONCE,
     TAKE_SECONDS_MAX,
     AdmittedGuest,
     CredentialDisabled,
     DoorsOrder,
     GuestAdmitted,
     SiteOrder,
-    SiteRelease,
     prove_site_order,
 )
 from hubcore.bridge.site.orders import AHEAD_SECONDS
@@ -67,8 +67,7 @@ class HeldOrder:
     @property
     def until(self) -> int | None:
         """When it ends by itself, in Unix seconds; None: nothing stands by it."""
-        what = self.order.what
-        return None if isinstance(what, SiteRelease) else what.until
+        return self.order.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +219,13 @@ def read_held(items: Sequence[bytes], hub: HubName, issuer: VerifyKey) -> tuple[
 
 
 def digest_of(held: Held) -> bytes:
-    """Return the digest of all that is kept, as the log names it. Releases do not stand: no part.
+    """Return the digest of all that is kept, as the log names it. What is done once is no part.
 
-    So a release, which has a record of its own, needs no second one.
+    So a release or a command, which has a record of its own, needs no second one.
     """
     named = [] if held.key is None else [held.key.document]
     for one in held.orders:
-        if not isinstance(one.order.what, SiteRelease):
+        if not isinstance(one.order.what, ONCE):
             named.extend((one.key.document, one.document))
     return hashlib.sha256(cbor.encode(named)).digest()
 

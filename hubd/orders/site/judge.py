@@ -16,11 +16,12 @@ from hubcore.bridge.site.order import (
     SiteOrder,
     SiteRelease,
 )
+from hubcore.device.command import Command
 from hubcore.errors import StoreError
 from hubcore.policy.policy import Operator, OperatorRight
 from hubcore.ports.stores import PolicyLookups
 from hubd.orders.site.held import DISABLED_MAX, Held
-from hubd.orders.site.wording import TOO_MANY_CREDENTIALS, TOO_MANY_GUESTS
+from hubd.orders.site.wording import NO_SUCH_DEVICE, TOO_MANY_CREDENTIALS, TOO_MANY_GUESTS
 from hubd.orders.standing import RIGHT_TO_ORDER, OrderSource, StandingOrders
 from hubd.orders.wording import (
     NO_SUCH_POINT,
@@ -43,10 +44,12 @@ class SiteOrderJudge:
         standing: StandingOrders,
         policy: PolicyLookups,
         may_hold: Callable[[str], bool],
+        has_device: Callable[[str], bool],
     ) -> None:
         self._standing = standing
         self._policy = policy
         self._may_hold = may_hold
+        self._has_device = has_device
 
     def why_refused(self, order: SiteOrder, held: Held, now: int | None) -> Answer | None:
         """Tell why an order is not taken; `held` is what is kept before it.
@@ -55,7 +58,8 @@ class SiteOrderJudge:
         """
         what = order.what
         if not self._has_place(what):
-            return OrderOutcome.REFUSED, NO_SUCH_POINT
+            is_of_device = isinstance(what, Command)
+            return OrderOutcome.REFUSED, NO_SUCH_DEVICE if is_of_device else NO_SUCH_POINT
         try:
             operator = self._policy.operator(order.by)
         except StoreError as error:
@@ -82,6 +86,8 @@ class SiteOrderJudge:
                 points = _points_of(guest)
                 is_here = [self._standing.door_of(point) is not None for point in points]
                 return guest is None or any(is_here)
+            case Command(device):
+                return self._has_device(device)
             case DoorsOrder() | SiteRelease():
                 point = what.access_point
                 return point is None or self._standing.door_of(point) is not None
@@ -103,6 +109,8 @@ class SiteOrderJudge:
                 points = _points_of(guest)
                 right = OperatorRight.RELEASE
                 return operator.may(right) and all(operator.may(right, point) for point in points)
+            case Command():
+                return operator.may(OperatorRight.COMMAND)
             case _:
                 assert_never(order.what)
 

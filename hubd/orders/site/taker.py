@@ -14,8 +14,9 @@ Laws:
    an order by which somebody may get in is refused. Another one holds all the same, and the answer
    says that it would not outlast a restart. The same holds for the end of a key. It is tried
    again each KEEP_AGAIN_SECONDS, so that nobody whose order has ended comes back after a restart.
-4. A release goes the way of every release (`doors.unlock`). It is kept before it is tried, so that
-   it is tried once, whatever happens in between.
+4. A release goes the way of every release (`doors.unlock`), a command of a device that of every
+   command from afar (`devices.commands`). Each is kept before it is tried, so that it is tried
+   once, whatever happens in between, and recorded by the way that it goes before anything moves.
 5. An order of the site ends by its time, or by an order of the site. When its key ends, or another
    mandate follows, what opens ends at once and what shuts stays. Nobody else ends it, and it ends
    nobody else's.
@@ -34,9 +35,10 @@ from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.mandate import Mandates
-from hubcore.bridge.site.order import SiteOrder, SiteRelease, prove_site_order
+from hubcore.bridge.site.order import ONCE, SiteOrder, SiteRelease, prove_site_order
 from hubcore.bridge.site.orders import SiteOrders, SiteVerdict
 from hubcore.codec.cose import VerifyKey
+from hubcore.device.command import Command
 from hubcore.errors import ProofError, StoreError
 from hubcore.evidence.facts import Detail, Fact
 from hubcore.ports.clock import Clock
@@ -52,6 +54,7 @@ from hubd.orders.site.wording import (
     OUTCOMES,
     TOO_OFTEN,
     UNPROVEN,
+    answer_of,
     facts_of_no_from_site,
     facts_of_site,
 )
@@ -65,9 +68,11 @@ MARK_RECORDS = 500
 KEEP_AGAIN_SECONDS = 60.0
 KEEP_SECONDS = 1.5
 """Nobody waits longer for the file of documents."""
-RELEASE_SECONDS = 10
-"""A release that was found in time lives for so long, until it is tried."""
+ONCE_SECONDS = 10
+"""What is done once and was found in time lives for so long, until it is tried."""
 
+Act = Callable[[from_backend.Act, str], Awaitable[from_hub.ActResult]]
+"""Commands a device for an order from somewhere else; the text is the source for its record."""
 Release = Callable[[from_backend.Release, str], Awaitable[from_hub.Result]]
 """Releases a door for an order from somewhere else; the text is the source for its record."""
 
@@ -87,6 +92,7 @@ class OrdersOfSite:
         clock: Clock,
         changed: Callable[[Iterable[str]], Awaitable[None]],
         release: Release,
+        act: Act,
         turn: asyncio.Lock,
         believed_digest: bytes | None = None,
     ) -> None:
@@ -103,6 +109,7 @@ class OrdersOfSite:
         self._clock = clock
         self._changed = changed
         self._release = release
+        self._act = act
         self._turn = turn
         self._pace = Bucket(ORDERS)
         self._refusal_pace = Bucket(REFUSALS)
@@ -142,8 +149,8 @@ class OrdersOfSite:
                 raise ProofError("site order: this hub knows no mandate for the site's orders")
             order = prove_site_order(document, self._hub, key.mandate)
             answer = await self._take(HeldOrder(order, document, key))
-        if isinstance(order.what, SiteRelease) and answer is None:
-            answer = await self._try_release(order, order.what)
+        if answer is None:
+            answer = await self._try(order)
         answer = answer or ASKED_BEFORE
         self._remember(order, answer)
         outcome, detail = answer
@@ -201,14 +208,14 @@ class OrdersOfSite:
         self._held = held.without_ended(self._in_force.now())
         for one in self._held.orders:
             self._judged.took(one.order)
-            is_release = isinstance(one.order.what, SiteRelease)
-            self._answers[one.order.id] = ASKED_BEFORE if is_release else (OrderOutcome.TAKEN, "")
+            is_once = isinstance(one.order.what, ONCE)
+            self._answers[one.order.id] = ASKED_BEFORE if is_once else (OrderOutcome.TAKEN, "")
         self._in_force.put(self._held)
 
     # An order is judged.
 
     async def _take(self, new: HeldOrder) -> Answer | None:
-        """Take an order; None: it is a release, which is to be tried now."""
+        """Take an order; None: it is done once, and is to be tried now."""
         order = new.order
         verdict = self._judged.judge(order, new.key.mandate, self._in_force.now())
         if verdict is SiteVerdict.SAME:
@@ -228,7 +235,7 @@ class OrdersOfSite:
 
     async def _obey(self, new: HeldOrder) -> Answer | None:
         order = new.order
-        if isinstance(order.what, SiteRelease):
+        if isinstance(order.what, ONCE):
             after = self._held.with_order(new, None)  # what the log names stays as it is
             if not await self._keep(write_held(after)):
                 return OrderOutcome.FAILED, NOT_RECORDED
@@ -270,17 +277,37 @@ class OrdersOfSite:
             return False
         return True
 
+    async def _try(self, order: SiteOrder) -> Answer:
+        """Try what is done once (law 4)."""
+        match order.what:
+            case SiteRelease():
+                return await self._try_release(order, order.what)
+            case Command():
+                return await self._try_command(order, order.what)
+        return ASKED_BEFORE
+
     async def _try_release(self, order: SiteOrder, what: SiteRelease) -> Answer:
         asked = from_backend.Release(
             id=order.id,
             access_point=what.access_point,
-            expires_at=int(self._clock.wall()) + RELEASE_SECONDS,
+            expires_at=int(self._clock.wall()) + ONCE_SECONDS,
             seconds=what.seconds,
             by=order.by,
         )
         result = await self._release(asked, str(OrderSource.SITE))
         outcome = OUTCOMES[result.outcome]
         return outcome, "" if outcome is OrderOutcome.TAKEN else result.detail
+
+    async def _try_command(self, order: SiteOrder, what: Command) -> Answer:
+        asked = from_backend.Act(
+            id=order.id,
+            by=order.by,
+            target=what.device,
+            verb=what.verb,
+            level=what.level,
+            expires_at=int(self._clock.wall()) + ONCE_SECONDS,
+        )
+        return answer_of(await self._act(asked, str(OrderSource.SITE)))
 
     # Small things.
 
