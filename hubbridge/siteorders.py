@@ -27,9 +27,9 @@ from hubcore.access.grant import Access, Grant, issue_grant
 from hubcore.access.words import Action, HubName
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import ID_BYTES, OrderOutcome
-from hubcore.bridge.guests import GUEST, check_ceiling, prove_guest
+from hubcore.bridge.ceilings import devices
+from hubcore.bridge.ceilings.guests import GUEST, check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate
-from hubcore.bridge.site import devices
 from hubcore.bridge.site.order import (
     TAKE_SECONDS_MAX,
     AdmittedGuest,

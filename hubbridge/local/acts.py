@@ -38,7 +38,7 @@ from hubbridge.siteorders import GivesOrders, GuestAsked
 from hubcore.access.grant import GRANT_ID_BYTES, USES_MAX
 from hubcore.access.precedence import opens
 from hubcore.backend.uplink.words import ID_BYTES, MAX_RELEASE_SECONDS, UINT16_MAX
-from hubcore.bridge.guests import GUEST_SECONDS_MAX
+from hubcore.bridge.ceilings.guests import GUEST_SECONDS_MAX
 from hubcore.bridge.site.order import (
     DISABLED_SECONDS_MAX,
     LIFE_SECONDS_MAX,

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink.words import UINT16_MAX
-from hubcore.bridge.site.devices import VERBS
+from hubcore.bridge.ceilings.devices import VERBS
 from hubcore.bridge.site.order import (
     CredentialDisabled,
     DoorsOrder,

@@ -7,7 +7,7 @@ Laws:
 4. A number of uses is counted by each hub for itself, over all its access points.
 5. Whether it is valid now is not judged here, but by the decision (`hubcore.access.decide`).
 6. Where the site's own key signed it, the grant has the digest of its document: there may be
-   others of the same id (`hubcore.bridge.guests`).
+   others of the same id (`hubcore.bridge.ceilings.guests`).
 """
 
 from __future__ import annotations

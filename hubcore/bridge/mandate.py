@@ -10,8 +10,8 @@ Laws:
 3. The highest version in a place holds, whoever brought it, and ends the key before it. A lower one
    is refused, and so is another one of the same version.
 4. Outside its times a mandate proves nothing.
-5. A mandate for orders may have a ceiling for guests (`bridge.guests`), and one for devices
-   (`bridge.site.devices`); no other has one. Without one the site orders none of it.
+5. A mandate for orders may have a ceiling for guests, and one for devices (`bridge.ceilings`); no
+   other has one. Without one the site orders none of it.
 
 Shape: `{1: site, 2: holder, 3: site, 4: expires, 5: not before, 8: {1: COSE_Key}, -65538: version,
 -65539: use}`, with `-65540: ceiling for guests` and `-65541: ceiling for devices` where there is
@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from hubcore.bridge.guests import GuestCeiling, read_ceiling, write_ceiling
-from hubcore.bridge.site import devices as of_devices
-from hubcore.bridge.site.devices import DeviceCeiling
+from hubcore.bridge.ceilings import devices as of_devices
+from hubcore.bridge.ceilings.devices import DeviceCeiling
+from hubcore.bridge.ceilings.guests import GuestCeiling, read_ceiling, write_ceiling
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cose, cwt
 from hubcore.codec.cose import SigningKey, VerifyKey

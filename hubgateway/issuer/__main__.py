@@ -22,15 +22,15 @@ from zmq.utils import z85
 from hubcore.access.grant import USES_MAX
 from hubcore.backend.enrolment.promise import is_same_fingerprint, name_doors, standing
 from hubcore.backend.enrolment.token import SECRET_BYTES
-from hubcore.bridge.guests import GUEST_SECONDS_MAX, GUESTS_MAX, GuestCeiling
-from hubcore.bridge.mandate import Use, new_mandate
-from hubcore.bridge.site.devices import (
+from hubcore.bridge.ceilings.devices import (
     DEVICES_MAX,
     VERBS,
     DeviceCeiling,
     read_ceiling,
     write_ceiling,
 )
+from hubcore.bridge.ceilings.guests import GUEST_SECONDS_MAX, GUESTS_MAX, GuestCeiling
+from hubcore.bridge.mandate import Use, new_mandate
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import pem_of
 from hubcore.codec.tlsauthority import Authority

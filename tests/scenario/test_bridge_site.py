@@ -13,8 +13,8 @@ import pytest
 
 from hubcore.access.grant import Access
 from hubcore.access.precedence import DoorOrder
-from hubcore.bridge.guests import GuestCeiling
-from hubcore.bridge.site.devices import DeviceCeiling
+from hubcore.bridge.ceilings.devices import DeviceCeiling
+from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.site.order import CredentialDisabled, DoorsOrder
 from hubcore.codec import cbor
 from hubcore.device.command import Verb

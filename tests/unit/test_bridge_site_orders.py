@@ -19,7 +19,7 @@ from hubcore.access.precedence import DoorMode, DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.site.order import (
     TAKE_SECONDS_MAX,

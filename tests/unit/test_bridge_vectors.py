@@ -19,11 +19,11 @@ from hubcore.backend.renewal import prove_renewal
 from hubcore.backend.uplink.from_backend import Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted, Telemetry
 from hubcore.bridge import codec
+from hubcore.bridge.ceilings import devices
+from hubcore.bridge.ceilings.guests import read_ceiling
 from hubcore.bridge.frames import Frames
-from hubcore.bridge.guests import read_ceiling
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head, prove_own_head
-from hubcore.bridge.site import devices
 from hubcore.bridge.site.order import prove_site_order
 from hubcore.bridge.words import FROM_BRIDGE_BYTES
 from hubcore.codec import cbor, cose

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.mandate import Mandate, Use, issue_mandate, new_mandate, prove_mandate
-from hubcore.bridge.site.devices import (
+from hubcore.bridge.ceilings.devices import (
     DEVICES_MAX,
     VERBS,
     DeviceCeiling,
     read_ceiling,
     write_ceiling,
 )
+from hubcore.bridge.mandate import Mandate, Use, issue_mandate, new_mandate, prove_mandate
 from hubcore.bridge.site.order import (
     DoorsOrder,
     Ordered,

@@ -16,7 +16,7 @@ from hubcore.access.grant import Access, Grant, issue_grant, read_grant
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import Action, Denial
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.guests import (
+from hubcore.bridge.ceilings.guests import (
     GUEST,
     GUEST_SECONDS_MAX,
     GUESTS_MAX,

@@ -21,6 +21,9 @@ from hubcore.backend.renewal import sign_renewal
 from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.from_hub import CertificateRequest, Ping
 from hubcore.bridge import codec
+from hubcore.bridge.ceilings import devices
+from hubcore.bridge.ceilings.devices import DeviceCeiling
+from hubcore.bridge.ceilings.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
@@ -32,11 +35,8 @@ from hubcore.bridge.from_bridge import (
     Witnessed,
 )
 from hubcore.bridge.from_hub import CarriedRequest, HubHello, OwnHead
-from hubcore.bridge.guests import GuestCeiling, write_ceiling
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
-from hubcore.bridge.site import devices
-from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.bridge.site.order import (
     AdmittedGuest,
     CredentialDisabled,

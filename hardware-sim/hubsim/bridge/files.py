@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubbridge.config import BACKEND_PORT, Backend
-from hubcore.bridge.guests import GuestCeiling
+from hubcore.bridge.ceilings.devices import DeviceCeiling
+from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.mandate import Use, issue_mandate, new_mandate
-from hubcore.bridge.site.devices import DeviceCeiling
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, pem_of

@@ -13,8 +13,8 @@ import msgspec
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Backend, Config, load
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.guests import GuestCeiling
-from hubcore.bridge.site.devices import DeviceCeiling
+from hubcore.bridge.ceilings.devices import DeviceCeiling
+from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.site.order import Ordered
 from hubsim.bridge.files import CONFIG, make_bridge
 from hubsim.site import FIRST_OPERATOR, Site

@@ -8,9 +8,9 @@ Laws:
 5. It names who ordered it by an opaque id. Whether he may is the policy's to say, as for an order
    of the backend.
 6. Fire is no order of anybody: it is an input of the hub.
-7. A guest comes by a grant of the same key, below the ceiling of its mandate (`guests`).
-8. A command of a device is for one hub, and below another ceiling of the mandate (`site.devices`).
-   No such command opens an entrance.
+7. A guest comes by a grant of the same key, below the ceiling of its mandate (`ceilings.guests`).
+8. A command of a device is for one hub, and below another ceiling of the mandate
+   (`ceilings.devices`). No such command opens an entrance.
 
 Shape: `{1: site, 2: hub or null, 3: site, 4: take until, 7: id, -65538: issued at in ms,
 -65539: by, -65540: what}`, signed by the site's key. What is ordered is one of
@@ -36,9 +36,9 @@ from hubcore.backend.uplink.words import (
     ORDERS_OF_BACKENDS,
     UINT16_MAX,
 )
-from hubcore.bridge.guests import check_ceiling, prove_guest
+from hubcore.bridge.ceilings import devices
+from hubcore.bridge.ceilings.guests import check_ceiling, prove_guest
 from hubcore.bridge.mandate import Mandate, Use
-from hubcore.bridge.site import devices
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
