@@ -30,9 +30,8 @@ from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
 from hubcore.backend.uplink.from_hub import Notice, PiecesWanted
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow, FromBackend
 from hubcore.bridge.backend.from_bridge import BridgeHello
-from hubcore.bridge.backend.talk import (
+from hubcore.bridge.backend.talk.effects import (
     BackendPhase,
-    BackendTalk,
     Effects,
     Leave,
     LetGo,
@@ -44,13 +43,15 @@ from hubcore.bridge.backend.talk import (
     Takeable,
     Tell,
 )
+from hubcore.bridge.backend.talk.talk import BackendTalk
 from hubcore.bridge.backend.words import BATCH_RECORDS, PROTOCOL
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedMandate
 from hubcore.bridge.mandate import Mandate
+from hubcore.bridge.stretch import Stretch
 from hubcore.bridge.witness import Doubt
 from hubcore.errors import HubError, StoreError
-from hubcore.evidence.records import Head, StoredRecord
+from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
 from hubcore.version import __version__
 from hubtls.identity import Identity
@@ -70,8 +71,11 @@ class Store(Protocol):
     def ends(self) -> Ends:
         """Whom the site has ended."""
 
-    async def read(self, hub: str, after: int, most: int) -> tuple[StoredRecord, ...]:
-        """Return records, each proven."""
+    def covered(self, hub: str) -> int:
+        """Return the newest record of a hub that needs no head of it (any more)."""
+
+    async def read_stretch(self, hub: str, after: int, most: int) -> Stretch | None:
+        """Return records, each proven, with the head that their hub has signed."""
 
 
 class Told(Protocol):
@@ -168,10 +172,11 @@ class BackendWay:
             self._called.line.say(PiecesWanted(tuple(names)))
 
     def grew(self, hub: str) -> None:
-        """More of a hub is on the disk."""
+        """More of a hub is on the disk: records, or a head."""
         kept = self._store.hubs.get(hub)
         if kept is not None:
-            self._perform(self._talk.grew(hub, kept.newest, self._now()))
+            covered = self._store.covered(hub)
+            self._perform(self._talk.grew(hub, kept.newest, covered, self._now()))
 
     def ahead(self, hub: str, notice: Notice) -> None:
         """A hub has told an alarm ahead of its record."""
@@ -306,8 +311,8 @@ class BackendWay:
     def _failed(self, effect: Read | LetGo | Take) -> None:
         """The disk did not do this (law 2)."""
         match effect:
-            case Read(hub, after):
-                self._perform(self._talk.was_read(hub, after, None, self._now()))
+            case Read(hub):
+                self._perform(self._talk.not_read(hub, self._now()))
             case LetGo(hub):
                 self._perform(self._talk.not_kept(hub, self._now()))
             case Take():
@@ -322,8 +327,8 @@ class BackendWay:
     async def _do(self, effect: Read | LetGo | Take) -> None:
         match effect:
             case Read(hub, after):
-                records = await self._store.read(hub, after.number, BATCH_RECORDS)
-                self._perform(self._talk.was_read(hub, after, records, self._now()))
+                found = await self._store.read_stretch(hub, after.number, BATCH_RECORDS)
+                self._perform(self._talk.was_read(hub, after, found, self._now()))
             case LetGo(hub, head, document):
                 if not await self._papers.take_receipt(hub, head, document):
                     self._perform(self._talk.differs(hub, head, self._now()))

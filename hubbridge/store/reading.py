@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hubbridge.store import heads, rows
 from hubbridge.store.asking import check_number
 from hubbridge.store.jobs import Batch
+from hubcore.bridge.stretch import Stretch
 from hubcore.evidence.records import Head, StoredRecord
 
 
@@ -40,14 +41,6 @@ class Read:
         else:
             batch.proven[self.hub] = proven.head
         return proven.records
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Records that follow one another, and the head of the last one, as their hub has signed it."""
-
-    records: tuple[StoredRecord, ...]
-    document: bytes
 
 
 @dataclass(frozen=True, slots=True)

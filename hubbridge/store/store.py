@@ -31,10 +31,11 @@ from hubbridge.store.leaving import Durable, TakeReceipt
 from hubbridge.store.meeting import Meet, Met, Resume, Resumed
 from hubbridge.store.offering import Offer, Offered
 from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
-from hubbridge.store.reading import Read, ReadStretch, Stretch
+from hubbridge.store.reading import Read, ReadStretch
 from hubbridge.store.writer import Writer
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate
+from hubcore.bridge.stretch import Stretch
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
 

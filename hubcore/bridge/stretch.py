@@ -12,6 +12,9 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hubcore.evidence.records import StoredRecord
 
 STRETCH_RECORDS = 64
 """As many as the backend writes at once."""
@@ -19,6 +22,14 @@ STRETCH_BYTES = 1 << 16
 """On a slow line no hub waits for long for its turn."""
 CARRYING_BYTES = 64
 """What an Evidence has beside its body, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Records that follow one another, and the head of the last one, as their hub has signed it."""
+
+    records: tuple[StoredRecord, ...]
+    document: bytes
 
 
 def fits(records: int, body_bytes: int) -> bool:

@@ -4,13 +4,13 @@ Laws:
 1. A receipt goes only for what the engine has acknowledged, or held before.
 2. A record is stored once, whichever way it took: number and chain hash decide (`rules.chain`).
 3. What follows nothing here is no gap: the bridge is told what the engine has, and asks again.
-4. A hub that is stopped, or of which no key is enrolled, gets no record in by a bridge: whoever was
-   revoked is heard by no way.
+4. A hub that is stopped, or of which no key is enrolled or no TLS certificate known, gets no record
+   in by a bridge: whoever was revoked is heard by no way.
 5. Another record under a number that is held is told to people and to the bridge. It stops this way
    alone.
-6. A record bears no signature of its hub. So a bridge in wrong hands can bring records that the hub
-   never made. They are held as the hub's. The hub's own next ones are then a fork, which stops it
-   on its uplink until people have decided by both logs.
+6. Nothing is kept that the hub has not signed (`heads`). So a bridge in wrong hands makes up no
+   record of a hub, and the hub is never the fork. What a bridge brings otherwise is told to people
+   and to the bridge, and stops this way alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from hubcore.access.words import HubName
 from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_hub import Evidence
@@ -28,11 +29,14 @@ from hubcore.bridge.backend.from_backend import (
     HubKnown,
     HubReceipt,
 )
+from hubcore.codec.cose import VerifyKey
 from hubcore.errors import FrameError
 from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.bridges.heads import why_not
 from hubgateway.bridges.receipts import ReceiptSigner
 from hubgateway.keeper import Keeper
 from hubgateway.rules.chain import Stop
+from hubgateway.rules.names import TLS_BUCKET
 
 
 class Hubs(Protocol):
@@ -40,6 +44,9 @@ class Hubs(Protocol):
 
     def is_known(self, hub: str) -> bool:
         """Tell whether a key of it is enrolled. Raise LinkError while the directory is away."""
+
+    def key_of(self, hub: str) -> VerifyKey | None:
+        """Return the key by which it signs its heads. Raise LinkError while that is not known."""
 
     def stop_of(self, hub: str) -> Stop | None:
         """Return why it is stopped. Raise LinkError while that is not known."""
@@ -50,11 +57,13 @@ class BridgedRecords:
 
     def __init__(
         self,
+        site: str,
         keeper: Keeper,
         hubs: Hubs,
         receipts: ReceiptSigner,
         tell: Callable[[str, str], None],
     ) -> None:
+        self._site = site
         self._keeper = keeper
         self._hubs = hubs
         self._receipts = receipts
@@ -62,21 +71,27 @@ class BridgedRecords:
 
     async def answer(self, hub: str, turn: int, seen: Head) -> list[FromBackend]:
         """Say what the engine has of a hub. Raise StoreError, LinkError."""
-        halted = self._halted(hub)
-        if halted is not None:
-            return [halted]
+        key = self._key_of(hub)
+        if isinstance(key, HubHalted):
+            return [key]
         self._keeper.forget(hub)
         if await self._keeper.agrees(hub, seen) is False:
             return [self._fork(hub, f"the bridge has seen another record {seen.number}")]
         head = (await self._keeper.known(hub)).head
         return [*self._receipt(hub, head), HubKnown(hub, turn, head.number, head.hash)]
 
-    async def keep(self, hub: str, records: tuple[bytes, ...]) -> list[FromBackend]:
-        """Keep records durably (laws 1 to 5). Raise PeerError, StoreError, LinkError."""
+    async def keep(
+        self, hub: str, records: tuple[bytes, ...], document: bytes
+    ) -> list[FromBackend]:
+        """Keep records durably (laws 1 to 6). Raise PeerError, StoreError, LinkError."""
         read = [_record(one) for one in records]
-        halted = self._halted(hub)
-        if halted is not None:
-            return [halted]
+        key = self._key_of(hub)
+        if isinstance(key, HubHalted):
+            return [key]
+        why = why_not(HubName(self._site, hub), key, read, document)
+        if why:
+            self._tell(hub, f"its bridge brings records that it has not signed: {why}")
+            return [HubHalted(hub, None, sentence(f"not signed by this hub: {why}"))]
         kept = await self._keeper.take(hub, read)
         for alarm in kept.alarms:
             self._tell(hub, alarm)
@@ -88,11 +103,19 @@ class BridgedRecords:
             said.append(HubKnown(hub, 0, head.number, head.hash))
         return said
 
-    def _halted(self, hub: str) -> HubHalted | None:
+    def _key_of(self, hub: str) -> VerifyKey | HubHalted:
+        """Return the key by which a hub signs, or why nothing of it is taken (law 4)."""
         if not self._hubs.is_known(hub):
             return HubHalted(hub, None, "no hub of this name is enrolled")
         stop = self._hubs.stop_of(hub)
-        return None if stop is None else HubHalted(hub, stop.cause, sentence(stop.detail))
+        if stop is not None:
+            return HubHalted(hub, stop.cause, sentence(stop.detail))
+        key = self._hubs.key_of(hub)
+        if key is None:
+            why = f"{TLS_BUCKET} has no certificate of it by the site's authority"
+            self._tell(hub, f"nothing of it is taken over a bridge: {why}")
+            return HubHalted(hub, None, why)
+        return key
 
     def _fork(self, hub: str, detail: str) -> HubHalted:
         self._tell(hub, f"FORK between its bridge and the engine: {detail}")

@@ -7,12 +7,14 @@ import time
 from collections import Counter
 
 from hubcore.bridge.mandate import Use
+from hubcore.codec.cose import VerifyKey
 from hubcore.errors import LinkError
 from hubcore.ports.clock import ClockState
 from hubcore.timing.lines import LinePace
 from hubcore.timing.pace import Rate
 from hubgateway.bridges.certificates import BridgedCertificates
 from hubgateway.bridges.directory import is_enrolled
+from hubgateway.bridges.heads import HubKeys
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.place import BridgesPlace
 from hubgateway.bridges.port import BridgesPort
@@ -75,17 +77,23 @@ class PacedLines:
 class HubsInEngine:
     """Which hubs the engine knows, and which are stopped (`records.Hubs`)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, site: str, authority: bytes) -> None:
         self._hub_of: dict[str, str] = {}
         self._keys = Counter[str]()
         self.rows = Mirror(engine, names.KEYS_BUCKET, self._on_key)
         self.stops = Mirror(engine, names.STOPS_BUCKET)
+        self.certificates = Mirror(engine, names.TLS_BUCKET)
+        self._heads = HubKeys(self.certificates, site, authority)
 
     def is_known(self, hub: str) -> bool:
         """See `records.Hubs.is_known`."""
         if not self.rows.fresh:
             raise LinkError("the directory of keys was not read since the engine is back")
         return self._keys[hub] > 0
+
+    def key_of(self, hub: str) -> VerifyKey | None:
+        """See `records.Hubs.key_of`."""
+        return self._heads.key_of(hub)
 
     def stop_of(self, hub: str) -> Stop | None:
         """See `records.Hubs.stop_of`."""
@@ -111,10 +119,10 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
     clock = GatewayClock()
     told = PacedLines()
     keeper = Keeper(engine)
-    hubs = HubsInEngine(engine)
+    hubs = HubsInEngine(engine, place.site, place.identity.authority)
     directory = Mirror(engine, names.BRIDGES_BUCKET)
     signer = ReceiptSigner(place.site, place.receipts, clock)
-    records = BridgedRecords(keeper, hubs, signer, told.of_hub)
+    records = BridgedRecords(place.site, keeper, hubs, signer, told.of_hub)
     words = BridgedWords(
         site=place.site,
         engine=engine,
@@ -144,7 +152,14 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         return not is_ended and is_enrolled(directory, peer.name.id, peer.key_digest)
 
     port = BridgesPort(place, may_come, talks, told, clock)
-    mirrors = (hubs.rows, hubs.stops, directory, *papers.mirrors, *certificates.mirrors)
+    mirrors = (
+        hubs.rows,
+        hubs.stops,
+        hubs.certificates,
+        directory,
+        *papers.mirrors,
+        *certificates.mirrors,
+    )
     for mirror in mirrors:
         await mirror.start()
     is_open = asyncio.Event()

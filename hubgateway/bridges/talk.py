@@ -140,8 +140,8 @@ class BridgeTalks:
         match message:
             case AskHub(hub, turn, number, digest):
                 return await self._records.answer(hub, turn, Head(number, digest))
-            case Forwarded(hub, records):
-                return await self._records.keep(hub, records)
+            case Forwarded(hub, records, head):
+                return await self._records.keep(hub, records, head)
             case Ahead():
                 await self._words.alarm(message)
             case BornWitness():

@@ -11,6 +11,9 @@ Laws:
 4. An access point belongs to one hub.
 5. Whom a command ends is on the list of ends before its key is taken away, so that no bridge speaks
    with it. Who is taken in again is on it no more; the key of a replaced machine stays there.
+6. A machine that takes another's place has its TLS certificate in the engine before the records are
+   put aside. So what the old machine has signed is not taken as the new one's, whatever bridge
+   still has it.
 """
 
 from __future__ import annotations
@@ -150,10 +153,10 @@ class Office:
             tls_certificate=self._sign_tls(hub, bytes.fromhex(promise.tls_key), validity),
         )
         await self._let_back(hub, bytes.fromhex(promise.tls_key))
+        await self._put(names.TLS_BUCKET, hub, signed.tls_certificate)  # law 6
         if not promise.certificate:  # later on the hub may have changed its key by itself
             await self._take_in(promise)
         await self._put(names.CERTIFICATES_BUCKET, hub, signed.certificate)
-        await self._put(names.TLS_BUCKET, hub, signed.tls_certificate)
         approved = write_promise(promise.approved(signed))
         await self._swap(names.PROMISES_BUCKET, hub, approved, revision)
 

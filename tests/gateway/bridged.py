@@ -21,7 +21,7 @@ from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
-from hubcore.codec.tls import TlsName, TlsRole, public_der
+from hubcore.codec.tls import TlsName, TlsRole, der_of, public_der
 from hubcore.evidence.records import Head
 from hubcore.policy.document import Issued, issue_tree
 from hubcore.policy.policy import Policy
@@ -107,9 +107,22 @@ class BridgedSite:
         )
 
     async def know(self, hub: str) -> None:
-        """Let the engine know a hub of this name."""
+        """Let the engine know a hub of this name, and its key in TLS."""
         key = hashlib.sha256(hub.encode()).hexdigest()
         await self.bench.put(names.KEYS_BUCKET, key, f"enrolled {hub}")
+        await self.certify(hub)
+
+    async def certify(self, hub: str) -> None:
+        """Put a hub's TLS certificate into the engine."""
+        document = der_of(self.files_of(hub).certificate.read_bytes())
+        await self.bench.put(names.TLS_BUCKET, hub, document)
+
+    def files_of(self, hub: str) -> IdentityFiles:
+        """Return a hub's identity, a new one for a new hub."""
+        folder = self.folder / f"of-{hub}"
+        if not folder.exists():
+            return hub_files(folder, hub)
+        return IdentityFiles(folder / "tls.key", folder / "tls.pem", folder / "authority.pem")
 
     @asynccontextmanager
     async def bridge(self, folder: Path) -> AsyncIterator[tuple[Bridge, int]]:
@@ -133,14 +146,7 @@ class BridgedSite:
 
     async def come(self, port: int, name: str = "hub-1") -> BridgedHub:
         """Come to the bridge as a hub."""
-        folder = self.folder / f"of-{name}"
-        if not folder.exists():
-            hub_files(folder, name)
-        return await BridgedHub.connect(
-            name,
-            IdentityFiles(folder / "tls.key", folder / "tls.pem", folder / "authority.pem"),
-            port,
-        )
+        return await BridgedHub.connect(name, self.files_of(name), port)
 
     def proven(self, document: bytes, hub: str) -> Head:
         """Prove a receipt as a hub does."""

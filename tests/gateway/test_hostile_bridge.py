@@ -14,7 +14,7 @@ from hubbridge.app import read_files
 from hubbridge.backend.calling import Called, CallTimes, Gateway, call
 from hubcore.access.words import HubName
 from hubcore.backend.uplink import codec as uplink
-from hubcore.backend.uplink.from_backend import Halt, Pong
+from hubcore.backend.uplink.from_backend import Pong
 from hubcore.backend.uplink.from_hub import Evidence, Notice, Ping
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend
@@ -27,10 +27,12 @@ from hubcore.bridge.backend.from_bridge import (
 )
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import Head, Record, RecordKind
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
-from tests.fakes.bridgedhub import BRIDGE, SITE, bridge_config, make_log
+from hubsim.site.documents import make_key
+from hubtls.keys import read_signing_key
+from tests.fakes.bridgedhub import BRIDGE, SITE, bridge_config, head_of, make_log, own_head
 from tests.gateway.bench import WAIT_SECONDS, Bench, running
 from tests.gateway.bridged import GATEWAY, BridgedSite
 
@@ -101,24 +103,69 @@ async def test_a_bridge_that_invents_hubs_leaves_nothing_of_them(tmp_path: Path)
         assert "hub-1" in bench.gates[0].log
 
 
-async def test_a_record_that_a_bridge_invents_stops_the_hub_and_is_told(tmp_path: Path) -> None:
-    """records, law 6: the hub keeps its own, and people decide by both"""
+async def test_a_record_that_a_bridge_invents_stops_nobody(tmp_path: Path) -> None:
+    """records, law 6: it is told, and the hub that comes with its own is no fork"""
     async with running(tmp_path) as bench:
         site = BridgedSite(bench, tmp_path)
         await site.gate()
         await site.give_mandates()
         hub = await bench.hub("hub-1")
-        hub.records = make_log(3)
-        (forged,) = make_log(1, b"forged")
-        said = uplink.encode(Evidence(forged.number, forged.body, forged.hash))
+        await site.certify("hub-1")
+        own = read_signing_key(site.files_of("hub-1").key)
+        log = make_log(3)
+        hub.records = log
+        forged = make_log(3, b"forged")
+        head = {
+            "true": own_head("hub-1", head_of(log[:2]), own),
+            "of another key": own_head("hub-1", head_of(forged), make_key()),
+            "of another hub": own_head("hub-2", head_of(forged), own),
+        }
         async with hostile(site, tmp_path / "bridge") as called:
-            called.line.say(Forwarded("hub-1", (said,)))
+            for document in (*head.values(), b"none"):
+                called.line.say(Forwarded("hub-1", forwarded(forged), document))
+            mixed = [*log[:2], forged[2]]
+            called.line.say(Forwarded("hub-1", forwarded(mixed), head["true"]))
             await settled(called)
-        assert await bench.stored("hub-1") == [forged]
+            assert await bench.stored("hub-1") == []
+            called.line.say(Forwarded("hub-1", forwarded(log[:2]), head["true"]))
+            await settled(called)
+            assert await bench.stored("hub-1") == log[:2]
         await hub.greet(bench.gates[0].endpoint)
-        await hub.send(hub.records)
-        assert isinstance(await hub.hear_a(Halt), Halt)
-        assert "hub-1: FORK" in bench.gates[0].log
+        await hub.send_until_durable(bench.gates[0].endpoint)
+        assert await bench.stored("hub-1") == log
+        assert "hub hub-1, by a bridge: its bridge brings records" in bench.gates[0].log
+        assert "FORK" not in bench.gates[0].log
+
+
+async def test_a_replaced_machine_is_not_heard_by_what_it_has_signed(tmp_path: Path) -> None:
+    """heads, law 2: the key is looked up for each batch"""
+    async with running(tmp_path) as bench:
+        site = BridgedSite(bench, tmp_path)
+        await site.gate()
+        await site.give_mandates()
+        await site.know("hub-1")
+        old = read_signing_key(site.files_of("hub-1").key)
+        log = make_log(4)
+        async with hostile(site, tmp_path / "bridge") as called:
+            called.line.say(
+                Forwarded("hub-1", forwarded(log[:2]), own_head("hub-1", head_of(log[:2]), old))
+            )
+            await settled(called)
+            (tmp_path / "of-hub-1").rename(tmp_path / "of-hub-1-before")
+            await site.certify("hub-1")
+            new = read_signing_key(site.files_of("hub-1").key)
+            for key in (old, new):
+                called.line.say(
+                    Forwarded("hub-1", forwarded(log[2:]), own_head("hub-1", head_of(log), key))
+                )
+                await settled(called)
+                is_new = key is new
+                assert await bench.stored("hub-1") == (log if is_new else log[:2])
+
+
+def forwarded(log: list[StoredRecord]) -> tuple[bytes, ...]:
+    """Return records as a bridge forwards them."""
+    return tuple(uplink.encode(Evidence(one.number, one.body, one.hash)) for one in log)
 
 
 @pytest.mark.parametrize("standing", [Standing.REVOKED, Standing.RETIRED])
@@ -132,11 +179,13 @@ async def test_a_hub_that_was_revoked_is_not_heard_by_a_bridge(
         await site.give_mandates()
         await bench.put(names.KEYS_BUCKET, "0" * 64, f"{standing.value} hub-1")
         await bench.put(names.KEYS_BUCKET, "1" * 64, "enrolled hub-2")
+        log = make_log(2)
         async with hostile(site, tmp_path / "bridge") as called:
             for hub in ("hub-1", "hub-2"):
-                for one in make_log(2):
-                    said = uplink.encode(Evidence(one.number, one.body, one.hash))
-                    called.line.say(Forwarded(hub, (said,)))
+                await site.certify(hub)
+                key = read_signing_key(site.files_of(hub).key)
+                document = own_head(hub, head_of(log), key)
+                called.line.say(Forwarded(hub, forwarded(log), document))
             await settled(called)
         assert await bench.stored("hub-1") == []
         assert len(await bench.stored("hub-2")) == 2

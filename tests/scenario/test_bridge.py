@@ -15,7 +15,6 @@ import pytest
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config
-from hubbridge.store.reading import Stretch
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
@@ -26,6 +25,7 @@ from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.site.order import DoorsOrder, SiteOrder, prove_site_order
+from hubcore.bridge.stretch import Stretch
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import NO_CHECK_TIME, TlsInForce, TlsName, TlsRole, read_certificate
 from hubcore.codec.tlsauthority import begin_authority, certify

@@ -51,7 +51,7 @@ MESSAGES: dict[str, tuple[Any, ...]] = {
     "bridge": (
         HELLO,
         AskHub("hub-1", 7, 12, HASH),
-        Forwarded("hub-1", (RECORD, RECORD)),
+        Forwarded("hub-1", (RECORD, RECORD), b"a head"),
         Ahead("hub-1", ALARM),
         BornWitness("hub-1", b"a testimony"),
         Doubted("hub-1", Cause.TAIL_CUT, 10, HASH, 12, HASH),
@@ -73,9 +73,11 @@ MESSAGES: dict[str, tuple[Any, ...]] = {
 WRONG: dict[str, tuple[str, list[Any]]] = {
     "a hub with a dot": ("bridge", [AskHub.TYPE, "hub.1", 7, 12, HASH]),
     "a question of turn 0": ("bridge", [AskHub.TYPE, "hub-1", 0, 12, HASH]),
-    "no record": ("bridge", [Forwarded.TYPE, "hub-1", []]),
-    "65 records": ("bridge", [Forwarded.TYPE, "hub-1", [b"r"] * (BATCH_RECORDS + 1)]),
-    "a record that is text": ("bridge", [Forwarded.TYPE, "hub-1", ["r"]]),
+    "no record": ("bridge", [Forwarded.TYPE, "hub-1", [], b"h"]),
+    "65 records": ("bridge", [Forwarded.TYPE, "hub-1", [b"r"] * (BATCH_RECORDS + 1), b"h"]),
+    "a record that is text": ("bridge", [Forwarded.TYPE, "hub-1", ["r"], b"h"]),
+    "records without a head": ("bridge", [Forwarded.TYPE, "hub-1", [b"r"]]),
+    "an empty head": ("bridge", [Forwarded.TYPE, "hub-1", [b"r"], b""]),
     "cause 5": ("bridge", [Doubted.TYPE, "hub-1", 5, 10, HASH, 12, HASH]),
     "a hash of 31 bytes": ("backend", [HubKnown.TYPE, "hub-1", 7, 12, HASH[1:]]),
     "ends that are not in order": ("backend", [EndsNow.TYPE, 2, ["hub-8", "hub-7"], []]),

@@ -1,7 +1,7 @@
 """What a bridge says to its backend, beside Ping and PiecesWanted, which a hub says, too.
 
 Law: what a hub has said goes on in the very bytes that came. Nothing here makes it another one's:
-the backend holds each record against the hub's chain.
+the backend holds each record against the hub's chain, and against the head that the hub has signed.
 """
 
 from __future__ import annotations
@@ -77,14 +77,18 @@ class AskHub(Message):
 
 @dataclass(frozen=True, slots=True)
 class Forwarded(Message):
-    """Bridge: records of a hub, each an Evidence as it came, in the order of their numbers."""
+    """Bridge: records of a hub, each an Evidence as it came, in the order of their numbers.
+
+    `head` is that of the last one, as the hub has signed it (`bridge.signedhead`).
+    """
 
     TYPE: ClassVar[int] = 66
     CEILING: ClassVar[int] = FROM_BRIDGE_BYTES
     DEPTH: ClassVar[int] = 2
-    ITEMS: ClassVar[int] = 4 + BATCH_RECORDS
+    ITEMS: ClassVar[int] = 5 + BATCH_RECORDS
     hub: str
     records: tuple[bytes, ...]
+    head: bytes
 
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
@@ -95,14 +99,15 @@ class Forwarded(Message):
             check_bytes("record", one, 1, CARRIED_BYTES)
         if sum(map(len, self.records)) > BATCH_BYTES:
             raise FrameError(f"uplink: records of more than {BATCH_BYTES} bytes together")
+        check_bytes("head", self.head, 1, DOCUMENT_BYTES)
 
     @classmethod
     def read(cls, values: Sequence[Any]) -> Self:
         """See `Message.read`."""
-        hub, records = values
+        hub, records, head = values
         if type(records) is not list:
             raise FrameError("uplink: records are no list")
-        return cls(hub, tuple(records))
+        return cls(hub, tuple(records), head)
 
 
 @dataclass(frozen=True, slots=True)

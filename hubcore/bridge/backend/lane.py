@@ -3,8 +3,8 @@
 Laws:
 1. A lane asks what the backend has before it sends anything, on each connection.
 2. `_TABLE` says what follows what. Nothing else happens to a lane.
-3. Records go in order, behind the one that the backend has named or that went before. At most
-   `width` batches are unanswered.
+3. Records go in order, behind the one that the backend has named or that went before, and none
+   beyond the newest head that their hub has signed. At most `width` batches are unanswered.
 4. A round without progress ends in another question, after a wait that doubles up to the cap, and
    goes on with one batch. A receipt that says more than before restores both. So a backend that
    never answers does not fill a paid line.
@@ -84,6 +84,8 @@ class Lane:
     pace: LanePace
     seen: Head = field(default_factory=Head)
     """The newest record that the bridge has seen of the hub."""
+    signed: int = 0
+    """The newest record under a head that the hub has signed, or that needs none."""
     phase: LanePhase = LanePhase.RESTS
     turn: int = 0
     """The number of the newest question."""
@@ -95,7 +97,7 @@ class Lane:
     """The last number of each batch without an answer."""
     reading: bool = False
     dry: bool = False
-    """The bridge does not hold what comes next: it waits for more of the hub."""
+    """The bridge does not hold what comes next, or its head: it waits for more of the hub."""
     not_before: float = 0.0
     """When the next question may go."""
     due: float | None = None
@@ -117,7 +119,7 @@ class Lane:
             and not self.reading
             and not self.dry
             and len(self.flight) < self.width
-            and self.seen.number > self.sent.number
+            and self.signed > self.sent.number
         )
 
     @property
@@ -125,9 +127,10 @@ class Lane:
         """How much of the bridge's whole window this lane takes."""
         return len(self.flight) + int(self.reading) + int(self.phase is LanePhase.ASKED)
 
-    def grew(self, seen: Head) -> None:
-        """The bridge holds more of the hub."""
+    def grew(self, seen: Head, signed: int) -> None:
+        """The bridge holds more of the hub, or a newer head of it."""
         self.seen = seen
+        self.signed = signed
         self.dry = False
 
     def ask(self, now: float) -> int:

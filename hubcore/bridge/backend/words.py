@@ -9,6 +9,7 @@ from hubcore.backend.uplink.words import (
 )
 from hubcore.bridge.ends import ENDS_MAX
 from hubcore.bridge.stretch import STRETCH_BYTES, STRETCH_RECORDS
+from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec.tls import check_name
 from hubcore.errors import FrameError, TrustError
 
@@ -20,8 +21,8 @@ BATCH_RECORDS = STRETCH_RECORDS
 """Records in one Forwarded: those of one stretch, up to a head that their hub has signed."""
 BATCH_BYTES = STRETCH_BYTES
 """Their bytes together."""
-FROM_BRIDGE_BYTES = BATCH_BYTES + 512
-"""The longest message of a bridge: records."""
+FROM_BRIDGE_BYTES = BATCH_BYTES + DOCUMENT_BYTES + 512
+"""The longest message of a bridge: records, and the head that their hub has signed."""
 CERTIFICATE_MESSAGE_BYTES = MAX_CERTIFICATE_BYTES + 64
 """A Certificate or TlsCertificate of the uplink, as bytes."""
 ENDS_BYTES = 36 * ENDS_MAX + 64

@@ -63,8 +63,8 @@ FROM_BRIDGE: list[FromBridge] = [
     HELLO,
     BridgeHello(255, NAME, NAME, bytes(16), NAME, HIGHEST, HASH, HIGHEST, HIGHEST),
     AskHub(NAME, HIGHEST, HIGHEST, HASH),
-    Forwarded(NAME, (uplink.encode(LARGEST),) * (BATCH_BYTES // 4200)),
-    Forwarded("hub-1", (b"r" * (BATCH_BYTES // BATCH_RECORDS),) * BATCH_RECORDS),
+    Forwarded(NAME, (uplink.encode(LARGEST),) * (BATCH_BYTES // 4200), b"h"),
+    Forwarded("hub-1", (b"r" * (BATCH_BYTES // BATCH_RECORDS),) * BATCH_RECORDS, bytes(1024)),
     Ahead(NAME, bytes(CARRIED_BYTES)),
     BornWitness(NAME, bytes(DOCUMENT_BYTES)),
     Doubted(NAME, Cause.TAIL_CUT, HIGHEST, HASH, HIGHEST, HASH),
@@ -160,7 +160,7 @@ def test_a_hub_is_named_as_in_tls(hub: object) -> None:
     """No name of a hub is a subject of more than one."""
     for kind, rest in (
         (AskHub, [1, 0, HASH]),
-        (Forwarded, [[b"r"]]),
+        (Forwarded, [[b"r"], b"h"]),
         (Ahead, [b"n"]),
         (BornWitness, [b"t"]),
         (Doubted, [2, 1, HASH, 1, HASH]),
@@ -183,7 +183,7 @@ def test_a_hub_is_named_as_in_tls(hub: object) -> None:
 )
 def test_records_have_ceilings(records: object) -> None:
     with pytest.raises(FrameError):
-        decode_from_bridge(cbor.encode([Forwarded.TYPE, "hub-1", records]))
+        decode_from_bridge(cbor.encode([Forwarded.TYPE, "hub-1", records, b"h"]))
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,9 @@ from hubcore.bridge.backend.from_bridge import (
     FromBridge,
 )
 from hubcore.bridge.backend.lane import _TABLE, Lane, LaneEvent, LanePace, LanePhase
-from hubcore.bridge.backend.talk import (
-    AHEAD_EACH,
-    AHEAD_WHOLE,
-    WINDOW,
+from hubcore.bridge.backend.talk.apart import AHEAD_EACH, AHEAD_WHOLE
+from hubcore.bridge.backend.talk.effects import (
     BackendPhase,
-    BackendTalk,
     Effects,
     Leave,
     LetGo,
@@ -50,9 +47,12 @@ from hubcore.bridge.backend.talk import (
     Take,
     Tell,
 )
+from hubcore.bridge.backend.talk.talk import BackendTalk
+from hubcore.bridge.backend.talk.turns import WINDOW
 from hubcore.bridge.backend.words import BATCH_BYTES, BATCH_RECORDS
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.stretch import Stretch, reach
 from hubcore.bridge.witness import Doubt
 from hubcore.evidence.records import GENESIS, Head, StoredRecord, chain_hash
 from hubsim.site.documents import make_key
@@ -107,6 +107,9 @@ class World:
     held: dict[str, range] = field(default_factory=lambda: {hub: range(1, 1) for hub in HUBS})
     """Which numbers the bridge holds."""
     stored: dict[str, list[StoredRecord]] = field(default_factory=lambda: {hub: [] for hub in HUBS})
+    heads: dict[str, set[int]] = field(default_factory=lambda: {hub: set() for hub in HUBS})
+    """Of which records the bridge has a head that the hub has signed."""
+    by_uplink: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HUBS, 0))
     let_go: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HUBS, 0))
     up: deque[FromBridge] = field(default_factory=deque)
     down: deque[FromBackend] = field(default_factory=deque)
@@ -149,9 +152,9 @@ class World:
                 case PhaseChanged() | Take() | Tell():
                     pass
         for hub in not_kept:
-            self.do(self.talk.not_kept(hub, self.at))  # law 8
+            self.do(self.talk.not_kept(hub, self.at))  # law 5
         load = sum(lane.load for lane in self.talk.lanes.values())
-        assert load <= WINDOW  # law 4
+        assert load <= WINDOW  # turns, law 2
         for lane in self.talk.lanes.values():
             assert len(lane.flight) <= PACE.width  # lane, law 3
 
@@ -164,11 +167,30 @@ class World:
             if span.stop != len(log) - count + 1:  # a gap before: the old span is the hub's still
                 span = range(len(log) - count + 1, len(log) - count + 1)
             self.held[hub] = range(span.start, len(log) + 1)
-            self.do(self.talk.grew(hub, head_of(log), self.at))
+            self.grew(hub)
         else:
             self.stored[hub][:] = log  # the uplink brings all before, too
             extend(log, count, hub.encode())
             self.stored[hub][:] = log
+            self.by_uplink[hub] = len(log)
+
+    def sign(self, hub: str, last: int) -> None:
+        """The bridge has a head of a hub of this record, one behind at most a stretch."""
+        span = self.held[hub]
+        last = min(last, span.stop - 1)
+        after = max([span.start - 1, *(one for one in self.heads[hub] if one <= last)])
+        while after < last:
+            lengths = [len(one.body) for one in self.logs[hub][after:last]]
+            after += reach(lengths)
+            self.heads[hub].add(after)
+        self.grew(hub)
+
+    def grew(self, hub: str) -> None:
+        self.do(self.talk.grew(hub, head_of(self.logs[hub]), self.covered(hub), self.at))
+
+    def covered(self, hub: str) -> int:
+        """The newest record that needs no head (any more)."""
+        return max([*self.heads[hub], self.held[hub].start - 1])
 
     def connect(self) -> None:
         if not self.is_connected:
@@ -188,9 +210,14 @@ class World:
             return
         asked = self.reads.popleft()
         span = self.held[asked.hub]
-        found: list[StoredRecord] = []
-        if asked.after.number + 1 in span:
-            found = self.logs[asked.hub][asked.after.number : span.stop - 1][:BATCH_RECORDS]
+        after = asked.after.number
+        found: Stretch | None = None
+        heads = [one for one in self.heads[asked.hub] if after < one <= after + BATCH_RECORDS]
+        if after + 1 in span and heads:
+            log = self.logs[asked.hub]
+            lengths = [len(one.body) for one in log[after : max(heads)]]
+            last = max(one for one in heads if one <= after + reach(lengths))
+            found = Stretch(tuple(log[after:last]), b"head %d" % last)
         self.do(self.talk.was_read(asked.hub, asked.after, found, self.at))
 
     def serve(self) -> None:
@@ -206,7 +233,10 @@ class World:
                 if head.number:
                     self.down.append(receipt(hub, head))
                 self.down.append(HubKnown(hub, turn, head.number, head.hash))
-            case Forwarded(hub, records):
+            case Forwarded(hub, records, head):
+                last = uplink.decode_from_hub(records[-1])
+                assert isinstance(last, Evidence)
+                assert head == b"head %d" % last.number  # turns, law 4
                 self._store(hub, records)
             case Ping(nonce):
                 self.down.append(Pong(nonce, 0))
@@ -241,6 +271,8 @@ class World:
         """Let all go on without a fault, until nothing is left to do."""
         self.failing = False
         self.is_full = False
+        for hub in HUBS:
+            self.sign(hub, len(self.logs[hub]))
         for _ in range(3000):
             self.connect()
             if self.reads or self.up or self.down:
@@ -264,7 +296,8 @@ def _pair(head: Head) -> tuple[int, bytes]:
 
 
 WORDS = (
-    "bridge bridge uplink read read serve serve hear hear cut connect connect wait fail full again"
+    "bridge bridge sign sign uplink read read serve serve hear hear cut connect connect "
+    "wait fail full again"
 )
 
 STEPS = st.lists(
@@ -282,12 +315,14 @@ STEPS = st.lists(
 def test_each_record_comes_once_and_goes_by_a_receipt_alone(
     steps: list[tuple[str, str, int]],
 ) -> None:
-    """talk, laws 3 and 4; lane, laws 1 to 5"""
+    """talk, law 3; turns, laws 1, 2 and 4; lane, laws 1 to 5"""
     world = World()
     for step, hub, count in steps:
         match step:
             case "bridge" | "uplink":
                 world.hub_speaks(hub, count, by_bridge=step == "bridge")
+            case "sign":
+                world.sign(hub, len(world.logs[hub]) - count % 7)
             case "read":
                 world.read()
             case "serve":
@@ -308,6 +343,8 @@ def test_each_record_comes_once_and_goes_by_a_receipt_alone(
                 world.down.append(world.down[0])
         for name in HUBS:
             assert world.stored[name] == world.logs[name][: len(world.stored[name])]
+            by_uplink = world.by_uplink[name]
+            assert len(world.stored[name]) <= max([by_uplink, *world.heads[name]])
     world.settle()
     for name in HUBS:
         if not world._has_gap(name):
@@ -322,6 +359,7 @@ def speaking(*hubs: str, records: int = 1) -> World:
     world.hear()
     for hub in hubs:
         world.hub_speaks(hub, records, by_bridge=True)
+        world.sign(hub, records)
     return world
 
 
@@ -333,6 +371,7 @@ def test_an_outage_of_one_hub_delays_no_other() -> None:
         world.hear()
         world.read()
     world.hub_speaks("hub-2", 1, by_bridge=True)
+    world.sign("hub-2", 1)
     turns: list[str] = []
     while not world.stored["hub-2"]:
         world.read()
@@ -366,7 +405,7 @@ def test_without_a_mandate_no_receipt_counts() -> None:
     at = Moment(1.0, NOW)
     log: list[StoredRecord] = []
     extend(log, 1, b"x")
-    talk.grew("hub-1", head_of(log), at)
+    talk.grew("hub-1", head_of(log), 1, at)
     talk.connected(BACKEND, at)
     talk.received(BackendWelcome(1, BACKEND, SITE, 0), at)
     assert talk.received(receipt("hub-1", head_of(log)), at) == []
@@ -467,7 +506,7 @@ def test_a_batch_has_both_ceilings() -> None:
         body = bytes(4096 if number > 50 else 10)
         log.append(StoredRecord(number, body, chain_hash(before, number, body)))
     world.held["hub-1"] = range(1, 101)
-    world.do(world.talk.grew("hub-1", head_of(log), world.at))
+    world.sign("hub-1", 100)
     batches: list[Forwarded] = []
     while world.let_go["hub-1"] < 100:
         world.read()
@@ -484,7 +523,7 @@ def test_the_lanes_and_what_is_kept_have_a_ceiling() -> None:
     talk = new_talk(hubs_max=2)
     at = Moment(1.0, NOW)
     for number in range(5):
-        talk.grew(f"hub-{number}", Head(1, bytes(32)), at)
+        talk.grew(f"hub-{number}", Head(1, bytes(32)), 1, at)
         talk.testify(f"hub-{number}", b"t")
         talk.doubt(f"hub-{number}", Doubt(Cause.FORK, Head()), Head())
     talk.testify("hub-0", b"newer")
@@ -541,6 +580,7 @@ def test_a_receipt_that_the_disk_did_not_take_is_asked_for_again() -> None:
     world = speaking("hub-1")
     world.is_full = True
     world.hub_speaks("hub-1", 3, by_bridge=True)
+    world.sign("hub-1", 99)
     while not world.let_go["hub-1"]:
         world.read()
         world.serve()

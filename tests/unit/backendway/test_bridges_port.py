@@ -212,7 +212,7 @@ async def test_a_certificate_that_has_ended_admits_nobody(tmp_path: Path) -> Non
         (hello(site="site-2"), "otherwise than its certificate"),
         (hello(protocol=2), "it speaks version 2"),
         (Ping(bytes(8)), "no BridgeHello"),
-        (Forwarded("hub-1", (b"r",)), "no BridgeHello"),
+        (Forwarded("hub-1", (b"r",), b"h"), "no BridgeHello"),
     ],
 )
 async def test_another_first_word_ends_the_connection(
@@ -230,7 +230,7 @@ async def test_what_a_hub_did_not_say_ends_the_connection(tmp_path: Path) -> Non
     """talk, law 4"""
     async with serving(tmp_path) as desk:
         line = await desk.come(desk.bridge())
-        line.say(hello(), Forwarded("hub-1", (b"nonsense",)))
+        line.say(hello(), Forwarded("hub-1", (b"nonsense",), b"h"))
         assert isinstance(await line.next(), BackendWelcome)
         assert await line.next() is None
         line = await desk.come(desk.bridge())

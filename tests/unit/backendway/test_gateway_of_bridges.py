@@ -15,7 +15,7 @@ from hubcore.bridge.backend.from_backend import FromBackend, HubHalted, HubKnown
 from hubcore.bridge.backend.from_bridge import Ahead, BornWitness, Doubted
 from hubcore.bridge.mandate import Mandate, Mandates, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_head, sign_head
-from hubcore.codec.cose import SigningKey
+from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.errors import FrameError, LinkError
 from hubcore.evidence.alarms import alarm_of
 from hubcore.evidence.facts import Fact, RecordKind
@@ -27,12 +27,13 @@ from hubgateway.keeper import Keeper
 from hubgateway.rules import names
 from hubgateway.rules.chain import Stop
 from hubsim.site.documents import make_key
-from tests.fakes.bridgedhub import BRIDGE, ENDS, ISSUER, SITE, head_of, make_log
+from tests.fakes.bridgedhub import BRIDGE, ENDS, ISSUER, SITE, head_of, make_log, own_head
 from tests.fakes.clock import NOON, FakeClock
 from tests.unit.test_gateway_keeper import FakeChains
 
 HUB = "hub-1"
 KEY = make_key()
+HUB_KEY = make_key()
 
 
 def mandate(use: Use, key: SigningKey, version: int = 1, expires: int = ENDS) -> Mandate:
@@ -94,6 +95,7 @@ class HubRows:
     """What the engine says of hubs."""
 
     known: set[str] = field(default_factory=lambda: {HUB})
+    keys: dict[str, VerifyKey] = field(default_factory=lambda: {HUB: HUB_KEY.verify_key})
     stops: dict[str, Stop] = field(default_factory=dict)
     away: bool = False
 
@@ -101,6 +103,9 @@ class HubRows:
         if self.away:
             raise LinkError("away")
         return hub in self.known
+
+    def key_of(self, hub: str) -> VerifyKey | None:
+        return self.keys.get(hub)
 
     def stop_of(self, hub: str) -> Stop | None:
         return self.stops.get(hub)
@@ -116,14 +121,18 @@ class Way:
 
     def __post_init__(self) -> None:
         self.chains = FakeChains(self.troubles)
-        self.records = BridgedRecords(Keeper(self.chains), self.rows, signer(), self.tell)
+        self.records = BridgedRecords(SITE, Keeper(self.chains), self.rows, signer(), self.tell)
 
     def tell(self, source: str, what: str) -> None:
         self.told.append((source, what))
 
-    async def keep(self, records: list[StoredRecord]) -> list[FromBackend]:
+    async def keep(
+        self, records: list[StoredRecord], head: Head | None = None, key: SigningKey | None = None
+    ) -> list[FromBackend]:
+        """Bring records, with the head of the last one by the hub's key, or another one."""
         said = tuple(uplink.encode(Evidence(one.number, one.body, one.hash)) for one in records)
-        return await self.records.keep(HUB, said)
+        document = own_head(HUB, head or head_of(records), key or HUB_KEY)
+        return await self.records.keep(HUB, said, document)
 
 
 def heads(said: list[FromBackend]) -> list[int]:
@@ -212,7 +221,7 @@ async def test_another_record_is_a_fork_that_people_hear_of() -> None:
 async def test_what_is_no_record_is_none(data: bytes) -> None:
     way = Way()
     with pytest.raises(FrameError):
-        await way.records.keep(HUB, (data,))
+        await way.records.keep(HUB, (data,), b"head")
 
 
 # Testimonies, alarms, doubts.

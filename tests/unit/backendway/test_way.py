@@ -29,9 +29,10 @@ from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
+from hubcore.bridge.stretch import Stretch
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.errors import StoreError
-from hubcore.evidence.records import Head, StoredRecord
+from hubcore.evidence.records import Head
 from hubgateway.bridges.place import BridgesPlace
 from hubgateway.bridges.port import BridgesPort, BridgeVisit
 from hubsim.site.documents import make_key
@@ -98,8 +99,11 @@ class Disk(Desk):
             raise StoreError("the disk is full")
         return await super().take_receipt(hub, head, document)
 
-    async def read(self, hub: str, after: int, most: int) -> tuple[StoredRecord, ...]:
-        return ()
+    def covered(self, hub: str) -> int:
+        return SEEN.number
+
+    async def read_stretch(self, hub: str, after: int, most: int) -> Stretch | None:
+        return None
 
     def of_hub(self, hub: str, what: str) -> None:
         self.troubles.append(what)

@@ -15,9 +15,10 @@ from hubbridge.rules.room import RoomLimits
 from hubbridge.store.leaving import TakeReceipt
 from hubbridge.store.meeting import Meet
 from hubbridge.store.offering import Offer
-from hubbridge.store.reading import ReadStretch, Stretch
+from hubbridge.store.reading import ReadStretch
 from hubbridge.store.writer import Writer
 from hubcore.bridge.backend.words import BATCH_RECORDS
+from hubcore.bridge.stretch import Stretch
 from hubcore.evidence.records import BODY_BYTES, Head, StoredRecord, chain_hash
 from tests.fakes.bridgedhub import head_of, make_log
 

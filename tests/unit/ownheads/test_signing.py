@@ -148,7 +148,7 @@ def test_a_stretch_is_one_message_to_the_backend(lengths: list[int]) -> None:
         uplink.encode(Evidence((1 << 63) - 1, bytes(length), bytes(32)))
         for length in lengths[:count]
     ]
-    assert Forwarded("h" * 32, tuple(sent))
+    assert Forwarded("h" * 32, tuple(sent), bytes(1024))
     assert sum(map(len, sent)) <= BATCH_BYTES
     is_all = count == len(lengths)
     assert is_all or not fits(count + 1, sum(lengths[: count + 1]))
