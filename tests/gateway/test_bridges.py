@@ -184,6 +184,7 @@ async def test_without_a_mandate_nothing_is_let_go_and_people_are_told(
         with closing(await site.come(port)) as hub:
             await hub.greet(log)
             hub.send(log)
+            await hub.held(10)
             assert await stored(bench, "hub-1", 10) == log
             assert "there is no mandate for receipts" in bench.gates[0].log
             assert bridge.store.hubs["hub-1"].waiting == 10
