@@ -133,6 +133,10 @@ class Lane:
         self.signed = signed
         self.dry = False
 
+    def is_other(self, head: Head) -> bool:
+        """Tell whether a head names another record than the newest that was seen."""
+        return head.number == self.seen.number and head.hash != self.seen.hash
+
     def ask(self, now: float) -> int:
         """Begin a question; return its turn."""
         self._go(LaneEvent.ASK)

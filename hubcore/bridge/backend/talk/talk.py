@@ -245,7 +245,7 @@ class BackendTalk:
         head = Head(message.number, message.hash)
         if message.turn == 0:
             lane.behind(at.monotonic)
-        elif lane.known(message.turn, head) and _is_other(lane.seen, head):
+        elif lane.known(message.turn, head) and lane.is_other(head):
             return self._turns.differ(message.hub, lane, head, at.monotonic)
         self._turns.touch(message.hub, lane, at.monotonic)
         return []
@@ -256,7 +256,7 @@ class BackendTalk:
         head = self._receipts.read(message)
         if lane is None or head is None:
             return []
-        if _is_other(lane.seen, head):
+        if lane.is_other(head):
             return self.differs(message.hub, head, at)
         is_more = lane.receipt(head, at.monotonic)
         self._turns.touch(message.hub, lane, at.monotonic)
@@ -280,11 +280,6 @@ class BackendTalk:
 
     def _take(self, message: Takeable, _at: Moment) -> Effects:
         return [Take(message)]
-
-
-def _is_other(seen: Head, head: Head) -> bool:
-    """Tell whether a head names another record than the newest that was seen."""
-    return head.number == seen.number and head.hash != seen.hash
 
 
 _Step = Callable[[BackendTalk, Any, Moment], Effects]
