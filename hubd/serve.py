@@ -16,11 +16,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from hubcore.phone.epochs import EpochRing
+from hubcore.update.gap import Gap
 from hubcore.update.quiet import Patience
 from hubcore.update.takeover import NewPhase, OldPhase
 from hubcore.version import __version__
@@ -32,6 +34,7 @@ from hubd.handing.checking import check
 from hubd.handing.hands import Hands
 from hubd.handing.nexthub import HUBD, NextHub
 from hubd.handing.programs import FOLDERS, ROOT, check_program
+from hubd.rehearsal import rehearse
 from hubd.session import Session
 from hubd.stores import LookedAt
 from hubd.takeover.changing import Changing
@@ -89,6 +92,7 @@ class _Process:
     ) -> None:
         ring = EpochRing()
         self._looked_at = LookedAt()
+        self._gap = Gap(time.monotonic)
         self._tasks: asyncio.TaskGroup = tasks
         self._notifier = notifier
         self._handing = handing
@@ -98,9 +102,25 @@ class _Process:
         )
         self._hands = Hands(
             tasks,
-            partial(Session, config, make_parts, notifier, ring, self._changing, self._looked_at),
+            partial(
+                Session,
+                config,
+                make_parts,
+                notifier,
+                ring,
+                self._changing,
+                self._looked_at,
+                self._gap,
+            ),
             self._changing,
-            check=partial(check, config, ring, self._looked_at),
+            self._gap,
+            check=partial(
+                check,
+                config,
+                ring,
+                self._looked_at,
+                partial(rehearse, config, make_parts, ring, self._changing),
+            ),
             failed=self._stop,
             patience=handing.patience,
         )
@@ -152,7 +172,7 @@ class _Process:
             return False
         self._changing.alone()
         self._notifier.ready("ready")
-        self._log.info("taken_over", version=__version__)
+        self._log.info("taken_over", version=__version__, steps=self._gap.shown())
         return True
 
     async def _stays(self, program: Path) -> bool:
@@ -176,5 +196,5 @@ class _Process:
             return True
         if not self._is_stopped:
             new.let_go()
-            self._log.info("handed_over")
+            self._log.info("handed_over", steps=self._gap.shown())
         return False

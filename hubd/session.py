@@ -9,7 +9,7 @@ with what another one has left, and leaves what the next may begin with.
 Laws:
 1. What is given is taken up, or closed: no descriptor is forgotten.
 2. A session that begins with something first takes up the radio and the guard, and writes its first
-   records beside that: phones wait for it.
+   records beside that: phones wait for it. Its other loops begin after that.
 3. A session that is handed on ends nothing that it hands on.
 """
 
@@ -25,11 +25,12 @@ from typing import Any
 from hubcore.access.precedence import DoorMode
 from hubcore.codec.cose import SigningKey
 from hubcore.door.state import DoorState
-from hubcore.errors import AuditError, HardwareError, UnguardedError, unguarded_in
+from hubcore.errors import AuditError, HardwareError, HubError, UnguardedError, unguarded_in
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind, keep_what_is_read
 from hubcore.phone.epochs import EpochRing
 from hubcore.policy import document as policies
+from hubcore.update.gap import Gap, GapStep
 from hubcore.update.packets import Descriptor
 from hubcore.update.quiet import Activity
 from hubcore.version import __version__
@@ -39,7 +40,7 @@ from hubd.adapters.keys.keyfiles import load_keys
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now
-from hubd.stores import LookedAt, Stores, StoresLook, make_retention, open_stores
+from hubd.stores import LookedAt, Stores, make_retention, open_stores
 from hubd.takeover.changing import Changing
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.standing import READY_PARTS
@@ -68,7 +69,8 @@ class Session:
         notifier: Notifier,
         ring: EpochRing,
         changing: Changing,
-        looked_at: LookedAt | None = None,
+        looked_at: LookedAt,
+        gap: Gap,
         given: Belongings | None = None,
     ) -> None:
         self._config = config
@@ -76,7 +78,8 @@ class Session:
         self._notifier = notifier
         self._ring = ring
         self._changing = changing
-        self._looked_at = looked_at or LookedAt()
+        self._looked_at = looked_at
+        self._gap = gap
         self._given = given
         self._stop = asyncio.Event()
         self._built = asyncio.Event()
@@ -97,6 +100,7 @@ class Session:
 
     def hand_on(self) -> None:
         """End it, and leave what can be handed on."""
+        self._gap.note(GapStep.SETTLED)
         self._is_handed_on = True
         for part in self._hands():
             part.hand_on()
@@ -164,28 +168,42 @@ class Session:
                 stores = await open_stores(
                     config.hub.state_directory, site, prove, stack, retention, look
                 )
+                self._gap.note(GapStep.OPEN)
                 hub = build(config, keys, stores, self._make_parts, self._ring, self._changing)
             finally:
                 keep_what_is_read(False)
             self._take_up(hub)
             hub.api.bind()
+            self._gap.note(GapStep.BUILT)
             stack.callback(hub.api.close)
             self._hub = hub
             self._stores = stores
             self._built.set()
-            first = _first_of(hub, stores, look)
+            first = _first_of(hub, stores)
             if self._given is None:
                 await first
             try:
-                beside = [] if self._given is None else [first]
-                await _until_stopped(hub, self._notifier, self._stop, beside, self._is_leaving)
+                goes_on = self._given is not None
+                await _until_stopped(
+                    hub,
+                    self._notifier,
+                    self._stop,
+                    [first] if goes_on else [],
+                    self._is_leaving,
+                    goes_on,
+                )
             except BaseExceptionGroup as group:
                 raise (unguarded_in(group) or group) from None
             finally:
+                self._gap.note(GapStep.ENDED)
+                if self._is_handed_on:
+                    stores.audit.relax()
                 await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
+                self._gap.note(GapStep.LAST_RECORD)
             if self._is_handed_on:
                 self.left = _left_by(hub.handed)
                 await asyncio.gather(stores.audit.hand_on(), stores.policy.hand_on())
+                self._gap.note(GapStep.CLOSED)
 
     def _is_leaving(self) -> bool:
         return self._is_handed_on
@@ -220,13 +238,8 @@ def _is_in_cycle(hub: Hub, door: str) -> bool:
     )
 
 
-async def _first_of(hub: Hub, stores: Stores, look: StoresLook | None) -> None:
-    """Write the first records. What was looked at before is not needed any more after that."""
-    try:
-        await _record_start(hub, stores.audit.mended, stores.audit.uses_mended)
-    finally:
-        if look is not None:
-            look.close()
+def _first_of(hub: Hub, stores: Stores) -> Coroutine[Any, Any, None]:
+    return _record_start(hub, stores.audit.mended, stores.audit.uses_mended)
 
 
 async def _record_start(hub: Hub, mended: int, uses_mended: int) -> None:
@@ -282,20 +295,25 @@ async def _until_stopped(
     stop: asyncio.Event,
     beside: Sequence[Coroutine[Any, Any, None]],
     is_leaving: Callable[[], bool],
+    goes_on: bool,
 ) -> None:
     """Run every loop until the stop, and what moves the doors after them: the guard is last.
 
     `beside` ends by itself. The supervisor of devices is among what moves the doors: it commands
-    their locks.
+    their locks. `goes_on`: the session begins with what another one has left.
     """
     async with asyncio.TaskGroup() as guards:
         parts = []
         for name, run in hub.runs.items():
-            part = guards.create_task(_run_part(hub, name, run))
-            parts.append(part)
-        parts.append(guards.create_task(hub.devices.supervisor.run()))
+            running_part = _run_part(hub, name, run)
+            if name not in READY_PARTS:
+                running_part = _after_taken(hub, running_part)
+            parts.append(guards.create_task(running_part))
+        parts.append(guards.create_task(_after_taken(hub, hub.devices.supervisor.run())))
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(work) for work in (*_loops(hub, notifier), *beside)]
+            loops = _after_taken(hub, _run_loops(hub, notifier))
+            first = (_serve_links(hub, goes_on), *beside, loops)
+            running = [tasks.create_task(work) for work in first]
             await stop.wait()
             if not is_leaving():
                 notifier.stopping()
@@ -306,6 +324,25 @@ async def _until_stopped(
 def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
+
+
+async def _after_taken(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
+    """Do this once what was given is taken up, or cannot be (law 2)."""
+    try:
+        with suppress(HubError):  # whoever gave it is told
+            for part in hub.handed:
+                await part.taken()
+    except BaseException:
+        work.close()
+        raise
+    await work
+
+
+async def _run_loops(hub: Hub, notifier: Notifier) -> None:
+    """Run the other loops until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for work in _loops(hub, notifier):
+            tasks.create_task(work)
 
 
 def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
@@ -319,7 +356,6 @@ def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:
         hub.traces.door_changed(access_point, state)
 
     loops = [
-        _serve_links(hub),
         hub.doors.run(hub.parts.inputs, beat_of_doors, door_changed, hub.keeper.fire),
         hub.keeper.run(partial(_look_at_orders, hub)),
         hub.devices.faults.run(),
@@ -371,21 +407,29 @@ async def _look_at_orders(hub: Hub) -> None:
     await hub.site_orders.look()
 
 
-async def _serve_links(hub: Hub, strikes_seconds: float = FIRST_STRIKES_SECONDS) -> None:
+async def _serve_links(
+    hub: Hub, goes_on: bool, strikes_seconds: float = FIRST_STRIKES_SECONDS
+) -> None:
     """Go on air once the strikes are held, or cannot be, so that no first phone meets a fault.
 
-    Strikes that say nothing are waited for `strikes_seconds`.
+    Strikes that say nothing are waited for `strikes_seconds`. With `goes_on` the hub is on air, and
+    its guard at work: a release waits for that until it is taken up (`drivers.strike`).
     """
     for name in READY_PARTS - hub.runs.keys():
         hub.health.part(name, True)  # a hub without such a part waits for none
     tell_radio = partial(_tell_radio, hub)
     tell_radio(False)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(strikes_seconds):
-            for name in READY_PARTS & hub.runs.keys():
-                await hub.problems.reported(name)
+    if not goes_on:
+        await _strikes_reported(hub, strikes_seconds)
     beat = partial(hub.health.beat, "links")
     await hub.links.run(tell_radio, beat)
+
+
+async def _strikes_reported(hub: Hub, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for name in READY_PARTS & hub.runs.keys():
+                await hub.problems.reported(name)
 
 
 async def _say_ready(hub: Hub, notifier: Notifier) -> None:

@@ -80,18 +80,13 @@ def make_retention(budget_bytes: int, hub: str, site: str, key: SigningKey) -> R
 
 @dataclass(frozen=True, slots=True)
 class StoresLook:
-    """What was seen of the stores while another process drives, and its connections to them."""
+    """What was seen of the stores while another process drives."""
 
     log: LogLook
     policy: PolicyLook
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.log.close()
-        self.policy.close()
-
     def end(self) -> None:
-        """End both, with the threads that wait."""
+        """Close what the stores have not taken."""
         self.log.end()
         self.policy.end()
 
@@ -155,14 +150,13 @@ async def open_stores(
     log_removed = AUDIT.removed(audit_path)
     policy_removed = POLICY.removed(policy_path)
     if look is not None and look.log.seen is not None:
-        audit = AuditStore.go_on(audit_path, retention, look.log.seen, look.log.worker)
+        audit = look.log.go_on(audit_path, retention)
     else:
         audit = await AuditStore.open(audit_path, retention)
     await stack.enter_async_context(audit)
     try:
         if look is not None and look.policy.seen is not None:
-            seen = look.policy.seen
-            policy = PolicyDatabase.go_on(policy_path, site, prove, seen, look.policy.worker)
+            policy = look.policy.go_on(policy_path, site, prove)
         else:
             policy = await PolicyDatabase.open(policy_path, site, prove)
     except TrustError as error:

@@ -14,6 +14,8 @@ Laws:
 9. A guard that another hubd hands over is at work all the time: nothing is secured, no pulse ends.
    One that cannot be taken over is no guard of this hubd, and it starts no other in its place
    (`taken` says so): the lines are held.
+   A command that comes while it is taken up waits for that, up to TAKEN_SECONDS. The spare guard
+   is taken up after it.
 10. When `run` ends to be handed on, both guards stay as they are, and their sockets are left.
 11. The end of our socket may not be the last. So a guard that came from another hubd is told to
     secure every line before that.
@@ -48,6 +50,7 @@ PROBE_SECONDS = 1.0
 STOP_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 10.0
+TAKEN_SECONDS = 0.5
 STABLE_SECONDS = 10.0
 """After a guard that lived so long, pauses begin with the first one again."""
 UNGUARDED_SECONDS = 4.0
@@ -175,14 +178,15 @@ class StrikeGuard:
     async def pulse(self, strike: str, seconds: float) -> int:
         """Drive a strike for `seconds`, at most its cap; return CLOCK_MONOTONIC ns once driven.
 
-        The guard obeys within `EXPIRE_SECONDS` of this call or not at all. Raise RestingError when
+        The guard obeys within `EXPIRE_SECONDS` of this call, or of its being taken up, or not at
+        all. Raise RestingError when
         the line must rest first, HardwareError when it cannot be driven.
         """
         if not is_span(seconds):
             raise HardwareError(
                 f"Cannot release for {seconds} s: a positive number of seconds is needed."
             )
-        channel = self._held()
+        channel = await self._taken_up()
         milliseconds = self.pulse_ms(strike, seconds)
         answer = await channel.ask(Verb.PULSE, self._numbers[strike], milliseconds)
         return answer.at_ns
@@ -203,9 +207,17 @@ class StrikeGuard:
 
     async def secure(self, strike: str) -> int:
         """Drive a strike inactive; return CLOCK_MONOTONIC ns once driven. Raise HardwareError."""
-        channel = self._held()
+        channel = await self._taken_up()
         answer = await channel.ask(Verb.SECURE, self._numbers[strike])
         return answer.at_ns
+
+    async def _taken_up(self) -> GuardChannel:
+        """Return the same as `_held`, once a guard that was handed over is at work here."""
+        if self._taken is not None and not self._taken.done():
+            with suppress(HardwareError, TimeoutError):
+                async with asyncio.timeout(TAKEN_SECONDS):
+                    await self.taken()
+        return self._held()
 
     def _held(self) -> GuardChannel:
         """Return the conversation with the guard that holds the lines. Raise HardwareError."""
@@ -222,10 +234,15 @@ class StrikeGuard:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._spare.run())
+                tasks.create_task(self._run_spare())
                 tasks.create_task(self._hold(ready))
         except BaseExceptionGroup as group:
             raise (unguarded_in(group) or group) from None
+
+    async def _run_spare(self) -> None:
+        with suppress(HardwareError):
+            await self.taken()
+        await self._spare.run()
 
     async def _hold(self, ready: Callable[[], None]) -> None:
         """Have one guard after another hold the lines."""

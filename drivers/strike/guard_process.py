@@ -145,11 +145,13 @@ class GuardStarter:
                 )
             process = SeenProcess(identity.process_id)
             await channel.ask(Verb.STATE)  # so it was this process, and no later one of its number
-        except (HardwareError, OSError) as error:
+        except BaseException as error:
             channel.hand_on()
             peer.close()
             if process is not None:
                 process.close()
+            if not isinstance(error, HardwareError | OSError):
+                raise
             raise HardwareError(
                 f"The strike guard at work cannot be taken over: {error}"
             ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,9 @@ _LOADED_LATE = ("hubd.adapters.bluez.adapter_session",)
 """What a hub loads when it drives, because a desk may lack it."""
 
 
-async def check(config: Config, ring: EpochRing, looked_at: LookedAt) -> None:
+async def check(
+    config: Config, ring: EpochRing, looked_at: LookedAt, rehearse: Callable[[], Awaitable[None]]
+) -> None:
     """Read the keys, look at the databases, and make a key that phones are met with.
 
     Raise HubError.
@@ -44,6 +47,7 @@ async def check(config: Config, ring: EpochRing, looked_at: LookedAt) -> None:
     await make_epochs(config, keys, ring).fill(clock)
     if ring.current is None:
         raise HardwareError("No key could be made that phones are met with.")
+    await rehearse()
     _read_records(config.hub.state_directory / LOG)
     looked_at.put(await run_in_thread("look", partial(_look, config, keys)))
     gc.collect()

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from hubcore.errors import HardwareError, HubError
+from hubcore.update.gap import Gap, GapStep
 from hubcore.update.packets import Holdings
 from hubcore.update.quiet import Patience
 from hubd.session import Session
@@ -41,6 +42,7 @@ class Hands:
         tasks: asyncio.TaskGroup,
         make_session: MakeSession,
         changing: Changing,
+        gap: Gap,
         check: Callable[[], Awaitable[None]],
         failed: Callable[[], None],
         patience: Patience | None = None,
@@ -49,6 +51,7 @@ class Hands:
         self._tasks: asyncio.TaskGroup = tasks
         self._make_session = make_session
         self._changing = changing
+        self._gap = gap
         self._check = check
         self._tell_failed = failed
         self._patience = patience or Patience()
@@ -138,6 +141,7 @@ class Hands:
 
     def holdings(self) -> tuple[Holdings, tuple[int, ...]]:
         """See `Hub.holdings`."""
+        self._gap.note(GapStep.GIVEN)
         return self._kept.holdings()
 
     async def adopt(self, holdings: Holdings, descriptors: Sequence[int]) -> None:
@@ -177,9 +181,11 @@ class Hands:
 
     async def take(self, holdings: Holdings, descriptors: Sequence[int]) -> None:
         """See `NewHub.take`."""
+        self._gap.note(GapStep.TURN)
         given = Belongings.of(holdings, tuple(descriptors))
         self._kept = given.copy()
         await self._take_up(given)
+        self._gap.note(GapStep.TAKEN)
         self._kept.close()
         self._kept = Belongings()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import sys
 import time
@@ -20,6 +21,7 @@ from hubcore.access.grant import Access
 from hubcore.errors import LinkError
 from hubcore.policy import document as policies
 from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
+from hubcore.update.gap import GapStep, spans
 from hubd.adapters.bluez.gatt_server import INFO_PATH, RX_PATH, TXR_PATH
 from hubsim import site as sites
 from hubsim.door.lines import Bank, Level
@@ -249,6 +251,14 @@ class World:
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(self.log()) from None
+
+    def steps(self) -> dict[GapStep, float]:
+        """Return how long each step of the last change of hands took."""
+        shown = [
+            re.findall(rf'"event": ?"{event}".*"steps": ?"([^"]+)"', self.log())[-1]
+            for event in ("handed_over", "taken_over")
+        ]
+        return spans(" ".join(shown))
 
     def log(self) -> str:
         return (self.folder / "hub.log").read_text(errors="replace")[-6000:]

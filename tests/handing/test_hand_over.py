@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.update.gap import GapStep
 from tests.handing.site import PhoneOnBus, World, a_world
 
 pytestmark = pytest.mark.once
@@ -96,6 +97,11 @@ async def test_what_a_phone_asks_all_the_time_is_answered_all_the_time(world: Wo
     print(f"{len(link.spans)} requests, longest {max(link.spans) * 1000:.0f} ms")
     await world.ask("takeover-end", well=True)
     assert await world.hub.wait() == 0
+    await world.until(lambda: "taken_over" in world.log())
+    took = world.steps()
+    print(" ".join(f"{step} {seconds * 1000:.1f}" for step, seconds in took.items()))
+    assert list(took) == list(GapStep)[1:]
+    assert min(took.values()) >= 0
 
 
 async def drives_again(world: World) -> bool:

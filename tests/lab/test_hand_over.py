@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import statistics
 import time
 from typing import Any
 
+from hubcore.update.gap import GapStep, spans
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.site import Site
@@ -22,6 +24,8 @@ from tests.lab.unitfile import tells
 CHANGE_SECONDS = 90.0
 VISIT_SECONDS = 20.0
 PROGRAM = "/opt/hubd/bin/python"
+EVENTS = ("handed_over", "taken_over")
+"""What each process of hubd says of the steps."""
 _ASK = """
 import json, socket, sys
 with socket.socket(socket.AF_UNIX) as api:
@@ -85,6 +89,14 @@ async def visit_through(guest: Guest, link: BumbleLink, spans: list[float]) -> b
     return now == "on-trial"
 
 
+async def steps(hub: LabHub) -> dict[GapStep, float]:
+    """Return how long each step of the last change of hands took, by both processes' lines."""
+    journal = await hub.journal(400)
+    shown = [re.findall(rf'"{event}".*?"steps": ?"([^"]+)"', journal) for event in EVENTS]
+    assert all(shown), journal
+    return spans(" ".join(found[-1] for found in shown))
+
+
 async def change_in_mid_visit(hub: LabHub, air: AirAddress, site: Site) -> list[float]:
     """Let the hub change hands while a phone is connected that opens before and after.
 
@@ -121,6 +133,8 @@ async def test_a_phone_in_mid_visit_notices_nothing_of_a_new_version(
     assert await hub.pid() == old
     await ask(guest, "takeover-end", well=True)
     await stands(hub, "alone")
+    for step, seconds in (await steps(hub)).items():
+        print(f"{step:12} {seconds * 1000:7.1f} ms")
     new = await hub.pid()
     assert new not in (0, old)
     assert await tells(guest, "NRestarts") == restarts

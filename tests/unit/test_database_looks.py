@@ -30,6 +30,9 @@ from tests.unit.test_uses import back, spent
 
 pytestmark = pytest.mark.once
 
+NORMAL = 1
+FULL = 2
+"""SQLite, PRAGMA synchronous."""
 PROVE = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
 
 
@@ -196,8 +199,7 @@ async def test_who_hands_a_log_on_folds_nothing_and_holds_nothing(tmp_path: Path
     with pytest.raises(AuditError, match="closed"):
         store.append(door(3))
     await store.aclose()
-    next_one = AuditStore.go_on(path, None, seen_of(look), look.worker)
-    look.close()
+    next_one = look.go_on(path)
     assert next_one.last() == 2
     assert await next_one.append(door(3)) == 3
     assert [one.number for one in next_one.newest(9, 9)] == [1, 2, 3]
@@ -205,6 +207,61 @@ async def test_who_hands_a_log_on_folds_nothing_and_holds_nothing(tmp_path: Path
     look.end()
     assert not journal.exists(), "the last one folds"
     said(open_log(path))
+
+
+# audit, law 6
+async def test_the_last_record_of_who_hands_on_is_told_once_it_is_on_the_disk(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / LOG
+    store = await AuditStore.open(path)
+    await store.append(door(1))
+    seen = store.head()
+    look = look_at_log(path)
+    assert synchronous(store) == FULL
+    store.relax()
+    await store.append(door(2))
+    assert synchronous(store) == NORMAL, "phones do not wait for the disk"
+    await store.hand_on()
+    next_one = look.go_on(path)
+    assert synchronous(next_one) == FULL
+    assert (next_one.last(), next_one.head()) == (2, seen)
+    asked = asyncio.create_task(next_one.unacknowledged(0, 9))
+    await asyncio.wait([asked], timeout=0.05)
+    assert not asked.done()
+    await next_one.append(door(3))
+    assert [one.number for one in await asked] == [1, 2, 3]
+    assert next_one.head().number == 3
+    await next_one.aclose()
+
+
+def synchronous(store: AuditStore) -> int:
+    connection = store._writer._connection
+    assert connection is not None
+    (found,) = connection.execute("PRAGMA synchronous").fetchone()
+    return int(found)
+
+
+async def test_who_opens_a_log_without_a_look_has_it_on_the_disk_first(tmp_path: Path) -> None:
+    """Also after the kill of one who was to go on."""
+    path = tmp_path / LOG
+    store = await AuditStore.open(path)
+    store.relax()
+    await store.append(door(1))
+    await store.hand_on()
+    async with await AuditStore.open(path) as again:
+        assert again.head().number == 1
+        assert [one.number for one in await again.unacknowledged(0, 9)] == [1]
+
+
+async def test_a_log_to_which_nothing_came_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    store = await AuditStore.open(path)
+    await store.append(door(1))
+    look = look_at_log(path)
+    await store.hand_on()
+    async with look.go_on(path) as next_one:
+        assert [one.number for one in await next_one.unacknowledged(0, 9)] == [1]
 
 
 async def test_a_look_hinders_nobody_who_writes(tmp_path: Path) -> None:
@@ -264,8 +321,8 @@ async def test_a_policy_that_was_proven_is_proven_again_after_a_commit(tmp_path:
             await done
         await store.hand_on()
         prove.times = 0
-        store = PolicyDatabase.go_on(path, SITE, prove, look.seen, look.worker)
-        look.close()
+        store = look.go_on(path, SITE, prove)
+        look.end()
         assert prove.times == proofs
         assert store.version() == (2 if change is renewed else 1)
         assert store.revoked("mallory", b"") == (change is renewed)
@@ -282,7 +339,7 @@ async def test_a_policy_that_was_edited_after_a_look_is_mended(tmp_path: Path) -
     look = look_at_policy(path, PROVE)
     assert look.seen is not None
     sql(path, "UPDATE meta SET version = 9")
-    async with PolicyDatabase.go_on(path, SITE, PROVE, look.seen, look.worker) as store:
+    async with look.go_on(path, SITE, PROVE) as store:
         assert (store.version(), store.found.edited) == (1, True)
     look.end()
 

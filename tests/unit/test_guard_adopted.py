@@ -179,6 +179,17 @@ async def test_a_guard_that_nobody_adopted_ends_with_the_process_that_started_it
 
 
 # client, law 9
+async def test_a_release_waits_for_a_guard_that_is_being_taken_up(bank: Bank) -> None:
+    hub = NewHub(bank)
+    with old_hub(bank) as given:
+        hub.guard.take_up(given.guard, given.spare)
+        async with running(hub):
+            await asyncio.sleep(0)  # `run` has begun, and has no answer yet
+            assert not hub.told
+            await hub.strike.release(1.0)
+            assert bank.level(0).active
+
+
 async def test_a_guard_of_other_lines_is_not_taken_over_and_goes_on(bank: Bank) -> None:
     hub = NewHub(bank, cap_ms=59_000)
     with old_hub(bank, seconds=30.0) as given:

@@ -330,8 +330,15 @@ ROOMS: dict[str, Room] = {
         "hubd.app hubd.config.file hubd.recording hubd.stores hubd.takeover.changing hubd.upkeep "
         "hubd.wiring.handed.belongings hubd.wiring.parts hubcore"
     ),
+    "hubd.rehearsal": _room(
+        "hubd.adapters.keys.keyfiles hubd.app hubd.config.file hubd.recording hubd.stores "
+        "hubd.takeover.changing hubd.wiring.parts hubcore",
+        "msgspec",
+        WORLDLY,
+    ),
     "hubd.serve": _room(
-        "hubd.adapters.host hubd.adapters.takeover hubd.config.file hubd.handing hubd.session "
+        "hubd.adapters.host hubd.adapters.takeover hubd.config.file hubd.handing hubd.rehearsal "
+        "hubd.session "
         "hubd.stores hubd.takeover hubd.wiring.parts hubcore"
     ),
     "hubd.handing": _room(

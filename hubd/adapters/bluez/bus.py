@@ -145,14 +145,25 @@ class Bluez:
         """
         self._deferred = []
         self._bus.listen()
-        owner_of_bluez = [BLUEZ]
-        await self._call(
-            BUS, BUS_PATH, GET_NAME_OWNER, body=owner_of_bluez, on_reply=self._found_owner
+        self._first_owner = service
+
+        def found_objects(reply: Message) -> None:
+            if self.owner == service:
+                self._found_objects(reply)
+
+        # both at once, for phones wait: the bus answers the first before it passes the second on
+        answers: Sequence[list[Any] | BaseException] = await asyncio.gather(
+            self._call(BUS, BUS_PATH, GET_NAME_OWNER, body=[BLUEZ], on_reply=self._found_owner),
+            self._call(service, "/", GET_MANAGED_OBJECTS, body=(), on_reply=found_objects),
+            return_exceptions=True,
         )
+        owner, objects = answers
+        if isinstance(owner, BaseException):
+            raise owner
         if self.owner != service:
             raise LinkError("radio: bluetoothd is another than the one with the hub's table")
-        self._first_owner = service
-        await self._call(service, "/", GET_MANAGED_OBJECTS, body=(), on_reply=self._found_objects)
+        if isinstance(objects, BaseException):
+            raise objects
 
     def answer_deferred(self) -> None:
         """Answer the calls that came before it was known what there is."""

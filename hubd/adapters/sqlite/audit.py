@@ -7,7 +7,10 @@ Laws:
 3. Records that come while a commit runs share the next one: one alone waits for no other.
 4. A commit that fails fails its whole batch and leaves nothing behind. The next append tries again.
 5. A caller that goes away takes nothing with it: its record is written all the same.
-6. The newest records that wait are in memory (`evidence.recent`): while they go up as they come, no
+6. Who hands the log on need not wait for the disk with his last record (`relax`): it is there with
+   the first commit of who goes on. Until that commit the one who goes on tells nobody of a record
+   that was not there at his look: neither by `head` nor by `unacknowledged`.
+7. The newest records that wait are in memory (`evidence.recent`): while they go up as they come, no
    thread reads the disk beside the one that writes.
 """
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +33,7 @@ from hubcore.evidence.records import Head, Record, StoredRecord
 from hubcore.evidence.statecheck import is_about_state
 from hubcore.evidence.uses import Use, read_change
 from hubcore.ports.stores import RecordsRoom
-from hubd.adapters.sqlite.audit_start import OpenedLog, SeenLog, open_log
+from hubd.adapters.sqlite.audit_start import OpenedLog, open_log
 from hubd.adapters.sqlite.audit_writer import (
     Acknowledge,
     Append,
@@ -64,9 +68,10 @@ class AuditStore:
         path: Path,
         opened: OpenedLog,
         retention: Retention | None,
+        reader: sqlite3.Connection | None = None,
         worker: Worker | None = None,
     ) -> None:
-        """`worker` is the thread that is to write, None for a new one."""
+        """`reader` is a connection, `worker` the thread that is to write; None for new ones."""
         self._loop = asyncio.get_running_loop()
         self._lock = opened.lock
         self.path = path
@@ -76,10 +81,15 @@ class AuditStore:
         self._checkpoint = opened.checkpoint
         self._room = RecordsRoom()
         self._recent = RecentRecords(opened.head.number)
+        self._durable = opened.durable
+        self._is_durable = asyncio.Event()
+        """Whether all of the log is on the disk."""
+        if opened.durable == opened.head:
+            self._is_durable.set()
         self._pending = 0
         self._closed = False
         self._reading = threading.Lock()
-        self._reader = AUDIT.reader(path)
+        self._reader = reader or AUDIT.reader(path)
         self._writer = Writer(
             path=path,
             connection=opened.connection,
@@ -115,20 +125,6 @@ class AuditStore:
             undo.pop_all()
             return store
 
-    @classmethod
-    def go_on(cls, path: Path, retention: Retention | None, seen: SeenLog, worker: Worker) -> Self:
-        """Open a log that was looked at, at once: its newer records alone are checked.
-
-        Raise AuditError when the file cannot serve as evidence.
-        """
-        with contextlib.ExitStack() as undo:
-            opened = open_log(path, retention=retention, seen=seen)
-            undo.callback(os.close, opened.lock)
-            undo.callback(opened.connection.close)
-            store = cls(path, opened, retention, worker)
-            undo.pop_all()
-            return store
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -139,6 +135,10 @@ class AuditStore:
     def pending(self) -> int:
         """How many records and receipts are on their way to the disk."""
         return self._pending
+
+    def relax(self) -> None:
+        """What is appended from now on is on the disk with the first commit of who goes on."""
+        self._writer.relax()
 
     async def hand_on(self) -> None:
         """Write what is pending and close, with the journal as it is: another process goes on.
@@ -244,6 +244,7 @@ class AuditStore:
 
         A caller that is cancelled does not wait for the disk.
         """
+        await self._is_durable.wait()
         recent = self._recent.after(after, limit, self._waiting)
         if recent is not None:
             return recent
@@ -280,7 +281,7 @@ class AuditStore:
 
     def head(self) -> Head:
         """The head of the chain: number and hash of the newest durable record."""
-        return self._head
+        return self._head if self._is_durable.is_set() else self._durable
 
     def uses(self) -> Sequence[Use]:
         """The uses of grants that durable records spent and did not give back."""
@@ -342,6 +343,7 @@ class AuditStore:
         self._room = batch.room
         self._pending -= len(batch.results)
         if batch.written is not None:
+            self._is_durable.set()
             self._note_recent(batch.written)
         for done, result in batch.results:
             if done.done():  # cancelled: the record stands, nobody asks for its number

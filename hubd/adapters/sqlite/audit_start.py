@@ -89,17 +89,21 @@ def open_log(
     counted: int = COUNTED_AT_START,
     retention: Retention | None = None,
     seen: SeenLog | None = None,
+    ready: sqlite3.Connection | None = None,
 ) -> OpenedLog:
     """Open, or make, the log; check and count its newest records.
 
-    `retention` proves its checkpoint. Raise AuditError.
+    `retention` proves its checkpoint. `ready` is a connection to this very file, which is used if
+    the file needs no step. Raise AuditError.
     """
-    AUDIT.prepare(path)
+    if ready is None:
+        AUDIT.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = AUDIT.hold(path)
         undo.callback(os.close, lock)
-        connection = _open_with_reserve(path)
-        undo.callback(connection.close)
+        connection = _open_with_reserve(path, ready)
+        if connection is not ready:
+            undo.callback(connection.close)
         with AUDIT.errors(path):
             checkpoint = _find_checkpoint(connection, path, retention)
             gone = checkpoint.head
@@ -108,6 +112,7 @@ def open_log(
             if seen is not None:
                 head, waiting, acknowledged = _check_after(connection, path, seen, gone)
             else:
+                _make_durable(path)
                 head, waiting, acknowledged = check(connection, path, checked, counted, gone)
             uses_mended = 0
             if seen is None or not follow(connection, seen.uses, seen.head.number):
@@ -131,6 +136,19 @@ def open_log(
     )
 
 
+def _make_durable(path: Path) -> None:
+    """Have all commits on the disk, also the last one of who handed the log on. Raise OSError.
+
+    SQLite locks nothing of the journal itself, so that it may be opened and closed beside it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path.with_name(path.name + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _is_near(
     connection: sqlite3.Connection, path: Path, seen: SeenLog, checked: int, gone: Head
 ) -> bool:
@@ -149,10 +167,10 @@ def _find_checkpoint(
         raise AUDIT.broken(path, str(error)) from error
 
 
-def _open_with_reserve(path: Path) -> sqlite3.Connection:
+def _open_with_reserve(path: Path, ready: sqlite3.Connection | None) -> sqlite3.Connection:
     """Open the file; where the disk has no room, give up the reserve and try again."""
     try:
-        return AUDIT.open(path)
+        return AUDIT.opened(path, ready)
     except AuditError:
         if not no_room(path) or not give_up_reserve(path):
             raise

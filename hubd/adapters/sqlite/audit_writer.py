@@ -147,6 +147,7 @@ class Writer:
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0 if is_room_taken else FOLD_COMMITS
+        self._is_relaxed = False
         self._worker = worker
         self._left: Callable[[], None] | None = None
 
@@ -169,6 +170,10 @@ class Writer:
         self._jobs.put(None)
         if self._worker is not None:
             self._worker.submit_end()
+
+    def relax(self) -> None:
+        """Let commits from now on be on the disk with the first one of who comes next."""
+        self._is_relaxed = True
 
     def join(self) -> None:
         """Wait for the end, in a thread that may wait as long as the disk takes."""
@@ -287,6 +292,8 @@ class Writer:
     ) -> Written:
         """Write the batch in one commit; only then move the head."""
         gathered = _gather(batch, self._head)
+        if self._is_relaxed:
+            connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         waiting = self._waiting
         newest_acknowledged = self._acknowledged

@@ -1,7 +1,8 @@
 """The two databases of a hub, and how such a file is opened.
 
 Laws:
-1. A commit that returned is on the disk (WAL, synchronous=FULL).
+1. A commit that returned is on the disk (WAL, synchronous=FULL), but for the last one of who hands
+   the audit log on (`audit`, law 6).
 2. A file is only touched after its header showed that it is ours, and that this hubd may open it.
 3. One hubd alone writes a file: it holds the lock beside it.
 4. A value that is longer than any that hubd writes is not read, whoever put it into the file.
@@ -133,6 +134,13 @@ class DatabaseKind(ErrorSentences):
                 connection.close()
                 raise
             return connection
+
+    def opened(self, path: Path, ready: sqlite3.Connection | None) -> sqlite3.Connection:
+        """Return a ready connection to the file if it needs no step, else open it."""
+        with self.errors(path):
+            if ready is not None and self.is_known(ready, path):
+                return ready
+        return self.open(path)
 
     def connect(self, path: Path) -> sqlite3.Connection:
         """Open a file that was opened before for writing, with all pragmas.

@@ -42,7 +42,7 @@ from hubcore.policy.root import NO_DIGEST, Root
 from hubcore.policy.tables import is_listed, read_card, read_holder
 from hubcore.policy.tree import Table
 from hubd.adapters.sqlite.database import BUSY_SECONDS, POLICY
-from hubd.adapters.sqlite.policy_proof import OpenedPolicy, Prove, SeenPolicy, open_policy
+from hubd.adapters.sqlite.policy_proof import WRITER, OpenedPolicy, Prove, open_policy
 from hubd.adapters.sqlite.policy_rows import (
     decode_row,
     decode_schedule,
@@ -63,8 +63,6 @@ Done = asyncio.Future[None]
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
-WRITER = "policy-writer"
-"""The thread's name."""
 CLOSE_SECONDS = 1.0
 """How long a close waits for the disk, in all.
 
@@ -81,9 +79,14 @@ class PolicyDatabase:
     """
 
     def __init__(
-        self, path: Path, site: str, opened: OpenedPolicy, worker: Worker | None = None
+        self,
+        path: Path,
+        site: str,
+        opened: OpenedPolicy,
+        reader: sqlite3.Connection | None = None,
+        worker: Worker | None = None,
     ) -> None:
-        """`worker` is the thread that is to write, None for a new one."""
+        """`reader` is a connection, `worker` the thread that is to write; None for new ones."""
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._site = site
@@ -91,7 +94,7 @@ class PolicyDatabase:
         self._connection = opened.connection
         self._worker = worker or Worker(WRITER)
         self._closed = False
-        self._reader = POLICY.reader(path)
+        self._reader = reader or POLICY.reader(path)
         self._proven = opened.found.policy is not OnDisk.UNPROVEN
         self._version = 0
         self._digest = opened.digest
@@ -115,17 +118,6 @@ class PolicyDatabase:
             undo.callback(os.close, opened.lock)
             undo.callback(opened.connection.close)
             store = cls(path, site, opened)
-            undo.pop_all()
-            return store
-
-    @classmethod
-    def go_on(cls, path: Path, site: str, prove: Prove, seen: SeenPolicy, worker: Worker) -> Self:
-        """Open a store that was looked at, at once. Raise as `open`."""
-        with contextlib.ExitStack() as undo:
-            opened = open_policy(path, site, prove, seen)
-            undo.callback(os.close, opened.lock)
-            undo.callback(opened.connection.close)
-            store = cls(path, site, opened, worker)
             undo.pop_all()
             return store
 

@@ -41,6 +41,8 @@ from hubd.adapters.sqlite.policy_rows import (
 from hubd.adapters.sqlite.tables import pages
 from hubd.adapters.sqlite.tables.pages import Shelves
 
+WRITER = "policy-writer"
+"""The name of the thread that writes."""
 Prove = Callable[[bytes], Proven]
 """Verifies a signed document for this site; raises TrustError."""
 
@@ -92,18 +94,25 @@ class SeenPolicy:
 
 
 def open_policy(
-    path: Path, site: str, prove: Prove, seen: SeenPolicy | None = None
+    path: Path,
+    site: str,
+    prove: Prove,
+    seen: SeenPolicy | None = None,
+    ready: sqlite3.Connection | None = None,
 ) -> OpenedPolicy:
     """Open, or make, the file of the site's policy and prove what it holds.
 
-    Raise StoreError for a file that cannot be used, TrustError for another site's policy.
+    `ready` is a connection to this very file, which is used if the file needs no step. Raise
+    StoreError for a file that cannot be used, TrustError for another site's policy.
     """
-    POLICY.prepare(path)
+    if ready is None:
+        POLICY.prepare(path)
     with contextlib.ExitStack() as undo:
         lock = POLICY.hold(path)
         undo.callback(os.close, lock)
-        connection = POLICY.open(path)
-        undo.callback(connection.close)
+        connection = POLICY.opened(path, ready)
+        if connection is not ready:
+            undo.callback(connection.close)
         with POLICY.errors(path):
             if seen is not None and seen.is_unchanged():
                 undo.pop_all()

@@ -4,29 +4,31 @@ Laws:
 1. Nothing is written, and no lock is held once the look has ended.
 2. It looks at one commit: everything in one snapshot.
 3. What a start would mend is left to the start: then there is nothing seen.
-4. Its connection stays open. So who closes the log is not the last one, and need not fold its
+4. Its connections stay open. So who closes the log is not the last one, and need not fold its
    write-ahead log into the file while phones wait.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sqlite3
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
+from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import (
     CHECKED_AT_START,
     COUNTED_AT_START,
     SeenLog,
     check,
+    open_log,
 )
 from hubd.adapters.sqlite.audit_writer import WRITER
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.files import file_of
+from hubd.adapters.sqlite.looks.ready import ReadyFile
 from hubd.adapters.sqlite.tables.retention import Retention, find_checkpoint
 from hubd.adapters.sqlite.tables.uses import are_right, read_rows
-from hubd.adapters.sqlite.worker import Worker
 
 _IS_OUTBOX_WHOLE = (
     "SELECT NOT EXISTS (SELECT 1 FROM records NOT INDEXED "
@@ -35,23 +37,38 @@ _IS_OUTBOX_WHOLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class LogLook:
-    """`seen` is None for a log of which a start has to check all."""
+    """What was seen, and what waits to go on with: two connections, and a thread that writes.
 
-    connection: sqlite3.Connection
-    worker: Worker
-    """A thread that waits to write: none need be started while phones wait."""
-    seen: SeenLog | None
+    `seen` is None for a log of which a start has to check all.
+    """
 
-    def close(self) -> None:
-        """Close its connection."""
-        self.connection.close()
+    def __init__(self, ready: ReadyFile, seen: SeenLog | None) -> None:
+        self.ready = ready
+        self.seen = seen
+
+    def go_on(self, path: Path, retention: Retention | None = None) -> AuditStore:
+        """Open the log at once: its newer records alone are checked.
+
+        Raise AuditError when the file cannot serve as evidence.
+        """
+        with ExitStack() as undo:
+            with AUDIT.errors(path):
+                ready = self.ready if self.ready.is_of(path) else None
+            writer = None if ready is None else ready.writer
+            opened = open_log(path, retention=retention, seen=self.seen, ready=writer)
+            undo.callback(os.close, opened.lock)
+            undo.callback(opened.connection.close)
+            if ready is None or opened.connection is not writer:
+                store = AuditStore(path, opened, retention)
+            else:
+                store = AuditStore(path, opened, retention, ready.reader, ready.take())
+            undo.pop_all()
+            return store
 
     def end(self) -> None:
-        """End it, and the thread once that has done what it was given."""
-        self.close()
-        self.worker.submit_end()
+        """Close what nobody has taken."""
+        self.ready.end()
 
 
 def look_at_log(
@@ -61,13 +78,14 @@ def look_at_log(
     counted: int = COUNTED_AT_START,
 ) -> LogLook:
     """Check a log as a start does. Raise AuditError for one that no start opens."""
-    with contextlib.ExitStack() as undo:
-        connection = AUDIT.reader(path)
-        undo.callback(connection.close)
+    ready = ReadyFile.open(AUDIT, path, WRITER)
+    try:
         with AUDIT.errors(path):
-            seen = _seen(connection, path, retention, checked, counted)
-        undo.pop_all()
-    return LogLook(connection, Worker(WRITER), seen)
+            seen = _seen(ready.reader, path, retention, checked, counted)
+    except BaseException:
+        ready.end()
+        raise
+    return LogLook(ready, seen)
 
 
 def _seen(

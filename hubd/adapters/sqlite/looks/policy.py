@@ -9,47 +9,66 @@ Laws:
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sqlite3
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 from hubcore.evidence.statecheck import OnDisk
 from hubd.adapters.sqlite.database import POLICY
 from hubd.adapters.sqlite.files import file_of
-from hubd.adapters.sqlite.policy import WRITER
-from hubd.adapters.sqlite.policy_proof import Prove, SeenPolicy, prove_rows
-from hubd.adapters.sqlite.worker import Worker
+from hubd.adapters.sqlite.looks.ready import ReadyFile
+from hubd.adapters.sqlite.policy import PolicyDatabase
+from hubd.adapters.sqlite.policy_proof import (
+    WRITER,
+    Prove,
+    SeenPolicy,
+    open_policy,
+    prove_rows,
+)
 
 
-@dataclass(frozen=True, slots=True)
 class PolicyLook:
-    """`seen` is None for a file of which a start has to prove all."""
+    """What was seen, and what waits to go on with: two connections, and a thread that writes.
 
-    connection: sqlite3.Connection
-    worker: Worker
-    """A thread that waits to write: none need be started while phones wait."""
-    seen: SeenPolicy | None
+    `seen` is None for a file of which a start has to prove all.
+    """
 
-    def close(self) -> None:
-        """Close its connection."""
-        self.connection.close()
+    def __init__(self, ready: ReadyFile, seen: SeenPolicy | None) -> None:
+        self.ready = ready
+        self.seen = seen
+
+    def go_on(self, path: Path, site: str, prove: Prove) -> PolicyDatabase:
+        """Open the store at once. Raise as `PolicyDatabase.open`."""
+        with ExitStack() as undo:
+            with POLICY.errors(path):
+                ready = self.ready if self.ready.is_of(path) else None
+            writer = None if ready is None else ready.writer
+            opened = open_policy(path, site, prove, self.seen, writer)
+            undo.callback(os.close, opened.lock)
+            undo.callback(opened.connection.close)
+            if ready is None or opened.connection is not writer:
+                store = PolicyDatabase(path, site, opened)
+            else:
+                store = PolicyDatabase(path, site, opened, ready.reader, ready.take())
+            undo.pop_all()
+            return store
 
     def end(self) -> None:
-        """End it, and the thread once that has done what it was given."""
-        self.close()
-        self.worker.submit_end()
+        """Close what nobody has taken."""
+        self.ready.end()
 
 
 def look_at_policy(path: Path, prove: Prove) -> PolicyLook:
     """Prove a policy as a start does. Raise StoreError for a file that no start opens."""
-    with contextlib.ExitStack() as undo:
-        connection = POLICY.reader(path)
-        undo.callback(connection.close)
+    ready = ReadyFile.open(POLICY, path, WRITER)
+    try:
         with POLICY.errors(path):
-            seen = _seen(connection, path, prove)
-        undo.pop_all()
-    return PolicyLook(connection, Worker(WRITER), seen)
+            seen = _seen(ready.reader, path, prove)
+    except BaseException:
+        ready.end()
+        raise
+    return PolicyLook(ready, seen)
 
 
 def _seen(connection: sqlite3.Connection, path: Path, prove: Prove) -> SeenPolicy | None:
