@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +31,8 @@ from benchmarks import (
     machine,
     offline,
     offline_figures,
+    outage,
+    outage_figures,
     policies,
     policies_figures,
     pulse,
@@ -82,6 +84,7 @@ class Size:
     unlocks: int
     bridge: int
     held: int
+    outage: int
 
 
 WHOLE = Size(
@@ -107,6 +110,7 @@ WHOLE = Size(
     unlocks=60,
     bridge=15,
     held=20_000,
+    outage=outage.RECORDS,
 )
 QUICK = Size(
     cpu=60,
@@ -131,6 +135,7 @@ QUICK = Size(
     unlocks=4,
     bridge=1,
     held=2000,
+    outage=3000,
 )
 
 
@@ -153,9 +158,7 @@ async def measure(size: Size, directory: Path) -> Table:
         "remote",
         "lockdown",
     )
-    folders = {name: directory / name for name in families}
-    for folder in folders.values():
-        folder.mkdir()
+    folders = _folders(directory, families)
     of_cpu = await _announced(
         "CPU of one open",
         cpu.measure(folders["cpu"], size.cpu),
@@ -247,6 +250,14 @@ async def measure(size: Size, directory: Path) -> Table:
     return Table(machine.describe(), rounds, rows, causes)
 
 
+def _folders(directory: Path, families: Sequence[str]) -> dict[str, Path]:
+    """Make a folder for each family."""
+    folders = {name: directory / name for name in families}
+    for folder in folders.values():
+        folder.mkdir()
+    return folders
+
+
 async def _zwave(folder: Path, rounds: int) -> zwave.ZwaveRounds | None:
     """Measure Z-Wave; where its service is not installed, say so and go on."""
     try:
@@ -279,13 +290,18 @@ async def measure_offline(size: Size, directory: Path) -> Table:
 
 
 async def measure_bridge(size: Size, directory: Path) -> Table:
-    """Measure the family of a hub and the bridge of its site."""
+    """Measure the families of a hub, the bridge of its site and the backend."""
+    folders = _folders(directory, ("bridge", "outage"))
     of_bridge = await _announced(
         "records held on the bridge, and its memory",
-        bridge.measure(directory, size.bridge, size.held, size.policies),
+        bridge.measure(folders["bridge"], size.bridge, size.held, size.policies),
     )
-    rows = bridge_figures.bridge_figures(of_bridge)
-    rounds = {"bridge": size.bridge, "records of each": size.held}
+    of_outage = await _announced(
+        f"{size.outage:,} records that a bridge holds go up",
+        outage.measure(folders["outage"], size.outage),
+    )
+    rows = [*bridge_figures.bridge_figures(of_bridge), *outage_figures.outage_figures(of_outage)]
+    rounds = {"bridge": size.bridge, "records of each": size.held, "outage": size.outage}
     return Table(machine.describe(), rounds, rows, [])
 
 
@@ -334,7 +350,7 @@ def main() -> None:
     parser.add_argument(
         "--bridge",
         action="store_true",
-        help="records held on the bridge of a site, and its memory, alone",
+        help="records held on the bridge of a site, its memory, and what goes up from it, alone",
     )
     parser.add_argument(
         "--markdown", action="store_true", help="print the latest run's table as Markdown"

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import crowd, policies, processes, records
 from benchmarks.disk import RECORD_BYTES
-from benchmarks.start import memory_of
+from benchmarks.start import Memory, memory_after, memory_of
 from hubbridge.app import POLICY
 from hubbridge.policy.files import PolicyFiles
 from hubcore.access.words import HubName
@@ -57,6 +57,10 @@ RECORDS_EACH = 200
 HOST = "127.0.0.1"
 ROOM = "\n[room]\nbudget_mib = 16384\n"
 """No backend takes anything here, so all rounds must have room in one hub's share."""
+IMPORTS = (
+    "import asyncio, ssl, sqlite3, cbor2, cryptography.x509, msgspec, "
+    "cryptography.hazmat.primitives.asymmetric.ec"
+)
 IDLE_SECONDS = 2.0
 HELD_SECONDS = 120.0
 LOOK_SECONDS = 0.001
@@ -70,7 +74,9 @@ class BridgeRounds:
     frames: list[float] = field(default_factory=list)
     round_trips: list[float] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
-    idle_mb: float = 0.0
+    idle: Memory = field(default_factory=lambda: Memory(0, 0))
+    imports: Memory = field(default_factory=lambda: Memory(0, 0))
+    """Of a Python that has imported the bridge's libraries, and nothing of the bridge."""
     crowd_mb: float = 0.0
     rows: int = 0
     """Cards, and as many revocations, of the policy that the bridge of the crowd holds."""
@@ -96,8 +102,9 @@ async def measure(directory: Path, rounds: int, count: int, rows: int) -> Bridge
         port = await _port(bridge)
         bare = await _port(echo)
         await asyncio.sleep(IDLE_SECONDS)
-        result.idle_mb = memory_of(bridge.pid).resident
+        result.idle = memory_of(bridge.pid)
         result.shared_mb = _files_mb(bridge.pid)
+        result.imports = await memory_after(IMPORTS)
         for _ in range(rounds):
             result.frames.append(await _bare(site, bare, count, UNHELD_MAX))
             result.round_trips.append(await _bare(site, bare, count // 10, 1))

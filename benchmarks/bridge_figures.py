@@ -35,10 +35,18 @@ def bridge_figures(rounds: BridgeRounds) -> list[Figure]:
         Figure(
             key="bridge_idle",
             name="resident memory of an idle bridge",
-            value=rounds.idle_mb,
+            value=rounds.idle.resident,
             unit="MB",
             goal=IDLE_GOAL_MB,
-            beside=f"{rounds.shared_mb:.1f} MB of it are files, which a hub beside it shares",
+            beside=f"{rounds.shared_mb:.1f} MB of it are files, which a hub beside it shares; "
+            f"proportional: {rounds.idle.proportional:.1f} MB",
+        ),
+        Figure(
+            key="bridge_imports",
+            name="resident memory of a bare import of the bridge's libraries",
+            value=rounds.imports.resident,
+            unit="MB",
+            beside="asyncio, two OpenSSLs, SQLite, CBOR, the file's reader; nothing of the bridge",
         ),
         Figure(
             key="bridge_crowd",

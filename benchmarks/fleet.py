@@ -50,7 +50,7 @@ async def _back(hub: Hub, endpoint: str) -> None:
     assert isinstance(said, from_backend.Welcome)
 
 
-async def _stored(bench: Bench) -> dict[str, list[bytes]]:
+async def stored(bench: Bench) -> dict[str, list[bytes]]:
     """Read the whole stream of records: each hub's messages, in order."""
     found: dict[str, list[bytes]] = {}
     reader = await bench.js.subscribe(f"{names.RECORDS}.*", ordered_consumer=True)
@@ -73,7 +73,7 @@ def _one_by_one(messages: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
     }
 
 
-async def _bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
+async def bare(bench: Bench, messages: dict[str, list[bytes]]) -> float:
     """Records a second of the engine alone: these messages, to subjects of their own.
 
     Each hub's go one after the other, each only behind the one before it, and all hubs at once.
@@ -174,22 +174,22 @@ async def run(count: int) -> None:
             hubs = await _fleet(bench, count)
             await _all_greet(hubs, gate.endpoint)
             records = await _drain(hubs, [gate])
-            messages = await _stored(bench)
-            bare = await _bare(bench, messages)
-            each = await _bare(bench, _one_by_one(messages))
+            messages = await stored(bench)
+            alone = await bare(bench, messages)
+            each = await bare(bench, _one_by_one(messages))
             back = await _restart(gate, hubs)
             by_gateways = await _by_gateways(bench, hubs)
             await _all_greet(hubs, gate.endpoint)
             await _kill_one_of_two(bench, hubs, gate)
-            lost, twice = _wrong(hubs, await _stored(bench))
+            lost, twice = _wrong(hubs, await stored(bench))
     batched = count * RECORDS_A_HUB / sum(map(len, messages.values()))
     _print("hubs", f"{count}")
     _print("processors", f"{os.cpu_count()}")
     _print("all back after the gateway's restart", f"{back:.1f} s")
     _print("records a second end to end", f"{records:.0f}")
     _print("records in one message of the engine", f"{batched:.1f}")
-    _print("records a second of the engine alone, as batched", f"{bare:.0f}")
-    _print("ratio", f"{records / bare:.2f}")
+    _print("records a second of the engine alone, as batched", f"{alone:.0f}")
+    _print("ratio", f"{records / alone:.2f}")
     _print("records a second of the engine alone, one by one", f"{each:.0f}")
     _print("ratio", f"{records / each:.2f}")
     for gates, rate in by_gateways.items():

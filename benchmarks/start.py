@@ -89,10 +89,10 @@ async def measure(directory: Path, rounds: int) -> StartRounds:
                 if index == rounds - 1:
                     await _look_at_memory(result, hub.process.pid)
             result.with_zwave.append(await _ready_with_zwave(site, transport, log))
-    result.bare = await _memory_after(IMPORTS)
-    without = await _memory_after(HUB_IMPORTS)
-    virtual = await _memory_after(f"{HUB_IMPORTS}; {VIRTUAL_RADIO_IMPORTS}")
-    real = await _memory_after(f"{HUB_IMPORTS}; {REAL_RADIO_IMPORTS}")
+    result.bare = await memory_after(IMPORTS)
+    without = await memory_after(HUB_IMPORTS)
+    virtual = await memory_after(f"{HUB_IMPORTS}; {VIRTUAL_RADIO_IMPORTS}")
+    real = await memory_after(f"{HUB_IMPORTS}; {REAL_RADIO_IMPORTS}")
     result.virtual_radio = virtual.resident - without.resident
     result.real_radio = real.resident - without.resident
     return result
@@ -130,7 +130,8 @@ async def _look_at_memory(result: StartRounds, hub: int) -> None:
     )
 
 
-async def _memory_after(imports: str) -> Memory:
+async def memory_after(imports: str) -> Memory:
+    """Return the memory of a process that has imported this and done nothing else."""
     return memory(await _python(imports + _READ_OWN))
 
 

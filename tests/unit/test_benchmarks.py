@@ -17,6 +17,7 @@ from benchmarks import (
     longlog,
     longreport,
     offline_figures,
+    outage_figures,
     policies_figures,
     remote_figures,
     screen,
@@ -30,6 +31,7 @@ from benchmarks.cpu import CpuMedians, CpuRounds
 from benchmarks.disk import DiskRounds
 from benchmarks.lockdown import LockdownRounds
 from benchmarks.offline import OfflineRounds
+from benchmarks.outage import OutageRounds
 from benchmarks.policies import Applied, PolicyRounds
 from benchmarks.pulse import PulseRounds
 from benchmarks.readers import ReaderRounds
@@ -386,7 +388,8 @@ def test_held_records_are_compared_with_bare_frames_round_by_round() -> None:
         frames=[2e-5, 4e-5, 2e-5],
         round_trips=[1e-4, 1e-4, 1e-4],
         held=[5e-5, 8e-5, 3e-5],
-        idle_mb=41.0,
+        idle=Memory(41.0, 30.0),
+        imports=Memory(35.0, 20.0),
         crowd_mb=100.0,
         shared_mb=22.0,
     )
@@ -396,3 +399,19 @@ def test_held_records_are_compared_with_bare_frames_round_by_round() -> None:
     assert rows["record_to_bridge_trip"].met is True
     assert rows["record_to_bridge"].beside == "20,000 records/s, 50,000 frames/s"
     assert [rows[key].met for key in ("bridge_idle", "bridge_crowd")] == [False, True]
+    assert "proportional: 30.0 MB" in rows["bridge_idle"].beside
+    assert (rows["bridge_imports"].value, rows["bridge_imports"].goal) == (35.0, None)
+
+
+def test_what_goes_up_from_a_bridge_is_held_against_the_engine_alone() -> None:
+    rounds = OutageRounds(
+        records=9, hubs=3, drained=3e-5, engine=1e-5, delays=[0.1, 0.2, 1.1], lost=1
+    )
+    rows = by_key(outage_figures.outage_figures(rounds))
+    assert {key: row.value for key, row in rows.items()} == {
+        "bridge_drain": pytest.approx(3.0),
+        "bridge_drain_live": 1.1,
+        "bridge_drain_lost": 1,
+    }
+    assert not any(row.met for row in rows.values())
+    assert rows["bridge_drain"].beside == "33,333 records/s, 100,000 records/s"
