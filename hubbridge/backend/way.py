@@ -5,7 +5,8 @@ by another one, in order, and its results go into the talk. A third one looks at
 
 Laws:
 1. What the talk says is done in its order. What waits for the disk has a ceiling: beyond
-   WORK_MAX the gateway is not read.
+   WORK_MAX the gateway is not read. Reads and receipts that wait go to the disk together, in one
+   commit: the store does them in the order in which it is asked.
 2. What the backend gives is on the disk before anybody hears it. After a failed disk the backend
    is asked for a receipt again, and for all else by a new connection.
 3. No fault of a gateway, and none of this way, ends the bridge: hubs go on.
@@ -295,18 +296,25 @@ class BackendWay:
         )
 
     async def _do_work(self) -> None:
-        """Do what waits for the disk, one after the other (law 2)."""
+        """Do what waits for the disk, in order (laws 1 and 2)."""
         while True:
             while not self._work:
                 self._came.clear()
                 await self._came.wait()
-            effect = self._work.popleft()
+            together = [self._work.popleft()]
+            while self._work and _go_together(together[-1], self._work[0]):
+                together.append(self._work.popleft())
             self._has_room.set()
-            try:
-                await self._do(effect)
-            except StoreError as error:
-                self._told.trouble(str(error))
-                self._failed(effect)
+            async with asyncio.TaskGroup() as group:
+                for effect in together:
+                    group.create_task(self._try(effect))
+
+    async def _try(self, effect: Read | LetGo | Take) -> None:
+        try:
+            await self._do(effect)
+        except StoreError as error:
+            self._told.trouble(str(error))
+            self._failed(effect)
 
     def _failed(self, effect: Read | LetGo | Take) -> None:
         """The disk did not do this (law 2)."""
@@ -355,3 +363,8 @@ class BackendWay:
 
     def _now(self) -> Moment:
         return Moment(self._clock.monotonic(), self._clock.wall())
+
+
+def _go_together(before: Read | LetGo | Take, after: Read | LetGo | Take) -> bool:
+    """Tell whether the second may go to the disk before the first one is there (law 1)."""
+    return not isinstance(before, Take) and not isinstance(after, Take)

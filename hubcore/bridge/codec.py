@@ -24,6 +24,7 @@ from hubcore.backend.uplink.from_backend import (
     TlsCertificate,
 )
 from hubcore.backend.uplink.from_hub import (
+    EVIDENCE_HEAD,
     Alive,
     Evidence,
     Notice,
@@ -81,8 +82,6 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         RenewFirst,
     )
 }
-_EVIDENCE = bytes((Evidence.TYPE,))
-"""The second byte of a record's message."""
 _NAMES = names_of((*FROM_HUB.values(), *FROM_BRIDGE.values()))
 
 
@@ -95,7 +94,7 @@ def encode(message: FromHub | FromBridge) -> bytes:
 
 def decode_from_hub(data: bytes) -> FromHub:
     """Read what a hub says, in the bridge. Raise FrameError."""
-    if data[1:2] == _EVIDENCE:
+    if data.startswith(EVIDENCE_HEAD):
         return Evidence.decode(data)
     return read(data, FROM_HUB, _NAMES)
 

@@ -1,6 +1,8 @@
 """Messages of the uplink to bytes and back.
 
-Law: what only one side may say, only the other side reads. `arrays` has the rest.
+Laws:
+1. What only one side may say, only the other side reads. `arrays` has the rest.
+2. A record's message is read and written by its one shape: the same bytes, for less.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from hubcore.backend.uplink.from_backend import (
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
+    EVIDENCE_HEAD,
     ActResult,
     Alive,
     CertificateRequest,
@@ -92,11 +95,15 @@ _NAMES = names_of((*FROM_HUB.values(), *FROM_BACKEND.values()))
 
 def encode(message: HubMessage | BackendMessage) -> bytes:
     """Return the message's bytes, at most its type's CEILING."""
+    if type(message) is Evidence:
+        return message.encode()
     return write(message, _NAMES)
 
 
 def decode_from_hub(data: bytes) -> HubMessage:
     """Read what a hub says, in the backend. Raise FrameError."""
+    if data.startswith(EVIDENCE_HEAD):
+        return Evidence.decode(data)
     return read(data, FROM_HUB, _NAMES)
 
 

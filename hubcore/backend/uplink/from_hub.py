@@ -90,7 +90,7 @@ class Evidence(Message):
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read its bytes by their one shape, since nothing comes as often. Raise FrameError."""
-        if len(data) > cls.CEILING or data[:2] != _EVIDENCE_HEAD:
+        if len(data) > cls.CEILING or data[:2] != EVIDENCE_HEAD:
             raise FrameError("uplink: no record of a length that is read")
         number, at = cbor.read_head(data, 2, cbor.UINT)
         size, at = cbor.read_head(data, at, cbor.BYTES)
@@ -104,10 +104,11 @@ class Evidence(Message):
         """Return its bytes."""
         number = cbor.write_head(cbor.UINT, self.number)
         size = cbor.write_head(cbor.BYTES, len(self.body))
-        return b"".join((_EVIDENCE_HEAD, number, size, self.body, _HASH_HEAD, self.hash))
+        return b"".join((EVIDENCE_HEAD, number, size, self.body, _HASH_HEAD, self.hash))
 
 
-_EVIDENCE_HEAD = b"\x84\x02"
+EVIDENCE_HEAD = b"\x84\x02"
+"""How each record's message begins, and no other."""
 _HASH_HEAD = b"\x58\x20"
 
 
