@@ -89,11 +89,12 @@ WIRE: Wire[FromHub, FromBridge] = Wire(codec.decode_from_hub, codec.encode, FROM
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long a hub may take, in seconds."""
+    """How long a hub may take, in seconds; how many heads of it are proven."""
 
     first_seconds: float = 5.0
     silent_seconds: float = 120.0
     witness_seconds: float = 60.0
+    heads: Rate = HEADS
 
 
 @dataclass(slots=True)
@@ -106,9 +107,9 @@ class _Talking:
     state: HubState
     key: VerifyKey
     key_digest: bytes
+    heads: Bucket
     full_until: float = 0.0
     witness_at: float = 0.0
-    heads: Bucket = field(default_factory=lambda: Bucket(HEADS))
     keeping: Keeping = field(init=False)
     giving: PolicyGiving = field(init=False)
     witnessed: int = 0
@@ -204,7 +205,15 @@ class HubTalks:
             raise SequenceError("its certificate does not let it speak")
         peer = visit.peer
         key = verify_key_of(peer.key)
-        talking = _Talking(hub, next(self._turns), line, state, key, peer.key_digest)
+        talking = _Talking(
+            hub=hub,
+            turn=next(self._turns),
+            line=line,
+            state=state,
+            key=key,
+            key_digest=peer.key_digest,
+            heads=Bucket(self._times.heads),
+        )
         talking.giving = PolicyGiving(hub, line, state, self._policy)
         talking.keeping = Keeping(lambda records, heads: self._keep(talking, records, heads))
         state.connected = True
@@ -326,7 +335,7 @@ class HubTalks:
         if talking.state.doubt is not None:
             return
         if not talking.heads.take(self._clock.monotonic()):
-            await asyncio.sleep(1 / HEADS.per_second)
+            await asyncio.sleep(1 / self._times.heads.per_second)
             talking.heads.take(self._clock.monotonic())
         name = HubName(self._site, talking.hub)
         said = prove_own_head(document, name, talking.key)

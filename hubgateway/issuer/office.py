@@ -152,6 +152,8 @@ class Office:
             certificate=self._sign(hub, key, promise.points, validity),
             tls_certificate=self._sign_tls(hub, bytes.fromhex(promise.tls_key), validity),
         )
+        if not promise.certificate:
+            await self._others(promise)  # before anything is written
         await self._let_back(hub, bytes.fromhex(promise.tls_key))
         await self._put(names.TLS_BUCKET, hub, signed.tls_certificate)  # law 6
         if not promise.certificate:  # later on the hub may have changed its key by itself
@@ -287,13 +289,9 @@ class Office:
     async def _take_in(self, promise: Promise) -> None:
         """Know a hub by the key that asked, and by no other."""
         hub = promise.hub
-        keys = await self._keys_of(hub)
-        others = keys - {promise.curve}
-        if others and not promise.replaces:
-            raise NoError(f"hub {hub} is enrolled with another key: make a token with --replace")
-        for key in sorted(others):
+        for key in sorted(await self._others(promise)):
             await self._revoke(hub, key)
-        if promise.curve in keys:
+        if promise.curve in await self._keys_of(hub):
             return
         value, revision = await self._table.at(names.KEYS_BUCKET, promise.curve)
         if value is not None:
@@ -306,6 +304,15 @@ class Office:
             await self._swap(names.STOPS_BUCKET, hub, None, stopped)
         row = write_entry(Entry(Standing.ENROLLED, hub))
         await self._swap(names.KEYS_BUCKET, promise.curve, row, revision)
+
+    async def _others(self, promise: Promise) -> frozenset[str]:
+        """Return the other keys of a hub. Raise NoError where none may take their place."""
+        others = await self._keys_of(promise.hub) - {promise.curve}
+        if others and not promise.replaces:
+            raise NoError(
+                f"hub {promise.hub} is enrolled with another key: make a token with --replace"
+            )
+        return others
 
     async def _revoke(self, hub: str, key: str) -> None:
         value, revision = await self._table.at(names.KEYS_BUCKET, key)

@@ -8,7 +8,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
@@ -25,7 +27,7 @@ from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.site.order import DoorsOrder, SiteOrder, prove_site_order
-from hubcore.bridge.stretch import Stretch
+from hubcore.bridge.stretch import STRETCH_RECORDS, Stretch
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import NO_CHECK_TIME, TlsInForce, TlsName, TlsRole, read_certificate
 from hubcore.codec.tlsauthority import begin_authority, certify
@@ -238,6 +240,32 @@ async def test_all_that_is_held_has_a_head_of_the_hub(tmp_path: Path) -> None:
     assert proven(new, tmp_path / "of-hub") == 302
     with pytest.raises(ProofError):
         proven(new, tmp_path / "of-hub-before")
+
+
+async def test_a_hub_that_ends_at_any_moment_leaves_nothing_without_a_head(tmp_path: Path) -> None:
+    """heads: what was cut off between Held and its head is signed on the next connection"""
+    chance = Random(148)
+    config = bridge_config(tmp_path)
+    count = 0
+    async with bridge_at(tmp_path, config) as (bridge, endpoint):
+        for _ in range(8):
+            async with hub_at(tmp_path, [endpoint]) as hub:
+                more = chance.randrange(1, 150)
+                count += more
+                await hub.append(more)
+                await until(partial(holds, hub, count - chance.randrange(0, more + 1)))
+        async with hub_at(tmp_path, [endpoint]):
+            await until(lambda: bridge.store.covered("hub-1") == count)
+        after = 0
+        while found := await bridge.store.read_stretch("hub-1", after, STRETCH_RECORDS):
+            assert proven(found, tmp_path / "of-hub") == found.records[-1].number
+            after = found.records[-1].number
+        assert after == count
+
+
+def holds(hub: HubSide, number: int) -> bool:
+    """Tell whether the bridge has said to hold this record."""
+    return hub.records.last() - hub.way.state.waiting >= number
 
 
 def proven(found: Stretch, folder: Path) -> int:

@@ -33,6 +33,7 @@ from hubcore.bridge.site.order import DoorsOrder, prove_site_order
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, LinkError
 from hubcore.evidence.records import Head
+from hubcore.timing.pace import Rate
 from hubsim.site.documents import make_key
 from hubsim.stage import free_port
 from hubtls.identity import IdentityFiles
@@ -108,6 +109,35 @@ async def test_a_head_that_proves_nothing_ends_the_connection(tmp_path: Path, wr
             hub.say(Ping(bytes(8)))
             await hub.until(Pong)
         assert bridge.store.covered("hub-1") == 20
+
+
+async def test_a_hub_that_signs_without_end_is_read_no_faster_than_its_heads_are_proven(
+    tmp_path: Path,
+) -> None:
+    """talk, law 10: it waits for its own heads, and its neighbour does not"""
+    log = make_log(3)
+    times = Times(heads=Rate(burst=1, per_second=1 / 3600))
+    async with running(tmp_path, bridge_config(tmp_path), times) as (bridge, port):
+        with (
+            closing(await come(tmp_path, port)) as hub,
+            closing(await come(tmp_path, port, "hub-2")) as neighbour,
+        ):
+            hub.signs = False
+            await hub.greet(log)
+            hub.send(log)
+            await hub.held(3)
+            hub.say(*(OwnHead(own_head("hub-1", head_of(log[:end]), hub.key)) for end in (1, 2)))
+            hub.send(make_log(4)[3:])
+            await neighbour.greet(log)
+            neighbour.send(log)
+            await neighbour.held(3)
+            neighbour.say(Ping(bytes(8)))
+            await neighbour.until(Pong)
+            while not bridge.store.covered("hub-1"):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            assert bridge.store.covered("hub-2") == 3
+            assert bridge.store.covered("hub-1") == 1
+            assert bridge.store.hubs["hub-1"].newest == head_of(log)
 
 
 async def come(folder: Path, port: int, name: str = "hub-1") -> BridgedHub:

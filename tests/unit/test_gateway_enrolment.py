@@ -33,10 +33,12 @@ from hubcore.backend.enrolment.token import (
 from hubcore.codec import cbor
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import LinkError
+from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.enrolment.desk import Desk
 from hubgateway.issuer.office import NoError, Office, Validity
 from hubgateway.rules.names import (
     CERTIFICATES_BUCKET,
+    ENDS_BUCKET,
     KEYS_BUCKET,
     PROMISES_BUCKET,
     STOPS_BUCKET,
@@ -225,11 +227,30 @@ async def test_an_approval_is_cut_anywhere_and_given_again(replaces: bool) -> No
 async def test_a_replacement_needs_to_be_said() -> None:
     table, _ = await begun(replaces=False)
     table.put(KEYS_BUCKET, "00" * 32, f"enrolled {HUB}".encode())
+    own = SIGNER.sign_for(OTHER, 10, validity=OF_SITE).tls_certificate
+    table.put(TLS_BUCKET, HUB, own)
     with pytest.raises(NoError, match="--replace"):
         await office(table).approve(await office(table).asked(HUB), VALID)
     with pytest.raises(NoError, match="--replace"):
         await token(table)
     assert state(table) == ({"00" * 32}, False)
+    assert table.rows[TLS_BUCKET, HUB][0] == own  # the machine that is there keeps its own
+    assert (ENDS_BUCKET, ENDS_KEY) not in table.rows
+
+
+async def test_what_a_replaced_machine_has_signed_counts_no_more_when_its_records_go() -> None:
+    """office, law 6"""
+    table, _ = await begun(replaces=True)
+    at_work: list[bytes | None] = []
+
+    class Looking(FakeArchive):
+        async def put_aside(self, hub: str, key: str) -> None:
+            at_work.append(table.rows.get((TLS_BUCKET, HUB), (None, 0))[0])
+            await super().put_aside(hub, key)
+
+    await office(table, Looking()).approve(await office(table).asked(HUB), VALID)
+    assert at_work == [table.rows[TLS_BUCKET, HUB][0]]
+    assert at_work[0] is not None
 
 
 async def test_a_promise_that_changes_under_an_approval_is_not_approved() -> None:
