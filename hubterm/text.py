@@ -8,6 +8,7 @@ Laws:
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -16,6 +17,7 @@ from hubcore.timing.moment import show_seconds
 SCHEMA = 1
 """Of every document for machines."""
 DEPTH_MAX = 8
+NUMBER_MAX = sys.float_info.max
 _SHORT_NUMBER_MAX = 1e6
 """Larger numbers are shown with all their digits."""
 
@@ -104,5 +106,9 @@ def age(seconds: Any) -> str:
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Tell whether a value is a number; to Python, true is one."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Tell whether a value is a number that can be counted with; to Python, true is one.
+
+    JSON may bring NaN, an infinity, or a whole number without end.
+    """
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_one and abs(value) <= NUMBER_MAX

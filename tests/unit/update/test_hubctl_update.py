@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubcore.update.image import Image
@@ -155,6 +155,8 @@ def test_every_phase_has_its_words() -> None:
 
 
 @given(st.dictionaries(KEYS, JSON), st.floats(0, 1e10))
+@example(dict.fromkeys(("at", "next_at", "failing_since", "looked_at"), 10**400), NOW)
+@example({"error": "link", "failing_since": -(10**400), "next_at": float("nan")}, NOW)
 def test_whatever_is_on_the_board_is_shown_and_raises_nothing(board: Any, now: float) -> None:
     page(board, now).plain()
     text(families(board))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubcore.errors import ExpiredError, HubError, LinkError, StoreError, TrustError
@@ -160,6 +160,8 @@ def test_the_doctor_has_its_checks_on_such_a_machine_alone(cache: Cache) -> None
 
 
 @given(st.dictionaries(KEYS, JSON, max_size=8))
+@example({"at": 10**400, "plans": 10**400, "lists_end": 10**400})
+@example({"at": NOW, "error": "link", "failing_since": -(10**400), "lists_end": -(10**400)})
 def test_whatever_is_shown_is_told_without_an_error(document: dict[str, Any]) -> None:
     for line in cache_page(document, NOW).plain().split("\n"):
         assert line.isprintable()
