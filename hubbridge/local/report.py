@@ -52,6 +52,9 @@ class Records(Protocol):
     def hubs(self) -> Mapping[str, Kept]:
         """Return it by the names of the hubs."""
 
+    def covered(self, hub: str) -> int:
+        """Return the newest record of a hub that needs no head of it (any more)."""
+
     @property
     def used(self) -> Mapping[str, int]:
         """Return the bytes of each hub."""
@@ -252,6 +255,7 @@ class SiteReport:
             "newest_record": max(seen.told_newest, seen.newest.number) or None,
             "held_record": None if kept is None else kept.newest.number,
             "waiting_records": 0 if kept is None else kept.waiting,
+            "unsigned_records": self._unsigned(name, kept),
             "missing_records": sum(gap.last - gap.first + 1 for gap in gaps),
             "doubt": None if seen.doubt is None else seen.doubt.cause.name.lower(),
             "full_told": seen.full_told,
@@ -259,6 +263,10 @@ class SiteReport:
             "alarms_standing": sum(len(door.alarms) for door in seen.doors.doors.values()),
             "doors_under": _standing_words(seen, now),
         }
+
+    def _unsigned(self, name: str, kept: Kept | None) -> int:
+        """Return how many of a hub's newest records wait here for its own signature."""
+        return 0 if kept is None else max(0, kept.newest.number - self._records.covered(name))
 
     def _doors_of(self, name: str, state: HubState | None) -> list[Document]:
         doors = {} if state is None else state.doors.doors

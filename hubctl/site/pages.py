@@ -134,6 +134,12 @@ def _troubles_of(hub: Facts, now: Any) -> Iterator[Trouble]:
         )  # fmt: skip
 
 
+def _unsigned(hub: Facts) -> str:
+    """Say how many records wait for their hub, whose signature the backend wants."""
+    count = hub.get("unsigned_records")
+    return f" ({clean(count)} of them for this hub's signature)" if count else ""
+
+
 def days_left(hub: Facts, now: Any) -> float | None:
     """Return for how many days a hub's certificate holds; None: not known."""
     ends = hub.get("certificate_ends")
@@ -219,7 +225,8 @@ def hub_page(hub: Facts, now: Any) -> Page:
         (
             "records",
             f"{clean(hub.get('held_record'))} of {clean(hub.get('newest_record'))} held, "
-            f"{clean(hub.get('waiting_records'))} wait for the backend, "
+            f"{clean(hub.get('waiting_records'))} wait for the backend"
+            f"{_unsigned(hub)}, "
             f"{mebibytes(hub.get('used_bytes'))} MiB",
         ),
         ("not here", ", ".join(gaps) or "none"),

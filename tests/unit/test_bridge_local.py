@@ -35,7 +35,7 @@ from hubbridge.local.log import LocalLog
 from hubbridge.local.looks import SiteLooks
 from hubbridge.local.operators import Operators, read_operators
 from hubbridge.local.report import Site, SiteReport
-from hubbridge.rules.kept import Kept
+from hubbridge.rules.kept import Kept, Span
 from hubbridge.rules.papers import ORDERS_MAX as PAPERS_MAX
 from hubbridge.rules.papers import Paper, Papers
 from hubbridge.siteorders import SiteOrderDesk
@@ -60,7 +60,7 @@ from hubcore.device.state import Quantity
 from hubcore.door.phases import Happening
 from hubcore.errors import ConfigError, StoreError
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import GENESIS, Record, RecordKind, StoredRecord, chain_hash
+from hubcore.evidence.records import GENESIS, Head, Record, RecordKind, StoredRecord, chain_hash
 from hubcore.localapi import BRIDGE_ACTORS_GROUP
 from hublocal.calls import ANSWER_BYTES_MAX, CallRefused, CallTable
 from hublocal.messages import Request
@@ -115,6 +115,10 @@ class Held:
     used: dict[str, int] = field(default_factory=dict)
     is_tight: bool = False
     ends: Ends = field(default_factory=Ends)
+    heads: dict[str, int] = field(default_factory=dict)
+
+    def covered(self, hub: str) -> int:
+        return self.heads.get(hub, 0)
 
 
 class Bench:
@@ -418,6 +422,14 @@ async def test_a_hub_that_was_ended_is_not_waited_for(bench: Bench) -> None:
     assert [one["hub"] for one in status["hubs"]] == ["hub-1"]
     with pytest.raises(CallRefused):
         await bench.order(hub="hub-3")
+
+
+async def test_records_that_wait_for_their_hub_are_counted(bench: Bench) -> None:
+    bench.held.hubs["hub-1"] = Kept((Span(Head(), Head(9, bytes(32))),))
+    for covered, unsigned in ((0, 9), (7, 2), (9, 0), (12, 0)):
+        bench.held.heads["hub-1"] = covered
+        found: Any = await bench.looks.hub({"hub": "hub-1"}, None)
+        assert (found["waiting_records"], found["unsigned_records"]) == (9, unsigned)
 
 
 async def test_who_watches_sees_who_ordered_what(bench: Bench) -> None:

@@ -25,7 +25,7 @@ from hubctl.shell.fields import without_output
 from hubctl.shell.site import OF_COMMAND, QUESTIONS, SITE
 from hubctl.site import giving
 from hubctl.site.asking import SOCKET_VARIABLE
-from hubctl.site.pages import answer_text, event_line, given_page, status_page, troubles
+from hubctl.site.pages import answer_text, event_line, given_page, hub_page, status_page, troubles
 from hubctl.table import LOOK, find
 from hublocal.calls import ANSWER_BYTES_MAX, TAIL
 from hublocal.roles import Role
@@ -49,6 +49,7 @@ HUB: dict[str, Any] = {
     "newest_record": 9,
     "held_record": 9,
     "waiting_records": 3,
+    "unsigned_records": 0,
     "missing_records": 0,
     "doubt": None,
     "alarms_standing": 0,
@@ -304,6 +305,13 @@ def test_what_can_wait_is_a_warning(change: dict[str, Any], part: str) -> None:
     assert [one.severity for one in found] == ["warning"]
     assert part in found[0].what
     assert list(troubles(STATUS)) == []
+
+
+def test_a_hub_shows_how_many_records_wait_for_its_signature() -> None:
+    plain = hub_page({**HUB, "unsigned_records": 0}, NOW).plain()
+    waiting = hub_page({**HUB, "unsigned_records": 2}, NOW).plain()
+    assert "signature" not in plain
+    assert "3 wait for the backend (2 of them for this hub's signature)" in waiting
 
 
 @pytest.mark.parametrize("way", [{"heard_seconds": None}, {"heard_seconds": 4000}])
