@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from bumble.device import Peer
 from benchmarks.traced import Packet, answered, last_request
 from hubcore.access.once import OPS_AN_ASKER
 from hubcore.phone import gatt
+from hubcore.update.gap import GapStep
 from hubsim import site as sites
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
@@ -33,6 +34,7 @@ from hubsim.site import Site
 from lab.air import AirAddress, an_air
 from lab.errors import LabError
 from lab.guest import Guest, kernel_path
+from lab.handover import ask, change_in_mid_visit, stands, steps
 from lab.hub import LINES, LabHub
 from lab.paced import Paced
 from lab.touch import touch
@@ -50,6 +52,7 @@ TRY_SECONDS = 1.5
 TRY_WHOLE_SECONDS = 8.0
 PATIENCE_SECONDS = 60.0
 AWAY_SECONDS = 0.5
+RESTARTED = "hubd restarted"
 READ_REQUEST = 0x0A
 READ_RESPONSE = 0x0B
 
@@ -70,6 +73,9 @@ class LabRounds:
     echo: list[float] = field(default_factory=list)
     info: list[float] = field(default_factory=list)
     recovery: dict[str, list[float]] = field(default_factory=dict)
+    requests: list[list[float]] = field(default_factory=list)
+    """Of a phone that is connected, for each change of hands."""
+    steps: list[Mapping[GapStep, float]] = field(default_factory=list)
     about: dict[str, str] = field(default_factory=dict)
 
 
@@ -142,7 +148,18 @@ async def _rounds(
         await touch(device, visitor(lab.site))
     await _connections(lab, rounds, made)
     await _strikes(lab, rounds, made)
+    await _hand_overs(lab, falls, made)
     await _recoveries(lab, falls, made)
+
+
+async def _hand_overs(lab: Lab, times: int, made: LabRounds) -> None:
+    """Have the hub change hands, with a phone connected that asks all the time."""
+    for _ in range(times):
+        seen = await change_in_mid_visit(lab.hub, lab.air, lab.site)
+        await ask(lab.guest, "takeover-end", well=True)
+        await stands(lab.hub, "alone")
+        made.requests.append(list(seen.requests))
+        made.steps.append(await steps(lab.hub))
 
 
 async def _about(lab: Lab) -> dict[str, str]:
@@ -251,7 +268,7 @@ async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
         ),
         "adapter blocked by rfkill, and let go after 0.5 s": partial(_block, lab),
         "adapter powered off by somebody": partial(run, "bluetoothctl", "power", "off"),
-        "hubd restarted": partial(run, "systemctl", "restart", "hubd"),
+        RESTARTED: partial(run, "systemctl", "restart", "hubd"),
     }
     for _ in range(falls):
         for name, damage in damages.items():

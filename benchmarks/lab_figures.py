@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.lab import LabRounds
+from benchmarks.lab import RESTARTED, LabRounds
 from benchmarks.stats import p50, p99
 from benchmarks.table import Figure
+from hubcore.update.gap import GapStep
 from lab.flat import SAMPLES_MIN
 
 READY_GOAL_SECONDS = 25.0
 RECOVERY_GOAL_SECONDS = 5.0
+HAND_OVER_GOAL_SECONDS = 0.05
+UPDATE_RESTART_GOAL_SECONDS = 2.0
 STRANGERS_GOAL = 3.0
 MB_A_KIB = 1.024e-3
 LAST_BYTE = "lab: last byte of the request at the hub's radio → strike's line"
@@ -34,9 +37,50 @@ def lab_figures(rounds: LabRounds) -> list[Figure]:
         rows.append(_p50(key, f"{LAST_BYTE}, {path} path", seconds))
         rows.append(_ratio(f"{key}_echo", "the ATT echo", seconds, rounds.echo))
         rows.append(_ratio(f"{key}_info", "the read of INFO", seconds, rounds.info))
+    rows += _updates(rounds)
     for damage, seconds in rounds.recovery.items():
         rows.append(_recovery(damage, seconds))
     return rows
+
+
+def _updates(rounds: LabRounds) -> list[Figure]:
+    """Return what phones see of an update, by take-over and by restart."""
+    rows: list[Figure] = []
+    if rounds.requests:
+        longest = [max(requests) for requests in rounds.requests]
+        usual = p50([span for requests in rounds.requests for span in requests])
+        beside = f"median {p50(longest):.3f} s; {p50(longest) / usual:.1f} times the usual answer"
+        beside += f" of {usual * 1e3:.1f} ms; {_shares(rounds.steps)}; {len(longest)} times"
+        rows.append(
+            Figure(
+                key="lab_hand_over",
+                name="lab: update by take-over, longest request of a connected phone",
+                value=max(longest),
+                unit="s",
+                goal=HAND_OVER_GOAL_SECONDS,
+                beside=beside,
+            )
+        )
+    restarts = rounds.recovery.get(RESTARTED, [])
+    if restarts:
+        rows.append(
+            Figure(
+                key="lab_update_restart",
+                name="lab: update by restart, until a phone is let in, longest",
+                value=max(restarts),
+                unit="s",
+                goal=UPDATE_RESTART_GOAL_SECONDS,
+                beside=f"median {p50(restarts):.2f} s; {len(restarts)} times",
+            )
+        )
+    return rows
+
+
+def _shares(steps: Sequence[Mapping[GapStep, float]]) -> str:
+    """Say which share of the hub's own steps each took, over all changes of hands."""
+    whole = sum(sum(one.values()) for one in steps)
+    sums = {step: sum(one.get(step, 0.0) for one in steps) for step in list(GapStep)[1:]}
+    return ", ".join(f"{step} {seconds / whole:.0%}" for step, seconds in sums.items())
 
 
 def _ready(rounds: LabRounds) -> list[Figure]:

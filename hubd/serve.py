@@ -29,6 +29,7 @@ from hubcore.version import __version__
 from hubd.adapters.host.log import get_logger
 from hubd.adapters.host.systemd import Notifier
 from hubd.adapters.takeover.channel import Channel
+from hubd.ahead import Ahead
 from hubd.config.file import Config
 from hubd.handing.checking import check
 from hubd.handing.hands import Hands
@@ -36,7 +37,6 @@ from hubd.handing.nexthub import HUBD, NextHub
 from hubd.handing.programs import FOLDERS, ROOT, check_program
 from hubd.rehearsal import rehearse
 from hubd.session import Session
-from hubd.stores import LookedAt
 from hubd.takeover.changing import Changing
 from hubd.takeover.new import NewSide
 from hubd.takeover.old import OldSide, Times
@@ -91,7 +91,7 @@ class _Process:
         handing: Handing,
     ) -> None:
         ring = EpochRing()
-        self._looked_at = LookedAt()
+        self._ahead = Ahead()
         self._gap = Gap(time.monotonic)
         self._tasks: asyncio.TaskGroup = tasks
         self._notifier = notifier
@@ -109,7 +109,7 @@ class _Process:
                 notifier,
                 ring,
                 self._changing,
-                self._looked_at,
+                self._ahead,
                 self._gap,
             ),
             self._changing,
@@ -118,7 +118,7 @@ class _Process:
                 check,
                 config,
                 ring,
-                self._looked_at,
+                self._ahead,
                 partial(rehearse, config, make_parts, ring, self._changing),
             ),
             failed=self._stop,
@@ -139,7 +139,7 @@ class _Process:
             await self._drive()
         finally:
             await self._hands.end()
-            self._looked_at.end()
+            self._ahead.end()
             feeding.cancel()
         return self._hands.error
 

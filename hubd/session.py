@@ -36,11 +36,11 @@ from hubcore.update.quiet import Activity
 from hubcore.version import __version__
 from hubd.adapters.host.log import tell_left_out
 from hubd.adapters.host.systemd import Notifier
-from hubd.adapters.keys.keyfiles import load_keys
+from hubd.ahead import Ahead
 from hubd.app import Hub, build
 from hubd.config.file import Config
 from hubd.recording import record_now
-from hubd.stores import LookedAt, Stores, make_retention, open_stores
+from hubd.stores import Stores, make_retention, open_stores
 from hubd.takeover.changing import Changing
 from hubd.upkeep.checks import CheckId, Part, Topic, problem
 from hubd.upkeep.standing import READY_PARTS
@@ -69,7 +69,7 @@ class Session:
         notifier: Notifier,
         ring: EpochRing,
         changing: Changing,
-        looked_at: LookedAt,
+        ahead: Ahead,
         gap: Gap,
         given: Belongings | None = None,
     ) -> None:
@@ -78,7 +78,7 @@ class Session:
         self._notifier = notifier
         self._ring = ring
         self._changing = changing
-        self._looked_at = looked_at
+        self._ahead = ahead
         self._gap = gap
         self._given = given
         self._stop = asyncio.Event()
@@ -150,7 +150,7 @@ class Session:
 
     async def _run(self) -> None:
         config = self._config
-        keys = load_keys(config)
+        keys = self._ahead.keys(config)
         site = config.hub.site
         prove = partial(policies.prove, issuer=keys.issuer_key, site=site)
         async with AsyncExitStack() as stack:
@@ -161,7 +161,7 @@ class Session:
                 key=SigningKey(keys.identity),
             )
             keep_what_is_read(True)
-            look = self._looked_at.take()
+            look = self._ahead.look()
             if look is not None:
                 stack.callback(look.end)
             try:

@@ -91,30 +91,6 @@ class StoresLook:
         self.policy.end()
 
 
-class LookedAt:
-    """The look of this process, for the session that begins next."""
-
-    def __init__(self) -> None:
-        self._look: StoresLook | None = None
-
-    def put(self, look: StoresLook) -> None:
-        """Keep a look in place of an older one."""
-        self.end()
-        self._look = look
-
-    def take(self) -> StoresLook | None:
-        """Return the look, the caller's from now on; None without one."""
-        look = self._look
-        self._look = None
-        return look
-
-    def end(self) -> None:
-        """Forget it."""
-        if self._look is not None:
-            self._look.end()
-            self._look = None
-
-
 def look_at_stores(
     state: Path,
     prove: Callable[[bytes], Proven],

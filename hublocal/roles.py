@@ -6,6 +6,8 @@ Laws:
 3. The user of updates may renew, and nothing more: have another version take over, and end its
    trial.
 4. A group or a user that does not exist is nobody. Groups that the kernel does not tell are none.
+5. Both are looked up once a process: that may ask other programs of the machine, and phones wait
+   while a hub changes hands.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import pwd
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 
 from hublocal.owner import Owner
 from hublocal.peer import PeerProcess
@@ -59,6 +62,7 @@ NO_GROUPS = Roles()
 """Root and the owner act, nobody else."""
 
 
+@cache
 def roles_of_this_machine(owner: Owner) -> Roles:
     """Look the owner's group and its user of updates up."""
     return Roles(actors=_group(owner.actors), renewer=_user(owner.renewer))

@@ -21,11 +21,13 @@ from hubcore.phone.epochs import EpochRing
 from hubcore.policy import document as policies
 from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.keyfiles import HubKeys, load_keys
+from hubd.adapters.keys.unchanged import ReadKeys
 from hubd.adapters.sqlite.audit_start import newest_bodies
+from hubd.ahead import Ahead
 from hubd.building.evidence import REMEMBERED_RECORDS
 from hubd.building.phones import make_epochs
 from hubd.config.file import Config
-from hubd.stores import LOG, LookedAt, StoresLook, look_at_stores, make_retention
+from hubd.stores import LOG, StoresLook, look_at_stores, make_retention
 from hubd.threads import run_in_thread
 
 _LOADED_LATE = ("hubd.adapters.bluez.adapter_session",)
@@ -33,12 +35,13 @@ _LOADED_LATE = ("hubd.adapters.bluez.adapter_session",)
 
 
 async def check(
-    config: Config, ring: EpochRing, looked_at: LookedAt, rehearse: Callable[[], Awaitable[None]]
+    config: Config, ring: EpochRing, ahead: Ahead, rehearse: Callable[[], Awaitable[None]]
 ) -> None:
     """Read the keys, look at the databases, and make a key that phones are met with.
 
     Raise HubError.
     """
+    read_keys = ReadKeys(config)
     keys = load_keys(config)
     for module in _LOADED_LATE:
         with suppress(ImportError):
@@ -49,7 +52,7 @@ async def check(
         raise HardwareError("No key could be made that phones are met with.")
     await rehearse()
     _read_records(config.hub.state_directory / LOG)
-    looked_at.put(await run_in_thread("look", partial(_look, config, keys)))
+    ahead.put(read_keys, await run_in_thread("look", partial(_look, config, keys)))
     gc.collect()
     gc.freeze()  # what stays is looked through no more
 

@@ -19,12 +19,18 @@ from hubcore.errors import AuditError
 from hubcore.evidence.records import Head, Record, RecordKind
 from hubcore.policy import document as policies
 from hubcore.policy.document import Proven
+from hubd.adapters.keys.renewed import RENEWED
+from hubd.adapters.keys.unchanged import ReadKeys
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import OpenedLog, SeenLog, open_log
 from hubd.adapters.sqlite.looks.log import LogLook, look_at_log
 from hubd.adapters.sqlite.looks.policy import look_at_policy
 from hubd.adapters.sqlite.policy import PolicyDatabase
-from hubd.stores import LOG, POLICY_FILE, LookedAt, StoresLook, look_at_stores, open_stores
+from hubd.ahead import Ahead
+from hubd.config.file import Config, load
+from hubd.stores import LOG, POLICY_FILE, StoresLook, look_at_stores, open_stores
+from hubsim import site as sites
+from tests.handing.site import DOOR
 from tests.unit.test_policy_store import ISSUER, SITE, policy, put
 from tests.unit.test_uses import back, spent
 
@@ -356,19 +362,57 @@ async def test_a_policy_whose_rows_are_wrong_is_not_seen_and_not_touched(tmp_pat
     assert path.read_bytes() == before
 
 
-async def test_stores_that_were_looked_at_are_opened_as_others(tmp_path: Path) -> None:
-    looked_at = LookedAt()
-    looked_at.end()
+async def test_stores_that_were_looked_at_are_opened_as_others(
+    tmp_path: Path, keys: ReadKeys
+) -> None:
+    ahead = Ahead()
+    ahead.end()
     async with AsyncExitStack() as stack:
         stores = await open_stores(tmp_path, SITE, PROVE, stack)
         await stores.audit.append(door(1))
-        looked_at.put(look_at_stores(tmp_path, PROVE))
-        looked_at.put(look_at_stores(tmp_path, PROVE))
+        ahead.put(keys, look_at_stores(tmp_path, PROVE))
+        ahead.put(keys, look_at_stores(tmp_path, PROVE))
         await asyncio.gather(stores.audit.hand_on(), stores.policy.hand_on())
-    look = looked_at.take()
+    look = ahead.look()
     assert isinstance(look, StoresLook)
-    assert looked_at.take() is None
+    assert ahead.look() is None
     async with AsyncExitStack() as stack:
         stack.callback(look.end)
         stores = await open_stores(tmp_path, SITE, PROVE, stack, look=look)
         assert await stores.audit.append(door(2)) == 2
+
+
+# keys.unchanged, laws 1 and 2
+def test_keys_that_were_read_count_while_their_files_are_as_they_were(config: Config) -> None:
+    assert ReadKeys(config).take() is not None
+    read = ReadKeys(config)
+    assert read.take() is not None
+    assert read.take() is None
+    newer = config.hub.state_directory / RENEWED
+    for change in (
+        lambda: os.utime(config.keys.issuer.path),
+        lambda: config.keys.identity.path.chmod(0o400),
+        lambda: newer.write_bytes(b"newer"),
+        lambda: newer.write_bytes(b"other"),
+        newer.unlink,
+    ):
+        read = ReadKeys(config)
+        change()
+        assert read.take() is None
+    ahead = Ahead()
+    assert ahead.keys(config).certificate == config.keys.certificate.path.read_bytes()
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    site = sites.init(tmp_path / "site", points=[1], for_show=True)
+    path = sites.write_config(site, "tcp://127.0.0.1:9", [DOOR])
+    monkeypatch.chdir(path.parent)
+    found = load(path)
+    found.hub.state_directory.mkdir(exist_ok=True)
+    return found
+
+
+@pytest.fixture
+def keys(config: Config) -> ReadKeys:
+    return ReadKeys(config)

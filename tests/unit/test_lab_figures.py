@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.lab import LabRounds
+from benchmarks.lab import RESTARTED, LabRounds
 from benchmarks.lab_figures import lab_figures, soak_figures
 from benchmarks.traced import Packet, answered, last_request
+from hubcore.update.gap import GapStep
 
 pytestmark = pytest.mark.once
 
@@ -65,6 +66,23 @@ def test_rows_of_rounds() -> None:
     assert rows["lab_strike_short_echo"].value == pytest.approx(3)
     assert rows["lab_strike_short_info"].value == pytest.approx(1.5)
     assert rows["lab_back_bluetoothd_killed"].met is False
+
+
+def test_rows_of_updates() -> None:
+    steps = {GapStep.ENDED: 0.01, GapStep.TAKEN: 0.03}
+    rounds = LabRounds(
+        requests=[[0.02, 0.04, 0.02], [0.02, 0.06]],
+        steps=[steps, steps],
+        recovery={RESTARTED: [1.5, 2.5]},
+    )
+    rows = {row.key: row for row in lab_figures(rounds)}
+    handed = rows["lab_hand_over"]
+    assert (handed.value, handed.goal, handed.met) == (0.06, 0.05, False)
+    assert "2.5 times the usual answer of 20.0 ms" in handed.beside
+    assert "ended 25%" in handed.beside
+    assert "taken 75%" in handed.beside
+    restarted = rows["lab_update_restart"]
+    assert (restarted.value, restarted.goal, restarted.met) == (2.5, 2.0, False)
 
 
 def test_rows_of_long_runs() -> None:

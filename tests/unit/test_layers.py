@@ -326,10 +326,11 @@ ROOMS: dict[str, Room] = {
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.session": _room(
-        "hubd.adapters.host hubd.adapters.keys "
+        "hubd.adapters.host hubd.ahead "
         "hubd.app hubd.config.file hubd.recording hubd.stores hubd.takeover.changing hubd.upkeep "
         "hubd.wiring.handed.belongings hubd.wiring.parts hubcore"
     ),
+    "hubd.ahead": _room("hubd.adapters.keys hubd.config.file hubd.stores", "", WORLDLY),
     "hubd.rehearsal": _room(
         "hubd.adapters.keys.keyfiles hubd.app hubd.config.file hubd.recording hubd.stores "
         "hubd.takeover.changing hubd.wiring.parts hubcore",
@@ -337,9 +338,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.serve": _room(
-        "hubd.adapters.host hubd.adapters.takeover hubd.config.file hubd.handing hubd.rehearsal "
-        "hubd.session "
-        "hubd.stores hubd.takeover hubd.wiring.parts hubcore"
+        "hubd.adapters.host hubd.adapters.takeover hubd.ahead hubd.config.file hubd.handing "
+        "hubd.rehearsal hubd.session hubd.takeover hubd.wiring.parts hubcore"
     ),
     "hubd.handing": _room(
         "hubd.handing hubd.session hubd.takeover hubd.adapters.host hubd.adapters.takeover "
@@ -348,7 +348,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.handing.checking": _room(
-        "hubd.adapters.host.clock hubd.adapters.keys.keyfiles hubd.adapters.sqlite.audit_start "
+        "hubd.adapters.host.clock hubd.adapters.keys hubd.adapters.sqlite.audit_start hubd.ahead "
         "hubd.building.evidence hubd.building.phones hubd.config.file hubd.stores hubd.threads "
         "hubcore",
         "",

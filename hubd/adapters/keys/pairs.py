@@ -86,9 +86,12 @@ class PairFolder:
         `now` in Unix seconds. Raise StoreError.
         """
         with self._on_disk():
+            unfinished = self._entries(lambda name: name.endswith(_UNFINISHED))
+            if not unfinished and self._first_seen() is not None and self._is_marked():
+                return  # as a start finds it that is none of the first
             self._folder.mkdir(mode=0o700, exist_ok=True)
             _sync(self._folder.parent)
-            for path in self._entries(lambda name: name.endswith(_UNFINISHED)):
+            for path in unfinished:
                 _remove(path)
             if self._first_seen() is None:
                 first = cbor.encode([FORM, self._configured.public, max(0, int(now))])
@@ -221,13 +224,16 @@ class PairFolder:
             f"Set the link again: sudo ln -sfn {current.name} {link}; sudo systemctl restart hubd"
         )
 
+    def _is_marked(self) -> bool:
+        """Tell whether the current pair is noted as in use; the configured one needs no note."""
+        if self._current is None:
+            return True
+        return (self._folder / self._current.name / _USED).is_file()
+
     def _mark_used(self) -> None:
         """Note that the current pair is in use, for the case that `current` is lost."""
-        if self._current is None:
-            return
-        folder = self._folder / self._current.name
-        if not (folder / _USED).is_file():
-            self._write(folder / _USED, b"", "marked")
+        if self._current is not None and not self._is_marked():
+            self._write(self._folder / self._current.name / _USED, b"", "marked")
 
     def _why_not_current(self, name: str) -> str:
         """Say why the pair that `current` names is not used; "" for a hub enrolled anew."""

@@ -105,35 +105,95 @@ def open_log(
         if connection is not ready:
             undo.callback(connection.close)
         with AUDIT.errors(path):
-            checkpoint = _find_checkpoint(connection, path, retention)
-            gone = checkpoint.head
-            if seen is not None and not _is_near(connection, path, seen, checked, gone):
-                seen = None
+            found = None
             if seen is not None:
-                head, waiting, acknowledged = _check_after(connection, path, seen, gone)
-            else:
+                found = _found_after(connection, path, seen, checked, retention)
+            if found is None:
+                seen = None
                 _make_durable(path)
-                head, waiting, acknowledged = check(connection, path, checked, counted, gone)
+                found = _found(connection, path, checked, counted, retention)
             uses_mended = 0
-            if seen is None or not follow(connection, seen.uses, seen.head.number):
-                uses_mended = mend_uses(connection, head.number - checked, gone.number)
-        is_known = seen is not None and acknowledged >= seen.acknowledged
-        mended = _mend_outbox(connection, seen.head.number if seen and is_known else 0)
+            if not found.are_uses_right:
+                gone = found.checkpoint.head.number
+                uses_mended = mend_uses(connection, found.head.number - checked, gone)
+        mended = 0 if found.is_outbox_whole else _mend_outbox(connection)
         if seen is None:
             _take_room(connection, path)
         undo.pop_all()
     return OpenedLog(
         lock=lock,
         connection=connection,
-        head=head,
-        waiting=waiting + mended,
-        acknowledged=acknowledged,
+        head=found.head,
+        waiting=found.waiting + mended,
+        acknowledged=found.acknowledged,
         mended=mended,
         uses_mended=uses_mended,
-        checkpoint=checkpoint,
+        checkpoint=found.checkpoint,
         is_room_taken=seen is None,
-        durable=head if seen is None else seen.head,
+        durable=found.head if seen is None else seen.head,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _FoundLog:
+    """What a log holds, and what of it is known to need no mending."""
+
+    checkpoint: Checkpoint
+    head: Head
+    waiting: int
+    acknowledged: int
+    are_uses_right: bool = False
+    is_outbox_whole: bool = False
+
+
+def _found(
+    connection: sqlite3.Connection,
+    path: Path,
+    checked: int,
+    counted: int,
+    retention: Retention | None,
+) -> _FoundLog:
+    """Check all that a start checks."""
+    checkpoint = _find_checkpoint(connection, path, retention)
+    return _FoundLog(checkpoint, *check(connection, path, checked, counted, checkpoint.head))
+
+
+def _found_after(
+    connection: sqlite3.Connection,
+    path: Path,
+    seen: SeenLog,
+    checked: int,
+    retention: Retention | None,
+) -> _FoundLog | None:
+    """Check what came after a look, in one snapshot; None when the look is no place to begin."""
+    connection.execute("BEGIN")
+    try:
+        checkpoint = _find_checkpoint(connection, path, retention)
+        if not _is_near(connection, path, seen, checked, checkpoint.head):
+            return None
+        head, waiting, acknowledged = _check_after(connection, path, seen, checkpoint.head)
+        return _FoundLog(
+            checkpoint,
+            head,
+            waiting,
+            acknowledged,
+            are_uses_right=follow(connection, seen.uses, seen.head.number),
+            is_outbox_whole=acknowledged >= seen.acknowledged
+            and is_outbox_whole(connection, seen.head.number),
+        )
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def is_outbox_whole(connection: sqlite3.Connection, after: int = 0) -> bool:
+    """Tell whether each record above `after` waits that the backend has not acknowledged."""
+    (is_whole,) = connection.execute(
+        "SELECT NOT EXISTS (SELECT 1 FROM records NOT INDEXED "
+        "WHERE number > (SELECT max(?, coalesce(max(number), 0)) FROM acknowledged) "
+        "AND number NOT IN (SELECT number FROM outbox))",
+        (after,),
+    ).fetchone()
+    return bool(is_whole)
 
 
 def _make_durable(path: Path) -> None:
@@ -184,18 +244,17 @@ def _take_room(connection: sqlite3.Connection, path: Path) -> None:
         keep_reserve(connection, path)
 
 
-def _mend_outbox(connection: sqlite3.Connection, whole_to: int) -> int:
+def _mend_outbox(connection: sqlite3.Connection) -> int:
     """Let every record wait that the backend has not acknowledged; return how many did not.
 
-    Up to `whole_to` they do. A full disk is no error. Records below the highest acknowledged one
+    A full disk is no error. Records below the highest acknowledged one
     are left out: the backend may have acknowledged them in another order.
     """
     mended = 0
     with contextlib.suppress(sqlite3.Error):
         mended = connection.execute(
             "INSERT OR IGNORE INTO outbox SELECT number FROM records "
-            "WHERE number > (SELECT max(?, coalesce(max(number), 0)) FROM acknowledged)",
-            (whole_to,),
+            "WHERE number > (SELECT coalesce(max(number), 0) FROM acknowledged)"
         ).rowcount
     return max(0, mended)
 

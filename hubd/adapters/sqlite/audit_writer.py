@@ -194,7 +194,8 @@ class Writer:
             if batch:
                 result = self._write(batch)
                 self._deliver(result)
-                self._look()  # whoever waits for a record waits for no look
+                if not self._is_relaxed:
+                    self._look()  # whoever waits for a record waits for no look
             if self._remover.pressed():
                 self._remove_oldest()
         left = self._left

@@ -137,8 +137,14 @@ class DatabaseKind(ErrorSentences):
 
     def opened(self, path: Path, ready: sqlite3.Connection | None) -> sqlite3.Connection:
         """Return a ready connection to the file if it needs no step, else open it."""
-        with self.errors(path):
-            if ready is not None and self.is_known(ready, path):
+        if ready is not None:
+            with self.errors(path):
+                ready.execute("BEGIN")  # its locks are taken once
+                try:
+                    is_known = self.is_known(ready, path)
+                finally:
+                    ready.execute("ROLLBACK")
+            if is_known:
                 return ready
         return self.open(path)
 

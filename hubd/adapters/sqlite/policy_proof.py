@@ -110,13 +110,14 @@ def open_policy(
     with contextlib.ExitStack() as undo:
         lock = POLICY.hold(path)
         undo.callback(os.close, lock)
+        with POLICY.errors(path):
+            if seen is not None and ready is not None and seen.is_unchanged():
+                undo.pop_all()
+                return OpenedPolicy(lock, ready, seen.found, seen.digest, seen.shelves)
         connection = POLICY.opened(path, ready)
         if connection is not ready:
             undo.callback(connection.close)
         with POLICY.errors(path):
-            if seen is not None and seen.is_unchanged():
-                undo.pop_all()
-                return OpenedPolicy(lock, connection, seen.found, seen.digest, seen.shelves)
             found, digest, shelves = prove_rows(connection, prove)
             stored_site, version = in_force(connection)
         is_anothers = bool(version) and stored_site != site

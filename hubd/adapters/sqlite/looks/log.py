@@ -21,6 +21,7 @@ from hubd.adapters.sqlite.audit_start import (
     COUNTED_AT_START,
     SeenLog,
     check,
+    is_outbox_whole,
     open_log,
 )
 from hubd.adapters.sqlite.audit_writer import WRITER
@@ -29,12 +30,6 @@ from hubd.adapters.sqlite.files import file_of
 from hubd.adapters.sqlite.looks.ready import ReadyFile
 from hubd.adapters.sqlite.tables.retention import Retention, find_checkpoint
 from hubd.adapters.sqlite.tables.uses import are_right, read_rows
-
-_IS_OUTBOX_WHOLE = (
-    "SELECT NOT EXISTS (SELECT 1 FROM records NOT INDEXED "
-    "WHERE number > (SELECT coalesce(max(number), 0) FROM acknowledged) "
-    "AND number NOT IN (SELECT number FROM outbox))"
-)
 
 
 class LogLook:
@@ -101,8 +96,9 @@ def _seen(
     try:
         gone = find_checkpoint(connection, retention).head
         head, _, acknowledged = check(connection, path, checked, counted, gone)
-        (is_outbox_whole,) = connection.execute(_IS_OUTBOX_WHOLE).fetchone()
-        if not is_outbox_whole or not are_right(connection, head.number - checked, gone.number):
+        if not is_outbox_whole(connection) or not are_right(
+            connection, head.number - checked, gone.number
+        ):
             return None
         return SeenLog(
             file=file_of(path),
