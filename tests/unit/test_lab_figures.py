@@ -71,6 +71,8 @@ def test_rows_of_rounds() -> None:
 def test_rows_of_updates() -> None:
     steps = {GapStep.ENDED: 0.01, GapStep.TAKEN: 0.03}
     rounds = LabRounds(
+        echo=[0.001],
+        info=[0.003],
         requests=[[0.02, 0.04, 0.02], [0.02, 0.06]],
         steps=[steps, steps],
         recovery={RESTARTED: [1.5, 2.5]},
