@@ -4,13 +4,13 @@
 # Law: without --install nothing is changed; with it, as root on a machine with apt, what lacks is installed.
 # usage: check.sh [--install]
 kernel=$(dirname "$0")/kernel.sh
-packages="bluez bluez-test-tools dbus dbus-bin systemd udev procps e2fsprogs util-linux $("$kernel" --packages)"
+packages="bluez bluez-test-tools dbus dbus-bin systemd udev procps e2fsprogs util-linux squashfs-tools $("$kernel" --packages)"
 
 lacking() {
     lack=
     for file in /usr/libexec/bluetooth/bluetoothd /usr/bin/btvirt /usr/bin/btmon /usr/bin/bluetoothctl /usr/bin/dbus-daemon \
                 /usr/bin/dbus-monitor /lib/systemd/systemd /lib/systemd/systemd-udevd /usr/bin/udevadm /usr/bin/systemd-run \
-                /usr/bin/kill /sbin/mkfs.ext4; do
+                /usr/bin/kill /usr/bin/mksquashfs /sbin/mkfs.ext4; do
         [ -x "$file" ] || lack="$lack $file"
     done
     [ -x /sbin/switch_root ] || [ -x /usr/sbin/switch_root ] || lack="$lack switch_root"

@@ -109,7 +109,7 @@ async def drives_again(world: World) -> bool:
         status = await world.ask("takeover-status")
     except (OSError, ValueError):
         return False
-    return status["standing"] == "alone" and bool(status["why"])
+    return status["standing"] == "alone" and bool(status["why"]) and status["tried"] is True
 
 
 @pytest.mark.parametrize("fault", ["does not start", "no parts", "other lines"])

@@ -43,8 +43,10 @@ async def test_one_change_at_a_time() -> None:
     with pytest.raises(SequenceError):
         changing.order(Path("/b"))
     changing.came_to_nothing("it did not start", is_tried=True)
+    assert changing.is_tried
     changing.order(Path("/b"))
-    assert (changing.why, await changing.ordered()) == ("", Path("/b"))
+    assert (changing.why, changing.is_tried) == ("", False)
+    assert await changing.ordered() == Path("/b")
 
 
 async def test_a_process_that_takes_over_is_not_ordered_to_give_away_meanwhile() -> None:

@@ -211,6 +211,29 @@ async def test_one_that_is_late_with_its_checks_is_killed() -> None:
     assert (phase, hub.told, process.killed) == (OldPhase.SERVING, [], True)
 
 
+class RestlessHub(FakeHub):
+    """A hub at which a door always moves."""
+
+    async def quiet(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("is_warm", [True, False])
+async def test_a_wait_in_vain_is_told_from_a_version_that_had_its_try(is_warm: bool) -> None:
+    async def new(play: Play) -> None:
+        if is_warm:
+            await play.say(Warm("0.2.0"))
+        await play.until_killed()
+
+    hub = RestlessHub()
+    process = FakeNew(new)
+    side = OldSide(hub, process, Times(warming=5.0 if is_warm else 0.01, waiting=0.01))
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert await side.run() is OldPhase.SERVING
+    assert (side.is_in_vain, hub.told, process.killed) == (is_warm, [], True)
+    close_all((hub.reads, hub.writes))
+
+
 async def test_the_turn_is_given_in_the_next_quiet_moment_when_a_door_came_first() -> None:
     async def new(play: Play) -> None:
         os.close(await _on_trial(play))
