@@ -54,6 +54,9 @@ class World:
     """That one drives."""
     why: str = ""
     is_tried: bool = False
+    silent_seconds: float = 0.0
+    """So long nobody answers after the word on a trial."""
+    silent_until: float = 0.0
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
@@ -88,7 +91,7 @@ class World:
         return "on-trial" if self.on_trial else "changing"
 
     def ask(self) -> Mapping[str, Any] | None:
-        if self.drives is None:
+        if self.drives is None or self.clock.monotonic() < self.silent_until:
             return None
         is_on_air = not (self.drives is Slot.B and self.nature is Nature.ILL)
         return {
@@ -101,7 +104,7 @@ class World:
         }
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> Reply:
-        if self.drives is None:
+        if self.drives is None or self.clock.monotonic() < self.silent_until:
             return Reply()
         if not self.can_hand_over:
             return Reply(code="unknown-call")
@@ -117,6 +120,7 @@ class World:
             if not self.on_trial:
                 return Reply(code="sequence")
             self._end_trial(arguments["well"])
+            self.silent_until = self.clock.monotonic() + self.silent_seconds
         return Reply(
             {
                 "place": f"{self.mounts}/{self.drives}",
@@ -178,6 +182,7 @@ class World:
         """Start hubd as systemd does, until a version is ready."""
         self.other = None
         self.on_trial = False
+        self.silent_until = 0.0
         while True:
             linked = self.disk.linked()
             assert linked is not None

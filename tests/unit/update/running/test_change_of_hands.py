@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hubcore.errors import StoreError
 from hubcore.update.health import Verdict
 from hubcore.update.slots import Event, Phase, Slot
-from hubupdate.running.machine import TRIES
+from hubupdate.running.machine import SILENT_SECONDS
 from hubupdate.running.orders import Order
-from tests.unit.update.running.hands_world import NEW, OLD, Nature, World
+from tests.unit.update.running.hands_world import NEW, OLD, TICK_SECONDS, Nature, World
 
 pytestmark = pytest.mark.once
 
@@ -56,7 +56,7 @@ def test_a_version_that_cannot_take_over_has_two_tries(world: World) -> None:
         outcomes.append(world.step())
         world.tick()
     assert outcomes[-1] is Event.NOT_TAKEN_OVER
-    assert world.ordered == [Order.MOUNT] * TRIES
+    assert world.ordered == [Order.MOUNT] * 2
 
 
 def test_a_hub_without_a_quiet_moment_blames_nobody_and_waits_again(world: World) -> None:
@@ -105,6 +105,24 @@ def test_a_trial_of_which_nobody_spoke_is_over_when_the_next_program_comes(world
     world.new_program()
     assert world.step() is Event.NOT_TAKEN_OVER
     assert world.settle().well is Slot.A
+
+
+def test_a_hub_that_is_silent_while_it_changes_hands_is_not_started(world: World) -> None:
+    """machine, law 2"""
+    world.nature = Nature.ILL
+    world.silent_seconds = TICK_SECONDS + SILENT_SECONDS / 2
+    assert world.settle().well is Slot.A
+    assert Order.RESTART not in world.ordered
+
+
+def test_a_hub_that_stays_silent_is_started(world: World) -> None:
+    """machine, law 2"""
+    until_on_trial(world)
+    world.step()
+    world.nature = Nature.ILL
+    world.silent_seconds = SILENT_SECONDS * 10
+    assert world.settle().well is Slot.A
+    assert Order.RESTART in world.ordered
 
 
 def test_a_trial_is_kept_only_once_the_new_version_drives_alone(world: World) -> None:
