@@ -20,6 +20,7 @@ from hubbridge.hubs.state import HubStates
 from hubbridge.hubs.talk import HubTalks, Times
 from hubbridge.local.acts import SiteActs
 from hubbridge.local.api import make_api
+from hubbridge.local.doubts import DoubtActs
 from hubbridge.local.events import SiteEvents
 from hubbridge.local.looks import SiteLooks
 from hubbridge.local.operators import Operators, read_operators
@@ -229,7 +230,8 @@ async def _joined(
     api = None
     if config.api is not None:
         socket = place_of(config.api.socket, files.config_file)
-        api = make_api(socket, SiteLooks(report), acts, tail, told)
+        doubts = DoubtActs(store, talks, report, files.operators, events, clock)
+        api = make_api(socket, SiteLooks(report), acts, doubts, tail, told)
     announcer = _announcer(config, told, clock)
     return Bridge(store, mandates, states, talks, orders, port, policy, api, way, announcer)
 

@@ -191,6 +191,11 @@ class BackendWay:
         """The bridge doubts a hub."""
         self._perform(self._talk.doubt(hub, doubt, seen))
 
+    def accepted(self, hub: str) -> None:
+        """The doubt of a hub was ended."""
+        self._talk.accepted(hub)
+        self.grew(hub)
+
     def requested(self, hub: str, document: bytes) -> None:
         """A hub asks for its newest certificates."""
         self._perform(self._talk.request(hub, document))

@@ -55,6 +55,9 @@ class Upward(Protocol):
     def doubted(self, hub: str, doubt: Doubt, seen: Head) -> None:
         """The bridge doubts a hub."""
 
+    def accepted(self, hub: str) -> None:
+        """The doubt of a hub was ended."""
+
     def requested(self, hub: str, document: bytes) -> None:
         """A hub asks for its newest certificates, by its own signature."""
 

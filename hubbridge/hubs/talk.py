@@ -172,6 +172,14 @@ class HubTalks:
         """Say a newer certificate to a hub, also to one that may only renew, or lose it."""
         return self.say(hub, message) or self._renewals.say(hub, message)
 
+    def accepted(self, hub: str, head: Head) -> None:
+        """The doubt of a hub was ended: its next Hello is welcome."""
+        state = self._states.of(hub)
+        state.doubt = None
+        state.newest = head
+        if self._upward is not None:
+            self._upward.accepted(hub)
+
     def say_order(self, hub: str, document: bytes) -> None:
         """Send an order of the site to a hub, or lose it."""
         self.say(hub, CarriedOrder(document))
@@ -253,6 +261,8 @@ class HubTalks:
         state = talking.state
         state.greeted(hello, self._clock.wall())
         state.newest = met.seen
+        if met.wanted != met.seen:  # it is to come again, so there is nothing to testify yet
+            talking.witnessed = max(talking.witnessed, met.seen.number)
         is_new_doubt = met.doubt is not None and state.doubt is None
         state.doubt = met.doubt
         if met.doubt is not None and is_new_doubt:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hubbridge.local.acts import SiteActs
+from hubbridge.local.doubts import DoubtActs
 from hubbridge.local.log import LocalLog
 from hubbridge.local.looks import SiteLooks
 from hubbridge.told import Told
@@ -27,6 +28,7 @@ def make_api(
     path: Path,
     looks: SiteLooks,
     acts: SiteActs,
+    doubts: DoubtActs,
     tail: EventTail,
     told: Told,
     roles: Roles | None = None,
@@ -34,7 +36,7 @@ def make_api(
     """Make the server; `roles` None: those of this machine's groups."""
     return LocalApi(
         path,
-        (*looks.table(), *acts.table()),
+        (*looks.table(), *acts.table(), *doubts.table()),
         tail,
         owner=HUBBRIDGE,
         log=LocalLog(told),

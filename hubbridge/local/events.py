@@ -10,6 +10,7 @@ Laws:
 from __future__ import annotations
 
 from hubbridge.hubs.state import Alarm
+from hubbridge.rules.doubts import DoubtEnded
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.site.order import SiteOrder
@@ -48,6 +49,17 @@ class SiteEvents:
         """The records of a hub are not what was seen."""
         cause = doubt.cause.name.lower()
         self._tell(hub, {"event": "hub_doubted", "cause": cause}, WARNING)
+
+    def undoubted(self, act: DoubtEnded) -> None:
+        """Somebody has ended the doubt of a hub; the socket sets the pace."""
+        facts: dict[str, object] = {
+            "event": "doubt_ended",
+            "hub": act.hub,
+            "record": act.accepted.number,
+            "by": act.by,
+            "uid": act.uid,
+        }
+        self._publish(facts, WARNING)
 
     def alarmed(self, hub: str, alarm: Alarm) -> None:
         """A hub alarms."""

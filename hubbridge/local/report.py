@@ -15,14 +15,17 @@ from typing import Any, Protocol
 
 from hubbridge.hubs.state import Alarm, HubState
 from hubbridge.local.words import said
+from hubbridge.rules.doubts import DoubtEnded
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.papers import Paper
 from hubbridge.siteorders import GivesOrders
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.site.order import SiteOrder
+from hubcore.bridge.witness import SeenChain
 from hubcore.device.state import UNIT_OF, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS
+from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
 from hubcore.version import __version__
 
@@ -66,6 +69,9 @@ class Records(Protocol):
     @property
     def ends(self) -> Ends:
         """Return whom the site has ended."""
+
+    def seen(self, hub: str) -> SeenChain | None:
+        """Return what was seen of a hub, with its doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,7 @@ class SiteReport:
         kept = self._records.hubs.get(name)
         document = self._hub(name, state)
         gaps = () if kept is None else kept.gaps()
+        document["doubted"] = self._doubted(name)
         document["gaps"] = [[gap.first, gap.last] for gap in gaps]
         document["used_bytes"] = self._records.used.get(name, 0)
         alarms = () if state is None else state.alarms.values()
@@ -167,6 +174,21 @@ class SiteReport:
         document["standing"] = self._standing_of(name, state)
         document["readings"] = self._readings_of(name, state)
         return document
+
+    def doubts(self) -> list[Document]:
+        """Return the hubs that are doubted, each with what it told and what was seen."""
+        found = ((name, self._doubted(name)) for name in self.hubs())
+        return [{"hub": name, **one} for name, one in found if one is not None]
+
+    def _doubted(self, name: str) -> Document | None:
+        seen = self._records.seen(name)
+        if seen is None or seen.doubt is None:
+            return None
+        return {
+            "cause": seen.doubt.cause.name.lower(),
+            "told": head_text(seen.doubt.told),
+            "seen": head_text(seen.head),
+        }
 
     def doors(self) -> Document:
         """Return what the hubs' records tell of their doors."""
@@ -242,6 +264,8 @@ class SiteReport:
         now = self._clock.wall()
         gaps = () if kept is None else kept.gaps()
         ends = seen.certificate_ends
+        chain = self._records.seen(name)
+        doubt = seen.doubt if chain is None else chain.doubt
         return {
             "hub": name,
             "phase": phase_of(seen),
@@ -257,7 +281,7 @@ class SiteReport:
             "waiting_records": 0 if kept is None else kept.waiting,
             "unsigned_records": self._unsigned(name, kept),
             "missing_records": sum(gap.last - gap.first + 1 for gap in gaps),
-            "doubt": None if seen.doubt is None else seen.doubt.cause.name.lower(),
+            "doubt": None if doubt is None else doubt.cause.name.lower(),
             "full_told": seen.full_told,
             "unread": seen.unread,
             "alarms_standing": sum(len(door.alarms) for door in seen.doors.doors.values()),
@@ -308,6 +332,26 @@ class SiteReport:
             }
             for one in measured
         ]
+
+
+def head_text(head: Head) -> str:
+    """Return a head as people name it: the record, and the chain's hash with it."""
+    return f"{head.number}:{head.hash.hex()}"
+
+
+def ended_doubt(act: DoubtEnded) -> Document:
+    """Return how a doubt was ended."""
+    return {
+        "hub": act.hub,
+        "at": act.at_ms / THOUSANDTHS,
+        "by": act.by,
+        "uid": act.uid,
+        "cause": act.cause.name.lower(),
+        "told": head_text(act.told),
+        "seen": head_text(act.seen),
+        "accepted": head_text(act.accepted),
+        "set_aside": act.aside,
+    }
 
 
 def phase_of(state: HubState) -> str:

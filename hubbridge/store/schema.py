@@ -92,6 +92,30 @@ _STEPS = (
             PRIMARY KEY (hub, number)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE doubts_ended (
+            act INTEGER PRIMARY KEY AUTOINCREMENT,
+            at_ms INTEGER NOT NULL,
+            hub TEXT NOT NULL,
+            operator TEXT NOT NULL,
+            uid INTEGER NOT NULL,
+            cause INTEGER NOT NULL,
+            told INTEGER NOT NULL CHECK (told >= 0),
+            told_hash BLOB NOT NULL CHECK (length(told_hash) = 32),
+            seen INTEGER NOT NULL CHECK (seen >= 0),
+            seen_hash BLOB NOT NULL CHECK (length(seen_hash) = 32),
+            accepted INTEGER NOT NULL CHECK (accepted >= 0),
+            accepted_hash BLOB NOT NULL CHECK (length(accepted_hash) = 32),
+            aside INTEGER NOT NULL CHECK (aside >= 0)
+        ) STRICT""",
+        """CREATE TABLE set_aside (
+            act INTEGER NOT NULL REFERENCES doubts_ended (act),
+            number INTEGER NOT NULL CHECK (number >= 1),
+            body BLOB NOT NULL,
+            hash BLOB NOT NULL CHECK (length(hash) = 32),
+            PRIMARY KEY (act, number)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 _SENTENCES = {

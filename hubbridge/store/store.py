@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from hubbridge.rules.doubts import Accepted, DoubtEnded
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.papers import Paper
 from hubbridge.rules.proven import ProvenHead
@@ -28,7 +29,15 @@ from hubbridge.rules.room import RoomLimits, bytes_of
 from hubbridge.rules.turns import Turns
 from hubbridge.store.jobs import Documents, Job, PutDocuments, TakeEnds
 from hubbridge.store.leaving import Durable, TakeReceipt
-from hubbridge.store.meeting import Meet, Met, Resume, Resumed
+from hubbridge.store.meeting import (
+    Accept,
+    ActRoom,
+    Meet,
+    Met,
+    ReadActs,
+    Resume,
+    Resumed,
+)
 from hubbridge.store.offering import Offer, Offered
 from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
 from hubbridge.store.reading import Read, ReadStretch
@@ -36,6 +45,7 @@ from hubbridge.store.writer import Writer
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.stretch import Stretch
+from hubcore.bridge.witness import SeenChain
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord
 
@@ -114,6 +124,27 @@ class Store:
         `key` is the SHA-256 of its key.
         """
         return await self._do(hub, Meet(hub, turn, durable, newest, key), JOB_BYTES)
+
+    def seen(self, hub: str) -> SeenChain | None:
+        """Return what was seen of a hub, with its doubt; None before its first Hello."""
+        return self._writer.seen(hub)
+
+    async def accept(
+        self,
+        hub: str,
+        head: Head,
+        by: str,
+        uid: int,
+        at_ms: int,
+        room: ActRoom | None = None,
+    ) -> Accepted:
+        """Somebody ends the doubt of a hub, and names the head with which it goes on."""
+        job = Accept(hub, head, by, uid, at_ms, room or ActRoom())
+        return await self._do(hub, job, JOB_BYTES)
+
+    async def doubts_ended(self) -> tuple[DoubtEnded, ...]:
+        """Return the doubts that were ended, the newest first."""
+        return await self._do(_SITE, ReadActs(), JOB_BYTES)
 
     async def offer(
         self,

@@ -29,6 +29,7 @@ from hubbridge.store.reading import Opened, ProveEnds
 from hubbridge.store.rows import HubRow
 from hubbridge.store.schema import broken, errors, open_file, says
 from hubcore.bridge.ends import Ends
+from hubcore.bridge.witness import SeenChain
 from hubcore.errors import StoreError, TrustError
 from hubcore.evidence.records import Head
 
@@ -87,6 +88,11 @@ class Writer:
         """Return the newest record of a hub that needs no head of it (any more), 0 for none."""
         row = self._hubs.get(hub)
         return 0 if row is None else row.covered
+
+    def seen(self, hub: str) -> SeenChain | None:
+        """Return what was seen of a hub; None before its first Hello."""
+        row = self._hubs.get(hub)
+        return None if row is None else row.seen
 
     @property
     def ends(self) -> Ends:

@@ -11,7 +11,7 @@ Laws:
 2. A Hello that names fewer records than were seen is a cut tail. One that names another record
    under a number that was seen is a fork, and so is a record with other bytes, or one that does not
    follow.
-3. A doubt stays, whatever the hub says later. Only the backend's decision ends it.
+3. A doubt stays, whatever the hub says later. Only somebody's decision ends it (`accept`).
 4. A Hello counts only on the newest connection: on an older one it may be late. A record counts on
    each: its hash does not become another.
 5. A hole is passed only over a head that the backend has signed. Over a head that the hub names it
@@ -107,7 +107,7 @@ class SeenChain:
         return replace(self, head=signed)
 
     def accept(self, head: Head) -> SeenChain:
-        """Return what is known once the backend has decided that the chain goes on from here."""
+        """Return what is known once somebody has decided that the chain goes on from here."""
         return replace(self, head=head, doubt=None)
 
     def _fork(self, told: Head) -> tuple[Sight, SeenChain]:

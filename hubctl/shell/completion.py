@@ -98,7 +98,7 @@ class SiteNames(Names):
 
     def of(self, noun: str) -> list[str]:
         """Return the hubs that the bridge knows; none for a noun that has no names."""
-        if noun not in ("hub", "hubs", "release", "device"):
+        if noun not in ("hub", "hubs", "release", "device", "accept"):
             return []
         try:
             with HubClient(self._socket, answer_seconds=ANSWER_SECONDS) as client:

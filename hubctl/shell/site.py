@@ -21,6 +21,7 @@ SITE = (
     Row("doors", "site.looks:doors", "What happened last at doors, and what holds them.", LOOK),
     Row("readings", "site.looks:readings", "What devices have said last.", LOOK),
     Row("orders", "site.looks:orders", "What the site ordered, and who has not taken it.", LOOK),
+    Row("doubts", "site.looks:doubts", "Whose records are not what was seen here.", LOOK),
     Row("watch", "site.watch:watch", "What happens on site, as it happens.", LOOK),
     Row("lockdown", "site.acts:lockdown", "Let nobody in, at all doors or some.", ACT),
     Row("lockdown end", "site.acts:lockdown_end", "End that.", ACT),
@@ -32,6 +33,7 @@ SITE = (
     Row("device NAME", "site.acts:device", "Command a shutter, a switch or a lock once.", ACT),
     Row("disable CREDENTIAL", "site.acts:disable", "A lost phone or card opens nothing.", ACT),
     Row("enable CREDENTIAL", "site.acts:enable", "End that.", ACT),
+    Row("accept NAME", "site.acts:accept", "End such a doubt: name the record.", ACT),
     Row("guest NAME", "site.guests:guest", "Let a guest in, for a day at the longest.", ACT),
     Row("guest end GUEST", "site.guests:guest_end", "End that.", ACT),
 )
@@ -48,6 +50,7 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl --site readings --json", "for machines"),
     ),
     "orders": (Example("hubctl --site orders", "what stands, and who has not taken it"),),
+    "doubts": (Example("hubctl --site doubts", "which stand, and who has ended which"),),
     "watch": (
         Example("hubctl --site watch", "until Ctrl-C"),
         Example("hubctl --site watch --level warning --since 1h", "alarms and troubles"),
@@ -81,6 +84,13 @@ OF_COMMAND: Mapping[str, Sequence[Example]] = {
         Example("hubctl --site disable 3fa9c2d18b7e40c2 --for 2d", "for two days"),
     ),
     "enable CREDENTIAL": (Example("hubctl --site enable 3fa9c2d18b7e40c2", "it was found"),),
+    "accept NAME": (
+        Example(
+            "hubctl --site accept hub-1 --head "
+            "97:3fa9c2d18b7e40c23fa9c2d18b7e40c23fa9c2d18b7e40c23fa9c2d18b7e40c2",
+            "the whole name, as `hub hub-1` shows it",
+        ),
+    ),
     "guest NAME": (
         Example(
             "hubctl --site guest plumber --key plumber.key.cbor --hub hub-1 --point 1 --for 8h "

@@ -100,7 +100,8 @@ def _troubles_of(hub: Facts, now: Any) -> Iterator[Trouble]:
     if hub.get("doubt"):
         yield Trouble(
             "error", name, f"its records are not those that were seen: {clean(hub['doubt'])}",
-            "call who runs the backend: a disk was changed or set back. Its doors go on",
+            "a disk was changed or set back: call who runs the backend. Its doors go on. "
+            f"What was told and seen: hubctl --site hub {name}; it ends by hubctl --site accept",
         )  # fmt: skip
     if hub.get("phase") == "away":
         heard = hub.get("heard_at")
@@ -233,6 +234,11 @@ def hub_page(hub: Facts, now: Any) -> Page:
         ("certificate ends", moment(hub.get("certificate_ends"))),
         ("answered by Full", clean(hub.get("full_told"))),
     ]
+    doubted = hub.get("doubted")
+    if isinstance(doubted, Mapping):
+        facts.append(("doubted for", clean(doubted.get("cause")).replace("_", " ")))
+        facts.append(("the hub told", clean(doubted.get("told"))))
+        facts.append(("this bridge saw", clean(doubted.get("seen"))))
     tables = [doors_table(mappings(hub.get("doors")))]
     if mappings(hub.get("standing")):
         tables.append(standing_table(mappings(hub.get("standing"))))
@@ -241,6 +247,38 @@ def hub_page(hub: Facts, now: Any) -> Page:
     if mappings(hub.get("readings")):
         tables.append(readings_table(mappings(hub.get("readings"))))
     return Page(list(_troubles_of(hub, now)), facts, tables)
+
+
+def doubts_page(answer: Facts) -> Page:
+    """Return the page of the doubts that stand, and of those that were ended."""
+    standing: list[tuple[str, ...]] = [
+        (
+            clean(one.get("hub")),
+            clean(one.get("cause")).replace("_", " "),
+            clean(one.get("told")),
+            clean(one.get("seen")),
+        )
+        for one in mappings(answer.get("doubts"))
+    ]
+    ended: list[tuple[str, ...]] = [
+        (
+            moment(one.get("at")),
+            clean(one.get("hub")),
+            clean(one.get("cause")).replace("_", " "),
+            f"{clean(one.get('by'))} (uid {clean(one.get('uid'))})",
+            clean(one.get("accepted")),
+            clean(one.get("set_aside")),
+        )
+        for one in mappings(answer.get("ended"))
+    ]
+    return Page(
+        tables=[
+            TextTable("doubts", ("hub", "cause", "the hub told", "this bridge saw"), standing),
+            TextTable(
+                "ended", ("at", "hub", "cause", "by", "goes on with", "records set aside"), ended
+            ),
+        ]
+    )
 
 
 def doors_page(answer: Facts) -> Page:

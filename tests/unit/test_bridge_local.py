@@ -30,11 +30,13 @@ from hubbridge.hubs.doors import (
 from hubbridge.hubs.state import ALARM_CHARS_MAX, ALARMS_MAX, MEASURED_MAX, Alarm, Heard, HubStates
 from hubbridge.local.acts import SiteActs
 from hubbridge.local.api import HUBBRIDGE
+from hubbridge.local.doubts import DoubtActs
 from hubbridge.local.events import SiteEvents
 from hubbridge.local.log import LocalLog
 from hubbridge.local.looks import SiteLooks
 from hubbridge.local.operators import Operators, read_operators
 from hubbridge.local.report import Site, SiteReport
+from hubbridge.rules.doubts import Accepted, DoubtEnded
 from hubbridge.rules.kept import Kept, Span
 from hubbridge.rules.papers import ORDERS_MAX as PAPERS_MAX
 from hubbridge.rules.papers import Paper, Papers
@@ -55,6 +57,7 @@ from hubcore.bridge.site.order import (
     SiteRelease,
     prove_site_order,
 )
+from hubcore.bridge.witness import SeenChain
 from hubcore.codec.cose import SigningKey
 from hubcore.device.state import Quantity
 from hubcore.door.phases import Happening
@@ -62,7 +65,7 @@ from hubcore.errors import ConfigError, StoreError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import GENESIS, Head, Record, RecordKind, StoredRecord, chain_hash
 from hubcore.localapi import BRIDGE_ACTORS_GROUP
-from hublocal.calls import ANSWER_BYTES_MAX, CallRefused, CallTable
+from hublocal.calls import ANSWER_BYTES_MAX, Call, CallRefused, CallTable
 from hublocal.messages import Request
 from hublocal.peer import PeerProcess
 from hublocal.roles import Role, Roles
@@ -92,6 +95,7 @@ ACTS = {
     "site-guest",
     "site-guest-end",
     "site-device",
+    "site-accept",
 }
 
 
@@ -119,6 +123,9 @@ class Held:
 
     def covered(self, hub: str) -> int:
         return self.heads.get(hub, 0)
+
+    def seen(self, _hub: str) -> SeenChain | None:
+        return None
 
 
 class Bench:
@@ -153,6 +160,24 @@ class Bench:
             SiteEvents(self.tail, self.clock, 8),
             self.clock,
         )
+        self.doubts = DoubtActs(
+            self,
+            self,
+            self.report,
+            operators or Operators({1002: "anna"}, "office"),
+            SiteEvents(self.tail, self.clock, 8),
+            self.clock,
+        )
+
+    async def accept(self, hub: str, head: Head, by: str, uid: int, at_ms: int) -> Accepted:
+        """`DoubtActs` asks whoever keeps doubts; here none stands."""
+        return Accepted(why="this hub is not doubted")
+
+    async def doubts_ended(self) -> tuple[DoubtEnded, ...]:
+        return ()
+
+    def accepted(self, hub: str, head: Head) -> None:
+        raise AssertionError("no doubt stands")
 
     def _make_id(self, size: int) -> bytes:
         self.numbers += 1
@@ -180,9 +205,12 @@ class Bench:
         found: Any = await self.acts.order({"order": "lockdown", "on": True, **arguments}, caller)
         return dict(found)
 
+    def calls(self) -> tuple[Call, ...]:
+        return (*self.looks.table(), *self.acts.table(), *self.doubts.table())
+
     def table(self) -> CallTable:
         return CallTable(
-            calls=(*self.looks.table(), *self.acts.table()),
+            calls=self.calls(),
             handler_seconds=5.0,
             log=LocalLog(Told(self.clock)),
             sparse_log=SparseLog(LocalLog(Told(self.clock))),
@@ -205,7 +233,7 @@ async def asked(bench: Bench, call: str, caller: PeerProcess, **args: Any) -> di
 
 
 async def test_who_may_only_look_orders_nothing(bench: Bench) -> None:
-    roles = {one.name: one.role for one in (*bench.looks.table(), *bench.acts.table())}
+    roles = {one.name: one.role for one in bench.calls()}
     assert {name for name, role in roles.items() if role is Role.ACT} == ACTS
     for name in ACTS:
         found = await asked(bench, name, READER, order="lockdown", on=True)

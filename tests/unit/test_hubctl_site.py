@@ -210,7 +210,7 @@ def test_the_document_has_each_command_and_each_call_with_who_may_make_it() -> N
     }
     who = {Role.LOOK: "who can connect", Role.ACT: f"group `{BRIDGE_ACTORS_GROUP}`, root"}
     bench = Bench()
-    calls = {one.name: who[one.role] for one in (*bench.looks.table(), *bench.acts.table())}
+    calls = {one.name: who[one.role] for one in bench.calls()}
     assert documented == {**calls, TAIL: who[Role.LOOK]}
     for sentence in (
         f"ends when all that are here have, or after {giving.ANSWER_SECONDS:g} s",

@@ -7,9 +7,12 @@ from typing import Any, NoReturn
 
 import click
 
+from hubctl.answers import print_json
 from hubctl.options import JSON, SOCKET, Named
+from hubctl.site.asking import ask_or_end
 from hubctl.site.giving import give_and_end
-from hubctl.site.options import DEVICE_VERBS, FOR, HUBS, POINT, SET_LEVEL, Span
+from hubctl.site.options import DEVICE_VERBS, FOR, HUBS, POINT, SET_LEVEL, HeadName, Span
+from hubterm.text import clean
 
 
 @click.command()
@@ -160,6 +163,34 @@ def device(path: Path, name: str, device: str, verb: str, level: int | None, as_
         raise click.UsageError("LEVEL is for set-level, which needs one: set-level 50")
     order = {"hub": name, "device": device, "verb": verb, "level": level}
     give_and_end(path, "site-device", [order], as_json)
+
+
+@click.command(cls=Named)
+@click.argument("name")
+@click.option(
+    "--head",
+    type=HeadName(),
+    required=True,
+    help="The record with which its chain goes on, whole, as `hub NAME` shows it.",
+)
+@JSON
+@SOCKET
+@click.pass_obj
+def accept(path: Path, name: str, head: tuple[int, str], as_json: bool) -> None:
+    """End the doubt of the hub NAME: its records go on with the one that --head names.
+
+    It is what the hub told, or what the bridge saw; `hubctl --site hub NAME` shows both. Find out
+    first which disk is the right one, at the hub and at the backend. It is kept who has ended it.
+    """
+    record, digest = head
+    answer = ask_or_end(path, "site-accept", as_json, hub=name, record=record, hash=digest)
+    if as_json:
+        print_json(answer)
+        return
+    print(f"{clean(name)} goes on with record {record}. It comes by itself within a minute.")
+    if answer.get("set_aside"):
+        print(f"Records that were seen and are not there any more: {clean(answer['set_aside'])}.")
+        print("They are kept: hubctl --site doubts, and docs/bridge.md, The witness.")
 
 
 def _order(

@@ -14,6 +14,7 @@ from hubctl.page import Page, Trouble
 from hubctl.site.asking import ask_or_end
 from hubctl.site.pages import (
     doors_page,
+    doubts_page,
     hub_page,
     orders_page,
     readings_table,
@@ -79,6 +80,23 @@ def doors(path: Path, as_json: bool) -> None:
         print_json(answer)
     else:
         doors_page(answer).show()
+
+
+@click.command()
+@JSON
+@SOCKET
+@click.pass_obj
+def doubts(path: Path, as_json: bool) -> None:
+    """Show which hubs are doubted, and which doubts were ended, by whom, with which record.
+
+    Exit status 1 while a hub is doubted.
+    """
+    answer = ask_or_end(path, "site-doubts", as_json)
+    if as_json:
+        print_json(answer)
+    else:
+        doubts_page(answer).show()
+    sys.exit(NO if mappings(answer.get("doubts")) else OK)
 
 
 @click.command()

@@ -194,7 +194,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="The bridge {bridge} and this hub know different records of it: {why}.",
         remedy=(
-            "Doors and uplink go on; no record goes to the bridge until the backend has decided. "
+            "Doors and uplink go on; no record goes to the bridge until somebody has decided "
+            "there, by hubctl --site accept. "
             "Keep the old state directory if there is one: it is evidence. "
             "Check: sudo hubctl audit verify. Tell whoever answers for the site: the disk was "
             "changed, or an older copy was put back."

@@ -32,6 +32,7 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    RequestOfHub,
 )
 from hubcore.bridge.backend.lane import _TABLE, Lane, LaneEvent, LanePace, LanePhase
 from hubcore.bridge.backend.talk.apart import AHEAD_EACH, AHEAD_WHOLE
@@ -573,6 +574,46 @@ def test_the_same_doubt_is_said_once_on_each_connection() -> None:
     assert [one for one in world.up if isinstance(one, Doubted)] == [
         Doubted("hub-1", Cause.FORK, 1, bytes(32), 0, bytes(32))
     ]
+
+
+def test_once_a_doubt_is_ended_the_hub_begins_again_from_the_head_that_was_named() -> None:
+    world = speaking("hub-1")
+    world.hub_speaks("hub-1", 5, by_bridge=True)
+    world.settle()
+    told = Head(3, bytes(32))
+    world.talk.doubt("hub-1", Doubt(Cause.FORK, told), head_of(world.logs["hub-1"]))
+    turn = world.talk.lanes["hub-1"].turn
+    world.talk.accepted("hub-1")
+    (asked,) = world.talk.grew("hub-1", told, 0, world.at)
+    assert asked == Say(AskHub("hub-1", turn + 1, 3, bytes(32)))
+    world.cut()
+    world.connect()
+    world.serve()
+    world.hear()
+    assert any(isinstance(one, AskHub) and one.hub == "hub-1" for one in world.up)
+    assert not any(isinstance(one, Doubted) for one in world.up)
+    world.talk.accepted("hub-9")
+    assert "hub-9" not in world.talk.lanes
+
+
+def test_the_newest_request_of_a_hub_is_said_on_each_connection() -> None:
+    """law 6"""
+    world = speaking("hub-1")
+    assert world.talk.request("hub-1", b"first") == [Say(RequestOfHub("hub-1", b"first"))]
+    world.cut()
+    assert world.talk.request("hub-1", b"second") == []
+    world.connect()
+    world.serve()
+    world.hear()
+    said = [one for one in world.up if isinstance(one, RequestOfHub)]
+    assert said == [RequestOfHub("hub-1", b"second")]
+    for number in range(20):
+        world.talk.request(f"hub-{number}", b"one")
+    world.cut()
+    world.connect()
+    world.serve()
+    world.hear()
+    assert len([one for one in world.up if isinstance(one, RequestOfHub)]) == 8
 
 
 def test_a_receipt_that_the_disk_did_not_take_is_asked_for_again() -> None:

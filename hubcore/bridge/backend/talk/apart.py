@@ -70,6 +70,11 @@ class SaidApart:
         is_new = self._keep(self._requests, hub, document)
         return RequestOfHub(hub, document) if is_new else None
 
+    def forget(self, hub: str) -> None:
+        """What was seen of a hub counts no more."""
+        self._testimonies.pop(hub, None)
+        self._doubts.pop(hub, None)
+
     def again(self) -> list[FromBridge]:
         """Return what is said on each connection."""
         said: list[FromBridge] = [BornWitness(*one) for one in self._testimonies.items()]

@@ -198,6 +198,11 @@ class BackendTalk:
         """A hub asks for its newest certificates."""
         return self._say(self._apart.request(hub, document))
 
+    def accepted(self, hub: str) -> None:
+        """The doubt of a hub was ended: its lane begins again. Call `grew` then."""
+        self._apart.forget(hub)
+        self._turns.begin_again(hub)
+
     def _say(self, message: FromBridge | None) -> Effects:
         """Say what waits for no turn; without a backend it is said on the next connection."""
         is_heard = message is not None and self.phase is BackendPhase.SPEAKING

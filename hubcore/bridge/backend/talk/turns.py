@@ -49,6 +49,14 @@ class Turns:
             lane = self.lanes[hub] = Lane(self._pace)
         return lane
 
+    def begin_again(self, hub: str) -> None:
+        """Let a hub's lane know nothing. A late answer is none to a new question."""
+        before = self.lanes.get(hub)
+        if before is not None:
+            self.lanes[hub] = Lane(self._pace, turn=before.turn)
+            self._waiting.pop(hub, None)
+            self._loaded.discard(hub)
+
     def touch(self, hub: str, lane: Lane, now: float) -> None:
         """Let a hub wait for a turn, if it has something to say."""
         if lane.load:
