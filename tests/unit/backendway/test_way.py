@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
     EndsNow,
     FromBackend,
+    HubHalted,
     HubKnown,
     HubReceipt,
 )
@@ -56,9 +58,12 @@ def identity(folder: Path, role: TlsRole, name: str) -> Identity:
 
 @dataclass
 class Backend:
-    """Says the same to each bridge that comes, and answers each question about a hub."""
+    """Says the same to each bridge that comes, and answers so many questions about hubs at once."""
 
     ends: Ends
+    at_once: int = 1
+    halts: str = ""
+    """The hub of which it takes nothing."""
     visits: int = 0
     asked: int = 0
 
@@ -68,15 +73,23 @@ class Backend:
         self.visits += 1
         line.say(BackendWelcome(1, GATEWAY, SITE, 0))
         line.say(EndsNow.of(self.ends))
+        asked: list[AskHub] = []
         while True:
-            for message in await line.next():
-                if isinstance(message, AskHub):
-                    self.asked += 1
-                    said = SignedHead(
-                        HeadKind.RECEIPT, "backend", HubName(SITE, "hub-1"), SEEN, BEGINS + 1
-                    )
-                    line.say(HubReceipt("hub-1", sign_head(said, KEY)))
-                    line.say(HubKnown("hub-1", message.turn, SEEN.number, SEEN.hash))
+            asked += [one for one in await line.next() if isinstance(one, AskHub)]
+            if len(asked) >= self.at_once:
+                self.asked += len(asked)
+                for one in asked:
+                    self.answer(line, one)
+                asked = []
+
+    def answer(self, line: Line[FromBridge, FromBackend], asked: AskHub) -> None:
+        if asked.hub == self.halts:
+            line.say(HubHalted(asked.hub, None, "nobody enrolled it"))
+            return
+        name = HubName(SITE, asked.hub)
+        said = SignedHead(HeadKind.RECEIPT, "backend", name, SEEN, BEGINS + 1)
+        line.say(HubReceipt(asked.hub, sign_head(said, KEY)))
+        line.say(HubKnown(asked.hub, asked.turn, SEEN.number, SEEN.hash))
 
 
 @dataclass
@@ -109,18 +122,34 @@ class Disk(Desk):
         self.troubles.append(what)
 
 
-@pytest.mark.parametrize(("lists", "receipts", "visits"), [(2, 0, 3), (0, 2, 1)])
-async def test_what_a_full_disk_did_not_take_comes_again(
-    tmp_path: Path, lists: int, receipts: int, visits: int
-) -> None:
-    """way, law 2: a list of ends by a new connection, a receipt by another question"""
-    clock = FakeClock(float(BEGINS + 1))
+@dataclass
+class SlowDisk(Disk):
+    """Its first commit ends once people were told of a hub, the next with two receipts in it."""
+
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    second: asyncio.Barrier = field(default_factory=lambda: asyncio.Barrier(2))
+
+    async def take_receipt(self, hub: str, head: Head, document: bytes) -> bool:
+        if hub == "hub-1":
+            await self.told.wait()
+        else:
+            await self.second.wait()
+        return await super().take_receipt(hub, head, document)
+
+    def of_hub(self, hub: str, what: str) -> None:
+        super().of_hub(hub, what)
+        self.told.set()
+
+
+@asynccontextmanager
+async def calling(
+    folder: Path, backend: Backend, disk: Disk, clock: FakeClock
+) -> AsyncIterator[None]:
+    """A bridge on this disk that calls this backend."""
     place = BridgesPlace(
-        "127.0.0.1", 0, identity(tmp_path / "gw", TlsRole.BACKEND, GATEWAY), ISSUER.verify_key, KEY
+        "127.0.0.1", 0, identity(folder / "gw", TlsRole.BACKEND, GATEWAY), ISSUER.verify_key, KEY
     )
-    backend = Backend(Ends(4, frozenset({"hub-9"})))
     port = BridgesPort(place, lambda _peer: True, backend, Told(), clock)
-    disk = Disk(refused_lists=lists, refused_receipts=receipts)
     mandate = Mandate(SITE, "backend", Use.RECEIPTS, 1, KEY.verify_key, BEGINS, ENDS)
     async with asyncio.TaskGroup() as group:
         ready = asyncio.Event()
@@ -129,13 +158,13 @@ async def test_what_a_full_disk_did_not_take_comes_again(
         way = BackendWay(
             own=Own(BRIDGE, SITE, bytes(16)),
             gateways=(Gateway(GATEWAY, "127.0.0.1", port.port),),
-            identity=identity(tmp_path / "bridge", TlsRole.BRIDGE, BRIDGE),
+            identity=identity(folder / "bridge", TlsRole.BRIDGE, BRIDGE),
             store=disk,
             papers=papers(disk),
             policy=PolicyCache(
                 site=SITE,
                 issuer=ISSUER.verify_key,
-                files=PolicyFiles(tmp_path / "policy"),
+                files=PolicyFiles(folder / "policy"),
                 told=disk,
                 clock=clock,
                 hubs_max=8,
@@ -148,6 +177,20 @@ async def test_what_a_full_disk_did_not_take_comes_again(
             times=CallTimes(pause_seconds=0.01, pause_seconds_max=0.02),
         )
         running = group.create_task(way.run())
+        yield
+        running.cancel()
+        serving.cancel()
+
+
+@pytest.mark.parametrize(("lists", "receipts", "visits"), [(2, 0, 3), (0, 2, 1)])
+async def test_what_a_full_disk_did_not_take_comes_again(
+    tmp_path: Path, lists: int, receipts: int, visits: int
+) -> None:
+    """way, law 2: a list of ends by a new connection, a receipt by another question"""
+    clock = FakeClock(float(BEGINS + 1))
+    backend = Backend(Ends(4, frozenset({"hub-9"})))
+    disk = Disk(refused_lists=lists, refused_receipts=receipts)
+    async with calling(tmp_path, backend, disk, clock):
         await until(lambda: bool(disk.cuts and disk.heard), clock)
         assert disk.cuts[0] == backend.ends
         hub, said = disk.heard[0]
@@ -155,8 +198,17 @@ async def test_what_a_full_disk_did_not_take_comes_again(
         assert isinstance(said, CarriedReceipt)
         assert (disk.refused_lists, disk.refused_receipts) == (0, 0)
         assert backend.visits == visits
-        running.cancel()
-        serving.cancel()
+
+
+async def test_receipts_that_wait_go_to_the_disk_together(tmp_path: Path) -> None:
+    """way, law 1"""
+    hubs = {f"hub-{number}": Kept((Span(Head(), SEEN),)) for number in (1, 2, 3, 4)}
+    disk = SlowDisk(hubs=hubs)
+    backend = Backend(Ends(3), at_once=4, halts="hub-4")
+    clock = FakeClock(float(BEGINS + 1))
+    async with calling(tmp_path, backend, disk, clock):
+        await until(lambda: len(disk.heard) == 3, clock)
+        assert sorted(hub for hub, _ in disk.heard) == ["hub-1", "hub-2", "hub-3"]
 
 
 async def until(is_so: Callable[[], bool], clock: FakeClock) -> None:
