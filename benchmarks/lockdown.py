@@ -2,7 +2,7 @@
 
 `python -m benchmarks.lockdown` measures this family alone. The bridge is the program that runs on a
 site, in a process of its own. The hubs are light ones in another process, each on a TLS connection
-of its own (`benchmarks.bridgedhubs`). The order goes in by the bridge's local socket, as
+of its own (`benchmarks.crowd`). The order goes in by the bridge's local socket, as
 `hubctl --site` gives it.
 
 Laws:
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import processes
-from benchmarks.bridgedhubs import BRIDGE, MESSAGE_BYTES, SITE, context_of, name_of
+from benchmarks.crowd import BRIDGE, MESSAGE_BYTES, SITE, context_of, name_of
 from benchmarks.lockdown_figures import lockdown_figures
 from benchmarks.machine import describe
 from benchmarks.table import Table, text
@@ -67,7 +67,7 @@ async def measure(directory: Path, rounds: int, hubs: int = HUBS) -> LockdownRou
     make_files(directory, port, hubs)
     log = directory / "log"
     bridge = ("hubbridge", "--config", str(directory / BRIDGE / "hubbridge.toml"))
-    many = ("benchmarks.bridgedhubs", "hubs", str(directory), str(port), str(hubs))
+    many = ("benchmarks.crowd", "hubs", str(directory), str(port), str(hubs))
     async with processes.running(log, *bridge) as running:
         await processes.first_line(running)
         async with processes.running(log, *many) as clients, _echo(directory, log) as echo:
@@ -121,7 +121,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @asynccontextmanager
 async def _echo(directory: Path, log: Path) -> AsyncIterator[Connection]:
     """Run the process that answers with the same bytes; yield a connection that is up."""
-    async with processes.running(log, "benchmarks.bridgedhubs", "echo", str(directory)) as process:
+    async with processes.running(log, "benchmarks.crowd", "echo", str(directory)) as process:
         port = int(await processes.first_line(process))
         reader, writer = await asyncio.open_connection(
             "127.0.0.1",
