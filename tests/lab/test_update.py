@@ -22,11 +22,11 @@ from hubsim.site import Site
 from hubsim.update.shop import Shop
 from hubupdate.trust import Repository
 from lab.guest import Guest
+from lab.handover import ask
 from lab.hub import LabHub
 from lab.slots import Version, image_of, installed
 from lab.visitors import visitor
 from tests.lab.conftest import ROOT, AirAddress, allowed, booted
-from tests.lab.test_hand_over import ask, pulling
 from tests.lab.unitfile import tells
 
 OLD = Version("0.2.0")
@@ -126,6 +126,14 @@ async def a_renewed_hub(folder: Path, air: AirAddress, site: Site) -> AsyncItera
         yield RenewedHub(hub, shop)
 
 
+async def _pulling(link: BumbleLink, spans: list[float], stop: asyncio.Event) -> None:
+    """Read TXR all the time, and note how long each answer took."""
+    while not stop.is_set():
+        began = time.monotonic()
+        await link.pull()
+        spans.append(time.monotonic() - began)
+
+
 @dataclass
 class Holder:
     """A person whose phone stays connected and asks all the time, visit after visit."""
@@ -153,7 +161,7 @@ class Holder:
         spans: list[float] = []
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pulling(link, spans, stop))
+            tasks.create_task(_pulling(link, spans, stop))
             with suppress(TimeoutError):
                 async with asyncio.timeout(VISIT_SECONDS):
                     await change.wait()
