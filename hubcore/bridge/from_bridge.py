@@ -21,9 +21,9 @@ from hubcore.backend.uplink.from_backend import (
     TlsCertificate,
 )
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_TEXT_BYTES
+from hubcore.bridge.document import Document
 from hubcore.bridge.words import (
     AGE_SECONDS_MAX,
-    DOCUMENT_BYTES,
     FIRST_BYTES,
     FULL_SECONDS_MAX,
 )
@@ -69,40 +69,28 @@ class BridgeWelcome(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class _Document(Message):
-    """A message that is one signed document, as bytes; only its signature proves anything."""
-
-    CEILING: ClassVar[int] = DOCUMENT_BYTES + 8
-    document: bytes
-
-    def __post_init__(self) -> None:
-        """Raise FrameError for a field out of shape."""
-        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
-
-
-@dataclass(frozen=True, slots=True)
-class CarriedReceipt(_Document):
+class CarriedReceipt(Document):
     """Bridge: the backend has signed what it has durably (`bridge.receipt`)."""
 
     TYPE: ClassVar[int] = 49
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedOrder(_Document):
+class CarriedOrder(Document):
     """Bridge: an order that the site's own key has signed (`bridge.site.order`)."""
 
     TYPE: ClassVar[int] = 50
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedMandate(_Document):
+class CarriedMandate(Document):
     """Bridge: the issuer has signed what a key may speak for (`bridge.mandate`)."""
 
     TYPE: ClassVar[int] = 51
 
 
 @dataclass(frozen=True, slots=True)
-class Witnessed(_Document):
+class Witnessed(Document):
     """Bridge: I have seen your chain up to there (`bridge.testimony`)."""
 
     TYPE: ClassVar[int] = 52

@@ -17,7 +17,8 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import HASH_BYTES, ID_BYTES, MAX_TEXT_BYTES
-from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES
+from hubcore.bridge.document import Document
+from hubcore.bridge.words import FIRST_BYTES
 from hubcore.errors import FrameError
 
 
@@ -64,32 +65,20 @@ class HubHello(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnHead(Message):
+class OwnHead(Document):
     """Hub: I have made all my records up to this head, signed (`bridge.signedhead`).
 
     The bridge has said before that it holds that record.
     """
 
     TYPE: ClassVar[int] = 33
-    CEILING: ClassVar[int] = DOCUMENT_BYTES + 8
-    document: bytes
-
-    def __post_init__(self) -> None:
-        """Raise FrameError for a field out of shape."""
-        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedRequest(Message):
+class CarriedRequest(Document):
     """Hub: bring this to the backend, and me my newest certificates (`backend.renewal`)."""
 
     TYPE: ClassVar[int] = 34
-    CEILING: ClassVar[int] = DOCUMENT_BYTES + 8
-    document: bytes
-
-    def __post_init__(self) -> None:
-        """Raise FrameError for a field out of shape."""
-        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
 
 
 FromHub = (

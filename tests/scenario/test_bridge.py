@@ -68,7 +68,7 @@ from tests.fakes.bridgedhub import (
 from tests.fakes.uplink import FakeUplinkListener
 
 HUB = HubName(SITE, "hub-1")
-PACE = Pace(window=32)
+PACE = Pace(window=32, halted_seconds=0.05)
 TIMES = LineTimes(pause_seconds=0.01, pause_seconds_max=0.05)
 
 
@@ -407,6 +407,37 @@ async def test_a_hub_with_another_log_is_doubted_on_both_sides(tmp_path: Path) -
             assert doubt is not None
             assert doubt.cause is Cause.TAIL_CUT
             assert len(await bridge.store.read("hub-1", 0, 100)) == 10
+
+
+async def test_a_hub_whose_doubt_was_ended_goes_on_with_all_its_records(tmp_path: Path) -> None:
+    """store.meeting, law 3"""
+    config = bridge_config(tmp_path)
+    (tmp_path / "older").mkdir()
+    async with (
+        bridge_at(tmp_path, config) as (_, endpoint),
+        hub_at(tmp_path, [endpoint]) as hub,
+    ):
+        await hub.append(10)
+        await until(lambda: hub.way.state.waiting == 0)
+    async with bridge_at(tmp_path, config) as (bridge, endpoint):
+        async with hub_at(tmp_path, [endpoint], log="older/audit.db") as hub:
+            await hub.append(3)
+            await until(lambda: hub.way.state.phase == "doubted")
+            seen = bridge.store.seen("hub-1")
+            assert seen is not None
+            assert seen.doubt is not None
+            accepted = await bridge.store.accept("hub-1", seen.doubt.told, "boss", 0, 1)
+            assert accepted.ended is not None
+            assert accepted.ended.aside == 10
+            bridge.talks.accepted("hub-1", seen.doubt.told)
+            await until(lambda: hub.way.state.phase == "speaking")
+            await hub.append(5)
+            await until(lambda: hub.way.state.waiting == 0)
+            records = tuple(hub.records.newest(100, 100))
+            assert await bridge.store.read("hub-1", 0, 100) == records
+            assert len(records) == 8
+        async with hub_at(tmp_path, [endpoint]) as hub:  # the other disk is back
+            await until(lambda: hub.way.state.phase == "doubted")
 
 
 async def test_a_bridge_of_another_site_or_name_is_left(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Self
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_DETAIL_BYTES, MAX_TEXT_BYTES, Cause
+from hubcore.bridge.backend.ofhub import DocumentOfHub
 from hubcore.bridge.backend.words import CERTIFICATE_MESSAGE_BYTES, ENDS_BYTES, check_hub
 from hubcore.bridge.ends import ENDS_MAX, KEY_DIGEST_BYTES, Ends
 from hubcore.bridge.from_bridge import CarriedMandate
-from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES
+from hubcore.bridge.words import FIRST_BYTES
 from hubcore.errors import FrameError
 
 
@@ -61,18 +62,10 @@ class HubKnown(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class HubReceipt(Message):
+class HubReceipt(DocumentOfHub):
     """Backend: I have signed what I have of this hub durably (`bridge.signedhead`)."""
 
     TYPE: ClassVar[int] = 82
-    CEILING: ClassVar[int] = DOCUMENT_BYTES + 64
-    hub: str
-    document: bytes
-
-    def __post_init__(self) -> None:
-        """Raise FrameError for a field out of shape."""
-        check_hub(self.hub)
-        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

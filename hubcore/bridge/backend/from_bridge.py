@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
 from hubcore.backend.uplink.words import HASH_BYTES, ID_BYTES, MAX_TEXT_BYTES, Cause
+from hubcore.bridge.backend.ofhub import DocumentOfHub
 from hubcore.bridge.backend.words import (
     BATCH_BYTES,
     BATCH_RECORDS,
@@ -126,18 +127,10 @@ class Ahead(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class BornWitness(Message):
+class BornWitness(DocumentOfHub):
     """Bridge: I have seen this hub's chain up to there, signed (`bridge.signedhead`)."""
 
     TYPE: ClassVar[int] = 68
-    CEILING: ClassVar[int] = DOCUMENT_BYTES + 64
-    hub: str
-    document: bytes
-
-    def __post_init__(self) -> None:
-        """Raise FrameError for a field out of shape."""
-        check_hub(self.hub)
-        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +169,10 @@ class Doubted(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class RequestOfHub(Message):
+class RequestOfHub(DocumentOfHub):
     """Bridge: a hub asks for its newest certificates, by its own signature (`backend.renewal`)."""
 
     TYPE: ClassVar[int] = 70
-    CEILING: ClassVar[int] = DOCUMENT_BYTES + 64
-    hub: str
-    document: bytes
-
-    def __post_init__(self) -> None:
-        """Raise FrameError for a field out of shape."""
-        check_hub(self.hub)
-        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
 
 
 FromBridge = (
