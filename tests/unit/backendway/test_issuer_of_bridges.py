@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from hubcore.backend.enrolment.token import SECRET_BYTES
 from hubcore.bridge.backend.codec import read_ends
@@ -19,11 +21,12 @@ from hubgateway.bridges.directory import (
     write_bridge,
 )
 from hubgateway.bridges.papers import ENDS_KEY
+from hubgateway.issuer.__main__ import hubissuer
 from hubgateway.issuer.office import NoError, Validity
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from hubsim.site.authority import public_of
-from hubsim.site.documents import make_key
+from hubsim.site.documents import make_key, pem
 from tests.fakes.table import FakeTable
 from tests.unit.test_gateway_enrolment import HUB, NOON, Machine, hear, office, token
 
@@ -151,3 +154,24 @@ async def test_whom_a_command_ends_is_on_the_list_of_ends() -> None:
     third = Machine()
     await take_in(table, third, replaces=False, secret=b"2" * SECRET_BYTES)
     assert ends_of(table) == Ends(3, frozenset(), frozenset({old, new}))
+
+
+@pytest.mark.parametrize(
+    ("use", "words", "sentence"),
+    [
+        ("receipts", ("--device-verb", "close"), "--device is for orders"),
+        ("orders", ("--device", "shutter-2"), "with a --device-verb"),
+        ("orders", ("--device-verb", "unlock"), "'unlock' is not one of"),
+        ("orders", ("--device-verb", "close", "--device", "Shutter"), "the id of a device"),
+        ("orders", ("--device-verb", "on", "--device", "a", "--device", "a"), "each once"),
+    ],
+)
+def test_a_mandate_for_devices_is_for_orders_and_opens_no_entrance(
+    tmp_path: Path, use: str, words: tuple[str, ...], sentence: str
+) -> None:
+    key = tmp_path / "orders.key"
+    key.write_bytes(pem(make_key()))
+    key.chmod(0o600)
+    said = CliRunner().invoke(hubissuer, ["mandate", use, "office", str(key), *words])
+    assert said.exit_code == 2, said.output
+    assert sentence in " ".join(said.output.split())
