@@ -2,7 +2,9 @@
 
 Laws:
 1. A head is kept only of a record that is held, and behind the newest one that is kept.
-2. Between two heads, and before the first, there is at most a stretch (`hubcore.bridge.stretch`).
+2. Records go with a head that is at most a stretch further on (`hubcore.bridge.stretch`). A hub
+   that has let records go, because the backend has them, signs no head of these. So between two
+   heads there may be more than a stretch, and what lies there waits for a receipt.
 3. Of three heads that lie within one stretch the middle one goes. So there are at most two heads a
    stretch, however often a hub signs.
 4. All heads of a hub are by one key. A hub that comes with another one signs again.

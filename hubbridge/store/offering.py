@@ -150,8 +150,6 @@ def _with_heads(batch: Batch, row: HubRow, offered: tuple[ProvenHead, ...]) -> t
             is_held = None
         if not is_held:
             return row, f"it has signed record {number}, and that is not what is held of it here"
-        if not heads.is_stretch(batch.connection, row.id, row.covered, number):
-            return row, f"it has signed record {number}, and none between that and {row.covered}"
         heads.put(batch.connection, row.id, one, row.kept.begins)
         row = replace(row, signed=number, key=one.key)
     return row, ""

@@ -8,7 +8,8 @@ head without waiting for another record, and a busy door costs two signatures a 
 
 Laws:
 1. A head is signed only of a record of this log that the bridge has said to hold.
-2. Between two heads, and between the first and where the bridge begins, there is at most a stretch.
+2. Between two heads, and between the first and where the bridge begins, there is at most a stretch
+   of records that this log still has.
 3. No record waits for its head: it is signed after the bridge has said Held, and after the doors
    had their turn.
 4. At most HEADS are signed, whatever a bridge says that it needs.

@@ -91,17 +91,27 @@ def test_records_go_up_to_a_head_of_their_hub_and_no_further(disk: Disk) -> None
 @pytest.mark.parametrize(
     ("signed", "why"),
     [
-        ((65,), "none between"),
-        ((64, 129), "none between"),
         ((101,), "not what is held"),
         ((64, 101), "not what is held"),
     ],
 )
 def test_a_head_that_does_not_fit_is_refused(disk: Disk, signed: tuple[int, ...], why: str) -> None:
     """heads, laws 1 and 2; records, law 3"""
-    disk.hold(130 if "between" in why else 100)
+    disk.hold(100)
     assert why in disk.sign(*signed)
     assert disk.numbers() == list(signed[:-1])
+
+
+def test_a_hub_that_has_let_records_go_signs_what_follows(disk: Disk) -> None:
+    """heads, law 2: it is not cut off for ever, with a bridge that hears no receipt"""
+    disk.hold(300)
+    assert disk.sign(64, 264) == ""
+    disk.again()
+    assert disk.writer.covered(HUB) == 264
+    assert disk.read(0) == Stretch(tuple(LOG[:64]), b"head 64")
+    assert disk.read(64) is None
+    assert disk.read(199) is None
+    assert disk.read(200) == Stretch(tuple(LOG[200:264]), b"head 264")
 
 
 def test_a_head_of_another_record_is_refused(disk: Disk) -> None:
