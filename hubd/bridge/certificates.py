@@ -7,7 +7,8 @@ Laws:
 1. The request is signed by the hub's key. A bridge can lose it, and cannot invent or change it.
 2. What comes proves itself: a certificate by its issuer, one for TLS by the site's authority.
 3. It asks as on the uplink (`backend.beside.renewal`), and looks at both certificates. A bridge
-   that takes nothing but the request gets it each time that it says so.
+   that takes nothing but the request gets it each time that it says so, but no more than SIGNED
+   are signed, whatever a bridge says and however often.
 4. Once a newer TLS certificate is in force the hub leaves a bridge that refused the one before,
    and comes back with the newer one.
 """
@@ -28,9 +29,12 @@ from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsInForce
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
+from hubcore.timing.pace import Bucket, Rate
 from hubd.backend.beside.certificates import CertificateWorkers, TakeCertificate
 from hubd.backend.beside.renewal import RenewalAsker
 
+SIGNED = Rate(burst=4, per_second=1 / 30)
+"""A signature takes a small board 1 ms, and a bridge takes one request a minute."""
 CAME_BACK = "it comes back with its newer TLS certificate"
 
 
@@ -73,6 +77,8 @@ class BridgeCertificates:
             say=self._sign_and_say,
             tls=own.tls,
         )
+        self._signed = Bucket(SIGNED)
+        self._clock = clock
         self._workers = CertificateWorkers(own.take, self._take_tls, pace, counters)
 
     def rewind(self) -> None:
@@ -99,6 +105,8 @@ class BridgeCertificates:
         await self._workers.run()
 
     def _sign_and_say(self, request: CertificateRequest) -> bool:
+        if not self._signed.take(self._clock.monotonic()):
+            return False
         return self._say(CarriedRequest(sign_renewal(self._hub, request, self._own.key)))
 
     async def _take_tls(self, document: bytes) -> None:

@@ -32,7 +32,7 @@ from hubcore.codec.tlsauthority import certify
 from hubcore.errors import ProofError
 from hubcore.evidence.records import Head
 from hubcore.phone.certificates import CertificateInForce
-from hubd.bridge.certificates import CAME_BACK, BridgeCertificates, OwnCertificates
+from hubd.bridge.certificates import CAME_BACK, SIGNED, BridgeCertificates, OwnCertificates
 from hubsim.site.authority import public_of
 from hubsim.site.documents import Validity, certify_hub, make_key
 from tests.fakes.bridgedhub import (
@@ -128,6 +128,7 @@ class OneHub:
     left: list[str] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     is_up: bool = True
+    signed: int = 0
 
     def __post_init__(self) -> None:
         self.in_force = CertificateInForce.of(hub_certificate(self.begins), ISSUER.verify_key)
@@ -146,6 +147,7 @@ class OneHub:
         )
 
     def _say(self, message: CarriedRequest) -> bool:
+        self.signed += 1
         if self.is_up:
             self.said.append(message.document)
         return self.is_up
@@ -193,6 +195,30 @@ def test_a_bridge_that_takes_nothing_else_gets_the_request_each_time() -> None:
     for _ in range(3):
         hub.certificates.ask_now()
     assert len(hub.asked()) == 3
+
+
+def test_a_bridge_that_says_so_again_and_again_gets_few_signatures() -> None:
+    """certificates, law 3: each takes a small board's time, and its doors wait for that"""
+    hub = OneHub(FakeClock(), begins=NOON - DAY)
+    for _ in range(100):
+        hub.certificates.ask_now()
+    assert len(hub.said) == SIGNED.burst
+    hub.clock.advance(1 / SIGNED.per_second)
+    hub.certificates.ask_now()
+    assert len(hub.said) == SIGNED.burst + 1
+
+
+def test_a_bridge_that_reads_nothing_costs_few_signatures() -> None:
+    """certificates, law 3: it is asked each time that something comes"""
+    hub = OneHub(FakeClock(), is_up=False)
+    for _ in range(100):
+        hub.certificates.ask()
+    assert hub.signed == SIGNED.burst
+    assert hub.said == []
+    hub.is_up = True
+    hub.clock.advance(1 / SIGNED.per_second)
+    hub.certificates.ask()
+    assert len(hub.asked()) == 1
 
 
 async def test_a_hub_comes_back_with_its_newer_tls_certificate() -> None:
