@@ -1,7 +1,7 @@
 """A hub gone bad speaks with a bridge that runs: its records mixed with anything, over real TLS.
 
-Oracle: what the bridge says is held of it is one chain on the disk, and the other hub has what it
-has.
+Oracle: what the bridge says is held of it is one chain on the disk, whatever heads it signs the
+bridge keeps those of that chain alone, and the other hub has what it has.
 """
 
 from __future__ import annotations
@@ -18,17 +18,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_backend import Held, Pong
 from hubcore.backend.uplink.from_hub import Evidence, Ping
 from hubcore.bridge import codec
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.from_bridge import FromBridge
-from hubcore.bridge.from_hub import HubHello
+from hubcore.bridge.from_hub import HubHello, OwnHead
+from hubcore.bridge.signedhead import prove_own_head
+from hubcore.bridge.stretch import STRETCH_RECORDS
 from hubcore.bridge.words import FIRST_BYTES, FROM_HUB_BYTES
+from hubcore.codec.cose import SigningKey
 from hubcore.errors import FrameError
 from hubcore.evidence.records import GENESIS, follows
+from hubsim.site.documents import make_key
 from hubtls.identity import IdentityFiles
-from tests.fakes.bridgedhub import BridgedHub, bridge_config, head_of, hub_files, make_log
+from hubtls.keys import read_signing_key
+from tests.fakes.bridgedhub import (
+    SITE,
+    BridgedHub,
+    bridge_config,
+    head_of,
+    hub_files,
+    make_log,
+    own_head,
+)
 from tests.fuzz.bytes.test_bridge_bytes import cut, near
 from tests.fuzz.common import effort, some, spoiled
 from tests.unit.test_bridge_hubs import running
@@ -39,6 +53,7 @@ pytestmark = pytest.mark.once
 LOG = make_log(8)
 OTHER_LOG = make_log(8, b"other")
 END = Ping(b"the end.")
+STRANGER = make_key()
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +77,24 @@ def records(draw: st.DrawFn) -> list[bytes]:
     return found
 
 
+def heads_by(key: SigningKey) -> list[bytes]:
+    """Return the frames of heads, true and of another story, by the hub's key and by none."""
+    logs = [LOG, LOG, OTHER_LOG]
+    said = [own_head("hub-1", head_of(log[:end]), key) for log in logs for end in (1, 3, 8)]
+    said += [own_head("hub-1", head_of(LOG), STRANGER), own_head("hub-2", head_of(LOG), key)]
+    return [frame(codec.encode(OwnHead(one))) for one in said]
+
+
 @st.composite
-def streams(draw: st.DrawFn, hello: HubHello) -> bytes:
-    """What a hub gone bad says: it begins well, mostly; then records and anything else."""
+def streams(draw: st.DrawFn, hello: HubHello, heads: list[bytes]) -> bytes:
+    """What a hub gone bad says: it begins well, mostly; then records, heads and anything else."""
     parts = [frame(codec.encode(hello))]
     for _ in range(draw(st.integers(0, 5))):
         parts += draw(
             st.one_of(
                 records(),
                 records(),
+                some(heads).map(lambda one: [one]),
                 near([*FROM_HUB, hello]).map(lambda message: [frame(message)]),
             )
         )
@@ -118,7 +142,8 @@ def test_a_hub_that_says_anything_leaves_one_chain_and_the_others_theirs(
     hello = replace(
         HELLO, durable=0, durable_hash=GENESIS, last_record=told.number, head_hash=told.hash
     )
-    stream = ended(data.draw(streams(hello)))
+    key = read_signing_key(hubs["hub-1"].key)
+    stream = ended(data.draw(streams(hello, heads_by(key))))
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_meets(Path(folder), hubs, cut(data, stream)))
 
@@ -141,5 +166,12 @@ async def _meets(folder: Path, hubs: dict[str, IdentityFiles], parts: list[bytes
             follows(before, record)
         held = {number for one in said if isinstance(one, Held) for number in one.numbers}
         assert held <= {record.number for record in kept}
+        key = read_signing_key(hubs["hub-1"].key).verify_key
+        after = kept[0].number - 1 if kept else 0
+        while found := await bridge.store.read_stretch("hub-1", after, STRETCH_RECORDS):
+            signed = prove_own_head(found.document, HubName(SITE, "hub-1"), key).head
+            assert signed == head_of(list(found.records))
+            assert set(found.records) <= set(kept)
+            after = signed.number
         assert await bridge.store.read("hub-2", 0, 100) == tuple(LOG)
         assert set(bridge.states.all()) <= set(hubs)

@@ -116,7 +116,7 @@ class BackendTalk:
             self._counters["out_of_turn"] += 1
             return []
         self._silence.heard(at.monotonic)
-        return [*step(self, message, at), *self._give(at.monotonic)]
+        return [*step(self, message, at), *self._turns.give(at.monotonic)]
 
     def look(self, at: Moment) -> Effects:
         """Return what is due at this moment; call it some times a second."""
@@ -134,7 +134,7 @@ class BackendTalk:
         if ping is not None:
             effects.append(Say(ping))
         self._turns.look(now)
-        return [*effects, *self._give(now)]
+        return [*effects, *self._turns.give(now)]
 
     # What the bridge has of its hubs.
 
@@ -214,9 +214,6 @@ class BackendTalk:
             return []
         self._turns.touch(hub, lane, at.monotonic)
         return self._turns.give(at.monotonic)
-
-    def _give(self, now: float) -> Effects:
-        return self._turns.give(now) if self.phase is BackendPhase.SPEAKING else []
 
     # What the backend says.
 
