@@ -4,7 +4,7 @@ Laws:
 1. Bare frames and records take turns, over TLS 1.3 with a certificate on each side, on loopback.
    Each far end is a process of its own; the bridge is the program that is installed.
 2. Bare frames are of a record's size, each is answered with itself, and as many are under way as a
-   hub may have records unanswered.
+   hub may have records unanswered. Bare commits are of as many rows as a bridge puts into one.
 3. Memory is the resident memory of the bridge's process: idle before any hub has come, and of one
    that was started with a large policy, with many hubs connected whose records it holds.
 """
@@ -12,12 +12,14 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sqlite3
 import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from benchmarks import crowd, policies, processes, records
 from benchmarks.disk import RECORD_BYTES
 from benchmarks.start import Memory, memory_after, memory_of
 from hubbridge.app import POLICY
+from hubbridge.hubs.keeping import OFFER_RECORDS
 from hubbridge.policy.files import PolicyFiles
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
@@ -73,6 +76,8 @@ class BridgeRounds:
 
     frames: list[float] = field(default_factory=list)
     round_trips: list[float] = field(default_factory=list)
+    commits: list[float] = field(default_factory=list)
+    """Of each record in bare commits of as many rows as a bridge puts into one."""
     held: list[float] = field(default_factory=list)
     idle: Memory = field(default_factory=lambda: Memory(0, 0))
     imports: Memory = field(default_factory=lambda: Memory(0, 0))
@@ -108,6 +113,7 @@ async def measure(directory: Path, rounds: int, count: int, rows: int) -> Bridge
         for _ in range(rounds):
             result.frames.append(await _bare(site, bare, count, UNHELD_MAX))
             result.round_trips.append(await _bare(site, bare, count // 10, 1))
+            result.commits.append(await asyncio.to_thread(_commits, directory / "bare.db", count))
             await records.fill(store, count)
             result.held.append(await _held(site, port, store, directory))
     async with processes.running(log, "benchmarks.bridge", str(site.path), str(rows)) as making:
@@ -173,6 +179,22 @@ async def _bare(site: Site, port: int, count: int, window: int) -> float:
     took = time.perf_counter() - began
     writer.close()
     return took / count
+
+
+def _commits(path: Path, count: int) -> float:
+    """Return the seconds of one of so many rows in bare commits, each of OFFER_RECORDS rows."""
+    row = (os.urandom(RECORD_BYTES), bytes(32))
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = FULL")
+        file.execute("CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, body, hash)")
+        began = time.perf_counter()
+        for begins in range(0, count, OFFER_RECORDS):
+            rows = [row] * min(OFFER_RECORDS, count - begins)
+            file.execute("BEGIN IMMEDIATE")
+            file.executemany("INSERT INTO rows (body, hash) VALUES (?, ?)", rows)
+            file.execute("COMMIT")
+        return (time.perf_counter() - began) / count
 
 
 def context_of(site: Site) -> ssl.SSLContext:

@@ -387,6 +387,7 @@ def test_held_records_are_compared_with_bare_frames_round_by_round() -> None:
     rounds = BridgeRounds(
         frames=[2e-5, 4e-5, 2e-5],
         round_trips=[1e-4, 1e-4, 1e-4],
+        commits=[3e-5, 4e-5, 1e-5],
         held=[5e-5, 8e-5, 3e-5],
         idle=Memory(41.0, 30.0),
         imports=Memory(35.0, 20.0),
@@ -397,6 +398,7 @@ def test_held_records_are_compared_with_bare_frames_round_by_round() -> None:
     assert rows["record_to_bridge"].value == pytest.approx(2.0)
     assert rows["record_to_bridge_trip"].value == pytest.approx(0.5)
     assert rows["record_to_bridge_trip"].met is True
+    assert rows["record_to_bridge_commit"].value == pytest.approx(1.0)
     assert rows["record_to_bridge"].beside == "20,000 records/s, 50,000 frames/s"
     assert [rows[key].met for key in ("bridge_idle", "bridge_crowd")] == [False, True]
     assert "proportional: 30.0 MB" in rows["bridge_idle"].beside
