@@ -9,6 +9,8 @@ Laws:
    goes on with one batch. A receipt that says more than before restores both. So a backend that
    never answers does not fill a paid line.
 5. A receipt may come at any time. It never takes back what an earlier one said.
+6. Where the bridge has newer heads of a hub, and not what comes next, the hub's uplink brings that:
+   the lane asks again, as after a round without progress.
 """
 
 from __future__ import annotations
@@ -96,8 +98,6 @@ class Lane:
     flight: deque[int] = field(default_factory=deque)
     """The last number of each batch without an answer."""
     reading: bool = False
-    dry: bool = False
-    """The bridge does not hold what comes next, or its head: it waits for more of the hub."""
     not_before: float = 0.0
     """When the next question may go."""
     due: float | None = None
@@ -117,7 +117,6 @@ class Lane:
         return (
             self.phase is LanePhase.SENDS
             and not self.reading
-            and not self.dry
             and len(self.flight) < self.width
             and self.signed > self.sent.number
         )
@@ -131,7 +130,6 @@ class Lane:
         """The bridge holds more of the hub, or a newer head of it."""
         self.seen = seen
         self.signed = signed
-        self.dry = False
 
     def is_other(self, head: Head) -> bool:
         """Tell whether a head names another record than the newest that was seen."""
@@ -154,7 +152,7 @@ class Lane:
         return True
 
     def behind(self, now: float) -> None:
-        """The backend has missed something: ask, after a wait."""
+        """Backend or bridge has not what comes next: ask, after a wait (laws 4 and 6)."""
         if self.phase is LanePhase.SENDS:
             self._go(LaneEvent.BEHIND)
             self.not_before = now + self.pause
@@ -174,7 +172,6 @@ class Lane:
         if self.phase is LanePhase.SENDS:
             if head.number > self.sent.number:
                 self.sent = head
-                self.dry = False
             self.due = now + self.patience if self.flight else None
         if head.number <= self.durable:
             return False
@@ -213,7 +210,6 @@ class Lane:
         self.phase = _TABLE[self.phase, event]
         self.flight.clear()
         self.due = None
-        self.dry = False
 
     def _lose_patience(self) -> None:
         """Go on with less, and later (law 4)."""

@@ -499,6 +499,28 @@ def test_what_was_missed_is_asked_for_after_a_pause() -> None:
     assert asks <= 8  # 20 s: after 0.5, 1, 2, 4, 8 s
 
 
+def test_what_the_uplink_has_brought_meanwhile_is_asked_for() -> None:
+    """lane, law 6: the hub has let go what it never signed here, and signs what follows"""
+    world = speaking("hub-1", records=0)
+    world.hub_speaks("hub-1", 100, by_bridge=True)
+    world.heads["hub-1"] = {100}
+    world.grew("hub-1")
+    for _ in range(9):
+        world.read()
+        world.serve()
+        world.hear()
+        world.wait(1.0)
+    assert world.stored["hub-1"] == []
+    world.stored["hub-1"][:] = world.logs["hub-1"][:60]
+    while world.let_go["hub-1"] < 100:
+        world.read()
+        world.serve()
+        world.hear()
+        world.wait(1.0)
+        assert world.now < 300.0
+    assert world.stored["hub-1"] == world.logs["hub-1"]
+
+
 def test_a_batch_has_both_ceilings() -> None:
     world = speaking()
     log = world.logs["hub-1"]

@@ -100,7 +100,7 @@ class Turns:
     def send(self, hub: str, lane: Lane, stretch: Stretch | None, now: float) -> Effects:
         """Send one batch, or find out that the backend has another log (law 4)."""
         if stretch is None:
-            lane.dry = True
+            lane.behind(now)
             return []
         try:
             follows(lane.sent, stretch.records[0])
