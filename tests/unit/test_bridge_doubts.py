@@ -173,6 +173,20 @@ async def test_who_is_not_doubted_has_no_act_and_an_act_counts_once(tmp_path: Pa
         assert len(await store.doubts_ended()) == 1
 
 
+async def test_what_the_backend_has_of_the_other_log_lets_no_record_go(tmp_path: Path) -> None:
+    """meeting, law 3: it had 20 records of the disk that is gone"""
+    log = other_log(8, 12)
+    async with running(tmp_path / "bridge.db") as store:
+        assert await speak(store, 1, TRUE) is None
+        await store.durable(HUB, 20)
+        doubt = await speak(store, 2, TRUE[:8])
+        assert doubt is not None
+        assert (await store.accept(HUB, doubt.told, *BOSS)).ended is not None
+        assert await speak(store, 3, log, durable=8) is None
+        assert store.hubs[HUB].waiting == 4
+        assert await store.read(HUB, 8, 100) == tuple(log[8:])
+
+
 async def test_the_accepted_head_must_come(tmp_path: Path) -> None:
     """Who has named a head is not let in with another one under its number."""
     async with running(tmp_path / "bridge.db") as store:
@@ -204,6 +218,7 @@ async def test_acts_and_what_they_set_aside_are_bounded(tmp_path: Path) -> None:
     assert (aside, left) == (1, 3), "one act's are more than 100 bytes, and the newest stay"
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=25)
 @given(
     st.lists(
@@ -265,6 +280,7 @@ async def typed(folder: Path, *words: str) -> tuple[int | None, str]:
     return process.returncode, said.decode()
 
 
+@pytest.mark.once
 async def test_a_doubt_ends_by_a_command_and_the_hub_is_welcome_again(tmp_path: Path) -> None:
     """local.doubts, laws 1 to 3; each step is shown, also after the bridge has started again"""
     config = with_socket(tmp_path)

@@ -8,7 +8,7 @@ import os
 import pwd
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.from_hub import Measured, OrderResult
 from hubcore.backend.uplink.words import MAX_DETAIL_BYTES, OrderOutcome
+from hubcore.bridge.ceilings.devices import DeviceCeiling
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import CarriedOrder
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
@@ -59,6 +60,7 @@ from hubcore.bridge.site.order import (
 )
 from hubcore.bridge.witness import SeenChain
 from hubcore.codec.cose import SigningKey
+from hubcore.device.command import Verb
 from hubcore.device.state import Quantity
 from hubcore.door.phases import Happening
 from hubcore.errors import ConfigError, StoreError
@@ -631,3 +633,29 @@ async def test_a_socket_that_another_bridge_answers_refuses_the_start(tmp_path: 
         with pytest.raises(ConfigError, match="another hubbridge"):
             async with open_bridge(read_files(config, tmp_path / "two/x.toml")) as second:
                 await second.run(lambda _: None)
+
+
+async def test_a_device_is_commanded_up_to_the_ceiling_of_the_mandate(bench: Bench) -> None:
+    """siteorders, law 6: what no hub would take is not given"""
+    asks: dict[str, Any] = {"hub": "hub-1", "device": "shutter", "verb": "close"}
+    refused = await asked(bench, "site-device", ACTOR, **asks)
+    assert refused["error"]["code"] == "bad-argument"
+    assert "for no devices" in refused["error"]["message"]
+    ceiling = DeviceCeiling((Verb.CLOSE, Verb.SET_LEVEL), ("shutter",))
+    bench.mandate = replace(mandate(), devices=ceiling)
+    given = (await asked(bench, "site-device", ACTOR, **asks))["result"]
+    assert (given["what"], given["hub"], given["until"]) == ("close shutter", "hub-1", None)
+    assert [hub for hub, _ in bench.said] == ["hub-1"]
+    for wrong in (
+        {"device": "light"},
+        {"verb": "open"},
+        {"verb": "unlock"},
+        {"verb": "set-level"},
+        {"verb": "set-level", "level": 101},
+        {"level": 5},
+        {"device": "Shutter"},
+    ):
+        refused = await asked(bench, "site-device", ACTOR, **{**asks, **wrong})
+        assert refused["error"]["code"] == "bad-argument", wrong
+    assert (await asked(bench, "site-device", READER, **asks))["error"]["code"] == "not-allowed"
+    assert len(bench.said) == 1

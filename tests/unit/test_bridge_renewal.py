@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.backend.papers import PapersOfBackend
-from hubbridge.hubs.renewing import REQUESTS_EACH
+from hubbridge.hubs.renewing import REQUESTS_EACH, Renewals
+from hubbridge.port.hubsport import Visit
+from hubbridge.rules.peers import May
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.backend.renewal import prove_renewal, sign_renewal
@@ -29,12 +31,13 @@ from hubcore.bridge.from_hub import CarriedRequest
 from hubcore.bridge.witness import Doubt
 from hubcore.codec.tls import TlsInForce, TlsName, TlsRole, read_certificate
 from hubcore.codec.tlsauthority import certify
-from hubcore.errors import ProofError
+from hubcore.errors import LinkError, ProofError, SequenceError
 from hubcore.evidence.records import Head
 from hubcore.phone.certificates import CertificateInForce
 from hubd.bridge.certificates import CAME_BACK, SIGNED, BridgeCertificates, OwnCertificates
 from hubsim.site.authority import public_of
 from hubsim.site.documents import Validity, certify_hub, make_key
+from hubtls.peers import Peer
 from tests.fakes.bridgedhub import (
     AUTHORITY,
     ENDS,
@@ -353,6 +356,35 @@ async def test_who_comes_after_the_end_may_renew_and_nothing_else(tmp_path: Path
             while await hub.next() is not None:
                 pass
         assert not bridge.talks.say_certificate("hub-1", TlsCertificate(b"newer"))
+
+
+@dataclass
+class OneLine:
+    """A hub's connection that says these messages, and then has ended."""
+
+    messages: list[list[object]]
+    said: list[object] = field(default_factory=list)
+
+    def say(self, message: object) -> bool:
+        self.said.append(message)
+        return True
+
+    async def next(self) -> list[object]:
+        if not self.messages:
+            raise LinkError("it has ended")
+        return self.messages.pop(0)
+
+
+async def test_who_may_nothing_any_more_is_cut_at_his_next_message() -> None:
+    """renewing, law 4"""
+    answers = [May.RENEW, May.NOTHING]
+    peer = Peer(NAME, bytes(32), ENDS, bytes(91))
+    visit = Visit(peer, None, None, lambda: answers.pop(0))  # type: ignore[arg-type]
+    line = OneLine([[request()], [request()]])
+    upward = NotedUpward()
+    with pytest.raises(SequenceError):
+        await Renewals(FakeClock(), 8).serve(visit, line, upward)  # type: ignore[arg-type]
+    assert len(upward.asked) == 1
 
 
 async def test_a_certificate_that_ends_meanwhile_is_cut_and_comes_back_to_renew(

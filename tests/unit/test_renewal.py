@@ -227,19 +227,23 @@ async def test_two_that_two_ways_bring_at_once_leave_the_newer_one(for_tls: bool
     assert taker.kept == ([pem_of(older), pem_of(newer)] if for_tls else [older, newer])
 
 
-async def test_one_that_is_newer_keeps_its_place_when_it_overtakes() -> None:
+@pytest.mark.parametrize("for_tls", [False, True], ids=["phones", "TLS"])
+async def test_one_that_is_newer_keeps_its_place_when_it_overtakes(for_tls: bool) -> None:
     """certificate, law 5: the newer one is on its way to the disk when the older one comes"""
     taker = Taker()
+    accept = taker.tls_intake.accept if for_tls else taker.intake.accept
+    make = tls_document if for_tls else signed
     taker.may_keep.clear()
-    newer = asyncio.ensure_future(taker.intake.accept(signed(begins=NOON)))
+    newer = asyncio.ensure_future(accept(make(begins=NOON)))
     await asyncio.sleep(0)
-    older = asyncio.ensure_future(taker.intake.accept(signed(begins=NOON - 100)))
+    older = asyncio.ensure_future(accept(make(begins=NOON - 100)))
     await asyncio.sleep(0)
     taker.may_keep.set()
     await newer
     with pytest.raises(RollbackError):
         await older
-    assert taker.certificate.certified.not_before == int(NOON)
+    in_force = taker.tls.certified if for_tls else taker.certificate.certified
+    assert in_force.not_before == int(NOON)
     assert len(taker.kept) == 1
 
 

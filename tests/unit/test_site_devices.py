@@ -70,6 +70,7 @@ def order(what: Ordered, hub: str | None = "hub-1") -> SiteOrder:
 IDS = st.from_regex(r"[a-z][a-z0-9-]{0,31}", fullmatch=True)
 
 
+@pytest.mark.once
 @given(
     st.sets(st.sampled_from(VERBS), min_size=1),
     st.none() | st.lists(IDS, min_size=1, max_size=DEVICES_MAX, unique=True),
