@@ -135,6 +135,26 @@ async def test_a_gateway_that_is_killed_at_random_loses_nothing(
         await stage.once_and_in_order(newest)
 
 
+async def test_a_bridge_that_ends_at_any_moment_keeps_no_record_back(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """decision 0148: what was held and not signed is signed on the next connection"""
+    uplink = await bench.gate()
+    async with BridgedStage(tmp_path / "site", bench) as stage:
+        await stage.welcomed()
+        await stage.offer(stage.site.policy())
+        for_bridges = await stage.for_bridges()
+        await uplink.kill()
+        for _ in range(3):
+            async with stage.bridge() as bridge:
+                await stage.lock_down(bridge)  # its records may be held, signed, up, or none of it
+        async with stage.bridge():
+            newest = await stage.drained()
+        await stage.once_and_in_order(newest)
+        assert "FORK" not in for_bridges.log
+        assert "has not signed" not in for_bridges.log
+
+
 def _cards() -> dict[bytes, Card]:
     cards = [
         Card(secrets.token_bytes(16), secrets.token_hex(8), 0, 1 << 40, (Access(1, 1, ()),))
