@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -53,6 +54,7 @@ class Version:
         return quick if self.fault is None else (*quick, self.fault)
 
 
+@functools.cache
 def installed() -> Path:
     """Return what `make install` and `make install-update` put below DESTDIR, with this tree."""
     folder = _cache() / f"hub-{_digest_of_tree()}"

@@ -147,10 +147,9 @@ class Holder:
 
     async def visits(self, change: asyncio.Event, visiting: asyncio.Event) -> None:
         """Visit until `change` came; the visit amid which it came ends with another unlock."""
-        async with on_air(self.air.transport) as device:
-            while not change.is_set():
-                async with connect(device) as link:
-                    await self._visit(link, change, visiting)
+        while not change.is_set():
+            async with on_air(self.air.transport) as device, connect(device) as link:
+                await self._visit(link, change, visiting)
 
     async def _visit(
         self, link: BumbleLink, change: asyncio.Event, visiting: asyncio.Event
@@ -233,6 +232,8 @@ async def _a_version_takes_over_while_phones_are_connected(
         usual = statistics.median(spans) * 1000
         print(f"{len(spans)} requests, longest {max(spans) * 1000:.0f} ms, usual {usual:.1f} ms")
     assert await renewed.hub.pid() == old
+    # the next hubupdate goes on with the trial
+    await guest.run("systemctl", "kill", "--signal=KILL", "hubupdate")
     await renewed.until_shows(phase="resting", slot="B")
     await _drives_from(renewed, "B", "alone")
     assert (await renewed.board())["running"]["version"] == NEW.number
