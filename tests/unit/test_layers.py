@@ -490,6 +490,7 @@ ROOMS: dict[str, Room] = {
         "hubsim hubgateway.bridges.directory hubgateway.engine.engine hubgateway.issuer.office "
         "hubgateway.rules hubcore"
     ),
+    "hubsim.bridge.behind": _room("hubsim hubbridge.config hubgateway.rules hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""

@@ -42,6 +42,11 @@ class SiteBridge:
         kept = self.bridge.store.hubs.get(hub)
         return 0 if kept is None else kept.newest.number
 
+    def durable(self, hub: str) -> int:
+        """Return the number of the newest record that the backend has signed for to this bridge."""
+        kept = self.bridge.store.hubs.get(hub)
+        return 0 if kept is None else kept.durable
+
 
 def section(port: int) -> str:
     """Return what the hub's configuration says of this bridge."""
