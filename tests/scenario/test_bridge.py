@@ -62,6 +62,7 @@ from tests.fakes.bridgedhub import (
     PATIENCE_SECONDS,
     SITE,
     bridge_config,
+    certify_again,
     hub_files,
     tls_files,
 )
@@ -471,6 +472,22 @@ async def test_a_bridge_of_another_site_or_name_is_left(tmp_path: Path) -> None:
         finally:
             for server in servers:
                 server.close()
+
+
+async def test_a_bridge_whose_certificate_ended_in_a_long_outage_is_spoken_with(
+    tmp_path: Path,
+) -> None:
+    """line, law 2"""
+    config = bridge_config(tmp_path)
+    ended = int(time.time()) - 1
+    certify_again(tmp_path / "identity", TlsName(SITE, TlsRole.BRIDGE, BRIDGE), ended)
+    async with (
+        bridge_at(tmp_path, config) as (bridge, endpoint),
+        hub_at(tmp_path, [endpoint]) as hub,
+    ):
+        await hub.append(10)
+        await until(lambda: hub.way.state.waiting == 0)
+        assert len(await bridge.store.read("hub-1", 0, 100)) == 10
 
 
 @pytest.mark.parametrize("nonsense", [b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", bytes(600)])

@@ -102,6 +102,16 @@ def test_a_row_without_a_test_is_noticed() -> None:
     assert missing([["", "a thing", f"`{wrong}`"]]) == [wrong]
 
 
+@pytest.mark.parametrize(
+    ("page", "heading"), [("updates", "### Faults"), ("bridge", "## Faults")], ids=str
+)
+def test_each_fault_of_a_page_has_a_test_that_is_there(page: str, heading: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    table = rows(text.split(f"\n{heading}\n")[1].split("\n## ")[0])
+    assert len(table) >= 9
+    assert missing([["", *row] for row in table]) == []
+
+
 def test_what_holds_between_hub_bridge_and_backend_has_a_test_that_is_there() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     table = rows(text.split("\n## Between hub, bridge and backend\n")[1].split("\n## ")[0])
