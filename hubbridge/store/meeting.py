@@ -272,7 +272,9 @@ def _forget_oldest_aside(connection: sqlite3.Connection, newest: int, room: ActR
     ).fetchall()
     size_bytes = 0
     for act, more in found:
+        if act == newest:
+            continue
         size_bytes += more
-        if size_bytes > room.aside_bytes and act != newest:
+        if size_bytes > room.aside_bytes:
             connection.execute("DELETE FROM set_aside WHERE act <= ?", (act,))
             return

@@ -27,7 +27,7 @@ from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
-from hubgateway.engine.trouble import ANSWER_SECONDS, MovedOnError, complain, trouble, words
+from hubgateway.engine.trouble import ANSWER_SECONDS, JUNK, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
 
 COMMANDS_KEPT_SECONDS = 30 * 86_400
@@ -82,15 +82,17 @@ class Engine:
         """Ask the engine itself, again and again, until cancelled.
 
         A server that is connected may be a leaf that is not, and a network may swallow all. What is
-        told meanwhile is missed.
+        told meanwhile is missed. Where an answer comes just as this is cancelled, the library
+        returns the answer.
         """
-        while True:
+        task = asyncio.current_task()
+        while task is None or not task.cancelling():
             await asyncio.sleep(pause_seconds)
             if not self._client.is_connected:
                 continue
             try:
                 await self._js.stream_info(names.RECORDS_STREAM)
-            except (TimeoutError, nats.errors.Error) as error:
+            except (TimeoutError, nats.errors.Error, *JUNK) as error:
                 if self._answers:
                     self._answers = False
                     self.generation += 1

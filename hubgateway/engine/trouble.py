@@ -9,6 +9,8 @@ from nats.js import errors as refusals
 from hubcore.errors import LinkError, StoreError
 
 ANSWER_SECONDS = 5.0
+JUNK = (ValueError, TypeError, LookupError, AttributeError)
+"""What the library raises for an answer that is none: it reads what came unchecked."""
 
 
 class MovedOnError(StoreError):

@@ -218,6 +218,26 @@ async def test_acts_and_what_they_set_aside_are_bounded(tmp_path: Path) -> None:
     assert (aside, left) == (1, 3), "one act's are more than 100 bytes, and the newest stay"
 
 
+async def test_what_the_newest_act_sets_aside_takes_no_room_of_the_older_ones(
+    tmp_path: Path,
+) -> None:
+    """meeting, law 4: a large one takes no evidence of another hub away"""
+    path = tmp_path / "bridge.db"
+    size_bytes = sum(len(one.body) for one in TRUE)
+    room = ActRoom(aside_bytes=size_bytes)
+    logs = [TRUE, other_log(8, 20)]
+    async with running(path) as store:
+        await speak(store, 1, TRUE)
+        for turn in (2, 3):
+            doubt = await speak(store, turn, logs[(turn - 1) % 2])
+            assert doubt is not None
+            await store.accept(HUB, doubt.told, "boss", 1, turn, room)
+            assert await speak(store, turn, logs[(turn - 1) % 2]) is None
+    with closing(sqlite3.connect(path)) as file:
+        found = file.execute("SELECT DISTINCT act FROM set_aside ORDER BY act").fetchall()
+    assert found == [(1,), (2,)]
+
+
 @pytest.mark.once
 @settings(deadline=None, max_examples=25)
 @given(
