@@ -8,9 +8,10 @@ Laws:
    the hub has already is left out, and so is another site's.
 3. Where there is no newer one somebody is told that the hub wants it, as for an uplink. When the
    engine gets one, it goes to the bridge that asked last.
-4. Requests have a pace by bridge and hub, and one for all: a bridge that invents requests delays
-   its own alone. A request beyond it, and one that does not prove itself, is not answered. At most
-   SOURCES_MAX hubs are remembered.
+4. Requests have a pace by bridge and hub, one by bridge, and one for all that four bridges can use
+   up: a bridge that invents requests delays its own alone, however many hubs it names. A request
+   beyond it, and one that does not prove itself, is not answered. At most SOURCES_MAX hubs are
+   remembered.
 5. Dates are not judged: who was dark past the end is to be renewed. The hub proves what comes.
 """
 
@@ -37,9 +38,12 @@ from hubgateway.engine.mirror import Mirror
 from hubgateway.rules import certificates, names
 
 EACH = Rate(burst=8, per_second=1 / 30)
+OF_BRIDGE = Rate(burst=256, per_second=4.0)
+"""As many as a bridge hands on of all its hubs."""
 WHOLE = Rate(burst=1024, per_second=16.0)
 """Each costs two checks of a signature."""
 SOURCES_MAX = 8192
+_ANY = Rate(burst=1e12, per_second=1e12)
 
 
 class BridgedCertificates:
@@ -67,7 +71,8 @@ class BridgedCertificates:
         self._say = say
         self._tell = tell
         self._clock = clock
-        self._paces = Paces(each=EACH, whole=WHOLE, sources_max=SOURCES_MAX)
+        self._of_hubs = Paces(each=EACH, whole=_ANY, sources_max=SOURCES_MAX)
+        self._of_bridges = Paces(each=OF_BRIDGE, whole=WHOLE, sources_max=SOURCES_MAX)
         self._asked_by: OrderedDict[str, str] = OrderedDict()
         """The bridge that has asked for a hub and got no newer certificate, by hub."""
         self._documents = Mirror(engine, names.CERTIFICATES_BUCKET, self._on_new)
@@ -86,7 +91,7 @@ class BridgedCertificates:
         hub = said.hub
         if not self._is_known(hub) or hub in self._ends().hubs:
             return []
-        if not self._paces.take((bridge, hub), self._clock.monotonic()):
+        if not self._may_ask(bridge, hub):
             return []
         if not (self._documents.fresh and self._tls.fresh):
             raise LinkError("the bucket of certificates was not read since the engine is back")
@@ -100,6 +105,11 @@ class BridgedCertificates:
         if not any(isinstance(one, Certificate) for one in found):
             await self._engine.tell(names.subject(names.RENEWALS, hub), uplink.encode(request))
         return [CertificateOfHub(hub, uplink.encode(one)) for one in found]
+
+    def _may_ask(self, bridge: str, hub: str) -> bool:
+        """Keep the paces (law 4)."""
+        now = self._clock.monotonic()
+        return self._of_hubs.take((bridge, hub), now) and self._of_bridges.take(bridge, now)
 
     def _proven(self, said: RequestOfHub) -> CertificateRequest:
         document = self._documents.values.get(said.hub)

@@ -17,7 +17,7 @@ from hubcore.bridge.backend.from_bridge import RequestOfHub
 from hubcore.bridge.ends import Ends
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import LinkError
-from hubgateway.bridges.certificates import EACH, BridgedCertificates
+from hubgateway.bridges.certificates import EACH, OF_BRIDGE, WHOLE, BridgedCertificates
 from hubgateway.rules import names
 from hubsim.site.documents import Validity, certify_hub, make_key
 from tests.fakes.bridgedhub import BRIDGE, ISSUER, SITE
@@ -209,3 +209,16 @@ async def test_one_hub_sets_no_pace_of_others() -> None:
     desk.clock.advance(1 / EACH.per_second)
     await desk.ask()
     assert len(desk.engine.subjects) == EACH.burst + 2
+
+
+async def test_a_bridge_that_names_many_hubs_delays_its_own_alone() -> None:
+    """law 4"""
+    desk = CertificateDesk()
+    await desk.has(OLD)
+    many = [f"hub-{number}" for number in range(100, 100 + int(WHOLE.burst))]
+    desk.rows.known.update(many)
+    for hub in many:
+        assert await desk.ask(hub=hub, bridge="rogue") == []
+    assert len(desk.told) == OF_BRIDGE.burst
+    assert await desk.ask() == []
+    assert desk.engine.subjects == [names.subject(names.RENEWALS, HUB)]
