@@ -43,6 +43,8 @@ RECORDS = 259_200
 """72 hours at one unlock of the site a second."""
 HUBS = 3
 AT_ONCE = 2048
+ROOM_MIB = 16_384
+"""So that 72 hours of one hub have room in its share."""
 LIVE_SECONDS = 0.25
 END_SECONDS = 7200.0
 LIVE = "live"
@@ -110,6 +112,7 @@ async def _configured(site: BridgedSite, folder: Path) -> Path:
         "records": made.records,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in said.items()]
+    lines += ["[room]", f"budget_mib = {ROOM_MIB}"]
     lines += ["[[backend]]", f'name = "{GATEWAY}"', 'host = "127.0.0.1"', f"port = {site.ports[0]}"]
     config = folder / "hubbridge.toml"
     config.write_text("\n".join(lines))
