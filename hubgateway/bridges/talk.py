@@ -8,17 +8,21 @@ Laws:
 3. What the engine did not take is not answered. The bridge asks again.
 4. A bridge that names itself or its site otherwise than its certificate, or speaks another version,
    is cut off, and so is one that forwards what is none of a hub's messages.
+5. Records that are refused take no turn of the engine. So a bridge that brings many waits after
+   each beyond REFUSED: others are served meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 from hubcore.backend.uplink.from_backend import Pong
 from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
 from hubcore.bridge.backend import codec
-from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend
+from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend, HubHalted
 from hubcore.bridge.backend.from_bridge import (
     Ahead,
     AskHub,
@@ -34,6 +38,7 @@ from hubcore.codec.tls import TlsName
 from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
+from hubcore.timing.pace import Bucket, Rate
 from hubgateway.bridges.certificates import BridgedCertificates
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.port import BridgeVisit, Told
@@ -41,6 +46,8 @@ from hubgateway.bridges.records import BridgedRecords
 from hubgateway.bridges.witness import BridgedWords
 from hubtls.line import Line, Wire
 
+REFUSED = Rate(burst=64, per_second=16.0)
+"""Each costs a signature check. A true bridge has a hub refused once in a minute."""
 WIRE: Wire[FromBridge, FromBackend] = Wire(
     decode=codec.decode_from_bridge,
     encode=codec.encode,
@@ -69,7 +76,10 @@ class BridgeTalks:
         told: Told,
         clock: Clock,
         times: TalkTimes | None = None,
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`rest` lets seconds pass."""
+        self._rest = rest
         self._name = name
         self._records = records
         self._words = words
@@ -108,11 +118,14 @@ class BridgeTalks:
             if self._papers is not None:
                 for message in self._papers.for_bridge(hello):
                     line.say(message)
+            refused = Bucket(REFUSED)
             while True:
                 for said in await line.next():
                     if not visit.may():
                         raise SequenceError("it may not speak any more")
-                    await self._hear(visit.bridge, line, said)
+                    answers = await self._hear(visit.bridge, line, said)
+                    if isinstance(said, Forwarded):
+                        await self._slow(refused, answers)
         finally:
             if self._lines.get(visit.bridge) is line:
                 del self._lines[visit.bridge]
@@ -128,12 +141,22 @@ class BridgeTalks:
 
     async def _hear(
         self, bridge: str, line: Line[FromBridge, FromBackend], message: FromBridge
-    ) -> None:
+    ) -> list[FromBackend]:
+        """Take a message, and answer it; return the answers."""
         try:
-            for answer in await self._take(bridge, message):
-                line.say(answer)
+            answers = await self._take(bridge, message)
         except (StoreError, LinkError) as error:
             self._told.trouble(f"bridge {bridge}", f"{error}; it is not answered and asks again")
+            return []
+        for answer in answers:
+            line.say(answer)
+        return answers
+
+    async def _slow(self, refused: Bucket, answers: list[FromBackend]) -> None:
+        """Let others have their turns after records that were refused (law 5)."""
+        is_refused = any(isinstance(one, HubHalted) for one in answers)
+        if is_refused and not refused.take(self._clock.monotonic()):
+            await self._rest(1 / REFUSED.per_second)
 
     async def _take(self, bridge: str, message: FromBridge) -> list[FromBackend]:
         """Do what a message asks for; return the answers. Raise HubError."""

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbridge.backend.calling import CallTimes, Gateway, call
+from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.from_backend import Pong
-from hubcore.backend.uplink.from_hub import Ping
+from hubcore.backend.uplink.from_hub import Evidence, Ping
 from hubcore.bridge.backend import codec
 from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend, HubHalted
 from hubcore.bridge.backend.from_bridge import AskHub, BridgeHello, Forwarded, FromBridge
@@ -26,11 +27,20 @@ from hubcore.codec.tlsauthority import begin_authority
 from hubcore.errors import LinkError
 from hubgateway.bridges.place import BridgesPlace
 from hubgateway.bridges.port import BridgesPort
-from hubgateway.bridges.talk import BridgeTalks, TalkTimes
+from hubgateway.bridges.talk import REFUSED, BridgeTalks, TalkTimes
 from hubsim.site.documents import make_key
 from hubtls.identity import IdentityFiles, load_identity
 from hubtls.peers import Peer
-from tests.fakes.bridgedhub import AUTHORITY, BEGINS, BRIDGE, ENDS, ISSUER, SITE, tls_files
+from tests.fakes.bridgedhub import (
+    AUTHORITY,
+    BEGINS,
+    BRIDGE,
+    ENDS,
+    ISSUER,
+    SITE,
+    make_log,
+    tls_files,
+)
 from tests.fakes.clock import FakeClock
 from tests.unit.backendway.test_bridged_certificates import CertificateDesk
 from tests.unit.backendway.test_gateway_of_bridges import Way, Words
@@ -72,6 +82,7 @@ class Desk:
     folder: Path
     clock: FakeClock
     ended: set[str] = field(default_factory=set)
+    rested: list[float] = field(default_factory=list)
 
     def bridge(self, name: str = BRIDGE) -> IdentityFiles:
         folder = self.folder / f"of-{name}"
@@ -134,6 +145,11 @@ async def serving(folder: Path) -> AsyncIterator[Desk]:
     place = BridgesPlace("127.0.0.1", 0, identity, ISSUER.verify_key, make_key())
     told = Told()
     clock = FakeClock()
+    rested: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rested.append(seconds)
+
     talks = BridgeTalks(
         identity.name,
         Way().records,
@@ -142,6 +158,7 @@ async def serving(folder: Path) -> AsyncIterator[Desk]:
         told,
         clock,
         TIMES,
+        rest,
     )
     ended: set[str] = set()
 
@@ -153,7 +170,7 @@ async def serving(folder: Path) -> AsyncIterator[Desk]:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(port.serve(ready))
         await ready.wait()
-        yield Desk(port, told, folder, clock, ended)
+        yield Desk(port, told, folder, clock, ended, rested)
         task.cancel()
 
 
@@ -237,6 +254,24 @@ async def test_what_a_hub_did_not_say_ends_the_connection(tmp_path: Path) -> Non
         line.say(hello(), hello())
         assert isinstance(await line.next(), BackendWelcome)
         assert await line.next() is None
+
+
+async def test_who_brings_what_no_hub_signed_again_and_again_waits_for_others(
+    tmp_path: Path,
+) -> None:
+    """talk, law 5"""
+    record = make_log(1)[0]
+    said = uplink.encode(Evidence(record.number, record.body, record.hash))
+    count = int(REFUSED.burst) + 3
+    async with serving(tmp_path) as desk:
+        line = await desk.come(desk.bridge())
+        line.say(hello(), *[Forwarded("hub-1", (said,), b"invented")] * count)
+        assert isinstance(await line.next(), BackendWelcome)
+        for _ in range(count):
+            assert isinstance(await line.next(), HubHalted)
+        line.say(Ping(bytes(8)))
+        assert isinstance(await line.next(), Pong)
+        assert desk.rested == [1 / REFUSED.per_second] * 3
 
 
 @pytest.mark.parametrize("size", [0, FROM_BRIDGE_BYTES + 1, 0xFFFFFFFF])
