@@ -8,8 +8,8 @@ with what another one has left, and leaves what the next may begin with.
 
 Laws:
 1. What is given is taken up, or closed: no descriptor is forgotten.
-2. A session that begins with something first takes up the radio and the guard, and writes its first
-   records beside that: phones wait for it. Its other loops begin after that.
+2. A session that begins with something first takes up the radio, for phones wait for that; its
+   first record is in line before any other. Then it takes up the guard, then all else begins.
 3. A session that is handed on ends nothing that it hands on.
 """
 
@@ -48,6 +48,11 @@ from hubd.wiring.handed.belongings import Belongings, Handed
 from hubd.wiring.parts import MakeParts, RunPart
 
 LAST_RECORD_SECONDS = 1.0
+TAKEN_SECONDS = 1.0
+"""How long the rest of a session waits for what is taken up first.
+
+Less than a pulse of a strike that is held open: whatever bluetoothd does, it is renewed.
+"""
 END_SECONDS = 6
 """How long the daemon may take to end when a strike may be driven and nobody is left to end it."""
 FIRST_RECORDS_SECONDS = 3.0
@@ -57,6 +62,8 @@ so that somebody can look.
 FIRST_STRIKES_SECONDS = 3.0
 """How long the radio waits for the strikes at a start; less than the deadline of the links' loop.
 """
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Session:
@@ -182,28 +189,40 @@ class Session:
             first = _first_of(hub, stores)
             if self._given is None:
                 await first
+            is_well_left = False
             try:
                 goes_on = self._given is not None
+                beside = []
+                if goes_on:
+                    beside = [first, _after_taken(hub.parts.handed, partial(_begin, stores))]
                 await _until_stopped(
                     hub,
                     self._notifier,
                     self._stop,
-                    [first] if goes_on else [],
+                    beside,
                     self._is_leaving,
                     goes_on,
                 )
+                is_well_left = self._is_handed_on
             except BaseExceptionGroup as group:
                 raise (unguarded_in(group) or group) from None
             finally:
                 self._gap.note(GapStep.ENDED)
-                if self._is_handed_on:
-                    stores.audit.relax()
-                await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
-                self._gap.note(GapStep.LAST_RECORD)
-            if self._is_handed_on:
-                self.left = _left_by(hub.handed)
-                await asyncio.gather(stores.audit.hand_on(), stores.policy.hand_on())
-                self._gap.note(GapStep.CLOSED)
+                if not is_well_left:
+                    await _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {}))
+            if is_well_left:
+                await self._leave(hub, stores)
+
+    async def _leave(self, hub: Hub, stores: Stores) -> None:
+        """Write the last record, close the databases, and leave what can be handed on."""
+        stores.audit.relax()
+        self.left = _left_by(hub.handed)
+        await asyncio.gather(
+            _in_time(LAST_RECORD_SECONDS, _append(hub, RecordKind.STOPPED, {})),
+            stores.audit.hand_on(),
+            stores.policy.hand_on(),
+        )
+        self._gap.note(GapStep.CLOSED)
 
     def _is_leaving(self) -> bool:
         return self._is_handed_on
@@ -236,6 +255,11 @@ def _is_in_cycle(hub: Hub, door: str) -> bool:
         DoorState.RELEASED,
         DoorState.OPEN,
     )
+
+
+async def _begin(stores: Stores) -> None:
+    """Let records go to the disk: phones are answered."""
+    stores.audit.begin()
 
 
 def _first_of(hub: Hub, stores: Stores) -> Coroutine[Any, Any, None]:
@@ -305,13 +329,14 @@ async def _until_stopped(
     async with asyncio.TaskGroup() as guards:
         parts = []
         for name, run in hub.runs.items():
-            running_part = _run_part(hub, name, run)
-            if name not in READY_PARTS:
-                running_part = _after_taken(hub, running_part)
-            parts.append(guards.create_task(running_part))
-        parts.append(guards.create_task(_after_taken(hub, hub.devices.supervisor.run())))
+            after = hub.parts.handed if name in READY_PARTS else hub.handed
+            parts.append(
+                guards.create_task(_after_taken(after, partial(_run_part, hub, name, run)))
+            )
+        supervised = _after_taken(hub.handed, hub.devices.supervisor.run)
+        parts.append(guards.create_task(supervised))
         async with asyncio.TaskGroup() as tasks:
-            loops = _after_taken(hub, _run_loops(hub, notifier))
+            loops = _after_taken(hub.handed, partial(_run_loops, hub, notifier))
             first = (_serve_links(hub, goes_on), *beside, loops)
             running = [tasks.create_task(work) for work in first]
             await stop.wait()
@@ -326,23 +351,26 @@ def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
         task.cancel()
 
 
-async def _after_taken(hub: Hub, work: Coroutine[Any, Any, None]) -> None:
-    """Do this once what was given is taken up, or cannot be (law 2)."""
-    try:
-        with suppress(HubError):  # whoever gave it is told
-            for part in hub.handed:
+async def _after_taken(parts: Sequence[Handed], work: Work) -> None:
+    """Do this once what was given to these parts is taken up, or cannot be (law 2)."""
+    with suppress(HubError, TimeoutError):  # whoever gave it is told
+        async with asyncio.timeout(TAKEN_SECONDS):
+            for part in parts:
                 await part.taken()
-    except BaseException:
-        work.close()
-        raise
-    await work
+    await work()
 
 
 async def _run_loops(hub: Hub, notifier: Notifier) -> None:
-    """Run the other loops until cancelled."""
-    async with asyncio.TaskGroup() as tasks:
-        for work in _loops(hub, notifier):
-            tasks.create_task(work)
+    """Run the other loops until cancelled. Between two beginnings phones are heard."""
+    loops = _loops(hub, notifier)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            while loops:
+                tasks.create_task(loops.pop(0))
+                await asyncio.sleep(0)
+    finally:
+        for work in loops:  # it was ended meanwhile
+            work.close()
 
 
 def _loops(hub: Hub, notifier: Notifier) -> list[Coroutine[Any, Any, None]]:

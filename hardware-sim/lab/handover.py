@@ -23,6 +23,8 @@ from lab.visitors import visitor
 CHANGE_SECONDS = 90.0
 VISIT_SECONDS = 20.0
 LOOK_SECONDS = 0.2
+REST_SECONDS = 1.5
+"""Between two looks while a phone is timed: each starts a program in a guest of one core."""
 PROGRAM = "/opt/hubd/bin/python"
 EVENTS = ("handed_over", "taken_over")
 """What each process of hubd says of the steps."""
@@ -122,6 +124,7 @@ async def _visit_through(guest: Guest, link: BumbleLink, requests: list[float]) 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_pulling(link, requests, stop))
         while now != "on-trial" and time.monotonic() < ends:
+            await asyncio.sleep(REST_SECONDS)
             now = await standing(guest)
         stop.set()
     return now == "on-trial"

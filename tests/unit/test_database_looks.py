@@ -206,6 +206,7 @@ async def test_who_hands_a_log_on_folds_nothing_and_holds_nothing(tmp_path: Path
         store.append(door(3))
     await store.aclose()
     next_one = look.go_on(path)
+    next_one.begin()
     assert next_one.last() == 2
     assert await next_one.append(door(3)) == 3
     assert [one.number for one in next_one.newest(9, 9)] == [1, 2, 3]
@@ -235,6 +236,7 @@ async def test_the_last_record_of_who_hands_on_is_told_once_it_is_on_the_disk(
     asked = asyncio.create_task(next_one.unacknowledged(0, 9))
     await asyncio.wait([asked], timeout=0.05)
     assert not asked.done()
+    next_one.begin()
     await next_one.append(door(3))
     assert [one.number for one in await asked] == [1, 2, 3]
     assert next_one.head().number == 3
@@ -246,6 +248,40 @@ def synchronous(store: AuditStore) -> int:
     assert connection is not None
     (found,) = connection.execute("PRAGMA synchronous").fetchone()
     return int(found)
+
+
+async def test_who_goes_on_writes_once_it_begins_and_what_came_before_that_is_first(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / LOG
+    store = await AuditStore.open(path)
+    look = look_at_log(path)
+    await store.hand_on()
+    next_one = look.go_on(path)
+    waiting = [next_one.append(door(number)) for number in range(3)]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM records").fetchone() == (0,)
+    next_one.begin()
+    next_one.begin()
+    assert await asyncio.gather(*waiting) == [1, 2, 3]
+    await next_one.aclose()
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_who_goes_on_writes_also_when_nobody_tells_him_to(
+    tmp_path: Path, closes: bool
+) -> None:
+    path = tmp_path / LOG
+    store = await AuditStore.open(path)
+    look = look_at_log(path)
+    await store.hand_on()
+    next_one = look.go_on(path)
+    waiting = next_one.append(door(1))
+    if closes:
+        await next_one.aclose()
+        assert waiting.done()
+    assert await waiting == 1
+    await next_one.aclose()
 
 
 async def test_who_opens_a_log_without_a_look_has_it_on_the_disk_first(tmp_path: Path) -> None:

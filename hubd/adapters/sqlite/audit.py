@@ -53,6 +53,9 @@ from hubd.threads import call_in_loop, run_in_thread
 QUEUE_LIMIT = 1024
 """Appends and acknowledgements under way at once; one more is refused at once."""
 
+HELD_SECONDS = 0.5
+"""How long the first records of one who goes on may wait for phones to be answered."""
+
 CLOSE_SECONDS = 2.0
 """How long a close waits for the disk, in all."""
 
@@ -71,7 +74,10 @@ class AuditStore:
         reader: sqlite3.Connection | None = None,
         worker: Worker | None = None,
     ) -> None:
-        """`reader` is a connection, `worker` the thread that is to write; None for new ones."""
+        """`reader` is a connection, `worker` the thread that is to write; None for new ones.
+
+        A thread that waits goes on waiting: it begins with `begin`, or after HELD_SECONDS.
+        """
         self._loop = asyncio.get_running_loop()
         self._lock = opened.lock
         self.path = path
@@ -101,7 +107,10 @@ class AuditStore:
             is_room_taken=opened.is_room_taken,
             worker=worker,
         )
-        self._writer.start()
+        if worker is None:
+            self.begin()
+        else:
+            self._loop.call_later(HELD_SECONDS, self.begin)
         self.mended = opened.mended
         """Records that were found neither waiting for the backend nor acknowledged.
 
@@ -136,6 +145,11 @@ class AuditStore:
         """How many records and receipts are on their way to the disk."""
         return self._pending
 
+    def begin(self) -> None:
+        """Begin to write what was appended, and what will be."""
+        if not self._closed:
+            self._writer.start()
+
     def relax(self) -> None:
         """What is appended from now on is on the disk with the first commit of who goes on."""
         self._writer.relax()
@@ -167,6 +181,7 @@ class AuditStore:
         """
         if self._closed:
             return
+        self.begin()
         self._closed = True
         self._writer.put(None)
         await AUDIT.close_in_thread(

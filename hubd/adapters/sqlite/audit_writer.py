@@ -148,11 +148,15 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0 if is_room_taken else FOLD_COMMITS
         self._is_relaxed = False
+        self._has_begun = False
         self._worker = worker
         self._left: Callable[[], None] | None = None
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write, unless that has begun."""
+        if self._has_begun:
+            return
+        self._has_begun = True
         if self._worker is None:
             self._worker = Worker(WRITER)
         self._worker.submit(self._run)
@@ -166,6 +170,7 @@ class Writer:
 
         Who comes next folds in a pause.
         """
+        self.start()
         self._left = left
         self._jobs.put(None)
         if self._worker is not None:

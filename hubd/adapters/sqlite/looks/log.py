@@ -108,4 +108,3 @@ def _seen(
         )
     finally:
         connection.execute("ROLLBACK")
-        connection.execute("PRAGMA shrink_memory")

@@ -81,7 +81,6 @@ def _seen(connection: sqlite3.Connection, path: Path, prove: Prove) -> SeenPolic
         found, digest, shelves = prove_rows(connection, prove, may_mend=False)
     finally:
         connection.execute("ROLLBACK")
-        connection.execute("PRAGMA shrink_memory")
     if found.policy is OnDisk.UNPROVEN:
         return None
 
