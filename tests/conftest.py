@@ -1,7 +1,7 @@
 """What holds for all tests.
 
-1. Ctrl-C and a terminal that is closed work in what they start, even where they themselves run in
-   the background or by nohup.
+1. What a terminal sends (interrupt, quit, hang-up) works in what they start, even where they
+   themselves run in the background or by nohup.
 2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means
    that all of it ran.
 3. Each property test tries HUBD_FUZZ times as many examples: more in `make fuzz`, fewer on the
@@ -20,6 +20,7 @@ from hypothesis import Phase, is_hypothesis_test, settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 settings.register_profile(
     "mutants",
     database=None,
