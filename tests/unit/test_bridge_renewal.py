@@ -25,6 +25,8 @@ from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.from_backend import Certificate, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import CertificateRequest, Notice, Ping
 from hubcore.bridge.backend.from_backend import CertificateOfHub
+from hubcore.bridge.backend.from_bridge import RequestOfHub
+from hubcore.bridge.backend.talk.apart import SaidApart
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.from_bridge import BridgeWelcome, RenewFirst
 from hubcore.bridge.from_hub import CarriedRequest
@@ -313,6 +315,15 @@ async def test_a_request_goes_on_as_it_came_and_the_answer_too(tmp_path: Path) -
             assert bridge.talks.say_certificate("hub-1", Certificate(b"newer"))
             assert await hub.until(Certificate) == Certificate(b"newer")
             assert not bridge.talks.say_certificate("hub-2", Certificate(b"newer"))
+
+
+def test_what_a_hub_asks_again_goes_up_again() -> None:
+    """apart, law 1: the backend may not have answered it, and nothing else says so"""
+    apart = SaidApart(1, Counter())
+    for _ in range(2):
+        assert apart.request("hub-1", b"request") == RequestOfHub("hub-1", b"request")
+    assert apart.request("hub-2", b"request") is None
+    assert apart.again() == [RequestOfHub("hub-1", b"request")]
 
 
 async def test_a_hub_that_asks_and_asks_is_left_out(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Laws:
 1. What is kept of each hub is its newest testimony, doubt and request for certificates, and of
-   `hubs_max` hubs at most. Each is said once on each connection.
+   `hubs_max` hubs at most. Each is said once on each connection, and a request as often as its
+   hub asks.
 2. No hub sets a pace: of each at most AHEAD_EACH's alarms go ahead, of all at most AHEAD_WHOLE's.
    What is beyond comes with its record.
 """
@@ -66,9 +67,12 @@ class SaidApart:
         return said if self._keep(self._doubts, hub, said) else None
 
     def request(self, hub: str, document: bytes) -> FromBridge | None:
-        """A hub asks for its newest certificates; return what is to be said, None for nothing."""
-        is_new = self._keep(self._requests, hub, document)
-        return RequestOfHub(hub, document) if is_new else None
+        """A hub asks for its newest certificates; return what is to be said, None for nothing.
+
+        It asks again what was not answered, and a signature may have the same bytes then.
+        """
+        self._keep(self._requests, hub, document)
+        return RequestOfHub(hub, document) if hub in self._requests else None
 
     def forget(self, hub: str) -> None:
         """What was seen of a hub counts no more."""
