@@ -2,6 +2,8 @@
 
 Laws:
 1. A hub has one session: the newest connection that has proven to be it. The one before is cut.
+   But a certificate that has ended takes the place of none that has not: it may be of a machine
+   that was replaced.
 2. Who may nothing has no session. That is looked up when it comes, and again at each message.
 3. A newer list of ends cuts all sessions of those that it names.
 4. There are at most `sessions_max`. One more is refused, unless it takes its own hub's place.
@@ -60,6 +62,9 @@ class Sessions:
         if allowed is May.NOTHING:
             return Came(May.NOTHING)
         if before is None and len(self._peers) >= self._sessions_max:
+            return Came(May.NOTHING)
+        is_spoken_for = before is not None and self.may(before, wall) is May.SPEAK
+        if allowed is May.RENEW and is_spoken_for:
             return Came(May.NOTHING)
         contested = False
         if before is not None:

@@ -264,6 +264,18 @@ class TestSessions:
         assert sessions.may(1, ENDED + 1) is May.RENEW
         assert sessions.came(2, peer(), ENDED + 1, 0.0) == Came(May.RENEW, cut=1)
 
+    def test_an_ended_certificate_takes_no_place_of_one_that_has_not_ended(self) -> None:
+        """sessions, law 1: a machine that was replaced does not keep the new one away"""
+        sessions = Sessions(Ends())
+        newer = replace(peer(key=KEYS[1]), expires=ENDED + 1000)
+        sessions.came(1, newer, ENDED + 1, 0.0)
+        assert sessions.came(2, peer(), ENDED + 1, 0.0) == Came(May.NOTHING)
+        assert sessions.may(1, ENDED + 1) is May.SPEAK
+        assert sessions.may(2, ENDED + 1) is May.NOTHING
+        sessions.gone(1)
+        assert sessions.came(3, peer(), ENDED + 1, 0.0) == Came(May.RENEW)
+        assert sessions.came(4, newer, ENDED + 1, 0.0) == Came(May.SPEAK, cut=3)
+
     def test_sessions_have_a_ceiling(self) -> None:
         """sessions, law 4"""
         sessions = Sessions(Ends(), sessions_max=2)
