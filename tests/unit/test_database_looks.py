@@ -38,6 +38,7 @@ pytestmark = pytest.mark.once
 
 NORMAL = 1
 FULL = 2
+PATIENCE_SECONDS = 20.0
 """SQLite, PRAGMA synchronous."""
 PROVE = partial(policies.prove, issuer=ISSUER.verify_key, site=SITE)
 
@@ -241,6 +242,31 @@ async def test_the_last_record_of_who_hands_on_is_told_once_it_is_on_the_disk(
     assert [one.number for one in await asked] == [1, 2, 3]
     assert next_one.head().number == 3
     await next_one.aclose()
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_it_is_told_also_when_no_commit_comes_or_the_disk_takes_none(
+    tmp_path: Path, refuses: bool
+) -> None:
+    path = tmp_path / LOG
+    store = await AuditStore.open(path)
+    look = look_at_log(path)
+    store.relax()
+    await store.append(door(1))
+    await store.hand_on()
+    next_one = look.go_on(path)
+    next_one.begin()
+    if refuses:
+        writes = next_one._writer._connection
+        assert writes is not None
+        writes.execute("PRAGMA query_only = ON")
+        with pytest.raises(AuditError, match="read-only|readonly"):
+            await next_one.append(door(2))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert [one.number for one in await next_one.unacknowledged(0, 9)] == [1]
+    assert next_one.head().number == 1
+    await next_one.aclose()
+    look.end()
 
 
 def synchronous(store: AuditStore) -> int:

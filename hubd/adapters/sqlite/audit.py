@@ -105,6 +105,7 @@ class AuditStore:
             remover=Remover(retention, opened.checkpoint),
             deliver=self._delivered,
             is_room_taken=opened.is_room_taken,
+            is_durable=opened.durable == opened.head,
             worker=worker,
         )
         if worker is None:
@@ -357,8 +358,9 @@ class AuditStore:
         self._checkpoint = batch.checkpoint
         self._room = batch.room
         self._pending -= len(batch.results)
-        if batch.written is not None:
+        if batch.is_durable:
             self._is_durable.set()
+        if batch.written is not None:
             self._note_recent(batch.written)
         for done, result in batch.results:
             if done.done():  # cancelled: the record stands, nobody asks for its number

@@ -28,7 +28,7 @@ from hubcore.evidence.records import Head, StoredRecord, Walk, agrees
 from hubd.adapters.host.state_disk import has_room
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import no_room
-from hubd.adapters.sqlite.files import file_of
+from hubd.adapters.sqlite.files import file_of, sync_journal
 from hubd.adapters.sqlite.room import (
     WARM_BYTES,
     WARM_BYTES_MIN,
@@ -110,7 +110,7 @@ def open_log(
                 found = _found_after(connection, path, seen, checked, retention)
             if found is None:
                 seen = None
-                _make_durable(path)
+                sync_journal(path)
                 found = _found(connection, path, checked, counted, retention)
             uses_mended = 0
             if not found.are_uses_right:
@@ -194,19 +194,6 @@ def is_outbox_whole(connection: sqlite3.Connection, after: int = 0) -> bool:
         (after,),
     ).fetchone()
     return bool(is_whole)
-
-
-def _make_durable(path: Path) -> None:
-    """Have all commits on the disk, also the last one of who handed the log on. Raise OSError.
-
-    SQLite locks nothing of the journal itself, so that it may be opened and closed beside it.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        descriptor = os.open(path.with_name(path.name + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _is_near(

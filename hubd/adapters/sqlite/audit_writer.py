@@ -30,6 +30,7 @@ from hubcore.evidence.uses import UseChange
 from hubcore.ports.stores import RecordsRoom
 from hubd.adapters.sqlite.database import AUDIT
 from hubd.adapters.sqlite.errors import primary_code
+from hubd.adapters.sqlite.files import sync_journal
 from hubd.adapters.sqlite.room import keep_reserve
 from hubd.adapters.sqlite.tables.records import (
     RecordRow,
@@ -106,7 +107,7 @@ class BatchResult:
     """What one batch came to: each future with its result or error, and the state on the disk.
 
     `written` is None for a batch that failed, and for a step of retention. `room` is what was seen
-    after the commit before.
+    after the commit before. `is_durable`: all of the log is on the disk.
     """
 
     results: Sequence[_Answer]
@@ -116,6 +117,7 @@ class BatchResult:
     acknowledged: int
     checkpoint: Checkpoint
     room: RecordsRoom
+    is_durable: bool
 
 
 class Writer:
@@ -131,10 +133,13 @@ class Writer:
         remover: Remover,
         deliver: Callable[[BatchResult], None],
         is_room_taken: bool = True,
+        is_durable: bool = True,
         worker: Worker | None = None,
     ) -> None:
         """`is_room_taken`: the room that `room` takes in advance is there.
 
+        `is_durable`: the head is surely on the disk. If not, the first commit brings it there, or
+        the first pause, or a commit that failed.
         `worker` is a thread that waits for this, None for a new one.
         """
         self._path = path
@@ -147,6 +152,7 @@ class Writer:
         self._deliver = deliver
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._commits = 0 if is_room_taken else FOLD_COMMITS
+        self._is_durable = is_durable
         self._is_relaxed = False
         self._has_begun = False
         self._worker = worker
@@ -199,6 +205,8 @@ class Writer:
             if batch:
                 result = self._write(batch)
                 self._deliver(result)
+                if result.written is None:
+                    self._sync()
                 if not self._is_relaxed:
                     self._look()  # whoever waits for a record waits for no look
             if self._remover.pressed():
@@ -214,13 +222,25 @@ class Writer:
         """Return how long nothing must come before there is something else to do."""
         if self._remover.has_work():
             return self._remover.pause_seconds()
-        return IDLE_SECONDS if self._commits >= FOLD_COMMITS else None
+        return None if self._is_durable and self._commits < FOLD_COMMITS else IDLE_SECONDS
 
     def _use_pause(self) -> None:
+        self._sync()
         if self._remover.has_work():
             self._remove_oldest()
         else:
             self._fold()
+
+    def _sync(self) -> None:
+        """Have what came before the first commit on the disk. A failure waits for the next try."""
+        if self._is_durable:
+            return
+        with contextlib.suppress(OSError):
+            if os.stat(self._path).st_ino != self._inode:
+                return
+            sync_journal(self._path)
+            self._is_durable = True
+            self._deliver(self._result([], None))
 
     def _remove_oldest(self) -> None:
         """Remove one step of the oldest records."""
@@ -263,6 +283,7 @@ class Writer:
         except Exception as error:  # a caller must never wait for a thread that died
             return self._failed(batch, f"{AUDIT.name}: {error!r}", error)
         self._commits += 1
+        self._is_durable = True
         self._remover.committed()
         waiters = [job.done for job in batch]
         results = list(zip(waiters, written.numbers, strict=True))
@@ -277,6 +298,7 @@ class Writer:
             acknowledged=self._acknowledged,
             checkpoint=self._remover.checkpoint,
             room=self._remover.room(),
+            is_durable=self._is_durable,
         )
 
     def _committed(self, batch: Sequence[Job]) -> Written:

@@ -88,6 +88,19 @@ def file_of(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def sync_journal(path: Path) -> None:
+    """Have all commits of a database on the disk. Raise OSError.
+
+    SQLite locks nothing of the journal itself, so that it may be opened and closed beside it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path.with_name(path.name + "-wal"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def take_lock(lock: Path, database: Path, kind: ErrorSentences) -> int:
     """Take the lock beside the file: one hubd alone writes it.
 
