@@ -151,8 +151,10 @@ class Machine:
         status = self._mount()
         if status == MOUNTED_FOR_A_START:
             return self._start_at_rest(slot)
-        if status != MOUNTED:
-            return self._over(Switch.FAILED)
+        if status != MOUNTED:  # the image was proven, and mounted for its test: it is not to blame
+            raise StoreError(
+                f"slot {slot.value} cannot be mounted now: journalctl -u hubd-mount@take says why"
+            )
         match self._handing.order(slot):
             case Ordered.TAKEN:
                 self._ordered = True

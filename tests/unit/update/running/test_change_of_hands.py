@@ -136,7 +136,7 @@ def test_a_trial_is_kept_only_once_the_new_version_drives_alone(world: World) ->
     assert world.step() is Event.FOUND_WELL
 
 
-def test_a_slot_that_is_not_mounted_has_failed_and_a_root_that_does_nothing_blames_nobody(
+def test_a_slot_that_is_not_mounted_and_a_root_that_does_nothing_blame_nobody(
     world: World,
 ) -> None:
     status: list[int | None] = [None]
@@ -149,8 +149,10 @@ def test_a_slot_that_is_not_mounted_has_failed_and_a_root_that_does_nothing_blam
         world.step()
     assert world.disk.state().phase is Phase.SWITCHING
     status[0] = 1
-    assert world.step() is Event.NOT_TAKEN_OVER
-    assert world.settle().well is Slot.A
+    with pytest.raises(StoreError, match="slot B cannot be mounted now"):
+        world.step()
+    assert world.disk.state().phase is Phase.SWITCHING
+    assert not world.disk.state().quarantine
 
 
 @settings(deadline=None, max_examples=60)
