@@ -15,11 +15,6 @@ RELEASE_RECORDS = 256
 """So many records go at once: whoever waits for a record waits for one such step at most."""
 
 
-RECEIPT = "receipt"
-RELEASE_RECORDS = 256
-"""So many records go at once: whoever waits for a record waits for one such step at most."""
-
-
 @dataclass(frozen=True, slots=True)
 class Durable:
     """The backend has all records of a hub up to this number."""
