@@ -756,7 +756,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
     desk = Desk()
     hub = starting(desk)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(session._serve_links(hub))
+        tasks.create_task(session._serve_links(hub, goes_on=False))
         for _ in range(5):
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
@@ -768,7 +768,14 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
 
 async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     hub = starting(Desk())
-    await session._serve_links(hub, strikes_seconds=0.0)
+    await session._serve_links(hub, goes_on=False, strikes_seconds=0.0)
+    assert hub.links.began.is_set()
+
+
+async def test_a_hub_that_goes_on_is_on_air_while_its_guard_is_taken_up() -> None:
+    hub = starting(Desk())
+    async with asyncio.timeout(1):
+        await session._serve_links(hub, goes_on=True)
     assert hub.links.began.is_set()
 
 
