@@ -62,7 +62,17 @@ class Server:
         return f"nats://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
+        """Start it. A port that somebody else has taken meanwhile is another one the first time."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(1 if self.process else 3):
+            if await self._is_up():
+                return
+            self.port = free_port()
+            self.health_port = free_port()
+        raise AssertionError((self.folder / "log").read_text()[-2000:])
+
+    async def _is_up(self) -> bool:
+        """Start the process; tell whether it listens, and has not ended. Raise TimeoutError."""
         config = self.folder / "nats.conf"
         config.write_text(self.text())
         with (self.folder / "log").open("ab") as log:
@@ -70,12 +80,13 @@ class Server:
                 *self.prefix, ENGINE, "-c", str(config), stdout=log, stderr=log
             )
         async with asyncio.timeout(WAIT_SECONDS):
-            while True:
+            while self.process.returncode is None:
                 with contextlib.suppress(OSError):
                     _, writer = await asyncio.open_connection("127.0.0.1", self.port)
                     writer.close()
-                    return
+                    return True
                 await asyncio.sleep(0.02)
+        return False
 
     def text(self) -> str:
         """Return its configuration."""

@@ -400,6 +400,16 @@ async def odd_stage(
         yield stage
 
 
+async def policy_version(stage: Stage) -> int:
+    """Return the version in force, once there is one."""
+
+    async def found() -> int:
+        return int((await stage.hub("status"))["policy_version"])
+
+    await stage.until(found, "a policy is in force")
+    return await found()
+
+
 def new_phone(stage: Stage) -> Wallet:
     name = secrets.token_hex(4)
     stage.site.grant(name, [Access(1, OPEN_AND_QUERY, ())], Validity.days(7, time.time() - 86_400))
@@ -618,7 +628,7 @@ async def test_a_backend_in_wrong_hands_changes_no_policy_and_stops_no_phone(
     assert MAX_POLICY_BYTES <= MAX_BYTES
     async with odd_stage(tmp_path) as stage:
         wallet = new_phone(stage)
-        version = (await stage.hub("status"))["policy_version"]
+        version = await policy_version(stage)
         async with bad_backend(stage) as backend:
             offers = list(bad_policies(stage.site).items())
             assert len(offers) == POLICIES
@@ -628,7 +638,7 @@ async def test_a_backend_in_wrong_hands_changes_no_policy_and_stops_no_phone(
                 assert report.verdict is not None, (what, report.why)
                 assert report.verdict.allowed, (what, report.verdict)
                 assert word in await offer, what
-                assert (await stage.hub("status"))["policy_version"] == version, what
+                assert await policy_version(stage) == version, what
             stranger = await backend.release("hub-1", 99)
             assert stranger.outcome.name == "REFUSED"
             with pytest.raises(LinkError):
