@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -70,8 +71,10 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path / "bridge.db")
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    made = Disk(tmp_path / "bridge.db")
+    yield made
+    made.writer.close()
 
 
 def test_records_go_up_to_a_head_of_their_hub_and_no_further(disk: Disk) -> None:
@@ -187,14 +190,16 @@ def test_whatever_is_kept_goes_up_in_one_message_each(
         body = bytes(length)
         log.append(StoredRecord(number, body, chain_hash(before, number, body)))
     disk = Disk(tmp_path_factory.mktemp("heads") / "bridge.db", log)
-    disk.hold(len(log))
-    covered = 0
-    for number in signs:
-        if number <= len(log) and disk.sign(number) == "":
-            covered = max(covered, number)
-    assert disk.writer.covered(HUB) == covered
-    for after in range(covered):
-        found = disk.read(after)
-        assert found is not None
-        assert found.records == tuple(log[after : after + len(found.records)])
-    disk.writer.close()
+    try:
+        disk.hold(len(log))
+        covered = 0
+        for number in signs:
+            if number <= len(log) and disk.sign(number) == "":
+                covered = max(covered, number)
+        assert disk.writer.covered(HUB) == covered
+        for after in range(covered):
+            found = disk.read(after)
+            assert found is not None
+            assert found.records == tuple(log[after : after + len(found.records)])
+    finally:
+        disk.writer.close()
