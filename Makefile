@@ -32,7 +32,7 @@ test-again: tools $(VENV)/ready
 
 # The real Z-Wave service in front of simulated nodes; once, with one Python.
 test-zwave: zwave-modules $(VENV)/ready
-	$(BIN)/python -m pytest -q tests/zwave
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal tests/zwave
 
 # The modules of the Z-Wave service, into a cache outside the tree, when its lock file has changed.
 zwave-modules:
