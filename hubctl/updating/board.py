@@ -54,7 +54,7 @@ def read_board(file: Path) -> Board | None:
 
 def troubles(board: Board, now: float) -> list[UpdateTrouble]:
     """Return what needs somebody, the gravest first."""
-    found = [*_withdrawn(board), *_old(board, now), *_failing(board, now), *_kept_back(board)]
+    found = [*_withdrawn(board), *_old(board, now), *failing(board, now), *_kept_back(board)]
     return sorted(found, key=lambda one: one.severity != ERROR)
 
 
@@ -80,7 +80,30 @@ def _old(board: Board, now: float) -> Iterator[UpdateTrouble]:
         )
 
 
-def _failing(board: Board, now: float) -> Iterator[UpdateTrouble]:
+class Failing(NamedTuple):
+    """How it is told that a program gets nothing: its `remedies` by the kinds of errors."""
+
+    begins: str
+    """How the ids of its troubles begin."""
+    what: str
+    unit: str
+    remedies: Mapping[str, str]
+
+
+_UPDATES = Failing(
+    "update",
+    "no update is taken",
+    "hubupdate",
+    {
+        "expired": "hubctl clock; if that is right, who publishes must sign its lists again",
+        "trust": "journalctl -u hubupdate; tell who publishes: a carrier may be forged",
+        "link": "look at the carriers of /etc/hubupdate/hubupdate.toml",
+    },
+)
+
+
+def failing(board: Board, now: float, told: Failing = _UPDATES) -> Iterator[UpdateTrouble]:
+    """Yield what keeps a program from getting anything; a carrier may be away for LINK_SECONDS."""
     error = board.get("error")
     since = board.get("failing_since")
     if not isinstance(error, str):
@@ -88,16 +111,11 @@ def _failing(board: Board, now: float) -> Iterator[UpdateTrouble]:
     lasted = now - since if is_number(since) else 0.0
     if error == "link" and lasted < LINK_SECONDS:
         return
-    remedies = {
-        "expired": "hubctl clock; if that is right, who publishes must sign its lists again",
-        "trust": "journalctl -u hubupdate; tell who publishes: a carrier may be forged",
-        "link": "look at the carriers of /etc/hubupdate/hubupdate.toml",
-    }
     yield UpdateTrouble(
-        f"update-{error if error in remedies else 'failing'}",
+        f"{told.begins}-{error if error in told.remedies else 'failing'}",
         ERROR if error == "trust" else WARNING,
-        f"no update is taken: {clean(board.get('said'))}",
-        remedies.get(error, "journalctl -u hubupdate"),
+        f"{told.what}: {clean(board.get('said'))}",
+        told.remedies.get(error, f"journalctl -u {told.unit}"),
     )
 
 

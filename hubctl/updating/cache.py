@@ -18,16 +18,28 @@ from hubcore.update.running.board import CACHE_LATE_SECONDS
 from hubctl.page import Page, Trouble
 from hubctl.updating.board import (
     ERROR,
-    LINK_SECONDS,
     WARNING,
     Board,
+    Failing,
     UpdateTrouble,
+    failing,
     read_board,
 )
 from hubterm.text import clean, is_number
 
 SOON_SECONDS = 2 * 86_400.0
 """So long before its lists end somebody is told: a timestamp lasts 7 days."""
+_CACHE = Failing(
+    "cache",
+    "the site's cache of updates gets nothing new",
+    "hubupdate-mirror",
+    {
+        "expired": "timedatectl; if that is right, who publishes must sign its lists again",
+        "trust": "journalctl -u hubupdate-mirror; tell who publishes: a server may be forged",
+        "link": "look at the line, and at the carriers of /etc/hubupdate/mirror.toml",
+        "store": "look at the disk, and at bytes_max of /etc/hubupdate/mirror.toml",
+    },
+)
 
 
 def troubles_of_file(file: Path, now: float) -> list[UpdateTrouble] | None:
@@ -43,7 +55,7 @@ def troubles_of_file(file: Path, now: float) -> list[UpdateTrouble] | None:
 
 def cache_troubles(board: Board, now: float) -> list[UpdateTrouble]:
     """Return what needs somebody, the gravest first."""
-    found = [*_stopped(board, now), *_failing(board, now), *_ending(board, now)]
+    found = [*_stopped(board, now), *failing(board, now, _CACHE), *_ending(board, now)]
     return sorted(found, key=lambda one: one.severity != ERROR)
 
 
@@ -70,28 +82,6 @@ def _stopped(board: Board, now: float) -> Iterator[UpdateTrouble]:
             f"the site's cache of updates has not looked since {_moment(at)}",
             "systemctl list-timers hubupdate-mirror.timer; journalctl -u hubupdate-mirror",
         )
-
-
-def _failing(board: Board, now: float) -> Iterator[UpdateTrouble]:
-    error = board.get("error")
-    if not isinstance(error, str):
-        return
-    since = board.get("failing_since")
-    lasted = now - since if is_number(since) else 0.0
-    if error == "link" and lasted < LINK_SECONDS:
-        return
-    remedies = {
-        "expired": "timedatectl; if that is right, who publishes must sign its lists again",
-        "trust": "journalctl -u hubupdate-mirror; tell who publishes: a server may be forged",
-        "link": "look at the line, and at the carriers of /etc/hubupdate/mirror.toml",
-        "store": "look at the disk, and at bytes_max of /etc/hubupdate/mirror.toml",
-    }
-    yield UpdateTrouble(
-        f"cache-{error if error in remedies else 'failing'}",
-        ERROR if error == "trust" else WARNING,
-        f"the site's cache of updates gets nothing new: {clean(board.get('said'))}",
-        remedies.get(error, "journalctl -u hubupdate-mirror"),
-    )
 
 
 def _ending(board: Board, now: float) -> Iterator[UpdateTrouble]:

@@ -17,12 +17,13 @@ from hubbridge.config import Backend, Config
 from hubcore.access.cards import Card
 from hubcore.access.grant import Access
 from hubcore.access.words import HubName
+from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole, der_of, public_der
-from hubcore.evidence.records import Head
+from hubcore.evidence.records import Head, StoredRecord
 from hubcore.policy.document import Issued, issue_tree
 from hubcore.policy.policy import Policy
 from hubgateway.bridges.directory import BridgeEntry, write_bridge
@@ -42,7 +43,7 @@ from tests.fakes.bridgedhub import (
     hub_files,
     tls_files,
 )
-from tests.gateway.bench import Bench, Gate, free_port
+from tests.gateway.bench import WAIT_SECONDS, Bench, Gate, free_port
 
 GATEWAY = "gateway-1"
 QUICK = CallTimes(pause_seconds=0.05, pause_seconds_max=0.2)
@@ -152,6 +153,25 @@ class BridgedSite:
         """Prove a receipt as a hub does."""
         mandate = self.mandate(Use.RECEIPTS)
         return prove_head(HeadKind.RECEIPT, document, HubName(SITE, hub), mandate).head
+
+
+async def hear_receipt(site: BridgedSite, hub: BridgedHub, number: int) -> Head:
+    """Wait for a receipt up to this record, as the hub would prove it."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            said = await hub.until(CarriedReceipt)
+            assert isinstance(said, CarriedReceipt)
+            head = site.proven(said.document, hub.name)
+            if head.number >= number:
+                return head
+
+
+async def stored(bench: Bench, hub: str, count: int) -> list[StoredRecord]:
+    """Wait until so many records of a hub are in the engine; return all."""
+    async with asyncio.timeout(2 * WAIT_SECONDS):
+        while len(found := await bench.stored(hub)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return found
 
 
 def issued_policy(version: int, cards: int) -> Issued:

@@ -15,7 +15,6 @@ import pytest_asyncio
 from hubcore.bridge.backend.codec import encode
 from hubcore.bridge.backend.from_bridge import BridgeHello
 from hubcore.bridge.frames import frame
-from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
 from hubsim.site.documents import make_key
@@ -26,13 +25,12 @@ from tests.fakes.bridgedhub import (
     BRIDGE,
     ENDS,
     SITE,
-    BridgedHub,
     certify_again,
     make_log,
     tls_files,
 )
 from tests.gateway.bench import WAIT_SECONDS, Bench, running, until
-from tests.gateway.bridged import GATEWAY, BridgedSite
+from tests.gateway.bridged import GATEWAY, BridgedSite, hear_receipt
 
 pytestmark = pytest.mark.once
 
@@ -66,15 +64,6 @@ async def site(bench: Bench, tmp_path: Path) -> BridgedSite:
     return made
 
 
-async def receipt_of(site: BridgedSite, hub: BridgedHub, number: int) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            said = await hub.until(CarriedReceipt)
-            assert isinstance(said, CarriedReceipt)
-            if site.proven(said.document, hub.name).number >= number:
-                return
-
-
 async def test_certificates_that_ended_in_a_long_outage_lose_nothing(
     site: BridgedSite, bench: Bench, tmp_path: Path
 ) -> None:
@@ -100,7 +89,7 @@ async def test_certificates_that_ended_in_a_long_outage_lose_nothing(
     async with site.bridge(folder) as (bridge, port):
         with closing(await site.come(port)) as hub:
             await hub.greet(log)
-            await receipt_of(site, hub, 30)
+            await hear_receipt(site, hub, 30)
         assert bridge.store.hubs["hub-1"].durable == 30
     assert await bench.stored("hub-1") == log
 
@@ -143,7 +132,7 @@ async def test_a_bridge_with_a_good_certificate_of_somebody_else_is_told_nothing
         with closing(await site.come(port)) as hub:  # none of them took its place
             await hub.greet(log)
             hub.send(log)
-            await receipt_of(site, hub, 5)
+            await hear_receipt(site, hub, 5)
     assert await bench.stored("hub-1") == log
     own = IdentityFiles(
         folder / "identity/tls.key", folder / "identity/tls.pem", folder / "identity/authority.pem"

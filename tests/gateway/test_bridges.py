@@ -15,12 +15,11 @@ from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted
 from hubcore.backend.uplink.words import MAX_WANTED
 from hubcore.bridge.from_bridge import CarriedMandate, CarriedReceipt
-from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
-from tests.fakes.bridgedhub import BridgedHub, head_of, make_log
+from tests.fakes.bridgedhub import head_of, make_log
 from tests.gateway.bench import WAIT_SECONDS, Bench, running, until
-from tests.gateway.bridged import BridgedSite, issued_policy
+from tests.gateway.bridged import BridgedSite, hear_receipt, issued_policy, stored
 from tests.gateway.operators import OperatorsDesk
 
 pytestmark = pytest.mark.once
@@ -42,25 +41,6 @@ async def site(bench: Bench, tmp_path: Path) -> BridgedSite:
     await made.know("hub-1")
     await made.know("hub-2")
     return made
-
-
-async def hear_receipt(site: BridgedSite, hub: BridgedHub, number: int) -> Head:
-    """Wait for a receipt up to this record, as the hub would prove it."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            said = await hub.until(CarriedReceipt)
-            assert isinstance(said, CarriedReceipt)
-            head = site.proven(said.document, hub.name)
-            if head.number >= number:
-                return head
-
-
-async def stored(bench: Bench, hub: str, count: int) -> list[StoredRecord]:
-    """Wait until so many records of a hub are in the engine; return all."""
-    async with asyncio.timeout(2 * WAIT_SECONDS):
-        while len(found := await bench.stored(hub)) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    return found
 
 
 async def test_records_go_up_and_receipts_come_down(

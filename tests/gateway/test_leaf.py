@@ -23,8 +23,7 @@ from hubgateway.rules import names
 from tests.fakes.bridgedhub import head_of, make_log
 from tests.fakes.serverauthority import ServerAuthority
 from tests.gateway.bench import ROOT, WAIT_SECONDS, Bench, Server, free_port, running, until
-from tests.gateway.bridged import BridgedSite
-from tests.gateway.test_bridges import hear_receipt, stored
+from tests.gateway.bridged import BridgedSite, hear_receipt, stored
 
 pytestmark = pytest.mark.once
 

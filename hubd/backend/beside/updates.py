@@ -92,35 +92,26 @@ class UpdateTeller:
 
 def state_of(read: ReadBoard, software: str, wall: float) -> UpdateState:
     """Return what a hub says of its version; `software` is that of the program that asks."""
-    nothing = UpdateState(
-        phase=UpdatePhase.NONE,
-        slot=UpdateSlot.NONE,
-        version=software,
-        digest=b"",
-        other="",
-        hold=UpdateHold.NOBODY,
-        is_withdrawn=0,
-        fault=UpdateFault.NONE,
-        lists_end=0,
-        quarantine=(),
-    )
     try:
         data = read()
-        return nothing if data is None else _shown(_board(data), software, wall)
+        if data is None:
+            return _bare(software, UpdatePhase.NONE, UpdateFault.NONE)
+        return _shown(_board(data), software, wall)
     except (OSError, ValueError, OverflowError, RecursionError, FrameError):
-        return _unknown(software)
+        return _bare(software, UpdatePhase.UNKNOWN, UpdateFault.OTHER)
 
 
-def _unknown(software: str) -> UpdateState:
+def _bare(software: str, phase: UpdatePhase, fault: UpdateFault) -> UpdateState:
+    """Return what is said where no board tells more."""
     return UpdateState(
-        phase=UpdatePhase.UNKNOWN,
+        phase=phase,
         slot=UpdateSlot.NONE,
         version=software,
         digest=b"",
         other="",
         hold=UpdateHold.NOBODY,
         is_withdrawn=0,
-        fault=UpdateFault.OTHER,
+        fault=fault,
         lists_end=0,
         quarantine=(),
     )
