@@ -22,6 +22,8 @@ from typing import Any
 from bumble.core import UUID
 from bumble.device import Peer
 
+from benchmarks.restarts import SHOWN, RestartPart, parts
+from benchmarks.start import IMPORTS
 from benchmarks.traced import Packet, answered, last_request
 from hubcore.access.once import OPS_AN_ASKER
 from hubcore.phone import gatt
@@ -76,6 +78,10 @@ class LabRounds:
     requests: list[list[float]] = field(default_factory=list)
     """Of a phone that is connected, for each change of hands."""
     steps: list[Mapping[GapStep, float]] = field(default_factory=list)
+    restarts: list[Mapping[RestartPart, float]] = field(default_factory=list)
+    """The parts of each restart of hubd."""
+    imports: list[float] = field(default_factory=list)
+    """A bare import of hubd's libraries in the guest, after each restart."""
     about: dict[str, str] = field(default_factory=dict)
 
 
@@ -278,7 +284,19 @@ async def _recoveries(lab: Lab, falls: int, made: LabRounds) -> None:
                 began = time.monotonic()
                 await damage()
                 await _let_in(lab, phone, began)
-                made.recovery.setdefault(name, []).append(time.monotonic() - began)
+                whole = time.monotonic() - began
+                made.recovery.setdefault(name, []).append(whole)
+                if name == RESTARTED:
+                    await _take_apart(lab, whole, made)
+
+
+async def _take_apart(lab: Lab, whole: float, made: LabRounds) -> None:
+    """Note the parts of the restart that just was, and a bare import beside it."""
+    shown = await lab.guest.run("systemctl", "show", "hubd", "-p", ",".join(SHOWN))
+    made.restarts.append(parts(shown.out, whole))
+    began = time.monotonic()
+    await lab.guest.run("/opt/hubd/bin/python", "-P", "-c", IMPORTS)
+    made.imports.append(time.monotonic() - began)
 
 
 async def _pull(lab: Lab) -> None:

@@ -6,12 +6,17 @@ import pytest
 
 from benchmarks.lab import RESTARTED, LabRounds
 from benchmarks.lab_figures import lab_figures, soak_figures
+from benchmarks.restarts import RestartPart, parts
 from benchmarks.traced import Packet, answered, last_request
 from hubcore.update.gap import GapStep
 
 pytestmark = pytest.mark.once
 
 HANDLE = 0x0021
+RESTART_SHOWN = """ActiveEnterTimestampMonotonic=10900000
+ActiveExitTimestampMonotonic=10100000
+InactiveEnterTimestampMonotonic=10300000
+"""
 
 
 def acl(pdu: str, channel: str = "0400", more: bool = False) -> bytes:
@@ -76,6 +81,8 @@ def test_rows_of_updates() -> None:
         requests=[[0.02, 0.04, 0.02], [0.02, 0.06]],
         steps=[steps, steps],
         recovery={RESTARTED: [1.5, 2.5]},
+        restarts=[parts(RESTART_SHOWN, whole=1.5), parts(RESTART_SHOWN, whole=2.5)],
+        imports=[0.4, 0.6],
     )
     rows = {row.key: row for row in lab_figures(rounds)}
     handed = rows["lab_hand_over"]
@@ -85,6 +92,21 @@ def test_rows_of_updates() -> None:
     assert "taken 75%" in handed.beside
     restarted = rows["lab_update_restart"]
     assert (restarted.value, restarted.goal, restarted.met) == (2.5, 2.0, False)
+    assert "4.0 times a bare import" in restarted.beside
+    assert "the old one ends 10%, the new one starts 30%" in restarted.beside
+    assert "a phone is let in 60%; 2 times" in restarted.beside
+
+
+def test_the_parts_of_a_restart_are_all_of_it() -> None:
+    found = parts(RESTART_SHOWN, whole=2.5)
+    assert found == {
+        RestartPart.ENDS: pytest.approx(0.2),
+        RestartPart.STARTS: pytest.approx(0.6),
+        RestartPart.LETS_IN: pytest.approx(1.7),
+    }
+    assert sum(found.values()) == pytest.approx(2.5)
+    with pytest.raises(KeyError):
+        parts("ActiveExitTimestampMonotonic=1", whole=2.5)
 
 
 def test_rows_of_long_runs() -> None:
