@@ -77,6 +77,11 @@ class SeenProcess:
         self.returncode = self.UNKNOWN if self._child is None else self._child.wait()
         self.close()
 
+    @staticmethod
+    def is_handed_on_child(pid: int) -> bool:
+        """Tell whether this process has started that one, has handed it on, and it still runs."""
+        return any(child.pid == pid and child.poll() is None for child in _HANDED_ON)
+
     def kill(self) -> None:
         """Have the kernel end it; nothing is done to one that has ended."""
         if self._seen is not None:

@@ -171,6 +171,7 @@ class _Process:
             self._log.warning("not_taken_over", why=str(why))
             return False
         self._changing.alone()
+        self._hands.alone()
         self._notifier.ready("ready")
         self._log.info("taken_over", version=__version__, steps=self._gap.shown())
         return True
@@ -192,6 +193,7 @@ class _Process:
             if side.is_in_vain:
                 why = "no moment came in which no door moves"
             self._changing.came_to_nothing(why, is_tried=not side.is_in_vain)
+            self._hands.alone()
             self._log.warning("drives_again")
             return True
         if not self._is_stopped:

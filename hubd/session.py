@@ -113,6 +113,11 @@ class Session:
             part.hand_on()
         self._stop.set()
 
+    def alone(self) -> None:
+        """Let every part know that this process drives alone."""
+        for part in self._hands():
+            part.alone()
+
     async def taken(self) -> None:
         """Return once it drives with all that was given. Raise HubError when something cannot be.
 

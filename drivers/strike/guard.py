@@ -186,10 +186,10 @@ def guard_lines(
         tell(peer, _without_lines(AnswerKind.UNFIT, text=str(error)))
         return EX_UNAVAILABLE
     tell(peer, _without_lines(AnswerKind.WAITING))
-    tag = wait_for_hold(peer, stop_fd, identity)
-    if tag is None:
+    command = wait_for_hold(peer, stop_fd, identity)
+    if command is None:
         return EX_OK
-    return hold(peer, stop_fd, open_lines, wanted, tag, identity)
+    return hold(peer, stop_fd, open_lines, wanted, command, identity)
 
 
 def find_factory(name: str) -> LinesFactory:
@@ -207,8 +207,8 @@ def find_factory(name: str) -> LinesFactory:
     return factory
 
 
-def wait_for_hold(peer: socket.socket, stop_fd: int, identity: Identity) -> int | None:
-    """Answer until HOLD comes, and return its tag.
+def wait_for_hold(peer: socket.socket, stop_fd: int, identity: Identity) -> Command | None:
+    """Answer until HOLD comes, and return it.
 
     Return None when the peer has gone or `stop_fd` is readable.
     """
@@ -224,7 +224,7 @@ def wait_for_hold(peer: socket.socket, stop_fd: int, identity: Identity) -> int 
             return None
         command = Command.decode(data)
         if command is not None and command.verb is Verb.HOLD:
-            return command.tag
+            return command
         tell(peer, _answer_before_hold(command, identity))
 
 
@@ -251,18 +251,18 @@ def hold(
     stop_fd: int,
     open_lines: LinesFactory,
     wanted: Sequence[StrikeLine],
-    tag: int,
+    command: Command,
     identity: Identity,
 ) -> int:
-    """Hold the lines from inactive to inactive; `tag` is that of HOLD. Return the exit status."""
+    """Hold the lines from inactive to inactive; `command` is HOLD. Return the exit status."""
     try:
         lines = open_lines(wanted)
     except HardwareError as error:
         tell(peer, _without_lines(AnswerKind.UNFIT, text=str(error)))
         return EX_UNAVAILABLE
-    timers = OffTimers(lines, wanted)
+    timers = OffTimers(lines, wanted, rested_ms=min(command.milliseconds, MAX_REST_MS))
     try:
-        tell(peer, timers.answer(AnswerKind.READY, tag))
+        tell(peer, timers.answer(AnswerKind.READY, command.tag))
         try:
             serve(timers, peer, stop_fd, identity)
         finally:

@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from drivers.strike.wire import Answer, AnswerKind, Command, Identity, Verb
+from drivers.strike.wire import MAX_REST_MS, Answer, AnswerKind, Command, Identity, Verb
 from hubcore.errors import HardwareError, RestingError
 
 ANSWER_SECONDS = 1.0
@@ -71,9 +71,18 @@ class GuardChannel:
         if first.kind is not AnswerKind.WAITING:
             raise HardwareError(first.text or self._why)
 
-    async def hold(self) -> Answer:
-        """Have the guard open all lines, inactive. Raise HardwareError with its sentence if not."""
-        return await self.ask(Verb.HOLD, seconds=HOLD_SECONDS)
+    @property
+    def is_idle(self) -> bool:
+        """Whether no command waits for its answer."""
+        return not self._pending
+
+    async def hold(self, rested_ms: int = 0) -> Answer:
+        """Have the guard open all lines, inactive. Raise HardwareError with its sentence if not.
+
+        `rested_ms`: for how long all lines have been at rest.
+        """
+        milliseconds = min(rested_ms, MAX_REST_MS)
+        return await self.ask(Verb.HOLD, milliseconds=milliseconds, seconds=HOLD_SECONDS)
 
     async def adopted(self) -> Identity:
         """Tell the guard that another hubd speaks from now on; return which guard it is.

@@ -19,6 +19,11 @@ Laws:
 10. When `run` ends to be handed on, both guards stay as they are, and their sockets are left.
 11. The end of our socket may not be the last. So a guard that came from another hubd is told to
     secure every line before that.
+12. A guard that another hubd has started is renewed once that is wanted, when all rests
+    (`drivers.strike.renewal`) and an own one waits. It secures every line and ends; then the own
+    one holds them. One that drives a line stays, for however long.
+13. A command that comes amid that waits for the own guard, up to TAKEN_SECONDS. Nothing is told.
+14. If no own guard can be had, the other one goes on, and that is told.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from dataclasses import dataclass
 
 from drivers.strike.guard_channel import GuardChannel
 from drivers.strike.guard_process import GuardProcess, GuardStarter, Spare, end_if_cancelled
+from drivers.strike.renewal import SETTLED_MS, Renewal
 from drivers.strike.stretch import MS, Stretch
 from drivers.strike.wire import (
     MAX_CAP_MS,
@@ -51,6 +57,8 @@ STOP_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 10.0
 TAKEN_SECONDS = 0.5
+RENEWED_END_SECONDS = 0.3
+"""How long a guard that is renewed may take to end. It has secured all lines by then."""
 STABLE_SECONDS = 10.0
 """After a guard that lived so long, pauses begin with the first one again."""
 UNGUARDED_SECONDS = 4.0
@@ -83,6 +91,9 @@ class StrikeGuard:
         stop_seconds: float = STOP_SECONDS,
         starter: GuardStarter | None = None,
         unguarded_seconds: float = UNGUARDED_SECONDS,
+        tell_renewal: Callable[[bool, str], None] = lambda _is_own, _why: None,
+        probe_seconds: float = PROBE_SECONDS,
+        settled_ms: int = SETTLED_MS,
     ) -> None:
         """Take the lines by the ids of their strikes.
 
@@ -90,6 +101,9 @@ class StrikeGuard:
         `factory` names what opens the lines (`drivers.strike.guard.find_factory`).
         `stop_seconds`: how long a guard may take to end by itself, and again once it was killed.
         `starter` starts the guards in another way.
+        `tell_renewal(is_own, why)` hears that a former version's guard cannot be renewed, and the
+        end of that. `probe_seconds`: between two questions whether the guard is there.
+        `settled_ms`: how long the lines are at rest, beside their own rest, before a renewal.
         """
         _check(lines.values())
         self._lines = dict(lines)
@@ -98,7 +112,14 @@ class StrikeGuard:
         if starter is None:
             starter = GuardStarter(tuple(self._lines.values()), factory, stop_seconds)
         self._starter = starter
-        self._spare = Spare(starter, self._on_answer)
+        self._probe_seconds = probe_seconds
+        longest_rest_ms = max(line.rest_ms for line in self._lines.values())
+        self._renewal = Renewal(longest_rest_ms, tell_renewal, settled_ms)
+        self._spare = Spare(starter, self._on_answer, self._renewal.not_had)
+        self._successor: GuardProcess | None = None
+        """An own guard that is to hold the lines next: the former one is being renewed."""
+        self._renewed: asyncio.Future[None] | None = None
+        """Done once that is over, however it went."""
         self._unguarded_seconds = unguarded_seconds
         self._watchers: dict[str, Watcher] = {}
         self._active: int | None = None
@@ -149,6 +170,20 @@ class StrikeGuard:
         if guard is None and self._given is not None:
             guard = self._given.descriptor
         return guard, self._spare.handed_on
+
+    def renew(self, with_guard_at_work: bool) -> None:
+        """Let guards that another hubd has started be renewed: the spare one, and the one at work.
+
+        This process drives alone from now on, so nothing is handed back.
+        """
+        self._spare.renew()
+        if with_guard_at_work:
+            self._renewal.want()
+
+    @property
+    def is_being_renewed(self) -> bool:
+        """Whether a guard ends at this moment, and another one is to hold the lines."""
+        return self._renewed is not None
 
     @property
     def process_id(self) -> int | None:
@@ -212,11 +247,12 @@ class StrikeGuard:
         return answer.at_ns
 
     async def _taken_up(self) -> GuardChannel:
-        """Return the same as `_held`, once a guard that was handed over is at work here."""
-        if self._taken is not None and not self._taken.done():
-            with suppress(HardwareError, TimeoutError):
-                async with asyncio.timeout(TAKEN_SECONDS):
-                    await self.taken()
+        """Return the same as `_held`, once a guard that was handed over, or is new, is at work."""
+        for awaited in (self._taken, self._renewed):
+            if awaited is not None and not awaited.done():
+                with suppress(HardwareError, TimeoutError):
+                    async with asyncio.timeout(TAKEN_SECONDS):
+                        await asyncio.shield(awaited)
         return self._held()
 
     def _held(self) -> GuardChannel:
@@ -238,6 +274,8 @@ class StrikeGuard:
                 tasks.create_task(self._hold(ready))
         except BaseExceptionGroup as group:
             raise (unguarded_in(group) or group) from None
+        finally:
+            self._renewal_is_over()
 
     async def _run_spare(self) -> None:
         with suppress(HardwareError):
@@ -245,6 +283,12 @@ class StrikeGuard:
         await self._spare.run()
 
     async def _hold(self, ready: Callable[[], None]) -> None:
+        try:
+            await self._hold_with_each(ready)
+        finally:
+            await self._end_successor()
+
+    async def _hold_with_each(self, ready: Callable[[], None]) -> None:
         """Have one guard after another hold the lines."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
@@ -259,7 +303,10 @@ class StrikeGuard:
             except HardwareError as error:
                 self._why = str(error)
                 self._tell(False, self._why)
+                self._renewal_is_over()
                 end_if_cancelled()
+            else:
+                continue
             lived_seconds = time.monotonic() - began
             if lived_seconds >= STABLE_SECONDS:
                 pause_seconds = FIRST_PAUSE_SECONDS
@@ -289,6 +336,10 @@ class StrikeGuard:
 
     async def _next(self) -> GuardProcess:
         """Return a guard that waits. Raise HardwareError when there is none in time."""
+        successor = self._successor
+        self._successor = None
+        if successor is not None:
+            return successor
         left_seconds = self._unguarded_seconds_left()
         if left_seconds is None:
             return await self._spare.take(None)
@@ -299,13 +350,14 @@ class StrikeGuard:
     ) -> None:
         """Have one guard hold the lines and stay with it; `is_held`: it holds them already.
 
-        Raise HardwareError when it has ended.
+        Return once it has ended to be renewed. Raise HardwareError when it has ended otherwise.
         """
         self._process_id = guard.process_id
         try:
-            await self._converse(guard.channel, ready, is_held)
+            await self._converse(guard, ready, is_held)
         except HardwareError as error:
             status = await self._end(guard, str(error))
+            self._renewal.guard_ended()
             raise HardwareError(f"{error} (exit status {status})") from error
         except BaseException:
             if self._is_handed_on and self._channel is guard.channel:
@@ -316,6 +368,7 @@ class StrikeGuard:
                 await self._secure_all(guard)
                 await self._end(guard, "The strike guard was stopped.")
             raise
+        await self._end(guard, "The strike guard is being renewed.", RENEWED_END_SECONDS)
 
     async def _secure_all(self, guard: GuardProcess) -> None:
         """Secure the lines of a guard whose socket another hubd may have, too: law 11."""
@@ -340,11 +393,15 @@ class StrikeGuard:
         await self._serve(guard, ready, is_held=True)
 
     async def _converse(
-        self, channel: GuardChannel, ready: Callable[[], None], is_held: bool
+        self, guard: GuardProcess, ready: Callable[[], None], is_held: bool
     ) -> None:
-        """Ask again and again whether the guard is there. Raise HardwareError when it is not."""
+        """Ask again and again whether the guard is there. Raise HardwareError when it is not.
+
+        Return when another one is to hold the lines, and this one has secured them.
+        """
+        channel = guard.channel
         if not is_held:
-            await channel.hold()
+            await channel.hold(self._renewal.rested_ms())
         self._may_be_driven = False
         self._channel = channel
         self._tell(
@@ -352,11 +409,62 @@ class StrikeGuard:
             f"The strike guard (process {self._process_id}) holds {len(self._lines)} lines.",
         )
         ready()
-        while not await channel.ended(PROBE_SECONDS):
+        self._renewal_is_over()
+        if guard.is_own:
+            self._renewal.done()
+        while not await channel.ended(self._probe_seconds):
             await channel.ask(Verb.STATE)
+            if self._is_to_be_renewed(guard) and await self._can_be_renewed(guard):
+                return
         channel.check()
 
-    async def _end(self, guard: GuardProcess, why: str) -> int | None:
+    def _is_to_be_renewed(self, guard: GuardProcess) -> bool:
+        """Tell whether a guard may end now, and another one hold the lines: law 12."""
+        if guard.is_own or self._is_handed_on or not self._spare.is_own:
+            return False
+        return self._renewal.is_due() and guard.channel.is_idle
+
+    async def _can_be_renewed(self, guard: GuardProcess) -> bool:
+        """Have a guard secure every line, and an own one be ready to hold them.
+
+        Return False when it is not there after all, or a line moves. Raise HardwareError when the
+        former one is broken. Commands wait from the beginning on (`_taken_up`).
+        """
+        self._renewed = asyncio.get_running_loop().create_future()
+        answer = await guard.channel.ask(Verb.STATE)  # after all that was ever asked
+        if answer.active:
+            self._renewal_is_over()
+            return False
+        self._successor = self._spare.take_own()
+        try:
+            if self._successor is None:
+                raise HardwareError("The spare strike guard was taken.")
+            await self._successor.channel.ask(Verb.STATE)
+        except HardwareError as error:
+            await self._end_successor()
+            self._renewal.put_off(str(error))
+            self._renewal_is_over()
+            return False
+        for line in range(len(self._lines)):
+            await guard.channel.ask(Verb.SECURE, line)
+        return True
+
+    async def _end_successor(self) -> None:
+        successor = self._successor
+        self._successor = None
+        if successor is not None:
+            with suppress(HardwareError):  # it holds no line
+                await successor.end()
+
+    def _renewal_is_over(self) -> None:
+        """Let the commands that wait for it go on."""
+        if self._renewed is not None:
+            self._renewed.set_result(None)
+            self._renewed = None
+
+    async def _end(
+        self, guard: GuardProcess, why: str, patience_seconds: float | None = None
+    ) -> int | None:
         """End a guard and learn whether a line may still be driven; return its exit status.
 
         Raise HardwareError.
@@ -367,7 +475,7 @@ class StrikeGuard:
             self._may_be_driven = guard.channel.doubtful or bool(self._active)
             self._unguarded_since = time.monotonic()
         self._why = why
-        status = await guard.end()
+        status = await guard.end(patience_seconds)
         if status == 0:
             self._may_be_driven = False  # its last act was to drive all lines inactive
         return status
@@ -378,6 +486,7 @@ class StrikeGuard:
             return
         before = self._active
         self._active = answer.active
+        self._renewal.heard(answer)
         for strike, watcher in self._watchers.items():
             number = self._numbers[strike]
             active = _is_active(answer.active, number)

@@ -9,6 +9,8 @@ Laws:
 5. A guard that is handed on goes on as it is: its socket is given away, and its process let be.
 6. A guard that came from another hubd is taken up only if it was started for these very lines. One
    that is not is left as it is: whoever handed it over still has its socket.
+7. A spare guard of another hubd is renewed once that is wanted: an own one is started beside it,
+   and only when that waits, the other one ends. Until then the other one is the spare.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from drivers.processes import SeenProcess
 from drivers.strike.guard_channel import GuardChannel
+from drivers.strike.renewal import Pause
 from drivers.strike.wire import Answer, StrikeLine, Verb, sum_of_lines
 from hubcore.errors import HardwareError
 
@@ -34,6 +38,7 @@ HURRY_SECONDS = 0.1
 _TAG_BITS = 31
 
 OnAnswer = Callable[[Answer], None]
+NotHad = Callable[[str], None]
 
 
 class GuardProcess:
@@ -54,21 +59,25 @@ class GuardProcess:
         self.channel = channel
         self.is_adopted = False
         """Another hubd has started it, and may have a copy of the socket."""
+        self.is_own = True
+        """This process has started it: it runs this version's program."""
 
     @property
     def process_id(self) -> int:
         """The process, living or dead."""
         return self._process.pid
 
-    async def end(self) -> int | None:
+    async def end(self, patience_seconds: float | None = None) -> int | None:
         """End it, politely if it listens; return its exit status.
 
+        `patience_seconds`: how long it may take before it is killed, if not `stop_seconds`.
         Raise HardwareError when it cannot be ended.
         """
         mute = self.channel.mute
         self.channel.close()
         self._peer.close()  # the guard reads the end, drives all lines inactive and exits
-        await _reap(self._process, 0.0 if mute else self._stop_seconds, self._stop_seconds)
+        patience = self._stop_seconds if patience_seconds is None else patience_seconds
+        await _reap(self._process, 0.0 if mute else patience, self._stop_seconds)
         return self._process.returncode
 
     def hand_on(self) -> int:
@@ -162,15 +171,19 @@ class GuardStarter:
             stop_seconds=self._stop_seconds,
         )
         guard.is_adopted = True
+        guard.is_own = SeenProcess.is_handed_on_child(identity.process_id)
         return guard
 
 
 class Spare:
     """Keeps one guard waiting, for whoever takes it."""
 
-    def __init__(self, starter: GuardStarter, on_answer: OnAnswer) -> None:
+    def __init__(self, starter: GuardStarter, on_answer: OnAnswer, not_had: NotHad) -> None:
+        """`not_had` hears why no guard could be started that is to renew another hubd's."""
         self._starter = starter
         self._on_answer = on_answer
+        self._not_had = not_had
+        self._renewal_is_wanted = asyncio.Event()
         self._waiting: GuardProcess | None = None
         self._why = "The strike guard has not started yet."
         self._changed = asyncio.Event()
@@ -187,6 +200,15 @@ class Spare:
     def hand_on(self) -> None:
         """Let the end of `run` leave the guard that waits."""
         self._is_handed_on = True
+
+    def renew(self) -> None:
+        """Let a guard of another hubd be no spare any more, once an own one waits."""
+        self._renewal_is_wanted.set()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a guard waits that this process has started."""
+        return self._waiting is not None and self._waiting.is_own
 
     @property
     def handed_on(self) -> int | None:
@@ -206,7 +228,10 @@ class Spare:
         while True:
             try:
                 guard = await self._first_or_new()
-                await self._offer(guard)
+                if guard.is_own:
+                    await self._offer(guard)
+                else:
+                    await self._offer_until_renewed(guard)
                 pause_seconds = FIRST_PAUSE_SECONDS
             except HardwareError as error:
                 self._why = str(error)
@@ -222,6 +247,54 @@ class Spare:
         if given is None:
             return await self._starter.start(self._on_answer)
         return await self._starter.adopt(given, self._on_answer)
+
+    async def _offer_until_renewed(self, former: GuardProcess) -> None:
+        """Let a guard of another hubd wait until an own one can, and then that one: law 7.
+
+        Return when one is taken. Raise HardwareError when the one that waits ends before that.
+        """
+        starting: asyncio.Task[GuardProcess] | None = None
+        own: GuardProcess | None = None
+        error: HardwareError | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                offering = tasks.create_task(self._offered(former))
+                starting = tasks.create_task(self._own())
+                await asyncio.wait({offering, starting}, return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    own = starting.result()
+                    if self._waiting is former:
+                        tasks.create_task(_let_go(former))
+                    error = await self._offered(own)
+                else:
+                    error = offering.result()
+                offering.cancel()
+                starting.cancel()
+        finally:
+            if own is None and starting is not None:
+                await _end_started(starting)
+        if error is not None:
+            raise error
+
+    async def _offered(self, guard: GuardProcess) -> HardwareError | None:
+        """Let a guard wait until it is taken; return why it ended before that."""
+        try:
+            await self._offer(guard)
+        except HardwareError as error:
+            return error
+        return None
+
+    async def _own(self) -> GuardProcess:
+        """Start an own guard once that is wanted, again and again until there is one."""
+        await self._renewal_is_wanted.wait()
+        pause = Pause()
+        while True:
+            try:
+                return await self._starter.start(self._on_answer)
+            except HardwareError as error:
+                self._not_had(str(error))
+                end_if_cancelled()
+                await asyncio.sleep(pause.next())
 
     async def take(self, seconds: float | None) -> GuardProcess:
         """Return a guard that waits, the caller's from now on; wait for one, `seconds` at most.
@@ -247,6 +320,15 @@ class Spare:
             raise HardwareError(self._why) from None
         finally:
             self._takers -= 1
+
+    def take_own(self) -> GuardProcess | None:
+        """Return the guard that waits if this process has started it, the caller's from now on."""
+        guard = self._waiting
+        if guard is None or not guard.is_own:
+            return None
+        self._waiting = None
+        self._taken.set()
+        return guard
 
     async def _offer(self, guard: GuardProcess) -> None:
         """Let a guard wait until it is taken. Raise HardwareError when it ends before that."""
@@ -280,6 +362,18 @@ class Spare:
         except TimeoutError:
             return
         await asyncio.sleep(HURRY_SECONDS)
+
+
+async def _let_go(spare: GuardProcess) -> None:
+    """End a guard that holds no line."""
+    with suppress(HardwareError):  # nobody needs it, and it can do nothing
+        await spare.end()
+
+
+async def _end_started(starting: asyncio.Task[GuardProcess]) -> None:
+    """End what such a task has started, and nobody has taken from it."""
+    if not starting.cancelled() and starting.exception() is None:
+        await _let_go(starting.result())
 
 
 def end_if_cancelled() -> None:

@@ -10,8 +10,10 @@ Laws: each names the test in tests/unit/test_guard.py that holds it.
    test_of_two_pulses_the_later_end_wins
 3. No line is driven for longer than its cap at a stretch, however many pulses prolong it.
    test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first
-4. After a stretch, and at the beginning, a line rests (`drivers.strike.stretch`).
+4. After a stretch, and at the beginning, a line rests (`drivers.strike.stretch`). What it has
+   rested already before the beginning counts, where that is known.
    test_a_new_guard_begins_with_a_rest
+   test_a_guard_that_takes_over_lines_at_rest_begins_with_what_is_left_of_it
 5. A pulse that is read after its last moment is refused, never driven late.
    test_a_pulse_read_after_its_last_moment_is_refused
 6. What is no command is refused and drives nothing.
@@ -45,14 +47,18 @@ class OffTimers:
         lines: Lines,
         wanted: Sequence[StrikeLine],
         now_ns: Callable[[], int] = time.monotonic_ns,
+        rested_ms: int = 0,
     ) -> None:
-        """`wanted` describes each line of `lines`, in the same order."""
+        """`wanted` describes each line of `lines`, in the same order.
+
+        `rested_ms`: for how long all of them have been at rest.
+        """
         self._lines = lines
         self._wanted = tuple(wanted)
         self._now_ns = now_ns
-        now = now_ns()
+        since = now_ns() - rested_ms * MS
         self._stretches = [
-            Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=now) for line in wanted
+            Stretch(cap_ms=line.cap_ms, rest_ms=line.rest_ms, now=since) for line in wanted
         ]
 
     def answer(self, kind: AnswerKind, tag: int = 0, text: str = "", wait_ms: int = 0) -> Answer:

@@ -4,7 +4,7 @@ Laws:
 1. A command is exactly `Command.SIZE` bytes and names its own last moment, so none is obeyed late.
 2. Every answer carries the state of all lines, so that a later one makes up for a lost one.
 3. A guard says WAITING first and holds no line; at HOLD it opens all lines, inactive, and says
-   READY.
+   READY. HOLD says for how many milliseconds all lines have been at rest already; 0: nobody knows.
 4. ADOPTED drives nothing. The answer names the guard and its lines, so that a hubd of another
    configuration takes over no line that it would drive for the wrong door.
 5. Nothing here imports asyncio, gpiod or anything else that would make the guard slow to start.

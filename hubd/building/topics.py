@@ -30,7 +30,7 @@ ALWAYS = frozenset(
     }
 )
 OF_BLUEZ = frozenset({Topic.BLUEZ, Topic.PAIRING})
-OF_GPIO = frozenset({Topic.STRIKES, Topic.GPIO})
+OF_GPIO = frozenset({Topic.STRIKES, Topic.GPIO, Topic.GUARD})
 OF_RELAYS = frozenset({Topic.RELAY_STRIKES})
 OF_INPUTS = frozenset({Topic.INPUTS})
 OF_LOCKS = frozenset(

@@ -84,6 +84,11 @@ class Hands:
             if session is self._session and not self._is_taking_up:
                 self._tell_failed()
 
+    def alone(self) -> None:
+        """Let the session know that this process drives alone."""
+        if self._session is not None:
+            self._session.alone()
+
     async def end(self) -> None:
         """End the session with every strike at rest.
 

@@ -53,11 +53,17 @@ def gpio_strikes(wanted: Sequence[OnLine], tell: TellPart) -> MadeKind:
 
 def strikes(wanted: Sequence[OnLine], tell: TellPart, factory: str) -> MadeKind:
     """Strikes and maglocks behind their guard; `factory` names what opens their lines."""
-    guard = StrikeGuard(strike_lines(wanted), partial(tell, Part.STRIKES), factory)
+    guard = StrikeGuard(
+        strike_lines(wanted),
+        partial(tell, Part.STRIKES),
+        factory,
+        tell_renewal=partial(tell, Part.GUARD),
+    )
+    has_magnets = any(isinstance(one, sections.Maglock) for one in wanted)
     makers: dict[str, MakeForDoor] = {}
     for strike in wanted:
         makers[strike.id] = partial(Strike, guard, strike.id)
-    return MadeKind(makers, {Part.STRIKES: guard.run}, [HandedGuards(guard)])
+    return MadeKind(makers, {Part.STRIKES: guard.run}, [HandedGuards(guard, has_magnets)])
 
 
 def strike_lines(wanted: Iterable[OnLine]) -> dict[str, StrikeLine]:

@@ -68,11 +68,31 @@ async def test_a_phone_in_mid_visit_opens_by_the_short_path_before_the_next_vers
     assert f"MAINPID={new}" in world.told
     third = await world.unlock(link, wallet)
     assert third.short
-    assert world.strike().holder == guard
     assert world.bluez.radio == sender
+    await the_guard_is_renewed_at_rest(world, guard, new)
     os.kill(new, signal.SIGTERM)
     await world.until(lambda: not Path(f"/proc/{new}").exists())
     assert not world.strike().active
+
+
+async def the_guard_is_renewed_at_rest(world: World, former: int, hub: int) -> None:
+    """The strike does not move for that, and moves afterwards."""
+    await world.until(lambda: not world.strike().active)
+    rises = world.strike().rises
+    await world.until(lambda: world.strike().holder != former)
+    assert (world.strike().active, world.strike().rises) == (False, rises)
+    assert started_by(world.strike().holder) == hub
+    await world.until(lambda: not Path(f"/proc/{former}").exists())
+    status = await world.ask("status")
+    assert status["ready"], world.log()
+    await world.ask("door-release", door="front")
+    assert world.strike().active
+    assert started_by(world.strike().holder) == hub
+
+
+def started_by(process: int) -> int:
+    """Return the process that has started this one."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def pulling(link: PhoneOnBus, stop: asyncio.Event) -> None:
@@ -252,7 +272,6 @@ async def test_the_old_one_is_killed_in_a_trial_and_the_new_one_drives_on(world:
     wallet = world.phone()
     link = PhoneOnBus(world.bluez)
     await world.unlock(link, wallet)
-    guard = world.strike().holder
     await world.ask("takeover", program=str(world.program()))
     await world.until(lambda: on_trial(world))
     (new,) = world.children()
@@ -260,7 +279,6 @@ async def test_the_old_one_is_killed_in_a_trial_and_the_new_one_drives_on(world:
     await world.hub.wait()
     await world.until(lambda: alone(world))
     assert (await world.unlock(link, wallet)).short
-    assert world.strike().holder == guard
     os.kill(new, signal.SIGKILL)
     await world.until(lambda: not world.strike().active)
 

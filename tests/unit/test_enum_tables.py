@@ -56,7 +56,7 @@ PARTIAL: Mapping[str, Partial] = {
     "hubd.enrolment.asking._SENTENCES": _partial("BUSY", "a hub that hears it asks again"),
     "hubd.upkeep.looks.LOOKS": _partial(
         "AUDIT BLUEZ BLUEZ_VERSION EXPOSURE FIREWALL LISTENING SERVICE SOCKET WATCHDOG WEAR "
-        "CLOCK DISK GPIO HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCKS_DEAD "
+        "CLOCK DISK GPIO GUARD HOLD INPUTS JOURNAL KEYS LINES LOCKS LOCKS_DEAD "
         "LOCKS_JAMMED LOCKS_REFUSE LOCKS_WEAK OUTBOX "
         "PAIRING PORTS RADIO READERS READER_CHATTERS READER_GONE READER_LINE READER_NOT_PROVEN "
         "READER_POWER READER_TAMPER RECORDS OPENZWAVE RELAY_STRIKES STATE STRIKES TRIALS "
@@ -130,11 +130,11 @@ PARTIAL: Mapping[str, Partial] = {
         "these are of one device, and no other is harmed by them",
     ),
     "hubd.wiring.movers:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS LOCKS PAIRING RADIO READERS STRIKES",
+        "AUDIT BLUEZ GPIO GUARD INPUTS LOCKS PAIRING RADIO READERS STRIKES",
         "what must run for strikes is their guard, or their boards (the last one in the file)",
     ),
     "hubd.wiring.locks:MadeKind": _partial(
-        "AUDIT BLUEZ GPIO INPUTS PAIRING RADIO READERS RELAY_STRIKES STRIKES",
+        "AUDIT BLUEZ GPIO GUARD INPUTS PAIRING RADIO READERS RELAY_STRIKES STRIKES",
         "what must run for locks is one part",
     ),
     "hubcore.device.command.LEVELS_OF": _partial(

@@ -152,6 +152,23 @@ def test_a_new_guard_begins_with_a_rest() -> None:
     assert lines.driven == []
 
 
+# offtimer, law 4
+@pytest.mark.parametrize(
+    ("rested_ms", "kind", "wait_ms"),
+    [
+        (REST_MS - 1, AnswerKind.RESTING, 1),
+        (REST_MS, AnswerKind.DONE, 0),
+    ],
+)
+def test_a_guard_that_takes_over_lines_at_rest_begins_with_what_is_left_of_it(
+    rested_ms: int, kind: AnswerKind, wait_ms: int
+) -> None:
+    now_ns = 5_000 * MS
+    timers = OffTimers(FakeLines(), WANTED, lambda: now_ns, rested_ms)
+    answer = timers.perform(Command(Verb.PULSE, 0, 7, 1000, now_ns).encode())
+    assert (answer.kind, answer.wait_ms) == (kind, wait_ms)
+
+
 # offtimer, law 3
 def test_pulses_that_prolong_each_other_end_at_the_cap_counted_from_the_first(bench: Bench) -> None:
     """Three opens 4 s apart once drove a strike with a cap of 10 s for 13 s."""
@@ -403,7 +420,7 @@ def test_the_guard_starts_without_the_daemons_weight() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("module", "laws"), [(guard, 10), (offtimer, 9)])
+@pytest.mark.parametrize(("module", "laws"), [(guard, 10), (offtimer, 10)])
 def test_the_tests_that_hold_the_laws_are_there(module: ModuleType, laws: int) -> None:
     named = re.findall(r"\btest_\w+\b(?!\.py)", module.__doc__ or "")
     unit = Path(__file__).parent

@@ -29,8 +29,8 @@ from drivers.strike.guard_client import StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
 
-async def main(path, descriptor, seconds):
-    lines = {"front": StrikeLine(path, 0, cap_ms=60_000, rest_ms=0)}
+async def main(path, descriptor, seconds, rest_ms):
+    lines = {"front": StrikeLine(path, 0, cap_ms=60_000, rest_ms=int(rest_ms))}
     guard = StrikeGuard(lines, lambda up, why: None, "hubsim.door.lines:open_lines")
     strike = Strike(guard, "front", "front", lambda event: None)
     ready = asyncio.Event()
@@ -69,12 +69,13 @@ class Given:
 
 
 @contextmanager
-def old_hub(bank: Bank, seconds: float = 0.0) -> Iterator[Given]:
+def old_hub(bank: Bank, seconds: float = 0.0, rest_ms: int = 0) -> Iterator[Given]:
     """A hub that drives the strike for so long, hands its guards over, and stays."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         command = [sys.executable, "-c", OLD_HUB, str(bank.path), str(theirs.fileno())]
-        with subprocess.Popen([*command, str(seconds)], pass_fds=(theirs.fileno(),)) as old:
+        command += [str(seconds), str(rest_ms)]
+        with subprocess.Popen(command, pass_fds=(theirs.fileno(),)) as old:
             try:
                 ours.settimeout(PATIENCE_SECONDS)
                 said, sockets, _, _ = socket.recv_fds(ours, 100, 2)

@@ -841,6 +841,7 @@ CHECKS_OF_PARTS = {
     Part.AUDIT: CheckId.AUDIT_DOWN,
     Part.BLUEZ: CheckId.BLUEZ_SETTINGS,
     Part.GPIO: CheckId.GPIO_OUTLIVES_GUARD,
+    Part.GUARD: CheckId.GUARD_FORMER,
     Part.INPUTS: CheckId.INPUTS_DOWN,
     Part.LOCKS: CheckId.LOCKS_OPEN,
     Part.PAIRING: CheckId.PAIRED,

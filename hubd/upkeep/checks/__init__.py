@@ -85,6 +85,7 @@ CHECK_OF_PART: Mapping[Part, CheckId] = {
     Part.AUDIT: CheckId.AUDIT_DOWN,
     Part.BLUEZ: CheckId.BLUEZ_SETTINGS,
     Part.GPIO: CheckId.GPIO_OUTLIVES_GUARD,
+    Part.GUARD: CheckId.GUARD_FORMER,
     Part.INPUTS: CheckId.INPUTS_DOWN,
     Part.LOCKS: CheckId.LOCKS_OPEN,
     Part.PAIRING: CheckId.PAIRED,

@@ -89,6 +89,16 @@ ROWS: Mapping[CheckId, Check] = {
             "Then a strike falls back even when its guard is killed."
         ),
     ),
+    CheckId.GUARD_FORMER: Check(
+        topic=Topic.GUARD,
+        class_=Class.MACHINE,
+        severity=Severity.WARNING,
+        cause="{why}",
+        remedy=(
+            "Doors open all the same, and it is tried again every few minutes. If it stays so: "
+            "sudo systemctl restart hubd, at a quiet hour."
+        ),
+    ),
     CheckId.INPUTS_DOWN: Check(
         topic=Topic.INPUTS,
         class_=Class.MACHINE,

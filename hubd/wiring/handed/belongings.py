@@ -102,6 +102,10 @@ class Handed(Protocol):
         """Begin nothing more, and leave at the end what can be handed on."""
         ...
 
+    def alone(self) -> None:
+        """Know that this process drives alone: whoever had it before is not to have it again."""
+        ...
+
     def left(self) -> Belongings:
         """Return it after the end; its descriptors are the caller's."""
         ...

@@ -19,10 +19,15 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 
 
 class HandedGuards:
-    """The strike guard at work, and the one that waits."""
+    """The strike guard at work, and the one that waits.
 
-    def __init__(self, guard: StrikeGuard) -> None:
+    A guard that holds magnets is not renewed: they would be without power from its end until the
+    next one holds the lines. The next start of hubd brings a new one.
+    """
+
+    def __init__(self, guard: StrikeGuard, holds_magnets: bool = False) -> None:
         self._guard = guard
+        self._holds_magnets = holds_magnets
 
     def take_up(self, given: Belongings) -> frozenset[Descriptor]:
         """See `Handed`."""
@@ -34,12 +39,16 @@ class HandedGuards:
         await self._guard.taken()
 
     def half_done(self) -> int:
-        """See `Handed`: a command ends by itself."""
-        return 0
+        """See `Handed`: a command ends by itself, a renewal is waited for."""
+        return int(self._guard.is_being_renewed)
 
     def hand_on(self) -> None:
         """See `Handed`."""
         self._guard.hand_on()
+
+    def alone(self) -> None:
+        """See `Handed`: guards that another hubd has started are renewed from now on."""
+        self._guard.renew(with_guard_at_work=not self._holds_magnets)
 
     def left(self) -> Belongings:
         """See `Handed`."""
@@ -71,6 +80,9 @@ class HandedRadio:
     def hand_on(self) -> None:
         """See `Handed`."""
         self._radio.hand_on()
+
+    def alone(self) -> None:
+        """See `Handed`."""
 
     def left(self) -> Belongings:
         """See `Handed`."""
@@ -105,6 +117,9 @@ class HandedSockets:
         """See `Handed`."""
         self._api.hand_on()
 
+    def alone(self) -> None:
+        """See `Handed`."""
+
     def left(self) -> Belongings:
         """See `Handed`."""
         return Belongings(
@@ -138,6 +153,9 @@ class HandedTickets:
         return 0
 
     def hand_on(self) -> None:
+        """See `Handed`."""
+
+    def alone(self) -> None:
         """See `Handed`."""
 
     def left(self) -> Belongings:
