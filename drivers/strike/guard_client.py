@@ -257,6 +257,8 @@ class StrikeGuard:
 
     def _held(self) -> GuardChannel:
         """Return the conversation with the guard that holds the lines. Raise HardwareError."""
+        if self._renewed is not None:
+            raise HardwareError("No strike can be driven: the strike guard is being renewed.")
         if self._channel is None:
             raise HardwareError(f"No strike can be driven: {self._why}")
         return self._channel

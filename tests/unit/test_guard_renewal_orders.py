@@ -2,7 +2,7 @@
 
 Laws:
 1. Two guards never hold the lines at once.
-2. No guard that is alive ends while it drives a line, unless it was told to secure it.
+2. Nobody secures a line that is driven but who asks for that. Its guard ends by death alone.
 3. A release is done or raises, and raises only if a guard at work has died.
 4. In the end, at rest, an own guard holds the lines, and an own one waits.
 """
@@ -41,6 +41,7 @@ class Metal:
         self.clashes = 0
         self.dropped = 0
         self.drives = 0
+        self.may_be_secured = False
 
 
 class LinesOf:
@@ -88,6 +89,8 @@ class LoopGuard:
             return
         command = Command.decode(data)
         assert command is not None
+        if command.verb is Verb.SECURE and not self._metal.may_be_secured:
+            self._metal.dropped += self._metal.active
         if command.verb is Verb.HOLD:
             self._lines = LinesOf(self._metal, self)
             self._timers = OffTimers(self._lines, [LINE], rested_ms=command.milliseconds)
@@ -155,6 +158,8 @@ class LoopStarter(GuardStarter):
 class Do(Enum):
     RENEW = auto()
     RELEASE = auto()
+    RELEASE_AMID = auto()
+    """When a guard is being renewed, or is not within some turns of the loop."""
     TWO_RELEASES = auto()
     SECURE = auto()
     KILL_GUARD = auto()
@@ -195,18 +200,29 @@ class Hub:
         else:
             assert self.deaths, f"law 3: {raised}"
 
+    async def secure(self) -> None:
+        self.metal.may_be_secured = True
+        with suppress(HardwareError):
+            await self.guard.secure("front")
+        self.metal.may_be_secured = False
+
     async def do(self, what: Do, tasks: asyncio.TaskGroup) -> None:
         match what:
             case Do.RENEW:
                 self.guard.renew(with_guard_at_work=True)
             case Do.RELEASE:
                 await self.release()
+            case Do.RELEASE_AMID:
+                for _ in range(200):
+                    await asyncio.sleep(0.0001)
+                    if self.guard.is_being_renewed:
+                        break
+                await self.release()
             case Do.TWO_RELEASES:
                 tasks.create_task(self.release())
                 tasks.create_task(self.release())
             case Do.SECURE:
-                with suppress(HardwareError):
-                    await self.guard.secure("front")
+                await self.secure()
             case Do.KILL_GUARD:
                 self.deaths += self.starter.kill(self.guard.process_id)
             case Do.KILL_SPARE:
@@ -228,14 +244,13 @@ class Hub:
                     assert self.metal.dropped == 0, "law 2"
             self.guard.renew(with_guard_at_work=True)
             await self.until(lambda: self.guard.process_id)
-            with suppress(HardwareError):
-                await self.guard.secure("front")
+            await self.secure()
             await self.until(lambda: self.starter.is_own(self.guard.process_id))
             await self.until(lambda: self.starter.is_own(self.guard.spare_id))
             assert not self.metal.active
             await self.guard.pulse("front", 30.0)
             assert self.metal.active, "law 4"
-            await self.guard.secure("front")
+            await self.secure()
             running.cancel()
         assert (self.metal.clashes, self.metal.dropped) == (0, 0)
         assert all(guard.returncode is not None for guard in self.starter.guards)
