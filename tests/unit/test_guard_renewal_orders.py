@@ -146,7 +146,8 @@ class LoopStarter(GuardStarter):
         return guard
 
     def is_own(self, number: int | None) -> bool:
-        return number is not None and number > 2
+        """Tell whether this is a guard of ours, and lives."""
+        return number is not None and number > 2 and self.guards[number - 1].returncode is None
 
     def kill(self, number: int | None) -> bool:
         if number is None:
@@ -247,7 +248,7 @@ class Hub:
             await self.secure()
             await self.until(lambda: self.starter.is_own(self.guard.process_id))
             await self.until(lambda: self.starter.is_own(self.guard.spare_id))
-            assert not self.metal.active
+            await self.until(lambda: not self.metal.active)
             await self.guard.pulse("front", 30.0)
             assert self.metal.active, "law 4"
             await self.secure()
