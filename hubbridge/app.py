@@ -29,6 +29,8 @@ from hubbridge.policy.cache import PolicyCache
 from hubbridge.policy.files import PolicyFiles
 from hubbridge.port.announcer import Announcer
 from hubbridge.port.hubsport import HubsPort
+from hubbridge.renewal.files import OwnFiles
+from hubbridge.renewal.own import OwnPairs, OwnRenewal, load_pairs
 from hubbridge.rules.papers import Papers
 from hubbridge.siteorders import SiteOrderDesk
 from hubbridge.store.store import Store
@@ -36,14 +38,14 @@ from hubbridge.told import Told
 from hubcore.backend.uplink.words import ID_BYTES
 from hubcore.bridge.mandate import Use
 from hubcore.codec.cose import SigningKey, VerifyKey
-from hubcore.codec.tls import TlsRole
+from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.errors import ConfigError, HubError, ProofError, TrustError
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.version import BUILD_TIME
 from hublocal.api import LocalApi
 from hublocal.tail.events import EventTail
-from hubtls.identity import Identity, load_identity
-from hubtls.keys import read_document, read_issuer, read_signing_key
+from hubtls.identity import Identity
+from hubtls.keys import new_key, read_document, read_issuer, read_signing_key
 
 POLICY = "policy"
 """The folder of the site's policy, beside the records."""
@@ -71,13 +73,18 @@ class Files:
 
     config: Config
     config_file: Path
-    identity: Identity
+    pairs: OwnPairs
     issuer: VerifyKey
     testimony: SigningKey | None
     orders: SigningKey | None
     mandates: tuple[bytes, ...]
     records: Path
     operators: Operators
+
+    @property
+    def identity(self) -> Identity:
+        """Who the bridge is, by the pair in force at its start."""
+        return self.pairs.in_force.identity
 
 
 def read_files(config: Config, config_file: Path) -> Files:
@@ -86,15 +93,17 @@ def read_files(config: Config, config_file: Path) -> Files:
     def key(named: str) -> SigningKey | None:
         return read_signing_key(place_of(named, config_file)) if named else None
 
+    records = place_of(config.records, config_file)
+    name = TlsName(config.site, TlsRole.BRIDGE, config.name)
     return Files(
         config=config,
         config_file=config_file,
-        identity=load_identity(config.site, TlsRole.BRIDGE, config.name, config.files(config_file)),
+        pairs=load_pairs(name, config.files(config_file), OwnFiles(records.parent)),
         issuer=read_issuer(place_of(config.issuer, config_file)),
         testimony=key(config.testimony_key),
         orders=key(config.orders_key),
         mandates=tuple(read_document(place_of(one, config_file)) for one in config.mandates),
-        records=place_of(config.records, config_file),
+        records=records,
         operators=read_operators(config.api or Api()),
     )
 
@@ -110,6 +119,7 @@ class Bridge:
     orders: SiteOrderDesk
     port: HubsPort
     policy: PolicyCache
+    renewal: OwnRenewal
     api: LocalApi | None
     backend: BackendWay | None
     """None: no gateway is in the configuration."""
@@ -220,12 +230,21 @@ async def _joined(
     )
     papers = PapersOfBackend(store, mandates, talks, port, told)
     await papers.load()
-    way = _way_up(files, store, papers, policy, mandates, told, clock, call_times)
+    renewal = OwnRenewal(
+        files.pairs,
+        configured=config.files(files.config_file),
+        own=OwnFiles(files.records.parent),
+        make_key=new_key,
+        put_in_force=port.renew,
+        told=told,
+        clock=clock,
+    )
+    way = _way_up(files, store, papers, policy, renewal, mandates, told, clock, call_times)
     if way is not None:
         talks.reports_to(way)
     policy.joins(way.ask_pieces if way is not None else _nobody, talks.say_policy)
     site = Site(config.site, config.name, config.limits().budget_bytes, clock.wall())
-    report = SiteReport(site, states, store, orders, clock, way)
+    report = SiteReport(site, states, store, orders, clock, way, renewal)
     acts = SiteActs(orders, report, files.operators, events, clock)
     api = None
     if config.api is not None:
@@ -233,7 +252,19 @@ async def _joined(
         doubts = DoubtActs(store, talks, report, files.operators, events, clock)
         api = make_api(socket, SiteLooks(report), acts, doubts, tail, told)
     announcer = _announcer(config, told, clock)
-    return Bridge(store, mandates, states, talks, orders, port, policy, api, way, announcer)
+    return Bridge(
+        store=store,
+        mandates=mandates,
+        states=states,
+        talks=talks,
+        orders=orders,
+        port=port,
+        policy=policy,
+        renewal=renewal,
+        api=api,
+        backend=way,
+        announcer=announcer,
+    )
 
 
 async def _order_desk(
@@ -260,6 +291,7 @@ def _way_up(
     store: Store,
     papers: PapersOfBackend,
     policy: PolicyCache,
+    renewal: OwnRenewal,
     mandates: KnownMandates,
     told: Told,
     clock: Clock,
@@ -272,7 +304,7 @@ def _way_up(
     return BackendWay(
         own=Own(config.name, config.site, secrets.token_bytes(ID_BYTES)),
         gateways=tuple(Gateway(one.name, one.host, one.port) for one in config.backend),
-        identity=files.identity,
+        renewal=renewal,
         store=store,
         papers=papers,
         policy=policy,

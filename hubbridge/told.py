@@ -49,6 +49,10 @@ class Told:
         """Something of the bridge itself is wrong."""
         self._say(("trouble", ""), what)
 
+    def note(self, what: str) -> None:
+        """Something has happened to the bridge itself."""
+        self._say(("note", ""), what)
+
     def _say(self, source: tuple[str, str], text: str) -> None:
         if not self._paces.take(source, self._clock.monotonic()):
             self.left_out += 1

@@ -35,13 +35,17 @@ class IdentityFiles:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who can prove itself: the authority is DER, `expires` Unix seconds.
+    """Who can prove itself: the authority is DER, `begins` and `expires` Unix seconds.
+
+    `key` is its own, as SubjectPublicKeyInfo.
 
     `context` is for who comes here, `calling` for where this machine goes.
     """
 
     name: TlsName
     authority: bytes
+    key: bytes
+    begins: int
     expires: int
     context: ssl.SSLContext
     calling: ssl.SSLContext
@@ -70,6 +74,8 @@ def load_identity(site: str, role: TlsRole, id_: str, files: IdentityFiles) -> I
     return Identity(
         name=name,
         authority=authority,
+        key=certified.key,
+        begins=certified.not_before,
         expires=certified.expires,
         context=_answering(files),
         calling=_calling(files),

@@ -12,7 +12,12 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec import cbor, cose
@@ -35,6 +40,16 @@ def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigError(f"{path} is no private key on the curve P-256")
     return key
+
+
+def new_key() -> SigningKey:
+    """Make a P-256 key."""
+    return SigningKey(ec.generate_private_key(ec.SECP256R1()))
+
+
+def private_pem(key: SigningKey) -> bytes:
+    """Return a private key in PEM (PKCS#8), not encrypted."""
+    return key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def read_signing_key(path: Path) -> SigningKey:

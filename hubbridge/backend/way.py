@@ -25,12 +25,14 @@ from typing import Protocol, assert_never
 from hubbridge.backend.calling import BackendLine, Called, CallTimes, Gateway, Pauses, call, in_turn
 from hubbridge.backend.papers import PapersOfBackend
 from hubbridge.policy.cache import PolicyCache
+from hubbridge.renewal.own import Connection, OwnRenewal
 from hubbridge.rules.kept import Kept
+from hubbridge.rules.nextkey import Greeting
 from hubcore.backend.talk.effects import Moment
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, TlsCertificate
 from hubcore.backend.uplink.from_hub import Notice, PiecesWanted
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow, FromBackend
-from hubcore.bridge.backend.from_bridge import BridgeHello
+from hubcore.bridge.backend.from_bridge import BridgeHello, FromBridge
 from hubcore.bridge.backend.talk.effects import (
     BackendPhase,
     Effects,
@@ -55,7 +57,6 @@ from hubcore.errors import HubError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
 from hubcore.version import __version__
-from hubtls.identity import Identity
 
 WORK_MAX = 256
 LOOK_SECONDS = 0.25
@@ -106,7 +107,7 @@ class BackendWay:
         *,
         own: Own,
         gateways: tuple[Gateway, ...],
-        identity: Identity,
+        renewal: OwnRenewal,
         store: Store,
         papers: PapersOfBackend,
         policy: PolicyCache,
@@ -120,7 +121,8 @@ class BackendWay:
     ) -> None:
         self._own = own
         self._gateways = gateways
-        self._identity = identity
+        self._renewal = renewal
+        renewal.joins(Connection(self._say_own, self._leave))
         self._store = store
         self._papers = papers
         self._policy = policy
@@ -213,6 +215,7 @@ class BackendWay:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._do_work())
             group.create_task(self._look())
+            group.create_task(self._renew())
             for gateway in in_turn(self._gateways):
                 began = self._clock.monotonic()
                 await self._visit(gateway)
@@ -221,8 +224,9 @@ class BackendWay:
     async def _visit(self, gateway: Gateway) -> None:
         """Call one gateway, and talk until that ends (law 3)."""
         try:
-            called = await call(gateway, self._identity, self._times)
+            called = await call(gateway, self._renewal.for_call(), self._times)
         except HubError as error:
+            self._renewal.ended()
             self._perform(self._talk.disconnected(str(error)))
             return
         self._called = called
@@ -234,6 +238,7 @@ class BackendWay:
             why = str(error)
         finally:
             self._called = None
+            self._renewal.ended()
             called.writer.transport.abort()
             self._perform(self._talk.disconnected(self._talk.why or why or "it has ended"))
 
@@ -258,6 +263,15 @@ class BackendWay:
             await asyncio.sleep(LOOK_SECONDS)
             self._perform(self._talk.look(self._now()))
 
+    async def _renew(self) -> None:
+        """Renew the bridge's own certificate, as far as that is due."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._renewal.look()
+            except StoreError as error:
+                self._told.trouble(str(error))
+
     # What the talk says.
 
     def _perform(self, effects: Effects) -> None:
@@ -271,17 +285,33 @@ class BackendWay:
                 case Read() | LetGo() | Take():
                     self._work.append(effect)
                     self._came.set()
-                case PhaseChanged(BackendPhase.SPEAKING, _):
-                    self._policy.reconnected()
                 case PhaseChanged(phase, why):
-                    if phase is BackendPhase.DOWN:
-                        self._told.trouble(f"no way to the backend: {why}")
+                    self._changed(phase, why)
                 case Tell(hub, what):
                     self._told.of_hub(hub, what)
                 case Leave():
                     self._leave()
                 case _:
                     assert_never(effect)
+
+    def _changed(self, phase: BackendPhase, why: str) -> None:
+        match phase:
+            case BackendPhase.SPEAKING:
+                self._renewal.greeted(Greeting.WELCOME)
+                self._policy.reconnected()
+            case BackendPhase.RENEWING:
+                self._renewal.greeted(Greeting.RENEW_FIRST)
+                self._told.trouble(f"the backend takes no records: {why}")
+            case BackendPhase.DOWN:
+                self._told.trouble(f"no way to the backend: {why}")
+            case BackendPhase.GREETING:
+                pass
+            case _:
+                assert_never(phase)
+
+    def _say_own(self, message: FromBridge) -> bool:
+        """Say something about the bridge's own key; tell whether it was said."""
+        return self._called is not None and self._called.line.say(message)
 
     def _say_hello(self) -> None:
         if self._called is None:
@@ -353,6 +383,8 @@ class BackendWay:
 
     async def _take(self, message: Takeable) -> None:
         match message:
+            case TlsCertificate(document):
+                await self._renewal.take(document)
             case CertificateOfHub():
                 self._papers.bring_certificate(message)
             case EndsNow():

@@ -103,6 +103,18 @@ class Backend(Protocol):
         """Return how long ago the backend was heard; None: not since the start."""
 
 
+class OwnCertificate(Protocol):
+    """The bridge's own certificate."""
+
+    @property
+    def expires(self) -> int:
+        """Return its end, Unix seconds."""
+
+    @property
+    def phase(self) -> str:
+        """Return how far the next one is."""
+
+
 class SiteReport:
     """Makes the documents."""
 
@@ -114,6 +126,7 @@ class SiteReport:
         orders: GivesOrders,
         clock: Clock,
         backend: Backend | None = None,
+        own: OwnCertificate | None = None,
     ) -> None:
         """`backend` None: this bridge has no way there."""
         self._site = site
@@ -122,6 +135,7 @@ class SiteReport:
         self._orders = orders
         self._clock = clock
         self._backend = backend
+        self._own = own
 
     def hubs(self) -> list[str]:
         """Return the names of all hubs of the site that the bridge knows (law 2)."""
@@ -140,6 +154,8 @@ class SiteReport:
             "clock": self._clock.state().value,
             "disk_full": self._records.is_tight,
             "backend": self._way(),
+            "certificate_ends": None if self._own is None else self._own.expires,
+            "certificate_next": None if self._own is None else str(self._own.phase),
             "used_bytes": sum(self._records.used.values()),
             "budget_bytes": self._site.budget_bytes,
             "orders_by": self._orders.why_not() or "this bridge",

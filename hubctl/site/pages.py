@@ -72,8 +72,45 @@ def troubles(status: Facts) -> Iterator[Trouble]:
             _backend(status),
             "the internet or the backend is away. The site goes on alone, and records wait here",
         )
+    yield from _own_certificate(status)
     for hub in mappings(status.get("hubs")):
         yield from _troubles_of(hub, status.get("at"))
+
+
+def _own_certificate(status: Facts) -> Iterator[Trouble]:
+    """Yield that the bridge's own certificate ends soon, or has ended."""
+    days = days_left(status, status.get("at"))
+    if days is None or days >= CERTIFICATE_DAYS_MIN:
+        return
+    said = "has ended" if days <= 0 else f"ends in {days:.0f} days"
+    name = clean(status.get("bridge"))
+    yield Trouble(
+        "error" if days <= 0 else "warning",
+        "certificate",
+        f"the certificate of this bridge {said}: {_next_words(status)}",
+        f"it asks by itself while the backend is reached; there: hubissuer renew-bridge {name}",
+    )
+
+
+NEXT_CERTIFICATE = {
+    "none": "none is asked for",
+    "asked": "it has asked for the next one",
+    "certified": "it has the next one, and tries it",
+}
+"""How far the bridge's next certificate is, in words."""
+
+
+def _next_words(status: Facts) -> str:
+    said = status.get("certificate_next")
+    return NEXT_CERTIFICATE.get(said, clean(said)) if isinstance(said, str) else "not known"
+
+
+def _certificate(status: Facts) -> str:
+    """Say until when the bridge's own certificate is, and how far the next one is."""
+    ends = status.get("certificate_ends")
+    if not is_number(ends):
+        return "-"
+    return f"until {moment(ends)}, {_next_words(status)}"
 
 
 def _is_cut_off(status: Facts) -> bool:
@@ -162,6 +199,7 @@ def _facts(status: Facts, hubs: list[Facts]) -> list[tuple[str, str]]:
         ("hubs", f"{here} of {len(hubs)} are here"),
         ("records", f"{used} of {budget} MiB"),
         ("backend", _backend(status)),
+        ("bridge's certificate", _certificate(status)),
         ("orders that stand", f"{clean(status.get('orders'))}: hubctl --site orders"),
     ]
 

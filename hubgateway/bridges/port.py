@@ -4,7 +4,8 @@ Laws:
 1. Only a bridge of this site whose very key is enrolled gets to the talk (`directory`). That is
    looked up again at each message: `BridgeVisit.may`.
 2. A bridge's newer connection ends its older one.
-3. No connection ends the port, whatever it does. People are told at a pace that no caller sets.
+3. A bridge whose certificate has ended gets there, too: it may only renew (`has_ended`).
+4. No connection ends the port, whatever it does. People are told at a pace that no caller sets.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ from hubtls.port import Caller, PortTimes, TlsPort
 
 @dataclass(frozen=True, slots=True)
 class BridgeVisit:
-    """One bridge's connection, for the talk. `may` is asked at each message."""
+    """One bridge's connection, for the talk. `may` and `has_ended` are asked at each message.
+
+    `key` is that of its certificate, as SubjectPublicKeyInfo; `expires` the end, Unix seconds.
+    """
 
     bridge: str
+    key: bytes
+    expires: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     may: Callable[[], bool]
+    has_ended: Callable[[], bool]
 
 
 class Talk(Protocol):
@@ -107,8 +114,8 @@ class BridgesPort:
             self._told.refused(caller.address, str(error))
             return
         bridge = peer.name.id
-        if not self._may(peer):
-            why = f"{peer.name.uri}: its key is not enrolled, or its certificate has ended"
+        if not self._may_come(peer):
+            why = f"{peer.name.uri}: its key is not enrolled"
             self._told.refused(caller.address, why)
             return
         has_place, before = self._sessions.came(bridge, caller.number)
@@ -120,9 +127,12 @@ class BridgesPort:
             self._port.cut(before)
         visit = BridgeVisit(
             bridge=bridge,
+            key=peer.key,
+            expires=peer.expires,
             reader=caller.reader,
             writer=caller.writer,
-            may=lambda: self._sessions.speaks(bridge, caller.number) and self._may(peer),
+            may=lambda: self._sessions.speaks(bridge, caller.number) and self._may_come(peer),
+            has_ended=lambda: self._clock.wall() > peer.expires,
         )
         try:
             await self._talk.serve(visit)
@@ -132,6 +142,3 @@ class BridgesPort:
         except Exception as error:
             what = f"a fault of the gateway: {type(error).__name__}: {error}"
             self._told.trouble(f"bridge {bridge}", what)
-
-    def _may(self, peer: Peer) -> bool:
-        return self._clock.wall() <= peer.expires and self._may_come(peer)

@@ -20,6 +20,7 @@ from hubgateway.bridges.place import BridgesPlace
 from hubgateway.bridges.port import BridgesPort
 from hubgateway.bridges.receipts import ReceiptSigner
 from hubgateway.bridges.records import BridgedRecords
+from hubgateway.bridges.renewals import BridgeRenewals
 from hubgateway.bridges.talk import BridgeTalks
 from hubgateway.bridges.witness import BridgedWords
 from hubgateway.engine.engine import Engine
@@ -142,14 +143,26 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         tell=told.of_hub,
         clock=clock,
     )
-    talks = BridgeTalks(place.identity.name, records, words, certificates, told, clock)
+    renewals = BridgeRenewals(
+        site=place.site,
+        authority=place.identity.authority,
+        engine=engine,
+        directory=directory,
+        say=lambda bridge, message: talks.say_own(bridge, message),
+        tell=told.trouble,
+        clock=clock,
+    )
+    talks = BridgeTalks(place.identity.name, records, words, certificates, renewals, told, clock)
     papers = BridgePapers(engine, place.site, place.issuer, talks.say_all, told.trouble)
     papers.on_mandates = signer.take
     talks.carries(papers)
 
     def may_come(peer: Peer) -> bool:
-        is_ended = peer.key_digest in papers.ends.keys
-        return not is_ended and is_enrolled(directory, peer.name.id, peer.key_digest)
+        if peer.key_digest in papers.ends.keys:
+            return False
+        bridge = peer.name.id
+        is_known = is_enrolled(directory, bridge, peer.key_digest)
+        return is_known or renewals.lets_speak(bridge, peer.key_digest)
 
     port = BridgesPort(place, may_come, talks, told, clock)
     mirrors = (
@@ -157,6 +170,7 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         hubs.stops,
         hubs.certificates,
         directory,
+        renewals.mirror,
         *papers.mirrors,
         *certificates.mirrors,
     )

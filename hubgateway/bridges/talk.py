@@ -10,6 +10,8 @@ Laws:
    is cut off, and so is one that forwards what is none of a hub's messages.
 5. Records that are refused take no turn of the engine. So a bridge that brings many waits after
    each beyond REFUSED: others are served meanwhile.
+6. A bridge whose certificate has ended hears RenewFirst. Nothing of it is taken but its request,
+   OnlyKey and Ping, and nothing is said but the answers to these and its certificate.
 """
 
 from __future__ import annotations
@@ -31,9 +33,12 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    OnlyKey,
+    OwnRequest,
     RequestOfHub,
 )
 from hubcore.bridge.backend.words import FROM_BRIDGE_BYTES, PROTOCOL
+from hubcore.bridge.from_bridge import RenewFirst
 from hubcore.codec.tls import TlsName
 from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
 from hubcore.evidence.records import Head
@@ -43,6 +48,7 @@ from hubgateway.bridges.certificates import BridgedCertificates
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.port import BridgeVisit, Told
 from hubgateway.bridges.records import BridgedRecords
+from hubgateway.bridges.renewals import BridgeRenewals
 from hubgateway.bridges.witness import BridgedWords
 from hubtls.line import Line, Wire
 
@@ -73,6 +79,7 @@ class BridgeTalks:
         records: BridgedRecords,
         words: BridgedWords,
         certificates: BridgedCertificates,
+        renewals: BridgeRenewals,
         told: Told,
         clock: Clock,
         times: TalkTimes | None = None,
@@ -84,10 +91,13 @@ class BridgeTalks:
         self._records = records
         self._words = words
         self._certificates = certificates
+        self._renewals = renewals
         self._told = told
         self._clock = clock
         self._times = times or TalkTimes()
         self._lines: dict[str, Line[FromBridge, FromBackend]] = {}
+        self._own: dict[str, Line[FromBridge, FromBackend]] = {}
+        """Those of bridges that may only renew, too."""
         self._papers: BridgePapers | None = None
 
     def carries(self, papers: BridgePapers) -> None:
@@ -105,6 +115,12 @@ class BridgeTalks:
         if line is not None:
             line.say(message)
 
+    def say_own(self, bridge: str, message: FromBackend) -> None:
+        """Say something about its own renewal to a bridge, or lose it."""
+        line = self._own.get(bridge)
+        if line is not None:
+            line.say(message)
+
     async def serve(self, visit: BridgeVisit) -> None:
         """See `port.Talk.serve`."""
         line = Line(visit.reader, visit.writer, WIRE, self._times.silent_seconds)
@@ -112,7 +128,11 @@ class BridgeTalks:
         if not isinstance(hello, BridgeHello):
             raise SequenceError("its first message is no BridgeHello")
         self._check(visit, hello)
+        self._own[visit.bridge] = line
         try:
+            if visit.has_ended():
+                await self._serve_renewal(visit, line)
+                return
             line.say(BackendWelcome(PROTOCOL, self._name.id, self._name.site, self._wall_ms()))
             self._lines[visit.bridge] = line
             if self._papers is not None:
@@ -121,14 +141,26 @@ class BridgeTalks:
             refused = Bucket(REFUSED)
             while True:
                 for said in await line.next():
-                    if not visit.may():
+                    if not visit.may() or visit.has_ended():
                         raise SequenceError("it may not speak any more")
-                    answers = await self._hear(visit.bridge, line, said)
+                    answers = await self._hear(visit, line, said)
                     if isinstance(said, Forwarded):
                         await self._slow(refused, answers)
         finally:
-            if self._lines.get(visit.bridge) is line:
-                del self._lines[visit.bridge]
+            for lines in (self._lines, self._own):
+                if lines.get(visit.bridge) is line:
+                    del lines[visit.bridge]
+
+    async def _serve_renewal(self, visit: BridgeVisit, line: Line[FromBridge, FromBackend]) -> None:
+        """Let a bridge renew whose certificate has ended (law 6). Raise HubError."""
+        self._told.trouble(f"bridge {visit.bridge}", "its certificate has ended: it may renew it")
+        line.say(RenewFirst(visit.expires, self._wall_ms()))
+        while True:
+            for said in await line.next():
+                if not visit.may():
+                    raise SequenceError("it may not speak any more")
+                if isinstance(said, OwnRequest | OnlyKey | Ping):
+                    await self._hear(visit, line, said)
 
     def _check(self, visit: BridgeVisit, hello: BridgeHello) -> None:
         """Raise PeerError for a Hello that is not this bridge's (law 4)."""
@@ -140,13 +172,14 @@ class BridgeTalks:
             raise PeerError(f"it speaks version {hello.protocol}, expected {PROTOCOL}")
 
     async def _hear(
-        self, bridge: str, line: Line[FromBridge, FromBackend], message: FromBridge
+        self, visit: BridgeVisit, line: Line[FromBridge, FromBackend], message: FromBridge
     ) -> list[FromBackend]:
         """Take a message, and answer it; return the answers."""
         try:
-            answers = await self._take(bridge, message)
+            answers = await self._take(visit, message)
         except (StoreError, LinkError) as error:
-            self._told.trouble(f"bridge {bridge}", f"{error}; it is not answered and asks again")
+            what = f"{error}; it is not answered and asks again"
+            self._told.trouble(f"bridge {visit.bridge}", what)
             return []
         for answer in answers:
             line.say(answer)
@@ -158,8 +191,9 @@ class BridgeTalks:
         if is_refused and not refused.take(self._clock.monotonic()):
             await self._rest(1 / REFUSED.per_second)
 
-    async def _take(self, bridge: str, message: FromBridge) -> list[FromBackend]:
+    async def _take(self, visit: BridgeVisit, message: FromBridge) -> list[FromBackend]:
         """Do what a message asks for; return the answers. Raise HubError."""
+        bridge = visit.bridge
         match message:
             case AskHub(hub, turn, number, digest):
                 return await self._records.answer(hub, turn, Head(number, digest))
@@ -173,6 +207,10 @@ class BridgeTalks:
                 await self._words.doubt(bridge, message)
             case RequestOfHub():
                 return await self._certificates.answer(bridge, message)
+            case OwnRequest(document):
+                return await self._renewals.requested(bridge, visit.key, document)
+            case OnlyKey():
+                await self._renewals.only_key(bridge, visit.key)
             case PiecesWanted(wanted):
                 if self._papers is not None:
                     return [*await self._papers.pieces(wanted)]

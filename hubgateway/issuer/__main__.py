@@ -138,6 +138,8 @@ def show(config: Path) -> None:
             click.echo(
                 f"{hub}: certificate for access points {points}, {_until(certificate.expires)}"
             )
+        for one in await office.asking_bridges():
+            click.echo(f"bridge {one} asks for a certificate: hubissuer renew-bridge {one}")
 
     _run(config, work)
 
@@ -333,6 +335,28 @@ def bridge(config: Path, bridge: str, key: Path, out: Path, days: float) -> None
     document = _run(config, lambda office: office.bridge(bridge, public, validity))
     keys.write_public(out, pem_of(document))
     click.echo(f"bridge {bridge} is enrolled, its certificate is in {out}")
+
+
+@hubissuer.command("renew-bridge")
+@click.argument("bridges", metavar="[BRIDGE]...", nargs=-1)
+@click.option("--asked", is_flag=True, help="All that have asked and have none yet.")
+@_DAYS
+@click.pass_obj
+def renew_bridge(config: Path, bridges: tuple[str, ...], asked: bool, days: float) -> None:
+    """Sign the certificate that BRIDGE has asked for, for a key that it has made itself.
+
+    The bridge asks by itself, proves what comes, and puts it in force. A timer may give --asked.
+    """
+    if bool(bridges) is asked:
+        raise click.UsageError("name bridges, or say --asked")
+
+    async def work(office: Office) -> dict[str, int]:
+        names_of_bridges = await office.asking_bridges() if asked else bridges
+        validity = _validity(days)
+        return {one: (await office.renew_bridge(one, validity)).expires for one in names_of_bridges}
+
+    for name, expires in _run(config, work).items():
+        click.echo(f"bridge {name}: a certificate for its next key, {_until(expires)}")
 
 
 @hubissuer.command("end-bridge")

@@ -30,15 +30,25 @@ from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key, write_key
-from hubcore.codec.tls import TlsName, TlsRole, check_name, read_certificate
+from hubcore.codec.tls import TlsCertificate, TlsName, TlsRole, check_name, read_certificate
 from hubcore.codec.tlsauthority import Authority, certify
-from hubcore.errors import PeerError, StoreError, TrustError
+from hubcore.errors import PeerError, ProofError, StoreError, TrustError
 from hubcore.phone.certificates import (
     HubCertificate,
     issue_hub_certificate,
     read_hub_certificate,
 )
-from hubgateway.bridges.directory import BridgeEntry, read_bridge, write_bridge
+from hubgateway.bridges.directory import (
+    BridgeEntry,
+    OwnRequestRow,
+    certificate_key,
+    read_bridge,
+    read_next,
+    read_request,
+    request_key,
+    write_bridge,
+    write_certificate,
+)
 from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.engine.buckets import Table
 from hubgateway.engine.trouble import MovedOnError
@@ -233,6 +243,65 @@ class Office:
         row = write_bridge(BridgeEntry(Standing.ENROLLED, sha256(key).hexdigest()))
         await self._swap(names.BRIDGES_BUCKET, bridge, row, revision)
         return certificate
+
+    async def asking_bridges(self) -> list[str]:
+        """Return the bridges that have asked for a certificate and have none for that key yet."""
+        found = []
+        for bridge in sorted(await self._table.snapshot(names.BRIDGES_BUCKET)):
+            try:
+                asked = await self._asked_by(bridge)
+            except NoError:
+                continue
+            value, _ = await self._table.at(names.BRIDGE_RENEWALS_BUCKET, certificate_key(bridge))
+            made = read_next(value, self._bridge_name(bridge), self._authority.document)
+            if made is None or made.certificate.key != asked.wanted:
+                found.append(bridge)
+        return found
+
+    async def renew_bridge(self, bridge: str, validity: Validity) -> TlsCertificate:
+        """Sign the certificate that a bridge has asked for, for its next key. Raise NoError."""
+        asked = await self._asked_by(bridge)
+        document = self._certify(TlsRole.BRIDGE, bridge, asked.wanted, validity)
+        place = certificate_key(bridge)
+        _, revision = await self._table.at(names.BRIDGE_RENEWALS_BUCKET, place)
+        row = write_certificate(sha256(asked.now).digest(), document)
+        await self._swap(names.BRIDGE_RENEWALS_BUCKET, place, row, revision)
+        return read_certificate(document, self._authority.document, self._bridge_name(bridge))
+
+    async def _asked_by(self, bridge: str) -> OwnRequestRow:
+        """Return what a bridge asks for by the key that it is known by. Raise NoError."""
+        name = self._bridge_name(bridge)
+        value, _ = await self._table.at(names.BRIDGES_BUCKET, bridge)
+        entry = read_bridge(value)
+        if entry is None or entry.standing is not Standing.ENROLLED:
+            raise NoError(f"no bridge {bridge} is enrolled")
+        row, _ = await self._table.at(names.BRIDGE_RENEWALS_BUCKET, request_key(bridge))
+        try:
+            asked = read_request(row, name)
+        except ProofError as error:
+            raise NoError(f"what bridge {bridge} has asked for proves nothing: {error}") from error
+        if asked is None or sha256(asked.now).hexdigest() != entry.key:
+            raise NoError(
+                f"bridge {bridge} has not asked for a certificate by the key that it is known by: "
+                "it asks by itself, once a third of the life of its certificate is left"
+            )
+        ended = await self._ended_keys()
+        if {sha256(asked.now).digest(), sha256(asked.wanted).digest()} & ended:
+            raise NoError(f"bridge {bridge} asks by or for a key that was ended")
+        return asked
+
+    async def _ended_keys(self) -> frozenset[bytes]:
+        value, _ = await self._table.at(names.ENDS_BUCKET, ENDS_KEY)
+        try:
+            return read_ends(value).keys
+        except TrustError as error:
+            raise NoError(f"{names.ENDS_BUCKET}: {error}") from error
+
+    def _bridge_name(self, bridge: str) -> TlsName:
+        try:
+            return TlsName(self._site, TlsRole.BRIDGE, bridge)
+        except TrustError as error:
+            raise NoError(str(error)) from error
 
     async def end_bridge(self, bridge: str) -> None:
         """End a bridge: no gateway speaks with it any more. Raise NoError."""

@@ -39,6 +39,7 @@ MANDATES_BUCKET = "hub_mandates"
 ENDS_BUCKET = "hub_ends"
 TESTIMONIES_BUCKET = "hub_testimonies"
 UPDATES_BUCKET = "hub_updates"
+BRIDGE_RENEWALS_BUCKET = "hub_bridge_renewals"
 BUCKETS = (
     KEYS_BUCKET,
     RINGS_BUCKET,
@@ -53,6 +54,7 @@ BUCKETS = (
     ENDS_BUCKET,
     TESTIMONIES_BUCKET,
     UPDATES_BUCKET,
+    BRIDGE_RENEWALS_BUCKET,
 )
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")

@@ -19,6 +19,7 @@ from hubcore.backend.renewal import prove_renewal
 from hubcore.backend.uplink.from_backend import Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted, Telemetry
 from hubcore.bridge import codec
+from hubcore.bridge.backend.ownrequest import prove_own_request
 from hubcore.bridge.ceilings import devices
 from hubcore.bridge.ceilings.guests import read_ceiling
 from hubcore.bridge.frames import Frames
@@ -28,6 +29,7 @@ from hubcore.bridge.site.order import prove_site_order
 from hubcore.bridge.words import FROM_BRIDGE_BYTES
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import VerifyKey
+from hubcore.codec.tls import TlsName, TlsRole, public_der
 from hubcore.errors import ProofError
 from tests.unit.test_bridge_messages import FROM_BRIDGE, FROM_HUB
 from tests.vectors.cases_bridge import FOLDER, documents
@@ -41,6 +43,7 @@ NESTED = (Telemetry, PiecesWanted, Pieces)
 """Arrays in arrays, which pycddl counts wrongly."""
 FILE = json.loads((FOLDER / "bridge.json").read_text("ascii"))
 GIVEN = FILE["given"]
+BRIDGE = TlsName(GIVEN["site"], TlsRole.BRIDGE, "bridge-1")
 HUB = HubName(GIVEN["site"], GIVEN["hub"])
 DOCUMENTS = FILE["documents"]
 CARRIED = {
@@ -72,12 +75,18 @@ def mandate(use: Use) -> Mandate:
     )
 
 
+def key_of_now() -> bytes:
+    """The bridge's key, as SubjectPublicKeyInfo."""
+    return public_der(key(GIVEN["keys"]["testimony"]).public)
+
+
 READERS: dict[str, Callable[[bytes], Any]] = {
     "mandate": lambda data: prove_mandate(data, HUB.site, key(GIVEN["issuer"])),
     "receipt": lambda data: prove_head(HeadKind.RECEIPT, data, HUB, mandate(Use.RECEIPTS)),
     "testimony": lambda data: prove_head(HeadKind.TESTIMONY, data, HUB, mandate(Use.TESTIMONY)),
     "own-head": lambda data: prove_own_head(data, HUB, key(GIVEN["hub_key"])),
     "site-order": lambda data: prove_site_order(data, HUB, mandate(Use.ORDERS)),
+    "bridge-renewal": lambda data: prove_own_request(data, BRIDGE, key_of_now()),
     "renewal": lambda data: prove_renewal(data, HUB, key(GIVEN["hub_key"])),
 }
 

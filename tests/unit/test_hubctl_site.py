@@ -66,6 +66,8 @@ STATUS: dict[str, Any] = {
     "backend": {"phase": "speaking", "why": "", "gateway": "gw", "heard_seconds": 3},
     "used_bytes": 1,
     "budget_bytes": 2,
+    "certificate_ends": NOW + 100 * 86_400,
+    "certificate_next": "none",
     "orders_by": "this bridge",
     "orders_here": True,
     "hubs": [HUB],
@@ -305,6 +307,26 @@ def test_what_can_wait_is_a_warning(change: dict[str, Any], part: str) -> None:
     assert [one.severity for one in found] == ["warning"]
     assert part in found[0].what
     assert list(troubles(STATUS)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "following", "severity", "said"),
+    [
+        (13, "asked", "warning", "ends in 13 days: it has asked for the next one"),
+        (-1, "none", "error", "has ended: none is asked for"),
+        (13, "x\x1b[2J", "warning", "ends in 13 days: x"),
+    ],
+)
+def test_the_bridges_own_certificate_is_told_before_it_ends(
+    days: int, following: str, severity: str, said: str
+) -> None:
+    status = {**STATUS, "certificate_ends": NOW + days * 86_400, "certificate_next": following}
+    (found,) = [one for one in troubles(status) if one.id == "certificate"]
+    assert found.severity == severity
+    assert said in found.what
+    assert "hubissuer renew-bridge bridge-1" in found.remedy
+    assert "\x1b" not in found.what
+    assert not [one for one in troubles(STATUS) if one.id == "certificate"]
 
 
 def test_a_hub_shows_how_many_records_wait_for_its_signature() -> None:

@@ -402,8 +402,8 @@ ROOMS: dict[str, Room] = {
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
     "hubbridge.app": _room("hubbridge hublocal hubtls hubcore", ""),
     "hubbridge.backend": _room(
-        "hubbridge.backend hubbridge.hubs.mandates hubbridge.policy.cache hubbridge.rules hubtls "
-        "hubcore",
+        "hubbridge.backend hubbridge.hubs.mandates hubbridge.policy.cache hubbridge.renewal.own "
+        "hubbridge.rules hubtls hubcore",
         "",
     ),
     "hubbridge.hubs": _room(
@@ -433,6 +433,9 @@ ROOMS: dict[str, Room] = {
     "hubbridge.policy": _room("hubbridge.policy hubcore", ""),
     "hubbridge.policy.files": _room("hubterm.files hubcore", "", WORLDLY),
     "hubbridge.port": _room("hubbridge.port hubbridge.rules hubtls hubcore", ""),
+    "hubbridge.renewal": _room("hubbridge.renewal hubbridge.rules hubtls hubcore", "", WORLDLY),
+    "hubbridge.renewal.files": _room("hubterm.files hubcore", "", WORLDLY),
+    "hubbridge.rules.nextkey": _room("", "", PURE),
     "hubbridge.rules": _room("hubbridge.rules hubtls.peers hubcore", "", PURE),
     "hubbridge.rules.kept": _room("hubcore.errors hubcore.evidence.records", "", PURE),
     "hubbridge.rules.papers": _room("hubcore", "", PURE),
@@ -452,7 +455,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
-    "hubgateway.bridges.directory": _room("hubgateway.rules.names", "", PURE),
+    "hubgateway.bridges.directory": _room("hubgateway.rules.names hubcore", "", PURE),
     "hubgateway.rules.certificates": _room("hubcore", "", PURE),
     "hubgateway.rules.hubpace": _room("hubcore", "", PURE),
     "hubgateway.rules.keyindex": _room("hubgateway.rules.names", "", PURE),

@@ -26,6 +26,8 @@ from hubcore.bridge.backend.from_bridge import (
     BridgeHello,
     Doubted,
     Forwarded,
+    OnlyKey,
+    OwnRequest,
     RequestOfHub,
 )
 from hubcore.bridge.backend.words import BATCH_RECORDS
@@ -45,6 +47,13 @@ RENEWAL = bytes.fromhex(
         if one["kind"] == "renewal" and one["verdict"] == "valid"
     )
 )
+OWN_RENEWAL = bytes.fromhex(
+    next(
+        one["bytes"]
+        for one in json.loads((FOLDER / "bridge.json").read_text("ascii"))["documents"]
+        if one["kind"] == "bridge-renewal" and one["verdict"] == "valid"
+    )
+)
 """The one of bridge.json: a signature is random, and this file is not."""
 HELLO = BridgeHello(1, "bridge-1", SITE, bytes(range(16)), "0.1.0", 3, HASH, 2, 1000 * NOW)
 MESSAGES: dict[str, tuple[Any, ...]] = {
@@ -56,6 +65,8 @@ MESSAGES: dict[str, tuple[Any, ...]] = {
         BornWitness("hub-1", b"a testimony"),
         Doubted("hub-1", Cause.TAIL_CUT, 10, HASH, 12, HASH),
         RequestOfHub("hub-1", RENEWAL),
+        OwnRequest(OWN_RENEWAL),
+        OnlyKey(),
     ),
     "backend": (
         BackendWelcome(1, "gateway-1", SITE, 1000 * NOW),
@@ -83,6 +94,8 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "ends that are not in order": ("backend", [EndsNow.TYPE, 2, ["hub-8", "hub-7"], []]),
     "a digest of 31 bytes": ("backend", [EndsNow.TYPE, 2, [], [HASH[1:]]]),
     "a request for nobody": ("bridge", [RequestOfHub.TYPE, "", b"r"]),
+    "an empty request": ("bridge", [OwnRequest.TYPE, b""]),
+    "an only key with more": ("bridge", [OnlyKey.TYPE, b"k"]),
     "an empty certificate": ("backend", [CertificateOfHub.TYPE, "hub-1", b""]),
     "an empty receipt": ("backend", [HubReceipt.TYPE, "hub-1", b""]),
     "a Welcome of a bridge": ("backend", [48, 1, "bridge-1", SITE, 0, 0, HASH, None]),

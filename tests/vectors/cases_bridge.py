@@ -21,6 +21,8 @@ from hubcore.backend.renewal import sign_renewal
 from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.from_hub import CertificateRequest, Ping
 from hubcore.bridge import codec
+from hubcore.bridge.backend.ownrequest import TYPE as OWN_REQUEST
+from hubcore.bridge.backend.ownrequest import sign_own_request
 from hubcore.bridge.ceilings import devices
 from hubcore.bridge.ceilings.devices import DeviceCeiling
 from hubcore.bridge.ceilings.guests import GuestCeiling, write_ceiling
@@ -49,6 +51,7 @@ from hubcore.bridge.site.order import (
 )
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import SigningKey
+from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.device.command import Command, Verb
 from hubcore.evidence.records import Head
 from tests.vectors import world
@@ -164,6 +167,7 @@ def documents() -> Iterator[Json]:
     yield from _own_heads()
     yield from _orders()
     yield from _renewals()
+    yield from _bridge_renewals()
 
 
 def own_head(key: SigningKey, hub: str = HUB.hub, head: Head = HEAD) -> bytes:
@@ -247,6 +251,33 @@ def _renewals() -> Iterator[Json]:
         yield _wrong("renewal", why, _changed(good, RENEWAL, key, label, value, None))
     stranger = world.signer("stranger")
     yield _wrong("renewal", "by a stranger", sign_renewal(HUB, REQUEST, stranger))
+
+
+def _bridge_renewals() -> Iterator[Json]:
+    """The bridge's key of now is here the one of its testimonies, the next one the phone's."""
+    kind = "bridge-renewal"
+    now = world.signer(SIGNERS[Use.TESTIMONY])
+    following = world.signer("phone")
+    stranger = world.signer("stranger")
+    name = TlsName(SITE, TlsRole.BRIDGE, "bridge-1")
+    other = TlsName(SITE, TlsRole.BRIDGE, "bridge-2")
+    good = sign_own_request(name, now, following)
+    yield _document(kind, "of the next key", good)
+    claims = (cwt.ISS, cwt.AUD, -65538)
+    of_other = sign_own_request(other, now, following)
+    of_another = cwt.read(OWN_REQUEST, of_other, now.verify_key, None, claims)[-65538]
+    wrong: dict[str, tuple[int, object]] = {
+        "of another bridge": (cwt.ISS, "bridge-2"),
+        "of another site": (cwt.AUD, "site-2"),
+        "nothing inside": (-65538, b""),
+        "text inside": (-65538, "text"),
+        "another bridge's request inside": (-65538, of_another),
+        "a claim too many": (cwt.EXP, NOW),
+    }
+    for why, (label, value) in wrong.items():
+        yield _wrong(kind, why, _changed(good, OWN_REQUEST, now, label, value, None))
+    yield _wrong(kind, "of the key of now", sign_own_request(name, now, now))
+    yield _wrong(kind, "by a stranger", sign_own_request(name, stranger, following))
 
 
 def _write_guest(guest: AdmittedGuest) -> list[object]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink.arrays import names_of, read, write
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
@@ -31,10 +31,12 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    OnlyKey,
+    OwnRequest,
     RequestOfHub,
 )
 from hubcore.bridge.ends import Ends
-from hubcore.bridge.from_bridge import CarriedMandate
+from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
 from hubcore.errors import FrameError, TrustError
 
 FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
@@ -47,6 +49,8 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         BornWitness,
         Doubted,
         RequestOfHub,
+        OwnRequest,
+        OnlyKey,
         PiecesWanted,
         Ping,
     )
@@ -60,6 +64,8 @@ FROM_BACKEND: Mapping[int, type[FromBackend]] = {
         HubHalted,
         EndsNow,
         CertificateOfHub,
+        RenewFirst,
+        TlsCertificate,
         CarriedMandate,
         NewPolicy,
         Pieces,

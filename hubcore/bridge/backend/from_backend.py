@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_DETAIL_BYTES, MAX_TEXT_BYTES, Cause
 from hubcore.bridge.backend.ofhub import DocumentOfHub
 from hubcore.bridge.backend.words import CERTIFICATE_MESSAGE_BYTES, ENDS_BYTES, check_hub
 from hubcore.bridge.ends import ENDS_MAX, KEY_DIGEST_BYTES, Ends
-from hubcore.bridge.from_bridge import CarriedMandate
+from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
 from hubcore.bridge.words import FIRST_BYTES
 from hubcore.errors import FrameError
 
@@ -161,6 +161,8 @@ FromBackend = (
     | HubHalted
     | EndsNow
     | CertificateOfHub
+    | RenewFirst
+    | TlsCertificate
     | CarriedMandate
     | NewPolicy
     | Pieces

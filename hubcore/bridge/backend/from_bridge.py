@@ -175,6 +175,27 @@ class RequestOfHub(DocumentOfHub):
     TYPE: ClassVar[int] = 70
 
 
+@dataclass(frozen=True, slots=True)
+class OwnRequest(Message):
+    """Bridge: I want a certificate for my next key, by my own signature (`backend.ownrequest`)."""
+
+    TYPE: ClassVar[int] = 71
+    CEILING: ClassVar[int] = DOCUMENT_BYTES + 64
+    document: bytes
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a field out of shape."""
+        check_bytes("document", self.document, 1, DOCUMENT_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyKey(Message):
+    """Bridge: the key of this connection is durable here; know me by no other one."""
+
+    TYPE: ClassVar[int] = 72
+    CEILING: ClassVar[int] = 8
+
+
 FromBridge = (
     BridgeHello
     | AskHub
@@ -183,6 +204,8 @@ FromBridge = (
     | BornWitness
     | Doubted
     | RequestOfHub
+    | OwnRequest
+    | OnlyKey
     | PiecesWanted
     | Ping
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.backend.uplink import codec as uplink
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import Evidence, PiecesWanted, Ping
 from hubcore.backend.uplink.words import MAX_RECORD_BYTES, Cause
 from hubcore.bridge import codec as of_hubs
@@ -38,6 +38,8 @@ from hubcore.bridge.backend.from_bridge import (
     Doubted,
     Forwarded,
     FromBridge,
+    OnlyKey,
+    OwnRequest,
     RequestOfHub,
 )
 from hubcore.bridge.backend.words import (
@@ -49,7 +51,7 @@ from hubcore.bridge.backend.words import (
     FROM_BRIDGE_BYTES,
 )
 from hubcore.bridge.ends import ENDS_MAX, Ends
-from hubcore.bridge.from_bridge import CarriedMandate
+from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
 from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES
 from hubcore.codec import cbor
 from hubcore.errors import FrameError, TrustError
@@ -69,6 +71,8 @@ FROM_BRIDGE: list[FromBridge] = [
     BornWitness(NAME, bytes(DOCUMENT_BYTES)),
     Doubted(NAME, Cause.TAIL_CUT, HIGHEST, HASH, HIGHEST, HASH),
     RequestOfHub(NAME, bytes(DOCUMENT_BYTES)),
+    OwnRequest(bytes(DOCUMENT_BYTES)),
+    OnlyKey(),
     PiecesWanted((HASH,)),
     Ping(bytes(8)),
 ]
@@ -82,6 +86,8 @@ FROM_BACKEND: list[FromBackend] = [
     EndsNow(0, (), ()),
     EndsNow(HIGHEST, ("hub-1", "hub-2"), (HASH,)),
     CertificateOfHub(NAME, bytes(CERTIFICATE_MESSAGE_BYTES)),
+    RenewFirst(HIGHEST, HIGHEST),
+    TlsCertificate(bytes(2048)),
     CarriedMandate(b"m"),
     NewPolicy(b"policy"),
     Pieces((b"piece",)),
@@ -118,7 +124,7 @@ def test_a_message_of_another_talk_has_the_same_bytes() -> None:  # law 1
         for message in (*FROM_BRIDGE, *FROM_BACKEND)
         if type(message) in (*of_hubs.FROM_HUB.values(), *of_hubs.FROM_BRIDGE.values())
     ]
-    assert len(shared) == 6
+    assert len(shared) == 8
     for message in shared:
         assert encode(message) == of_hubs.encode(message)
 
@@ -129,7 +135,7 @@ def test_no_type_means_two_things() -> None:  # law 2
         for kind in (*codec.FROM_BRIDGE.values(), *codec.FROM_BACKEND.values())
         if "bridge.backend" in kind.__module__
     }
-    assert len(own) == 13
+    assert len(own) == 15
     taken = {
         *uplink.FROM_HUB,
         *uplink.FROM_BACKEND,

@@ -11,7 +11,7 @@ import pytest
 
 from hubcore.bridge.backend import codec
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow
-from hubcore.bridge.backend.from_bridge import BornWitness, Forwarded, RequestOfHub
+from hubcore.bridge.backend.from_bridge import BornWitness, Forwarded, OwnRequest, RequestOfHub
 from hubcore.bridge.backend.words import FROM_BACKEND_BYTES
 from hubcore.bridge.frames import Frames
 from hubcore.bridge.from_bridge import CarriedMandate
@@ -26,7 +26,7 @@ DECODE: dict[str, Callable[[bytes], Any]] = {
     "bridge": codec.decode_from_bridge,
     "backend": codec.decode_from_backend,
 }
-HOLDING = (CarriedMandate, RequestOfHub, CertificateOfHub)
+HOLDING = (CarriedMandate, RequestOfHub, OwnRequest, CertificateOfHub)
 RULE = {"bridge": "to-backend", "backend": "from-backend"}
 
 

@@ -22,6 +22,7 @@ from hubcore.bridge.backend.from_backend import BackendWelcome, FromBackend, Hub
 from hubcore.bridge.backend.from_bridge import AskHub, BridgeHello, Forwarded, FromBridge
 from hubcore.bridge.backend.words import FROM_BACKEND_BYTES, FROM_BRIDGE_BYTES
 from hubcore.bridge.frames import Frames, frame
+from hubcore.bridge.from_bridge import RenewFirst
 from hubcore.codec.tls import NO_CHECK_TIME, TlsName, TlsRole
 from hubcore.codec.tlsauthority import begin_authority
 from hubcore.errors import LinkError
@@ -42,6 +43,7 @@ from tests.fakes.bridgedhub import (
     tls_files,
 )
 from tests.fakes.clock import FakeClock
+from tests.unit.backendway.renewaldesk import RenewalDesk
 from tests.unit.backendway.test_bridged_certificates import CertificateDesk
 from tests.unit.backendway.test_gateway_of_bridges import Way, Words
 
@@ -155,6 +157,7 @@ async def serving(folder: Path) -> AsyncIterator[Desk]:
         Way().records,
         Words([]).words,
         CertificateDesk(clock=clock).certificates,
+        RenewalDesk(clock).renewals,
         told,
         clock,
         TIMES,
@@ -212,14 +215,34 @@ async def test_who_is_no_bridge_of_the_site_gets_nothing(tmp_path: Path) -> None
         assert desk.port.bridges == 0
 
 
-async def test_a_certificate_that_has_ended_admits_nobody(tmp_path: Path) -> None:
-    """directory, law 3"""
+async def test_a_bridge_whose_certificate_has_ended_may_renew_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    """talk, law 6"""
     async with serving(tmp_path) as desk:
         desk.clock.offset = ENDS + 1.0
         line = await desk.come(desk.bridge())
-        line.say(hello())
-        assert await line.next() is None
+        line.say(hello(), AskHub("hub-9", 1, 0, bytes(32)), Ping(b"12345678"))
+        first = await line.next()
+        assert isinstance(first, RenewFirst)
+        assert first.ended == ENDS
+        pong = await line.next()
+        assert isinstance(pong, Pong), "the question is not answered"
         await desk.told.hears("its certificate has ended")
+        desk.ended.add(BRIDGE)
+        line.say(Ping(bytes(8)))
+        assert await line.next() is None
+
+
+async def test_a_bridge_whose_certificate_ends_meanwhile_is_cut(tmp_path: Path) -> None:
+    async with serving(tmp_path) as desk:
+        line = await desk.come(desk.bridge())
+        line.say(hello())
+        assert isinstance(await line.next(), BackendWelcome)
+        desk.clock.offset = ENDS + 1.0
+        line.say(Ping(bytes(8)))
+        assert await line.next() is None
+        await desk.told.hears("may not speak any more")
 
 
 @pytest.mark.parametrize(

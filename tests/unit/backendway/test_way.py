@@ -14,6 +14,8 @@ from hubbridge.backend.calling import CallTimes, Gateway
 from hubbridge.backend.way import BackendWay, Own
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.policy.files import PolicyFiles
+from hubbridge.renewal.files import OwnFiles
+from hubbridge.renewal.own import OwnRenewal, load_pairs
 from hubbridge.rules.kept import Kept, Span
 from hubcore.access.words import HubName
 from hubcore.bridge.backend import codec
@@ -121,6 +123,9 @@ class Disk(Desk):
     def of_hub(self, hub: str, what: str) -> None:
         self.troubles.append(what)
 
+    def note(self, what: str) -> None:
+        self.troubles.append(what)
+
 
 @dataclass
 class SlowDisk(Disk):
@@ -141,6 +146,22 @@ class SlowDisk(Disk):
         self.told.set()
 
 
+def renewal_of(folder: Path, disk: Disk, clock: FakeClock) -> OwnRenewal:
+    """A bridge's own pair, which needs no renewal."""
+    name = TlsName(SITE, TlsRole.BRIDGE, BRIDGE)
+    files = tls_files(folder, name)
+    own = OwnFiles(folder)
+    return OwnRenewal(
+        load_pairs(name, files, own),
+        configured=files,
+        own=own,
+        make_key=make_key,
+        put_in_force=lambda _: None,
+        told=disk,
+        clock=clock,
+    )
+
+
 @asynccontextmanager
 async def calling(
     folder: Path, backend: Backend, disk: Disk, clock: FakeClock
@@ -158,7 +179,7 @@ async def calling(
         way = BackendWay(
             own=Own(BRIDGE, SITE, bytes(16)),
             gateways=(Gateway(GATEWAY, "127.0.0.1", port.port),),
-            identity=identity(folder / "bridge", TlsRole.BRIDGE, BRIDGE),
+            renewal=renewal_of(folder / "bridge", disk, clock),
             store=disk,
             papers=papers(disk),
             policy=PolicyCache(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, TlsCertificate
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow
 from hubcore.bridge.backend.from_bridge import FromBridge
 from hubcore.bridge.from_bridge import CarriedMandate
@@ -18,9 +18,11 @@ class BackendPhase(StrEnum):
     DOWN = "down"
     GREETING = "greeting"
     SPEAKING = "speaking"
+    RENEWING = "renewing"
+    """The bridge's certificate has ended: the backend takes its request for a newer one alone."""
 
 
-Takeable = CertificateOfHub | EndsNow | CarriedMandate | NewPolicy | Pieces
+Takeable = TlsCertificate | CertificateOfHub | EndsNow | CarriedMandate | NewPolicy | Pieces
 
 
 @dataclass(frozen=True, slots=True)

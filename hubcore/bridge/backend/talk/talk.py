@@ -14,6 +14,8 @@ Laws:
 5. What the disk did not take was never said: the backend is asked again (`not_kept`).
 6. A backend that names itself or its site otherwise than its certificate, speaks another version,
    or says nothing is left.
+7. A backend that has no Welcome because this certificate has ended is asked for a newer one.
+   Nothing else is said or taken then, but for what shows that somebody is there.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import Any
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Moment
 from hubcore.backend.talk.silence import Silence
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
+from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import Notice
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
@@ -54,7 +56,7 @@ from hubcore.bridge.backend.talk.effects import (
 from hubcore.bridge.backend.talk.receipts import ReceiptProof
 from hubcore.bridge.backend.talk.turns import Turns
 from hubcore.bridge.backend.words import PROTOCOL
-from hubcore.bridge.from_bridge import CarriedMandate
+from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.stretch import Stretch
 from hubcore.bridge.witness import Doubt
@@ -124,7 +126,7 @@ class BackendTalk:
         if self.phase is BackendPhase.GREETING:
             late = self._greet_until is not None and now >= self._greet_until
             return self._leave("no answer to the Hello") if late else []
-        if self.phase is not BackendPhase.SPEAKING:
+        if self.phase not in (BackendPhase.SPEAKING, BackendPhase.RENEWING):
             return []
         quiet_seconds = self._silence.seconds(now)
         if quiet_seconds is not None:
@@ -133,6 +135,8 @@ class BackendTalk:
         ping = self._silence.ask(now)
         if ping is not None:
             effects.append(Say(ping))
+        if self.phase is BackendPhase.RENEWING:
+            return effects
         self._turns.look(now)
         return [*effects, *self._turns.give(now)]
 
@@ -240,6 +244,13 @@ class BackendTalk:
         self._turns.touch_all(at.monotonic)
         return effects
 
+    def _on_renew_first(self, message: RenewFirst, at: Moment) -> Effects:
+        """The bridge's certificate has ended (law 7)."""
+        self.ahead_seconds = message.time_ms / 1000 - at.wall
+        self._silence.welcomed(None, at.monotonic)
+        self._greet_until = None
+        return self._go(BackendPhase.RENEWING, "this bridge's certificate has ended")
+
     def _on_known(self, message: HubKnown, at: Moment) -> Effects:
         lane = self.lanes.get(message.hub)
         if lane is None:
@@ -287,12 +298,20 @@ class BackendTalk:
 _Step = Callable[[BackendTalk, Any, Moment], Effects]
 _STEPS: dict[BackendPhase, dict[type[FromBackend], _Step]] = {
     BackendPhase.DOWN: {},
-    BackendPhase.GREETING: {BackendWelcome: BackendTalk._on_welcome},
+    BackendPhase.GREETING: {
+        BackendWelcome: BackendTalk._on_welcome,
+        RenewFirst: BackendTalk._on_renew_first,
+    },
+    BackendPhase.RENEWING: {
+        Pong: BackendTalk._on_pong,
+        TlsCertificate: BackendTalk._take,
+    },
     BackendPhase.SPEAKING: {
         HubKnown: BackendTalk._on_known,
         HubReceipt: BackendTalk._on_receipt,
         HubHalted: BackendTalk._on_halted,
         Pong: BackendTalk._on_pong,
+        TlsCertificate: BackendTalk._take,
         CertificateOfHub: BackendTalk._take,
         EndsNow: BackendTalk._take,
         CarriedMandate: BackendTalk._take,
