@@ -28,7 +28,7 @@ from hubcore.errors import HubError
 from hubcore.phone.framing import Flag, control_frame
 from hubcore.phone.messages import MESSAGE_BYTES_MAX, Reason, decode_challenge
 from hubd.doors.unlock import LATE_SECONDS as LATE_SECONDS_OF_A_REQUEST
-from hubsim.demo import show
+from hubsim.demo.show import show
 from hubsim.door.lines import Level
 from hubsim.main import main as hubsim
 from hubsim.phone import wallet as wallets

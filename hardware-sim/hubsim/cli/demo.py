@@ -18,7 +18,7 @@ import click
 )
 def demo(path: Path, picture: Path | None) -> None:
     """Show the main job, step by step; exit status 0 only if every step really happened."""
-    from hubsim.demo import show
+    from hubsim.demo.show import show
 
     sys.exit(asyncio.run(show(path, picture)))
 

@@ -1,0 +1,1 @@
+"""The demo: the main job, step by step, on real bytes."""
