@@ -17,7 +17,7 @@ import termios
 from typing import Protocol
 
 from drivers.osdp.gate import ACK, CRC_BIT, FRAME_MAX, REPLY_BIT, START, Gate
-from drivers.osdp.wire import BAUDS
+from drivers.osdp.wire.orders import BAUDS
 
 REPLY_SECONDS = 0.19
 """A little less than libosdp waits. A reader answers within 0.2 s (SIA OSDP 2.2, 5.7)."""

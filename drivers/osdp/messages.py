@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.osdp.library import Colour, CommandKind, Event
-from drivers.osdp.wire import Card, Keys
+from drivers.osdp.wire.reports import Card, Keys
 from hubcore.ports.reader import CARD_BITS_MAX, KEYS_MAX, Sign
 
 KEY_CODES = {

@@ -25,23 +25,17 @@ from contextlib import suppress
 from drivers.osdp.library import Library
 from drivers.osdp.line import SerialLine
 from drivers.osdp.session import ReaderSession
-from drivers.osdp.wire import (
-    BEAT_SECONDS,
-    PACKET_MAX,
-    READERS_MAX,
+from drivers.osdp.wire.orders import (
     AddReader,
     ChangeKey,
     InstallKey,
     Order,
-    ReaderState,
-    Report,
     Show,
     Start,
-    States,
-    StatusBits,
-    Unfit,
     decode_order,
 )
+from drivers.osdp.wire.reports import ReaderState, Report, States, StatusBits, Unfit
+from drivers.osdp.wire.words import BEAT_SECONDS, PACKET_MAX, READERS_MAX
 from drivers.packets import receive, send
 from hubcore.errors import HardwareError
 

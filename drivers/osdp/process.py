@@ -15,15 +15,9 @@ import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 
-from drivers.osdp.wire import (
-    PACKET_MAX,
-    AddReader,
-    Order,
-    Report,
-    Start,
-    Unfit,
-    decode_report,
-)
+from drivers.osdp.wire.orders import AddReader, Order, Start
+from drivers.osdp.wire.reports import Report, Unfit, decode_report
+from drivers.osdp.wire.words import PACKET_MAX
 from hubcore.errors import HardwareError
 
 START_SECONDS = 15.0

@@ -23,22 +23,17 @@ from dataclasses import dataclass, field
 from drivers.osdp.library import MISSING
 from drivers.osdp.pace import ReadPace
 from drivers.osdp.process import PanelLink, start_panel
-from drivers.osdp.wire import (
-    DEFAULT_BAUD,
-    READERS_MAX,
-    AddReader,
+from drivers.osdp.wire.orders import DEFAULT_BAUD, AddReader, ChangeKey, InstallKey, Show
+from drivers.osdp.wire.reports import (
     Card,
-    ChangeKey,
-    InstallKey,
     KeyChanged,
     Keys,
     ReaderState,
     Report,
-    Show,
     States,
     StatusBits,
-    check_key,
 )
+from drivers.osdp.wire.words import READERS_MAX, check_key
 from hubcore.errors import HardwareError
 from hubcore.ports.reader import (
     CardRead,

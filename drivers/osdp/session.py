@@ -38,13 +38,8 @@ from drivers.osdp.library import (
 )
 from drivers.osdp.line import ReaderChannel, SerialLine
 from drivers.osdp.messages import LOOKS, buzzer, card_of, keys_of, led
-from drivers.osdp.wire import (
-    AddReader,
-    KeyChanged,
-    ReaderState,
-    Report,
-    StatusBits,
-)
+from drivers.osdp.wire.orders import AddReader
+from drivers.osdp.wire.reports import KeyChanged, ReaderState, Report, StatusBits
 from hubcore.ports.reader import Sign
 
 ANSWER_SECONDS = 0.25

@@ -20,9 +20,9 @@ from hubd.config.mistakes.sentences import KeyPath, WrongValueError, show
 from hubd.config.section import KIND, Id, Section
 
 READERS_MAX = 32
-"""As many as one OSDP panel looks after (`drivers.osdp.wire.READERS_MAX`)."""
+"""As many as one OSDP panel looks after (`drivers.osdp.wire.words.READERS_MAX`)."""
 DEVICE_BYTES_MAX = 200
-"""As the panel takes it (`drivers.osdp.wire.DEVICE_BYTES_MAX`)."""
+"""As the panel takes it (`drivers.osdp.wire.orders.DEVICE_BYTES_MAX`)."""
 
 
 class Osdp(Section, frozen=True, kw_only=True, tag_field=KIND, tag="osdp"):

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from drivers.osdp.process import make_roomy
 from drivers.osdp.readers import OsdpReader, OsdpReaders
-from drivers.osdp.wire import DEFAULT_KEY
+from drivers.osdp.wire.words import DEFAULT_KEY
 from hubcore.errors import HardwareError
 from hubcore.ports.reader import ReaderFault, ReaderKey
 from hubsim.osdp.reader import SimReader

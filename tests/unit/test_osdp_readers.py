@@ -23,17 +23,9 @@ from drivers.osdp.library import MISSING, Library
 from drivers.osdp.panel import PanelProcess, memory_bytes
 from drivers.osdp.process import PanelLink, start_panel
 from drivers.osdp.readers import OsdpReader, OsdpReaders, check_installed
-from drivers.osdp.wire import (
-    DEFAULT_KEY,
-    AddReader,
-    Card,
-    KeyChanged,
-    Keys,
-    ReaderState,
-    States,
-    StatusBits,
-    Unfit,
-)
+from drivers.osdp.wire.orders import AddReader
+from drivers.osdp.wire.reports import Card, KeyChanged, Keys, ReaderState, States, StatusBits, Unfit
+from drivers.osdp.wire.words import DEFAULT_KEY
 from hubcore.errors import HardwareError
 from hubcore.ports.reader import ReaderFault, Sign
 from tests.fakes.reader import LOST, FakeReaderListener

@@ -19,27 +19,27 @@ from drivers.osdp.gate import (
 )
 from drivers.osdp.messages import LOOKS, card_of, keys_of
 from drivers.osdp.pace import QUIET_SECONDS, ReadPace
-from drivers.osdp.wire import (
-    DEFAULT_KEY,
-    PACKET_MAX,
-    READERS_MAX,
+from drivers.osdp.wire.orders import (
     AddReader,
-    Card,
     ChangeKey,
     InstallKey,
-    KeyChanged,
-    Keys,
     Order,
-    ReaderState,
-    Report,
     Show,
     Start,
+    decode_order,
+)
+from drivers.osdp.wire.reports import (
+    Card,
+    KeyChanged,
+    Keys,
+    ReaderState,
+    Report,
     States,
     StatusBits,
     Unfit,
-    decode_order,
     decode_report,
 )
+from drivers.osdp.wire.words import DEFAULT_KEY, PACKET_MAX, READERS_MAX
 from hubcore.ports.reader import CARD_BITS_MAX, KEYS_MAX, READS_MAX, Sign
 
 KEY = bytes(range(16))

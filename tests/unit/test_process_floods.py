@@ -12,7 +12,7 @@ import pytest
 from drivers.openzwave.process import Process as OpenZwaveProcess
 from drivers.openzwave.reports import Said
 from drivers.osdp.process import PanelLink
-from drivers.osdp.wire import Keys
+from drivers.osdp.wire.reports import Keys
 
 PACKETS = 100
 

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from drivers.osdp.readers import OsdpReaders
-from drivers.osdp.wire import BAUDS, DEFAULT_KEY, DEVICE_BYTES_MAX, KEY_BYTES, READERS_MAX
+from drivers.osdp.wire.orders import BAUDS, DEVICE_BYTES_MAX
+from drivers.osdp.wire.words import DEFAULT_KEY, KEY_BYTES, READERS_MAX
 from hubcore.access.cards import CARD_KEY_BYTES, PinMatch, card_digest, match_pin
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from drivers.osdp.gate import FRAME_MAX, PLAIN_CODES, Gate, is_whole
 from drivers.osdp.messages import card_of, keys_of
 from drivers.osdp.readers import OsdpReader, OsdpReaders
-from drivers.osdp.wire import PACKET_MAX, decode_order, decode_report
+from drivers.osdp.wire.orders import decode_order
+from drivers.osdp.wire.reports import decode_report
+from drivers.osdp.wire.words import PACKET_MAX
 from hubcore.errors import HardwareError
 from tests.fakes.reader import FakeReaderListener
 from tests.fuzz.common import effort, some, spoiled
