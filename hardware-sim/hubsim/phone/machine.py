@@ -14,19 +14,15 @@ Laws:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 from hubcore.access.words import Action
-from hubcore.codec.cose import IV_BYTES, Aead
 from hubcore.errors import FrameError, ProofError
 from hubcore.phone import sealing
 from hubcore.phone.certificates import read_epoch_certificate, read_hub_certificate
 from hubcore.phone.messages import (
     OP_BYTES,
-    SECRET_BYTES,
     VERSION,
     Challenge,
     EpochAnswer,
@@ -35,10 +31,8 @@ from hubcore.phone.messages import (
     GetEpoch,
     NewTicket,
     Reason,
-    Request,
     ResumeRequest,
     StateMessage,
-    ToHub,
     VerdictMessage,
     decode_challenge,
     decode_to_phone,
@@ -46,8 +40,8 @@ from hubcore.phone.messages import (
 )
 from hubcore.phone.sealing import SessionKeys
 from hubsim.phone.effects import Decided, GaveUp, Moved, PhoneEffect, ReadInfo, SendMessage
-from hubsim.phone.requests import seal_open
-from hubsim.phone.trust import ANOTHER_DOOR, choose_aead, distrust, is_of_another_version
+from hubsim.phone.requests import Asked, CertifiedHub, by_full_path, by_ticket
+from hubsim.phone.trust import ANOTHER_DOOR, distrust, is_of_another_version
 from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 
 RETRIES_MAX = 1
@@ -68,15 +62,6 @@ class AttemptPhase(Enum):
     VERDICT = "waiting for the verdict"
     SESSION = "answered"
     END = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class CertifiedHub:
-    """What a hub's certificate said, now or on the full path that began a chain of tickets."""
-
-    hub: str
-    access_points: frozenset[int]
-    expires: int
 
 
 class Attempt:
@@ -230,38 +215,19 @@ class Attempt:
 
     def _open(self, known: KnownEpoch, wall: float) -> Effects:
         """Send a request by the full path."""
-        aead = choose_aead(self._wallet, known.epoch)
-        assert aead is not None
-        secret = self._chance(SECRET_BYTES)
-        bound = sealing.binding(
-            transport=self._transport,
-            challenge=self._challenge,
-            epoch_digest=hashlib.sha256(known.epoch_bytes).digest(),
-            aead=aead,
-        )
-        request = Request(
-            grant=self._wallet.grant,
+        asked = by_full_path(
+            wallet=self._wallet,
+            known=known,
             op=self.op,
             access_point=self._point,
             action=self.action,
-            secret=secret,
             revocations=self._carry_to(known.hub.hub),
-        )
-        message = seal_open(
-            request=request,
-            key=self._wallet.key,
-            epoch=known.epoch,
-            bound=bound,
-            aead=aead,
+            transport=self._transport,
+            challenge=self._challenge,
             chance=self._chance,
         )
         self.short = False
-        certified = CertifiedHub(
-            hub=known.hub.hub,
-            access_points=frozenset(known.hub.access_points),
-            expires=known.hub.expires,
-        )
-        return self._send_request(message, secret, aead, certified, wall)
+        return self._send_request(asked, wall)
 
     def _carry_to(self, hub: str) -> bytes:
         """Return the revocations that this hub shall have; b"" for none."""
@@ -272,52 +238,33 @@ class Attempt:
     def _resume(self, kid: bytes, ticket: KeptTicket, wall: float) -> Effects:
         """Send a request by the short path."""
         del self._wallet.tickets[kid]
-        key = sealing.resume_key(
-            secret=ticket.secret,
+        asked = by_ticket(
+            ticket=ticket,
+            request=ResumeRequest(self.op, self._point, self.action),
             transport=self._transport,
             challenge=self._challenge,
-            aead=ticket.aead,
-            hub=ticket.hub,
-        )
-        message = sealing.seal_resume(
-            request=ResumeRequest(self.op, self._point, self.action),
-            key=key,
-            aead=ticket.aead,
-            iv=self._chance(IV_BYTES),
-            ticket=ticket.id,
+            chance=self._chance,
         )
         self.short = True
-        certified = CertifiedHub(
-            hub=ticket.hub,
-            access_points=ticket.access_points,
-            expires=ticket.hub_expires,
-        )
-        return self._send_request(message, ticket.secret, ticket.aead, certified, wall)
+        return self._send_request(asked, wall)
 
-    def _send_request(
-        self,
-        message: ToHub,
-        secret: bytes,
-        aead: Aead,
-        certified: CertifiedHub,
-        wall: float,
-    ) -> Effects:
+    def _send_request(self, asked: Asked, wall: float) -> Effects:
         self._wallet.asked(
             access_point=self._point,
             action=self.action,
             op=self.op,
             wall=wall,
         )
-        raw = encode_to_hub(message)
+        raw = encode_to_hub(asked.message)
         self._keys = sealing.session_keys(
-            secret=secret,
+            secret=asked.secret,
             transport=self._transport,
             challenge=self._challenge,
             message=raw,
-            aead=aead,
-            hub=certified.hub,
+            aead=asked.aead,
+            hub=asked.certified.hub,
         )
-        self._certified = certified
+        self._certified = asked.certified
         self._sent_request = True
         self.phase = AttemptPhase.VERDICT
         return self._send(raw)

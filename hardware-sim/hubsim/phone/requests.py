@@ -1,20 +1,128 @@
-"""The request of the full path: signed by the phone, then sealed to the hub's epoch key."""
+"""A phone's requests: sealed to the hub's epoch key (full path) or by a ticket (short path)."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from hubcore.access.words import Action
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import IV_BYTES, Aead
 from hubcore.phone import sealing
 from hubcore.phone.certificates import EpochCertificate
-from hubcore.phone.messages import PAD_REQUEST, Open, Request
+from hubcore.phone.messages import (
+    PAD_REQUEST,
+    SECRET_BYTES,
+    Open,
+    Request,
+    ResumeRequest,
+    ToHub,
+)
+from hubsim.phone.trust import choose_aead
+from hubsim.phone.wallet import KeptTicket, KnownEpoch, Wallet
 
 _RSA_EXPONENT = b"\x01\x00\x01"
 _ES256_SIGNATURE_BYTES = 64
 _PADDING_KEY = 6
 _HEAD_GROWTH_BYTES = 6
 """Two nested strings, whose heads grow by up to three bytes each as the padding grows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedHub:
+    """What a hub's certificate said, now or on the full path that began a chain of tickets."""
+
+    hub: str
+    access_points: frozenset[int]
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is ready to go, and what the answer is read with."""
+
+    message: ToHub
+    secret: bytes = field(repr=False)
+    aead: Aead
+    certified: CertifiedHub
+
+
+def by_full_path(
+    *,
+    wallet: Wallet,
+    known: KnownEpoch,
+    op: bytes,
+    access_point: int,
+    action: Action,
+    revocations: bytes,
+    transport: str,
+    challenge: bytes,
+    chance: Callable[[int], bytes],
+) -> Asked:
+    """Make a request to a hub whose certificates the phone trusts."""
+    aead = choose_aead(wallet, known.epoch)
+    assert aead is not None
+    secret = chance(SECRET_BYTES)
+    bound = sealing.binding(
+        transport=transport,
+        challenge=challenge,
+        epoch_digest=hashlib.sha256(known.epoch_bytes).digest(),
+        aead=aead,
+    )
+    request = Request(
+        grant=wallet.grant,
+        op=op,
+        access_point=access_point,
+        action=action,
+        secret=secret,
+        revocations=revocations,
+    )
+    message = seal_open(
+        request=request,
+        key=wallet.key,
+        epoch=known.epoch,
+        bound=bound,
+        aead=aead,
+        chance=chance,
+    )
+    certified = CertifiedHub(
+        hub=known.hub.hub,
+        access_points=frozenset(known.hub.access_points),
+        expires=known.hub.expires,
+    )
+    return Asked(message, secret, aead, certified)
+
+
+def by_ticket(
+    *,
+    ticket: KeptTicket,
+    request: ResumeRequest,
+    transport: str,
+    challenge: bytes,
+    chance: Callable[[int], bytes],
+) -> Asked:
+    """Make a request to the hub that gave this ticket."""
+    key = sealing.resume_key(
+        secret=ticket.secret,
+        transport=transport,
+        challenge=challenge,
+        aead=ticket.aead,
+        hub=ticket.hub,
+    )
+    message = sealing.seal_resume(
+        request=request,
+        key=key,
+        aead=ticket.aead,
+        iv=chance(IV_BYTES),
+        ticket=ticket.id,
+    )
+    certified = CertifiedHub(
+        hub=ticket.hub,
+        access_points=ticket.access_points,
+        expires=ticket.hub_expires,
+    )
+    return Asked(message, ticket.secret, ticket.aead, certified)
 
 
 def seal_open(
