@@ -220,7 +220,7 @@ deb: $(VENV)-packaging/ready
 image: $(VENV)-packaging/ready
 	EXTRAS='$(EXTRAS)' packaging/pack $(VENV)-packaging/bin/python image
 
-# Whether the package is the same bytes when it is made in another folder.
+# Whether the package and the image are the same bytes when they are made in another folder.
 same: $(VENV)-packaging/ready
 	EXTRAS='$(EXTRAS)' packaging/same $(VENV)-packaging/bin/python
 

@@ -22,7 +22,6 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
-from hubcore.access.precedence import DoorMode
 from hubcore.codec.cose import SigningKey
 from hubcore.door.state import DoorState
 from hubcore.errors import AuditError, HardwareError, HubError, UnguardedError, unguarded_in
@@ -140,7 +139,7 @@ class Session:
             return Activity(records=1)
         return Activity(
             releases=hub.unlock.at_work,
-            door_cycles=sum(_is_in_cycle(hub, door.id) for door in self._config.doors),
+            door_cycles=sum(hub.doors.is_in_cycle(door.id) for door in self._config.doors),
             records=self._stores.audit.pending,
             replies=sum(part.half_done() for part in hub.handed),
             handshakes=hub.links.unanswered(),
@@ -246,20 +245,6 @@ def _left_by(parts: Sequence[Handed]) -> Belongings:
     for part in parts:
         left = left.joined(part.left())
     return left
-
-
-def _is_in_cycle(hub: Hub, door: str) -> bool:
-    """Tell whether a door is between a release and its rest.
-
-    One that is held open by order, or that stands open for too long, is not: that may last for
-    days, and is carried over.
-    """
-    if hub.standing.mode(door) is DoorMode.UNLOCKED:
-        return False
-    return hub.doors.is_released(door) or hub.doors.state(door) in (
-        DoorState.RELEASED,
-        DoorState.OPEN,
-    )
 
 
 async def _begin(stores: Stores) -> None:

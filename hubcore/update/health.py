@@ -37,7 +37,7 @@ class Required(Enum):
 
     READY = "hubd said READY"
     WATCHDOG = "hubd feeds its watchdog"
-    RECORDS = "a record can be written durably"
+    RECORDS = "the disk has taken every record"
     GUARD = "the strike guard answers"
     ON_AIR = "the radio advertises"
 

@@ -14,7 +14,8 @@ IMAGE_BYTES_MAX = 256 * 1024 * 1024
 """The largest image; one of today has some 80 MB, not pressed."""
 DIGEST_BYTES = 32
 """SHA-256."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,99}", re.ASCII)
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+~-]{0,99}", re.ASCII)
+"""`~` stands in the name of an image of a commit without a tag (`packaging/tree`)."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}", re.ASCII)
 
 

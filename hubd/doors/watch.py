@@ -40,6 +40,7 @@ _FIRE = {
     Input.FIRE: True,
     Input.FIRE_ENDED: False,
 }
+_UNDER_WAY = frozenset({DoorState.RELEASED, DoorState.OPEN})
 IDLE_SECONDS = 2.0
 MASK_SECONDS = 4.0
 """Longer than a hold outlasts its order (`orders.keeper.HOLD_SECONDS`)."""
@@ -137,6 +138,16 @@ class DoorWatch:
     def is_released(self, door: str) -> bool:
         """Tell whether a release for somebody is under way."""
         return self._doors[door].strike_ends is not None
+
+    def is_in_cycle(self, door: str) -> bool:
+        """Tell whether a door is between a release and its rest.
+
+        One that is held open by order, that stands open for too long, or that was forced is not:
+        that may last for days.
+        """
+        if self._doors[door].mode is DoorMode.UNLOCKED:
+            return False
+        return self.is_released(door) or self.state(door) in _UNDER_WAY
 
     def mode_is(self, door: str, mode: DoorMode) -> None:
         """See `orders.keeper.ModeWatch.mode_is`."""

@@ -159,6 +159,7 @@ class Status:
             "id": door.id,
             "name": door.name,
             "state": self.watch.state(door.id).name.lower(),
+            "in_cycle": self.watch.is_in_cycle(door.id),
             "mode": mode_of(standing).value,
             "orders": [_order(one) for one in orders],
             "position": aspects.position.value,

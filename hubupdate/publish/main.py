@@ -109,7 +109,7 @@ def _accept(options: argparse.Namespace, world: World) -> int:
 def _add(options: argparse.Namespace, world: World) -> int:
     name = options.name or options.image.name
     if not is_name(name):
-        raise ConfigError(f"{name} is no name of an image: small letters, digits and ._+- only")
+        raise ConfigError(f"{name} is no name of an image: small letters, digits and ._+~- only")
     signer = load_signer(options.key, world.ask)
     lists = _lists(options, world, Repository.IMAGES)
     before = lists.targets().targets.get(name)

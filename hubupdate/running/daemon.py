@@ -24,9 +24,8 @@ from hubcore.update.health import Look, Peer, Required, Seen
 SECONDS = 10.0
 ANSWER_BYTES_MAX = 1 << 20
 _READ_BYTES = 65_536
-_REST = frozenset({"secured", "unknown"})
-"""States of a door between whose release and whose rest nothing is. A door without a position
-switch is unknown."""
+_SPOKEN_WITH = frozenset({"speaking", "doubted", "renewing"})
+"""The phases of the way over a bridge in which a bridge of the site was reached."""
 _GUARD = frozenset({"strikes", "relay_strikes"})
 """The parts behind which a guard ends what a strike does."""
 _RECORDS = frozenset({"audit", "disk"})
@@ -84,7 +83,7 @@ def seen_of(status: Status | None) -> frozenset[Seen]:
     seen: set[Seen] = set()
     if _mapping(status.get("backend")).get("connected") is True:
         seen.add(Peer.BACKEND)
-    if _mapping(status.get("bridge")).get("connected") is True:
+    if _mapping(status.get("bridge")).get("phase") in _SPOKEN_WITH:
         seen.add(Peer.BRIDGE)
     for device in _mappings(status.get("devices")):
         name = device.get("id")
@@ -109,7 +108,7 @@ def doors_rest(status: Status | None) -> bool:
     """Tell whether no door is between its release and its rest, whoever is connected."""
     if status is None:
         return True
-    return all(door.get("state") in _REST for door in _mappings(status.get("doors")))
+    return all(door.get("in_cycle") is False for door in _mappings(status.get("doors")))
 
 
 def has_right_time(status: Status | None) -> bool:

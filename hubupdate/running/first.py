@@ -25,7 +25,7 @@ def begin_slots(folder: Path, file: Path, version: str) -> Slots:
     """Make slot A of an image's file. Raise ConfigError, StoreError, TrustError."""
     if not is_name(file.name) or not is_version(version):
         raise ConfigError(
-            f"{file.name}, {version}: expected a file's name of small letters, digits and ._+-, "
+            f"{file.name}, {version}: expected a file's name of small letters, digits and ._+~-, "
             "and a version such as 1.2.0"
         )
     image = _image_of(file, version)

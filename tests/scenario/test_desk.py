@@ -118,8 +118,13 @@ def verify_evidence(stage: Stage) -> None:
     assert verify.returncode == 0, verify.stdout + verify.stderr
 
 
-async def test_the_demo_shows_every_step(tmp_path: Path) -> None:
+async def test_the_demo_shows_every_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert await show(tmp_path / "demo") == 0
+    shown = capsys.readouterr().out
+    if "without its" in shown:
+        pytest.skip(f"the demo went {shown[shown.index('without its') :]}")
 
 
 async def test_two_phones_at_once(stage: Stage) -> None:

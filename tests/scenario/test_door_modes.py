@@ -104,7 +104,9 @@ async def test_a_forced_door_is_an_alarm_until_it_is_shut(stage: Stage) -> None:
         return bool((await door(stage))["alarm"] == word)
 
     await stage.until(lambda: alarm("forced"), "the forced door is an alarm")
-    assert (await door(stage))["position"] == "open"
+    forced = await door(stage)
+    assert forced["position"] == "open"
+    assert forced["in_cycle"] is False
     act(stage, Act.LET_GO)
     await stage.until(lambda: alarm("normal"), "the alarm has ended")
 
@@ -143,6 +145,7 @@ async def test_a_lockdown_outlasts_a_restart_and_its_end_gives_back_what_stood_b
 ) -> None:
     assert await order(stage, "hold_open") == "taken"
     await until_driven(stage, True)
+    assert (await door(stage))["in_cycle"] is False, "no update waits for days"
     assert await order(stage, "lockdown") == "taken"
     await until_driven(stage, False)
     assert (await door(stage))["mode"] == "LockedDown"

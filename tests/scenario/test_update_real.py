@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from hubcore.ports.clock import ClockState
 from hubcore.update.health import Look, Peer, Required
-from hubsim.stage import Stage
+from hubsim.bridge.running import running_bridge, section
+from hubsim.stage import Stage, free_port
 from hubupdate.running.clock import HubClock
 from hubupdate.running.daemon import ask_status, look_of, rests
-from tests.scenario.conftest import policy_in_force, start_radio_again
+from tests.scenario.conftest import FRONT, policy_in_force, start_radio_again
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PORT = free_port()
+"""Of the site's bridge."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A running stage with one door, whose hub has a bridge that does not run yet."""
+    folder = tmp_path_factory.mktemp("desk") / "site"
+    async with Stage(folder, [FRONT], extra_config=section(PORT), person=False) as running:
+        yield running
 
 
 def socket_of(stage: Stage) -> Path:
@@ -65,6 +79,12 @@ async def test_a_backend_that_is_away_is_not_seen_and_blames_no_version(stage: S
     await stage.kill("backend")
     await until(stage, set(), set())
     await stage.start_backend()
+    await until(stage, set(), {Peer.BACKEND})
+
+
+async def test_a_bridge_is_there_once_it_has_answered(stage: Stage) -> None:
+    async with running_bridge(stage.site, PORT):
+        await until(stage, set(), {Peer.BACKEND, Peer.BRIDGE})
     await until(stage, set(), {Peer.BACKEND})
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.update.image import is_name
+
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +91,10 @@ def test_the_name_and_the_control_file_say_what_it_is(deb: Path) -> None:
     assert _dpkg("--field", deb, "Version").strip() == VERSION
     depends = _dpkg("--field", deb, "Depends")
     assert depends.startswith("python3 (>= 3.11~), python3 (<< 3.12~), ")
+
+
+def test_an_image_of_a_commit_without_a_tag_has_a_name_that_updates_take() -> None:
+    assert is_name(f"hubd_{VERSION}_amd64_cp311.squashfs")
 
 
 def test_the_environment_lies_beside_and_the_administrators_file_is_not_the_packages(

@@ -108,6 +108,40 @@ async def test_somebody_goes_in(rig: Rig) -> None:
     assert {point for point, _ in rig.states} == {7}
 
 
+async def test_a_door_is_in_a_cycle_from_its_release_until_it_is_shut(rig: Rig) -> None:
+    assert not rig.watch.is_in_cycle("front")
+    rig.watch.released("front", 1, 5.0)
+    assert rig.watch.is_in_cycle("front")
+    await rig.see(Input.DOOR_OPEN)
+    await rig.later(5.1)
+    assert rig.watch.is_in_cycle("front"), "somebody is in the door"
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    assert not rig.watch.is_in_cycle("front")
+    rig.watch.released("back", 1, 5.0)
+    assert rig.watch.is_in_cycle("back")
+    await rig.later(5.1)
+    assert not rig.watch.is_in_cycle("back")
+
+
+async def test_what_may_last_for_days_is_no_cycle(rig: Rig) -> None:
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    await rig.see(Input.DOOR_OPEN)
+    assert rig.watch.state("front") is DoorState.FORCED
+    assert not rig.watch.is_in_cycle("front")
+    await rig.see(Input.DOOR_CLOSED)
+    await rig.later(SETTLE_SECONDS + 0.1)
+    rig.watch.released("front", 1, 5.0)
+    await rig.see(Input.DOOR_OPEN)
+    await rig.later(HELD_SECONDS + 5.1)
+    assert rig.watch.state("front") is DoorState.HELD_OPEN
+    assert not rig.watch.is_in_cycle("front")
+    rig.watch.mode_is("back", DoorMode.UNLOCKED)
+    rig.watch.released("back", 1, 5.0)
+    assert not rig.watch.is_in_cycle("back")
+
+
 async def test_nobody_goes_in(rig: Rig) -> None:
     rig.watch.released("front", 1, 5.0)
     await rig.later(5.1)

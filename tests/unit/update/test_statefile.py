@@ -17,7 +17,7 @@ from hubcore.update.statefile import STATE_BYTES_MAX, read_state, write_state
 DIGESTS = st.binary(min_size=32, max_size=32)
 IMAGES = st.builds(
     Image,
-    name=st.from_regex(r"[a-z0-9][a-z0-9._+-]{0,99}", fullmatch=True),
+    name=st.from_regex(r"[a-z0-9][a-z0-9._+~-]{0,99}", fullmatch=True),
     version=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}", fullmatch=True),
     digest=DIGESTS,
     size=st.integers(1, IMAGE_BYTES_MAX),

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.door.state import DoorState
+from hubcore.bridge.talk import WayPhase
 from hubcore.ports.clock import ClockState
 from hubcore.update.health import Peer, Required
+from hubd.bridge.state import SPOKEN_WITH, WayState
 from hubd.upkeep.checks import Part, Topic
 from hubupdate.running.clock import HubClock
 from hubupdate.running.daemon import (
@@ -35,8 +37,8 @@ WELL: dict[str, Any] = {
     "problems": [],
     "radio": {"on_air": True, "links": 0},
     "backend": {"connected": True},
-    "bridge": {"connected": True},
-    "doors": [{"id": "front", "state": "secured"}],
+    "bridge": {"phase": "speaking"},
+    "doors": [{"id": "front", "in_cycle": False}],
     "devices": [{"id": "lamp", "answers": True}, {"id": "shutter", "answers": False}],
     "clock": {"state": "trusted"},
 }
@@ -87,11 +89,20 @@ def test_whatever_comes_raises_nothing_and_is_right_only_if_it_says_so(value: An
     assert Required.ON_AIR not in found.right or status["radio"]["on_air"] is True
 
 
-@pytest.mark.parametrize("state", DoorState)
-def test_a_door_rests_when_it_is_secured_or_nobody_watches_it(state: DoorState) -> None:
-    door = {"id": "front", "state": state.name.lower()}
-    expected = state in (DoorState.SECURED, DoorState.UNKNOWN)
-    assert rests({**WELL, "doors": [door]}) is expected
+@pytest.mark.parametrize("door", [{"in_cycle": True}, {"in_cycle": None}, {"state": "secured"}])
+def test_a_door_that_does_not_say_that_it_rests_is_waited_for(door: dict[str, Any]) -> None:
+    assert not rests({**WELL, "doors": [*WELL["doors"], door]})
+
+
+@pytest.mark.parametrize("phase", WayPhase)
+def test_a_bridge_is_there_once_it_has_answered(phase: WayPhase) -> None:
+    """The field and its words are hubd's own: they cannot drift apart unseen."""
+    way = asdict(
+        WayState(
+            phase=phase, since=0.0, why="", bridge="", endpoint="", certificate_ends=0, waiting=0
+        )
+    )
+    assert (Peer.BRIDGE in seen_of({**WELL, "bridge": way})) is (phase in SPOKEN_WITH)
 
 
 def test_a_phone_that_is_connected_is_waited_for() -> None:
