@@ -39,11 +39,12 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.policy import document
 from hubd.adapters.bridge.line import Endpoint, TlsBridgeLine
 from hubd.adapters.host.clock import SystemClock
-from hubd.adapters.host.signed_file import MandateFile
+from hubd.adapters.host.signed_file import EndsFile, MandateFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.backend.orders import no_certificate
 from hubd.backend.policies import PolicyWorker
 from hubd.bridge.certificates import OwnCertificates
+from hubd.bridge.ends import EndsHere
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.sender import UNHELD_MAX
 from hubd.bridge.way import BridgeWay, Policies
@@ -268,6 +269,7 @@ async def _speaking(
         mandates=MandatesHere(
             site.name, site.issuer.verify_key, MandateFile(folder / "mandates.cbor")
         ),
+        ends=EndsHere(site.name, site.issuer.verify_key, EndsFile(folder / "ends.cbor")),
         certificates=_certificates(site),
         clock=SystemClock(lambda: 0.0),
         pace=Pace(window=UNHELD_MAX),

@@ -25,12 +25,13 @@ from pathlib import Path
 
 from benchmarks.disk import RECORD_BYTES
 from hubcore.access.words import HubName
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import Held, NewPolicy
 from hubcore.backend.uplink.from_hub import Evidence, OrderResult
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge import codec
 from hubcore.bridge.frames import Frames, frame
-from hubcore.bridge.from_bridge import BridgeWelcome, CarriedMandate, CarriedOrder, FromBridge
+from hubcore.bridge.from_bridge import BridgeWelcome, CarriedOrder, FromBridge
 from hubcore.bridge.from_hub import FromHub, HubHello
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.site.order import prove_site_order

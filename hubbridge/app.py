@@ -15,6 +15,7 @@ from hubbridge.backend.calling import CallTimes, Gateway
 from hubbridge.backend.papers import PapersOfBackend
 from hubbridge.backend.way import BackendWay, Own
 from hubbridge.config import Api, Config, place_of
+from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import HubStates
 from hubbridge.hubs.talk import HubTalks, Times
@@ -193,6 +194,8 @@ async def _joined(
     mandates = KnownMandates(config.site, files.issuer, store)
     await mandates.load()
     await _take_all(mandates, files, told)
+    ended = EndedBridges(config.site, files.issuer, store)
+    await ended.load()
     states = HubStates(config.room.hubs)
     tail = EventTail(begins=clock.wall())
     events = SiteEvents(tail, clock, config.room.hubs)
@@ -209,6 +212,7 @@ async def _joined(
         site=config.site,
         records=store,
         mandates=mandates,
+        ended=ended,
         states=states,
         clock=clock,
         policy=policy,
@@ -228,7 +232,16 @@ async def _joined(
         clock,
         sessions_max=config.room.hubs,
     )
-    papers = PapersOfBackend(store, mandates, talks, port, told)
+    papers = PapersOfBackend(
+        site=config.site,
+        issuer=files.issuer,
+        store=store,
+        mandates=mandates,
+        ended=ended,
+        hubs=talks,
+        port=port,
+        told=told,
+    )
     await papers.load()
     renewal = OwnRenewal(
         files.pairs,

@@ -172,6 +172,8 @@ def build(
     way = make_bridge_way(
         config, keys, parts.bridge, stores, policy, intake, doors, evidence, takers
     )
+    if sync is not None and way is not None:
+        sync.carries(way.take_from_backend)
     time = make_clock_care(sync, evidence)
     status = make_status(config, keys, policy, doors, devices, phones, sync, way, time, evidence)
     acts = make_acts(doors, evidence)

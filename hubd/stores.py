@@ -23,7 +23,7 @@ from hubcore.evidence.statecheck import (
 )
 from hubcore.policy.document import Proven
 from hubcore.ports.stores import PolicyContents
-from hubd.adapters.host.signed_file import MandateFile, RevocationFile, SiteOrderFile
+from hubd.adapters.host.signed_file import EndsFile, MandateFile, RevocationFile, SiteOrderFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.adapters.sqlite.audit_start import CHECKED_AT_START
 from hubd.adapters.sqlite.database import AUDIT, POLICY
@@ -57,6 +57,7 @@ class Stores:
     told: LoggedState
     site_orders: SiteOrderFile
     mandates: MandateFile
+    ends: EndsFile
     orders: tuple[CarriedOrder, ...] = ()
     site_orders_digest: bytes | None = None
 
@@ -157,6 +158,7 @@ async def open_stores(
         told=told,
         site_orders=SiteOrderFile(state / "site-orders.cbor"),
         mandates=MandateFile(state / "mandates.cbor"),
+        ends=EndsFile(state / "ends.cbor"),
         orders=_orders_found(audit, in_doubt),
         site_orders_digest=None if in_doubt else _site_orders_digest(audit),
     )

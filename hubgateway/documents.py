@@ -1,4 +1,4 @@
-"""What the engine has for hubs to fetch: policies and their pieces, and their certificates.
+"""What the engine has for hubs: policies, their certificates, and the issuer's word of bridges.
 
 Laws:
 1. A policy is offered at each Hello that tells an older one, and to connected hubs when it changes.
@@ -6,6 +6,8 @@ Laws:
 3. A hub gets its newest certificates before each Welcome, and when there is a new one.
 4. A hub whose newest certificate has ended gets that alone: it may only renew.
 5. What a hub asks for and the engine has not, somebody is told of.
+6. A hub gets each mandate, and the list of ended bridges, after its Hello and as they change, so
+   that no bridge keeps them back. The hub proves them.
 """
 
 from __future__ import annotations
@@ -13,17 +15,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hubcore.backend.uplink import codec, from_backend
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate, SiteDocument
 from hubcore.backend.uplink.from_hub import CertificateRequest
 from hubcore.backend.uplink.words import MAX_PIECES
-from hubcore.errors import LinkError
+from hubcore.bridge.ends import Whom
+from hubcore.bridge.mandate import BRIDGES_MAX
+from hubcore.errors import FrameError, LinkError
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.mirror import Mirror
 from hubgateway.engine.trouble import complain
 from hubgateway.rules import certificates, names, policy
 from hubgateway.rules.lanes import Session
 
+MANDATES_MAX = BRIDGES_MAX + 2
+"""So many hold: one for orders, one for receipts, and one a bridge."""
 Send = Callable[[bytes, from_backend.BackendMessage], bool]
 """Hand a message over to a connection, named by its route."""
+
+
+def _mandate(document: bytes) -> CarriedMandate | None:
+    try:
+        return CarriedMandate(document)
+    except FrameError:
+        return None
+
+
+def _ends(document: bytes) -> CarriedEnds | None:
+    try:
+        return CarriedEnds(document)
+    except FrameError:
+        return None
 
 
 class Documents:
@@ -36,17 +57,45 @@ class Documents:
         self._roots = Mirror(engine, names.POLICY_BUCKET, self._on_policy_changed, "root.*")
         self._certificates = Mirror(engine, names.CERTIFICATES_BUCKET, self._on_new_certificate)
         self._tls = Mirror(engine, names.TLS_BUCKET, self._on_new_tls_certificate)
+        self._mandates = Mirror(engine, names.MANDATES_BUCKET, self._on_mandate)
+        self._ends = Mirror(engine, names.ENDS_BUCKET, self._on_ends, Whom.BRIDGES.word)
 
     @property
     def mirrors(self) -> tuple[Mirror, ...]:
         """To be started and run."""
-        return (self._roots, self._certificates, self._tls)
+        return (self._roots, self._certificates, self._tls, self._mandates, self._ends)
 
     def offer(self, session: Session) -> None:
         """Offer a hub the newest policy, unless it has that."""
         offer = policy.newest(self._roots.values)
         if offer is not None and policy.is_due(offer, session.hello):
             self._send(session.route, offer.message)
+
+    def carry(self, session: Session) -> None:
+        """Bring a hub what the issuer has signed of bridges (law 6)."""
+        documents = list(self._mandates.values.values())[:MANDATES_MAX]
+        messages = [*map(_mandate, documents), *map(_ends, self._ends.values.values())]
+        for message in messages:
+            if message is not None:
+                self._send(session.route, message)
+
+    def _on_mandate(self, key: str, value: bytes | None) -> None:
+        self._say_all(f"{names.MANDATES_BUCKET}: {key}", value, _mandate)
+
+    def _on_ends(self, key: str, value: bytes | None) -> None:
+        self._say_all(f"{names.ENDS_BUCKET}: {key}", value, _ends)
+
+    def _say_all(
+        self, where: str, value: bytes | None, made: Callable[[bytes], SiteDocument | None]
+    ) -> None:
+        if value is None:
+            return
+        message = made(value)
+        if message is None:
+            complain(f"{where}: what the engine has there is too long, or empty")
+            return
+        for session in self._sessions.values():
+            self._send(session.route, message)
 
     async def send_pieces(self, session: Session, wanted: tuple[bytes, ...]) -> None:
         """Send the pieces that a hub asks for. Raise StoreError, LinkError."""

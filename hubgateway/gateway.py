@@ -219,6 +219,7 @@ class Gateway:
         else:
             self._halt(session.route, stop, head)
         self._documents.offer(session)
+        self._documents.carry(session)
         if stop is None:
             self._orders.catch_up(hub, session)
 

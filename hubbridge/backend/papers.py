@@ -2,8 +2,8 @@
 
 Laws:
 1. What is kept is on the disk before anybody is told of it.
-2. A mandate counts by the issuer's signature, a list of ends if it is newer. An older one, and one
-   that does not prove itself, changes nothing, and people are told.
+2. A mandate and a list of ends count by the issuer's signature, and if they are newer. An older
+   one, and one that does not prove itself, changes nothing, and people are told.
 3. A hub hears the newest receipt about it when it comes, and each newer one at once.
 4. A hub's newer certificates go to it in the bytes that came, and are kept nowhere: it proves them,
    and asks again for what it did not hear.
@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.mandates import KnownMandates
 from hubcore.backend.uplink.from_backend import Certificate, TlsCertificate
 from hubcore.bridge import codec
 from hubcore.bridge.backend.from_backend import CertificateOfHub
-from hubcore.bridge.ends import Ends
+from hubcore.bridge.ends import Ends, Whom, prove_ends
 from hubcore.bridge.from_bridge import CarriedReceipt, FromBridge
-from hubcore.errors import FrameError, ProofError, TrustError
+from hubcore.codec.cose import VerifyKey
+from hubcore.errors import FrameError, ProofError, RollbackError, TrustError
 from hubcore.evidence.records import Head
 
 RECEIPT = "receipt"
@@ -47,6 +49,9 @@ class Hubs(Protocol):
     def say_mandate(self, document: bytes) -> None:
         """Say a new mandate to all hubs that are here."""
 
+    def say_ends(self, document: bytes) -> None:
+        """Say a newer list of ended bridges to all hubs that are here."""
+
     def say_certificate(self, hub: str, message: Certificate | TlsCertificate) -> bool:
         """Say a newer certificate to a hub, or lose it."""
 
@@ -69,10 +74,22 @@ class PapersOfBackend:
     """Keeps and carries them."""
 
     def __init__(
-        self, store: Store, mandates: KnownMandates, hubs: Hubs, port: Port, told: Told
+        self,
+        *,
+        site: str,
+        issuer: VerifyKey,
+        store: Store,
+        mandates: KnownMandates,
+        ended: EndedBridges,
+        hubs: Hubs,
+        port: Port,
+        told: Told,
     ) -> None:
+        self._site = site
+        self._issuer = issuer
         self._store = store
         self._mandates = mandates
+        self._ended = ended
         self._hubs = hubs
         self._port = port
         self._told = told
@@ -110,19 +127,25 @@ class PapersOfBackend:
         else:
             self._told.trouble(f"the backend brings {message.hub} what is no certificate")
 
-    async def take_ends(self, offered: Ends) -> None:
-        """Take a list of ends, and cut whom it names (laws 1 and 2). Raise StoreError."""
+    async def take_ends(self, document: bytes) -> None:
+        """Take a list of ends (laws 1 and 2): it cuts hubs, or is for hubs. Raise StoreError."""
+        try:
+            offered = prove_ends(document, self._site, self._issuer)
+            if offered.whom is Whom.HUBS:
+                await self._take_ended_hubs(offered)
+            elif await self._ended.take(offered, document):
+                self._hubs.say_ends(document)
+        except (ProofError, TrustError) as error:
+            self._told.trouble(f"a list of ends that the backend brought is left out: {error}")
+
+    async def _take_ended_hubs(self, offered: Ends) -> None:
+        """Cut whom the list names. Raise RollbackError, StoreError."""
         counts = await self._store.take_ends(offered)
         if counts != offered:
-            self._told.trouble(
-                f"the backend names a list of ends of version {offered.version}; version "
-                f"{counts.version} stays in force"
+            raise RollbackError(
+                f"it has version {offered.version}, and {counts.version} is in force"
             )
-            return
-        try:
-            self._port.take_ends(counts)
-        except TrustError as error:
-            self._told.trouble(str(error))
+        self._port.take_ends(counts)
 
     async def take_mandate(self, document: bytes) -> None:
         """Take a mandate, and carry it (laws 1 and 2). Raise StoreError."""

@@ -29,6 +29,7 @@ from hubbridge.renewal.own import Connection, OwnRenewal
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.nextkey import Greeting
 from hubcore.backend.talk.effects import Moment
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, TlsCertificate
 from hubcore.backend.uplink.from_hub import Notice, PiecesWanted
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow, FromBackend
@@ -49,7 +50,6 @@ from hubcore.bridge.backend.talk.effects import (
 from hubcore.bridge.backend.talk.talk import BackendTalk
 from hubcore.bridge.backend.words import BATCH_RECORDS, PROTOCOL
 from hubcore.bridge.ends import Ends
-from hubcore.bridge.from_bridge import CarriedMandate
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.stretch import Stretch
 from hubcore.bridge.witness import Doubt
@@ -387,8 +387,8 @@ class BackendWay:
                 await self._renewal.take(document)
             case CertificateOfHub():
                 self._papers.bring_certificate(message)
-            case EndsNow():
-                await self._papers.take_ends(message.ends)
+            case EndsNow(document):
+                await self._papers.take_ends(document)
             case CarriedMandate(document):
                 await self._papers.take_mandate(document)
             case NewPolicy(document):

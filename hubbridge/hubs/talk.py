@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import assert_never
 
+from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.giving import PolicyGiving
 from hubbridge.hubs.happenings import Happenings, Nobody
 from hubbridge.hubs.keeping import Keeping
@@ -46,6 +47,7 @@ from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
 from hubbridge.rules.proven import ProvenHead
 from hubcore.access.words import HubName
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import Certificate, Halt, Held, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import (
     Alive,
@@ -61,7 +63,6 @@ from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
@@ -126,6 +127,7 @@ class HubTalks:
         site: str,
         records: Records,
         mandates: KnownMandates,
+        ended: EndedBridges,
         states: HubStates,
         clock: Clock,
         policy: PolicyCache,
@@ -137,6 +139,7 @@ class HubTalks:
         self._site = site
         self._records = records
         self._mandates = mandates
+        self._ended = ended
         self._states = states
         self._clock = clock
         self._policy = policy
@@ -188,6 +191,11 @@ class HubTalks:
         """Send a new mandate to all hubs that are here."""
         for hub in self.connected():
             self.say(hub, CarriedMandate(document))
+
+    def say_ends(self, document: bytes) -> None:
+        """Send a newer list of ended bridges to all hubs that are here."""
+        for hub in self.connected():
+            self.say(hub, CarriedEnds(document))
 
     def say_policy(self) -> None:
         """A new policy is here: offer it to all hubs."""
@@ -291,6 +299,8 @@ class HubTalks:
         """Say what proves itself: mandates first, then the orders that the hub missed."""
         for document in self._mandates.documents():
             talking.line.say(CarriedMandate(document))
+        if self._ended.document is not None:
+            talking.line.say(CarriedEnds(self._ended.document))
         receipt = None if self._upward is None else self._upward.receipt(talking.hub)
         if receipt is not None:
             talking.line.say(CarriedReceipt(receipt))

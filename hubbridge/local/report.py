@@ -140,7 +140,7 @@ class SiteReport:
     def hubs(self) -> list[str]:
         """Return the names of all hubs of the site that the bridge knows (law 2)."""
         known = {*self._states.all(), *self._records.hubs}
-        return sorted(known - self._records.ends.hubs)
+        return sorted(known - self._records.ends.names)
 
     def status(self) -> Document:
         """Return how the site is: the bridge, each hub in a few words, the newest alarms."""
@@ -258,7 +258,7 @@ class SiteReport:
         return all(hub in paper.answers for hub in self.connected() if _is_for(paper.order, hub))
 
     def _meant(self, order: SiteOrder, answers: Iterable[str]) -> list[str]:
-        known = {*self.hubs(), *answers} - self._records.ends.hubs
+        known = {*self.hubs(), *answers} - self._records.ends.names
         return [hub for hub in sorted(known) if _is_for(order, hub)]
 
     def _order(self, order: SiteOrder, connected: Collection[str]) -> Document:

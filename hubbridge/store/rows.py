@@ -298,7 +298,7 @@ def load_ends(connection: sqlite3.Connection) -> Ends:
     keys = connection.execute("SELECT digest FROM ended_keys")
     return Ends(
         version=0 if found is None else found[0],
-        hubs=frozenset(name for (name,) in hubs),
+        names=frozenset(name for (name,) in hubs),
         keys=frozenset(digest for (digest,) in keys),
     )
 
@@ -308,5 +308,5 @@ def write_ends(connection: sqlite3.Connection, ends: Ends) -> None:
     connection.execute("DELETE FROM ended_hubs")
     connection.execute("DELETE FROM ended_keys")
     connection.execute("INSERT OR REPLACE INTO ends VALUES (1, ?)", (ends.version,))
-    connection.executemany("INSERT INTO ended_hubs VALUES (?)", [(one,) for one in ends.hubs])
+    connection.executemany("INSERT INTO ended_hubs VALUES (?)", [(one,) for one in ends.names])
     connection.executemany("INSERT INTO ended_keys VALUES (?)", [(one,) for one in ends.keys])

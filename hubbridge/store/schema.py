@@ -116,6 +116,11 @@ _STEPS = (
             PRIMARY KEY (act, number)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (  # a list of before was signed by nobody
+        "DELETE FROM ends",
+        "DELETE FROM ended_hubs",
+        "DELETE FROM ended_keys",
+    ),
 )
 
 _SENTENCES = {

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink.arrays import names_of, read, write
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Halt,
@@ -36,7 +37,6 @@ from hubcore.backend.uplink.from_hub import (
 )
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
@@ -77,6 +77,7 @@ FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
         CarriedReceipt,
         CarriedOrder,
         CarriedMandate,
+        CarriedEnds,
         Witnessed,
         Full,
         RenewFirst,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate, Document
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_backend import (
     Certificate,
@@ -21,7 +22,6 @@ from hubcore.backend.uplink.from_backend import (
     TlsCertificate,
 )
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_TEXT_BYTES
-from hubcore.bridge.document import Document
 from hubcore.bridge.words import (
     AGE_SECONDS_MAX,
     FIRST_BYTES,
@@ -83,13 +83,6 @@ class CarriedOrder(Document):
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedMandate(Document):
-    """Bridge: the issuer has signed what a key may speak for (`bridge.mandate`)."""
-
-    TYPE: ClassVar[int] = 51
-
-
-@dataclass(frozen=True, slots=True)
 class Witnessed(Document):
     """Bridge: I have seen your chain up to there (`bridge.testimony`)."""
 
@@ -142,6 +135,7 @@ FromBridge = (
     | CarriedReceipt
     | CarriedOrder
     | CarriedMandate
+    | CarriedEnds
     | Witnessed
     | Full
     | RenewFirst

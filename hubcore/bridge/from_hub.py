@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hubcore.backend.uplink.documents import Document
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_hub import (
     Alive,
@@ -17,7 +18,6 @@ from hubcore.backend.uplink.from_hub import (
     Telemetry,
 )
 from hubcore.backend.uplink.words import HASH_BYTES, ID_BYTES, MAX_TEXT_BYTES
-from hubcore.bridge.document import Document
 from hubcore.bridge.words import FIRST_BYTES
 from hubcore.errors import FrameError
 

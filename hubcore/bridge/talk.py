@@ -36,6 +36,7 @@ from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Comparison, Moment
 from hubcore.backend.talk.hellos import Hellos
 from hubcore.backend.talk.silence import Silence
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Halt,
@@ -49,7 +50,6 @@ from hubcore.backend.uplink.from_backend import (
 from hubcore.backend.uplink.from_hub import Alive, Ping
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
@@ -87,6 +87,7 @@ Takeable = (
     | CarriedReceipt
     | CarriedOrder
     | CarriedMandate
+    | CarriedEnds
     | Witnessed
     | Full
 )
@@ -303,6 +304,7 @@ _PROVES_ITSELF: dict[type[FromBridge], _Step] = {
     CarriedReceipt: BridgeTalk._take,
     CarriedOrder: BridgeTalk._take,
     CarriedMandate: BridgeTalk._take,
+    CarriedEnds: BridgeTalk._take,
 }
 _STEPS: dict[WayPhase, dict[type[FromBridge], _Step]] = {
     WayPhase.DOWN: {},

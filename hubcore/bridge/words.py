@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from hubcore.backend.uplink.words import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
+from hubcore.backend.uplink.words import (
+    MAX_DOCUMENT_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_RECORD_BYTES,
+)
 
 PROTOCOL = 1
 """Of the talk between hub and bridge; the uplink counts its own."""
-DOCUMENT_BYTES = 1024
+DOCUMENT_BYTES = MAX_DOCUMENT_BYTES
 """A signed document that a bridge carries: an order, a mandate, a receipt or a testimony."""
 FROM_HUB_BYTES = MAX_RECORD_BYTES + 64
 """The longest message of a hub: a record."""

@@ -64,13 +64,14 @@ def read(
     kid: bytes | None,
     members: tuple[int, ...],
     optional: tuple[int, ...] = (),
+    items_max: int = _CLAIMS_ITEMS,
 ) -> dict[int, Any]:
     """Check shape, headers and signature of a document; return its claims.
 
-    They are exactly `members`, and any of `optional`. Raise ProofError.
+    They are exactly `members`, and any of `optional`, with `items_max` heads. Raise ProofError.
     """
     payload = prove(typ, data, key, kid)
-    claims = decode(payload, _CLAIMS_ITEMS)
+    claims = decode(payload, items_max)
     if not isinstance(claims, dict) or claims.keys() - set(optional) != set(members):
         raise ProofError(f"{typ}: its claims are not exactly those of this kind")
     return claims

@@ -25,6 +25,8 @@ class LineFault(StrEnum):
     """Its certificate is for another name."""
     NOT_LET_IN = "not-let-in"
     """It has ended the connection without a message: it does not want this hub."""
+    ENDED = "ended"
+    """The site has ended it: the hub says nothing to it."""
     OWN_KEYS = "own-keys"
     """This hub cannot show its own certificate."""
     BROKEN = "broken"
@@ -53,6 +55,12 @@ class BridgePlace:
 
 class BridgeListener(Protocol):
     """What a connection reports. Nothing of it waits."""
+
+    def is_ended(self, bridge: str, key_digest: bytes) -> bool:
+        """Tell whether the site has ended this bridge, or who has this key.
+
+        It is asked before `connected`, and at each message. Who is ended is not heard.
+        """
 
     def connected(self, bridge: str) -> None:
         """It is up, and the other end has proven to be this bridge of the hub's site."""

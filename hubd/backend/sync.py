@@ -52,12 +52,14 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeSiteDocument,
     TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
 from hubcore.backend.talk.talk import Talk
 from hubcore.backend.uplink import codec, from_hub
+from hubcore.backend.uplink.documents import SiteDocument
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.errors import FrameError, StoreError
 from hubcore.evidence.records import Head
@@ -144,6 +146,7 @@ class Sync:
             compare=self._outgoing.compare,
         )
         self._doors_at_rest = doors_at_rest
+        self._take_site_document: Callable[[SiteDocument], None] = lambda _: None
         self._rotation = rotation
         if rotation is not None:
             rotation.speaks(self._say)
@@ -198,6 +201,10 @@ class Sync:
             shown["key_since"] = known.since
             shown["key_trouble"] = known.trouble or self._rotation.trouble
         return shown
+
+    def carries(self, take: Callable[[SiteDocument], None]) -> None:
+        """Join with who takes what the issuer has signed of bridges; it does not wait."""
+        self._take_site_document = take
 
     async def run(self) -> None:
         """Serve the uplink and the talk until cancelled."""
@@ -305,6 +312,8 @@ class Sync:
                 case TakeAboutKeys(about):
                     if self._rotation is not None:
                         self._rotation.heard(about)
+                case TakeSiteDocument(document):
+                    self._take_site_document(document)
                 case GiveUp(why):
                     self._uplink.leave(why)
                 case (

@@ -38,5 +38,5 @@ class WayState:
     testimony: str = ""
     """The newest head that the bridge has signed, as text; "" for none."""
     trouble: str = ""
-    """Why the mandates of the site are not known or not kept; "" when all is well."""
+    """Why mandates or ended bridges are not known, or not kept; "" when all is well."""
     counters: Mapping[str, int] = field(default_factory=dict)

@@ -9,7 +9,9 @@ Laws:
 3. A receipt lets records go as `bridge.receipts` says, and nothing else that a bridge says does.
 4. Whatever a bridge sends costs at most a named ceiling: one policy waits, and WAITING documents
    (`documents`).
-5. A bridge that is away, or doubts this hub, changes nothing at a door and nothing on the uplink.
+5. Mandates and lists of ended bridges come by the uplink, too (`take_from_backend`). A bridge that
+   was ended is left at once.
+6. A bridge that is away, or doubts this hub, changes nothing at a door and nothing on the uplink.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from hubcore.access.words import HubName
 from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Comparison, Moment
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate, SiteDocument
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Held,
@@ -38,7 +41,6 @@ from hubcore.backend.uplink.from_backend import (
 from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     Full,
@@ -69,6 +71,7 @@ from hubcore.ports.stores import AuditLog
 from hubd.backend.policies import PolicyWorker
 from hubd.bridge.certificates import BridgeCertificates, OwnCertificates
 from hubd.bridge.documents import BridgeDocuments, SiteOrders
+from hubd.bridge.ends import EndsHere
 from hubd.bridge.heads import OwnHeads
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.receipts import ReceiptTaker
@@ -104,6 +107,7 @@ class BridgeWay:
         policies: Policies,
         site_orders: SiteOrders,
         mandates: MandatesHere,
+        ends: EndsHere,
         certificates: OwnCertificates,
         clock: Clock,
         pace: Pace,
@@ -122,6 +126,7 @@ class BridgeWay:
         self._boot_id = chance(16)
         self._policies = policies
         self._mandates = mandates
+        self._ends = ends
         self._clock = clock
         self._wake = appended
         self._retry_seconds = pace.retry_seconds
@@ -130,6 +135,8 @@ class BridgeWay:
         self._durable = Head()
         """What the backend has without a gap, as the next Hello tells it."""
         self._show: int | None = None
+        self._shown = ("", b"")
+        """The name and the key's digest of the bridge at the other end, or of the last one."""
         self._since = clock.wall()
         self._was_spoken_with = False
         self._sender = RecordsToBridge(
@@ -161,6 +168,8 @@ class BridgeWay:
         self._documents = BridgeDocuments(
             hub=hub,
             mandates=mandates,
+            ends=ends,
+            on_ends=self._leave_if_ended,
             receipts=receipts,
             site_orders=site_orders,
             clock=clock,
@@ -204,7 +213,7 @@ class BridgeWay:
             is_full=self._sender.is_full,
             clock_offset_seconds=None if offset is None else offset.seconds,
             testimony="" if testimony is None else str(testimony),
-            trouble=self._mandates.trouble,
+            trouble=self._mandates.trouble or self._ends.trouble,
             counters=dict(self._counters),
         )
 
@@ -217,7 +226,16 @@ class BridgeWay:
             group.create_task(self._worker.run())
             group.create_task(self._certificates.run())
 
+    def take_from_backend(self, message: SiteDocument) -> None:
+        """Take what the hub's uplink has brought: no bridge can keep it back."""
+        self._documents.let_wait_of_backend(message)
+
     # What the connection tells: nothing here waits.
+
+    def is_ended(self, bridge: str, key_digest: bytes) -> bool:
+        """See `ports.bridge.BridgeListener.is_ended`."""
+        self._shown = (bridge, key_digest)
+        return self._ends.include(bridge, key_digest)
 
     def connected(self, bridge: str) -> None:
         """See `ports.bridge.BridgeListener.connected`."""
@@ -325,12 +343,16 @@ class BridgeWay:
                 self._worker.take_policy(document)
             case Pieces(pieces):
                 self._worker.take_pieces(pieces)
-            case CarriedMandate() | CarriedOrder() | CarriedReceipt() | Witnessed():
+            case CarriedMandate() | CarriedEnds() | CarriedOrder() | CarriedReceipt() | Witnessed():
                 self._documents.let_wait(message, self._line.place().name)
             case Certificate() | TlsCertificate():
                 self._certificates.let_wait(message)
             case _:
                 assert_never(message)
+
+    def _leave_if_ended(self) -> None:
+        if self._ends.include(*self._shown):
+            self._line.leave(f"the site has ended the bridge {self._shown[0]}")
 
     def _leave_if_refused(self, why: str) -> None:
         if self._talk.phase is WayPhase.RENEWING:

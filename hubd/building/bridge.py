@@ -9,6 +9,7 @@ from hubcore.ports.bridge import BridgeLine
 from hubcore.version import __version__
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.bridge.certificates import OwnCertificates
+from hubd.bridge.ends import EndsHere
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.sender import UNHELD_MAX
 from hubd.bridge.way import BridgeWay, Policies
@@ -44,6 +45,7 @@ def make_bridge_way(
         policies=Policies(intake.accept, policy.version, policy.digest),
         site_orders=doors.site,
         mandates=MandatesHere(config.hub.site, keys.issuer_key, stores.mandates),
+        ends=EndsHere(config.hub.site, keys.issuer_key, stores.ends),
         certificates=OwnCertificates(
             key=SigningKey(keys.identity),
             certificate=keys.in_force,

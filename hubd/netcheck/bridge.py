@@ -47,6 +47,7 @@ _OF_FAULT: Mapping[LineFault, Cause] = {
     LineFault.OTHER_AUTHORITY: Cause.OTHER_AUTHORITY,
     LineFault.OTHER_NAME: Cause.OTHER_NAME,
     LineFault.NOT_LET_IN: Cause.NOT_TLS,
+    LineFault.ENDED: Cause.OTHER_NAME,
     LineFault.OWN_KEYS: Cause.BROKEN,
     LineFault.BROKEN: Cause.BROKEN,
 }

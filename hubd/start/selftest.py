@@ -58,7 +58,7 @@ NEEDED = frozenset(
     {"cbor2", "cryptography", "zmq", "structlog", "msgspec", "gpiod", "dbus_fast", "tzdata"}
 )
 """Libraries without which no hub starts."""
-_SMALL = ("revocations.cbor", "site-orders.cbor", "mandates.cbor")
+_SMALL = ("revocations.cbor", "site-orders.cbor", "mandates.cbor", "ends.cbor")
 _DATABASES = (("audit.db", AUDIT), ("policy.db", POLICY))
 
 Free = Callable[[Path], int]

@@ -120,13 +120,16 @@ def _policy(seen: Seen) -> Problem | None:
 
 
 def _bridge(seen: Seen) -> Problem | None:
-    """No bridge has been reached for a while, or what answers at its address is none."""
+    """No bridge has been reached for a while, or what answers at its address is none any more."""
     way = seen.way
     if way is None:
         return None
     for bridge, fault in way.faults.items():
         if fault in IMPOSTORS:
             return problem(CheckId.BRIDGE_OTHER, bridge=bridge, why=_why_of(bridge, way))
+    for bridge, fault in way.faults.items():
+        if fault is LineFault.ENDED:
+            return problem(CheckId.BRIDGE_REVOKED, bridge=bridge)
     away_seconds = seen.now - way.since
     if way.phase in SPOKEN_WITH or away_seconds <= BRIDGE_DOWN_SECONDS:
         return None

@@ -89,7 +89,7 @@ class BridgedCertificates:
         Raise LinkError, StoreError.
         """
         hub = said.hub
-        if not self._is_known(hub) or hub in self._ends().hubs:
+        if not self._is_known(hub) or hub in self._ends().names:
             return []
         if not self._may_ask(bridge, hub):
             return []

@@ -1,8 +1,8 @@
 """Which bridges a gateway knows, and which connection speaks as each.
 
 Laws:
-1. A bridge speaks if the directory has its name with its very key, and the list of ends has not
-   that key. What cannot be read, and a directory that is away, admits nobody.
+1. A bridge speaks if the directory has its name with its very key, and no list of ends
+   names it. What cannot be read, and a directory that is away, admits nobody.
 2. A bridge has one session: its newest connection. The one before is cut.
 3. Dates are not judged here: whose certificate has ended may still renew it (`talk`, law 6).
 4. For a bridge's next key the engine has its newest request, with the key that signed it, and the

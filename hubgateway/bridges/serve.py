@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 
+from hubcore.bridge.ends import Whom
 from hubcore.bridge.mandate import Use
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import LinkError
@@ -138,7 +139,7 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
         issuer=place.issuer,
         engine=engine,
         is_known=hubs.is_known,
-        ends=lambda: papers.ends,
+        ends=lambda: papers.ends(),
         say=lambda bridge, message: talks.say(bridge, message),
         tell=told.of_hub,
         clock=clock,
@@ -158,7 +159,10 @@ async def serve_bridges(place: BridgesPlace, engine: Engine, group: asyncio.Task
     talks.carries(papers)
 
     def may_come(peer: Peer) -> bool:
-        if peer.key_digest in papers.ends.keys:
+        is_ended = peer.key_digest in papers.ends().keys or papers.ends(Whom.BRIDGES).include(
+            peer.name.id, peer.key_digest
+        )
+        if is_ended:
             return False
         bridge = peer.name.id
         is_known = is_enrolled(directory, bridge, peer.key_digest)

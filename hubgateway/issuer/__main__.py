@@ -365,7 +365,7 @@ def renew_bridge(config: Path, bridges: tuple[str, ...], asked: bool, days: floa
 def end_bridge(config: Path, bridge: str) -> None:
     """End BRIDGE: no gateway speaks with it any more.
 
-    Hubs believe its certificate until that ends: take it out of their configuration.
+    Hubs hear of it by their uplink. A hub without one must have it taken out of its configuration.
     """
     _run(config, lambda office: office.end_bridge(bridge))
     click.echo(f"bridge {bridge} has ended")

@@ -10,7 +10,8 @@ Laws:
 3. A machine hears that it is a hub only when gateways know its key.
 4. An access point belongs to one hub.
 5. Whom a command ends is on the list of ends before its key is taken away, so that no bridge speaks
-   with it. Who is taken in again is on it no more; the key of a replaced machine stays there.
+   with it, and no hub with a bridge. Who is taken in again is on it no more; the key of a replaced
+   machine stays there.
 6. A machine that takes another's place has its TLS certificate in the engine before the records are
    put aside. So what the old machine has signed is not taken as the new one's, whatever bridge
    still has it.
@@ -18,15 +19,15 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
 from hubcore.backend.enrolment.promise import Promise, Signed, promise_of, write_promise
 from hubcore.backend.enrolment.token import Token, digest_of, trust_of, write_token
-from hubcore.bridge.backend.codec import read_ends, write_ends
-from hubcore.bridge.ends import Ends
+from hubcore.bridge.ends import Ends, Whom, issue_ends, prove_ends
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, VerifyKey, read_key, write_key
@@ -49,7 +50,6 @@ from hubgateway.bridges.directory import (
     write_bridge,
     write_certificate,
 )
-from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.engine.buckets import Table
 from hubgateway.engine.trouble import MovedOnError
 from hubgateway.rules import names, promises
@@ -77,7 +77,7 @@ class Archive(Protocol):
 
 
 class Office:
-    """`enrolment_key` is the public key of the gateways' enrolment port."""
+    """`enrolment_key` is the public key of the gateways' enrolment port; `wall` is Unix time."""
 
     def __init__(
         self,
@@ -87,7 +87,9 @@ class Office:
         authority: Authority,
         site: str,
         enrolment_key: bytes,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._wall = wall
         self._table = table
         self._archive = archive
         self._issuer = issuer
@@ -209,7 +211,7 @@ class Office:
         digests: frozenset[bytes] = frozenset()
         if tls_key is not None:
             digests = frozenset({sha256(tls_key).digest()})
-        await self._change_ends(frozenset({hub}), frozenset(), digests)
+        await self._change_ends(Whom.HUBS, ended=frozenset({hub}), keys=digests)
         for key in keys:
             await self._revoke(hub, key)
         if promise is not None:
@@ -237,9 +239,19 @@ class Office:
         return document
 
     async def bridge(self, bridge: str, key: bytes, validity: Validity) -> bytes:
-        """Take a bridge in by its TLS key; return its certificate (DER). Raise NoError."""
+        """Take a bridge in by its TLS key; return its certificate (DER). Raise NoError.
+
+        Another key that it had is ended.
+        """
         certificate = self._certify(TlsRole.BRIDGE, bridge, key, validity)
         _, revision = await self._table.at(names.BRIDGES_BUCKET, bridge)
+        own = frozenset({sha256(key).digest()})
+        await self._change_ends(
+            Whom.BRIDGES,
+            back=frozenset({bridge}),
+            keys=await self._bridge_keys(bridge) - own,
+            keys_back=own,
+        )
         row = write_bridge(BridgeEntry(Standing.ENROLLED, sha256(key).hexdigest()))
         await self._swap(names.BRIDGES_BUCKET, bridge, row, revision)
         return certificate
@@ -291,11 +303,18 @@ class Office:
         return asked
 
     async def _ended_keys(self) -> frozenset[bytes]:
-        value, _ = await self._table.at(names.ENDS_BUCKET, ENDS_KEY)
-        try:
-            return read_ends(value).keys
-        except TrustError as error:
-            raise NoError(f"{names.ENDS_BUCKET}: {error}") from error
+        lists = [await self._ends(whom) for whom in Whom]
+        return frozenset().union(*(ends.keys for ends, _ in lists))
+
+    async def _bridge_keys(self, bridge: str) -> frozenset[bytes]:
+        """Return the digests of the key that a bridge has, and of the certified next one."""
+        value, _ = await self._table.at(names.BRIDGES_BUCKET, bridge)
+        entry = read_bridge(value)
+        row, _ = await self._table.at(names.BRIDGE_RENEWALS_BUCKET, certificate_key(bridge))
+        following = read_next(row, self._bridge_name(bridge), self._authority.document)
+        now = [] if entry is None else [bytes.fromhex(entry.key)]
+        then = [] if following is None else [sha256(following.certificate.key).digest()]
+        return frozenset([*now, *then])
 
     def _bridge_name(self, bridge: str) -> TlsName:
         try:
@@ -304,11 +323,16 @@ class Office:
             raise NoError(str(error)) from error
 
     async def end_bridge(self, bridge: str) -> None:
-        """End a bridge: no gateway speaks with it any more. Raise NoError."""
+        """End a bridge: no hub and no gateway speaks with it any more. Raise NoError."""
         value, revision = await self._table.at(names.BRIDGES_BUCKET, bridge)
         entry = read_bridge(value)
         if entry is None:
             raise NoError(f"no bridge {bridge} is enrolled")
+        await self._change_ends(
+            Whom.BRIDGES,
+            ended=frozenset({bridge}),
+            keys=await self._bridge_keys(bridge),
+        )
         row = write_bridge(replace(entry, standing=Standing.REVOKED))
         await self._swap(names.BRIDGES_BUCKET, bridge, row, revision)
 
@@ -336,22 +360,42 @@ class Office:
         old: frozenset[bytes] = frozenset()
         if before is not None and before != tls_key:
             old = frozenset({sha256(before).digest()})
-        await self._change_ends(frozenset(), frozenset({hub}), old)
+        await self._change_ends(Whom.HUBS, back=frozenset({hub}), keys=old)
 
     async def _change_ends(
-        self, ended: frozenset[str], back: frozenset[str], keys: frozenset[bytes]
+        self,
+        whom: Whom,
+        *,
+        ended: frozenset[str] = frozenset(),
+        back: frozenset[str] = frozenset(),
+        keys: frozenset[bytes] = frozenset(),
+        keys_back: frozenset[bytes] = frozenset(),
     ) -> None:
-        """Write the next list of ends, if something changes. Raise NoError."""
-        value, revision = await self._table.at(names.ENDS_BUCKET, ENDS_KEY)
+        """Sign the next list of ends, if something changes. Raise NoError."""
+        ends, revision = await self._ends(whom)
         try:
-            ends = read_ends(value)
-            hubs = (ends.hubs | ended) - back
-            if (hubs, ends.keys | keys) == (ends.hubs, ends.keys):
-                return
-            changed = Ends(ends.version + 1, hubs, ends.keys | keys)
+            changed = ends.changed(int(1000 * self._wall()), ended, back, keys, keys_back)
         except TrustError as error:
-            raise NoError(f"{names.ENDS_BUCKET}: {error}") from error
-        await self._swap(names.ENDS_BUCKET, ENDS_KEY, write_ends(changed), revision)
+            raise NoError(f"{names.ENDS_BUCKET}: {whom.word}: {error}") from error
+        if changed is not ends:
+            document = issue_ends(changed, self._site, self._issuer)
+            await self._swap(names.ENDS_BUCKET, whom.word, document, revision)
+
+    async def _ends(self, whom: Whom) -> tuple[Ends, int]:
+        """Return the newest list, and its revision. Raise NoError for one of somebody else."""
+        value, revision = await self._table.at(names.ENDS_BUCKET, whom.word)
+        if value is None:
+            return Ends(whom=whom), revision
+        try:
+            ends = prove_ends(value, self._site, self._issuer.verify_key)
+            if ends.whom is not whom:
+                raise TrustError("it is a list of others")
+        except (PeerError, TrustError) as error:
+            raise NoError(
+                f"{names.ENDS_BUCKET}: {whom.word}: {error}. Put back the last list that this "
+                "issuer has signed"
+            ) from error
+        return ends, revision
 
     # Steps.
 

@@ -76,14 +76,21 @@ class FakeUplink:
 
 
 class FakeUplinkListener:
-    """`ports.uplink.UplinkListener` that keeps what it is told."""
+    """`ports.uplink.UplinkListener`, and that of a bridge, that keeps what it is told.
+
+    Whose name or key is in `ended` was ended by the site.
+    """
 
     def __init__(self) -> None:
+        self.ended: set[str | bytes] = set()
         self.messages: list[bytes] = []
         self.whys: list[str] = []
         self.ups = 0
 
-    def connected(self) -> None:
+    def is_ended(self, bridge: str, key_digest: bytes) -> bool:
+        return not self.ended.isdisjoint({bridge, key_digest})
+
+    def connected(self, bridge: str = "") -> None:
         self.ups += 1
 
     def disconnected(self, why: str) -> None:

@@ -123,6 +123,8 @@ const UPLINK_FROM_BACKEND = {
   28: ["RotateKey", 4096, hash],
   29: ["Probe", 4096, bytes(8)],
   30: ["TlsCertificate", 4096, bytes(1, 2048)],
+  51: ["CarriedMandate", 1032, bytes(1, 1024)],
+  55: ["CarriedEnds", 9480, bytes(1, 9472)],
 };
 const ENROLMENT_FROM_HUB = {
   1: ["Ask", 4096, uint(), bytes(10), bytes(1, 128), bytes(64), bytes(1, 1024), text(32)],

@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from hubcore.backend.uplink import from_backend
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
 from hubcore.backend.uplink.from_hub import PiecesWanted
 from hubcore.backend.uplink.words import MAX_WANTED
-from hubcore.bridge.from_bridge import CarriedMandate, CarriedReceipt
+from hubcore.bridge.from_bridge import CarriedReceipt
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from tests.fakes.bridgedhub import head_of, make_log
@@ -232,7 +233,7 @@ async def test_an_operators_commands_are_all_that_a_bridge_needs(
             async with asyncio.timeout(WAIT_SECONDS):
                 while await hub.next() is not None:  # it is cut
                     pass
-        assert bridge.store.ends.hubs == {"hub-1"}
+        assert bridge.store.ends.names == {"hub-1"}
         with closing(await desk.hub(port, "hub-1")) as hub:
             hub.say(hub.hello(log))
             assert await hub.next() is None

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from hubcore.backend.uplink import codec, from_backend, from_hub
-from hubcore.backend.uplink.words import ReleaseOutcome
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
+from hubcore.backend.uplink.words import MAX_DOCUMENT_BYTES, ReleaseOutcome
 from hubcore.evidence.records import Record, RecordKind
 from hubgateway.rules import names
 from tests.gateway.bench import ROOT, WAIT_SECONDS, Bench, make_chain, running
@@ -115,6 +116,23 @@ async def test_an_old_hub_is_offered_the_newest_policy_and_its_pieces(bench: Ben
     assert offered == from_backend.NewPolicy(b"ten")
     await hub.say(from_hub.PiecesWanted((bytes(32), bytes([1] * 32))))
     assert await hub.hear_a(from_backend.Pieces) == from_backend.Pieces((piece,))
+
+
+async def test_mandates_and_ended_bridges_go_to_hubs_by_their_uplink(bench: Bench) -> None:
+    """documents, law 6: after the Hello, and as they change; the hub proves them"""
+    gate = await bench.gate()
+    await bench.put(names.MANDATES_BUCKET, "orders", b"for orders")
+    await bench.put(names.ENDS_BUCKET, "hubs", b"hubs are for bridges")
+    await bench.put(names.ENDS_BUCKET, "bridges", b"bridges")
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    assert await hub.hear_a(CarriedMandate) == CarriedMandate(b"for orders")
+    assert await hub.hear_a(CarriedEnds) == CarriedEnds(b"bridges")
+    await bench.put(names.MANDATES_BUCKET, "orders", bytes(MAX_DOCUMENT_BYTES + 1))
+    await bench.put(names.ENDS_BUCKET, "bridges", b"more")
+    assert await hub.hear_a(CarriedEnds) == CarriedEnds(b"more")
+    await bench.put(names.MANDATES_BUCKET, "orders", b"newer")
+    assert await hub.hear_a(CarriedMandate) == CarriedMandate(b"newer")
 
 
 async def test_an_alarm_ahead_of_its_record_is_told_to_whoever_listens(bench: Bench) -> None:

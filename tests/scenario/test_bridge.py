@@ -43,11 +43,12 @@ from hubd.adapters.bridge.line import (
     TlsBridgeLine,
 )
 from hubd.adapters.host.clock import SystemClock
-from hubd.adapters.host.signed_file import MandateFile
+from hubd.adapters.host.signed_file import EndsFile, MandateFile
 from hubd.adapters.sqlite.audit import AuditStore
 from hubd.backend.orders import no_certificate
 from hubd.backend.policies import PolicyWorker
 from hubd.bridge.certificates import OwnCertificates
+from hubd.bridge.ends import EndsHere
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.way import BridgeWay, Policies
 from hubsim.site.authority import public_of
@@ -183,6 +184,7 @@ async def hub_at(
         policies=Policies(accept, lambda: 0, lambda: bytes(32)),
         site_orders=orders,
         mandates=MandatesHere(SITE, ISSUER.verify_key, MandateFile(folder / "mandates.cbor")),
+        ends=EndsHere(SITE, ISSUER.verify_key, EndsFile(folder / "ends.cbor")),
         certificates=new_certificates(),
         clock=SystemClock(lambda: 0.0),
         pace=PACE,
@@ -526,9 +528,6 @@ class Counting(FakeUplinkListener):
     def turn(self) -> None:
         self.turns += 1
         asyncio.get_running_loop().call_soon(self.turn)
-
-    def connected(self, bridge: str = "") -> None:
-        super().connected()
 
     def received(self, message: bytes) -> None:
         self.at[self.turns] = self.at.get(self.turns, 0) + 1

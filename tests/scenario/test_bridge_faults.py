@@ -7,12 +7,15 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from hubcore.backend.uplink.documents import CarriedEnds
+from hubcore.bridge.ends import Ends, Whom, issue_ends
 from hubcore.bridge.frames import frame
-from hubcore.codec.tls import TlsName, TlsRole
+from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.codec.tlsauthority import begin_authority
 from hubcore.errors import LinkError
 from hubcore.ports.bridge import LineFault
@@ -20,18 +23,11 @@ from hubd.adapters.bridge.faults import fault_of
 from hubd.adapters.bridge.line import Endpoint, TlsBridgeLine
 from hubsim.site.documents import make_key
 from hubtls.identity import IdentityFiles
-from tests.fakes.bridgedhub import AUTHORITY, BEGINS, BRIDGE, SITE, tls_files
+from tests.fakes.bridgedhub import AUTHORITY, BEGINS, BRIDGE, ISSUER, SITE, tls_files
 from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_bridge import TIMES, bridge_at, bridge_config, context_of, hub_at, until
 
 HOST = "127.0.0.1"
-
-
-class Listener(FakeUplinkListener):
-    """Hears that a bridge was reached."""
-
-    def connected(self, bridge: str = "") -> None:
-        super().connected()
 
 
 @asynccontextmanager
@@ -40,7 +36,7 @@ async def line_to(
 ) -> AsyncIterator[TlsBridgeLine]:
     line = TlsBridgeLine(endpoints, SITE, AUTHORITY.document, context, TIMES)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(line.serve(Listener()))
+        task = group.create_task(line.serve(FakeUplinkListener()))
         yield line
         task.cancel()
 
@@ -174,7 +170,7 @@ async def test_a_fault_is_told_until_the_bridge_is_reached_and_each_certificate_
 async def test_a_bridge_that_was_not_reached_has_no_certificate_of_another(tmp_path: Path) -> None:
     places: dict[str, int] = {}
 
-    class Noting(Listener):
+    class Noting(FakeUplinkListener):
         def connected(self, bridge: str = "") -> None:
             places[bridge] = line.place().expires
             line.leave("the test wants it")
@@ -196,3 +192,88 @@ async def test_a_bridge_that_was_not_reached_has_no_certificate_of_another(tmp_p
                 task.cancel()
     assert places[BRIDGE] > 0
     assert places["bridge-9"] == 0
+
+
+def key_digest(folder: Path) -> bytes:
+    name = TlsName(SITE, TlsRole.BRIDGE, BRIDGE)
+    shown = ssl.PEM_cert_to_DER_cert((folder / "tls.pem").read_text())
+    return sha256(read_certificate(shown, AUTHORITY.document, name).key).digest()
+
+
+@pytest.mark.parametrize("by", ["name", "key"])
+async def test_a_bridge_that_was_ended_is_neither_told_nor_heard(tmp_path: Path, by: str) -> None:
+    """line, law 10: cut at once, refused from then on, and let in again by a newer list"""
+    shown = bridge_files(tmp_path / "bridge")
+    ended = BRIDGE if by == "name" else key_digest(tmp_path / "bridge")
+    heard: list[bytes] = []
+    ends = asyncio.Event()
+    said = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(b"first"))
+        while data := await reader.read(100):
+            heard.append(data)
+            said.set()
+            await ends.wait()
+            writer.write(frame(b"late"))
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    listener = FakeUplinkListener()
+    async with await asyncio.start_server(speak, HOST, 0, ssl=context) as listening:
+        endpoint = Endpoint(BRIDGE, HOST, listening.sockets[0].getsockname()[1])
+        hub = tmp_path / "of-hub"
+        line = TlsBridgeLine([endpoint], SITE, AUTHORITY.document, lambda: context_of(hub), TIMES)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(line.serve(listener))
+            await until(lambda: listener.messages == [b"first"])
+            assert line.send(b"hello")
+            await said.wait()
+            listener.ended.add(ended)
+            ends.set()
+            line.leave("the list has come")
+            await until(lambda: len(listener.whys) > 2)
+            assert not line.send(b"hello")
+            assert line.place().faults == {BRIDGE: LineFault.ENDED}
+            assert "has ended the bridge" in listener.why
+            assert (listener.ups, listener.messages, len(heard)) == (1, [b"first"], 1)
+            listener.ended.clear()
+            await until(lambda: listener.ups == 2)
+            task.cancel()
+
+
+async def test_who_is_ended_is_looked_up_at_each_message(tmp_path: Path) -> None:
+    """line, law 10: what has come already is not heard, either"""
+    shown = bridge_files(tmp_path / "bridge")
+
+    class Ending(FakeUplinkListener):
+        def received(self, message: bytes) -> None:
+            super().received(message)
+            self.ended.add(BRIDGE)
+
+    listener = Ending()
+    async with server(shown, frame(b"first") + frame(b"second")) as endpoint:
+        hub = tmp_path / "of-hub"
+        line = TlsBridgeLine([endpoint], SITE, AUTHORITY.document, lambda: context_of(hub), TIMES)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(line.serve(listener))
+            await until(lambda: len(listener.whys) > 1)
+            task.cancel()
+    assert listener.messages == [b"first"]
+
+
+async def test_a_bridge_whose_end_the_backend_has_said_is_left_at_once(tmp_path: Path) -> None:
+    """way, law 5: and it stays refused after a start of the hub"""
+    ended = Ends(5, frozenset({BRIDGE}), whom=Whom.BRIDGES)
+    async with bridge_at(tmp_path, bridge_config(tmp_path)) as (_, endpoint):
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await until(lambda: hub.way.state.phase == "speaking")
+            hub.way.take_from_backend(CarriedEnds(issue_ends(ended, SITE, ISSUER)))
+            await until(lambda: hub.way.state.faults.get(BRIDGE) is LineFault.ENDED)
+            assert hub.way.state.phase == "down"
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await until(lambda: hub.way.state.faults.get(BRIDGE) is LineFault.ENDED)
+            newer = Ends(6, whom=Whom.BRIDGES)
+            hub.way.take_from_backend(CarriedEnds(issue_ends(newer, SITE, ISSUER)))
+            await until(lambda: hub.way.state.phase == "speaking")

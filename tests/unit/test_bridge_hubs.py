@@ -19,13 +19,14 @@ from hubbridge.config import Config, Room
 from hubbridge.hubs.talk import WIRE, Times
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import Halt, Held, Pong
 from hubcore.backend.uplink.from_hub import Evidence, OrderResult, Ping
 from hubcore.backend.uplink.words import Cause, OrderOutcome
 from hubcore.bridge import codec
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.frames import frame
-from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Full, Witnessed
+from hubcore.bridge.from_bridge import CarriedOrder, Full, Witnessed
 from hubcore.bridge.from_hub import OwnHead
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head

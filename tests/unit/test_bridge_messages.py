@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hubcore.backend.uplink import arrays
 from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Certificate,
@@ -35,12 +36,12 @@ from hubcore.backend.uplink.from_hub import (
     PolicyResult,
     Telemetry,
 )
-from hubcore.backend.uplink.words import MAX_RECORD_BYTES, Cause, OrderOutcome
+from hubcore.backend.uplink.words import MAX_ENDS_BYTES, MAX_RECORD_BYTES, Cause, OrderOutcome
 from hubcore.bridge import codec
 from hubcore.bridge.codec import decode_from_bridge, decode_from_hub, encode
+from hubcore.bridge.ends import Ends, Whom, issue_ends, prove_ends
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
@@ -53,6 +54,7 @@ from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES, FROM_BRIDGE_BYTES,
 from hubcore.codec import cbor
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
+from tests.fakes.bridgedhub import ISSUER
 
 HASH = bytes(range(32))
 HIGHEST = 2**63 - 1
@@ -113,6 +115,7 @@ FROM_BRIDGE: list[FromBridge] = [
     CarriedReceipt(b"r"),
     CarriedOrder(bytes(DOCUMENT_BYTES)),
     CarriedMandate(b"m"),
+    CarriedEnds(bytes(MAX_ENDS_BYTES)),
     Witnessed(b"w"),
     Full(600),
     RenewFirst(HIGHEST, HIGHEST),
@@ -201,7 +204,7 @@ def test_a_message_of_both_talks_has_the_same_bytes() -> None:  # law 1
         for message in (*FROM_HUB, *FROM_BRIDGE)
         if type(message) in (*uplink.FROM_HUB.values(), *uplink.FROM_BACKEND.values())
     ]
-    assert len(shared) == 16
+    assert len(shared) == 18
     for message in shared:
         assert encode(message) == uplink.encode(message)
 
@@ -212,7 +215,6 @@ def test_no_type_means_two_things() -> None:  # law 2
         BridgeWelcome,
         CarriedReceipt,
         CarriedOrder,
-        CarriedMandate,
         Witnessed,
         Full,
     }
@@ -289,6 +291,25 @@ def test_a_pause_out_of_shape_is_refused(seconds: object) -> None:
 def test_a_document_out_of_shape_is_refused(kind: Any, document: object) -> None:
     with pytest.raises(FrameError):
         decode_from_bridge(cbor.encode([kind.TYPE, document]))
+
+
+@pytest.mark.parametrize("document", [b"", bytes(MAX_ENDS_BYTES + 1), "text"])
+def test_a_list_of_ended_bridges_out_of_shape_is_refused(document: object) -> None:
+    with pytest.raises(FrameError):
+        decode_from_bridge(cbor.encode([CarriedEnds.TYPE, document]))
+
+
+def test_the_longest_list_of_each_kind_fits() -> None:
+    """ends: the sizes of the messages are those of the documents"""
+    assert Whom.BRIDGES.document_bytes == MAX_ENDS_BYTES
+    for whom in Whom:
+        some = whom.named_max // 2
+        keys = frozenset(number.to_bytes(32, "big") for number in range(some))
+        names = frozenset(f"{number:032d}" for number in range(whom.named_max - some))
+        ends = Ends(HIGHEST, names, keys, whom)
+        document = issue_ends(ends, "s" * 32, ISSUER)
+        assert len(document) <= whom.document_bytes - 320  # a longer signature fits, too
+        assert prove_ends(document, "s" * 32, ISSUER.verify_key) == ends
 
 
 def test_what_is_durable_is_no_more_than_what_there_is() -> None:

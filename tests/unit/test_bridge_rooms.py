@@ -14,9 +14,10 @@ from hubbridge.hubs.state import ALARMS_MAX, MEASURED_MAX, HubState, HubStates
 from hubbridge.told import EACH, LINES, Told
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_hub import Evidence, Measured, OrderResult, Telemetry
 from hubcore.backend.uplink.words import OrderOutcome
-from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder, Witnessed
+from hubcore.bridge.from_bridge import CarriedOrder, Witnessed
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
 from hubcore.codec.cose import SigningKey
@@ -27,6 +28,7 @@ from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, Record, RecordKind
 from hubcore.timing.pace import Rate
 from hubd.bridge.documents import DOCUMENTS, ORDERS_AT_WORK, WAITING, BridgeDocuments
+from hubd.bridge.ends import EndsHere
 from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.receipts import ReceiptTaker
 from hubd.bridge.sender import RecordsToBridge
@@ -208,6 +210,8 @@ class Taking:
         return BridgeDocuments(
             hub=HUB,
             mandates=mandates,
+            ends=EndsHere(SITE, ISSUER.verify_key, FakeDocumentFile()),
+            on_ends=lambda: None,
             receipts=ReceiptTaker(
                 records=FakeAudit(),
                 hub=HUB,

@@ -200,7 +200,7 @@ class TestPeers:
 
     def test_who_was_ended_may_nothing(self) -> None:
         """peers, law 3"""
-        assert may(peer(), Ends(1, hubs=frozenset({"hub-1"})), BEGINS) is May.NOTHING
+        assert may(peer(), Ends(1, names=frozenset({"hub-1"})), BEGINS) is May.NOTHING
         assert may(peer(), Ends(1, keys=frozenset({KEYS[0]})), ENDED + 1) is May.NOTHING
         others = Ends(1, frozenset({"hub-2"}), frozenset({KEYS[1]}))
         assert may(peer(), others, BEGINS) is May.SPEAK
@@ -218,7 +218,7 @@ class TestPeers:
         with pytest.raises(TrustError):
             Ends(1, keys=frozenset({b"short"}))
         with pytest.raises(TrustError):
-            Ends(1, hubs=frozenset(str(number) for number in range(ENDS_MAX + 1)))
+            Ends(1, names=frozenset(str(number) for number in range(ENDS_MAX + 1)))
 
 
 class TestSessions:

@@ -56,8 +56,8 @@ from hubd.netcheck.causes import Cause
 from hubd.netcheck.steps import Limits
 from tests.fakes.bridgedhub import AUTHORITY, BRIDGE, SITE, bridge_config
 from tests.fakes.clock import FakeClock
+from tests.fakes.uplink import FakeUplinkListener
 from tests.scenario.test_bridge import TIMES, bridge_at, context_of, until
-from tests.scenario.test_bridge_faults import Listener
 
 HOST = "127.0.0.1"
 OWN = socket.inet_aton(HOST)
@@ -323,7 +323,7 @@ async def test_an_address_that_is_away_is_told_and_ends_nothing() -> None:
 @asynccontextmanager
 async def line_that_searches(
     folder: Path, *places: Place
-) -> AsyncIterator[tuple[TlsBridgeLine, Listener]]:
+) -> AsyncIterator[tuple[TlsBridgeLine, FakeUplinkListener]]:
     """The hub's connection, whose search is answered so."""
 
     async def searching(_: Sought) -> list[Place]:
@@ -338,7 +338,7 @@ async def line_that_searches(
         TIMES,
         searching,
     )
-    listener = Listener()
+    listener = FakeUplinkListener()
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(line.serve(listener))
         yield line, listener

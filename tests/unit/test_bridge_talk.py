@@ -12,6 +12,7 @@ from hubcore.access.words import HubName
 from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Comparison, Moment
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Halt,
@@ -27,7 +28,6 @@ from hubcore.backend.uplink.words import Cause
 from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     FromBridge,

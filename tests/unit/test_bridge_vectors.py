@@ -22,6 +22,7 @@ from hubcore.bridge import codec
 from hubcore.bridge.backend.ownrequest import prove_own_request
 from hubcore.bridge.ceilings import devices
 from hubcore.bridge.ceilings.guests import read_ceiling
+from hubcore.bridge.ends import prove_ends
 from hubcore.bridge.frames import Frames
 from hubcore.bridge.mandate import Mandate, Use, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, prove_head, prove_own_head
@@ -53,6 +54,7 @@ CARRIED = {
     50: "site-order",
     51: "mandate",
     52: "testimony",
+    55: "ends",
 }
 
 
@@ -87,6 +89,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "own-head": lambda data: prove_own_head(data, HUB, key(GIVEN["hub_key"])),
     "site-order": lambda data: prove_site_order(data, HUB, mandate(Use.ORDERS)),
     "bridge-renewal": lambda data: prove_own_request(data, BRIDGE, key_of_now()),
+    "ends": lambda data: prove_ends(data, HUB.site, key(GIVEN["issuer"])),
     "renewal": lambda data: prove_renewal(data, HUB, key(GIVEN["hub_key"])),
 }
 
@@ -190,6 +193,6 @@ def test_a_near_miss_is_not_of_the_grammar(rule: str, at: int, value: object) ->
 def test_a_document_that_is_signed_and_misshapen_is_not_of_the_grammar() -> None:
     shapes = {"a use of none", "version 0", "of record 0", "fire", "an id of 15 bytes"}
     found = [one for one in DOCUMENTS if one.get("why") in shapes]
-    assert len(found) == len(shapes) + 2
+    assert len(found) == len(shapes) + 3
     for one in found:
         assert not GRAMMAR.matches(one["kind"], bytes.fromhex(one["bytes"]))

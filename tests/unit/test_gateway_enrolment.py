@@ -33,7 +33,6 @@ from hubcore.backend.enrolment.token import (
 from hubcore.codec import cbor
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import LinkError
-from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.enrolment.desk import Desk
 from hubgateway.issuer.office import NoError, Office, Validity
 from hubgateway.rules.names import (
@@ -127,7 +126,13 @@ def office(
     table: FakeTable | Cutting, archive: FakeArchive | None = None, signer: Signer = SIGNER
 ) -> Office:
     return Office(
-        table, archive or FakeArchive(), signer.issuer, signer.authority, "acme", bytes(32)
+        table,
+        archive or FakeArchive(),
+        signer.issuer,
+        signer.authority,
+        "acme",
+        bytes(32),
+        wall=lambda: NOON,
     )
 
 
@@ -235,7 +240,7 @@ async def test_a_replacement_needs_to_be_said() -> None:
         await token(table)
     assert state(table) == ({"00" * 32}, False)
     assert table.rows[TLS_BUCKET, HUB][0] == own  # the machine that is there keeps its own
-    assert (ENDS_BUCKET, ENDS_KEY) not in table.rows
+    assert (ENDS_BUCKET, "hubs") not in table.rows
 
 
 async def test_what_a_replaced_machine_has_signed_counts_no_more_when_its_records_go() -> None:

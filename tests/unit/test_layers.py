@@ -182,6 +182,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.bridge.mandates": _room("hubcore", "", PURE),
+    "hubd.bridge.ends": _room("hubcore", "", PURE),
     "hubcore.bridge.search": _room("hubcore.bridge.search hubcore.errors", "", PURE),
     "hubd.bridge.state": _room("hubcore", "", PURE),
     "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
@@ -403,7 +404,8 @@ ROOMS: dict[str, Room] = {
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
     "hubbridge.app": _room("hubbridge hublocal hubtls hubcore", ""),
     "hubbridge.backend": _room(
-        "hubbridge.backend hubbridge.hubs.mandates hubbridge.policy.cache hubbridge.renewal.own "
+        "hubbridge.backend hubbridge.hubs.ended hubbridge.hubs.mandates hubbridge.policy.cache "
+        "hubbridge.renewal.own "
         "hubbridge.rules hubtls hubcore",
         "",
     ),
@@ -416,6 +418,7 @@ ROOMS: dict[str, Room] = {
     "hubbridge.hubs.doors": _room("hubcore", "", PURE),
     "hubbridge.hubs.happenings": _room("hubbridge.hubs.state hubcore", "", PURE),
     "hubbridge.hubs.keeping": _room("hubbridge.rules.proven hubcore.evidence.records", ""),
+    "hubbridge.hubs.ended": _room("hubbridge.hubs.mandates hubcore", "", PURE),
     "hubbridge.hubs.mandates": _room("hubcore", "", PURE),
     "hubbridge.hubs.state": _room("hubbridge.hubs.doors hubcore", "", PURE),
     "hubbridge.local": _room(

@@ -65,6 +65,7 @@ WRONG = {
     CheckId.BRIDGE_OTHER: replace(
         WELL, way=replace(WAY, faults={"bridge-2": LineFault.OTHER_NAME})
     ),
+    CheckId.BRIDGE_REVOKED: replace(WELL, way=replace(WAY, faults={"bridge-2": LineFault.ENDED})),
     CheckId.BRIDGE_ENDED: replace(WELL, way=replace(WAY, certificate_ends=999)),
     CheckId.BRIDGE_ENDING: replace(WELL, way=replace(WAY, certificate_ends=1001)),
     CheckId.BRIDGE_FULL: replace(WELL, way=replace(WAY, is_full=True, waiting=9)),

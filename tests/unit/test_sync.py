@@ -18,6 +18,7 @@ from hubcore.backend.outbox import HELD_MAX, Outbox
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate, SiteDocument
 from hubcore.backend.uplink.from_hub import Evidence, Hello, OrderResult, Ping, PolicyResult, Result
 from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
 from hubcore.device.command import Verb
@@ -437,6 +438,19 @@ async def test_a_policy_is_accepted_or_its_refusal_told():
         here.hear(from_backend.NewPolicy(b"forged"))
         assert await here.next() == PolicyResult(4, "the signature is not the issuer's")
         assert here.sync.state.policy_refused == "the signature is not the issuer's"
+
+
+async def test_what_the_issuer_says_of_bridges_goes_to_who_proves_it_also_after_a_halt():
+    taken: list[SiteDocument] = []
+    async with site() as here:
+        here.hear(CarriedEnds(b"early"))
+        here.sync.carries(taken.append)
+        await here.up()
+        here.hear(CarriedMandate(b"mandate"))
+        here.hear(from_backend.Halt(Cause.FORK, 1, bytes(32), "why"))
+        here.hear(CarriedEnds(b"ends"))
+        await here.settle()
+    assert taken == [CarriedMandate(b"mandate"), CarriedEnds(b"ends")]
 
 
 async def test_after_a_refused_policy_none_is_looked_at_for_a_while_that_grows():

@@ -28,12 +28,14 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeSiteDocument,
     TakeTlsCertificate,
     TalkEffect,
     UplinkPhase,
 )
 from hubcore.backend.talk.talk import Talk
 from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import BackendMessage
 from hubcore.backend.uplink.from_hub import ActResult, Alive, Ping, Result
 from hubcore.backend.uplink.words import Cause, OrderOutcome, ReleaseOutcome
@@ -56,6 +58,8 @@ TAKEN = from_backend.KeyTaken(bytes(32), 2, "")
 CERTIFICATE = from_backend.Certificate(b"certificate")
 TLS_CERTIFICATE = from_backend.TlsCertificate(b"tls")
 PROBE = from_backend.Probe(NONCE)
+MANDATE = CarriedMandate(b"mandate")
+ENDED = CarriedEnds(b"ends")
 ROTATE = from_backend.RotateKey(bytes(32))
 MESSAGES = (
     WELCOME,
@@ -73,6 +77,8 @@ MESSAGES = (
     CERTIFICATE,
     TLS_CERTIFICATE,
     PROBE,
+    MANDATE,
+    ENDED,
 )
 
 TAKES = [TakeCertificate(b"certificate")]
@@ -112,6 +118,8 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         PROBE: ANSWERS,
         TAKEN: [TakeAboutKeys(TAKEN)],
         ROTATE: [TakeAboutKeys(ROTATE)],
+        MANDATE: [TakeSiteDocument(MANDATE)],
+        ENDED: [TakeSiteDocument(ENDED)],
     },
     UplinkPhase.SILENT: {
         WELCOME: SPEAKS,
@@ -127,6 +135,8 @@ TABLE: dict[UplinkPhase, dict[BackendMessage, list[TalkEffect]]] = {
         RELEASE: REFUSES,
         ORDER: REFUSES_ORDER,
         ACT: REFUSES_ACT,
+        MANDATE: [TakeSiteDocument(MANDATE)],
+        ENDED: [TakeSiteDocument(ENDED)],
         POLICY: [TakePolicy(b"policy")],
         PIECES: [TakePieces((b"one", b"other"))],
         CERTIFICATE: TAKES,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.codec import decode_from_backend, decode_from_hub, encode
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
@@ -62,6 +63,8 @@ from hubcore.backend.uplink.updates import (
 from hubcore.backend.uplink.words import (
     MAX_CERTIFICATE_BYTES,
     MAX_DEVICES,
+    MAX_DOCUMENT_BYTES,
+    MAX_ENDS_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_PIECE_BYTES,
     MAX_PIECES,
@@ -180,6 +183,10 @@ FROM_BACKEND = [
     KeyTaken(bytes(32), 1, "another hub has this key"),
     RotateKey(bytes(range(32))),
     Probe(bytes(range(8))),
+    CarriedMandate(b"\x00"),
+    CarriedMandate(bytes(MAX_DOCUMENT_BYTES)),
+    CarriedEnds(b"\x00"),
+    CarriedEnds(bytes(MAX_ENDS_BYTES)),
 ]
 
 
@@ -335,6 +342,10 @@ WRONG_FROM_BACKEND = {
     "a refusal too long": cbor.encode([25, bytes(32), 1, "x" * 201]),
     "another key for nobody": cbor.encode([28]),
     "another key for a short one": cbor.encode([28, bytes(31)]),
+    "an empty mandate": cbor.encode([51, b""]),
+    "a mandate too long": cbor.encode([51, bytes(MAX_DOCUMENT_BYTES + 1)]),
+    "an empty list of ended bridges": cbor.encode([55, b""]),
+    "a list of ended bridges too long": cbor.encode([55, bytes(MAX_ENDS_BYTES + 1)]),
     "a type of two bytes": b"\x82\x19\x00\x1c" + cbor.encode(bytes(32)),
     "a type cut short": b"\x82\x18",
     "time negative": cbor.encode([16, -1]),

@@ -19,6 +19,7 @@ from hubcore.access.words import HubName
 from hubcore.backend.renewal import TYPE as RENEWAL
 from hubcore.backend.renewal import sign_renewal
 from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_hub import CertificateRequest, Ping
 from hubcore.bridge import codec
 from hubcore.bridge.backend.ownrequest import TYPE as OWN_REQUEST
@@ -26,10 +27,11 @@ from hubcore.bridge.backend.ownrequest import sign_own_request
 from hubcore.bridge.ceilings import devices
 from hubcore.bridge.ceilings.devices import DeviceCeiling
 from hubcore.bridge.ceilings.guests import GuestCeiling, write_ceiling
+from hubcore.bridge.ends import TYPE as ENDS
+from hubcore.bridge.ends import Ends, Whom, issue_ends
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
-    CarriedMandate,
     CarriedOrder,
     CarriedReceipt,
     Full,
@@ -165,9 +167,38 @@ def documents() -> Iterator[Json]:
     for kind, use in ((HeadKind.RECEIPT, Use.RECEIPTS), (HeadKind.TESTIMONY, Use.TESTIMONY)):
         yield from _heads(kind, use)
     yield from _own_heads()
+    yield from _ends()
     yield from _orders()
     yield from _renewals()
     yield from _bridge_renewals()
+
+
+def ends(whom: Whom) -> Ends:
+    """Return the list of whom the site has ended in all files."""
+    ended = "hub-7" if whom is Whom.HUBS else "bridge-7"
+    return Ends(1000 * NOW, frozenset({ended}), frozenset({HEAD.hash}), whom)
+
+
+def _ends() -> Iterator[Json]:
+    issuer = world.signer(ISSUER)
+    for whom in Whom:
+        yield _document("ends", whom.name.lower(), issue_ends(ends(whom), SITE, issuer))
+    good = issue_ends(ends(Whom.BRIDGES), SITE, issuer)
+    wrong: dict[str, tuple[int, object]] = {
+        "of another site": (cwt.AUD, "site-2"),
+        "version 0": (-65538, 0),
+        "of nobody that is known": (-65539, 3),
+        "names that are not in order": (-65540, ["b", "a"]),
+        "a name twice": (-65540, ["a", "a"]),
+        "a name with a dot": (-65540, ["bridge.7"]),
+        "a digest of 31 bytes": (-65541, [bytes(31)]),
+        "digests that are text": (-65541, ["a"]),
+        "257 digests of bridges": (-65541, [one.to_bytes(32, "big") for one in range(257)]),
+    }
+    for why, (label, value) in wrong.items():
+        yield _wrong("ends", why, _changed(good, ENDS, issuer, label, value))
+    stranger = world.signer("stranger")
+    yield _wrong("ends", "by a stranger", issue_ends(ends(Whom.HUBS), SITE, stranger))
 
 
 def own_head(key: SigningKey, hub: str = HUB.hub, head: Head = HEAD) -> bytes:
@@ -337,6 +368,7 @@ def frames(find: Callable[[str, str], bytes]) -> Iterator[Json]:
         ("bridge", CarriedReceipt(find("receipt", "of record 12"))),
         ("bridge", CarriedOrder(find("site-order", "lockdown of all doors"))),
         ("bridge", CarriedMandate(find("mandate", "for orders"))),
+        ("bridge", CarriedEnds(find("ends", "bridges"))),
         ("bridge", Witnessed(find("testimony", "of record 12"))),
         ("bridge", Full(60)),
         ("hub", CarriedRequest(find("renewal", "of a certificate"))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from hubcore.backend.uplink.documents import SiteDocument
 from hubcore.backend.uplink.from_backend import Act, KeyTaken, Order, Release, RotateKey
 from hubcore.backend.uplink.from_hub import HubMessage
 from hubcore.evidence.records import Head
@@ -141,6 +142,13 @@ class TakePieces:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeSiteDocument:
+    """Look at what the issuer has signed of bridges and keys of the site; it proves itself."""
+
+    message: SiteDocument
+
+
+@dataclass(frozen=True, slots=True)
 class TakeAboutKeys:
     """The backend says something about the hub's own keys."""
 
@@ -169,6 +177,7 @@ TalkEffect = (
     | TakeCertificate
     | TakeTlsCertificate
     | TakePieces
+    | TakeSiteDocument
     | TakeAboutKeys
     | GiveUp
 )

@@ -14,9 +14,11 @@ from hubcore.backend.talk.effects import (
     TakePolicy,
     TakeReceipts,
     TakeRelease,
+    TakeSiteDocument,
     TakeTlsCertificate,
     TalkEffect,
 )
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
@@ -43,6 +45,8 @@ Takeable = (
     | Pieces
     | KeyTaken
     | RotateKey
+    | CarriedMandate
+    | CarriedEnds
 )
 
 
@@ -67,6 +71,8 @@ def take(message: Takeable) -> TalkEffect:
             return TakeTlsCertificate(document)
         case Pieces(pieces):
             return TakePieces(pieces)
+        case CarriedMandate() | CarriedEnds():
+            return TakeSiteDocument(message)
         case KeyTaken() | RotateKey():
             return TakeAboutKeys(message)
         case _:

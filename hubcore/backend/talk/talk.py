@@ -49,6 +49,7 @@ from hubcore.backend.talk.halts import Halts
 from hubcore.backend.talk.hellos import Hellos
 from hubcore.backend.talk.silence import Silence
 from hubcore.backend.talk.takes import Takeable, take
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
@@ -305,6 +306,8 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Probe: Talk._on_probe,
         KeyTaken: Talk._take,
         RotateKey: Talk._take,
+        CarriedMandate: Talk._take,
+        CarriedEnds: Talk._take,
     },
     UplinkPhase.SILENT: _BEFORE_WELCOME,
     UplinkPhase.HALTED: {
@@ -314,5 +317,7 @@ _STEPS: dict[UplinkPhase, dict[type[BackendMessage], _Step]] = {
         Act: Talk._on_order_while_halted,
         NewPolicy: Talk._take,
         Pieces: Talk._take,
+        CarriedMandate: Talk._take,
+        CarriedEnds: Talk._take,
     },
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink.arrays import names_of, read, write
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
@@ -86,6 +87,8 @@ FROM_BACKEND: Mapping[int, type[BackendMessage]] = {
         KeyTaken,
         RotateKey,
         Probe,
+        CarriedMandate,
+        CarriedEnds,
     )
 }
 

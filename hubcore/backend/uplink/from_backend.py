@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.fields import Message, check_bytes, check_device, check_text, check_uint
 from hubcore.backend.uplink.words import (
     HASH_BYTES,
@@ -379,4 +380,6 @@ BackendMessage = (
     | Certificate
     | TlsCertificate
     | Probe
+    | CarriedMandate
+    | CarriedEnds
 )

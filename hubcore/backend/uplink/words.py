@@ -29,6 +29,10 @@ MAX_ACKNOWLEDGED = 256
 MAX_CERTIFICATE_BYTES = 4096
 MAX_TLS_CERTIFICATE_BYTES = 2048
 """As much as `codec.tls` reads; that module is not needed for this number."""
+MAX_DOCUMENT_BYTES = 1024
+"""A mandate, and what else a bridge carries."""
+MAX_ENDS_BYTES = 9472
+"""A list of ended bridges, signed: as much as `bridge.ends` reads."""
 MAX_TEXT_BYTES = 32
 MAX_DETAIL_BYTES = 200
 ID_BYTES = 16

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink.arrays import names_of, read, write
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
 from hubcore.bridge.backend.from_backend import (
@@ -35,9 +36,7 @@ from hubcore.bridge.backend.from_bridge import (
     OwnRequest,
     RequestOfHub,
 )
-from hubcore.bridge.ends import Ends
-from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
-from hubcore.errors import FrameError, TrustError
+from hubcore.bridge.from_bridge import RenewFirst
 
 FROM_BRIDGE: Mapping[int, type[FromBridge]] = {
     kind.TYPE: kind
@@ -88,21 +87,3 @@ def decode_from_bridge(data: bytes) -> FromBridge:
 def decode_from_backend(data: bytes) -> FromBackend:
     """Read what a backend says, in the bridge. Raise FrameError."""
     return read(data, FROM_BACKEND, _NAMES)
-
-
-def write_ends(ends: Ends) -> bytes:
-    """Return a list of ends as it lies in the backend: its message."""
-    return encode(EndsNow.of(ends))
-
-
-def read_ends(value: bytes | None) -> Ends:
-    """Read a list of ends as it lies in the backend, the empty one for None. Raise TrustError."""
-    if value is None:
-        return Ends()
-    try:
-        said = decode_from_backend(value)
-    except FrameError as error:
-        raise TrustError(f"the list of ends cannot be read: {error}") from error
-    if not isinstance(said, EndsNow):
-        raise TrustError("the list of ends cannot be read: it is another message")
-    return said.ends

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.fields import Message, check_bytes, check_text, check_uint
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.words import HASH_BYTES, MAX_DETAIL_BYTES, MAX_TEXT_BYTES, Cause
 from hubcore.bridge.backend.ofhub import DocumentOfHub
 from hubcore.bridge.backend.words import CERTIFICATE_MESSAGE_BYTES, ENDS_BYTES, check_hub
-from hubcore.bridge.ends import ENDS_MAX, KEY_DIGEST_BYTES, Ends
-from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
+from hubcore.bridge.from_bridge import RenewFirst
 from hubcore.bridge.words import FIRST_BYTES
 from hubcore.errors import FrameError
 
@@ -98,45 +98,15 @@ class HubHalted(Message):
 
 @dataclass(frozen=True, slots=True)
 class EndsNow(Message):
-    """Backend: whom the site has ended; names and digests of keys, each list in its order."""
+    """Backend: the issuer has signed whom the site has ended, hubs or bridges (`bridge.ends`)."""
 
     TYPE: ClassVar[int] = 84
-    CEILING: ClassVar[int] = ENDS_BYTES
-    DEPTH: ClassVar[int] = 2
-    ITEMS: ClassVar[int] = 8 + ENDS_MAX
-    version: int
-    hubs: tuple[str, ...]
-    keys: tuple[bytes, ...]
+    CEILING: ClassVar[int] = ENDS_BYTES + 8
+    document: bytes
 
     def __post_init__(self) -> None:
         """Raise FrameError for a field out of shape."""
-        check_uint("version", self.version)
-        if len(self.hubs) + len(self.keys) > ENDS_MAX:
-            raise FrameError(f"uplink: more than {ENDS_MAX} names and keys")
-        for hub in self.hubs:
-            check_hub(hub)
-        for key in self.keys:
-            check_bytes("key", key, KEY_DIGEST_BYTES, KEY_DIGEST_BYTES)
-        if list(self.hubs) != sorted(set(self.hubs)) or list(self.keys) != sorted(set(self.keys)):
-            raise FrameError("uplink: names and keys are not in their order, each once")
-
-    @classmethod
-    def read(cls, values: Sequence[Any]) -> Self:
-        """See `Message.read`."""
-        version, hubs, keys = values
-        if type(hubs) is not list or type(keys) is not list:
-            raise FrameError("uplink: names and keys are no lists")
-        return cls(version, tuple(hubs), tuple(keys))
-
-    @classmethod
-    def of(cls, ends: Ends) -> Self:
-        """Return the message of a list."""
-        return cls(ends.version, tuple(sorted(ends.hubs)), tuple(sorted(ends.keys)))
-
-    @property
-    def ends(self) -> Ends:
-        """The list. Raise TrustError for none."""
-        return Ends(self.version, frozenset(self.hubs), frozenset(self.keys))
+        check_bytes("document", self.document, 1, ENDS_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

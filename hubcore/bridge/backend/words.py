@@ -7,7 +7,7 @@ from hubcore.backend.uplink.words import (
     MAX_MESSAGE_BYTES,
     MAX_RECORD_BYTES,
 )
-from hubcore.bridge.ends import ENDS_MAX
+from hubcore.bridge.ends import Whom
 from hubcore.bridge.stretch import STRETCH_BYTES, STRETCH_RECORDS
 from hubcore.bridge.words import DOCUMENT_BYTES
 from hubcore.codec.tls import check_name
@@ -25,7 +25,8 @@ FROM_BRIDGE_BYTES = BATCH_BYTES + DOCUMENT_BYTES + 512
 """The longest message of a bridge: records, and the head that their hub has signed."""
 CERTIFICATE_MESSAGE_BYTES = MAX_CERTIFICATE_BYTES + 64
 """A Certificate or TlsCertificate of the uplink, as bytes."""
-ENDS_BYTES = 36 * ENDS_MAX + 64
+ENDS_BYTES = Whom.HUBS.document_bytes
+"""The longest list of whom the site has ended, signed."""
 FROM_BACKEND_BYTES = MAX_MESSAGE_BYTES
 """The longest message of a backend: a policy."""
 

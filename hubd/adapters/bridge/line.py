@@ -19,6 +19,8 @@ Laws:
    has answered proves nothing (law 1).
 9. What is sent in one turn of the loop goes in one write: a record costs less than a system call.
    Where turns that follow one another send more and more, they share one, until WRITE_BYTES wait.
+10. A bridge that the site has ended, by its name or its key, is told nothing and not heard. That is
+    looked up before the first message and at each one.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.words import FIRST_BYTES, FROM_BRIDGE_BYTES
@@ -69,6 +72,8 @@ class LineTimes:
 class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    bridge: str
+    key_digest: bytes
     messages: int = 0
     unsent: list[bytes] = field(default_factory=list)
     """Frames that go at the end of this turn of the loop."""
@@ -195,7 +200,7 @@ class TlsBridgeLine:
         self._at = BridgePlace(endpoint.name, str(endpoint))
         self._left = ""
         try:
-            connection = await self._connect(endpoint)
+            connection = await self._connect(endpoint, listener)
         except _NotReached as error:
             self._failures[endpoint.name] = error.fault, str(error)
             listener.disconnected(str(error))
@@ -210,15 +215,18 @@ class TlsBridgeLine:
         finally:
             self._connection = None
             connection.writer.transport.abort()
-        if self._left:
+        if _is_ended(connection, listener):
+            fault = LineFault.ENDED
+            why = _ended_sentence(endpoint)
+        elif self._left:
             fault = LineFault.BROKEN
             why = self._left
         self._failures[endpoint.name] = fault, why
         listener.disconnected(why)
         return True
 
-    async def _connect(self, endpoint: Endpoint) -> _Connection:
-        """Return a connection whose other end has proven itself. Raise _NotReached (law 1)."""
+    async def _connect(self, endpoint: Endpoint, listener: BridgeListener) -> _Connection:
+        """Return a connection whose other end has proven itself. Raise _NotReached (laws 1, 10)."""
         name = TlsName(self._site, TlsRole.BRIDGE, endpoint.name)
         try:
             context = self._context()
@@ -245,9 +253,13 @@ class TlsBridgeLine:
             raise _NotReached(
                 LineFault.OTHER_NAME, f"{endpoint} is not {name.uri}: {error}"
             ) from error
+        connection = _Connection(reader, writer, endpoint.name, sha256(certified.key).digest())
+        if _is_ended(connection, listener):
+            writer.transport.abort()
+            raise _NotReached(LineFault.ENDED, _ended_sentence(endpoint))
         self._expires[endpoint.name] = certified.expires
         self._failures.pop(endpoint.name, None)
-        return _Connection(reader, writer)
+        return connection
 
     async def _read(self, connection: _Connection, listener: BridgeListener) -> None:
         """Hand messages on until the end. Raise FrameError or OSError (law 3)."""
@@ -258,11 +270,22 @@ class TlsBridgeLine:
                 if connection.messages == 0:
                     frames.allow(FROM_BRIDGE_BYTES)
                 connection.messages += 1
+                if _is_ended(connection, listener):
+                    return
                 listener.received(message)
                 if connection.messages % MESSAGES_AT_ONCE == 0:
                     await asyncio.sleep(0)
         with suppress(OSError):
             connection.writer.close()
+
+
+def _is_ended(connection: _Connection, listener: BridgeListener) -> bool:
+    """Tell whether the site has ended who is at the other end (law 10)."""
+    return listener.is_ended(connection.bridge, connection.key_digest)
+
+
+def _ended_sentence(endpoint: Endpoint) -> str:
+    return f"the site has ended the bridge {endpoint.name} at {endpoint}"
 
 
 def _ended(connection: _Connection, error: Exception | None) -> tuple[LineFault, str]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubcore.access.revocations import BYTES_MAX, LISTS_MAX
+from hubcore.bridge.ends import Whom
 from hubcore.bridge.mandate import BRIDGES_MAX
 from hubcore.bridge.words import DOCUMENT_BYTES, SITE_ITEM_BYTES, SITE_ITEMS_MAX
 from hubcore.codec import cbor
@@ -88,3 +89,10 @@ class MandateFile(SignedFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "the mandates of the site", BRIDGES_MAX + 2, DOCUMENT_BYTES)
+
+
+class EndsFile(SignedFile):
+    """The issuer's list of the bridges that the site has ended."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "the list of ended bridges", 1, Whom.BRIDGES.document_bytes)

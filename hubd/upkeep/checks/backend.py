@@ -156,6 +156,17 @@ ROWS: Mapping[CheckId, Check] = {
             "site: see hubctl netcheck."
         ),
     ),
+    CheckId.BRIDGE_REVOKED: Check(
+        topic=Topic.BRIDGE,
+        class_=Class.BACKEND,
+        severity=Severity.WARNING,
+        cause="The site has ended the bridge {bridge}: this hub does not speak with it.",
+        remedy=(
+            f"{_BY_UPLINK}. Take it out of [[bridges]] in /etc/hubd/hubd.toml, then: "
+            "systemctl restart hubd. If it was ended by mistake, or replaced by a machine with "
+            "another key, whoever has the issuer's key takes it in: hubissuer bridge."
+        ),
+    ),
     CheckId.BRIDGE_ENDED: Check(
         topic=Topic.BRIDGE_CERTIFICATE,
         class_=Class.BACKEND,

@@ -159,6 +159,7 @@ class CheckId(StrEnum):
     BRIDGE_FULL = "bridge-full"
     BRIDGE_OTHER = "bridge-other"
     BRIDGE_REFUSES = "bridge-refuses"
+    BRIDGE_REVOKED = "bridge-revoked"
     CERTIFICATE_ENDED = "certificate-ended"
     CERTIFICATE_ENDING = "certificate-ending"
     CERTIFICATE_NOT_YET = "certificate-not-yet"

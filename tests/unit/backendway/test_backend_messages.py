@@ -9,18 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import Evidence, PiecesWanted, Ping
 from hubcore.backend.uplink.words import MAX_RECORD_BYTES, Cause
 from hubcore.bridge import codec as of_hubs
 from hubcore.bridge.backend import codec
-from hubcore.bridge.backend.codec import (
-    decode_from_backend,
-    decode_from_bridge,
-    encode,
-    read_ends,
-    write_ends,
-)
+from hubcore.bridge.backend.codec import decode_from_backend, decode_from_bridge, encode
 from hubcore.bridge.backend.from_backend import (
     BackendWelcome,
     CertificateOfHub,
@@ -47,14 +42,14 @@ from hubcore.bridge.backend.words import (
     BATCH_RECORDS,
     CARRIED_BYTES,
     CERTIFICATE_MESSAGE_BYTES,
+    ENDS_BYTES,
     FROM_BACKEND_BYTES,
     FROM_BRIDGE_BYTES,
 )
-from hubcore.bridge.ends import ENDS_MAX, Ends
-from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
+from hubcore.bridge.from_bridge import RenewFirst
 from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES
 from hubcore.codec import cbor
-from hubcore.errors import FrameError, TrustError
+from hubcore.errors import FrameError
 
 HASH = bytes(range(32))
 HIGHEST = 2**63 - 1
@@ -83,8 +78,8 @@ FROM_BACKEND: list[FromBackend] = [
     HubReceipt(NAME, bytes(DOCUMENT_BYTES)),
     HubHalted("hub-1", None, ""),
     HubHalted(NAME, Cause.FORK, "d" * 200),
-    EndsNow(0, (), ()),
-    EndsNow(HIGHEST, ("hub-1", "hub-2"), (HASH,)),
+    EndsNow(b"e"),
+    EndsNow(bytes(ENDS_BYTES)),
     CertificateOfHub(NAME, bytes(CERTIFICATE_MESSAGE_BYTES)),
     RenewFirst(HIGHEST, HIGHEST),
     TlsCertificate(bytes(2048)),
@@ -192,37 +187,10 @@ def test_records_have_ceilings(records: object) -> None:
         decode_from_bridge(cbor.encode([Forwarded.TYPE, "hub-1", records, b"h"]))
 
 
-@pytest.mark.parametrize(
-    ("hubs", "keys"),
-    [
-        (["hub-2", "hub-1"], []),
-        (["hub-1", "hub-1"], []),
-        (["Hub"], []),
-        ([], [bytes(31)]),
-        ([], [HASH, HASH]),
-        (None, []),
-        ([], {}),
-    ],
-)
-def test_a_list_of_ends_out_of_shape_is_refused(hubs: object, keys: object) -> None:
+@pytest.mark.parametrize("document", [b"", bytes(ENDS_BYTES + 1), "text", None])
+def test_a_list_of_ends_out_of_shape_is_refused(document: object) -> None:
     with pytest.raises(FrameError):
-        decode_from_backend(cbor.encode([EndsNow.TYPE, 1, hubs, keys]))
-
-
-def test_the_longest_list_of_ends_fits() -> None:
-    keys = frozenset(number.to_bytes(32, "big") for number in range(ENDS_MAX // 2))
-    hubs = frozenset(f"{number:032d}" for number in range(ENDS_MAX - len(keys)))
-    ends = Ends(HIGHEST, hubs, keys)
-    assert read_ends(write_ends(ends)) == ends
-    with pytest.raises(FrameError):
-        EndsNow(1, tuple(f"{number:032d}" for number in range(ENDS_MAX + 1)), ())
-
-
-@pytest.mark.parametrize("value", [b"", b"\x00", encode(Pong(bytes(8), 1))])
-def test_what_is_no_list_of_ends_is_refused(value: bytes) -> None:
-    with pytest.raises(TrustError):
-        read_ends(value)
-    assert read_ends(None) == Ends()
+        decode_from_backend(cbor.encode([EndsNow.TYPE, document]))
 
 
 @given(st.binary(max_size=64))

@@ -688,11 +688,11 @@ def test_what_comes_out_of_turn_is_counted() -> None:
     """law 2"""
     talk = new_talk()
     at = Moment(1.0, NOW)
-    assert talk.received(EndsNow(1, (), ()), at) == []
+    assert talk.received(EndsNow(b"ends"), at) == []
     talk.connected(BACKEND, at)
-    assert talk.received(EndsNow(1, (), ()), at) == []
+    assert talk.received(EndsNow(b"ends"), at) == []
     talk.received(BackendWelcome(1, BACKEND, SITE, 0), at)
-    assert talk.received(EndsNow(1, (), ()), at) == [Take(EndsNow(1, (), ()))]
+    assert talk.received(EndsNow(b"ends"), at) == [Take(EndsNow(b"ends"))]
     assert talk.received(BackendWelcome(1, BACKEND, SITE, 0), at) == []
     assert talk._counters["out_of_turn"] == 3
 

@@ -9,12 +9,12 @@ from typing import Any
 import pycddl  # type: ignore[import-untyped]
 import pytest
 
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.bridge.backend import codec
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow
 from hubcore.bridge.backend.from_bridge import BornWitness, Forwarded, OwnRequest, RequestOfHub
 from hubcore.bridge.backend.words import FROM_BACKEND_BYTES
 from hubcore.bridge.frames import Frames
-from hubcore.bridge.from_bridge import CarriedMandate
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from tests.unit.backendway.test_backend_messages import FROM_BACKEND, FROM_BRIDGE

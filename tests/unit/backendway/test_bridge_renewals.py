@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hubcore.backend.uplink.from_backend import TlsCertificate
-from hubcore.bridge.backend.codec import write_ends
 from hubcore.bridge.backend.ownrequest import sign_own_request
-from hubcore.bridge.ends import Ends
+from hubcore.bridge.ends import Ends, Whom, issue_ends
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.codec.tlsauthority import Authority, begin_authority, certify
 from hubgateway.bridges.directory import BridgeEntry, certificate_key, write_certificate
-from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.bridges.renewals import EACH
 from hubgateway.issuer.office import NoError, Office, Validity
 from hubgateway.rules import names
@@ -181,13 +179,16 @@ async def test_what_is_no_certificate_lets_nobody_speak(value: bytes) -> None:
     assert not desk.may(NEW)
 
 
+@pytest.mark.parametrize("whom", list(Whom))
 @pytest.mark.parametrize("key", [OLD, NEW])
-async def test_an_issuer_signs_nothing_for_or_by_a_key_that_was_ended(key: SigningKey) -> None:
+async def test_an_issuer_signs_nothing_for_or_by_a_key_that_was_ended(
+    key: SigningKey, whom: Whom
+) -> None:
     desk = await a_desk()
     await desk.renewals.requested(BRIDGE, public(OLD), REQUEST)
     assert await office(desk).asking_bridges() == [BRIDGE]
-    ends = write_ends(Ends(1, frozenset(), frozenset({digest(key)})))
-    desk.table.put(names.ENDS_BUCKET, ENDS_KEY, ends)
+    ends = issue_ends(Ends(1, keys=frozenset({digest(key)}), whom=whom), SITE, ISSUER)
+    desk.table.put(names.ENDS_BUCKET, whom.word, ends)
     assert await office(desk).asking_bridges() == []
     with pytest.raises(NoError, match="was ended"):
         await office(desk).renew_bridge(BRIDGE, VALID)

@@ -9,8 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcore.backend.enrolment.token import SECRET_BYTES
-from hubcore.bridge.backend.codec import read_ends
-from hubcore.bridge.ends import Ends
+from hubcore.bridge.ends import Ends, Whom, issue_ends, prove_ends
 from hubcore.bridge.mandate import Mandate, Use, new_mandate, prove_mandate
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubgateway.bridges.directory import (
@@ -20,7 +19,6 @@ from hubgateway.bridges.directory import (
     read_bridge,
     write_bridge,
 )
-from hubgateway.bridges.papers import ENDS_KEY
 from hubgateway.issuer.__main__ import hubissuer
 from hubgateway.issuer.office import NoError, Validity
 from hubgateway.rules import names
@@ -28,10 +26,11 @@ from hubgateway.rules.names import Standing
 from hubsim.site.authority import public_of
 from hubsim.site.documents import make_key, pem
 from tests.fakes.table import FakeTable
-from tests.unit.test_gateway_enrolment import HUB, NOON, Machine, hear, office, token
+from tests.unit.test_gateway_enrolment import HUB, NOON, SIGNER, Machine, hear, office, token
 
 VALID = Validity(int(NOON), int(NOON) + 86_400)
 KEY = make_key()
+NOON_MS = int(1000 * NOON)
 
 
 class Rows:
@@ -127,9 +126,9 @@ def test_a_bridge_has_one_session() -> None:
     assert sessions.came("bridge-3", 5) == (True, None)
 
 
-def ends_of(table: FakeTable) -> Ends:
-    row = table.rows.get((names.ENDS_BUCKET, ENDS_KEY))
-    return read_ends(None if row is None else row[0])
+def ends_of(table: FakeTable, whom: Whom = Whom.HUBS) -> Ends:
+    row = table.rows.get((names.ENDS_BUCKET, whom.word))
+    return Ends(whom=whom) if row is None else prove_ends(row[0], "acme", SIGNER.issuer.verify_key)
 
 
 async def take_in(table: FakeTable, machine: Machine, *, replaces: bool, secret: bytes) -> None:
@@ -147,13 +146,52 @@ async def test_whom_a_command_ends_is_on_the_list_of_ends() -> None:
     second = Machine()
     await take_in(table, second, replaces=True, secret=b"1" * SECRET_BYTES)
     old = sha256(public_of(first.tls)).digest()
-    assert ends_of(table) == Ends(1, frozenset(), frozenset({old}))
+    assert ends_of(table) == Ends(NOON_MS, frozenset(), frozenset({old}))
     await office(table).end(HUB)
     new = sha256(public_of(second.tls)).digest()
-    assert ends_of(table) == Ends(2, frozenset({HUB}), frozenset({old, new}))
+    assert ends_of(table) == Ends(NOON_MS + 1, frozenset({HUB}), frozenset({old, new}))
     third = Machine()
     await take_in(table, third, replaces=False, secret=b"2" * SECRET_BYTES)
-    assert ends_of(table) == Ends(3, frozenset(), frozenset({old, new}))
+    assert ends_of(table) == Ends(NOON_MS + 2, frozenset(), frozenset({old, new}))
+
+
+async def test_hubs_and_gateways_hear_of_an_ended_bridge() -> None:
+    """office, law 5: by its name and its key, until a person takes it in again"""
+    table = FakeTable()
+    made = office(table)
+    key = public_of(KEY)
+    other = public_of(make_key())
+    digest = sha256(key).digest()
+    other_digest = sha256(other).digest()
+    await made.bridge("bridge-1", key, VALID)
+    assert ends_of(table, Whom.BRIDGES) == Ends(whom=Whom.BRIDGES)
+    await made.end_bridge("bridge-1")
+    ended = Ends(NOON_MS, frozenset({"bridge-1"}), frozenset({digest}), Whom.BRIDGES)
+    assert ends_of(table, Whom.BRIDGES) == ended
+    await made.bridge("bridge-1", key, VALID)
+    assert ends_of(table, Whom.BRIDGES) == Ends(NOON_MS + 1, whom=Whom.BRIDGES)
+    await made.bridge("bridge-1", other, VALID)
+    replaced = Ends(NOON_MS + 2, keys=frozenset({digest}), whom=Whom.BRIDGES)
+    assert ends_of(table, Whom.BRIDGES) == replaced
+    await made.end_bridge("bridge-1")
+    assert ends_of(table, Whom.BRIDGES).keys == {digest, other_digest}
+    assert ends_of(table) == Ends()
+
+
+@pytest.mark.parametrize("foreign", ["another issuer", "another site", "bridges", "no document"])
+async def test_no_list_of_ends_grows_from_one_that_this_issuer_did_not_sign(foreign: str) -> None:
+    """ends, law 1: so who has the engine alone ends nobody, and lets nobody back in"""
+    table = FakeTable()
+    await take_in(table, Machine(), replaces=False, secret=bytes(SECRET_BYTES))
+    whom = Whom.BRIDGES if foreign == "bridges" else Whom.HUBS
+    key = make_key() if foreign == "another issuer" else SIGNER.issuer
+    site = "other" if foreign == "another site" else "acme"
+    document = issue_ends(Ends((1 << 63) - 1, whom=whom), site, key)
+    if foreign == "no document":
+        document = b"list"
+    await table.swap(names.ENDS_BUCKET, "hubs", document, 0)
+    with pytest.raises(NoError, match="Put back the last list"):
+        await office(table).end(HUB)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from hubcore.bridge.backend.from_backend import (
 )
 from hubcore.bridge.backend.from_bridge import AskHub, FromBridge
 from hubcore.bridge.backend.words import FROM_BRIDGE_BYTES
-from hubcore.bridge.ends import Ends
+from hubcore.bridge.ends import Ends, issue_ends
 from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use
 from hubcore.bridge.signedhead import HeadKind, SignedHead, sign_head
@@ -74,7 +74,7 @@ class Backend:
         await line.first(PATIENCE_SECONDS)
         self.visits += 1
         line.say(BackendWelcome(1, GATEWAY, SITE, 0))
-        line.say(EndsNow.of(self.ends))
+        line.say(EndsNow(issue_ends(self.ends, SITE, ISSUER)))
         asked: list[AskHub] = []
         while True:
             asked += [one for one in await line.next() if isinstance(one, AskHub)]

@@ -13,11 +13,12 @@ import pytest
 
 from hubbridge.backend.calling import CallTimes, Pauses
 from hubbridge.backend.papers import RECEIPT, PapersOfBackend
+from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.room import RoomLimits
 from hubbridge.store.store import Store
-from hubcore.bridge.ends import Ends
+from hubcore.bridge.ends import Ends, Whom, issue_ends
 from hubcore.bridge.from_bridge import CarriedReceipt, FromBridge
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.codec.cose import SigningKey
@@ -117,6 +118,7 @@ class Desk:
     kept: dict[bytes, bytes] = field(default_factory=dict)
     heard: list[tuple[str, FromBridge]] = field(default_factory=list)
     mandates: list[bytes] = field(default_factory=list)
+    lists: list[bytes] = field(default_factory=list)
     cuts: list[Ends] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -146,6 +148,9 @@ class Desk:
     def say_mandate(self, document: bytes) -> None:
         self.mandates.append(document)
 
+    def say_ends(self, document: bytes) -> None:
+        self.lists.append(document)
+
     def cut(self, ends: Ends) -> None:
         self.cuts.append(ends)
 
@@ -167,7 +172,20 @@ class Gate:
 
 def papers(desk: Desk) -> PapersOfBackend:
     mandates = KnownMandates(SITE, ISSUER.verify_key, desk)
-    return PapersOfBackend(desk, mandates, desk, Gate(desk), desk)
+    return PapersOfBackend(
+        site=SITE,
+        issuer=ISSUER.verify_key,
+        store=desk,
+        mandates=mandates,
+        ended=EndedBridges(SITE, ISSUER.verify_key, desk),
+        hubs=desk,
+        port=Gate(desk),
+        told=desk,
+    )
+
+
+def signed(ends: Ends, key: SigningKey = ISSUER, site: str = SITE) -> bytes:
+    return issue_ends(ends, site, key)
 
 
 async def test_a_receipt_is_on_the_disk_before_its_hub_hears_it() -> None:
@@ -193,18 +211,58 @@ async def test_an_older_list_of_ends_cuts_nobody_and_is_told() -> None:
     """papers, law 2"""
     desk = Desk()
     made = papers(desk)
-    await made.take_ends(Ends(2, frozenset({"hub-1"})))
+    await made.take_ends(signed(Ends(2, frozenset({"hub-1"}))))
     assert desk.cuts == []
     assert len(desk.troubles) == 1
     newer = Ends(4, frozenset({"hub-1"}))
-    await made.take_ends(newer)
+    await made.take_ends(signed(newer))
     assert desk.cuts == [newer]
-    await made.take_ends(Ends(9))
+    await made.take_ends(signed(Ends(9)))
     assert len(desk.troubles) == 2
     desk.failing = True
     with pytest.raises(StoreError):
-        await made.take_ends(Ends(10))
+        await made.take_ends(signed(Ends(10)))
     assert desk.cuts == [newer]
+
+
+HIGHEST = Ends((1 << 63) - 1, frozenset({"hub-1"}))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        signed(HIGHEST, make_key()),
+        signed(HIGHEST, site="site-2"),
+        signed(HIGHEST)[:-1],
+        b"list",
+    ],
+    ids=["of another issuer", "of another site", "cut off", "no document"],
+)
+async def test_a_list_that_no_issuer_signed_ends_nobody(document: bytes) -> None:
+    """ends, law 1: a later true list counts, whatever version a gateway has made up"""
+    desk = Desk()
+    made = papers(desk)
+    await made.take_ends(document)
+    assert (desk.cuts, desk.ends, len(desk.troubles)) == ([], Ends(3), 1)
+    newer = Ends(5, frozenset({"hub-2"}))
+    await made.take_ends(signed(newer))
+    assert desk.cuts == [newer]
+
+
+async def test_a_list_of_ended_bridges_goes_to_hubs_and_cuts_none() -> None:
+    """papers, laws 1 and 2"""
+    desk = Desk()
+    made = papers(desk)
+    newest = signed(Ends(5, frozenset({"bridge-2"}), whom=Whom.BRIDGES))
+    desk.failing = True
+    with pytest.raises(StoreError):
+        await made.take_ends(newest)
+    assert desk.lists == []
+    desk.failing = False
+    await made.take_ends(newest)
+    await made.take_ends(newest)
+    await made.take_ends(signed(Ends(4, whom=Whom.BRIDGES)))
+    assert (desk.lists, desk.cuts, len(desk.troubles)) == ([newest], [], 1)
 
 
 def mandate(key: SigningKey, version: int) -> Mandate:

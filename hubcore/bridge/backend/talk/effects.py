@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, TlsCertificate
 from hubcore.bridge.backend.from_backend import CertificateOfHub, EndsNow
 from hubcore.bridge.backend.from_bridge import FromBridge
-from hubcore.bridge.from_bridge import CarriedMandate
 from hubcore.evidence.records import Head
 
 

@@ -27,6 +27,7 @@ from typing import Any
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Moment
 from hubcore.backend.talk.silence import Silence
+from hubcore.backend.uplink.documents import CarriedMandate
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import Notice
 from hubcore.bridge.backend.from_backend import (
@@ -56,7 +57,7 @@ from hubcore.bridge.backend.talk.effects import (
 from hubcore.bridge.backend.talk.receipts import ReceiptProof
 from hubcore.bridge.backend.talk.turns import Turns
 from hubcore.bridge.backend.words import PROTOCOL
-from hubcore.bridge.from_bridge import CarriedMandate, RenewFirst
+from hubcore.bridge.from_bridge import RenewFirst
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.stretch import Stretch
 from hubcore.bridge.witness import Doubt
