@@ -136,6 +136,7 @@ class Bridge:
             if self.api is not None:
                 group.create_task(self.api.serve())
             group.create_task(self.policy.run())
+            group.create_task(self.orders.run())
             group.create_task(self.port.serve(listening))
             await listening.wait()
             if self.backend is not None:

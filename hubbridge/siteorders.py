@@ -1,7 +1,10 @@
 """The use case of giving an order as the site: made, signed, kept, said to the hubs, answered.
 
 Laws:
-1. An order is kept durably before any hub hears it. What cannot be kept is not given.
+1. An order is kept durably before any hub hears it. What cannot be kept is not given, unless it
+   shuts: somebody may have to lock down while the disk is full. Then people are told (`is_kept`),
+   and `run` tries again each `keep_again_seconds`. Nothing waits longer than KEEP_SECONDS for the
+   disk.
 2. The key signs here, or in an office whose documents come signed (`give_signed`). A document is
    taken only if the mandate for orders proves it.
 3. A hub that comes later hears what it missed. What it could take no more is signed anew for it, if
@@ -45,6 +48,9 @@ from hubcore.device.command import Command
 from hubcore.errors import ConfigError, ProofError, StoreError
 from hubcore.ports.clock import Clock
 
+KEEP_SECONDS = 3.0
+"""Nobody who orders waits longer for the disk."""
+KEEP_AGAIN_SECONDS = 10.0
 NO_KEY = "this bridge has no key for orders: sign the order in the office"
 GUEST_RIGHTS = (1 << (Action.OPEN - 1)) | (1 << (Action.QUERY - 1))
 
@@ -87,8 +93,8 @@ class GivesOrders(Protocol):
     async def give(self, what: Ordered, by: str, hub: str | None = None) -> SiteOrder:
         """Order something, at one hub or at all; `by` is an operator of the policy.
 
-        Raise StoreError when it cannot be kept, ConfigError without a key, ProofError for an order
-        that no hub would take.
+        Raise StoreError when it opens and cannot be kept, ConfigError without a key, ProofError for
+        an order that no hub would take.
         """
 
     async def admit(
@@ -104,6 +110,13 @@ class GivesOrders(Protocol):
 
     def find(self, key: bytes) -> Paper | None:
         """Return the order of this id with its answers; None when it does not matter any more."""
+
+    def is_kept(self, key: bytes) -> bool:
+        """Tell whether an order would outlast a restart of the bridge."""
+
+    @property
+    def unkept(self) -> int:
+        """Return how many orders would not outlast a restart of the bridge."""
 
     def why_not(self) -> str:
         """Say why no order can be given here; empty: one can."""
@@ -134,6 +147,8 @@ class SiteOrderDesk:
         hubs: Hubs,
         clock: Clock,
         make_id: Callable[[int], bytes],
+        keep_seconds: float = KEEP_SECONDS,
+        keep_again_seconds: float = KEEP_AGAIN_SECONDS,
     ) -> None:
         """`key` None: the office signs. `mandate` returns the one for orders that is known here.
 
@@ -147,8 +162,32 @@ class SiteOrderDesk:
         self._hubs = hubs
         self._clock = clock
         self._make_id = make_id
+        self._keep_seconds = keep_seconds
+        self._keep_again_seconds = keep_again_seconds
+        self._unkept: set[bytes] = set()
+        """The orders that hubs have heard and the disk does not have."""
+        self._failed = asyncio.Event()
+        """The disk may have other orders than these."""
         self._turn = asyncio.Lock()
         self._moved = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep what the disk did not take, as soon as it does; until cancelled (law 1)."""
+        while True:
+            await self._failed.wait()
+            await asyncio.sleep(self._keep_again_seconds)
+            async with self._turn:
+                with suppress(StoreError):
+                    await self._keep(self._papers.all())
+
+    def is_kept(self, key: bytes) -> bool:
+        """See `GivesOrders.is_kept`."""
+        return key not in self._unkept
+
+    @property
+    def unkept(self) -> int:
+        """See `GivesOrders.unkept`."""
+        return sum(self._papers.find(key) is not None for key in self._unkept)
 
     async def give(self, what: Ordered, by: str, hub: str | None = None) -> SiteOrder:
         """See `GivesOrders.give`."""
@@ -279,8 +318,27 @@ class SiteOrderDesk:
     async def _keep_and_say(self, paper: Paper, most: int = ORDERS_MAX) -> None:
         """Keep an order as one of at most so many; say it to each hub that has not answered it."""
         self._papers.make_room(int(self._clock.wall()), most)
-        await self._file.write((*self._papers.all(), paper))
+        try:
+            await self._keep((*self._papers.all(), paper))
+        except StoreError:
+            if paper.order.needs_clock:  # it opens, or moves something
+                raise
+            self._unkept.add(paper.order.id)
         self._papers.add(paper)
         for hub in self._hubs.connected():
             if paper.order.hub in (None, hub) and hub not in paper.answers:
                 self._hubs.say_order(hub, paper.document)
+
+    async def _keep(self, papers: Sequence[Paper]) -> None:
+        """Keep these orders. Raise StoreError: then `run` brings the disk what counts."""
+        try:
+            async with asyncio.timeout(self._keep_seconds):
+                await self._file.write(papers)
+        except TimeoutError as error:
+            self._failed.set()
+            raise StoreError("the bridge's disk does not answer: see `dmesg`") from error
+        except StoreError:
+            self._failed.set()
+            raise
+        self._failed.clear()
+        self._unkept.clear()

@@ -162,6 +162,7 @@ class SiteReport:
             "orders_here": not self._orders.why_not(),
             "hubs": [self._hub(name, states.get(name)) for name in self.hubs()],
             "orders": len(self._orders.shown()),
+            "orders_unkept": self._orders.unkept,
             "alarms": _newest_alarms(states),
         }
 
@@ -251,6 +252,7 @@ class SiteReport:
             "hubs": hubs,
             "answered": len(paper.answers),
             "complete": not waiting,
+            "kept": self._orders.is_kept(paper.order.id),
         }
 
     def is_complete(self, paper: Paper) -> bool:

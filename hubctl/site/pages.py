@@ -55,6 +55,14 @@ def troubles(status: Facts) -> Iterator[Trouble]:
             "make room on the bridge's disk, or a smaller [room] in hubbridge.toml. "
             "The hubs lose nothing",
         )
+    if is_number(status.get("orders_unkept")) and status["orders_unkept"]:
+        yield Trouble(
+            "error",
+            "orders",
+            f"the bridge's disk does not keep {clean(status['orders_unkept'])} orders that stand",
+            "make room on its disk: it tries again by itself. "
+            "If it starts again before, give them again",
+        )
     if status.get("orders_here") is not True:
         yield Trouble(
             "error", "orders", f"nobody can order here: {clean(status.get('orders_by'))}",
@@ -408,6 +416,16 @@ def _missing(order: Facts) -> str:
     return clean(hubs) + (f" and {more} more" if more > 0 else "")
 
 
+UNKEPT = Trouble(
+    "warning",
+    "disk",
+    "the bridge's disk does not keep this order: it is given to the hubs all the same",
+    "make room on the bridge's disk: it tries again by itself. If the bridge starts again before, "
+    "a hub that comes later does not hear the order: give it again then",
+)
+"""What shuts is given even so; what opens is refused."""
+
+
 def given_page(answers: Iterable[Facts]) -> Page:
     """Return the page of an act: what each hub has answered."""
     troubles_found: list[Trouble] = []
@@ -421,6 +439,8 @@ def given_page(answers: Iterable[Facts]) -> Page:
         )
         if answer.get("guest") is not None:
             facts.append(("guest", f"{clean(answer['guest'])}: `guest end` wants this id"))
+        if answer.get("kept") is False:
+            troubles_found.append(UNKEPT)
         for hub in mappings(answer.get("hubs")):
             rows.append((clean(hub.get("hub")), answer_text(hub)))
             if hub.get("answer") != "taken":

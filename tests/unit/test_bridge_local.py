@@ -427,13 +427,25 @@ async def test_a_newer_order_about_the_same_is_the_one_that_counts(bench: Bench)
     assert caught.value.code == "unknown-order"
 
 
-async def test_what_the_disk_does_not_take_is_not_ordered(bench: Bench) -> None:
+async def test_what_opens_and_the_disk_does_not_take_is_not_ordered(bench: Bench) -> None:
     bench.is_disk_full = True
-    found = await asked(bench, "site-order", ACTOR, order="lockdown", on=True)
+    found = await asked(bench, "site-order", ACTOR, order="lockdown", on=False)
     assert found["error"] == {"code": "store", "message": "the disk is full"}
     assert bench.said == []
     orders: Any = await bench.looks.orders({}, None)
     assert orders["orders"] == []
+
+
+async def test_what_shuts_is_ordered_and_people_hear_that_the_disk_did_not_take_it(
+    bench: Bench,
+) -> None:
+    assert (await bench.order())["kept"] is True
+    said = len(bench.said)
+    bench.is_disk_full = True
+    given = await bench.order()
+    assert given["kept"] is False
+    assert len(bench.said) == 2 * said
+    assert bench.report.status()["orders_unkept"] == 1
 
 
 async def test_a_hub_that_was_ended_is_not_waited_for(bench: Bench) -> None:

@@ -25,6 +25,7 @@ from hubcore.bridge.site.order import (
     TAKE_SECONDS_MAX,
     CredentialDisabled,
     DoorsOrder,
+    Ordered,
     SiteOrder,
     SiteRelease,
     issue_site_order,
@@ -37,6 +38,7 @@ from tests.fakes.clock import NOON, FakeClock
 from tests.unit.test_bridge_store import running
 from tests.unit.test_site_orders_taken import DAY, HOUR, KEYS, NOW, Site, mandate
 
+PATIENCE_SECONDS = 20.0
 LOCKDOWN = DoorsOrder(DoorOrder.LOCKDOWN, None, NOW + 6 * HOUR)
 END = DoorsOrder(DoorOrder.LOCKDOWN, None, None)
 
@@ -50,6 +52,8 @@ class Bench:
     has_key: bool = True
     guests: GuestCeiling | None = None
     failing: StoreError | None = None
+    hanging: asyncio.Event | None = None
+    takes_it_and_fails: bool = False
     written: Sequence[Paper] = ()
     said: list[bytes] = field(default_factory=list)
     said_ever: int = 0
@@ -71,6 +75,8 @@ class Bench:
             hubs=self,
             clock=self.clock,
             make_id=self._make_id,
+            keep_seconds=0.01 if self.hanging is not None else PATIENCE_SECONDS,
+            keep_again_seconds=0.01,
         )
 
     def desk_mandate(self) -> Mandate:
@@ -86,7 +92,11 @@ class Bench:
     async def write(self, papers: Sequence[Paper]) -> None:
         if self.failing is not None:
             raise self.failing
+        if self.hanging is not None:
+            await self.hanging.wait()
         self.written = [Paper(one.order, one.document) for one in papers]
+        if self.takes_it_and_fails:
+            raise StoreError("told to fail")
 
     def connected(self) -> Collection[str]:
         return ("hub-1",) if self.is_up else ()
@@ -130,11 +140,54 @@ async def test_an_order_goes_to_the_hub_and_its_answer_is_shown(bench: Bench) ->
 
 
 async def test_what_cannot_be_kept_is_not_said(bench: Bench) -> None:
-    """siteorders, law 1"""
+    """siteorders, law 1: what opens, and what moves a device"""
     bench.failing = StoreError("told to fail")
-    with pytest.raises(StoreError):
-        await bench.desk.give(LOCKDOWN, "boss")
+    for what in (END, SiteRelease(1, None), CredentialDisabled("card-7", None)):
+        with pytest.raises(StoreError):
+            await bench.desk.give(what, "boss", "hub-1")
     assert (bench.said, bench.desk.shown(), len(bench.papers)) == ([], [], 0)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("what", [LOCKDOWN, CredentialDisabled("card-7", NOW + HOUR)])
+async def test_what_shuts_is_given_though_the_disk_keeps_it_not_and_kept_as_soon_as_it_does(
+    bench: Bench, what: Ordered, hangs: bool
+) -> None:
+    """siteorders, law 1"""
+    if hangs:
+        bench.hanging = asyncio.Event()
+        bench.start()
+    else:
+        bench.failing = StoreError("told to fail")
+    bench.is_up = False
+    order = await bench.desk.give(what, "boss")
+    assert await bench.come() == [OrderOutcome.TAKEN], "a hub that comes meanwhile hears it, too"
+    assert (bench.desk.is_kept(order.id), bench.desk.unkept) == (False, 1)
+    keeping = asyncio.create_task(bench.desk.run())
+    await asyncio.sleep(0)
+    assert bench.written == ()
+    bench.failing = None
+    bench.hanging = None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while bench.desk.unkept:  # noqa: ASYNC110, the end of a task's work
+            await asyncio.sleep(0.005)
+    keeping.cancel()
+    assert bench.desk.is_kept(order.id)
+    assert [one.order for one in bench.written] == [order]
+
+
+async def test_what_was_refused_does_not_come_with_the_next_start(bench: Bench) -> None:
+    """siteorders, law 1: the disk may have taken it all the same"""
+    bench.takes_it_and_fails = True
+    with pytest.raises(StoreError):
+        await bench.desk.give(SiteRelease(1, None), "boss", "hub-1")
+    assert len(bench.written) == 1
+    bench.takes_it_and_fails = False
+    keeping = asyncio.create_task(bench.desk.run())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while bench.written:  # noqa: ASYNC110, the end of a task's work
+            await asyncio.sleep(0.005)
+    keeping.cancel()
 
 
 @pytest.mark.parametrize("minutes", [1, 60])

@@ -263,6 +263,7 @@ def test_a_look_is_shown_and_is_one_document(tmp_path: Path, words: str) -> None
     [
         ({"disk_full": True}, "disk is full"),
         ({"orders_here": False, "orders_by": "no key"}, "nobody can order here: no key"),
+        ({"orders_unkept": 2}, "does not keep 2 orders"),
         ({"clock": "before_build"}, "timedatectl"),
         ({"hubs": [{**HUB, "phase": "away"}]}, "decides alone"),
         ({"hubs": [{**HUB, "doubt": "fork"}]}, "set back"),
@@ -367,6 +368,15 @@ def test_the_exit_status_says_whether_all_doors_are_as_asked(
     page = given_page([answer]).plain()
     assert answer_text(other) in page
     assert page.startswith("error: hub-2") is (status != OK)
+
+
+def test_an_order_that_the_bridge_does_not_keep_is_told_and_done_all_the_same() -> None:
+    answer = {**GIVEN, "kept": False}
+    page = given_page([answer]).plain()
+    assert page.startswith("warning: disk: the bridge's disk does not keep this order")
+    assert "give it again" in page
+    assert giving.judge([answer]) == OK
+    assert "disk" not in given_page([{**GIVEN, "kept": True}]).plain()
 
 
 def test_an_order_that_no_hub_hears_is_not_done() -> None:
