@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -323,6 +324,46 @@ async def hub_that_waits_for_receipts(
 
 def refused(hub: HubSide, count: int) -> Callable[[], bool]:
     return lambda: hub.way.state.counters.get("documents_refused") == count
+
+
+def empty_out(folder: Path) -> None:
+    """Take away what a bridge has kept."""
+    for one in folder.glob("bridge.db*"):
+        one.unlink()
+    shutil.rmtree(folder / "policy")
+
+
+async def test_an_empty_bridge_in_the_place_of_another_is_filled_and_doubts_nobody(
+    tmp_path: Path,
+) -> None:
+    """witness, law 6: its whole disk is gone, and with it what it had seen"""
+    receipts = ReceiptsOf()
+    document = issue_mandate(mandate(Use.RECEIPTS, receipts.key), ISSUER)
+    config = bridge_config(tmp_path, mandates=(document,))
+    async with bridge_at(tmp_path, config) as (bridge, endpoint):
+        same_place = msgspec.structs.replace(config, port=endpoint.port)
+        async with hub_at(tmp_path, [endpoint]) as hub:
+            await hub.append(20)
+            await until(lambda: hub.way.state.waiting == 0)
+            bridge.talks.say("hub-1", receipts.for_(15, hub.records.newest(16, 1)[0].hash))
+            await until(lambda: hub.records.waiting() == 5)
+    async with hub_at(tmp_path, [endpoint]) as hub:
+        await hub.append(5)
+        await until(lambda: bool(hub.way.state.failures))
+        empty_out(tmp_path)
+        async with bridge_at(tmp_path, same_place) as (empty, _):
+            await until(lambda: hub.way.state.phase == "speaking" and not hub.way.state.waiting)
+            held = [one.number for one in await empty.store.read("hub-1", 15, 100)]
+            assert held == list(range(16, 26)), "all that the backend is not known to have"
+            await hub.append(1)
+            await until(lambda: empty.store.covered("hub-1") == 26)
+            seen = empty.store.seen("hub-1")
+            assert seen is not None
+            assert (seen.doubt, seen.head.number) == (None, 26)
+            assert hub.records.last() == 26, "no break was recorded"
+            assert empty.policy.held.version == 0
+            empty.talks.say("hub-1", receipts.for_(26, hub.records.newest(27, 1)[0].hash))
+            await until(lambda: hub.records.waiting() == 0)
 
 
 async def test_a_receipt_lets_records_go(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -16,18 +17,23 @@ from hypothesis import strategies as st
 from hubbridge.policy.cache import PIECES_WAITING, WANTED, PolicyCache
 from hubbridge.policy.files import PIECES, ROOT, PolicyFiles
 from hubbridge.policy.growing import ASK_MAX, Growing
-from hubcore.backend.uplink.from_backend import NewPolicy, Pieces, Pong
+from hubcore.access.precedence import DoorOrder
+from hubcore.backend.uplink.from_backend import Halt, NewPolicy, Pieces, Pong
 from hubcore.backend.uplink.from_hub import PiecesWanted, Ping
-from hubcore.backend.uplink.words import MAX_PIECES
+from hubcore.backend.uplink.words import MAX_PIECES, Cause
+from hubcore.bridge.from_bridge import CarriedMandate, CarriedOrder
+from hubcore.bridge.mandate import Use, issue_mandate
+from hubcore.bridge.site.order import DoorsOrder
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import StoreError
+from hubcore.evidence.records import Head
 from hubcore.policy import document
 from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
 from hubsim.site.documents import make_key
-from tests.fakes.bridgedhub import ISSUER, SITE, bridge_config
+from tests.fakes.bridgedhub import ISSUER, SITE, bridge_config, make_log
 from tests.fakes.clock import FakeClock
-from tests.unit.test_bridge_hubs import come, running
+from tests.unit.test_bridge_hubs import come, mandate, running
 
 pytestmark = pytest.mark.once
 
@@ -394,3 +400,44 @@ async def test_a_hub_with_the_newest_policy_is_offered_nothing(tmp_path: Path) -
             hub.say(Ping(bytes(8)))
             await hub.until(Pong)
             assert not any(isinstance(one, Pieces) for one in hub.heard)
+
+
+async def test_a_new_machine_that_is_doubted_gets_policy_and_lockdown_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """talk, law 5: another key and an empty log, in the place of a hub that died"""
+    key = make_key()
+    for_orders = issue_mandate(mandate(Use.ORDERS, key), ISSUER)
+    config = bridge_config(tmp_path, mandates=(for_orders,), orders=key)
+    log = make_log(20)
+    newest = issued(5, 2)
+    until_seconds = int(time.time()) + 3600
+    async with running(tmp_path, config) as (bridge, port):
+        with closing(await come(tmp_path, port)) as former:
+            await former.greet(log)
+            former.send(log)
+            await former.held(20)
+        bridge.policy.offer(newest.bundle())
+        await until(lambda: bridge.policy.held.version == 5)
+        (tmp_path / "of-hub-1").rename(tmp_path / "of-former")
+        with closing(await come(tmp_path, port)) as hub:
+            hub.say(hub.hello([]))
+            halt = await hub.until(Halt)
+            assert isinstance(halt, Halt)
+            assert (halt.cause, halt.number) == (Cause.TAIL_CUT, 20)
+            assert await hub.until(CarriedMandate) == CarriedMandate(for_orders)
+            offered = await hub.until(NewPolicy)
+            assert isinstance(offered, NewPolicy)
+            assert offered.document == newest.root
+            hub.say(PiecesWanted(tuple(newest.pieces)))
+            await hub.until(Pieces)
+            await bridge.orders.give(DoorsOrder(DoorOrder.LOCKDOWN, None, until_seconds), "otto")
+            await hub.until(CarriedOrder)
+        accepted = await bridge.store.accept("hub-1", Head(), "otto", 0, 0)
+        assert not accepted.why
+        bridge.talks.accepted("hub-1", Head())
+        others = make_log(3, b"new")
+        with closing(await come(tmp_path, port)) as hub:
+            assert (await hub.greet([])).held == 0
+            hub.send(others)
+            assert await hub.held(3) == {1, 2, 3}
