@@ -144,6 +144,7 @@ class Session:
             replies=sum(part.half_done() for part in hub.handed),
             handshakes=hub.links.unanswered(),
             calls=hub.api.asking,
+            exits=sum(hub.doors.asks_out(door.id) for door in self._config.doors),
         )
 
     def _hands(self) -> Sequence[Handed]:

@@ -53,7 +53,17 @@ class Edges:
         self._delivered: dict[DoorInput, InputEvent] = {}
         self._queue: deque[InputEvent] = deque()
         self._arrived = asyncio.Event()
+        self._listens = asyncio.Event()
         self.lost = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many edges no reader has seen yet."""
+        return len(self._queue)
+
+    async def heard(self) -> None:
+        """Return once there is a reader."""
+        await self._listens.wait()
 
     def put(self, event: InputEvent) -> None:
         """Take one edge, or the first level of an input."""
@@ -76,16 +86,20 @@ class Edges:
 
         This goes on until cancelled.
         """
-        for event in tuple(self._delivered.values()):
-            if event.what is not Input.REX:
-                yield event
-        while True:
-            while self._queue:
-                event = self._queue.popleft()
-                self._delivered[input_of(event)] = event
-                yield event
-            self._arrived.clear()
-            await self._arrived.wait()
+        self._listens.set()
+        try:
+            for event in tuple(self._delivered.values()):
+                if event.what is not Input.REX:
+                    yield event
+            while True:
+                while self._queue:
+                    event = self._queue.popleft()
+                    self._delivered[input_of(event)] = event
+                    yield event
+                self._arrived.clear()
+                await self._arrived.wait()
+        finally:
+            self._listens.clear()
 
 
 def input_of(event: InputEvent) -> DoorInput:

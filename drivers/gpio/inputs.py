@@ -1,48 +1,33 @@
-"""Wired inputs (door position switches, requests to exit) by edge events of libgpiod v2.
+"""Wired inputs (door position switches, requests to exit) by the edges that the kernel tells.
 
 Laws:
-1. After a request the level is read once, since edges tell only changes.
-2. A gap in the kernel's numbers means lost edges, so the levels are read again.
-3. A chip that fails is asked for again, and that is reported.
+1. Every input is told by its level first, since edges tell only changes (`drivers.gpio.bank`).
+2. Nothing is read from the kernel before somebody hears it, and nothing once hubd is to hand its
+   inputs on. What waits there is read by whoever goes on with the lines.
+3. A chip that fails is asked for again, and that is reported. The other chips' lines stay held.
 4. Egress is wired in hardware, so nothing here opens a door. The same holds for fire.
 5. Each line has its own debounce, by the kernel: for its edges and for its level.
 6. A switch with two contacts tells through `drivers.gpio.supervised`.
+7. Edges that waited on several chips are told in the order of their times.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import Enum
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import gpiod
-from gpiod.line import Bias, Direction, Edge, Value
 
-from drivers.gpio.lines import LineConfig, chip_path, explain
+from drivers.gpio.bank import Bank, ChipOfInputs, Said, find_chips
+from drivers.gpio.held import KernelRequests, LineEdge, Requests
+from drivers.gpio.kept import KeptRequests
+from drivers.gpio.lines import OpenChip
 from drivers.gpio.supervised import TwoContacts
+from drivers.gpio.wired import Contact, InputLine
 from hubcore.errors import HardwareError
 from hubcore.ports.doors import Input, InputEvent
 
-CONSUMER = "hubd-input"
 RETRY_SECONDS = 5.0
-
-
-class Contact(Enum):
-    """What is wired. *Active* means: the door is open, or somebody wants out, or there is a fire.
-
-    DPS_SECOND is the other contact of a switch with two: active while the door is closed.
-    """
-
-    DPS = "dps"
-    DPS_SECOND = "dps_second"
-    REX = "rex"
-    BOLT = "bolt"
-    """Active while the bolt is thrown."""
-    FIRE = "fire"
-
 
 _REPORTS: dict[tuple[Contact, bool], Input] = {
     (Contact.BOLT, True): Input.BOLT_LOCKED,
@@ -55,26 +40,8 @@ _REPORTS: dict[tuple[Contact, bool], Input] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class InputLine:
-    """One input.
-
-    Wire a DPS so that a cut wire reads as open: closed door pulls to ground, active is high.
-    """
-
-    door: str
-    contact: Contact
-    chip: str
-    line: str | int
-    active_low: bool = False
-    debounce_ms: int = 20
-
-    def __str__(self) -> str:
-        return f"{self.contact.name} of {self.door} (line {self.line!r} of {self.chip})"
-
-
-Report = Callable[[InputLine, bool, float], None]
-"""Takes a line, whether it is active, and the monotonic second of that."""
+async def _at_once() -> None:
+    """Somebody hears."""
 
 
 class WiredInputs:
@@ -85,33 +52,103 @@ class WiredInputs:
         lines: Sequence[InputLine],
         put: Callable[[InputEvent], None],
         tell: Callable[[bool, str], None],
-        open_chip: Callable[[str], gpiod.Chip] = gpiod.Chip,
+        heard: Callable[[], Awaitable[None]] = _at_once,
+        open_chip: OpenChip = gpiod.Chip,
+        requests: Requests | None = None,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """Several doors may have one line as their fire input.
 
-        `put` hears every level and edge, `tell(up, why)` each start and each failure."""
+        `put` takes every level and edge, `tell(up, why)` hears each start and each failure.
+        `heard` returns once somebody hears what is put."""
         self._lines = tuple(lines)
         self._put = put
         self._tell = tell
+        self._heard = heard
         self._open_chip = open_chip
+        self._requests = requests or KernelRequests()
         self._retry_seconds = retry_seconds
-        self._banks: list[_Bank] = []
+        self._banks: list[Bank] = []
         """Those that are watched now."""
+        self._kept = KeptRequests(self._requests, open_chip)
+        self._is_given = False
+        """Something was given, and was not looked at yet."""
+        self._refused = ""
+        """Why what was given is not used."""
+        self._is_handed_on = False
         self._pairs = {
             line.door: TwoContacts(line.door, put, _call_later)
             for line in lines
             if line.contact is Contact.DPS_SECOND
         }
 
+    # A hub that changes hands
+
+    def take_up(self, given: Mapping[str, int]) -> None:
+        """Let `run` begin with the requests of another hubd, by the names of their chips."""
+        for chip, descriptor in given.items():
+            self._kept.keep(chip, descriptor)
+        self._is_given = bool(given)
+
+    def taken(self) -> None:
+        """Return when what was given is what this hub wants. Raise HardwareError when it is not."""
+        if self._refused:
+            raise HardwareError(self._refused)
+        if not self._is_given:
+            return
+        try:
+            self._kept.prove(self._chips_that_are_there())
+        except HardwareError as error:
+            self._refused = str(error)
+            raise
+        self._is_given = False
+
+    def hand_on(self) -> None:
+        """Read nothing more, and let the end of `run` leave the lines held."""
+        self._is_handed_on = True
+        loop = asyncio.get_running_loop()
+        for bank in self._banks:
+            loop.remove_reader(bank.descriptor)
+
+    def handed_on(self) -> dict[str, int]:
+        """Return the requests after that, the caller's, by the names of their chips.
+
+        What was given and is not taken up is returned as it came.
+        """
+        return self._kept.hand_on()
+
+    def _chips_that_are_there(self) -> dict[str, ChipOfInputs]:
+        """Return the chips of the inputs by name, without those that cannot be asked now.
+
+        Raise HardwareError for a line that a chip does not have.
+        """
+        first_of = {line.chip: line for line in reversed(self._lines)}
+        there = {chip for chip, line in first_of.items() if self._is_there(line)}
+        lines = [line for line in self._lines if line.chip in there]
+        return {chip.name: chip for chip in find_chips(lines, self._open_chip)}
+
+    def _is_there(self, line: InputLine) -> bool:
+        try:
+            find_chips([line], self._open_chip)
+        except HardwareError:
+            return False
+        return True
+
+    # Watching
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Watch until cancelled; call `ready` each time all inputs are watched."""
-        while True:
-            try:
-                await self._watch(ready)
-            except HardwareError as error:
-                self._tell(False, str(error))
-            await asyncio.sleep(self._retry_seconds)
+        try:
+            await self._heard()
+            while not self._is_handed_on:
+                try:
+                    await self._watch(ready)
+                except HardwareError as error:
+                    self._tell(False, str(error))
+                await asyncio.sleep(self._retry_seconds)
+        finally:
+            if not self._is_handed_on:
+                self._kept.close()
 
     def levels(self) -> dict[str, bool]:
         """Read whether each input is active now, by its door and contact. Raise HardwareError."""
@@ -123,28 +160,80 @@ class WiredInputs:
         return read
 
     async def _watch(self, ready: Callable[[], None]) -> None:
+        self.taken()
         loop = asyncio.get_running_loop()
         broken: asyncio.Future[None] = loop.create_future()
-        banks: list[_Bank] = []
+        banks: list[Bank] = []
+        stay_held = False
         try:
-            for chip in dict.fromkeys(line.chip for line in self._lines):
+            for chip in find_chips(self._lines, self._open_chip):
                 banks.append(self._bank_of(chip))
+            self._begin(banks)
             for bank in banks:
-                bank.report_levels()
-                loop.add_reader(bank.fileno(), _read, bank, broken)
+                loop.add_reader(bank.descriptor, self._read, bank, broken)
             self._banks = banks
             self._tell(True, f"{len(self._lines)} inputs are watched.")
             ready()
             await broken
+        except HardwareError:
+            stay_held = True
+            raise
         finally:
             self._banks = []
             for bank in banks:
-                loop.remove_reader(bank.fileno())
-                bank.close()
+                loop.remove_reader(bank.descriptor)
+                self._put_by(bank, stay_held or self._is_handed_on)
             for pair in self._pairs.values():
                 pair.unwatched()
 
-    def _report(self, line: InputLine, active: bool, at: float) -> None:
+    def _bank_of(self, chip: ChipOfInputs) -> Bank:
+        """Go on with the request of this chip, or request its lines. Raise HardwareError."""
+        given = self._kept.take(chip.name)
+        if given is not None:
+            return Bank(chip, given, self._requests, is_new=False)
+        return Bank(chip, chip.request(self._open_chip), self._requests, is_new=True)
+
+    def _put_by(self, bank: Bank, stays_held: bool) -> None:
+        if stays_held and bank.is_well:
+            self._kept.keep(bank.chip.name, bank.descriptor)
+        else:
+            bank.close()
+
+    def _begin(self, banks: Iterable[Bank]) -> None:
+        """Tell every level, then the edges that waited (law 7).
+
+        Raise HardwareError for a chip that fails; what the others had to tell is told.
+        """
+        failed: HardwareError | None = None
+        waited: list[tuple[LineEdge, Bank]] = []
+        for bank in banks:
+            try:
+                levels, edges = bank.begin()
+            except HardwareError as error:
+                failed = error
+                continue
+            self._report(levels)
+            waited += [(edge, bank) for edge in edges]
+        waited.sort(key=_time_of)
+        for edge, bank in waited:
+            self._report(bank.take(edge))
+        if failed is not None:
+            raise failed
+
+    def _read(self, bank: Bank, broken: asyncio.Future[None]) -> None:
+        try:
+            said = bank.read()
+        except HardwareError as error:
+            if not broken.done():
+                broken.set_exception(error)
+        else:
+            self._report(said)
+
+    def _report(self, said: Iterable[Said]) -> None:
+        for line, active, at in said:
+            self._report_one(line, active, at)
+
+    def _report_one(self, line: InputLine, active: bool, at: float) -> None:
         """Tell what a line says, at this monotonic second."""
         pair = self._pairs.get(line.door)
         if pair is not None and line.contact is Contact.DPS:
@@ -156,112 +245,10 @@ class WiredInputs:
             if what is not None:
                 self._put(InputEvent(line.door, what, at))
 
-    def _bank_of(self, chip: str) -> _Bank:
-        """Request the inputs of one chip. Raise HardwareError."""
-        return _Bank(
-            chip=chip,
-            lines=[line for line in self._lines if line.chip == chip],
-            open_chip=self._open_chip,
-            report=self._report,
-        )
+
+def _time_of(waited: tuple[LineEdge, Bank]) -> float:
+    return waited[0].at
 
 
 def _call_later(seconds: float, what: Callable[[], None]) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(seconds, what)
-
-
-def _read(bank: _Bank, broken: asyncio.Future[None]) -> None:
-    try:
-        bank.read()
-    except HardwareError as error:
-        if not broken.done():
-            broken.set_exception(error)
-
-
-def _settings(line: InputLine) -> gpiod.LineSettings:
-    return gpiod.LineSettings(
-        direction=Direction.INPUT,
-        edge_detection=Edge.BOTH,
-        bias=Bias.PULL_UP,
-        debounce_period=timedelta(milliseconds=line.debounce_ms),
-        active_low=line.active_low,
-    )
-
-
-class _Bank:
-    """The inputs of one chip."""
-
-    def __init__(
-        self,
-        chip: str,
-        lines: Sequence[InputLine],
-        open_chip: Callable[[str], gpiod.Chip],
-        report: Report,
-    ) -> None:
-        """Request the lines. Raise HardwareError."""
-        self._chip = chip
-        self._tell = report
-        self._by_offset: dict[int, list[InputLine]] = {}
-        self._active: dict[int, bool] = {}
-        self._last_number = 0
-        config: LineConfig = {}
-        try:
-            with open_chip(chip_path(chip)) as opened:
-                for line in lines:
-                    offset = int(opened.get_line_info(line.line).offset)
-                    self._by_offset.setdefault(offset, []).append(line)
-                    config[offset] = _settings(line)
-                self._request = opened.request_lines(config, consumer=CONSUMER)
-        except (OSError, ValueError) as error:
-            raise HardwareError(explain(error, f"Input {lines[0]} or one beside it")) from error
-
-    def fileno(self) -> int:
-        return self._request.fd
-
-    def close(self) -> None:
-        self._request.release()
-
-    def report_levels(self) -> None:
-        """Read every level; report those that are not known already. Raise HardwareError."""
-        values = self._values()
-        at = time.monotonic()
-        for offset, active in values.items():
-            if self._active.get(offset) is not active:
-                self._report(offset, active, at)
-
-    def levels(self) -> list[tuple[InputLine, bool]]:
-        """Return the level of each line now; nothing is reported. Raise HardwareError."""
-        values = self._values()
-        return [
-            (line, active) for offset, active in values.items() for line in self._by_offset[offset]
-        ]
-
-    def _values(self) -> dict[int, bool]:
-        """Return whether each line is active, by its offset. Raise HardwareError."""
-        try:
-            values = self._request.get_values(list(self._by_offset))
-        except OSError as error:
-            raise HardwareError(explain(error, f"Chip {self._chip}")) from error
-        read = zip(self._by_offset, values, strict=True)
-        return {offset: value is Value.ACTIVE for offset, value in read}
-
-    def read(self) -> None:
-        """Report the edges that wait in the kernel. Raise HardwareError."""
-        try:
-            edges = self._request.read_edge_events()
-        except OSError as error:
-            raise HardwareError(explain(error, f"Chip {self._chip}")) from error
-        some_are_lost = False
-        for edge in edges:
-            if edge.global_seqno != self._last_number + 1:
-                some_are_lost = True
-            self._last_number = edge.global_seqno
-            active = edge.event_type is edge.Type.RISING_EDGE
-            self._report(edge.line_offset, active, edge.timestamp_ns / 1e9)
-        if some_are_lost:
-            self.report_levels()
-
-    def _report(self, offset: int, active: bool, at: float) -> None:
-        self._active[offset] = active
-        for line in self._by_offset[offset]:
-            self._tell(line, active, at)

@@ -7,7 +7,8 @@ Laws:
 3. A phone in the middle of a handshake is waited for, but not for ever: after `patience_seconds`
    it counts no more. It begins again, with the new process.
 4. A phone that is connected and rests does not count: it notices nothing.
-5. Somebody at the hub who waits for an answer is waited for like a phone.
+5. Somebody at the hub who waits for an answer is waited for like a phone. So is somebody who has
+   asked to leave: the next process would take his opening for forced.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Activity:
     """Phones whose request is not answered to its end."""
     calls: int = 0
     """Clients of the local sockets who wait for an answer."""
+    exits: int = 0
+    """Doors at which somebody has just asked to leave, and has not left yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +64,5 @@ class Patience:
         )
         if any(must_rest):
             return False
-        waits = activity.handshakes or activity.calls
+        waits = activity.handshakes or activity.calls or activity.exits
         return not waits or waited_seconds >= self.patience_seconds

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from drivers.gpio.events import Edges
-from drivers.gpio.inputs import Contact, InputLine, WiredInputs
+from drivers.gpio.inputs import WiredInputs
+from drivers.gpio.wired import Contact, InputLine
 from drivers.lock.commands import Commands
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config import movers as sections
 from hubd.config.file import Config
 from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
+from hubd.wiring.handed.kinds import HandedInputs
 from hubd.wiring.look import lines, openzwave, ports, zwave
 from hubd.wiring.look.finding import Finding
 from hubd.wiring.look.world import World
@@ -42,12 +44,15 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     runs: dict[Part, RunPart] = {}
     lines_of_inputs = wired_inputs(config)
     read_inputs = None
-    if lines_of_inputs:
-        inputs = WiredInputs(lines_of_inputs, edges.put, partial(tell, Part.INPUTS))
-        runs[Part.INPUTS] = inputs.run
-        read_inputs = inputs.levels
     made = make_uplink(config, keys)
     radio = make_radio(config, tell)
+    handed = [*handed_with(radio)]
+    if lines_of_inputs:
+        tell_inputs = partial(tell, Part.INPUTS)
+        inputs = WiredInputs(lines_of_inputs, edges.put, tell_inputs, edges.heard)
+        runs[Part.INPUTS] = inputs.run
+        read_inputs = inputs.levels
+        handed.append(HandedInputs(inputs, edges))
     return Parts(
         radio=radio,
         make_movers=movers_of,
@@ -61,7 +66,7 @@ def real_parts(config: Config, keys: HubKeys, tell: TellPart) -> Parts:
         network=networks.network(config),
         read_inputs=read_inputs,
         listen=listen_with_another(config),
-        handed=handed_with(radio),
+        handed=handed,
     )
 
 

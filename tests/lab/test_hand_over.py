@@ -14,10 +14,16 @@ from hubsim.phone.radio import connect, on_air
 from hubsim.site import Site
 from lab.guest import Guest
 from lab.handover import CHANGE_SECONDS, ask, change_in_mid_visit, stands, steps
-from lab.hub import LabHub
+from lab.hub import CONTACTS_BEGIN, LINES, LabHub
 from lab.visitors import visitor
 from tests.lab.conftest import AirAddress, allowed
 from tests.lab.unitfile import tells
+
+
+async def door_is(guest: Guest) -> str:
+    """Return where the hub that drives sees the door."""
+    status = await ask(guest, "status")
+    return str(status["doors"][0]["position"])
 
 
 async def test_a_phone_in_mid_visit_notices_nothing_of_a_new_version(
@@ -43,6 +49,16 @@ async def test_a_phone_in_mid_visit_notices_nothing_of_a_new_version(
     assert await tells(guest, "ActiveState") == "active"
     async with on_air(air.transport) as device, connect(device) as link:
         assert allowed(await Session(link, visitor(site)).run(1))
+    # whoever requests the contact's line pulls it up: nobody has since the hub started
+    level = await guest.run("cat", f"{LINES}/sim_gpio{CONTACTS_BEGIN}/value")
+    assert level.out.strip() == "0"
+    assert await door_is(guest) == "closed"
+    await hub.contact(0, door_open=True)
+    ends = time.monotonic() + CHANGE_SECONDS
+    while await door_is(guest) != "open":
+        assert time.monotonic() < ends, await hub.journal(60)
+        await asyncio.sleep(0.2)
+    await hub.contact(0, door_open=False)
     # systemd did not start the main process of now, and notices its end all the same
     await guest.run("kill", "-9", str(new))
     ends = time.monotonic() + CHANGE_SECONDS

@@ -261,7 +261,6 @@ async def _a_version_that_dies_on_its_trial_is_undone(renewed: RenewedHub) -> No
     guest = renewed.guest
     restarts = await tells(guest, "NRestarts")
     old = await renewed.hub.pid()
-    # who takes over requests the contact's line again, and so pulls it up here
     await renewed.hub.contact(0, door_open=False)
     await renewed.offer(DYING)
 

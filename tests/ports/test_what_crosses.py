@@ -71,6 +71,7 @@ WORDS: Mapping[str, str] = {
     "WiredInputs.lines.door": _ID,
     "WiredInputs.lines.line": _LINE,
     "WiredInputs.open_chip": _PART,
+    "WiredInputs.requests.held.chip": "a GPIO chip, as the kernel calls it",
     "RelayBoards.lines.open": _PART,
     "RelayBoards.lines.path": _LINE,
     "RelayBoards.lines.relays": _ID,

@@ -1,13 +1,12 @@
-"""GPIO lines and inputs over a fake chip: what is asked of libgpiod, and what a technician is told
-when it refuses.
+"""GPIO lines over a fake chip: what is asked of libgpiod, and what a technician is told when it
+refuses.
 
 No kernel GPIO is needed here; only the chips that do not exist are the library's own.
 """
 
-import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,11 @@ from typing import Any, cast
 
 import gpiod
 import pytest
-from gpiod.line import Bias, Direction, Edge, Value
+from gpiod.line import Direction, Value
 
-from drivers.gpio.inputs import Contact, InputLine, WiredInputs
 from drivers.gpio.lines import GpioLines, chip_path, open_lines, outputs_outlive_us
 from drivers.strike.wire import StrikeLine
 from hubcore.errors import HardwareError
-from hubcore.ports.doors import Input, InputEvent
 
 
 @dataclass
@@ -30,12 +27,6 @@ class FakeRequest:
     config: dict[int, gpiod.LineSettings]
     chip: "FakeChip"
     released: bool = False
-    pipe: tuple[int, int] = field(default_factory=os.pipe)
-    waiting: list[gpiod.EdgeEvent] = field(default_factory=list)
-
-    @property
-    def fd(self) -> int:
-        return self.pipe[0]
 
     def set_value(self, offset: int, value: Value) -> None:
         if self.chip.set_error:
@@ -45,22 +36,9 @@ class FakeRequest:
     def get_value(self, offset: int) -> Value:
         return self.chip.stuck.get(offset, self.chip.levels[offset])
 
-    def get_values(self, offsets: list[int]) -> list[Value]:
-        return [self.chip.levels[offset] for offset in offsets]
-
-    def read_edge_events(self) -> list[gpiod.EdgeEvent]:
-        os.read(self.pipe[0], 1)
-        if self.chip.set_error:
-            raise OSError(self.chip.set_error, os.strerror(self.chip.set_error))
-        waiting = self.waiting
-        self.waiting = []
-        return waiting
-
     def release(self) -> None:
         assert not self.released
         self.released = True
-        for descriptor in self.pipe:
-            os.close(descriptor)
 
 
 @dataclass
@@ -293,172 +271,3 @@ def test_a_kernel_that_keeps_outputs_is_known(
     folder.mkdir(parents=True)
     (folder / "persist_gpio_outputs").write_text(value + "\n")
     assert outputs_outlive_us(tmp_path) is outlive
-
-
-# Inputs.
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - lists, filled by callbacks of the loop
-            await asyncio.sleep(0)
-
-
-class Watched:
-    """Two inputs on one fake chip, being watched."""
-
-    def __init__(self, chip: FakeChip, more: Sequence[InputLine] = ()) -> None:
-        self.chip = chip
-        self.edges: list[InputEvent] = []
-        self.told: list[tuple[bool, str]] = []
-        self.ready = asyncio.Event()
-        lines = [
-            InputLine("front", Contact.DPS, "/dev/a", "line0"),
-            InputLine("front", Contact.REX, "/dev/a", 1, active_low=True, debounce_ms=70),
-            *more,
-        ]
-        tell: Callable[[bool, str], None] = lambda up, why: self.told.append((up, why))  # noqa: E731
-        self.inputs = WiredInputs(lines, self.edges.append, tell, chip.open, retry_seconds=0.01)
-        self._seqno = 0
-
-    def edge(self, offset: int, active: bool, lost: int = 0) -> None:
-        """Let the kernel tell of one edge, after `lost` that it could not keep."""
-        self._seqno += 1 + lost
-        kind = gpiod.EdgeEvent.Type.RISING_EDGE if active else gpiod.EdgeEvent.Type.FALLING_EDGE
-        self.chip.levels[offset] = Value.ACTIVE if active else Value.INACTIVE
-        request = self.chip.requests[-1]
-        request.waiting.append(
-            gpiod.EdgeEvent(kind.value, 5_000_000_000, offset, self._seqno, self._seqno)
-        )
-        os.write(request.pipe[1], b"!")
-
-    async def seen(self, *what: Input) -> None:
-        await until(lambda: [event.what for event in self.edges] == list(what))
-
-
-@pytest.mark.asyncio
-async def test_inputs_report_their_levels_then_edges(chip: FakeChip) -> None:
-    watched = Watched(chip)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        await watched.seen(Input.DOOR_CLOSED)
-        dps = chip.requests[0].config[0]
-        rex = chip.requests[0].config[1]
-        assert (dps.direction, dps.edge_detection, dps.bias) == (
-            Direction.INPUT,
-            Edge.BOTH,
-            Bias.PULL_UP,
-        )
-        assert dps.debounce_period.total_seconds() == 0.02
-        assert rex.debounce_period.total_seconds() == 0.07
-        assert (dps.active_low, rex.active_low) == (False, True)
-        watched.edge(0, True)
-        watched.edge(1, True)
-        watched.edge(1, False)
-        await watched.seen(Input.DOOR_CLOSED, Input.DOOR_OPEN, Input.REX)
-        assert watched.edges[1] == InputEvent("front", Input.DOOR_OPEN, 5.0)
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_levels_are_read_when_asked_and_nothing_is_reported(chip: FakeChip) -> None:
-    watched = Watched(chip)
-    with pytest.raises(HardwareError, match="not watched now"):
-        watched.inputs.levels()
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        await watched.seen(Input.DOOR_CLOSED)
-        chip.levels[0] = Value.ACTIVE
-        assert watched.inputs.levels() == {"front dps": True, "front rex": False}
-        assert [event.what for event in watched.edges] == [Input.DOOR_CLOSED]
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_a_bolt_and_a_fire_input_that_doors_share_are_told(chip: FakeChip) -> None:
-    more = [
-        InputLine("front", Contact.BOLT, "/dev/a", 2),
-        InputLine("front", Contact.FIRE, "/dev/a", 3),
-        InputLine("back", Contact.FIRE, "/dev/a", 3),
-    ]
-    watched = Watched(chip, more)
-    at_start = [Input.DOOR_CLOSED, Input.BOLT_FREE, Input.FIRE_ENDED, Input.FIRE_ENDED]
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        await watched.seen(*at_start)
-        watched.edge(2, True)
-        watched.edge(3, True)
-        await watched.seen(*at_start, Input.BOLT_LOCKED, Input.FIRE, Input.FIRE)
-        assert [event.door for event in watched.edges[-2:]] == ["front", "back"]
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_a_switch_with_two_contacts_tells_only_what_both_say(chip: FakeChip) -> None:
-    chip.levels[2] = Value.ACTIVE  # closed, by the second contact too
-    watched = Watched(chip, [InputLine("front", Contact.DPS_SECOND, "/dev/a", 2)])
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        await watched.seen(Input.DOOR_CLOSED)
-        watched.edge(0, True)
-        watched.edge(2, False)
-        await watched.seen(Input.DOOR_CLOSED, Input.DOOR_OPEN)
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_tamper_that_ends_while_a_chip_is_gone_is_told_to_have_ended(chip: FakeChip) -> None:
-    watched = Watched(chip, [InputLine("front", Contact.DPS_SECOND, "/dev/a", 2)])
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        await watched.seen(Input.TAMPER)  # the second contact never said "closed"
-        chip.set_error = errno.EIO
-        watched.edge(0, False)
-        await until(lambda: len(watched.told) == 2)
-        chip.set_error = 0
-        chip.levels[2] = Value.ACTIVE
-        await watched.seen(Input.TAMPER, Input.TAMPER_ENDED, Input.DOOR_CLOSED)
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_after_lost_edges_the_levels_are_read_again(chip: FakeChip) -> None:
-    watched = Watched(chip)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        chip.levels[0] = Value.ACTIVE  # the door opened, and that edge was lost
-        watched.edge(1, True, lost=1)
-        await watched.seen(Input.DOOR_CLOSED, Input.REX, Input.DOOR_OPEN)
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_a_chip_that_fails_is_told(chip: FakeChip) -> None:
-    watched = Watched(chip)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await watched.ready.wait()
-        chip.set_error = errno.EIO
-        watched.edge(0, True)
-        await until(lambda: len(watched.told) == 2)
-        assert not watched.told[1][0]
-        assert "/dev/a" in watched.told[1][1]
-        task.cancel()
-
-
-@pytest.mark.asyncio
-async def test_an_input_that_cannot_be_requested_is_told(chip: FakeChip) -> None:
-    chip.request_error = errno.EACCES
-    watched = Watched(chip)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watched.inputs.run(watched.ready.set))
-        await until(lambda: watched.told)
-        assert "group `gpio`" in watched.told[0][1]
-        assert not watched.ready.is_set()
-        task.cancel()

@@ -12,7 +12,7 @@ import gpiod
 import pytest
 from msgspec import structs
 
-from drivers.gpio.inputs import Contact
+from drivers.gpio.wired import Contact
 from drivers.strike.wire import StrikeLine
 from hubcore.errors import ConfigError
 from hubcore.ports.doors import InputEvent

@@ -13,7 +13,7 @@ from hubcore.update.quiet import Activity, Patience
 
 PATIENCE = Patience(patience_seconds=60.0)
 MUST_REST = ("releases", "door_cycles", "records", "replies")
-WAITED_FOR = ("handshakes", "calls")
+WAITED_FOR = ("handshakes", "calls", "exits")
 waits = st.floats(0, 1e9)
 
 

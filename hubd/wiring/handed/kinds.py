@@ -6,6 +6,8 @@ import fcntl
 import os
 from contextlib import suppress
 
+from drivers.gpio.events import Edges
+from drivers.gpio.inputs import WiredInputs
 from drivers.strike.guard_client import StrikeGuard
 from hubcore.errors import HubError
 from hubcore.phone.tickets import HANDED_BYTES_MAX, TicketTable
@@ -88,6 +90,48 @@ class HandedRadio:
         """See `Handed`."""
         bus = self._radio.handed_on()
         return Belongings() if bus is None else Belongings({BUS: bus.descriptor}, bus.talk)
+
+
+class HandedInputs:
+    """The lines of the wired inputs, and the edges that wait in the kernel."""
+
+    def __init__(self, inputs: WiredInputs, edges: Edges) -> None:
+        self._inputs = inputs
+        self._edges = edges
+
+    def take_up(self, given: Belongings) -> frozenset[Descriptor]:
+        """See `Handed`."""
+        requests = {
+            one.name: number
+            for one, number in given.descriptors.items()
+            if one.kind is DescriptorKind.INPUTS
+        }
+        self._inputs.take_up(requests)
+        return frozenset(Descriptor(DescriptorKind.INPUTS, chip) for chip in requests)
+
+    async def taken(self) -> None:
+        """See `Handed`."""
+        self._inputs.taken()
+
+    def half_done(self) -> int:
+        """See `Handed`: an edge that was read and not told would be lost."""
+        return self._edges.waiting
+
+    def alone(self) -> None:
+        """See `Handed`."""
+
+    def hand_on(self) -> None:
+        """See `Handed`."""
+        self._inputs.hand_on()
+
+    def left(self) -> Belongings:
+        """See `Handed`."""
+        return Belongings(
+            {
+                Descriptor(DescriptorKind.INPUTS, chip): number
+                for chip, number in self._inputs.handed_on().items()
+            }
+        )
 
 
 class HandedSockets:
