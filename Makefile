@@ -116,10 +116,12 @@ bench-offline: $(VENV)/ready
 	$(BIN)/python -m benchmarks --offline
 
 # Updates of one machine, each with a power cut at a random moment: real scripts and processes, a tiny program for hubd. Some
-# 20 minutes for 200.
+# 20 minutes for 200. Then of a real hubd, which changes hands; amid each somebody is killed. Some 10 minutes for 40.
 UPDATES ?= 200
+REAL_UPDATES ?= 40
 bench-updates: $(VENV)/ready
 	$(BIN)/python -m hubsim.update.cuts $(UPDATES)
+	$(BIN)/python -m tests.handing.updates.cuts $(REAL_UPDATES)
 
 # As root, after `make lab`: the figures of the hub in its guest.
 bench-lab: $(VENV)/ready

@@ -26,7 +26,7 @@ from hubcore.errors import ExpiredError, HubError, StoreError
 from hubcore.ports.clock import Clock
 from hubcore.update.belief import belief
 from hubcore.update.director import CLOCK_SECONDS, Word, may_fetch, may_switch
-from hubcore.update.health import Trial, Verdict, look
+from hubcore.update.health import Spans, Trial, Verdict, look
 from hubcore.update.image import Image
 from hubcore.update.plan import Plan
 from hubcore.update.running.pauses import Outcome
@@ -57,7 +57,17 @@ class Place:
 class Duties:
     """Does the duties of one hub. Whoever calls it holds the disk's lock."""
 
-    def __init__(self, disk: Disk, trust: Trust, hub: Hub, clock: Clock, place: Place) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        trust: Trust,
+        hub: Hub,
+        clock: Clock,
+        place: Place,
+        spans: Spans | None = None,
+    ) -> None:
+        """`spans`: how long a trial is."""
+        self._spans = spans or Spans()
         self._disk = disk
         self._trust = trust
         self._hub = hub
@@ -199,7 +209,7 @@ class Duties:
         if found is None:
             self._trial = None
             return self._keep(Event.NOT_TAKEN_OVER)
-        trial = self._trial or Trial(began=now, unseen=self._disk.before())
+        trial = self._trial or self._begun_trial(now)
         self._trial = look(trial, found, now)
         verdict = self._trial.verdict
         if verdict is Verdict.GOES_ON:
@@ -208,6 +218,9 @@ class Duties:
             return Verdict.GOES_ON
         self._trial = None
         return self._keep(_ENDINGS[verdict])
+
+    def _begun_trial(self, now: float) -> Trial:
+        return Trial(began=now, unseen=self._disk.before(), spans=self._spans)
 
     def _return(self, slots: Slots) -> Outcome:
         self._trial = None

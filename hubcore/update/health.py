@@ -71,6 +71,16 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """How long what of a trial lasts, in seconds."""
+
+    grace: float = GRACE_SECONDS
+    lapse: float = LAPSE_SECONDS
+    trial: float = TRIAL_SECONDS
+    longest: float = LONGEST_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A trial since `began`; moments are those of one monotonic clock, in seconds."""
 
@@ -80,6 +90,7 @@ class Trial:
     missing_since: Mapping[Required, float] = field(default_factory=dict)
     """What the last look found missing, and which look was the first to."""
     verdict: Verdict = Verdict.GOES_ON
+    spans: Spans = field(default_factory=Spans)
 
 
 def look(trial: Trial, found: Look, now: float) -> Trial:
@@ -96,14 +107,15 @@ def look(trial: Trial, found: Look, now: float) -> Trial:
 
 
 def _verdict(trial: Trial, now: float) -> Verdict:
-    grace_ends = trial.began + GRACE_SECONDS
-    lapse_began = now - LAPSE_SECONDS
+    spans = trial.spans
+    grace_ends = trial.began + spans.grace
+    lapse_began = now - spans.lapse
     if now > grace_ends and any(since < lapse_began for since in trial.missing_since.values()):
         return Verdict.ILL
     lasted = now - trial.began
-    if lasted >= TRIAL_SECONDS and not trial.missing_since and not trial.unseen:
+    if lasted >= spans.trial and not trial.missing_since and not trial.unseen:
         return Verdict.WELL
-    if lasted >= LONGEST_SECONDS:
+    if lasted >= spans.longest:
         return Verdict.UNSEEN if trial.unseen else Verdict.ILL
     return Verdict.GOES_ON
 

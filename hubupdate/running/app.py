@@ -6,11 +6,12 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from hubcore.errors import StoreError
+from hubcore.update.health import Spans
 from hubupdate.config import Config, carriers_of, roots_of
 from hubupdate.disk import Disk
 from hubupdate.duties import Duties, Place
@@ -41,6 +42,8 @@ class Time:
     monotonic: Callable[[], float] = time.monotonic
     rest: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    spans: Spans = field(default_factory=Spans)
+    """Of a trial, in the seconds of `monotonic`."""
 
 
 def run(config: Config, config_file: Path, passing: Time | None = None) -> None:
@@ -83,7 +86,7 @@ def _service(config: Config, config_file: Path, disk: Disk, passing: Time) -> Se
     place = Place(config.hub, config.channel, config.zone, config.rules())
     return Service(
         disk=disk,
-        duties=Duties(disk, trust, machine, clock, place),
+        duties=Duties(disk, trust, machine, clock, place, passing.spans),
         wishes=Wishes(state / WISHES),
         board=Board(Path(config.board)),
         world=World(clock, passing.rest, passing.chance, tell),

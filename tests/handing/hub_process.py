@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,7 +32,10 @@ from hubd.wiring.made import MadeKind
 from hubd.wiring.movers import make_movers, mover_kinds, strikes
 from hubd.wiring.networks import make_networks
 from hubd.wiring.parts import MadeMovers, Parts, TellPart
+from hubupdate.running.daemon import ask
 
+LOOK_SECONDS = 0.1
+DIES_SECONDS = 0.5
 FACTORY = "hubsim.door.lines:open_lines"
 
 
@@ -56,6 +61,20 @@ def parts(bank: Path, config: Config, keys: HubKeys, tell: TellPart) -> Parts:
     return replace(real_parts(config, keys, tell), inputs=edges, make_movers=movers_of, runs={})
 
 
+def _die(config: Path) -> None:
+    """End this process soon after it has begun to drive."""
+    while _driver(config) != sys.prefix:
+        time.sleep(LOOK_SECONDS)
+    time.sleep(DIES_SECONDS)
+    os._exit(1)
+
+
+def _driver(config: Path) -> str:
+    """Return from where the process runs that drives."""
+    reply = ask(config.parent / "hubd.sock", "takeover-status", {})
+    return str((reply.result or {}).get("place"))
+
+
 def main() -> int:
     """Run the hub."""
     parser = argparse.ArgumentParser()
@@ -64,8 +83,11 @@ def main() -> int:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--take-over", type=int)
     options = parser.parse_args()
-    if os.environ.get("HUB_FAULT") == "does not start":
+    fault = os.environ.get("HUB_FAULT")
+    if fault == "does not start":
         return 3
+    if fault == "dies when it drives":
+        threading.Thread(target=_die, args=(options.config.absolute(),), daemon=True).start()
     handing = Handing(
         config_file=options.config,
         descriptor=options.take_over,

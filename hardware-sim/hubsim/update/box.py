@@ -46,6 +46,9 @@ class LateError(HubError):
 class Box:
     """A machine below `folder` (a short path: it holds a socket), which fetches from a carrier."""
 
+    patience_seconds = PATIENCE_SECONDS
+    """How long what is waited for may take."""
+
     def __init__(self, folder: Path, shop: Shop, carrier: str = "") -> None:
         self.folder = folder
         self._shop = shop
@@ -158,7 +161,7 @@ class Box:
 
     def until(self, is_so: Callable[[], bool], says: str) -> None:
         """Wait until something is so. Raise LateError, which says what the machine is like."""
-        ends = time.monotonic() + PATIENCE_SECONDS
+        ends = time.monotonic() + self.patience_seconds
         while not is_so():
             if time.monotonic() > ends:
                 raise LateError(f"{says}: {self.slots()}; {self.journal()[-2000:]}")

@@ -28,6 +28,9 @@ POLL_SECONDS = 0.01
 class Manager:
     """Keeps the programs of one machine, whose folder is `box`."""
 
+    updater = "hubsim.update.updater"
+    """What is run for hubupdate."""
+
     def __init__(self, box: Path) -> None:
         self._box = box
         self._run = box / "run"
@@ -54,9 +57,13 @@ class Manager:
                 answer = self._control / "restarted.new"
                 answer.write_text("0" if self._start() else "1")
                 answer.rename(self._control / "restarted")
-            elif self._hubd is None or self._hubd.poll() is not None:
+            elif self._has_ended():
                 time.sleep(AGAIN_SECONDS)
                 self._start()
+
+    def _has_ended(self) -> bool:
+        """Tell whether hubd does not run."""
+        return self._hubd is None or self._hubd.poll() is not None
 
     def _start(self) -> bool:
         """Start hubd of the slot that the helper chooses; tell whether it got ready."""
@@ -95,7 +102,7 @@ class Manager:
         while True:
             self._script("hubd-mount.sh", self._slots, self._mounts, "well")
             subprocess.run(
-                [sys.executable, "-m", "hubsim.update.updater", self._box / "hubupdate.toml"],
+                [sys.executable, "-m", self.updater, self._box / "hubupdate.toml"],
                 env={**self._environment, "PATH": os.environ["PATH"]},
                 check=False,
             )

@@ -18,6 +18,7 @@ from hubcore.update.health import (
     Peer,
     Required,
     Seen,
+    Spans,
     Trial,
     Verdict,
     look,
@@ -70,6 +71,17 @@ def test_what_dies_later_ends_the_trial_after_a_lapse(missing: Required) -> None
     ends = (301 + LAPSE_SECONDS, without(missing))
     assert after(trial(), (1, well()), dies, lasts) is Verdict.GOES_ON
     assert after(trial(), (1, well()), dies, lasts, ends) is Verdict.ILL
+
+
+def test_who_watches_says_how_long_a_trial_is() -> None:
+    quick = Trial(BEGAN, frozenset(), spans=Spans(grace=3.0, lapse=1.0, trial=5.0, longest=9.0))
+    assert after(quick, (1, well()), (4.9, well())) is Verdict.GOES_ON
+    assert after(quick, (1, well()), (5.0, well())) is Verdict.WELL
+    lacking = without(Required.ON_AIR)
+    assert after(quick, (1, lacking), (3.0, lacking)) is Verdict.GOES_ON
+    assert after(quick, (1, lacking), (3.1, lacking)) is Verdict.ILL
+    never_seen = Trial(BEGAN, frozenset({LOCK}), spans=quick.spans)
+    assert after(never_seen, (1, well()), (9.0, well())) is Verdict.UNSEEN
 
 
 def test_a_short_lapse_is_forgiven_and_the_next_begins_anew() -> None:
