@@ -37,6 +37,7 @@ CONFIGURED_SHARE = 0.15
 """How many come with a configuration that only a start brings into force."""
 TESTED_SHARE = 0.2
 """How many have hubd's own self-test, which takes longer than all the rest."""
+JOURNAL_CHARS = 20_000
 POLL_SECONDS = 0.001
 
 
@@ -145,6 +146,10 @@ class Bench:
         await self._until(self._machine.drives_from_its_slot, "it never drives")
         assert await self._person.visit(), self._person.why
 
+    def journal(self) -> str:
+        """Return the end of what the machine's programs said."""
+        return self._machine.journal()[-JOURNAL_CHARS:]
+
     async def update(self, update: Update) -> None:
         """Do one. Raise LateError, AssertionError, HubError."""
         machine = self._machine
@@ -185,10 +190,9 @@ class Bench:
 
     def _kill(self, update: Update) -> bool:
         """Wait for the moment, and kill; tell whether it came and somebody was there."""
-        machine = self._machine
         version = update.version
         while not self._is_at(update.moment, version):
-            if update.moment is not Moment.ANY and machine.is_judged(version):
+            if update.moment is not Moment.ANY and self._is_too_late(update):
                 self.tally.cuts["none: the moment never came"] += 1
                 return False
             time.sleep(POLL_SECONDS)
@@ -197,6 +201,15 @@ class Bench:
         what = update.victim.value if there else f"{update.victim.value} (not there)"
         self.tally.cuts[f"{update.moment.value}: {what}"] += 1
         return there
+
+    def _is_too_late(self, update: Update) -> bool:
+        """Tell whether the moment does not come any more."""
+        machine = self._machine
+        if not machine.is_judged(update.version):
+            return False
+        slots = machine.slots()
+        stays = slots is not None and slots.running.version == update.version
+        return not (stays and update.moment is Moment.LEFT)  # it still ends
 
     def _is_at(self, moment: Moment, version: str) -> bool:
         machine = self._machine
@@ -327,6 +340,7 @@ async def _is_whole_after(bench: Bench, update: Update) -> bool:
         await bench.update(update)
     except* (HubError, AssertionError) as group:
         bench.tally.lost += [f"{update}: {error!r}" for error in group.exceptions]
+        print(bench.journal(), flush=True)
     return not bench.tally.lost
 
 

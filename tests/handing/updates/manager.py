@@ -48,13 +48,16 @@ class UnitManager(Manager):
         program = (self._mounts / "now").resolve() / "bin/python"
         command = [str(program), "--config", self._config.name]
         if self._unit.start(command, self._config.parent):
+            _say(f"{program} is ready")
             return True
+        _say(f"{program} does not get ready")
         self._unit.stop()
         return False
 
     def _has_ended(self) -> bool:
         if not self._unit.has_ended():
             return False
+        _say("the main process has ended")
         self._unit.stop()
         time.sleep(AGAIN_SECONDS - POLL_SECONDS)
         return True
@@ -64,12 +67,16 @@ class UnitManager(Manager):
         try:
             open_lines([StrikeLine(os.environ["HUB_BANK"], "front")]).close()
         except HardwareError as error:
-            sys.stderr.write(f"secure: {error}\n")
+            _say(f"secure: {error}")
 
     def _note_main(self, number: int) -> None:
         fresh = self._control / f"{MAIN}.new"
         fresh.write_text(str(number))
         fresh.rename(self._control / MAIN)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"unit: {time.strftime('%H:%M:%S')} {line}\n")
 
 
 if __name__ == "__main__":
