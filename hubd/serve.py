@@ -196,7 +196,9 @@ class _Process:
             self._hands.alone()
             self._log.warning("drives_again")
             return True
-        if not self._is_stopped:
+        if side.is_lost:
+            self._log.error("not_taken_up_again")
+        elif not self._is_stopped:
             new.let_go()
             self._log.info("handed_over", steps=self._gap.shown())
         return False

@@ -79,6 +79,8 @@ class OldSide:
         """For a quiet moment."""
         self.is_in_vain = False
         """Whether no quiet moment came: nothing is known of the new version."""
+        self.is_lost = False
+        """Whether the hub came back and cannot be taken up again: nobody drives."""
 
     def stop(self) -> None:
         """The service manager ends this process."""
@@ -111,6 +113,7 @@ class OldSide:
         if (self.phase, event) not in OLD_TABLE:
             return
         self.phase, acts = old_step(self.phase, event)
+        self.is_lost = self.phase is OldPhase.LEFT and event is OldEvent.FAILED
         for act in acts:
             await self._do(act)
         self._wait_for_quiet()

@@ -36,6 +36,7 @@ class FakeHub:
     """A hub that writes down what it is told."""
 
     def __init__(self) -> None:
+        self.is_lost = False
         self.told: list[str] = []
         self.busy = 0
         """So many times something begins before the books are closed."""
@@ -159,7 +160,9 @@ async def _take_over(
     side = OldSide(hub, new, times)
     try:
         async with asyncio.timeout(WAIT_SECONDS):
-            return await side.run(), hub, new
+            phase = await side.run()
+        hub.is_lost = side.is_lost
+        return phase, hub, new
     finally:
         close_all((hub.reads, hub.writes, *hub.adopted))
 
@@ -304,6 +307,7 @@ async def test_a_hub_that_cannot_be_taken_up_again_ends_for_the_service_manager(
     hub.broken = "register"
     phase, _, _ = await _take_over(new, hub)
     assert (phase, hub.told) == (OldPhase.LEFT, ["settle", "register", "secure"])
+    assert hub.is_lost, "nobody has it"
 
 
 async def test_a_service_manager_that_did_not_hear_is_told_again() -> None:
@@ -314,8 +318,9 @@ async def test_a_service_manager_that_did_not_hear_is_told_again() -> None:
         await play.say(Commit())
         await play.until_left()
 
-    phase, _, process = await _take_over(new, hears=[False, True])
+    phase, hub, process = await _take_over(new, hears=[False, True])
     assert (phase, process.hears) == (OldPhase.LEFT, [])
+    assert not hub.is_lost
 
 
 async def test_a_stop_before_the_turn_secures_the_movers() -> None:

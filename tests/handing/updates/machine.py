@@ -76,8 +76,9 @@ exec "$(dirname "$0")/python3" -P -m tests.handing.hub_process "$HUB_BANK" "$HUB
 """
 _MOUNT = """#!/bin/sh
 # mount -t squashfs -o OPTIONS IMAGE PLACE: the image is a program, which becomes PLACE/bin/python.
-mkdir -p "$6/bin" && ln -sfn {python} "$6/bin/python3" &&
-    echo "home = {home}" >"$6/pyvenv.cfg" && stat -c %i "$5" >"$6/inode" &&
+# The image is held: what is written later is another file.
+mkdir -p "$6/bin" && ln -f "$5" "$6/image" && ln -sfn {python} "$6/bin/python3" &&
+    echo "home = {home}" >"$6/pyvenv.cfg" &&
     cp "$5" "$6/bin/python.new" && chmod 755 "$6/bin/python.new" &&
     mv "$6/bin/python.new" "$6/bin/python"
 """
@@ -142,7 +143,7 @@ class Machine(Box):
             "mount": _MOUNT.format(python=python, home=python.parent),
             "mountpoint": MOUNTPOINT,
             "findmnt": '#!/bin/sh\necho "$4"\n',
-            "losetup": '#!/bin/sh\ncat "$4/inode"\n',
+            "losetup": '#!/bin/sh\nstat -c %i "$4/image"\n',
             "systemctl": TOOLS["systemctl"].replace("\nesac", "\n" + _SYSTEMCTL_TAKE),
         }.items():
             (self.folder / "tools" / name).write_text(text)

@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -62,7 +63,8 @@ class Unit:
         self._is_ready = False
         try:
             self._child = subprocess.Popen(command, env=self._environment, cwd=cwd)
-        except OSError:
+        except OSError as error:
+            sys.stderr.write(f"unit: {error}\n")
             return False
         self._follow(self._child.pid)
         ends = time.monotonic() + START_SECONDS
