@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 
 from dbus_fast.aio import MessageBus
@@ -26,53 +25,15 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import HubError
 from hubcore.update.slots import Phase
 from hubsim.update.shop import Shop
+from tests.handing.updates.drawn import Moment, Update, Victim, draw
 from tests.handing.updates.life import Person, check_records
-from tests.handing.updates.machine import BAD, GUARD, HUB, TAKES_OVER, Kind, Machine, kill
+from tests.handing.updates.machine import GUARD, HUB, TAKES_OVER, Kind, Machine, kill
 from tests.handing.updates.machine import command_of as command
 from tests.unit.test_bluez_radio import FakeBluez, a_bus
 
 UPDATES = 40
-BAD_SHARE = 0.3
-CONFIGURED_SHARE = 0.15
-"""How many come with a configuration that only a start brings into force."""
-TESTED_SHARE = 0.2
-"""How many have hubd's own self-test, which takes longer than all the rest."""
 JOURNAL_CHARS = 20_000
 POLL_SECONDS = 0.001
-
-
-class Moment(Enum):
-    """When somebody is killed: what is waited for."""
-
-    ANY = "any time"
-    WARMING = "the new one warms up"
-    GIVING = "the turn goes over"
-    TRIAL = "on trial"
-    PROMOTING = "the service manager is told"
-    LEFT = "the old one has left"
-    RETURNING = "returning"
-
-
-LATER_SECONDS = {
-    Moment.ANY: 10.0,
-    Moment.WARMING: 2.0,
-    Moment.GIVING: 0.06,
-    Moment.TRIAL: 2.5,
-    Moment.PROMOTING: 0.03,
-    Moment.LEFT: 0.3,
-    Moment.RETURNING: 0.3,
-}
-"""How long after that at most."""
-
-
-class Victim(Enum):
-    """Who is killed."""
-
-    OLD = "old hubd"
-    NEW = "new hubd"
-    UPDATER = "hubupdate"
-    GUARD = "guard"
-    ALL = "all: a power cut"
 
 
 @dataclass
@@ -88,43 +49,6 @@ class Tally:
     """Until one hub drove and a phone was let in, after somebody was killed."""
     answered: int = 0
     records: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One update to be tried."""
-
-    version: str
-    kind: Kind
-    moment: Moment
-    victim: Victim
-    later_seconds: float
-    is_configured: bool
-    tests_itself: bool
-
-    def __str__(self) -> str:
-        """What happens."""
-        start = ", and a start is wanted" if self.is_configured else ""
-        kind = self.kind.name.lower()
-        what = f"{self.victim.value} at '{self.moment.value}' + {self.later_seconds:.3f} s"
-        return f"{self.version} ({kind}{start}): {what}"
-
-
-def draw(number: int, chance: random.Random) -> Update:
-    """Draw an update."""
-    moment = chance.choice(list(Moment))
-    kind = chance.choice(BAD) if chance.random() < BAD_SHARE else Kind.GOOD
-    if moment is Moment.RETURNING:
-        kind = chance.choice((Kind.NEVER_STARTS, Kind.NO_PARTS, Kind.DIES))
-    return Update(
-        version=f"1.{number}",
-        kind=kind,
-        moment=moment,
-        victim=chance.choice(list(Victim)),
-        later_seconds=chance.uniform(0, LATER_SECONDS[moment]),
-        is_configured=chance.random() < CONFIGURED_SHARE,
-        tests_itself=chance.random() < TESTED_SHARE,
-    )
 
 
 class Bench:
