@@ -155,11 +155,12 @@ def test_the_figures_are_those_of_the_files(name: str) -> None:
 def test_the_picture_shows_the_steps_of_the_demo() -> None:
     words = ElementTree.fromstring((ROOT / "docs" / "pictures" / "demo.svg").read_text()).itertext()  # noqa: S314
     shown = "".join(words).replace("\xa0", " ")
-    acts = ("demo.py", "bridge/secondact.py")
+    simulator = ROOT / "hardware-sim" / "hubsim"
+    acts = [*(simulator / "demo").glob("*.py"), simulator / "bridge" / "secondact.py"]
     steps = [
         node.args[0].value
         for act in acts
-        for node in ast.walk(ast.parse((ROOT / "hardware-sim" / "hubsim" / act).read_text()))
+        for node in ast.walk(ast.parse(act.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "done"
