@@ -12,8 +12,9 @@ Laws:
    wrong by up to CLOCK_SECONDS. So two hubs of one area never try at once.
 7. Without a time that is believed, a hub takes nothing (`hubcore.update.belief`).
 
-Law 6 holds for one trial without a break. A hub that loses its power in a trial begins that trial
-again, and may then go on into another hub's turn.
+Law 6 holds for one trial without a break, among hubs that have the same list of areas. A hub that
+loses its power in a trial begins that trial again, and may then go on into another hub's turn. A
+person's return to the version before waits for no turn.
 """
 
 from __future__ import annotations

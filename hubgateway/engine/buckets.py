@@ -9,6 +9,8 @@ Laws:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import nats.errors
@@ -24,6 +26,14 @@ GONE = ("DEL", "PURGE")
 WRONG_LAST = (10071, 10164)
 UNREAD_SECONDS = 30.0
 """Then the engine forgets a reader that has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value, and when the engine took it, in Unix seconds by its own clock."""
+
+    value: bytes
+    at: float
 
 
 class Table(Protocol):
@@ -72,6 +82,11 @@ class Buckets:
 
     async def snapshot(self, bucket: str, wanted: str = ">") -> dict[str, bytes]:
         """Read the values of a bucket whose keys fit. Raise StoreError, LinkError."""
+        found = await self.dated(bucket, wanted)
+        return {key: kept.value for key, kept in found.items()}
+
+    async def dated(self, bucket: str, wanted: str = ">") -> dict[str, Kept]:
+        """Read the same with the moments. Raise StoreError, LinkError."""
         try:
             subjects = _subject(bucket, wanted)
             info = await self._js.stream_info(f"KV_{bucket}", subjects_filter=subjects)
@@ -122,12 +137,12 @@ def _subject(bucket: str, key: str) -> str:
     return f"$KV.{bucket}.{key}"
 
 
-async def read_all(watcher: KeyValue.KeyWatcher) -> dict[str, bytes]:
+async def read_all(watcher: KeyValue.KeyWatcher) -> dict[str, Kept]:
     """Read to the entry that has none behind it.
 
     The watcher's own mark of the end is no sign: it may come before the first entry.
     """
-    found: dict[str, bytes] = {}
+    found: dict[str, Kept] = {}
     while True:
         entry = await watcher.updates(timeout=ANSWER_SECONDS)  # type: ignore[no-untyped-call]
         if entry is None:
@@ -135,6 +150,11 @@ async def read_all(watcher: KeyValue.KeyWatcher) -> dict[str, bytes]:
         if entry.operation in GONE:
             found.pop(entry.key, None)
         else:
-            found[entry.key] = entry.value or b""
+            found[entry.key] = Kept(entry.value or b"", _seconds(entry.created))
         if entry.delta == 0:
             return found
+
+
+def _seconds(created: object) -> float:
+    """Return a moment that the client's types call a number, and its code makes a datetime."""
+    return created.timestamp() if isinstance(created, datetime) else 0.0

@@ -39,6 +39,7 @@ from hubcore.errors import ConfigError, LinkError, ProofError, StoreError
 from hubcore.version import __version__
 from hubgateway.authority import tls_authority
 from hubgateway.config import IssuerConfig, load_issuer, secret_file
+from hubgateway.engine.buckets import Kept
 from hubgateway.engine.engine import Engine
 from hubgateway.issuer import keys, versions
 from hubgateway.issuer.office import NoError, Office, Validity
@@ -154,8 +155,8 @@ def updates(config_file: Path, as_json: bool) -> None:
     """
     config = load_issuer(config_file)
 
-    async def work(engine: Engine) -> dict[str, bytes]:
-        return await engine.buckets.snapshot(names.UPDATES_BUCKET)
+    async def work(engine: Engine) -> dict[str, Kept]:
+        return await engine.buckets.dated(names.UPDATES_BUCKET)
 
     found = versions.read_versions(asyncio.run(_with_engine(config, work)))
     now = time.time()

@@ -23,6 +23,7 @@ from hubcore.backend.uplink.updates import (
     UpdateState,
 )
 from hubcore.errors import FrameError
+from hubgateway.engine.buckets import Kept
 
 SOON_SECONDS = 2 * 86_400.0
 """So long before a hub's lists end somebody is told: a timestamp lasts 7 days."""
@@ -69,6 +70,8 @@ class HubVersion:
 
     hub: str
     state: UpdateState | None
+    said_at: float
+    """Since when it says this, in Unix seconds: what it said again changes nothing."""
 
     def troubles(self, now: float) -> list[str]:
         """Return what somebody should look at, in words."""
@@ -99,9 +102,9 @@ class HubVersion:
         return f"{said} {self.state.other}" if is_other else said
 
 
-def read_versions(found: Mapping[str, bytes]) -> list[HubVersion]:
+def read_versions(found: Mapping[str, Kept]) -> list[HubVersion]:
     """Read what the bucket holds, by hub."""
-    return [HubVersion(hub, _read(said)) for hub, said in sorted(found.items())]
+    return [HubVersion(hub, _read(said.value), said.at) for hub, said in sorted(found.items())]
 
 
 def lines(hubs: list[HubVersion], now: float) -> Iterator[str]:
@@ -140,6 +143,7 @@ def _document(one: HubVersion, now: float) -> dict[str, Any]:
         "fault": state.fault.name.lower(),
         "lists_end": state.lists_end or None,
         "quarantine": [digest.hex() for digest in state.quarantine],
+        "unchanged_seconds": max(0, int(now - one.said_at)),
         "troubles": one.troubles(now),
     }
 

@@ -71,6 +71,13 @@ def _of_lists(commands: _Commands[argparse.ArgumentParser]) -> None:
     plan.add_argument("channel")
     plan.add_argument("plan", type=Path, metavar="PLAN.toml")
     _key_of(plan)
+    tolerate = commands.add_parser("tolerate", help="hold all hubs if too many have failed")
+    _carrier(tolerate)
+    tolerate.add_argument("channel")
+    tolerate.add_argument(
+        "--heard", type=Path, required=True, metavar="JSON", help="of hubissuer updates --json"
+    )
+    _key_of(tolerate)
     resign = commands.add_parser("resign", help="sign the newest list again, before it ends")
     _repository(resign)
     _key_of(resign)

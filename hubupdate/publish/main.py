@@ -1,7 +1,7 @@
 """python -m hubupdate.publish: make keys, sign lists, say which hub gets what (docs/updates.md).
 
-Exit status: 0 done; 1 what is signed is refused, or a list ends soon; 64 what was asked for is
-wrong; 66 the disk.
+Exit status: 0 done; 1 what is signed is refused, a list ends soon, or too many hubs have failed; 64
+what was asked for is wrong; 66 the disk.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from tuf.api.metadata import TargetFile, Targets
 
 from hubcore.errors import ConfigError, HubError, StoreError
 from hubcore.update.image import Image, is_name
-from hubcore.update.plan import PLAN_BYTES_MAX, write_plan
+from hubcore.update.plan import PLAN_BYTES_MAX
+from hubcore.update.tolerance import Verdict
 from hubterm.exits import NO, OK, UNREADABLE, USAGE
-from hubterm.files import read_ordinary, whole_file
+from hubterm.files import read_ordinary
 from hubupdate.packed import change_name, is_packed_of, pressed_name
 from hubupdate.publish.arguments import parser
 from hubupdate.publish.explain import explain, published_plan
+from hubupdate.publish.heard import FLEET_BYTES_MAX, endings, read_fleet, told
 from hubupdate.publish.keys import load_public, load_signer, make_key
 from hubupdate.publish.lists import Lists, change_targets
 from hubupdate.publish.packing import pack
 from hubupdate.publish.plans import read_plan_file
 from hubupdate.publish.roots import ROLES, accept_root, draft_root, sign_draft, write_draft
-from hubupdate.trust import Repository, plan_name
+from hubupdate.publish.signed import name_of, newest_plan, put_plan, stopped
+from hubupdate.trust import Repository
 
 SOON_DAYS = {"root": 30, "targets": 14, "snapshot": 7, "timestamp": 2}
 """Before a list ends, this many days are told."""
@@ -169,28 +172,38 @@ def _withdraw(options: argparse.Namespace, world: World) -> int:
 
 def _plan(options: argparse.Namespace, world: World) -> int:
     images = _lists(options, world, Repository.IMAGES).targets()
-    try:
-        data = read_ordinary(options.plan, PLAN_BYTES_MAX)
-    except OSError as error:
-        raise ConfigError(f"{options.plan} cannot be read: {error.strerror or error}") from error
-    name = plan_name(options.channel)
-    if not is_name(name):
-        raise ConfigError(f"{options.channel} is no name of a channel: small letters and digits")
+    data = _read(options.plan, PLAN_BYTES_MAX)
+    name = name_of(options.channel)
     signer = load_signer(options.key, world.ask)
-    lists = _lists(options, world, Repository.DIRECTOR)
-    made = options.plan.with_name(f"{options.plan.name}.cbor")
-    plan = read_plan_file(data, images, int(world.now().timestamp()))
-    with whole_file(made) as file:
-        file.write(write_plan(plan))
-    listed = lists.put_target(name, made)
-
-    def change(targets: Targets) -> None:
-        targets.targets[name] = listed
-
-    path = change_targets(lists, change, signer)
-    made.unlink()
+    signed = read_plan_file(data, images, int(world.now().timestamp()))
+    path = put_plan(_lists(options, world, Repository.DIRECTOR), name, signed, signer)
     world.say(f"{path} lists {name}; publish puts it in force")
     return OK
+
+
+def _tolerate(options: argparse.Namespace, world: World) -> int:
+    lists = _lists(options, world, Repository.DIRECTOR)
+    name = name_of(options.channel)
+    signed = newest_plan(lists, name)
+    if signed.tolerance is None:
+        world.say(f"{name} has no tolerance: nothing is judged")
+        return OK
+    tried = endings(read_fleet(_read(options.heard, FLEET_BYTES_MAX)), signed.plan.image)
+    verdict = signed.tolerance.verdict(tried, signed.is_stopped)
+    for line in told(signed.tolerance, tried, verdict):
+        world.say(line)
+    if verdict is Verdict.STOP:
+        signer = load_signer(options.key, world.ask)
+        path = put_plan(lists, name, stopped(signed, int(world.now().timestamp())), signer)
+        world.say(f"{path} holds all hubs of {name}; publish puts it in force")
+    return OK if verdict is Verdict.GO_ON else NO
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        return read_ordinary(path, most)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _resign(options: argparse.Namespace, world: World) -> int:
@@ -250,6 +263,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, World], int]] = {
     "pack": _pack,
     "withdraw": _withdraw,
     "plan": _plan,
+    "tolerate": _tolerate,
     "resign": _resign,
     "publish": _publish,
     "show": _show,

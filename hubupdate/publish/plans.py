@@ -19,15 +19,29 @@ from hubcore.calendar.schedule import Rule
 from hubcore.errors import ConfigError, FrameError
 from hubcore.update.image import Image
 from hubcore.update.plan import PLAN_BYTES_MAX, Plan, Stage, read_plan, write_plan
+from hubcore.update.tolerance import Tolerance
+from hubupdate.publish.signed import SignedPlan
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WORDS = frozenset({"image", "version", "canaries", "held", "hold_all", "areas", "stage", "window"})
+_WORDS = frozenset(
+    {
+        "image",
+        "version",
+        "canaries",
+        "held",
+        "hold_all",
+        "areas",
+        "tolerance",
+        "stage",
+        "window",
+    }
+)
 _EXACT = 1e-6
 _PER_CENT = 100
 
 
-def read_plan_file(data: bytes, images: Targets, issued: int) -> Plan:
-    """Return the plan of a file. Raise ConfigError, which names what is wrong."""
+def read_plan_file(data: bytes, images: Targets, issued: int) -> SignedPlan:
+    """Return a file's plan, to be signed. Raise ConfigError, which names what is wrong."""
     if len(data) > PLAN_BYTES_MAX:
         raise ConfigError(f"a plan has {PLAN_BYTES_MAX} bytes at most")
     try:
@@ -46,7 +60,7 @@ def read_plan_file(data: bytes, images: Targets, issued: int) -> Plan:
             is_held=_is(words.get("hold_all", False), "hold_all"),
             areas=tuple(_hubs(one, "areas") for one in _list(words.get("areas", []), "areas")),
         )
-        return read_plan(write_plan(plan))
+        return SignedPlan(read_plan(write_plan(plan)), _tolerance(words))
     except (ValueError, FrameError) as error:
         raise ConfigError(f"the plan: {error}") from error
 
@@ -63,16 +77,33 @@ def _image(words: Mapping[str, Any], images: Targets) -> Image:
 def _stage(words: Mapping[str, Any]) -> Stage:
     _only(words, frozenset({"begins", "percent"}), "a stage")
     begins = words.get("begins")
-    percent: Any = words.get("percent")
     if not isinstance(begins, datetime) or begins.tzinfo is None:
         raise ConfigError("a stage's `begins` is a date and a time with its zone")
+    return Stage(int(begins.timestamp()), _share(words.get("percent"), "a stage"))
+
+
+def _tolerance(words: Mapping[str, Any]) -> Tolerance | None:
+    said = words.get("tolerance")
+    if said is None:
+        return None
+    if not isinstance(said, dict):
+        raise ConfigError("the plan: `tolerance` is written as [tolerance]")
+    _only(said, frozenset({"failures", "percent"}), "the tolerance")
+    failures = said.get("failures")
+    if type(failures) is not int:
+        raise ConfigError("the tolerance's `failures` is a whole number of hubs")
+    return Tolerance(failures, _share(said.get("percent"), "the tolerance"))
+
+
+def _share(percent: Any, whose: str) -> int:
+    """Return hundredths of a per cent."""
     is_number = isinstance(percent, int | float) and not isinstance(percent, bool)
     if not is_number or not 0 <= percent <= _PER_CENT:
-        raise ConfigError("a stage's `percent` is a number of 0..100")
-    share = round(percent * 100)
+        raise ConfigError(f"{whose}: `percent` is a number of 0..100")
+    share: int = round(percent * 100)
     if abs(share - percent * 100) > _EXACT:
-        raise ConfigError("a stage's `percent` has two decimals at most")
-    return Stage(int(begins.timestamp()), share)
+        raise ConfigError(f"{whose}: `percent` has two decimals at most")
+    return share
 
 
 def _window(words: Mapping[str, Any]) -> Rule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 from nats.js.kv import KeyValue
 
-from hubgateway.engine.buckets import Buckets, read_all
+from hubgateway.engine.buckets import Buckets, Kept, read_all
 from hubgateway.engine.trouble import MovedOnError
 from tests.gateway.bench import Bench, running
 
@@ -26,6 +27,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_value_is_swapped_only_after_the_revision_that_was_read(bench: Bench) -> None:
+    before = time.time()
     buckets = Buckets(bench.js)
     await buckets.make(BUCKET, 1)
     await buckets.make(BUCKET, 1)  # it changes none that is there
@@ -45,6 +47,9 @@ async def test_a_value_is_swapped_only_after_the_revision_that_was_read(bench: B
     await buckets.put(BUCKET, "other.key", b"four")
     assert await buckets.snapshot(BUCKET) == {"key": b"three", "other.key": b"four"}
     assert await buckets.snapshot(BUCKET, "other.*") == {"other.key": b"four"}
+    dated = await buckets.dated(BUCKET)
+    assert dated["key"].value == b"three"
+    assert before - 1 < dated["key"].at <= dated["other.key"].at < time.time() + 1
 
 
 async def test_a_mark_of_the_end_that_comes_too_early_ends_nothing() -> None:
@@ -59,4 +64,4 @@ async def test_a_mark_of_the_end_that_comes_too_early_ends_nothing() -> None:
             return said.pop(0)
 
     found = await read_all(cast("KeyValue.KeyWatcher", Watcher()))
-    assert found == {"two": b"value", "three": b"value"}
+    assert found == {"two": Kept(b"value", 0.0), "three": Kept(b"value", 0.0)}

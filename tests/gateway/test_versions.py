@@ -29,6 +29,7 @@ pytestmark = pytest.mark.once
 
 OLD = Image("hubd-1.squashfs", "1.0", b"\x01" * 32, 1000)
 NEW = Image("hubd-2.squashfs", "2.0", b"\x02" * 32, 2000)
+SAID_LATELY_SECONDS = 3600
 FAR = 4_000_000_000.0
 SHOWN = Shown(at=0.0, next_at=FAR, said="it watches", lists_end=FAR)
 
@@ -99,6 +100,8 @@ async def test_what_is_said_again_costs_the_engine_no_write_and_has_a_pace(bench
     for _ in range(3):
         await hub.say(ON_TRIAL)
     await hub.say(NO_UPDATES)
+    first = (await shown(bench))[HUB]
+    assert first["unchanged_seconds"] < SAID_LATELY_SECONDS, "the engine's moment is read"
     for number in range(200):
         await hub.say(replace(ON_TRIAL, lists_end=number))
     await hub.greet(gate.endpoint)  # all before it was looked at

@@ -8,7 +8,8 @@ import pytest
 
 from hubcore.backend.uplink import codec, from_hub
 from hubcore.backend.uplink.updates import UpdateFault, UpdateHold, UpdatePhase
-from hubgateway.issuer.versions import SOON_SECONDS, documents, lines, read_versions
+from hubgateway.engine.buckets import Kept
+from hubgateway.issuer.versions import SOON_SECONDS, HubVersion, documents, lines, read_versions
 from tests.unit.test_uplink_messages import NO_UPDATES, ON_TRIAL
 
 NOW = float(ON_TRIAL.lists_end - 7 * 86_400)
@@ -21,8 +22,12 @@ WELL = replace(
 )
 
 
+def read(said_at: float = NOW, **states: from_hub.HubMessage) -> list[HubVersion]:
+    return read_versions({hub: Kept(codec.encode(one), said_at) for hub, one in states.items()})
+
+
 def shown(**states: from_hub.HubMessage) -> list[str]:
-    return list(lines(read_versions({hub: codec.encode(one) for hub, one in states.items()}), NOW))
+    return list(lines(read(**states), NOW))
 
 
 def test_each_hub_has_a_line_and_each_version_its_sum() -> None:
@@ -66,13 +71,13 @@ def test_each_phase_has_its_words(phase: UpdatePhase) -> None:
 
 
 def test_bytes_that_are_no_message_hide_no_other_hub() -> None:
-    hubs = read_versions({"a": b"\xff", "b": codec.encode(WELL)})
+    hubs = read_versions({"a": Kept(b"\xff", NOW), "b": Kept(codec.encode(WELL), NOW)})
     assert [one["hub"] for one in documents(hubs, NOW)] == ["a", "b"]
     assert "cannot be read" in next(lines(hubs, NOW))
 
 
 def test_an_end_that_no_calendar_has_is_a_line_too() -> None:
-    (line, _) = lines(read_versions({"a": codec.encode(replace(WELL, lists_end=1))}), 2.0**62)
+    (line, _) = lines(read(a=replace(WELL, lists_end=1)), 2.0**62)
     assert "1970-01-01" in line
 
 
@@ -81,7 +86,7 @@ def test_a_fleet_that_has_said_nothing_says_so() -> None:
 
 
 def test_programs_get_each_field() -> None:
-    (document,) = documents(read_versions({"a": codec.encode(ON_TRIAL)}), NOW)
+    (document,) = documents(read(a=ON_TRIAL, said_at=NOW - 90.5), NOW)
     assert document == {
         "hub": "a",
         "version": "1.2.0",
@@ -94,9 +99,15 @@ def test_programs_get_each_field() -> None:
         "fault": "link",
         "lists_end": ON_TRIAL.lists_end,
         "quarantine": ["00" * 32],
+        "unchanged_seconds": 90,
         "troubles": [
             "no carrier is there",
             "held by a person there",
             f"came back from {'00' * 8}…",
         ],
     }
+
+
+def test_an_engine_whose_clock_is_ahead_makes_no_time_before_now() -> None:
+    (document,) = documents(read(a=WELL, said_at=NOW + 90), NOW)
+    assert document["unchanged_seconds"] == 0

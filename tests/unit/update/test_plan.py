@@ -26,7 +26,15 @@ from hubcore.update.director import (
 )
 from hubcore.update.health import LONGEST_SECONDS
 from hubcore.update.image import IMAGE_BYTES_MAX, Image
-from hubcore.update.plan import HUNDREDTHS, PLAN_BYTES_MAX, Plan, Stage, read_plan, write_plan
+from hubcore.update.plan import (
+    HUBS_MAX,
+    HUNDREDTHS,
+    PLAN_BYTES_MAX,
+    Plan,
+    Stage,
+    read_plan,
+    write_plan,
+)
 from hubcore.update.tolerance import Ending, Tolerance
 
 IMAGE = Image("hubd-2.0-amd64.squashfs", "2.0", b"\x02" * 32, 40_000_000)
@@ -241,7 +249,7 @@ def test_failures_above_both_bounds_stop_the_rest(ending: Ending) -> None:
     assert tolerance.is_exceeded(endings(26, 3, ending))
 
 
-@pytest.mark.parametrize("bounds", [(-1, 0), (0, -1), (0, HUNDREDTHS + 1)])
+@pytest.mark.parametrize("bounds", [(-1, 0), (HUBS_MAX + 1, 0), (0, -1), (0, HUNDREDTHS + 1)])
 def test_bounds_that_are_none_are_refused(bounds: tuple[int, int]) -> None:
     with pytest.raises(ValueError):
         Tolerance(*bounds)

@@ -27,12 +27,13 @@ def test_the_guide_leads_to_an_update(tmp_path: Path, monkeypatch: pytest.Monkey
     plan_file = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
     assert plan_file is not None
     (tmp_path / "plan.toml").write_text(plan_file[1])
+    (tmp_path / "fleet.json").write_text("[]")
     publisher = Publisher(tmp_path)
     commands = [line.removeprefix(COMMAND) for line in text.splitlines() if COMMAND in line]
     for command in commands:
         assert publisher.does(*shlex.split(command)) == OK, (command, publisher.said)
     assert {command.split()[0] for command in commands} == {
-        "key", "draft", "sign", "accept", "add", "plan", "publish", "show", "explain"
+        "key", "draft", "sign", "accept", "add", "plan", "publish", "show", "explain", "tolerate"
     }  # fmt: skip
     hub = HubThere(publisher, tmp_path / "kept")
     plan = hub.look()

@@ -14,8 +14,10 @@ from hubcore.calendar.schedule import Rule, WallTime
 from hubcore.errors import ConfigError
 from hubcore.update.director import Word, may_switch
 from hubcore.update.plan import Plan, Stage
+from hubcore.update.tolerance import Tolerance
 from hubupdate.publish.explain import explain, next_switch
 from hubupdate.publish.plans import read_plan_file
+from hubupdate.publish.signed import SignedPlan
 
 pytestmark = pytest.mark.once
 
@@ -47,8 +49,12 @@ def images() -> Targets:
     return Targets(targets={"a.squashfs": TargetFile.from_data("a.squashfs", b"abc", ["sha256"])})
 
 
-def plan_of(text: str) -> Plan:
+def signed_of(text: str) -> SignedPlan:
     return read_plan_file(text.encode(), images(), 1_700_000_000)
+
+
+def plan_of(text: str) -> Plan:
+    return signed_of(text).plan
 
 
 def test_every_word_means_what_it_says() -> None:
@@ -94,6 +100,14 @@ def test_every_word_means_what_it_says() -> None:
         (HEAD + '[[window]]\nstart = "01:00"\nend = "24:01"', "HH:MM"),
         (HEAD + '[[window]]\ndays = ["monday"]\nstart = "01:00"\nend = "02:00"', "monday"),
         (HEAD + '[[window]]\ndays = [["mon"]]\nstart = "01:00"\nend = "02:00"', "mon"),
+        (HEAD + "tolerance = 3", "[tolerance]"),
+        (HEAD + "[tolerance]\npercent = 5", "`failures`"),
+        (HEAD + "[tolerance]\nfailures = true\npercent = 5", "`failures`"),
+        (HEAD + "[tolerance]\nfailures = -1\npercent = 5", "failures are"),
+        (HEAD + "[tolerance]\nfailures = 16385\npercent = 5", "failures are"),
+        (HEAD + "[tolerance]\nfailures = 2", "`percent`"),
+        (HEAD + "[tolerance]\nfailures = 2\npercent = 100.5", "`percent`"),
+        (HEAD + "[tolerance]\nfailures = 2\npercent = 5\nhours = 1", "`hours`"),
         ("\x00", "TOML"),
     ],
 )
@@ -101,6 +115,14 @@ def test_what_is_wrong_is_named(text: str, named: str) -> None:
     with pytest.raises(ConfigError) as told:
         plan_of(text)
     assert named in str(told.value)
+
+
+def test_a_tolerance_is_the_publishers_and_no_part_of_the_plan() -> None:
+    with_one = signed_of(HEAD + "[tolerance]\nfailures = 2\npercent = 0.5")
+    without = signed_of(HEAD)
+    assert with_one.tolerance == Tolerance(failures_max=2, share_max=50)
+    assert without.tolerance is None
+    assert with_one.plan == without.plan
 
 
 def test_what_is_no_text_is_told() -> None:

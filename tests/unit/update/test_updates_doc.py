@@ -21,6 +21,7 @@ from hubcore.update.slots import STARTS_MAX
 from hubctl.updating import board, cache
 from hubupdate.carrier import PIECE_SECONDS
 from hubupdate.config import Config
+from hubupdate.publish.heard import SILENT_SECONDS
 from hubupdate.web import HEAD_SECONDS, RESUMES_MAX
 
 pytestmark = pytest.mark.once
@@ -36,6 +37,8 @@ TEXT = " ".join((ROOT / "docs/updates.md").read_text().split())
         f"breaks off is gone on with up to {RESUMES_MAX} times",
         f"asks every {WAIT_SECONDS / 60:g} minutes",
         f"up to {BACKOFF_SECONDS_MAX / 3600:g} hours",
+        f"nothing new for {SILENT_SECONDS / 3600:g} hours since its switch",
+        f"with its next look: {LOOK_SECONDS * (1 + SHARE) / 60:g} minutes at most",
         f"A trial ends well after {TRIAL_SECONDS / 60:g} minutes",
         f"missing for more than {LAPSE_SECONDS:g} seconds",
     ],
