@@ -258,7 +258,7 @@ async def _joined(
         talks.reports_to(way)
     policy.joins(way.ask_pieces if way is not None else _nobody, talks.say_policy)
     site = Site(config.site, config.name, config.limits().budget_bytes, clock.wall())
-    report = SiteReport(site, states, store, orders, clock, way, renewal)
+    report = SiteReport(site, states, store, orders, clock, way, renewal, policy)
     acts = SiteActs(orders, report, files.operators, events, clock)
     api = None
     if config.api is not None:

@@ -114,6 +114,9 @@ class GivesOrders(Protocol):
     def is_kept(self, key: bytes) -> bool:
         """Tell whether an order would outlast a restart of the bridge."""
 
+    def ends_nothing(self, key: bytes) -> bool:
+        """Tell whether the order of this id ends what nobody has given at this bridge."""
+
     @property
     def unkept(self) -> int:
         """Return how many orders would not outlast a restart of the bridge."""
@@ -183,6 +186,11 @@ class SiteOrderDesk:
     def is_kept(self, key: bytes) -> bool:
         """See `GivesOrders.is_kept`."""
         return key not in self._unkept
+
+    def ends_nothing(self, key: bytes) -> bool:
+        """See `GivesOrders.ends_nothing`."""
+        paper = self._papers.find(key)
+        return paper is not None and self._papers.ends_nothing(paper, int(self._clock.wall()))
 
     @property
     def unkept(self) -> int:

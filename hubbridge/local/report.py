@@ -103,6 +103,18 @@ class Backend(Protocol):
         """Return how long ago the backend was heard; None: not since the start."""
 
 
+class Policy(Protocol):
+    """The policy at the bridge, for its hubs."""
+
+    @property
+    def version(self) -> int:
+        """Return the version that is whole here, 0 for none."""
+
+    @property
+    def coming(self) -> int:
+        """Return the version that is on its way and not whole yet, 0 for none."""
+
+
 class OwnCertificate(Protocol):
     """The bridge's own certificate."""
 
@@ -127,8 +139,9 @@ class SiteReport:
         clock: Clock,
         backend: Backend | None = None,
         own: OwnCertificate | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        """`backend` None: this bridge has no way there."""
+        """`backend` None: this bridge has no way there. `policy` None: it is not asked for."""
         self._site = site
         self._states = states
         self._records = records
@@ -136,6 +149,7 @@ class SiteReport:
         self._clock = clock
         self._backend = backend
         self._own = own
+        self._policy = policy
 
     def hubs(self) -> list[str]:
         """Return the names of all hubs of the site that the bridge knows (law 2)."""
@@ -156,6 +170,8 @@ class SiteReport:
             "backend": self._way(),
             "certificate_ends": None if self._own is None else self._own.expires,
             "certificate_next": None if self._own is None else str(self._own.phase),
+            "policy_version": None if self._policy is None else self._policy.version or None,
+            "policy_coming": None if self._policy is None else self._policy.coming or None,
             "used_bytes": sum(self._records.used.values()),
             "budget_bytes": self._site.budget_bytes,
             "orders_by": self._orders.why_not() or "this bridge",
@@ -253,6 +269,7 @@ class SiteReport:
             "answered": len(paper.answers),
             "complete": not waiting,
             "kept": self._orders.is_kept(paper.order.id),
+            "ends_nothing": self._orders.ends_nothing(paper.order.id),
         }
 
     def is_complete(self, paper: Paper) -> bool:

@@ -99,6 +99,16 @@ class PolicyCache:
         self._ask = ask
         self._in_force = in_force
 
+    @property
+    def version(self) -> int:
+        """Return the version that is whole here, 0 for none."""
+        return self.held.version
+
+    @property
+    def coming(self) -> int:
+        """Return the version that is on its way and not whole yet, 0 for none."""
+        return 0 if self._growing is None else self._growing.head.version
+
     # What the backend brings.
 
     def offer(self, offered: bytes) -> None:

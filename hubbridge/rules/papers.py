@@ -129,6 +129,17 @@ class Papers:
         )
         return hub if has_newer else None
 
+    def ends_nothing(self, end: Paper, now: int) -> bool:
+        """Tell whether an order is an end of something that nobody has given here."""
+        if end.until is not None or isinstance(end.order.what, ONCE):
+            return False
+        return not any(
+            one.order.subject == end.order.subject
+            and one.order.issued_ms < end.order.issued_ms
+            and _stands(one, now)
+            for one in self._papers.values()
+        )
+
     def standing(self, now: int) -> tuple[Paper, ...]:
         """Return what the site has ordered and has not ended, in the order of issue."""
         ended: set[tuple[Subject, str | None]] = set()

@@ -194,6 +194,14 @@ def days_left(hub: Facts, now: Any) -> float | None:
     return (ends - now) / DAY_SECONDS
 
 
+def _policy(status: Facts) -> str:
+    """Say which policy the bridge has whole for its hubs, and which one is on its way."""
+    version = status.get("policy_version")
+    said = f"version {clean(version)}, whole" if is_number(version) else "none"
+    coming = status.get("policy_coming")
+    return f"{said}; version {clean(coming)} is on its way" if is_number(coming) else said
+
+
 def _facts(status: Facts, hubs: list[Facts]) -> list[tuple[str, str]]:
     here = sum(hub.get("phase") != "away" for hub in hubs)
     used = mebibytes(status.get("used_bytes"))
@@ -206,6 +214,7 @@ def _facts(status: Facts, hubs: list[Facts]) -> list[tuple[str, str]]:
         ),
         ("hubs", f"{here} of {len(hubs)} are here"),
         ("records", f"{used} of {budget} MiB"),
+        ("policy here", _policy(status)),
         ("backend", _backend(status)),
         ("bridge's certificate", _certificate(status)),
         ("orders that stand", f"{clean(status.get('orders'))}: hubctl --site orders"),
@@ -426,6 +435,15 @@ UNKEPT = Trouble(
 """What shuts is given even so; what opens is refused."""
 
 
+ENDS_NOTHING = Trouble(
+    "warning",
+    "end",
+    "no such order was given at this bridge",
+    "if another bridge of the site gave it, end it there, too: that one gives it again to hubs "
+    "that come late, and after its own start",
+)
+
+
 def given_page(answers: Iterable[Facts]) -> Page:
     """Return the page of an act: what each hub has answered."""
     troubles_found: list[Trouble] = []
@@ -441,6 +459,8 @@ def given_page(answers: Iterable[Facts]) -> Page:
             facts.append(("guest", f"{clean(answer['guest'])}: `guest end` wants this id"))
         if answer.get("kept") is False:
             troubles_found.append(UNKEPT)
+        if answer.get("ends_nothing") is True:
+            troubles_found.append(ENDS_NOTHING)
         for hub in mappings(answer.get("hubs")):
             rows.append((clean(hub.get("hub")), answer_text(hub)))
             if hub.get("answer") != "taken":

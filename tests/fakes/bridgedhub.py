@@ -67,21 +67,22 @@ def bridge_config(
     mandates: tuple[bytes, ...] = (),
     orders: SigningKey | None = None,
     testimony: SigningKey | None = None,
+    name: str = BRIDGE,
 ) -> Config:
     """Make a bridge's files in a folder, and its configuration at any port of loopback."""
-    shown = tls_files(folder / "identity", TlsName(SITE, TlsRole.BRIDGE, BRIDGE))
+    shown = tls_files(folder / "identity", TlsName(SITE, TlsRole.BRIDGE, name))
     (folder / "issuer.cbor").write_bytes(cbor.encode(ISSUER.cose_key))
     names = []
     for number, document in enumerate(mandates):
         names.append(f"mandate-{number}")
         (folder / names[-1]).write_bytes(document)
-    for name, key in (("orders.key", orders), ("testimony.key", testimony)):
+    for file, key in (("orders.key", orders), ("testimony.key", testimony)):
         if key is not None:
-            (folder / name).write_bytes(pem(key))
-            (folder / name).chmod(0o600)
+            (folder / file).write_bytes(pem(key))
+            (folder / file).chmod(0o600)
     return Config(
         site=SITE,
-        name=BRIDGE,
+        name=name,
         listen="127.0.0.1",
         port=0,
         tls_key=str(shown.key),

@@ -23,6 +23,7 @@ from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.from_hub import OrderResult
 from hubcore.backend.uplink.words import Cause, OrderOutcome
+from hubcore.bridge.ends import Ends
 from hubcore.bridge.frames import frame
 from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
@@ -54,6 +55,7 @@ from hubd.bridge.mandates import MandatesHere
 from hubd.bridge.way import BridgeWay, Policies
 from hubsim.site.authority import public_of
 from hubsim.site.documents import certify_hub, make_key
+from hubsim.stage import free_port
 from hubtls.keys import read_signing_key
 from tests.fakes.bridgedhub import (
     AUTHORITY,
@@ -204,7 +206,7 @@ async def bridge_at(folder: Path, config: Config) -> AsyncIterator[tuple[Bridge,
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with open_bridge(files) as bridge, asyncio.TaskGroup() as group:
         task = group.create_task(bridge.run(ready.set_result))
-        yield bridge, Endpoint(BRIDGE, "127.0.0.1", await ready)
+        yield bridge, Endpoint(config.name, "127.0.0.1", await ready)
         task.cancel()
 
 
@@ -364,6 +366,48 @@ async def test_an_empty_bridge_in_the_place_of_another_is_filled_and_doubts_nobo
             assert empty.policy.held.version == 0
             empty.talks.say("hub-1", receipts.for_(26, hub.records.newest(27, 1)[0].hash))
             await until(lambda: hub.records.waiting() == 0)
+
+
+async def test_a_hub_that_lost_its_bridge_goes_to_the_second_and_comes_back(
+    tmp_path: Path,
+) -> None:
+    """Two bridges of a site, with the site's one key for orders; each holds what it lacks"""
+    key = make_key()
+    for_orders = issue_mandate(mandate(Use.ORDERS, key), ISSUER)
+    configs: list[Config] = []
+    for name in ("bridge-1", "bridge-2"):
+        (tmp_path / name).mkdir()
+        made = bridge_config(tmp_path / name, (for_orders,), orders=key, name=name)
+        configs.append(msgspec.structs.replace(made, port=free_port()))
+    endpoints = [Endpoint(one.name, "127.0.0.1", one.port) for one in configs]
+    first_at = tmp_path / "bridge-1"
+    second_at = tmp_path / "bridge-2"
+    lockdown = DoorsOrder(DoorOrder.LOCKDOWN, None, int(time.time()) + 3600)
+    end = DoorsOrder(DoorOrder.LOCKDOWN, None, None)
+    async with hub_at(tmp_path, endpoints) as hub:
+        async with bridge_at(first_at, configs[0]) as (first, _):
+            await hub.append(10)
+            await until(lambda: first.store.covered("hub-1") == 10)
+            await first.orders.give(lockdown, "otto")
+            await until(lambda: len(hub.orders.taken) == 1)
+        async with bridge_at(second_at, configs[1]) as (second, _):
+            await until(lambda: "hub-1" in second.talks.connected())
+            async with bridge_at(first_at, configs[0]) as (first, _):
+                await hub.append(10)
+                await until(lambda: second.store.covered("hub-1") == 20)
+                held = await second.store.read("hub-1", 0, 100)
+                assert [one.number for one in held] == [*range(1, 21)], "all that it lacked"
+                given = await second.orders.give(end, "otto")
+                assert second.orders.ends_nothing(given.id), "and hubctl says so"
+                await until(lambda: len(hub.orders.taken) == 2)
+                assert first.talks.connected() == (), "a hub speaks with one bridge"
+                second.port.take_ends(Ends(1, frozenset({"hub-1"})))
+                await until(lambda: first.store.covered("hub-1") == 20)
+                for bridge in (first, second):
+                    seen = bridge.store.seen("hub-1")
+                    assert seen is not None
+                    assert (seen.doubt, seen.head.number) == (None, 20)
+                    assert bridge.store.hubs["hub-1"].gaps() == ()
 
 
 async def test_a_receipt_lets_records_go(tmp_path: Path) -> None:

@@ -190,6 +190,33 @@ async def test_what_was_refused_does_not_come_with_the_next_start(bench: Bench) 
     keeping.cancel()
 
 
+async def test_an_end_counts_at_whichever_bridge_and_is_to_be_given_where_the_order_was(
+    bench: Bench,
+) -> None:
+    """Two bridges with the site's one key; neither hears what was given at the other"""
+    second = Bench(hub=bench.hub, numbers=5000)
+    await bench.desk.give(LOCKDOWN, "boss")
+    assert await bench.carry() == [OrderOutcome.TAKEN]
+    bench.clock.advance(1)
+    end = await second.desk.give(END, "boss")
+    assert second.desk.ends_nothing(end.id)
+    assert await second.carry() == [OrderOutcome.TAKEN]
+    assert bench.hub.mode() is DoorMode.LOCKED, "the newest order of the site's key counts"
+    assert await bench.come() == [], "the first bridge knows that it was taken"
+    bench.clock.advance(TAKE_SECONDS_MAX + 1)
+    bench.start()
+    assert await bench.come() == [OrderOutcome.TAKEN]
+    assert bench.hub.mode() is DoorMode.LOCKED_DOWN, "it has not heard of the end"
+    bench.clock.advance(1)
+    end = await bench.desk.give(END, "boss")
+    assert not bench.desk.ends_nothing(end.id)
+    assert await bench.carry() == [OrderOutcome.TAKEN]
+    bench.clock.advance(TAKE_SECONDS_MAX + 1)
+    bench.start()
+    await bench.come()
+    assert bench.hub.mode() is DoorMode.LOCKED
+
+
 @pytest.mark.parametrize("minutes", [1, 60])
 async def test_a_hub_that_comes_later_hears_what_stands(bench: Bench, minutes: int) -> None:
     """siteorders, law 3: in time the same document, later one anew"""

@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from hubbridge.config import load
+from hubcore.bridge.mandate import prove_mandate
 from hubsim import site as sites
+from hubsim.bridge.files import ORDERS_KEY, TESTIMONY_KEY, key_in, make_bridge
 from hubsim.main import main as hubsim
 
 pytestmark = pytest.mark.once
@@ -120,6 +122,19 @@ def test_the_page_brings_a_bridge_to_a_start(tmp_path: Path) -> None:
     again = CliRunner().invoke(hubsim, words.split())
     assert again.exit_code != 0
     assert "holds something already" in f"{again.output}{again.exception}"
+
+
+def test_two_bridges_of_a_site_have_its_one_key_for_orders(tmp_path: Path) -> None:
+    """hubsim.bridge.files, law 2; each bears witness by a key of its own"""
+    site = sites.init(tmp_path / "acme", site="acme")
+    first, second = (make_bridge(site, name) for name in ("bridge-1", "bridge-2"))
+    assert (first / ORDERS_KEY).read_bytes() == (second / ORDERS_KEY).read_bytes()
+    assert (first / TESTIMONY_KEY).read_bytes() != (second / TESTIMONY_KEY).read_bytes()
+    mandates = [
+        prove_mandate((one / "orders.mandate").read_bytes(), "acme", site.verifier)
+        for one in (first, second)
+    ]
+    assert mandates[0].key == mandates[1].key == key_in(first / ORDERS_KEY).verify_key
 
 
 def test_the_unit_hands_over_each_key_that_the_configuration_may_name() -> None:

@@ -379,6 +379,28 @@ def test_an_order_that_the_bridge_does_not_keep_is_told_and_done_all_the_same() 
     assert "disk" not in given_page([{**GIVEN, "kept": True}]).plain()
 
 
+def test_an_end_of_what_another_bridge_gave_is_told() -> None:
+    page = given_page([{**GIVEN, "ends_nothing": True}]).plain()
+    assert page.startswith("warning: end: no such order was given at this bridge")
+    assert "end it there, too" in page
+    assert "end:" not in given_page([{**GIVEN, "ends_nothing": False}]).plain()
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({}, "none"),
+        ({"policy_version": 5}, "version 5, whole"),
+        ({"policy_version": 5, "policy_coming": 6}, "version 5, whole; version 6 is on its way"),
+        ({"policy_coming": 6}, "none; version 6 is on its way"),
+    ],
+)
+def test_the_policy_at_the_bridge_is_shown(found: dict[str, Any], said: str) -> None:
+    lines = status_page({**STATUS, **found}).plain().splitlines()
+    (line,) = [one for one in lines if "policy here" in one]
+    assert line.endswith(said)
+
+
 def test_an_order_that_no_hub_hears_is_not_done() -> None:
     assert giving.judge([{**GIVEN, "hubs": []}]) == TRY_AGAIN
 

@@ -4,7 +4,8 @@
 
 Laws:
 1. Made again, a bridge keeps its keys. Its certificate and its mandates are newer ones.
-2. What is exported for its machine lies as that machine wants it: `hubbridge/` for /etc/hubbridge,
+2. All bridges of a site have one key for orders: a mandate for another one would end it.
+3. What is exported for its machine lies as that machine wants it: `hubbridge/` for /etc/hubbridge,
    and `credstore/` for /etc/credstore, which holds all that is secret and nothing else.
 """
 
@@ -65,6 +66,7 @@ def make_bridge(
     write_public(folder / TLS_CERTIFICATE, pem_of(certify_tls(authority, name, key, validity)))
     write_public(folder / AUTHORITY, pem_of(authority.document))
     write_public(folder / ISSUER, cbor.encode(site.issuer.cose_key))
+    _share_orders_key(site, folder)
     for use, file in KEYS:
         mandate = new_mandate(
             site=site.name,
@@ -84,7 +86,7 @@ def make_bridge(
 
 
 def export_bridge(folder: Path, directory: Path) -> None:
-    """Write what a bridge's machine needs, from the folder that `make_bridge` has made (law 2).
+    """Write what a bridge's machine needs, from the folder that `make_bridge` has made (law 3).
 
     Raise FileExistsError for a directory that holds something.
     """
@@ -105,6 +107,14 @@ def export_bridge(folder: Path, directory: Path) -> None:
     text = text.replace(f'"{RECORDS}"', f'"/var/lib/hubbridge/{RECORDS}"')
     text = text.replace(f'socket = "{SOCKET}"\n', "")  # where its unit has it
     write_public(public / CONFIG, text.encode())
+
+
+def _share_orders_key(site: Site, folder: Path) -> None:
+    """Give a new bridge the key for orders that the others have (law 2)."""
+    own = folder / ORDERS_KEY
+    others = sorted((site.path / "bridges").glob(f"*/{ORDERS_KEY}"))
+    if others and not own.exists():
+        write_private(own, others[0].read_bytes())
 
 
 def key_in(file: Path) -> SigningKey:

@@ -133,10 +133,11 @@ async def test_a_policy_is_in_force_once_it_is_whole(tmp_path: Path) -> None:
         backend.is_away = True
         cache.offer(LARGE.root)
         await until(lambda: len(backend.asked) > 0)
-        assert (cache.held.version, backend.in_force) == (0, 0)
+        assert (cache.version, cache.coming, backend.in_force) == (0, 5, 0)
         backend.is_away = False
         cache.reconnected()
         await until(lambda: cache.held.version == 5)
+        assert (cache.version, cache.coming) == (5, 0)
         assert cache.held.root == LARGE.root
         assert backend.in_force == 1
         wanted = list(LARGE.pieces)[:WANTED_AT_ONCE]
