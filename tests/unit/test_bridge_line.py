@@ -37,7 +37,12 @@ async def turns(count: int) -> None:
 
 async def test_a_message_alone_goes_with_the_next_turn() -> None:
     writes = Writes()
-    connection = _Connection(asyncio.StreamReader(), writes)  # type: ignore[arg-type]
+    connection = _Connection(
+        asyncio.StreamReader(),
+        writes,  # type: ignore[arg-type]
+        bridge="bridge-1",
+        key_digest=bytes(32),
+    )
     connection.send(b"alone")
     await turns(1)
     assert writes.found == [b"alone"]
@@ -47,7 +52,12 @@ async def test_a_message_alone_goes_with_the_next_turn() -> None:
 async def test_messages_of_turns_that_follow_share_a_write() -> None:
     """line, law 9: also those of one turn"""
     writes = Writes()
-    connection = _Connection(asyncio.StreamReader(), writes)  # type: ignore[arg-type]
+    connection = _Connection(
+        asyncio.StreamReader(),
+        writes,  # type: ignore[arg-type]
+        bridge="bridge-1",
+        key_digest=bytes(32),
+    )
     for _ in range(5):
         connection.send(b"one ")
         connection.send(b"two ")
@@ -60,7 +70,12 @@ async def test_messages_of_turns_that_follow_share_a_write() -> None:
 async def test_no_write_waits_for_more_than_its_ceiling() -> None:
     """line, law 9: however long more and more is sent"""
     writes = Writes()
-    connection = _Connection(asyncio.StreamReader(), writes)  # type: ignore[arg-type]
+    connection = _Connection(
+        asyncio.StreamReader(),
+        writes,  # type: ignore[arg-type]
+        bridge="bridge-1",
+        key_digest=bytes(32),
+    )
     count = 10 * WRITE_BYTES // len(MESSAGE) // 2 * 2
     for _ in range(count // 2):
         connection.send(MESSAGE)

@@ -455,7 +455,16 @@ async def test_a_backend_brings_certificates_and_nothing_else_by_that_name(
         def trouble(self, what: str) -> None:
             told.append(what)
 
-    papers = PapersOfBackend(None, None, Hubs(), None, Told())  # type: ignore[arg-type]
+    papers = PapersOfBackend(
+        site=SITE,
+        issuer=ISSUER.verify_key,
+        store=None,  # type: ignore[arg-type]
+        mandates=None,  # type: ignore[arg-type]
+        ended=None,  # type: ignore[arg-type]
+        hubs=Hubs(),  # type: ignore[arg-type]
+        port=None,  # type: ignore[arg-type]
+        told=Told(),
+    )
     papers.bring_certificate(CertificateOfHub("hub-1", message))
     assert bool(told) is is_told
     assert said == ([] if is_told else [("hub-1", Certificate(b"newer"))])

@@ -12,7 +12,7 @@ from hubcore.access.words import HubName
 from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Comparison, Moment
-from hubcore.backend.uplink.documents import CarriedMandate
+from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Halt,
@@ -66,6 +66,7 @@ PROVING: list[FromBridge] = [
     CarriedReceipt(b"receipt"),
     CarriedOrder(b"order"),
     CarriedMandate(b"mandate"),
+    CarriedEnds(b"ends"),
 ]
 MESSAGES: list[FromBridge] = [
     *PROVING,
