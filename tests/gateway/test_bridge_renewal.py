@@ -18,7 +18,8 @@ from hubbridge.rules.nextkey import NextPhase
 from hubcore.codec.tls import TlsName, TlsRole, der_of, read_certificate
 from hubgateway.bridges.directory import BridgeEntry, read_bridge
 from hubgateway.engine.buckets import Buckets
-from hubgateway.issuer.office import NoError, Office, Validity
+from hubgateway.issuer.office.bridges import BridgeOffice
+from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from tests.fakes.bridgedhub import AUTHORITY, BRIDGE, ISSUER, SITE, certify_again, make_log
@@ -46,15 +47,8 @@ async def site(bench: Bench, tmp_path: Path) -> BridgedSite:
     return made
 
 
-class Nobody:
-    """An archive that is not asked."""
-
-    async def put_aside(self, hub: str, key: str) -> None:
-        raise AssertionError(hub)
-
-
-def office(bench: Bench) -> Office:
-    return Office(Buckets(bench.js), Nobody(), ISSUER, AUTHORITY, SITE, bytes(32))
+def office(bench: Bench) -> BridgeOffice:
+    return BridgeOffice(Buckets(bench.js), ISSUER, AUTHORITY, SITE, wall=time.time)
 
 
 def valid() -> Validity:

@@ -34,7 +34,8 @@ from hubcore.codec import cbor
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import LinkError
 from hubgateway.enrolment.desk import Desk
-from hubgateway.issuer.office import NoError, Office, Validity
+from hubgateway.issuer.office.hubs import HubOffice
+from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.rules.names import (
     CERTIFICATES_BUCKET,
     ENDS_BUCKET,
@@ -124,8 +125,8 @@ class Away:
 
 def office(
     table: FakeTable | Cutting, archive: FakeArchive | None = None, signer: Signer = SIGNER
-) -> Office:
-    return Office(
+) -> HubOffice:
+    return HubOffice(
         table,
         archive or FakeArchive(),
         signer.issuer,
@@ -244,7 +245,7 @@ async def test_a_replacement_needs_to_be_said() -> None:
 
 
 async def test_what_a_replaced_machine_has_signed_counts_no_more_when_its_records_go() -> None:
-    """office, law 6"""
+    """office.hubs, law 4"""
     table, _ = await begun(replaces=True)
     at_work: list[bytes | None] = []
 

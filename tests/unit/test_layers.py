@@ -456,6 +456,12 @@ ROOMS: dict[str, Room] = {
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.bridges": _room("hubgateway hubtls hubcore", "nats"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
+    "hubgateway.issuer.office": _room(
+        "hubgateway.issuer.office hubgateway.bridges.directory "
+        "hubgateway.engine hubgateway.rules hubcore",
+        "",
+        PURE,
+    ),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
@@ -496,8 +502,8 @@ ROOMS: dict[str, Room] = {
     "hubsim.update": _room("hubsim.update hubupdate hubterm.exits hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
     "hubsim.bridge.engine": _room(
-        "hubsim hubgateway.bridges.directory hubgateway.engine.engine hubgateway.issuer.office "
-        "hubgateway.rules hubcore"
+        "hubsim hubgateway.bridges.directory hubgateway.engine.engine "
+        "hubgateway.issuer.office.bridges hubgateway.rules hubcore"
     ),
     "hubsim.bridge.behind": _room("hubsim hubbridge.config hubgateway.rules hubcore"),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),

@@ -18,7 +18,7 @@ from hubcore.policy import document as policies
 from hubcore.policy.tree import PIECE_BYTES
 from hubgateway.bridges.directory import BridgeEntry, write_bridge
 from hubgateway.engine.engine import Engine
-from hubgateway.issuer.office import mandate_place
+from hubgateway.issuer.office.bridges import mandate_place
 from hubgateway.rules import names
 from hubgateway.rules.names import Entry, Standing, write_entry
 from hubsim.bridge.files import TLS_KEY

@@ -12,7 +12,8 @@ from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.codec.tlsauthority import Authority, begin_authority, certify
 from hubgateway.bridges.directory import BridgeEntry, certificate_key, write_certificate
 from hubgateway.bridges.renewals import EACH
-from hubgateway.issuer.office import NoError, Office, Validity
+from hubgateway.issuer.office.bridges import BridgeOffice
+from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from hubsim.site.documents import make_key
@@ -28,15 +29,8 @@ STRANGER = make_key()
 REQUEST = sign_own_request(NAME, OLD, NEW)
 
 
-class Nobody:
-    """An archive that is not asked."""
-
-    async def put_aside(self, hub: str, key: str) -> None:
-        raise AssertionError(hub)
-
-
-def office(desk: RenewalDesk) -> Office:
-    return Office(desk.table, Nobody(), ISSUER, AUTHORITY, SITE, bytes(32))
+def office(desk: RenewalDesk) -> BridgeOffice:
+    return BridgeOffice(desk.table, ISSUER, AUTHORITY, SITE, wall=lambda: BEGINS)
 
 
 async def a_desk() -> RenewalDesk:

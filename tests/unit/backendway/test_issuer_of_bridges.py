@@ -20,7 +20,8 @@ from hubgateway.bridges.directory import (
     write_bridge,
 )
 from hubgateway.issuer.__main__ import hubissuer
-from hubgateway.issuer.office import NoError, Validity
+from hubgateway.issuer.office.bridges import BridgeOffice
+from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.rules import names
 from hubgateway.rules.names import Standing
 from hubsim.site.authority import public_of
@@ -53,11 +54,15 @@ def said(version_ms: int, use: Use = Use.RECEIPTS, holder: str = "backend") -> M
     )
 
 
+def bridge_office(table: FakeTable) -> BridgeOffice:
+    return BridgeOffice(table, SIGNER.issuer, SIGNER.authority, "acme", wall=lambda: NOON)
+
+
 async def test_a_mandate_proves_itself_and_the_newer_one_holds() -> None:
     table = FakeTable()
-    made = office(table)
+    made = bridge_office(table)
     document = await made.mandate(said(5))
-    assert prove_mandate(document, "acme", made._issuer.verify_key) == said(5)
+    assert prove_mandate(document, "acme", SIGNER.issuer.verify_key) == said(5)
     assert table.rows[names.MANDATES_BUCKET, "receipts"][0] == document
     with pytest.raises(NoError, match="newer"):
         await made.mandate(said(5))
@@ -73,11 +78,11 @@ async def test_a_mandate_proves_itself_and_the_newer_one_holds() -> None:
 async def test_a_bridge_speaks_by_its_very_key_until_it_is_ended() -> None:
     """directory, law 1"""
     table = FakeTable()
-    made = office(table)
+    made = bridge_office(table)
     key = public_of(KEY)
     document = await made.bridge("bridge-1", key, VALID)
     name = TlsName("acme", TlsRole.BRIDGE, "bridge-1")
-    assert read_certificate(document, made._authority.document, name).key == key
+    assert read_certificate(document, SIGNER.authority.document, name).key == key
 
     def rows(*, fresh: bool = True) -> Rows:
         values = {
@@ -100,7 +105,7 @@ async def test_a_bridge_speaks_by_its_very_key_until_it_is_ended() -> None:
         await made.bridge("bridge.1", key, VALID)
     gateway = made.gateway("gateway-1", key, VALID)
     backend = TlsName("acme", TlsRole.BACKEND, "gateway-1")
-    assert read_certificate(gateway, made._authority.document, backend).key == key
+    assert read_certificate(gateway, SIGNER.authority.document, backend).key == key
 
 
 @pytest.mark.parametrize(
@@ -138,7 +143,7 @@ async def take_in(table: FakeTable, machine: Machine, *, replaces: bool, secret:
 
 
 async def test_whom_a_command_ends_is_on_the_list_of_ends() -> None:
-    """office, law 5"""
+    """office.ends, law 1"""
     table = FakeTable()
     first = Machine()
     await take_in(table, first, replaces=False, secret=bytes(SECRET_BYTES))
@@ -156,9 +161,9 @@ async def test_whom_a_command_ends_is_on_the_list_of_ends() -> None:
 
 
 async def test_hubs_and_gateways_hear_of_an_ended_bridge() -> None:
-    """office, law 5: by its name and its key, until a person takes it in again"""
+    """office.ends, law 1: by its name and its key, until a person takes it in again"""
     table = FakeTable()
-    made = office(table)
+    made = bridge_office(table)
     key = public_of(KEY)
     other = public_of(make_key())
     digest = sha256(key).digest()
@@ -180,7 +185,7 @@ async def test_hubs_and_gateways_hear_of_an_ended_bridge() -> None:
 
 @pytest.mark.parametrize("foreign", ["another issuer", "another site", "bridges", "no document"])
 async def test_no_list_of_ends_grows_from_one_that_this_issuer_did_not_sign(foreign: str) -> None:
-    """ends, law 1: so who has the engine alone ends nobody, and lets nobody back in"""
+    """office.ends, law 3: so who has the engine alone ends nobody, and lets nobody back in"""
     table = FakeTable()
     await take_in(table, Machine(), replaces=False, secret=bytes(SECRET_BYTES))
     whom = Whom.BRIDGES if foreign == "bridges" else Whom.HUBS

@@ -1,0 +1,80 @@
+"""Runs what a command does, with the keys of the configuration and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from zmq.utils import z85
+
+from hubcore.codec.cose import SigningKey
+from hubcore.codec.tlsauthority import Authority
+from hubgateway.authority import tls_authority
+from hubgateway.config import IssuerConfig, load_issuer, secret_file
+from hubgateway.engine.engine import Engine
+from hubgateway.issuer import keys
+from hubgateway.issuer.office.bridges import BridgeOffice
+from hubgateway.issuer.office.hubs import HubOffice
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What an operator may decide about."""
+
+    site: str
+    hubs: HubOffice
+    bridges: BridgeOffice
+
+
+def at_office(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
+    """Do some work at the office. Raise ConfigError, LinkError, StoreError."""
+    config = load_issuer(config_file)
+    issuer = _key("issuer_key", config.issuer_key, config_file)
+    authority = Authority(
+        key=_key("authority_key", config.authority_key, config_file),
+        document=tls_authority(config.tls_authority, config_file),
+    )
+
+    async def connected(engine: Engine) -> _T:
+        public = z85.decode(config.enrolment_key.encode("ascii"))
+        office = Office(
+            site=config.site,
+            hubs=HubOffice(
+                engine.buckets,
+                engine.archive,
+                issuer,
+                authority,
+                config.site,
+                public,
+                wall=time.time,
+            ),
+            bridges=BridgeOffice(engine.buckets, issuer, authority, config.site, wall=time.time),
+        )
+        return await work(office)
+
+    return asyncio.run(with_engine(config, connected))
+
+
+async def with_engine(config: IssuerConfig, work: Callable[[Engine], Awaitable[_T]]) -> _T:
+    """Do some work with the engine. Raise LinkError, StoreError."""
+    engine = Engine(config.servers, config.credentials, config.replicas)
+    try:
+        await engine.connect(retries=0)
+        return await work(engine)
+    finally:
+        await engine.close()
+
+
+def _key(name: str, named: str, config_file: Path) -> SigningKey:
+    """Read a key that signs. Raise ConfigError."""
+    pem = secret_file(named, config_file, name)
+    return keys.read_key(
+        name, pem, lambda: click.prompt(f"Passphrase of {name}", hide_input=True, err=True)
+    )
