@@ -18,7 +18,8 @@ from hubbridge.config import Api, Config, place_of
 from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.state import HubStates
-from hubbridge.hubs.talk import HubTalks, Times
+from hubbridge.hubs.talk import HubTalks
+from hubbridge.hubs.talking import Times
 from hubbridge.local.acts import SiteActs
 from hubbridge.local.api import make_api
 from hubbridge.local.doubts import DoubtActs

@@ -48,7 +48,7 @@ from hubcore.bridge.backend.talk.effects import (
     Tell,
 )
 from hubcore.bridge.backend.talk.talk import BackendTalk
-from hubcore.bridge.backend.words import BATCH_RECORDS, PROTOCOL
+from hubcore.bridge.backend.words import PROTOCOL
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate
 from hubcore.bridge.stretch import Stretch
@@ -76,8 +76,8 @@ class Store(Protocol):
     def covered(self, hub: str) -> int:
         """Return the newest record of a hub that needs no head of it (any more)."""
 
-    async def read_stretch(self, hub: str, after: int, most: int) -> Stretch | None:
-        """Return records, each proven, with the head that their hub has signed."""
+    async def read_stretches(self, hub: str, after: int, most: int) -> tuple[Stretch, ...]:
+        """Return records, each proven, with the heads that their hub has signed."""
 
 
 class Told(Protocol):
@@ -369,8 +369,8 @@ class BackendWay:
 
     async def _do(self, effect: Read | LetGo | Take) -> None:
         match effect:
-            case Read(hub, after):
-                found = await self._store.read_stretch(hub, after.number, BATCH_RECORDS)
+            case Read(hub, after, most):
+                found = await self._store.read_stretches(hub, after.number, most)
                 self._perform(self._talk.was_read(hub, after, found, self._now()))
             case LetGo(hub, head, document):
                 if not await self._papers.take_receipt(hub, head, document):

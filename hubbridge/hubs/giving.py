@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hubbridge.hubs.said import HubLine
 from hubbridge.hubs.state import HubState
 from hubbridge.policy.cache import PolicyCache
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
 from hubcore.backend.uplink.words import MAX_PIECES
-from hubcore.bridge.from_bridge import FromBridge
-from hubcore.bridge.from_hub import FromHub
-from hubtls.line import Line
 
 SMALL_BYTES = 128 * 1024
 
@@ -25,9 +23,7 @@ SMALL_BYTES = 128 * 1024
 class PolicyGiving:
     """For one connection of a hub."""
 
-    def __init__(
-        self, hub: str, line: Line[FromHub, FromBridge], state: HubState, policy: PolicyCache
-    ) -> None:
+    def __init__(self, hub: str, line: HubLine, state: HubState, policy: PolicyCache) -> None:
         self._hub = hub
         self._line = line
         self._state = state

@@ -17,15 +17,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hubbridge.hubs.said import HubLine
 from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
 from hubcore.backend.uplink.from_backend import Certificate, TlsCertificate
-from hubcore.bridge.from_bridge import FromBridge, RenewFirst
-from hubcore.bridge.from_hub import CarriedRequest, FromHub, HubHello
+from hubcore.bridge.from_bridge import RenewFirst
+from hubcore.bridge.from_hub import CarriedRequest, HubHello
 from hubcore.errors import SequenceError
 from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Paces, Rate
-from hubtls.line import Line
 
 REQUESTS_EACH = Rate(burst=4, per_second=1 / 60)
 REQUESTS_WHOLE = Rate(burst=256, per_second=4.0)
@@ -44,7 +44,7 @@ class Renewals:
     def __init__(self, clock: Clock, hubs_max: int) -> None:
         self._clock = clock
         self._paces = Paces(each=REQUESTS_EACH, whole=REQUESTS_WHOLE, sources_max=hubs_max)
-        self._lines: dict[str, Line[FromHub, FromBridge]] = {}
+        self._lines: dict[str, HubLine] = {}
 
     def hand_on(self, hub: str, request: CarriedRequest, upward: Asked | None) -> None:
         """Hand a hub's request on (laws 1 and 2). Without a way up it is lost."""
@@ -56,9 +56,7 @@ class Renewals:
         line = self._lines.get(hub)
         return line is not None and line.say(message)
 
-    async def serve(
-        self, visit: Visit, line: Line[FromHub, FromBridge], upward: Asked | None
-    ) -> None:
+    async def serve(self, visit: Visit, line: HubLine, upward: Asked | None) -> None:
         """Talk with a hub whose Hello has come, and whose certificate has ended (law 3).
 
         Raise PeerError for what ends it.
@@ -79,5 +77,5 @@ class Renewals:
             if self._lines.get(hub) is line:
                 del self._lines[hub]
 
-    def _say_first(self, visit: Visit, line: Line[FromHub, FromBridge]) -> None:
+    def _say_first(self, visit: Visit, line: HubLine) -> None:
         line.say(RenewFirst(visit.peer.expires, int(1000 * self._clock.wall())))

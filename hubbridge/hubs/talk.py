@@ -10,45 +10,42 @@ Laws:
    that moment: `Visit.may` is asked at each message, and once for those between which nothing runs.
 2. A hub that names itself or its site otherwise than its certificate, or speaks another version, is
    cut off.
-3. Held is said of what is on the disk, and of nothing else.
-4. A full disk is told once each FULL_SECONDS, and loses nothing.
-5. A hub in doubt hears Halt, and nothing of it is taken. What proves itself is said to it all the
+3. A hub in doubt hears Halt, and nothing of it is taken. What proves itself is said to it all the
    same.
-6. What one hub does costs the others nothing: it is read no faster than its records are written
+4. What one hub does costs the others nothing: it is read no faster than its records are written
    (`hubbridge.hubs.keeping`).
-7. A testimony is of a head that is on the disk, at most one each `witness_seconds`. Whoever falls
-   silent before the time has the last one with the next Ping after it.
-8. A hub that has an older policy than the bridge is offered this one (`hubbridge.hubs.giving`).
-9. People hear of an alarm once: by its Notice, or by its record once that is on the disk.
-10. A head that a hub has signed of itself is kept if the key of this connection proves it, and it
+5. A hub that has an older policy than the bridge is offered this one (`hubbridge.hubs.giving`).
+6. A head that a hub has signed of itself is kept if the key of this connection proves it, and it
     fits what is held. A hub that says another one is cut off, and people are told. At most HEADS
     of a hub are proven; it is read no faster.
-11. A hub whose TLS certificate has ended may ask for a newer one (`hubbridge.hubs.renewing`).
+7. A hub whose TLS certificate has ended may ask for a newer one (`hubbridge.hubs.renewing`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from typing import assert_never
 
 from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.giving import PolicyGiving
 from hubbridge.hubs.happenings import Happenings, Nobody
+from hubbridge.hubs.holding import Holding
 from hubbridge.hubs.keeping import Keeping
 from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.neighbours import Orders, Records, Upward
 from hubbridge.hubs.renewing import Renewals
-from hubbridge.hubs.state import Alarm, HubState, HubStates
+from hubbridge.hubs.said import WIRE, Said
+from hubbridge.hubs.state import HubStates
+from hubbridge.hubs.talking import Talking, Times
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.port.hubsport import Visit
 from hubbridge.rules.peers import May
 from hubbridge.rules.proven import ProvenHead
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
-from hubcore.backend.uplink.from_backend import Certificate, Halt, Held, Pong, TlsCertificate
+from hubcore.backend.uplink.from_backend import Certificate, Pong, TlsCertificate
 from hubcore.backend.uplink.from_hub import (
     Alive,
     Evidence,
@@ -59,62 +56,23 @@ from hubcore.backend.uplink.from_hub import (
     PolicyResult,
     Telemetry,
 )
-from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
-from hubcore.bridge import codec
 from hubcore.bridge.from_bridge import (
     BridgeWelcome,
     CarriedOrder,
     CarriedReceipt,
     FromBridge,
-    Full,
-    Witnessed,
 )
 from hubcore.bridge.from_hub import CarriedRequest, FromHub, HubHello, OwnHead
-from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
-from hubcore.bridge.witness import Doubt
-from hubcore.bridge.words import FROM_HUB_BYTES, PROTOCOL
-from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.bridge.signedhead import prove_own_head
+from hubcore.bridge.words import PROTOCOL
+from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import verify_key_of
 from hubcore.errors import LinkError, PeerError, SequenceError
 from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.clock import Clock
-from hubcore.timing.pace import Bucket, Rate
-from hubtls.line import Line, Wire
-
-FULL_SECONDS = 60
-HEADS = Rate(burst=256, per_second=128.0)
-"""More than a hub signs (`hubd.bridge.heads`): each costs a signature check."""
-WHY = "the bridge has seen another log of this hub"
-WIRE: Wire[FromHub, FromBridge] = Wire(codec.decode_from_hub, codec.encode, FROM_HUB_BYTES)
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How long a hub may take, in seconds; how many heads of it are proven."""
-
-    first_seconds: float = 5.0
-    silent_seconds: float = 120.0
-    witness_seconds: float = 60.0
-    heads: Rate = HEADS
-
-
-@dataclass(slots=True)
-class _Talking:
-    """One hub's talk."""
-
-    hub: str
-    turn: int
-    line: Line[FromHub, FromBridge]
-    state: HubState
-    key: VerifyKey
-    key_digest: bytes
-    heads: Bucket
-    full_until: float = 0.0
-    witness_at: float = 0.0
-    keeping: Keeping = field(init=False)
-    giving: PolicyGiving = field(init=False)
-    witnessed: int = 0
-    """The number of the newest record in a testimony of this talk."""
+from hubcore.timing.pace import Bucket
+from hubtls.ends import first_of
+from hubtls.line import Line
 
 
 class HubTalks:
@@ -143,12 +101,20 @@ class HubTalks:
         self._states = states
         self._clock = clock
         self._policy = policy
-        self._testimony = testimony
         self._upward: Upward | None = None
         self._times = times or Times()
         self._happenings = happenings or Nobody()
+        self._holding = Holding(
+            bridge=bridge,
+            site=site,
+            records=records,
+            clock=clock,
+            happenings=self._happenings,
+            testimony=testimony,
+            witness_seconds=self._times.witness_seconds,
+        )
         self._turns = count(1)
-        self._talking: dict[str, _Talking] = {}
+        self._talking: dict[str, Talking] = {}
         self._orders: Orders | None = None
         self._renewals = Renewals(clock, states.hubs_max)
 
@@ -159,6 +125,7 @@ class HubTalks:
     def reports_to(self, upward: Upward) -> None:
         """Join with the way to the backend: each of both calls the other."""
         self._upward = upward
+        self._holding.reports_to(upward)
 
     # What others say to hubs: nothing here waits.
 
@@ -221,7 +188,7 @@ class HubTalks:
             raise SequenceError("its certificate does not let it speak")
         peer = visit.peer
         key = verify_key_of(peer.key)
-        talking = _Talking(
+        talking = Talking(
             hub=hub,
             turn=next(self._turns),
             line=line,
@@ -231,7 +198,9 @@ class HubTalks:
             heads=Bucket(self._times.heads),
         )
         talking.giving = PolicyGiving(hub, line, state, self._policy)
-        talking.keeping = Keeping(lambda records, heads: self._keep(talking, records, heads))
+        talking.keeping = Keeping(
+            lambda records, heads: self._holding.keep(talking, records, heads)
+        )
         state.connected = True
         state.since = self._clock.wall()
         state.certificate_ends = visit.peer.expires
@@ -256,8 +225,8 @@ class HubTalks:
         if hello.protocol != PROTOCOL:
             raise PeerError(f"it speaks version {hello.protocol}, expected {PROTOCOL}")
 
-    async def _greet(self, talking: _Talking, hello: HubHello) -> None:
-        """Answer a Hello (laws 2 and 5)."""
+    async def _greet(self, talking: Talking, hello: HubHello) -> None:
+        """Answer a Hello (laws 2 and 3)."""
         self._check(talking.hub, hello)
         met = await self._records.meet(
             talking.hub,
@@ -278,7 +247,7 @@ class HubTalks:
         if met.full:
             raise PeerError("this bridge has as many hubs as it takes")
         if met.doubt is not None:
-            self._halt(talking, met.doubt)
+            self._holding.halt(talking, met.doubt)
             return
         if self._upward is not None:
             self._upward.grew(talking.hub)
@@ -295,7 +264,7 @@ class HubTalks:
             )
         )
 
-    async def _greeted(self, talking: _Talking) -> None:
+    async def _greeted(self, talking: Talking) -> None:
         """Say what proves itself: mandates first, then the orders that the hub missed."""
         for document in self._mandates.documents():
             talking.line.say(CarriedMandate(document))
@@ -308,7 +277,7 @@ class HubTalks:
             await self._orders.came(talking.hub)
         await talking.giving.offer()
 
-    async def _hear_and_keep(self, visit: Visit, talking: _Talking) -> None:
+    async def _hear_and_keep(self, visit: Visit, talking: Talking) -> None:
         """Take what comes while records go to the disk; whichever ends first ends both.
 
         What has come before the end of the connection is kept all the same.
@@ -325,19 +294,19 @@ class HubTalks:
                 finally:
                     keeping.cancel()
         except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+            raise first_of(errors) from None
 
-    async def _hear(self, visit: Visit, talking: _Talking, messages: Sequence[FromHub]) -> None:
+    async def _hear(self, visit: Visit, talking: Talking, messages: Sequence[Said]) -> None:
         """Take what has come in its order; records that come together go into one commit."""
         talking.state.heard_at = self._clock.wall()
         waiting: list[StoredRecord] = []
         is_asked = False
         for message in messages:
-            if not is_asked:
-                _check_may(visit)
-                is_asked = True
-            if isinstance(message, Evidence):
-                waiting.append(StoredRecord(message.number, message.body, message.hash))
+            if not is_asked and visit.may() is not May.SPEAK:
+                raise SequenceError("its certificate does not let it speak any more")
+            is_asked = True
+            if isinstance(message, StoredRecord):
+                waiting.append(message)
                 continue
             await talking.keeping.keep(waiting)
             waiting = []
@@ -350,8 +319,8 @@ class HubTalks:
         await talking.keeping.keep(waiting)
         await talking.giving.offer()
 
-    async def _keep_head(self, talking: _Talking, document: bytes) -> None:
-        """Hand a head that the hub has signed to the disk (law 10). Raise ProofError."""
+    async def _keep_head(self, talking: Talking, document: bytes) -> None:
+        """Hand a head that the hub has signed to the disk (law 6). Raise ProofError."""
         if talking.state.doubt is not None:
             return
         if not talking.heads.take(self._clock.monotonic()):
@@ -361,18 +330,18 @@ class HubTalks:
         said = prove_own_head(document, name, talking.key)
         await talking.keeping.keep_head(ProvenHead(said.head, talking.key_digest, document))
 
-    async def _take(self, talking: _Talking, message: FromHub) -> None:
+    async def _take(self, talking: Talking, message: FromHub) -> None:
         """Take one message that is neither a record nor a head."""
         match message:
             case HubHello():
                 await self._greet(talking, message)
             case Ping(nonce):
                 talking.line.say(Pong(nonce, int(1000 * self._clock.wall())))
-                self._bear_witness(talking)
+                self._holding.bear_witness(talking)
             case Telemetry():
                 talking.state.measures(message, self._clock.monotonic())
             case Notice(number, body):
-                self._tell_alarm(talking, talking.state.alarmed(number, body, ahead=True))
+                self._holding.tell_alarm(talking, talking.state.alarmed(number, body, ahead=True))
                 if self._upward is not None:
                     self._upward.ahead(talking.hub, message)
             case OrderResult():
@@ -388,81 +357,3 @@ class HubTalks:
                 pass
             case _:
                 assert_never(message)
-
-    async def _keep(
-        self, talking: _Talking, records: Sequence[StoredRecord], heads: Sequence[ProvenHead]
-    ) -> None:
-        """Keep records, and say which are held (laws 3 to 5, and 10). Raise PeerError."""
-        offered = await self._records.offer(talking.hub, tuple(records), tuple(heads))
-        if heads and self._upward is not None:
-            self._upward.grew(talking.hub)
-        if offered.held:
-            for begins in range(0, len(offered.held), MAX_ACKNOWLEDGED):
-                talking.line.say(Held(offered.held[begins : begins + MAX_ACKNOWLEDGED]))
-            if self._upward is not None:
-                self._upward.grew(talking.hub)
-            held = frozenset(offered.held)
-            for alarm in talking.state.records([one for one in records if one.number in held]):
-                self._tell_alarm(talking, alarm)
-            newest = records[-1]
-            if newest.number == offered.held[-1] > talking.state.newest.number:
-                talking.state.newest = Head(newest.number, newest.hash)
-                self._bear_witness(talking)
-        if offered.refused:
-            self._say_full(talking)
-        if offered.doubt is not None and talking.state.doubt is None:
-            talking.state.doubt = offered.doubt
-            self._happenings.doubted(talking.hub, offered.doubt)
-            self._halt(talking, offered.doubt)
-        if offered.unfit:
-            raise PeerError(offered.unfit)
-
-    def _tell_alarm(self, talking: _Talking, alarm: Alarm | None) -> None:
-        if alarm is not None:
-            self._happenings.alarmed(talking.hub, alarm)
-
-    def _halt(self, talking: _Talking, doubt: Doubt) -> None:
-        newest = talking.state.newest
-        talking.line.say(Halt(doubt.cause, newest.number, newest.hash, WHY))
-        if self._upward is not None:
-            self._upward.doubted(talking.hub, doubt, newest)
-
-    def _say_full(self, talking: _Talking) -> None:
-        now = self._clock.monotonic()
-        if now >= talking.full_until:
-            talking.full_until = now + FULL_SECONDS
-            talking.state.full_told += 1
-            talking.line.say(Full(FULL_SECONDS))
-
-    def _bear_witness(self, talking: _Talking) -> None:
-        now = self._clock.monotonic()
-        newest = talking.state.newest.number
-        if self._testimony is None or now < talking.witness_at or newest <= talking.witnessed:
-            return
-        talking.witness_at = now + self._times.witness_seconds
-        talking.witnessed = newest
-        said = SignedHead(
-            kind=HeadKind.TESTIMONY,
-            by=self._bridge,
-            hub=HubName(self._site, talking.hub),
-            head=talking.state.newest,
-            at=int(self._clock.wall()),
-        )
-        document = sign_head(said, self._testimony)
-        talking.line.say(Witnessed(document))
-        if self._upward is not None:
-            self._upward.testified(talking.hub, document)
-
-
-def _check_may(visit: Visit) -> None:
-    """Raise SequenceError unless the hub may speak now."""
-    if visit.may() is not May.SPEAK:
-        raise SequenceError("its certificate does not let it speak any more")
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return what ended a group of tasks."""
-    found: BaseException = errors
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hubbridge.store import heads, rows
 from hubbridge.store.asking import check_number
 from hubbridge.store.jobs import Batch
-from hubcore.bridge.stretch import Stretch
+from hubcore.bridge.stretch import STRETCH_RECORDS, Stretch
 from hubcore.evidence.records import Head, StoredRecord
 
 
@@ -44,23 +44,34 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadStretch:
-    """The furthest stretch of a hub behind a number, each record proven: for the backend."""
+class ReadStretches:
+    """The next stretches of a hub behind a number, each as far as it goes: for the backend."""
 
     hub: str
     after: int
     most: int
 
-    def run(self, batch: Batch) -> Stretch | None:
-        """Return it; None where what is held has no head yet, or the next number is not held."""
+    def run(self, batch: Batch) -> tuple[Stretch, ...]:
+        """Return them, each record proven, up to what has no head yet or is not held."""
+        found: list[Stretch] = []
+        after = self.after
+        while len(found) < self.most:
+            stretch = self._next(batch, after)
+            if stretch is None:
+                break
+            found.append(stretch)
+            after = stretch.records[-1].number
+        return tuple(found)
+
+    def _next(self, batch: Batch, after: int) -> Stretch | None:
         row = batch.hubs.get(self.hub)
         if row is None:
             return None
-        found = heads.furthest(batch.connection, row.id, self.after, self.most)
+        found = heads.furthest(batch.connection, row.id, after, STRETCH_RECORDS)
         if found is None:
             return None
         head, document = found
-        records = Read(self.hub, self.after, head.number - self.after).run(batch)
+        records = Read(self.hub, after, head.number - after).run(batch)
         if not records or Head(records[-1].number, records[-1].hash) != head:
             return None
         return Stretch(records, document)

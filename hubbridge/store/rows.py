@@ -20,7 +20,7 @@ from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.witness import Doubt, SeenChain
 from hubcore.errors import AuditError, StoreError
-from hubcore.evidence.records import Head, StoredRecord, follows
+from hubcore.evidence.records import Head, StoredRecord, follows, head_after
 
 EARLIER_RUN = 0
 """The number of each connection of a run that has ended; those of this one begin at 1."""
@@ -236,18 +236,27 @@ def proven_records(
     Where the last one is another than the span says, all of the span is damaged.
     """
     wanted = min(most, span.newest.number - known.number)
+    found = load_records(connection, row.id, known.number, wanted)
+    newest = head_after(known, found)
+    if newest is not None and len(found) == wanted and _agrees(span, newest):  # as nearly always
+        return Proven(tuple(found), newest)
     proven: list[StoredRecord] = []
     head = known
-    for record in load_records(connection, row.id, known.number, wanted):
+    for record in found:
         try:
             follows(head, record)
         except AuditError:
             return Proven(tuple(proven), head, damaged=True)
         proven.append(record)
         head = Head(record.number, record.hash)
-    if head.number == span.newest.number and head != span.newest:
+    if not _agrees(span, head):
         return Proven((), span.before, damaged=True)
     return Proven(tuple(proven), head, damaged=len(proven) < wanted)
+
+
+def _agrees(span: Span, head: Head) -> bool:
+    """Tell whether a head is not another one than the last of its span."""
+    return head.number != span.newest.number or head == span.newest
 
 
 def walk_to(connection: sqlite3.Connection, row: HubRow, span: Span, number: int) -> Proven:

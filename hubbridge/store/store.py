@@ -40,7 +40,7 @@ from hubbridge.store.meeting import (
 )
 from hubbridge.store.offering import Offer, Offered
 from hubbridge.store.papers import KeepPapers, ReadPapers, kept_of, prove_papers
-from hubbridge.store.reading import Read, ReadStretch
+from hubbridge.store.reading import Read, ReadStretches
 from hubbridge.store.writer import Writer
 from hubcore.bridge.ends import Ends
 from hubcore.bridge.mandate import Mandate
@@ -175,9 +175,12 @@ class Store:
         """Return records for the backend, each proven."""
         return await self._do(_SITE, Read(hub, after, most), JOB_BYTES)
 
-    async def read_stretch(self, hub: str, after: int, most: int) -> Stretch | None:
-        """Return records for the backend with the head that their hub has signed, None for none."""
-        return await self._do(_SITE, ReadStretch(hub, after, most), JOB_BYTES)
+    async def read_stretches(self, hub: str, after: int, most: int) -> tuple[Stretch, ...]:
+        """Return records for the backend with the heads that their hub has signed.
+
+        At most so many stretches; none where there is no head, or the next number is not held.
+        """
+        return await self._do(_SITE, ReadStretches(hub, after, most), JOB_BYTES)
 
     async def documents(self, kind: str) -> dict[bytes, bytes]:
         """Return the documents of one kind by their places, unproven."""

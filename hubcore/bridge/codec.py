@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from hubcore.backend.uplink.arrays import names_of, read, write
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
+from hubcore.backend.uplink.evidence import EVIDENCE_HEAD
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Halt,
@@ -25,7 +26,6 @@ from hubcore.backend.uplink.from_backend import (
     TlsCertificate,
 )
 from hubcore.backend.uplink.from_hub import (
-    EVIDENCE_HEAD,
     Alive,
     Evidence,
     Notice,

@@ -18,7 +18,7 @@ shape that its caller knows. It keeps the same laws and builds nothing but the i
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,11 @@ SHARED_REFERENCES = frozenset({28, 29})
 
 Tag = cbor2.CBORTag
 
+
+def _read(shape: str) -> Callable[[bytes, int], tuple[int]]:
+    return struct.Struct(shape).unpack_from
+
+
 UINT = 0
 """The major type of a whole number."""
 BYTES = 2
@@ -54,8 +59,9 @@ _ONLY_NULL = (_NULL,)
 _SIMPLES = (_FALSE, _TRUE, _NULL)
 _LONG = 24
 """A smaller argument stands in the head's first byte; from here on, it follows in bytes."""
-_FOLLOWING = {24: 1, 25: 2, 26: 4, 27: 8}
-"""How many bytes of argument follow."""
+_FOLLOWING = {24: _read(">B"), 25: _read(">H"), 26: _read(">I"), 27: _read(">Q")}
+"""What reads the argument that follows."""
+_HEAD_BYTES = {24: 2, 25: 3, 26: 5, 27: 9}
 _SHORTEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
 """The smallest argument that needs so many."""
 
@@ -153,11 +159,11 @@ def write_head(major: int, argument: int) -> bytes:
     kind = major << 5
     if argument < _LONG:
         return _BYTE(kind | argument)
-    if argument < _SHORTEST[25]:
+    if argument < 1 << 8:
         return _TWO_BYTES(kind | 24, argument)
-    if argument < _SHORTEST[26]:
+    if argument < 1 << 16:
         return _THREE_BYTES(kind | 25, argument)
-    if argument < _SHORTEST[27]:
+    if argument < 1 << 32:
         return _FIVE_BYTES(kind | 26, argument)
     return _NINE_BYTES(kind | 27, argument)
 
@@ -185,15 +191,16 @@ def _long_head(data: bytes, at: int) -> tuple[int, int]:
     """Return the argument that follows the first byte of a head, and the index after it."""
     major = data[at] >> 5
     info = data[at] & 0x1F
-    if info not in _FOLLOWING:
+    follows = _FOLLOWING.get(info)
+    if follows is None:
         raise FrameError("CBOR: indefinite length or reserved head")
-    end = at + 1 + _FOLLOWING[info]
-    if end > len(data):
-        raise FrameError("CBOR: the data ends inside a head")
-    argument = int.from_bytes(data[at + 1 : end], "big")
+    try:
+        (argument,) = follows(data, at + 1)
+    except struct.error:
+        raise FrameError("CBOR: the data ends inside a head") from None
     if major == _SIMPLE or argument < _SHORTEST[info]:
         raise FrameError("CBOR: float, simple value or a head longer than needed")
-    return argument, end
+    return argument, at + _HEAD_BYTES[info]
 
 
 class _Scan:

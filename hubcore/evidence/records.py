@@ -12,10 +12,10 @@ Laws:
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from hubcore.codec import cbor
@@ -228,17 +228,13 @@ class Head:
 
 def chain_hash(previous: bytes, number: int, body: bytes) -> bytes:
     """Return the hash of record `number`: SHA-256 over CBOR's [label, number, previous, body]."""
-    covered = (
-        _COVERED,
-        cbor.write_head(cbor.UINT, number),
-        cbor.write_head(cbor.BYTES, len(previous)),
-        previous,
-        cbor.write_head(cbor.BYTES, len(body)),
-        body,
-    )
-    return hashlib.sha256(b"".join(covered)).digest()
+    count = cbor.write_head(cbor.UINT, number)
+    before = _HASH_HEAD if len(previous) == 32 else cbor.write_head(cbor.BYTES, len(previous))
+    size = cbor.write_head(cbor.BYTES, len(body))
+    return sha256(b"".join((_COVERED, count, before, previous, size, body))).digest()
 
 
+_HASH_HEAD = cbor.write_head(cbor.BYTES, len(GENESIS))
 _COVERED = b"\x84" + cbor.encode("hub/record/1")
 """The beginning of what a hash covers: an array of four, and its label."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -80,6 +80,9 @@ class BridgeLine(Protocol):
 
     def send(self, message: bytes) -> bool:
         """Hand one message over; False when there is no connection, or it takes no more now."""
+
+    def send_all(self, messages: Sequence[bytes]) -> int:
+        """Hand messages over in their order; return how many were taken, as by `send`."""
 
     def place(self) -> BridgePlace:
         """Which bridge it is."""

@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from hubcore.backend.outbox import Outbox
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -40,10 +39,10 @@ class RecordsToBridge:
         records: AuditLog,
         clock: Clock,
         pace: Pace,
-        say: Callable[[Evidence], bool],
+        say: Callable[[Sequence[StoredRecord]], int],
         doors_first: Callable[[], Awaitable[None]],
     ) -> None:
-        """`say` hands a message to the connection; False when it takes none for now.
+        """`say` hands records to the connection in order; it returns how many that took.
 
         `doors_first` gives the doors their turn.
         """
@@ -78,11 +77,11 @@ class RecordsToBridge:
     def held(self, numbers: Iterable[int]) -> None:
         """The bridge holds these records (law 3)."""
         now = self._clock.monotonic()
-        for number in numbers:
-            if self._outbox.acknowledged(number, now):
-                self._unheld.discard(number)
-                self.is_full = now < self._full_until
-                self.held_number = max(self.held_number, number)
+        answered = [one for one in numbers if self._outbox.acknowledged(one, now)]
+        if answered:
+            self._unheld.difference_update(answered)
+            self.is_full = now < self._full_until
+            self.held_number = max(self.held_number, *answered)
 
     def full(self, seconds: int) -> None:
         """The bridge has no room for so long (law 4)."""
@@ -112,11 +111,12 @@ class RecordsToBridge:
             records = self._next(after, min(READ_AT_ONCE, self._outbox.room()))
             if not records:
                 break
-            for record in records:
-                if not self._say(Evidence(record.number, record.body, record.hash)):
-                    return now + self._pace.retry_seconds
+            taken = self._say(records)
+            for record in records[:taken]:
                 self._outbox.sent(record.number, now)
                 self._unheld.add(record.number)
+            if taken < len(records):
+                return now + self._pace.retry_seconds
             await self._doors_first()
         return self._outbox.due()
 

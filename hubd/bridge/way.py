@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -31,6 +31,7 @@ from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.pace import Pace
 from hubcore.backend.talk.effects import Comparison, Moment
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate, SiteDocument
+from hubcore.backend.uplink.evidence import message_of
 from hubcore.backend.uplink.from_backend import (
     Certificate,
     Held,
@@ -64,7 +65,7 @@ from hubcore.bridge.talk import (
 from hubcore.bridge.words import PROTOCOL
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import FrameError, StoreError
-from hubcore.evidence.records import Head
+from hubcore.evidence.records import Head, StoredRecord
 from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
@@ -143,7 +144,7 @@ class BridgeWay:
             records=records,
             clock=clock,
             pace=pace,
-            say=self._say,
+            say=self._say_records,
             doors_first=doors_at_rest,
         )
         self._heads = OwnHeads(
@@ -408,6 +409,13 @@ class BridgeWay:
     def _say(self, message: FromHub) -> bool:
         sent = self._line.send(codec.encode(message))
         self._counters["sent" if sent else "not_sent"] += 1
+        return sent
+
+    def _say_records(self, records: Sequence[StoredRecord]) -> int:
+        sent = self._line.send_all([message_of(one.number, one.body, one.hash) for one in records])
+        self._counters["sent"] += sent
+        if sent < len(records):
+            self._counters["not_sent"] += 1
         return sent
 
     def _now(self) -> Moment:

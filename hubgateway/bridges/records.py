@@ -11,6 +11,8 @@ Laws:
 6. Nothing is kept that the hub has not signed (`heads`). So a bridge in wrong hands makes up no
    record of a hub, and the hub is never the fork. What a bridge brings otherwise is told to people
    and to the bridge, and stops this way alone.
+7. A receipt speaks for all records before its own. So one goes with the last of several batches
+   that came together (`abreast`), and for any that is not wholly kept.
 """
 
 from __future__ import annotations
@@ -19,9 +21,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from hubcore.access.words import HubName
-from hubcore.backend.uplink import codec as uplink
+from hubcore.backend.uplink.evidence import record_of
 from hubcore.backend.uplink.fields import sentence
-from hubcore.backend.uplink.from_hub import Evidence
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.backend.from_backend import (
     FromBackend,
@@ -30,8 +31,7 @@ from hubcore.bridge.backend.from_backend import (
     HubReceipt,
 )
 from hubcore.codec.cose import VerifyKey
-from hubcore.errors import FrameError
-from hubcore.evidence.records import Head, StoredRecord
+from hubcore.evidence.records import Head
 from hubgateway.bridges.heads import why_not
 from hubgateway.bridges.receipts import ReceiptSigner
 from hubgateway.keeper import Keeper
@@ -81,10 +81,10 @@ class BridgedRecords:
         return [*self._receipt(hub, head), HubKnown(hub, turn, head.number, head.hash)]
 
     async def keep(
-        self, hub: str, records: tuple[bytes, ...], document: bytes
+        self, hub: str, records: tuple[bytes, ...], document: bytes, *, to_receipt: bool = True
     ) -> list[FromBackend]:
-        """Keep records durably (laws 1 to 6). Raise PeerError, StoreError, LinkError."""
-        read = [_record(one) for one in records]
+        """Keep records durably (laws 1 to 7). Raise PeerError, StoreError, LinkError."""
+        read = [record_of(one) for one in records]
         key = self._key_of(hub)
         if isinstance(key, HubHalted):
             return [key]
@@ -98,10 +98,9 @@ class BridgedRecords:
         if kept.stop is not None and kept.stop.cause is Cause.FORK:
             return [self._fork(hub, kept.stop.detail)]
         head = (await self._keeper.known(hub)).head
-        said: list[FromBackend] = self._receipt(hub, head)
         if read[-1].number > head.number:
-            said.append(HubKnown(hub, 0, head.number, head.hash))
-        return said
+            return [*self._receipt(hub, head), HubKnown(hub, 0, head.number, head.hash)]
+        return self._receipt(hub, head) if to_receipt else []
 
     def _key_of(self, hub: str) -> VerifyKey | HubHalted:
         """Return the key by which a hub signs, or why nothing of it is taken (law 4)."""
@@ -126,10 +125,3 @@ class BridgedRecords:
         if document is None and head.number and self._receipts.why_not:
             self._tell("receipts", f"none is signed: {self._receipts.why_not}")
         return [] if document is None else [HubReceipt(hub, document)]
-
-
-def _record(data: bytes) -> StoredRecord:
-    said = uplink.decode_from_hub(data)
-    if not isinstance(said, Evidence):
-        raise FrameError("a bridge forwards what is no record")
-    return StoredRecord(said.number, said.body, said.hash)

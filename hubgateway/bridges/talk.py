@@ -3,13 +3,13 @@
 Laws:
 1. Nothing is taken of a bridge before its Hello, and nothing that the directory does not allow at
    that moment: `BridgeVisit.may` is asked at each message.
-2. What a bridge says is done in its order, one thing at a time: it is read no faster than the
-   engine writes.
+2. What a bridge says of one hub is done in its order, one thing at a time. Several hubs have their
+   turns side by side, and no more is read than `abreast` allows.
 3. What the engine did not take is not answered. The bridge asks again.
 4. A bridge that names itself or its site otherwise than its certificate, or speaks another version,
    is cut off, and so is one that forwards what is none of a hub's messages.
 5. Records that are refused take no turn of the engine. So a bridge that brings many waits after
-   each beyond REFUSED: others are served meanwhile.
+   each beyond REFUSED, one wait after the other: others are served meanwhile.
 6. A bridge whose certificate has ended hears RenewFirst. Nothing of it is taken but its request,
    OnlyKey and Ping, and nothing is said but the answers to these and its certificate.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from hubcore.backend.uplink.from_backend import Pong
@@ -44,12 +44,14 @@ from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
 from hubcore.evidence.records import Head
 from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Bucket, Rate
+from hubgateway.bridges.abreast import Abreast, OfHub
 from hubgateway.bridges.certificates import BridgedCertificates
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.port import BridgeVisit, Told
 from hubgateway.bridges.records import BridgedRecords
 from hubgateway.bridges.renewals import BridgeRenewals
 from hubgateway.bridges.witness import BridgedWords
+from hubtls.ends import first_of
 from hubtls.line import Line, Wire
 
 REFUSED = Rate(burst=64, per_second=16.0)
@@ -68,6 +70,14 @@ class TalkTimes:
 
     first_seconds: float = 5.0
     silent_seconds: float = 120.0
+
+
+@dataclass(slots=True)
+class _Refused:
+    """How many records of one connection were refused."""
+
+    bucket: Bucket = field(default_factory=lambda: Bucket(REFUSED))
+    resting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class BridgeTalks:
@@ -138,14 +148,9 @@ class BridgeTalks:
             if self._papers is not None:
                 for message in self._papers.for_bridge(hello):
                     line.say(message)
-            refused = Bucket(REFUSED)
-            while True:
-                for said in await line.next():
-                    if not visit.may() or visit.has_ended():
-                        raise SequenceError("it may not speak any more")
-                    answers = await self._hear(visit, line, said)
-                    if isinstance(said, Forwarded):
-                        await self._slow(refused, answers)
+            await self._listen(visit, line)
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from None
         finally:
             for lines in (self._lines, self._own):
                 if lines.get(visit.bridge) is line:
@@ -162,6 +167,26 @@ class BridgeTalks:
                 if isinstance(said, OwnRequest | OnlyKey | Ping):
                     await self._hear(visit, line, said)
 
+    async def _listen(self, visit: BridgeVisit, line: Line[FromBridge, FromBackend]) -> None:
+        """Take what comes until the connection ends (laws 1, 2 and 5). Raise what ended it."""
+        refused = _Refused()
+
+        async def take(said: FromBridge, to_receipt: bool = True) -> None:
+            if not visit.may() or visit.has_ended():
+                raise SequenceError("it may not speak any more")
+            answers = await self._hear(visit, line, said, to_receipt)
+            if isinstance(said, Forwarded):
+                await self._slow(refused, answers)
+
+        async with asyncio.TaskGroup() as group:
+            hubs = Abreast(group, take)
+            while True:
+                for said in await line.next():
+                    if isinstance(said, OfHub):
+                        await hubs.put(said)
+                    else:
+                        await take(said)
+
     def _check(self, visit: BridgeVisit, hello: BridgeHello) -> None:
         """Raise PeerError for a Hello that is not this bridge's (law 4)."""
         if not visit.may():
@@ -172,11 +197,15 @@ class BridgeTalks:
             raise PeerError(f"it speaks version {hello.protocol}, expected {PROTOCOL}")
 
     async def _hear(
-        self, visit: BridgeVisit, line: Line[FromBridge, FromBackend], message: FromBridge
+        self,
+        visit: BridgeVisit,
+        line: Line[FromBridge, FromBackend],
+        message: FromBridge,
+        to_receipt: bool = True,
     ) -> list[FromBackend]:
         """Take a message, and answer it; return the answers."""
         try:
-            answers = await self._take(visit, message)
+            answers = await self._take(visit, message, to_receipt)
         except (StoreError, LinkError) as error:
             what = f"{error}; it is not answered and asks again"
             self._told.trouble(f"bridge {visit.bridge}", what)
@@ -185,20 +214,26 @@ class BridgeTalks:
             line.say(answer)
         return answers
 
-    async def _slow(self, refused: Bucket, answers: list[FromBackend]) -> None:
+    async def _slow(self, refused: _Refused, answers: list[FromBackend]) -> None:
         """Let others have their turns after records that were refused (law 5)."""
         is_refused = any(isinstance(one, HubHalted) for one in answers)
-        if is_refused and not refused.take(self._clock.monotonic()):
-            await self._rest(1 / REFUSED.per_second)
+        if is_refused and not refused.bucket.take(self._clock.monotonic()):
+            async with refused.resting:
+                await self._rest(1 / REFUSED.per_second)
 
-    async def _take(self, visit: BridgeVisit, message: FromBridge) -> list[FromBackend]:
-        """Do what a message asks for; return the answers. Raise HubError."""
+    async def _take(
+        self, visit: BridgeVisit, message: FromBridge, to_receipt: bool
+    ) -> list[FromBackend]:
+        """Do what a message asks for; return the answers. Raise HubError.
+
+        `to_receipt`: records are answered with a receipt, and do not wait for the next ones.
+        """
         bridge = visit.bridge
         match message:
             case AskHub(hub, turn, number, digest):
                 return await self._records.answer(hub, turn, Head(number, digest))
             case Forwarded(hub, records, head):
-                return await self._records.keep(hub, records, head)
+                return await self._records.keep(hub, records, head, to_receipt=to_receipt)
             case Ahead():
                 await self._words.alarm(message)
             case BornWitness():

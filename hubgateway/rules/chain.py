@@ -10,16 +10,16 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from hubcore.backend.uplink import codec
-from hubcore.backend.uplink.from_hub import Evidence, Hello
+from hubcore.backend.uplink.evidence import message_of, record_of
+from hubcore.backend.uplink.from_hub import Hello
 from hubcore.backend.uplink.words import Cause
 from hubcore.codec import cbor
 from hubcore.errors import AuditError, FrameError, StoreError
-from hubcore.evidence.records import Head, StoredRecord, follows
+from hubcore.evidence.records import Head, StoredRecord, follows, head_after
 
 BATCH_RECORDS_MAX = 64
 """Records in one message of the engine: a hub has no more unanswered."""
@@ -65,8 +65,10 @@ class Judged:
     fork: str = ""
 
 
-def judge(known: Known, records: Iterable[StoredRecord]) -> Judged:
+def judge(known: Known, records: Sequence[StoredRecord]) -> Judged:
     """Sort records into new, repeated, early and a fork; nothing after a fork is looked at."""
+    if head_after(known.head, records) is not None:  # as nearly always
+        return Judged(new=list(records))
     judged = Judged()
     head = known.head
     fresh: dict[int, bytes] = {}
@@ -140,7 +142,7 @@ def added(known: Known, records: list[StoredRecord], place: int) -> Known:
 
 def write_batch(records: list[StoredRecord]) -> bytes:
     """Return the engine's message: an array of Evidence messages, each as the hub sent it."""
-    frames = [cbor.encode_flat([Evidence.TYPE, one.number, one.body, one.hash]) for one in records]
+    frames = [message_of(one.number, one.body, one.hash) for one in records]
     return cbor.encode_flat(frames)
 
 
@@ -164,10 +166,7 @@ def read_batch(data: bytes) -> list[StoredRecord]:
 def _record(frame: object) -> StoredRecord:
     if type(frame) is not bytes:
         raise FrameError("a record is no byte string")
-    said = codec.decode_from_hub(frame)
-    if not isinstance(said, Evidence):
-        raise FrameError("a message that is no record")
-    return StoredRecord(said.number, said.body, said.hash)
+    return record_of(frame)
 
 
 def two_machines(boots: tuple[bytes, ...]) -> Stop:

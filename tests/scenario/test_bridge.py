@@ -29,7 +29,7 @@ from hubcore.bridge.from_bridge import CarriedReceipt
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate, prove_mandate
 from hubcore.bridge.signedhead import HeadKind, SignedHead, prove_own_head, sign_head
 from hubcore.bridge.site.order import DoorsOrder, SiteOrder, prove_site_order
-from hubcore.bridge.stretch import STRETCH_RECORDS, Stretch
+from hubcore.bridge.stretch import Stretch
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import NO_CHECK_TIME, TlsInForce, TlsName, TlsRole, read_certificate
 from hubcore.codec.tlsauthority import begin_authority, certify
@@ -234,14 +234,12 @@ async def test_all_that_is_held_has_a_head_of_the_hub(tmp_path: Path) -> None:
             await hub.append(1)
             await until(lambda: bridge.store.covered("hub-1") == 301)
         await until(lambda: not bridge.states.of("hub-1").connected)
-        old = await bridge.store.read_stretch("hub-1", 300, 64)
+        (old,) = await bridge.store.read_stretches("hub-1", 300, 4)
         (tmp_path / "of-hub").rename(tmp_path / "of-hub-before")
         async with hub_at(tmp_path, [endpoint]) as hub:
             await hub.append(1)
             await until(lambda: bridge.store.covered("hub-1") == 302)
-        new = await bridge.store.read_stretch("hub-1", 300, 64)
-    assert old is not None
-    assert new is not None
+        (new,) = await bridge.store.read_stretches("hub-1", 300, 4)
     assert proven(old, tmp_path / "of-hub-before") == 301
     assert proven(new, tmp_path / "of-hub") == 302
     with pytest.raises(ProofError):
@@ -263,9 +261,10 @@ async def test_a_hub_that_ends_at_any_moment_leaves_nothing_without_a_head(tmp_p
         async with hub_at(tmp_path, [endpoint]):
             await until(lambda: bridge.store.covered("hub-1") == count)
         after = 0
-        while found := await bridge.store.read_stretch("hub-1", after, STRETCH_RECORDS):
-            assert proven(found, tmp_path / "of-hub") == found.records[-1].number
-            after = found.records[-1].number
+        while found := await bridge.store.read_stretches("hub-1", after, 4):
+            for stretch in found:
+                assert proven(stretch, tmp_path / "of-hub") == stretch.records[-1].number
+                after = stretch.records[-1].number
         assert after == count
 
 

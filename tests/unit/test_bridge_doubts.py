@@ -351,7 +351,7 @@ async def test_a_doubt_ends_by_a_command_and_the_hub_is_welcome_again(tmp_path: 
 
 
 async def test_nothing_is_testified_of_a_head_that_has_not_come(tmp_path: Path) -> None:
-    """talk, law 7"""
+    """holding, law 3"""
     config = with_socket(tmp_path, testimony=True)
     log = make_log(20)
     async with running_bridge(tmp_path, config) as (bridge, port):

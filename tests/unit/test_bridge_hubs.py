@@ -16,7 +16,8 @@ import pytest
 
 from hubbridge.app import Bridge, open_bridge, read_files
 from hubbridge.config import Config, Room
-from hubbridge.hubs.talk import WIRE, Times
+from hubbridge.hubs.said import WIRE
+from hubbridge.hubs.talking import Times
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.words import HubName
 from hubcore.backend.uplink.documents import CarriedMandate
@@ -87,7 +88,7 @@ async def running(
 
 @pytest.mark.parametrize("wrong", ["another key", "another hub", "no document", "another record"])
 async def test_a_head_that_proves_nothing_ends_the_connection(tmp_path: Path, wrong: str) -> None:
-    """talk, law 10"""
+    """talk, law 6"""
     log = make_log(20)
     async with running(tmp_path, bridge_config(tmp_path)) as (bridge, port):
         with closing(await come(tmp_path, port)) as hub:
@@ -115,7 +116,7 @@ async def test_a_head_that_proves_nothing_ends_the_connection(tmp_path: Path, wr
 async def test_a_hub_that_signs_without_end_is_read_no_faster_than_its_heads_are_proven(
     tmp_path: Path,
 ) -> None:
-    """talk, law 10: it waits for its own heads, and its neighbour does not"""
+    """talk, law 6: it waits for its own heads, and its neighbour does not"""
     log = make_log(3)
     times = Times(heads=Rate(burst=1, per_second=1 / 3600))
     async with running(tmp_path, bridge_config(tmp_path), times) as (bridge, port):
@@ -152,7 +153,7 @@ def hub_files_in(folder: Path) -> IdentityFiles:
 
 
 async def test_records_are_held_and_outlive_the_bridge(tmp_path: Path) -> None:
-    """talk, law 3"""
+    """holding, law 1"""
     config = bridge_config(tmp_path)
     log = make_log(700)
     async with running(tmp_path, config) as (_, port):
@@ -173,7 +174,7 @@ async def test_records_are_held_and_outlive_the_bridge(tmp_path: Path) -> None:
 
 
 async def test_a_hub_that_was_turned_back_is_told_and_not_heard(tmp_path: Path) -> None:
-    """talk, law 5; witness, laws 2, 3 and 7: also after the bridge has started again"""
+    """talk, law 3; witness, laws 2, 3 and 7: also after the bridge has started again"""
     config = bridge_config(tmp_path)
     log = make_log(20)
     async with running(tmp_path, config) as (bridge, port):
@@ -217,7 +218,7 @@ async def test_another_record_under_a_number_that_was_seen_halts(tmp_path: Path)
 
 
 async def test_a_bridge_bears_witness_of_what_it_holds(tmp_path: Path) -> None:
-    """talk, law 7"""
+    """holding, law 3"""
     key = make_key()
     config = bridge_config(tmp_path, testimony=key)
     log = make_log(3)
@@ -238,7 +239,7 @@ async def test_a_bridge_bears_witness_of_what_it_holds(tmp_path: Path) -> None:
 
 
 async def test_a_hub_that_falls_silent_has_a_testimony_of_its_newest_record(tmp_path: Path) -> None:
-    """talk, law 7: with its first Ping once one is due, and no second one of the same"""
+    """holding, law 3: with its first Ping once one is due, and no second one of the same"""
     key = make_key()
     config = bridge_config(tmp_path, testimony=key)
     log = make_log(9)
@@ -413,7 +414,7 @@ async def test_a_bridge_with_a_mandate_of_nobody_does_not_start(tmp_path: Path) 
 
 
 async def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
-    """talk, law 4"""
+    """holding, law 2"""
     config = bridge_config(tmp_path)
     tight = msgspec.structs.replace(config, room=Room(free_mib=1 << 40))
     log = make_log(4)
@@ -434,7 +435,7 @@ async def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 
 
 async def test_what_a_killed_bridge_has_said_to_be_held_is_there(tmp_path: Path) -> None:
-    """talk, law 3, over the real program and SIGKILL"""
+    """holding, law 1, over the real program and SIGKILL"""
     config = bridge_config(tmp_path)
     file = tmp_path / "hubbridge.toml"
     sections = msgspec.to_builtins(config)

@@ -616,7 +616,7 @@ def alarm_log() -> list[StoredRecord]:
 
 
 async def test_an_alarm_that_comes_as_a_record_is_seen_by_who_watches(tmp_path: Path) -> None:
-    """talk, law 8"""
+    """holding, law 4"""
     log = alarm_log()
     async with running(tmp_path) as (_, port, socket):
         reader, writer = await asyncio.open_unix_connection(str(socket))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hubcore.backend.uplink import arrays
 from hubcore.backend.uplink import codec as uplink
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
+from hubcore.backend.uplink.evidence import message_of, record_of
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Certificate,
@@ -54,6 +55,7 @@ from hubcore.bridge.words import DOCUMENT_BYTES, FIRST_BYTES, FROM_BRIDGE_BYTES,
 from hubcore.codec import cbor
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
+from hubcore.evidence.records import StoredRecord
 from tests.fakes.bridgedhub import ISSUER
 
 HASH = bytes(range(32))
@@ -167,8 +169,11 @@ def test_a_record_has_the_bytes_that_it_has_on_the_uplink(record: Evidence) -> N
 @given(nearly_records())
 @example(bytes.fromhex("8402 1801 4100") + b"\x58\x20" + HASH)
 @example(bytes.fromhex("8402 01 58 01 00") + b"\x58\x20" + HASH)
+@example(bytes.fromhex("8402 00 41 00") + b"\x58\x20" + HASH)
+@example(bytes.fromhex("8402 1b8000000000000000 41 00") + b"\x58\x20" + HASH)
+@example(bytes.fromhex("8402 01 40") + b"\x58\x20" + HASH)
 def test_what_is_no_record_on_the_uplink_is_none_here(data: bytes) -> None:
-    """codec, law 4: read by its one shape, it is what the reader of all shapes reads"""
+    """codec, law 4; evidence, laws 1 and 2: what the reader of all shapes reads, and no more"""
     try:
         expected = arrays.read(data, {Evidence.TYPE: Evidence}, codec._NAMES)
     except FrameError:
@@ -177,9 +182,16 @@ def test_what_is_no_record_on_the_uplink_is_none_here(data: bytes) -> None:
         found = decode_from_hub(data)
     except FrameError:
         found = None
+    try:
+        record = record_of(data)
+    except FrameError:
+        record = None
     if expected is None:
         assert not isinstance(found, Evidence)
+        assert record is None
     else:
+        assert record == StoredRecord(expected.number, expected.body, expected.hash)
+        assert message_of(expected.number, expected.body, expected.hash) == data
         assert found == expected
         assert uplink.decode_from_hub(data) == expected
 

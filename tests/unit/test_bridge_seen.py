@@ -105,7 +105,7 @@ def test_an_alarm_is_one_by_notice_by_record_and_by_both() -> None:
 def test_in_whatever_order_they_come_each_alarm_is_told_once(
     events: list[tuple[int, bool]],
 ) -> None:
-    """state, law 3; talk, law 8"""
+    """state, law 3; holding, law 4"""
     state = HubState()
     told: list[int] = []
     for number, ahead in events:

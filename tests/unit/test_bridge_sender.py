@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hubcore.backend.pace import Pace
-from hubcore.backend.uplink.from_hub import Evidence
-from hubcore.evidence.records import Head
+from hubcore.evidence.records import Head, StoredRecord
 from hubd.bridge.sender import RecordsToBridge
 from tests.fakes.audit import FakeAudit
 from tests.fakes.clock import FakeClock
@@ -22,6 +22,8 @@ class Desk:
     clock: FakeClock = field(default_factory=FakeClock)
     records: FakeAudit = field(default_factory=FakeAudit)
     said: list[int] = field(default_factory=list)
+    takes: int = 1000
+    """So many records the connection takes."""
 
     def __post_init__(self) -> None:
         self.sender = RecordsToBridge(
@@ -32,9 +34,11 @@ class Desk:
             doors_first=self.at_rest,
         )
 
-    def say(self, message: Evidence) -> bool:
-        self.said.append(message.number)
-        return True
+    def say(self, records: Sequence[StoredRecord]) -> int:
+        taken = records[: self.takes]
+        self.takes -= len(taken)
+        self.said += [one.number for one in taken]
+        return len(taken)
 
     async def at_rest(self) -> None:
         return
@@ -82,3 +86,15 @@ async def test_another_connection_begins_with_a_bridge_that_has_room() -> None:
     assert not desk.sender.is_full
     await desk.sender.send()
     assert desk.said == [1, 2]
+
+
+async def test_what_the_connection_did_not_take_goes_later_and_in_order() -> None:
+    """sender, law 1"""
+    desk = Desk(takes=2)
+    await desk.records.fill(4)
+    desk.sender.begin(Head())
+    assert await desk.sender.send() == desk.clock.monotonic() + PACE.retry_seconds
+    assert desk.said == [1, 2]
+    desk.takes = 1000
+    await desk.sender.send()
+    assert desk.said == [1, 2, 3, 4]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from hubcore.backend.uplink.arrays import names_of, read, write
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
+from hubcore.backend.uplink.evidence import EVIDENCE_HEAD
 from hubcore.backend.uplink.from_backend import (
     Acknowledge,
     Act,
@@ -30,7 +31,6 @@ from hubcore.backend.uplink.from_backend import (
     Welcome,
 )
 from hubcore.backend.uplink.from_hub import (
-    EVIDENCE_HEAD,
     ActResult,
     Alive,
     CertificateRequest,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
+from hubcore.backend.uplink.evidence import MESSAGE_BYTES, message_of, record_of
 from hubcore.backend.uplink.fields import (
     Message,
     check_bytes,
@@ -30,7 +31,6 @@ from hubcore.backend.uplink.words import (
     OrderOutcome,
     ReleaseOutcome,
 )
-from hubcore.codec import cbor
 from hubcore.device.state import Quantity
 from hubcore.errors import FrameError
 
@@ -76,7 +76,7 @@ class Evidence(Message):
     """Hub: one record; `hash` is the chain's, up to and with it (`evidence.records`)."""
 
     TYPE: ClassVar[int] = 2
-    CEILING: ClassVar[int] = MAX_RECORD_BYTES + 64
+    CEILING: ClassVar[int] = MESSAGE_BYTES
     number: int
     body: bytes
     hash: bytes
@@ -89,27 +89,13 @@ class Evidence(Message):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read its bytes by their one shape, since nothing comes as often. Raise FrameError."""
-        if len(data) > cls.CEILING or data[:2] != EVIDENCE_HEAD:
-            raise FrameError("uplink: no record of a length that is read")
-        number, at = cbor.read_head(data, 2, cbor.UINT)
-        size, at = cbor.read_head(data, at, cbor.BYTES)
-        end = at + size
-        hash_at = end + len(_HASH_HEAD)
-        if len(data) != hash_at + HASH_BYTES or data[end:hash_at] != _HASH_HEAD:
-            raise FrameError("uplink: a record's message is a number, its bytes and a hash")
-        return cls(number, data[at:end], data[hash_at:])
+        """Read its bytes by their one shape. Raise FrameError."""
+        read = record_of(data)
+        return cls(read.number, read.body, read.hash)
 
     def encode(self) -> bytes:
         """Return its bytes."""
-        number = cbor.write_head(cbor.UINT, self.number)
-        size = cbor.write_head(cbor.BYTES, len(self.body))
-        return b"".join((EVIDENCE_HEAD, number, size, self.body, _HASH_HEAD, self.hash))
-
-
-EVIDENCE_HEAD = b"\x84\x02"
-"""How each record's message begins, and no other."""
-_HASH_HEAD = b"\x58\x20"
+        return message_of(self.number, self.body, self.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +106,7 @@ class Notice(Message):
     """
 
     TYPE: ClassVar[int] = 14
-    CEILING: ClassVar[int] = MAX_RECORD_BYTES + 64
+    CEILING: ClassVar[int] = MESSAGE_BYTES
     number: int
     body: bytes
     hash: bytes

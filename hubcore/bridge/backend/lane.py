@@ -26,7 +26,9 @@ from hubcore.evidence.records import Head
 class LanePace:
     """The numbers of a lane: batches, and seconds."""
 
-    width: int = 4
+    width: int = 8
+    read_most: int = 4
+    """Batches that are read together: a read waits for the disk."""
     patience_seconds: float = 15.0
     pause_seconds: float = 0.5
     """Before the next question, where the backend says that it missed something."""
@@ -97,7 +99,8 @@ class Lane:
     """The newest record of which a receipt was proven."""
     flight: deque[int] = field(default_factory=deque)
     """The last number of each batch without an answer."""
-    reading: bool = False
+    reading: int = 0
+    """So many batches are being read."""
     not_before: float = 0.0
     """When the next question may go."""
     due: float | None = None
@@ -121,10 +124,15 @@ class Lane:
             and self.signed > self.sent.number
         )
 
+    def read(self, most: int) -> int:
+        """Begin to read batches, at most so many; return how many."""
+        self.reading = min(most, self.pace.read_most, self.width - len(self.flight))
+        return self.reading
+
     @property
     def load(self) -> int:
         """How much of the bridge's whole window this lane takes."""
-        return len(self.flight) + int(self.reading) + int(self.phase is LanePhase.ASKED)
+        return len(self.flight) + self.reading + int(self.phase is LanePhase.ASKED)
 
     def grew(self, seen: Head, signed: int) -> None:
         """The bridge holds more of the hub, or a newer head of it."""

@@ -84,12 +84,13 @@ class _Connection:
         """What was sent, and no socket has yet."""
         return self.unsent_bytes + self.writer.transport.get_write_buffer_size()
 
-    def send(self, data: bytes) -> None:
-        """Let a frame go (law 9)."""
+    def send(self, *frames: bytes) -> None:
+        """Let frames go (law 9)."""
+        size_bytes = sum(map(len, frames))
         if not self.unsent:
-            asyncio.get_running_loop().call_soon(self._flush, len(data))
-        self.unsent.append(data)
-        self.unsent_bytes += len(data)
+            asyncio.get_running_loop().call_soon(self._flush, size_bytes)
+        self.unsent += frames
+        self.unsent_bytes += size_bytes
 
     def _flush(self, before_bytes: int) -> None:
         """Write what waits, unless there is more of it than a turn before and room for more."""
@@ -150,14 +151,26 @@ class TlsBridgeLine:
         )
 
     def send(self, message: bytes) -> bool:
-        """See `ports.bridge.BridgeLine.send` (law 4)."""
+        """See `ports.bridge.BridgeLine.send`."""
+        return self.send_all((message,)) == 1
+
+    def send_all(self, messages: Sequence[bytes]) -> int:
+        """See `ports.bridge.BridgeLine.send_all` (law 4)."""
         connection = self._connection
         if connection is None or connection.writer.is_closing():
-            return False
-        if connection.waiting_bytes > UNSENT_BYTES:
-            return False
-        connection.send(frame(message))
-        return True
+            return 0
+        room_bytes = UNSENT_BYTES - connection.waiting_bytes
+        frames: list[bytes] = []
+        size_bytes = 0
+        for message in messages:
+            if size_bytes > room_bytes:
+                break
+            framed = frame(message)
+            frames.append(framed)
+            size_bytes += len(framed)
+        if frames:
+            connection.send(*frames)
+        return len(frames)
 
     def leave(self, why: str) -> None:
         """See `ports.bridge.BridgeLine.leave`."""

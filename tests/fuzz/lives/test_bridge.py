@@ -26,7 +26,6 @@ from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.from_bridge import FromBridge
 from hubcore.bridge.from_hub import HubHello, OwnHead
 from hubcore.bridge.signedhead import prove_own_head
-from hubcore.bridge.stretch import STRETCH_RECORDS
 from hubcore.bridge.words import FIRST_BYTES, FROM_HUB_BYTES
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import FrameError
@@ -168,10 +167,11 @@ async def _meets(folder: Path, hubs: dict[str, IdentityFiles], parts: list[bytes
         assert held <= {record.number for record in kept}
         key = read_signing_key(hubs["hub-1"].key).verify_key
         after = kept[0].number - 1 if kept else 0
-        while found := await bridge.store.read_stretch("hub-1", after, STRETCH_RECORDS):
-            signed = prove_own_head(found.document, HubName(SITE, "hub-1"), key).head
-            assert signed == head_of(list(found.records))
-            assert set(found.records) <= set(kept)
+        while found := await bridge.store.read_stretches("hub-1", after, 1):
+            (stretch,) = found
+            signed = prove_own_head(stretch.document, HubName(SITE, "hub-1"), key).head
+            assert signed == head_of(list(stretch.records))
+            assert set(stretch.records) <= set(kept)
             after = signed.number
         assert await bridge.store.read("hub-2", 0, 100) == tuple(LOG)
         assert set(bridge.states.all()) <= set(hubs)

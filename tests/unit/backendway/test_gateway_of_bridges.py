@@ -127,12 +127,17 @@ class Way:
         self.told.append((source, what))
 
     async def keep(
-        self, records: list[StoredRecord], head: Head | None = None, key: SigningKey | None = None
+        self,
+        records: list[StoredRecord],
+        head: Head | None = None,
+        key: SigningKey | None = None,
+        *,
+        to_receipt: bool = True,
     ) -> list[FromBackend]:
         """Bring records, with the head of the last one by the hub's key, or another one."""
         said = tuple(uplink.encode(Evidence(one.number, one.body, one.hash)) for one in records)
         document = own_head(HUB, head or head_of(records), key or HUB_KEY)
-        return await self.records.keep(HUB, said, document)
+        return await self.records.keep(HUB, said, document, to_receipt=to_receipt)
 
 
 def heads(said: list[FromBackend]) -> list[int]:
@@ -347,3 +352,14 @@ async def test_a_bridge_makes_no_memory_by_names_of_its_own() -> None:
     desk.rows.away = True
     with pytest.raises(LinkError):
         await desk.words.doubt(BRIDGE, Doubted(HUB, Cause.FORK, 1, bytes(32), 2, bytes(32)))
+
+
+async def test_a_receipt_that_may_wait_is_left_out_unless_something_is_amiss() -> None:
+    """records, law 7"""
+    log = make_log(30)
+    way = Way()
+    assert await way.keep(log[:10], to_receipt=False) == []
+    assert heads(await way.keep(log[10:20])) == [20]
+    said = await way.keep(log[25:], to_receipt=False)
+    assert heads(said) == [20]
+    assert said[-1] == HubKnown(HUB, 0, 20, log[19].hash)

@@ -117,8 +117,8 @@ class Disk(Desk):
     def covered(self, hub: str) -> int:
         return SEEN.number
 
-    async def read_stretch(self, hub: str, after: int, most: int) -> Stretch | None:
-        return None
+    async def read_stretches(self, hub: str, after: int, most: int) -> tuple[Stretch, ...]:
+        return ()
 
     def of_hub(self, hub: str, what: str) -> None:
         self.troubles.append(what)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hubbridge.hubs.giving import SMALL_BYTES, PolicyGiving
+from hubbridge.hubs.said import WIRE
 from hubbridge.hubs.state import HubState
-from hubbridge.hubs.talk import WIRE
 from hubbridge.policy.cache import Held
 from hubcore.backend.uplink.from_backend import NewPolicy, Pieces
 from hubcore.backend.uplink.words import MAX_PIECES, MAX_WANTED

@@ -17,10 +17,9 @@ from hubbridge.rules.room import RoomLimits
 from hubbridge.store.leaving import Release, TakeReceipt
 from hubbridge.store.meeting import Meet
 from hubbridge.store.offering import Offer
-from hubbridge.store.reading import ReadStretch
+from hubbridge.store.reading import ReadStretches
 from hubbridge.store.writer import Writer
 from hubcore.access.words import HubName
-from hubcore.bridge.backend.words import BATCH_RECORDS
 from hubcore.bridge.from_hub import OwnHead
 from hubcore.bridge.signedhead import prove_own_head
 from hubcore.evidence.records import Head, StoredRecord
@@ -162,9 +161,11 @@ class World:
             self.sign(0)
         after = max(self.durable, self.gone)
         while after < self.held:
-            found = self.write(ReadStretch(NAME.hub, after, BATCH_RECORDS))
-            assert found is not None, f"record {after + 1} of {self.held} waits for ever"
-            after = found.records[-1].number
+            found = self.write(ReadStretches(NAME.hub, after, 3))
+            assert found, f"record {after + 1} of {self.held} waits for ever"
+            for stretch in found:
+                assert stretch.records[0].number == after + 1
+                after = stretch.records[-1].number
 
 
 EVENTS = st.lists(

@@ -16,7 +16,7 @@ from hubbridge.rules.room import RoomLimits
 from hubbridge.store.leaving import TakeReceipt
 from hubbridge.store.meeting import Meet
 from hubbridge.store.offering import Offer
-from hubbridge.store.reading import ReadStretch
+from hubbridge.store.reading import ReadStretches
 from hubbridge.store.writer import Writer
 from hubcore.bridge.backend.words import BATCH_RECORDS
 from hubcore.bridge.stretch import Stretch
@@ -61,8 +61,8 @@ class Disk:
         return str(offered.unfit)
 
     def read(self, after: int) -> Stretch | None:
-        (found,) = self.writer.write([ReadStretch(HUB, after, BATCH_RECORDS)])
-        return found
+        (found,) = self.writer.write([ReadStretches(HUB, after, 1)])
+        return found[0] if found else None
 
     def numbers(self) -> list[int]:
         with closing(sqlite3.connect(self.path)) as connection:

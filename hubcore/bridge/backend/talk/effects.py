@@ -47,10 +47,14 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read a stretch of a hub behind this one; then call `was_read`, or `not_read`."""
+    """Read so many stretches of a hub behind this one; then call `was_read`, or `not_read`.
+
+    Each of them begins where the one before it ends.
+    """
 
     hub: str
     after: Head
+    most: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ Laws:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hubcore.backend.pace import Pace
@@ -151,13 +151,13 @@ class BackendTalk:
         lane.grew(seen, signed)
         return self._go_on(hub, lane, at)
 
-    def was_read(self, hub: str, after: Head, found: Stretch | None, at: Moment) -> Effects:
-        """A `Read` is done: this is held behind `after`; None for nothing that has its head.
+    def was_read(self, hub: str, after: Head, found: Sequence[Stretch], at: Moment) -> Effects:
+        """A `Read` is done: this is held behind `after`; none for nothing that has its head.
 
         Call it or `not_read` for each `Read`, also after the connection has gone.
         """
         lane = self.lanes[hub]
-        lane.reading = False
+        lane.reading = 0
         effects: Effects = []
         if lane.phase is LanePhase.SENDS and lane.sent == after:
             effects = self._turns.send(hub, lane, found, at.monotonic)
@@ -166,7 +166,7 @@ class BackendTalk:
     def not_read(self, hub: str, at: Moment) -> Effects:
         """The disk failed at a `Read`."""
         lane = self.lanes[hub]
-        lane.reading = False
+        lane.reading = 0
         lane.behind(at.monotonic)
         return self._go_on(hub, lane, at)
 

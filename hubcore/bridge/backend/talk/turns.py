@@ -1,8 +1,8 @@
 """The lanes of all hubs on their way to the backend, and whose turn it is.
 
 Laws:
-1. A turn is one question or one batch. Between two turns of a hub that waits, no other hub has more
-   than one.
+1. A turn is one question, or the batches of one read. Between two turns of a hub that waits, no
+   other hub has more than one.
 2. All lanes together have at most WINDOW questions and batches unanswered.
 3. There are at most `hubs_max` lanes.
 4. A batch is a stretch: it ends with a head that its hub has signed, or it does not go.
@@ -10,8 +10,9 @@ Laws:
 
 from __future__ import annotations
 
-from hubcore.backend.uplink import codec as uplink
-from hubcore.backend.uplink.from_hub import Evidence
+from collections.abc import Sequence
+
+from hubcore.backend.uplink.evidence import message_of
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.backend.from_bridge import AskHub, Doubted, Forwarded
 from hubcore.bridge.backend.lane import Lane, LanePace
@@ -20,8 +21,8 @@ from hubcore.bridge.stretch import Stretch
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Head, follows
 
-WINDOW = 16
-"""Questions and batches of all hubs together: 1 MiB."""
+WINDOW = 32
+"""Questions and batches of all hubs together: 2 MiB."""
 
 
 class Turns:
@@ -80,7 +81,7 @@ class Turns:
     def give(self, now: float) -> Effects:
         """Give turns as long as the window allows (laws 1 and 2)."""
         effects: Effects = []
-        load = sum(self.lanes[hub].load for hub in self._loaded)
+        load = self._load()
         while self._waiting and load < WINDOW:
             hub = next(iter(self._waiting))
             del self._waiting[hub]
@@ -89,29 +90,32 @@ class Turns:
                 turn = lane.ask(now)
                 effects.append(Say(AskHub(hub, turn, lane.seen.number, lane.seen.hash)))
             elif lane.may_read():
-                lane.reading = True
-                effects.append(Read(hub, lane.sent))
+                most = lane.read(WINDOW - load)
+                effects.append(Read(hub, lane.sent, most))
             else:
                 continue
-            load += 1
             self.touch(hub, lane, now)
+            load = self._load()
         return effects
 
-    def send(self, hub: str, lane: Lane, stretch: Stretch | None, now: float) -> Effects:
-        """Send one batch, or find out that the backend has another log (law 4)."""
-        if stretch is None:
+    def _load(self) -> int:
+        return sum(self.lanes[hub].load for hub in self._loaded)
+
+    def send(self, hub: str, lane: Lane, found: Sequence[Stretch], now: float) -> Effects:
+        """Send batches, or find out that the backend has another log (law 4)."""
+        if not found:
             lane.behind(now)
             return []
-        try:
-            follows(lane.sent, stretch.records[0])
-        except AuditError:
-            return self.differ(hub, lane, lane.sent, now)
-        batch = tuple(
-            uplink.encode(Evidence(one.number, one.body, one.hash)) for one in stretch.records
-        )
-        newest = stretch.records[-1]
-        lane.was_sent(Head(newest.number, newest.hash), now)
-        return [Say(Forwarded(hub, batch, stretch.document))]
+        effects: Effects = []
+        for stretch in found[: lane.width - len(lane.flight)]:
+            try:
+                follows(lane.sent, stretch.records[0])
+            except AuditError:
+                return [*effects, *self.differ(hub, lane, lane.sent, now)]
+            newest = stretch.records[-1]
+            lane.was_sent(Head(newest.number, newest.hash), now)
+            effects.append(Say(Forwarded(hub, _as_they_came(stretch), stretch.document)))
+        return effects
 
     def differ(self, hub: str, lane: Lane, head: Head, now: float) -> Effects:
         """Stop a lane: the backend has another record there. Say so."""
@@ -127,3 +131,8 @@ class Turns:
         )
         what = f"the backend has another record {head.number} of it than this bridge"
         return [Say(said), Tell(hub, what)]
+
+
+def _as_they_came(stretch: Stretch) -> tuple[bytes, ...]:
+    """Return the records as their hub has sent them."""
+    return tuple(message_of(one.number, one.body, one.hash) for one in stretch.records)
