@@ -47,7 +47,7 @@ class Abreast:
         waiting_max: int = WAITING_MAX,
         together: int = TOGETHER,
     ) -> None:
-        self._group = group
+        self._group: asyncio.TaskGroup = group
         self._take = take
         self._waiting_max = waiting_max
         self._together = together

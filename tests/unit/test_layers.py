@@ -412,7 +412,7 @@ ROOMS: dict[str, Room] = {
     "hubbridge.hubs": _room(
         "hubbridge.hubs hubbridge.policy.cache hubbridge.port.hubsport hubbridge.rules "
         "hubbridge.store.meeting hubbridge.store.offering "
-        "hubtls.line hubcore",
+        "hubtls.ends hubtls.line hubcore",
         "",
     ),
     "hubbridge.hubs.doors": _room("hubcore", "", PURE),
