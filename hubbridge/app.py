@@ -15,8 +15,8 @@ from hubbridge.backend.calling import CallTimes, Gateway
 from hubbridge.backend.papers import PapersOfBackend
 from hubbridge.backend.way import BackendWay, Own
 from hubbridge.config import Api, Config, place_of
-from hubbridge.hubs.ended import EndedBridges
-from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.papers.ended import EndedBridges
+from hubbridge.hubs.papers.mandates import KnownMandates
 from hubbridge.hubs.state import HubStates
 from hubbridge.hubs.talk import HubTalks
 from hubbridge.hubs.talking import Times

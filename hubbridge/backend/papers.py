@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hubbridge.hubs.ended import EndedBridges
-from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.papers.ended import EndedBridges
+from hubbridge.hubs.papers.mandates import KnownMandates
 from hubcore.backend.uplink.from_backend import Certificate, TlsCertificate
 from hubcore.bridge import codec
 from hubcore.bridge.backend.from_backend import CertificateOfHub

@@ -28,13 +28,13 @@ from collections.abc import Collection, Sequence
 from itertools import count
 from typing import assert_never
 
-from hubbridge.hubs.ended import EndedBridges
 from hubbridge.hubs.giving import PolicyGiving
 from hubbridge.hubs.happenings import Happenings, Nobody
 from hubbridge.hubs.holding import Holding
 from hubbridge.hubs.keeping import Keeping
-from hubbridge.hubs.mandates import KnownMandates
 from hubbridge.hubs.neighbours import Orders, Records, Upward
+from hubbridge.hubs.papers.ended import EndedBridges
+from hubbridge.hubs.papers.mandates import KnownMandates
 from hubbridge.hubs.renewing import Renewals
 from hubbridge.hubs.said import WIRE, Said
 from hubbridge.hubs.state import HubStates

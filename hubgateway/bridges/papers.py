@@ -21,7 +21,7 @@ from hubcore.bridge.ends import Ends, Whom, prove_ends
 from hubcore.bridge.mandate import Mandates
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import FrameError, ProofError, TrustError
-from hubgateway.bridges.receipts import mandates_of
+from hubgateway.bridges.evidence.receipts import mandates_of
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.mirror import Mirror
 from hubgateway.rules import names, policy

@@ -46,11 +46,11 @@ from hubcore.ports.clock import Clock
 from hubcore.timing.pace import Bucket, Rate
 from hubgateway.bridges.abreast import Abreast, OfHub
 from hubgateway.bridges.certificates import BridgedCertificates
+from hubgateway.bridges.evidence.records import BridgedRecords
+from hubgateway.bridges.evidence.witness import BridgedWords
 from hubgateway.bridges.papers import BridgePapers
 from hubgateway.bridges.port import BridgeVisit, Told
-from hubgateway.bridges.records import BridgedRecords
 from hubgateway.bridges.renewals import BridgeRenewals
-from hubgateway.bridges.witness import BridgedWords
 from hubtls.ends import first_of
 from hubtls.line import Line, Wire
 

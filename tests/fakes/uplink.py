@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import takewhile
 
 from hubcore.ports.uplink import UplinkListener, UplinkPlace
 
 
 class FakeUplink:
-    """`ports.uplink.Uplink` without a network. A test plays the backend with `connect`, `say` and
-    `cut`.
+    """`ports.uplink.Uplink`, and `ports.bridge.BridgeLine`, without a network. A test plays the
+    other end with `connect`, `say` and `cut`.
 
     `said` has what the hub sent. `full`: the queue takes nothing. `refuse` says of the next
     messages, one by one, which are not taken: [False, True] refuses the second.
@@ -38,6 +40,9 @@ class FakeUplink:
         if not refused:
             self.said.put_nowait(message)
         return not refused
+
+    def send_all(self, messages: Sequence[bytes]) -> int:
+        return sum(1 for _ in takewhile(self.send, messages))
 
     def place(self) -> UplinkPlace:
         return UplinkPlace("tcp://fake:1", 1, bytes(32), self.own_key)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
-from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.papers.mandates import KnownMandates
 from hubbridge.hubs.state import ALARMS_MAX, MEASURED_MAX, HubState, HubStates
 from hubbridge.told import EACH, LINES, Told
 from hubcore.access.words import HubName
 from hubcore.backend.pace import Pace
 from hubcore.backend.uplink.documents import CarriedMandate
-from hubcore.backend.uplink.from_hub import Evidence, Measured, OrderResult, Telemetry
+from hubcore.backend.uplink.from_hub import Measured, OrderResult, Telemetry
 from hubcore.backend.uplink.words import OrderOutcome
 from hubcore.bridge.from_bridge import CarriedOrder, Witnessed
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
@@ -25,7 +25,7 @@ from hubcore.device.state import Quantity
 from hubcore.door.phases import Happening
 from hubcore.errors import ProofError, RollbackError, StoreError
 from hubcore.evidence.facts import Fact
-from hubcore.evidence.records import Head, Record, RecordKind
+from hubcore.evidence.records import Head, Record, RecordKind, StoredRecord
 from hubcore.timing.pace import Rate
 from hubd.bridge.documents import DOCUMENTS, ORDERS_AT_WORK, WAITING, BridgeDocuments
 from hubd.bridge.ends import EndsHere
@@ -336,10 +336,11 @@ class Sending:
             doors_first=self.doors_first,
         )
 
-    def say(self, evidence: Evidence) -> bool:
-        if self.takes:
-            self.said.append(evidence.number)
-        return self.takes
+    def say(self, records: Sequence[StoredRecord]) -> int:
+        if not self.takes:
+            return 0
+        self.said += [record.number for record in records]
+        return len(records)
 
     async def doors_first(self) -> None:
         await asyncio.sleep(0)

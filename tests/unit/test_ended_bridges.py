@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 
-from hubbridge.hubs.ended import EndedBridges
+from hubbridge.hubs.papers.ended import EndedBridges
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.bridge.ends import Ends, Whom, issue_ends
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate

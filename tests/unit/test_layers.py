@@ -404,8 +404,7 @@ ROOMS: dict[str, Room] = {
     "hubbridge.__main__": _room("hubbridge.app hubbridge.config hubcore", ""),
     "hubbridge.app": _room("hubbridge hublocal hubtls hubcore", ""),
     "hubbridge.backend": _room(
-        "hubbridge.backend hubbridge.hubs.ended hubbridge.hubs.mandates hubbridge.policy.cache "
-        "hubbridge.renewal.own "
+        "hubbridge.backend hubbridge.hubs.papers hubbridge.policy.cache hubbridge.renewal.own "
         "hubbridge.rules hubtls hubcore",
         "",
     ),
@@ -418,8 +417,8 @@ ROOMS: dict[str, Room] = {
     "hubbridge.hubs.doors": _room("hubcore", "", PURE),
     "hubbridge.hubs.happenings": _room("hubbridge.hubs.state hubcore", "", PURE),
     "hubbridge.hubs.keeping": _room("hubbridge.rules.proven hubcore.evidence.records", ""),
-    "hubbridge.hubs.ended": _room("hubbridge.hubs.mandates hubcore", "", PURE),
-    "hubbridge.hubs.mandates": _room("hubcore", "", PURE),
+    "hubbridge.hubs.papers.ended": _room("hubbridge.hubs.papers.mandates hubcore", "", PURE),
+    "hubbridge.hubs.papers.mandates": _room("hubcore", "", PURE),
     "hubbridge.hubs.state": _room("hubbridge.hubs.doors hubcore", "", PURE),
     "hubbridge.local": _room(
         "hubbridge.local hubbridge.config hubbridge.hubs.state hubbridge.rules "

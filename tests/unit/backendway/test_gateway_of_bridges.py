@@ -20,9 +20,9 @@ from hubcore.errors import FrameError, LinkError
 from hubcore.evidence.alarms import alarm_of
 from hubcore.evidence.facts import Fact, RecordKind
 from hubcore.evidence.records import GENESIS, Head, Record, StoredRecord
-from hubgateway.bridges.receipts import ReceiptSigner, mandates_of
-from hubgateway.bridges.records import BridgedRecords
-from hubgateway.bridges.witness import EACH, BridgedWords
+from hubgateway.bridges.evidence.receipts import ReceiptSigner, mandates_of
+from hubgateway.bridges.evidence.records import BridgedRecords
+from hubgateway.bridges.evidence.witness import EACH, BridgedWords
 from hubgateway.keeper import Keeper
 from hubgateway.rules import names
 from hubgateway.rules.chain import Stop

@@ -13,8 +13,8 @@ import pytest
 
 from hubbridge.backend.calling import CallTimes, Pauses
 from hubbridge.backend.papers import RECEIPT, PapersOfBackend
-from hubbridge.hubs.ended import EndedBridges
-from hubbridge.hubs.mandates import KnownMandates
+from hubbridge.hubs.papers.ended import EndedBridges
+from hubbridge.hubs.papers.mandates import KnownMandates
 from hubbridge.rules.kept import Kept
 from hubbridge.rules.room import RoomLimits
 from hubbridge.store.store import Store

@@ -19,8 +19,8 @@ from hubcore.codec.tls import TlsName, TlsRole, public_der
 from hubcore.codec.tlsauthority import certify
 from hubcore.errors import LinkError
 from hubcore.evidence.records import Head, StoredRecord, chain_hash
-from hubgateway.bridges.heads import HubKeys, why_not
-from hubgateway.bridges.records import BridgedRecords
+from hubgateway.bridges.evidence.heads import HubKeys, why_not
+from hubgateway.bridges.evidence.records import BridgedRecords
 from hubgateway.keeper import Keeper
 from hubsim.site.documents import make_key
 from tests.fakes.bridgedhub import AUTHORITY, BEGINS, ENDS, SITE, head_of, make_log, own_head

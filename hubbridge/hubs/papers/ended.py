@@ -7,7 +7,7 @@ Laws:
 
 from __future__ import annotations
 
-from hubbridge.hubs.mandates import DocumentStore
+from hubbridge.hubs.papers.mandates import DocumentStore
 from hubcore.bridge.ends import Ends, Whom, prove_ends
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import ProofError, TrustError

@@ -32,8 +32,8 @@ from hubcore.bridge.backend.from_backend import (
 )
 from hubcore.codec.cose import VerifyKey
 from hubcore.evidence.records import Head
-from hubgateway.bridges.heads import why_not
-from hubgateway.bridges.receipts import ReceiptSigner
+from hubgateway.bridges.evidence.heads import why_not
+from hubgateway.bridges.evidence.receipts import ReceiptSigner
 from hubgateway.keeper import Keeper
 from hubgateway.rules.chain import Stop
 from hubgateway.rules.names import TLS_BUCKET
