@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from hubctl.answers import fail, print_json
 from hubctl.client import HubClient, NoAnswer
 from hubctl.site.asking import ask_on, client_of
-from hubctl.site.pages import given_page
+from hubctl.site.pages.orders import given_page
 from hubterm.exits import NO, OK, TRY_AGAIN
 from hubterm.shapes import mappings
 

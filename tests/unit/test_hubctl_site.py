@@ -25,7 +25,10 @@ from hubctl.shell.fields import without_output
 from hubctl.shell.site import OF_COMMAND, QUESTIONS, SITE
 from hubctl.site import giving
 from hubctl.site.asking import SOCKET_VARIABLE
-from hubctl.site.pages import answer_text, event_line, given_page, hub_page, status_page, troubles
+from hubctl.site.pages.events import event_line
+from hubctl.site.pages.looks import hub_page, status_page
+from hubctl.site.pages.orders import answer_text, given_page
+from hubctl.site.pages.troubles import troubles
 from hubctl.table import LOOK, find
 from hublocal.calls import ANSWER_BYTES_MAX, TAIL
 from hublocal.roles import Role

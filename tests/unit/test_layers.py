@@ -390,6 +390,9 @@ ROOMS: dict[str, Room] = {
         "hubctl.report.sums hubctl.answers hubctl.client hubctl.evidence hubterm.progress hubcore",
         "",
     ),
+    "hubctl.site.pages": _room(
+        "hubctl.site.pages hubctl.kept hubctl.page hubterm.shapes hubterm.text", "", PURE
+    ),
     "hubctl.top": _room("hubctl hubterm", "", WORLDLY | {"curses"}),
     "hubctl.top.screen": _room("hubctl.top.shown hubterm.endings", "", WORLDLY),
     "hubctl.top.shown": _room(

@@ -12,15 +12,10 @@ from hubctl.answers import print_json
 from hubctl.options import CACHE_FILE, JSON, SOCKET, Named
 from hubctl.page import Page, Trouble
 from hubctl.site.asking import ask_or_end
-from hubctl.site.pages import (
-    doors_page,
-    doubts_page,
-    hub_page,
-    orders_page,
-    readings_table,
-    status_page,
-    troubles,
-)
+from hubctl.site.pages.looks import doors_page, doubts_page, hub_page, status_page
+from hubctl.site.pages.orders import orders_page
+from hubctl.site.pages.tables import readings_table
+from hubctl.site.pages.troubles import troubles
 from hubctl.updating.cache import troubles_of_file
 from hubterm.exits import NO, OK
 from hubterm.shapes import mappings

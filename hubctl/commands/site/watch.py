@@ -12,7 +12,7 @@ from hubctl.answers import fail, print_json
 from hubctl.client import NoAnswer, ReaderGone
 from hubctl.options import JSON, SOCKET
 from hubctl.site.asking import client_of
-from hubctl.site.pages import event_line
+from hubctl.site.pages.events import event_line
 from hubctl.tailing.since import taken
 from hubterm.exits import OK
 from hubterm.output import descriptor, reader_gone
