@@ -26,7 +26,8 @@ from hubbridge.local.doubts import DoubtActs
 from hubbridge.local.events import SiteEvents
 from hubbridge.local.looks import SiteLooks
 from hubbridge.local.operators import Operators, read_operators
-from hubbridge.local.report import Site, SiteReport
+from hubbridge.local.report.site import SiteReport
+from hubbridge.local.report.sources import Site
 from hubbridge.policy.cache import PolicyCache
 from hubbridge.policy.files import PolicyFiles
 from hubbridge.port.announcer import Announcer

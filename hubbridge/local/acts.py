@@ -19,16 +19,14 @@ import asyncio
 from hubbridge.local.events import SiteEvents
 from hubbridge.local.looks import known_hub
 from hubbridge.local.operators import Operators
-from hubbridge.local.report import SiteReport
+from hubbridge.local.report.site import SiteReport
+from hubbridge.local.report.words import ORDERS, VERBS_TYPED, said
 from hubbridge.local.words import (
-    ORDERS,
-    VERBS_TYPED,
     Arguments,
     access_point,
     hexadecimal,
     needed_text,
     points,
-    said,
     text,
     whole,
     yes,
@@ -195,11 +193,11 @@ class SiteActs:
                     await self._orders.moved()
         except TimeoutError:
             pass  # who asked looks at what there is, and asks again
-        return self._report.answers(self._paper(key))
+        return self._report.orders.answers(self._paper(key))
 
     def _is_news(self, key: bytes, known: int) -> bool:
         paper = self._paper(key)
-        return len(paper.answers) > known or self._report.is_complete(paper)
+        return len(paper.answers) > known or self._report.orders.is_complete(paper)
 
     def _paper(self, key: bytes) -> Paper:
         paper = self._orders.find(key)
@@ -227,7 +225,7 @@ class SiteActs:
 
     def _given(self, order: SiteOrder, caller: PeerProcess) -> dict[str, object]:
         self._events.ordered(order, said(order.what), caller.uid)
-        return self._report.answers(self._paper(order.id))
+        return self._report.orders.answers(self._paper(order.id))
 
     def _operator(self, caller: PeerProcess) -> str:
         """Return the operator by whom a caller orders. Raise CallRefused."""

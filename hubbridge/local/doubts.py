@@ -15,7 +15,8 @@ from typing import Protocol
 from hubbridge.local.events import SiteEvents
 from hubbridge.local.looks import known_hub
 from hubbridge.local.operators import Operators
-from hubbridge.local.report import SiteReport, ended_doubt
+from hubbridge.local.report.doubts import ended_doubt
+from hubbridge.local.report.site import SiteReport
 from hubbridge.local.words import Arguments, hexadecimal, needed_text, whole
 from hubbridge.rules.doubts import Accepted, DoubtEnded
 from hubcore.evidence.records import Head
@@ -75,7 +76,7 @@ class DoubtActs:
         """Answer which doubts stand, and which were ended, by whom."""
         ended = await self._doubts.doubts_ended()
         return {
-            "doubts": self._report.doubts(),
+            "doubts": self._report.hubs.doubts(),
             "ended": [ended_doubt(one) for one in ended],
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubbridge.local.report import SiteReport
+from hubbridge.local.report.site import SiteReport
 from hubbridge.local.words import Arguments, needed_text
 from hublocal.calls import Call, CallRefused
 
@@ -29,24 +29,24 @@ class SiteLooks:
 
     async def hub(self, arguments: Arguments, _caller: object) -> object:
         """Answer all that is known of one hub; takes {hub}."""
-        return self._report.hub(known_hub(self._report, needed_text(arguments, "hub")))
+        return self._report.hubs.hub(known_hub(self._report, needed_text(arguments, "hub")))
 
     async def doors(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what is known of the doors."""
-        return self._report.doors()
+        return self._report.things.doors()
 
     async def readings(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what devices have said last."""
-        return self._report.readings()
+        return self._report.things.readings()
 
     async def orders(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what the site has ordered and has not ended."""
-        return self._report.orders()
+        return self._report.orders.standing()
 
 
 def known_hub(report: SiteReport, name: str) -> str:
     """Return the name of a hub that the bridge knows. Raise CallRefused."""
-    hubs = report.hubs()
+    hubs = report.hubs.names()
     if name not in hubs:
         shown = ", ".join(hubs[:16]) or "none yet"
         raise CallRefused("unknown-hub", f"This bridge knows no hub {name!r}. It knows: {shown}")

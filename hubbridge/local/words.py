@@ -1,4 +1,4 @@
-"""What the calls of the bridge's socket share: arguments that are checked, orders in words.
+"""The arguments of calls at the bridge's socket.
 
 Law: an argument is what it should be, or the call is refused with a sentence.
 """
@@ -7,43 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import assert_never
 
-from hubcore.access.precedence import DoorOrder
 from hubcore.backend.uplink.words import UINT16_MAX
-from hubcore.bridge.ceilings.devices import VERBS
-from hubcore.bridge.site.order import (
-    CredentialDisabled,
-    DoorsOrder,
-    GuestAdmitted,
-    Ordered,
-    SiteRelease,
-)
-from hubcore.device.command import Command, Verb
 from hublocal.calls import CallRefused
 
 Arguments = Mapping[str, object]
 TEXT_CHARS_MAX = 64
 BYTES_MAX = 512
 POINTS_MAX = 32
-ORDERS = {
-    "lockdown": DoorOrder.LOCKDOWN,
-    "no-entry": DoorOrder.NO_ENTRY,
-    "hold-open": DoorOrder.HOLD_OPEN,
-}
-"""The orders that stand, as people type them."""
 _HEX = re.compile(r"([0-9a-f]{2})+", re.ASCII)
 _NUMBERS = re.compile(r"[0-9]{1,5}(,[0-9]{1,5})*", re.ASCII)
-_WORD_OF = {order: word for word, order in ORDERS.items()}
-
-
-def verb_word(verb: Verb) -> str:
-    """Return a verb as people type it."""
-    return verb.name.lower().replace("_", "-")
-
-
-VERBS_TYPED = {verb_word(verb): verb for verb in VERBS}
-"""What a site orders of a device, as people type it."""
 
 
 def text(arguments: Arguments, name: str) -> str | None:
@@ -106,22 +79,3 @@ def hexadecimal(arguments: Arguments, name: str, most: int = BYTES_MAX) -> bytes
     if isinstance(value, str) and 0 < len(value) <= 2 * most and _HEX.fullmatch(value):
         return bytes.fromhex(value)
     raise CallRefused("bad-argument", f"`{name}` is 1 to {most} bytes in hexadecimal digits")
-
-
-def said(what: Ordered) -> str:
-    """Return an order in a few words."""
-    match what:
-        case SiteRelease(point):
-            return f"release of access point {point}"
-        case DoorsOrder(order, point, until):
-            place = "all doors" if point is None else f"access point {point}"
-            return f"{'' if until else 'end of '}{_WORD_OF[order]} at {place}"
-        case CredentialDisabled(credential, until):
-            return f"{'disabled' if until else 'enabled again'}: credential {credential}"
-        case GuestAdmitted(grant_id, guest):
-            who = "" if guest is None else f"{guest.grant.credential} "
-            return f"{'let in' if guest else 'let in no more'}: {who}{grant_id.hex()}"
-        case Command(device, verb, level):
-            return f"{verb_word(verb)} {device}{'' if level is None else f' {level}'}"
-        case _:
-            assert_never(what)

@@ -35,7 +35,8 @@ from hubbridge.local.events import SiteEvents
 from hubbridge.local.log import LocalLog
 from hubbridge.local.looks import SiteLooks
 from hubbridge.local.operators import Operators, read_operators
-from hubbridge.local.report import Site, SiteReport
+from hubbridge.local.report.site import SiteReport
+from hubbridge.local.report.sources import Site
 from hubbridge.rules.doubts import Accepted, DoubtEnded
 from hubbridge.rules.kept import Kept, Span
 from hubbridge.rules.papers import ORDERS_MAX as PAPERS_MAX
@@ -191,7 +192,7 @@ class Bench:
             raise StoreError("the disk is full")
 
     def connected(self) -> Collection[str]:
-        return sorted(self.report.connected())
+        return sorted(self.report.hubs.connected())
 
     def say_order(self, hub: str, document: bytes) -> None:
         self.said.append((hub, document))

@@ -430,7 +430,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubbridge.local.report": _room(
-        "hubbridge.local.words hubbridge.hubs.state hubbridge.rules hubbridge.siteorders hubcore",
+        "hubbridge.local.report hubbridge.hubs.state hubbridge.rules hubbridge.siteorders hubcore",
         "",
         PURE,
     ),
