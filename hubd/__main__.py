@@ -8,9 +8,6 @@ see `hubterm.output`. `--check-config` starts nothing, see `hubd.start.checkconf
 
 from __future__ import annotations
 
-import hubd.start.readymade  # noqa: F401 - its law
-
-# isort: split
 import argparse
 import asyncio
 import sys

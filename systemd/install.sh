@@ -213,7 +213,6 @@ make_environment() {
     find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubd ! -name hubctl ! -name hubbridge -delete
     sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubd" "$made/bin/hubctl" "$made/bin/hubbridge"
     "$made/bin/python" -m compileall -q --invalidation-mode "$compiled" -s "$made" -p "$prefix" "$made/lib"
-    "$made/bin/python" -P -m hubd.start.methods
 }
 
 # Copy the environment that the package brought into $made; by links where they lie on one file system.

@@ -367,16 +367,14 @@ def compile_source() -> None:
     """
     packages = [found.parent for found in SOURCE.glob("*/__init__.py")]
     packages += [found.parent for found in SOURCE.glob("hardware-sim/*/__init__.py")]
-    for program in (["compileall", "-q", *map(str, packages)], ["hubd.start.methods"]):
-        done = subprocess.run(
-            [sys.executable, "-m", *program],
-            cwd=SOURCE,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise LabError(f"the source tree does not compile: {done.stdout}{done.stderr}")
+    done = subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", *map(str, packages)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LabError(f"the source tree does not compile: {done.stdout}{done.stderr}")
 
 
 def kernel_path() -> Path | None:

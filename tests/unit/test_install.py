@@ -88,7 +88,7 @@ case "$*" in
     "-P -m hubd --check-config") echo "what the check says"; exit "${CHECK:-0}" ;;
     "-P -m hubbridge --check-config") echo "what the bridge says"; exit "${BRIDGE_CHECK:-0}" ;;
     "-P -c "*) exit "${OTHER:-0}" ;;
-    -c* | "-m compileall "* | "-P -m hubd.start.methods") ;;
+    -c* | "-m compileall "*) ;;
     *) exit 3 ;;
 esac
 """

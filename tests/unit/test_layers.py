@@ -275,8 +275,6 @@ ROOMS: dict[str, Room] = {
         "msgspec",
         WORLDLY,
     ),
-    "hubd.start.methods": _room("", "", WORLDLY),
-    "hubd.start.readymade": _room("hubd.start.methods", "", WORLDLY),
     "hubd.start.selftest": _room("hubd hubcore", "", WORLDLY),
     "hubd.start.secure": _room(
         "hubd.wiring.securing hubterm.output hubcore.errors", "msgspec", WORLDLY
