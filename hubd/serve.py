@@ -36,7 +36,7 @@ from hubd.handing.hands import Hands
 from hubd.handing.nexthub import HUBD, NextHub
 from hubd.handing.programs import FOLDERS, ROOT, check_program
 from hubd.rehearsal import rehearse
-from hubd.session import Session
+from hubd.session.session import Session
 from hubd.takeover.changing import Changing
 from hubd.takeover.new import NewSide
 from hubd.takeover.old import OldSide, Times

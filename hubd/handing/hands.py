@@ -22,7 +22,7 @@ from hubcore.errors import HardwareError, HubError
 from hubcore.update.gap import Gap, GapStep
 from hubcore.update.packets import Holdings
 from hubcore.update.quiet import Patience
-from hubd.session import Session
+from hubd.session.session import Session
 from hubd.takeover.changing import Changing
 from hubd.wiring.handed.belongings import BUS, TICKETS, Belongings
 

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from drivers.strike.guard_client import UNGUARDED_SECONDS
 from hubd.__main__ import EX_UNAVAILABLE
-from hubd.session import END_SECONDS
+from hubd.session.running import END_SECONDS
 from hubsim.site import DeskDoor
 from hubsim.stage import Stage
 from tests.scenario.conftest import policy_in_force, start_again

@@ -328,7 +328,7 @@ ROOMS: dict[str, Room] = {
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.session": _room(
-        "hubd.adapters.host hubd.ahead "
+        "hubd.session hubd.adapters.host hubd.ahead "
         "hubd.app hubd.config.file hubd.recording hubd.stores hubd.takeover.changing hubd.upkeep "
         "hubd.wiring.handed.belongings hubd.wiring.parts hubcore"
     ),

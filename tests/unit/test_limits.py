@@ -88,7 +88,7 @@ WAYS = (
             ("drivers.strike.guard_client.STOP_SECONDS",),
             # then the record `stopped`, then the stores, each with all that it still reads and
             # writes; who looks at the disk or reads what waits for the backend is let go at once
-            ("hubd.session.LAST_RECORD_SECONDS",),
+            ("hubd.session.writing.LAST_RECORD_SECONDS",),
             ("hubd.adapters.sqlite.policy.CLOSE_SECONDS",),
             ("hubd.adapters.sqlite.audit.CLOSE_SECONDS",),
         ),
@@ -155,18 +155,21 @@ WAYS = (
     ),
     Way(
         "the last records of a daemon that must end, before the kernel ends it",
-        "hubd.session.END_SECONDS",
+        "hubd.session.running.END_SECONDS",
         (
-            ("hubd.session.LAST_RECORD_SECONDS",),
+            ("hubd.session.writing.LAST_RECORD_SECONDS",),
             ("hubd.doors.door_records.LAST_SECONDS", "hubd.evidence.refusals.WRITE_SECONDS"),
-            ("hubd.session.LAST_RECORD_SECONDS",),
+            ("hubd.session.writing.LAST_RECORD_SECONDS",),
         ),
         spare=2.0,
     ),
     Way(
         "the first records, and the strikes, before systemd gives the start up",
         "unit:TimeoutStartSec",
-        (("hubd.session.FIRST_RECORDS_SECONDS",), ("hubd.session.FIRST_STRIKES_SECONDS",)),
+        (
+            ("hubd.session.first.FIRST_RECORDS_SECONDS",),
+            ("hubd.session.air.FIRST_STRIKES_SECONDS",),
+        ),
         spare=30.0,
     ),
     Way(

@@ -27,12 +27,12 @@ from hubcore.phone.messages import Reason
 from hubcore.policy import document
 from hubcore.policy.policy import Policy
 from hubcore.ports.clock import ClockState, KernelTime
-from hubd import session
 from hubd.adapters.host.clock import SystemClock
 from hubd.backend.state import UplinkState
 from hubd.evidence.reporting import ReportingLog
 from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import PolicyIntake
+from hubd.session import air
 from hubd.upkeep.backendtime import AGREE_SECONDS, APART_SECONDS, Contradiction
 from hubd.upkeep.checks import CheckId, Part, Severity, certificate_problem
 from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare, backend_agrees
@@ -756,7 +756,7 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
     desk = Desk()
     hub = starting(desk)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(session._serve_links(hub, goes_on=False))
+        tasks.create_task(air.serve_links(hub, goes_on=False))
         for _ in range(5):
             await asyncio.sleep(0)
         assert not hub.links.began.is_set()
@@ -768,14 +768,14 @@ async def test_the_radio_goes_on_air_when_the_strikes_are_held_or_cannot_be(up: 
 
 async def test_strikes_that_say_nothing_do_not_keep_the_radio_silent() -> None:
     hub = starting(Desk())
-    await session._serve_links(hub, goes_on=False, strikes_seconds=0.0)
+    await air.serve_links(hub, goes_on=False, strikes_seconds=0.0)
     assert hub.links.began.is_set()
 
 
 async def test_a_hub_that_goes_on_is_on_air_while_its_guard_is_taken_up() -> None:
     hub = starting(Desk())
     async with asyncio.timeout(1):
-        await session._serve_links(hub, goes_on=True)
+        await air.serve_links(hub, goes_on=True)
     assert hub.links.began.is_set()
 
 
