@@ -42,6 +42,8 @@ from tests.lab.deaths import (  # noqa: E402
 )
 
 HERE = Path(__file__).parent
+LONGEST = HERE / "test_update.py"
+"""Begins first: else the others would wait for it in the end."""
 CASE_SECONDS = 180.0
 AROUND_SECONDS = 240.0
 """What the guests' boots before a case and its end may take, beside its attempts; then its process
@@ -53,10 +55,11 @@ MENDED = BLUEZ.endswith("-mended")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the lab's cases with a reason, or put them on one loop."""
+    """Skip the lab's cases with a reason, or put them on one loop, the longest first."""
     here = [item for item in items if HERE in item.path.parents]
     if not here:
         return
+    items.sort(key=lambda item: item.path != LONGEST)
     why = _why_not()
     for item in here:
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

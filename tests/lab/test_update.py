@@ -27,7 +27,7 @@ from lab.hub import LabHub
 from lab.slots import Version, image_of, installed
 from lab.visitors import visitor
 from tests.lab.conftest import ROOT, AirAddress, allowed, booted
-from tests.lab.unitfile import tells
+from tests.lab.unitfile import drop_in, tells
 
 OLD = Version("0.2.0")
 NEW = Version("0.3.0")
@@ -41,11 +41,23 @@ DYING = Version(
     ),
 )
 """It takes the hub over, and dies soon after."""
+STARTED = Version("0.5.0")
+NEVER_READY = Version(
+    "0.6.0",
+    fault=(
+        "hubd/serve.py",
+        "    async with asyncio.TaskGroup() as tasks:\n        process =",
+        "    await asyncio.sleep(6.0)\n"
+        "    raise SystemExit(1)\n"
+        "    async with asyncio.TaskGroup() as tasks:\n        process =",
+    ),
+)
+"""It passes its self-test, and ends before it is ready: long enough to be seen at its start."""
 CARRIER = "/run/media/updates"
 INSTALL_SECONDS = 120
 PATIENCE_SECONDS = 150.0
-CASE_SECONDS = 600.0
-VISIT_SECONDS = 15.0
+CASE_SECONDS = 900.0
+VISIT_SECONDS = 30.0
 CONFIG = """hub = "hub-1"
 time_zone = "Europe/Berlin"
 
@@ -88,7 +100,7 @@ class RenewedHub:
     async def offer(self, version: Version) -> None:
         """Release a version, and let the hub look now."""
         self.shop.offer(await asyncio.to_thread(image_of, version), version.number)
-        await self.guest.run("hubctl", "update", "check")
+        await self.guest.run("hubctl", "update", "check", check=False)  # 1: of one in quarantine
 
     async def slots(self) -> dict[str, str]:
         """Return where the links of the slots and of the mounts point."""
@@ -156,6 +168,8 @@ class Holder:
     ) -> None:
         wallet = visitor(self.site)
         assert allowed(await Session(link, wallet).run(1))
+        told = await ask(self.hub.guest, "takeover-status")
+        began_before = told is not None and told["version"] == OLD.number
         visiting.set()
         spans: list[float] = []
         stop = asyncio.Event()
@@ -165,7 +179,7 @@ class Holder:
                 async with asyncio.timeout(VISIT_SECONDS):
                     await change.wait()
             stop.set()
-        if change.is_set():
+        if change.is_set() and began_before:
             second = await Session(link, wallet).run(1)
             assert allowed(second)
             assert second.short, "the ticket has changed hands"
@@ -181,6 +195,8 @@ async def test_a_version_takes_over_while_phones_are_connected_and_a_bad_one_is_
         await _it_runs_from_its_slot(renewed)
         await _a_version_takes_over_while_phones_are_connected(renewed, site, own_air)
         await _a_version_that_dies_on_its_trial_is_undone(renewed)
+        await _a_changed_unit_comes_into_force_by_a_start(renewed)
+        await _a_version_that_is_never_ready_is_undone_without_hubupdate(renewed)
         await _a_strike_moves_all_the_same(renewed, site, own_air)
 
 
@@ -212,9 +228,6 @@ async def _a_version_takes_over_while_phones_are_connected(
     old = await renewed.hub.pid()
     guard = await renewed.guard()
     assert guard
-    await renewed.hub.contact(0, door_open=True)
-    await renewed.offer(NEW)
-    await renewed.until_shows(phase="waiting")
     holders = [Holder(renewed.hub, site, own_air) for _ in range(2)]
     change = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
@@ -222,7 +235,7 @@ async def _a_version_takes_over_while_phones_are_connected(
             visiting = asyncio.Event()
             tasks.create_task(holder.visits(change, visiting))
             await visiting.wait()
-        await renewed.hub.contact(0, door_open=False)
+        await renewed.offer(NEW)
         await _drives_from(renewed, "B", "on-trial")
         change.set()
     through = [holder for holder in holders if holder.went_through]
@@ -276,6 +289,44 @@ async def _a_version_that_dies_on_its_trial_is_undone(renewed: RenewedHub) -> No
     said = (await guest.run("hubctl", "update", check=False)).out
     assert NEW.number in said
     assert "quarantine" in said
+
+
+async def _a_changed_unit_comes_into_force_by_a_start(renewed: RenewedHub) -> None:
+    guest = renewed.guest
+    old = await renewed.hub.pid()
+    await drop_in(guest, "[Service]\nEnvironment=CASE=1\n")
+    await renewed.offer(STARTED)
+    await renewed.until_shows(phase="resting", slot="A")
+    await _drives_from(renewed, "A", "alone")
+    assert await renewed.slots() == {"current": "A", "now": "A"}
+    new = await renewed.hub.pid()
+    assert new != old
+    environment = (await guest.run("cat", f"/proc/{new}/environ")).out.split("\0")
+    assert "CASE=1" in environment, "systemd has started it"
+    command = (await guest.run("cat", f"/proc/{new}/cmdline")).out.split("\0")
+    assert "--take-over" not in command
+
+
+async def _a_version_that_is_never_ready_is_undone_without_hubupdate(renewed: RenewedHub) -> None:
+    """The helper before each start counts three, and the slot that was found well comes back."""
+    guest = renewed.guest
+    await drop_in(guest, "[Service]\nEnvironment=CASE=2\n")
+    await renewed.offer(NEVER_READY)
+
+    async def is_started() -> bool:
+        state = await guest.run("cat", "/var/lib/hubupdate/slots/state", check=False)
+        return "phase trial" in state.out
+
+    await renewed.until(is_started, "it is never started")
+    await guest.run("systemctl", "stop", "hubupdate")
+    await _drives_from(renewed, "A", "alone")
+    assert await renewed.slots() == {"current": "A", "now": "A"}
+    state = (await guest.run("cat", "/var/lib/hubupdate/slots/state")).out
+    assert "phase returning" in state
+    await guest.run("systemctl", "start", "hubupdate")
+    await renewed.until_shows(phase="resting", slot="A")
+    assert (await renewed.board())["running"]["version"] == STARTED.number
+    assert len((await renewed.board())["quarantine"]) == 2
 
 
 async def _a_strike_moves_all_the_same(renewed: RenewedHub, site: Site, air: AirAddress) -> None:
