@@ -10,6 +10,7 @@ Laws:
 3. Records that follow one another need one receipt together: that of the last one. At most
    `together` do.
 4. What one message raises ends all.
+5. Who asks whether all was taken is answered once it was.
 """
 
 from __future__ import annotations
@@ -57,15 +58,22 @@ class Abreast:
 
     async def put(self, message: OfHub) -> None:
         """Hand a message over; return when there was room for it (law 2)."""
-        while self._waiting >= self._waiting_max:
-            self._moved.clear()
-            await self._moved.wait()
+        await self._until_waiting(self._waiting_max - 1)
         self._waiting += 1
         line = self._lines.get(message.hub)
         if line is None:
             line = self._lines[message.hub] = deque()
             self._group.create_task(self._run(message.hub, line))
         line.append(message)
+
+    async def taken(self) -> None:
+        """Return once all that was handed over is taken (law 5)."""
+        await self._until_waiting(0)
+
+    async def _until_waiting(self, most: int) -> None:
+        while self._waiting > most:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def _run(self, hub: str, line: deque[OfHub]) -> None:
         unsaid = 0

@@ -184,8 +184,10 @@ class BridgeTalks:
                 for said in await line.next():
                     if isinstance(said, OfHub):
                         await hubs.put(said)
-                    else:
-                        await take(said)
+                        continue
+                    if isinstance(said, Ping):
+                        await hubs.taken()
+                    await take(said)
 
     def _check(self, visit: BridgeVisit, hello: BridgeHello) -> None:
         """Raise PeerError for a Hello that is not this bridge's (law 4)."""

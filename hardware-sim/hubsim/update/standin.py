@@ -53,7 +53,7 @@ status = {{
     "late": ["links"] if NATURE == "does not feed its watchdog" else [],
     "radio": {{"on_air": NATURE != "holds no radio", "links": 0}},
     "backend": {{"connected": True}}, "bridge": None,
-    "doors": [{{"id": "front", "state": "secured"}}],
+    "doors": [{{"id": "front", "in_cycle": False}}],
     "devices": [{{"id": "lamp", "answers": True}}],
     "clock": {{"state": "trusted"}},
 }}

@@ -93,6 +93,22 @@ async def test_batches_that_came_together_share_a_receipt() -> None:
     assert receipts == [False, False, False, True, False, True, True]
 
 
+async def test_who_asks_whether_all_was_taken_is_answered_once_it_was() -> None:
+    """law 5"""
+    engine = Engine(closed={"hub-1"})
+    async with asyncio.TaskGroup() as group:
+        hubs = Abreast(group, engine.take)
+        await hubs.taken()  # nothing was
+        for number in range(3):
+            await hubs.put(batch("hub-1", number))
+        asks = group.create_task(hubs.taken())
+        await turns()
+        assert not asks.done()
+        engine.opened.set()
+        await asks
+        assert len(engine.taken) == 3
+
+
 async def test_what_one_message_raises_ends_all() -> None:
     """law 4"""
     engine = Engine(closed={"hub-2"})
