@@ -41,6 +41,7 @@ async def test_a_technician_sees_a_door_open_and_what_the_hub_does_meanwhile(sta
         await terminal.until("hubd does not answer")
         await start_again(stage)
         await terminal.until("Front door")
+        await terminal.until("radio: on air")
         terminal.type("q")
         assert await terminal.ended() == (OK, "")
         assert terminal.modes() == before
