@@ -390,6 +390,12 @@ def moves(bench: Bench) -> list[bool]:
     return [MOVES[edge.what] for edge in bench.edges if edge.what in MOVES]
 
 
+def released_seconds(bench: Bench) -> float:
+    """How long the one release took, as told. Before it comes the word that the door is at rest."""
+    _, risen, fallen = (edge.at for edge in bench.edges if edge.what in MOVES)
+    return fallen - risen
+
+
 async def test_it_tells_once_that_it_is_at_rest_and_drives_nothing_by_itself(
     bench: Bench,
 ) -> None:  # law 2
@@ -406,10 +412,7 @@ async def test_a_release_drives_it_and_ends_by_itself(bench: Bench) -> None:  # 
     await bench.until(lambda: not any(bench.levels()))
     await bench.until(lambda: moves(bench) == [False, True, False])
     assert not bench.mover.driven
-    risen, fallen = (
-        edge.at for edge in bench.edges if edge.what in MOVES and edge is not bench.edges[0]
-    )
-    assert 0.39 <= fallen - risen <= 0.4 + SLACK_SECONDS
+    assert 0.39 <= released_seconds(bench) <= 0.4 + SLACK_SECONDS
 
 
 async def test_it_says_of_the_bolt_what_it_has_proof_of(bench: Bench) -> None:  # law 4
@@ -425,10 +428,9 @@ async def test_a_release_during_a_release_extends_it_to_the_later_end(bench: Ben
     await bench.mover.release(0.3)
     await bench.mover.release(0.7)
     await bench.mover.release(0.2)
-    await bench.wait(0.5)
-    assert all(bench.levels())
-    await bench.wait(0.2)
+    await bench.wait(0.7)
     await bench.until(lambda: moves(bench) == [False, True, False])
+    assert released_seconds(bench) >= 0.69
 
 
 async def test_no_release_is_longer_than_the_cap_and_a_rest_follows(capped: Bench) -> None:  # law 2

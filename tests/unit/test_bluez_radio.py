@@ -787,7 +787,7 @@ async def test_a_bluetoothd_that_does_not_answer_is_asked_for_anew(rig: Rig) -> 
         rig.serve(call_seconds=0.5, tell_seconds=0.2, stuck_seconds=0.3)
         async with asyncio.timeout(PATIENCE_SECONDS):
             await rig.stuck.wait()
-        assert all("does not answer GetManagedObjects" in sentence for sentence in rig.said)
+        assert any("does not answer GetManagedObjects" in sentence for sentence in rig.said)
 
 
 async def test_a_bluetoothd_that_falls_silent_while_it_serves_is_noticed(rig: Rig) -> None:
