@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 WORKERS ?= $(shell expr 2 + $$(nproc))
 # Which tests, as pytest has it. Nothing: all of them, but for the lab's.
 TESTS ?=
+# Some containers set it. Then each program that a test starts would compile all of hubd again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:

@@ -6,6 +6,8 @@
    that all of it ran.
 3. Each property test tries HUBD_FUZZ times as many examples: more in `make fuzz`, fewer on the
    second Python of CI.
+4. No test makes the process of the tests nicer. There is no way back, and all that came after would
+   be slow.
 """
 
 from __future__ import annotations
@@ -82,3 +84,24 @@ def _judge(report: pytest.TestReport | pytest.CollectReport) -> None:
     if os.environ.get("CI") == "true" and not reason.startswith(MAY_SKIP):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where nothing may be missing: {reason}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nicer() -> Generator[list[int]]:
+    """Keep law 4."""
+    steps: list[int] = []
+
+    def nice(by: int) -> int:
+        steps.append(by)
+        return sum(steps)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "nice", nice)
+        yield steps
+
+
+@pytest.fixture
+def nicer(_nicer: list[int]) -> list[int]:
+    """By what this test would have made its process nicer."""
+    _nicer.clear()
+    return _nicer

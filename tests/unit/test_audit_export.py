@@ -299,6 +299,11 @@ def test_with_the_hub_down_it_is_unsigned_and_says_so(log: Path, tmp_path: Path)
     assert (told["holds"], told["signed"], told["signature_checked"]) == (True, False, False)
 
 
+def test_it_lets_hubd_come_first(log: Path, tmp_path: Path, nicer: list[int]) -> None:
+    export(log, str(tmp_path / "all.cbor"))
+    assert nicer == [10]
+
+
 def test_records_of_a_time_without_a_gap(log: Path, tmp_path: Path) -> None:
     target = tmp_path / "some.cbor"
     words = ("--since", "2027-01-15T08:00:10Z", "--until", "2027-01-15T08:00:20Z")

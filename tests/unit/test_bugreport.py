@@ -416,9 +416,10 @@ def make(tmp_path: Path, target: Path, *more: str) -> Result:
     return CliRunner().invoke(hubctl, words)
 
 
-def test_the_command_writes_a_file_for_this_user_alone(tmp_path: Path) -> None:
+def test_the_command_writes_a_file_for_this_user_alone(tmp_path: Path, nicer: list[int]) -> None:
     target = tmp_path / "r.tar.gz"
     result = make(tmp_path, target)
+    assert nicer == [10], "hubd comes first"
     assert result.exit_code == 0
     assert "INDEX.txt lists them" in result.stdout
     assert "failed: status.json: hubd does not answer" in result.stdout
