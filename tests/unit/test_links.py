@@ -27,6 +27,7 @@ from hubcore.phone.messages import (
     ErrorCode,
     Open,
     Reason,
+    VerdictMessage,
     decode_challenge,
     decode_to_phone,
     encode_to_hub,
@@ -44,6 +45,7 @@ from hubd.upkeep.lately.traces import Traces
 from hubsim import site
 from hubsim.phone.effects import Decided, PhoneEffect, ReadInfo, SendMessage
 from hubsim.phone.machine import Attempt
+from hubsim.phone.onlink import PULL_SOON_SECONDS, SOON_SECONDS
 from hubsim.phone.wallet import Wallet
 from tests.fakes.radio import FakeRadio
 from tests.pair import DeskHub, make_wallet, settle
@@ -862,6 +864,33 @@ async def test_a_reader_is_answered_at_once_whether_there_is_something_or_not(ri
         await settle()
         frame = decode_frame(rig.links.next_frame(peer.id, 247))
         assert decode_to_phone(frame.payload) == Error(ErrorCode.BAD_FRAME)
+
+
+async def test_a_phone_that_reads_every_30_ms_gets_its_verdict_and_keeps_its_link(rig: Rig) -> None:
+    """As a phone that hears no notification reads TXR in the first second after its request."""
+    decided = asyncio.Event()
+
+    async def decide(claim: Claim, alive: Callable[[], bool]) -> ClaimOutcome:
+        await decided.wait()
+        return await rig.hub.unlock.present(claim, alive)
+
+    async with rig.serving():
+        wallet = await taught(rig)
+        rig.decide = decide
+        peer = Peer(rig, "A", wallet)
+        peer.connect()
+        peer.send(request_of(peer))
+        for _ in range(round(SOON_SECONDS / PULL_SOON_SECONDS)):
+            assert rig.links.next_frame(peer.id, 247) == b""
+            rig.hub.clock.advance(PULL_SOON_SECONDS)
+            await settle()
+        decided.set()
+        await until(lambda: bool(rig.radio.sent.get(peer.id)))
+        frame = decode_frame(rig.links.next_frame(peer.id, 247))
+        message = decode_to_phone(frame.payload)
+        assert isinstance(message, VerdictMessage)
+        assert rig.radio.dropped == []
+        assert rig.refused == []
 
 
 async def test_a_denial_is_followed_by_a_door_state_like_a_release() -> None:

@@ -366,16 +366,21 @@ def test_a_ticket_on_the_phone_holds_what_the_page_says() -> None:
 
 def test_how_a_phone_reads_txr_is_what_its_table_says() -> None:
     after = onlink.PULL_AFTER_SECONDS, onlink.PULL_EVERY_SECONDS
+    soon = onlink.PULL_AFTER_SECONDS, onlink.PULL_SOON_SECONDS
     rows = table("Reading TXR")
-    for row, subscribed, first, empty in zip(
-        rows, (True, False), (after[0], 0.0), after, strict=True
+    assert "after 30 ms in the first second" in rows[1][3]
+    for row, subscribed, first, at_first, empty in zip(
+        rows, (True, False), (after[0], 0.0), soon, after, strict=True
     ):
         listening = onlink.Listening(bytes(4), subscribed)
         listening.begin(10.0)
         assert listening.pull_at == 10.0 + first
         listening.pulls()
-        listening.pulled(b"", 20.0)
-        assert listening.pull_at == 20.0 + empty
+        listening.pulled(b"", 10.9)
+        assert listening.pull_at == 10.9 + at_first
+        listening.pulls()
+        listening.pulled(b"", 11.0)
+        assert listening.pull_at == 11.0 + empty
         listening.pulls()
         listening.pulled(b"something", 30.0)
         assert listening.pull_at == 30.0

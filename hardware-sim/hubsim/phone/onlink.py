@@ -45,6 +45,9 @@ EPOCH_SECONDS = 8.0
 VERDICT_SECONDS = 6.0
 PULL_AFTER_SECONDS = 1.0
 PULL_EVERY_SECONDS = 0.1
+PULL_SOON_SECONDS = 0.03
+SOON_SECONDS = 1.0
+"""How long a phone that hears no notification reads TXR often: a verdict comes within it."""
 STAY_SECONDS = 30.0
 """A phone stays after the verdict until the first state, and no longer than this."""
 
@@ -87,12 +90,14 @@ class Listening:
         self._in = Inbound(sid, repeats=True)
         self._listens = False
         self._pulling = False
+        self._began = 0.0
         self.pull_at: float | None = None
         """When to read TXR next; None during a read, or while nothing is waited for."""
 
     def begin(self, now: float) -> None:
         """A message was written: wait for what comes."""
         self._listens = True
+        self._began = now
         self.pull_at = now + PULL_AFTER_SECONDS if self._subscribed else now
 
     def rest(self) -> None:
@@ -117,11 +122,17 @@ class Listening:
         """Take what TXR read; after a frame it is read again at once."""
         self._pulling = False
         if self._listens:
-            pause_seconds = PULL_AFTER_SECONDS if self._subscribed else PULL_EVERY_SECONDS
-            self.pull_at = now if value else now + pause_seconds
+            self.pull_at = now if value else now + self._pause_seconds(now)
         if not value:
             return FrameOutcome()
         return self._take(value)
+
+    def _pause_seconds(self, now: float) -> float:
+        """Say how long to wait after an empty read."""
+        if self._subscribed:
+            return PULL_AFTER_SECONDS
+        is_soon = now - self._began < SOON_SECONDS
+        return PULL_SOON_SECONDS if is_soon else PULL_EVERY_SECONDS
 
     def _take(self, data: bytes) -> FrameOutcome:
         try:
