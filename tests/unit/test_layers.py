@@ -34,6 +34,7 @@ TOPS = (
     "hubbridge",
     "hubgateway",
     "hublocal",
+    "hubsite",
     "hubterm",
     "hubtls",
     "hubupdate",
@@ -498,6 +499,40 @@ ROOMS: dict[str, Room] = {
     "hubupdate.packed": _room("hubcore", ""),
     "hubupdate.turns": _room("hubupdate.carrier hubcore.errors", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
+    "hubsite": _room("hubsite hubcore", "django click"),
+    "hubsite.config": _room("hubcore.errors", "msgspec", WORLDLY),
+    "hubsite.running": _room("hubsite.accounts.gate", "", WORLDLY),
+    "hubsite.settings": _room("hubsite.config hubsite.running", "csp", WORLDLY),
+    "hubsite.tls": _room("hubsite.config hubcore.errors", ""),
+    "hubsite.accounts": _room("hubsite.accounts hubsite.acts hubcore", "django", WORLDLY),
+    "hubsite.accounts.factor": _room("hubcore.errors", "cryptography", WORLDLY),
+    "hubsite.accounts.gate": _room("hubcore.timing", "", WORLDLY),
+    "hubsite.acts": _room("hubsite.acts hubcore", "django", WORLDLY),
+    "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
+    "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
+    "hubsite.hubs.engine": _room(
+        "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
+    ),
+    "hubsite.hubs.signer": _room("hubtls.keys hubcore", "", WORLDLY),
+    "hubsite.pages": _room(
+        "hubsite.pages hubsite.accounts hubsite.acts hubsite.register hubsite.rules hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.pages.register": _room(
+        "hubsite.pages.register hubsite.acts.kinds hubsite.register hubsite.rules hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.pages.phones": _room(
+        "hubsite.pages.phones hubsite.acts.kinds hubsite.register hubcore", "django", WORLDLY
+    ),
+    "hubsite.register": _room(
+        "hubsite.register hubsite.accounts.models hubsite.acts hubsite.rules hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.rules": _room("hubsite.rules hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.update": _room("hubsim.update hubupdate hubterm.exits hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
@@ -767,6 +802,7 @@ def _files() -> list[tuple[str, Path]]:
         (ROOT, "hubbridge"),
         (ROOT, "hubgateway"),
         (ROOT, "hublocal"),
+        (ROOT, "hubsite"),
         (ROOT, "hubterm"),
         (ROOT, "hubtls"),
         (ROOT, "hubupdate"),
@@ -811,7 +847,7 @@ def test_a_line_holds_one_thought() -> None:
         for path in sorted(folder.rglob("*.py"))
         for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert len(folders) == 13
+    assert len(folders) == 14
     assert wrong == []
 
 
@@ -1181,6 +1217,7 @@ DISTRIBUTIONS = {
         "hubbridge",
         "hubgateway",
         "hublocal",
+        "hubsite",
         "hubterm",
         "hubtls",
         "hubupdate",

@@ -1,0 +1,1 @@
+"""Accounts of operators, and how they sign in."""

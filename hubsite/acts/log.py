@@ -1,0 +1,85 @@
+"""Writes acts, and verifies them.
+
+Laws:
+1. An act is written in the transaction of what it tells: both are there, or neither.
+2. People are named by opaque ids only. Operators are named by the names of their accounts.
+3. The chain is that of a hub's records (`hubcore.evidence.records`): an edit, a removal, a swap and
+   a cut tail show, and a rewritten chain against a head that somebody kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from hubcore.codec import cbor
+from hubcore.errors import AuditError
+from hubcore.evidence.records import BODY_BYTES, GENESIS, Head, Value, Walk, chain_hash
+from hubsite.acts.bell import BELL
+from hubsite.acts.kinds import ActKind
+from hubsite.acts.models import HEAD, Act, ChainHead
+
+WALK_ROWS = 1000
+BY = "by"
+ABOUT = "about"
+
+
+def write(by: str, kind: ActKind, about: str = "", **facts: Value) -> Act:
+    """Write an act, in a transaction that is open (law 1).
+
+    `by` is an account's name, "" for somebody at the machine. `about` names what it was done to.
+    Raise AuditError for what no record can hold.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise AuditError(f"{kind}: an act is written in the transaction of what it tells")
+    body = _body(by, kind, about, facts)
+    head, _ = ChainHead.objects.select_for_update().get_or_create(
+        pk=HEAD, defaults={"number": 0, "hash": GENESIS}
+    )
+    number = head.number + 1
+    at_ms = cbor.decode(body)["at"]
+    digest = chain_hash(bytes(head.hash), number, body)
+    act = Act.objects.create(number=number, at_ms=at_ms, body=body, hash=digest)
+    ChainHead.objects.filter(pk=HEAD).update(number=number, hash=digest)
+    transaction.on_commit(BELL.ring)
+    return act
+
+
+def _body(by: str, kind: ActKind, about: str, facts: dict[str, Value]) -> bytes:
+    said: dict[str, Value] = {
+        **facts,
+        BY: by,
+        ABOUT: about,
+        "kind": str(kind),
+        "at": time.time_ns() // 1_000_000,
+        "mono": time.monotonic_ns() // 1_000_000,
+    }
+    try:
+        body = cbor.encode(said)
+    except (TypeError, ValueError) as error:
+        raise AuditError(f"{kind}: no act can hold this: {error}") from error
+    if len(body) > BODY_BYTES:
+        raise AuditError(f"{kind}: an act has at most {BODY_BYTES} bytes")
+    return body
+
+
+def verify(known: Iterable[Head] = ()) -> Head:
+    """Check the whole chain; return its head. Raise AuditError with the first act that is wrong.
+
+    `known` are heads that somebody kept.
+    """
+    with transaction.atomic():
+        walk = Walk(known)
+        for act in Act.objects.order_by("number").iterator(chunk_size=WALK_ROWS):
+            walk.take(act.stored, act.at_ms)
+        found = walk.finish()
+        kept = ChainHead.objects.filter(pk=HEAD).first()
+    kept_head = Head(kept.number, bytes(kept.hash)) if kept else Head()
+    if kept_head != found:
+        raise AuditError(
+            f"record {found.number + 1} is missing: the end of the chain was cut off, "
+            f"for record {kept_head.number} was known once"
+        )
+    return found

@@ -1,0 +1,41 @@
+"""`hubsite check`: whether this server would start, and is as safe as it can be."""
+
+from __future__ import annotations
+
+import ssl
+from io import StringIO
+from pathlib import Path
+
+import click
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import Error, connection
+
+from hubcore.errors import ConfigError, StoreError
+from hubsite import config
+from hubsite.starting import begin
+from hubsite.tls import tls_context
+
+
+@click.command("check")
+@click.pass_obj
+def check(file: Path) -> None:
+    """Say what is wrong, or that all is right."""
+    site = config.load(file)
+    look(site)
+    click.echo(f"{file} is right: https://{site.config.hosts[0]} at {site.config.listen}")
+
+
+def look(site: config.Site) -> None:
+    """Begin, and look at everything that a start needs. Raise ConfigError, StoreError."""
+    tls_context(site, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    begin(site)
+    try:
+        call_command("check", deploy=True, fail_level="WARNING", stdout=StringIO())
+    except SystemCheckError as error:
+        raise ConfigError(f"{site.file}: {error}") from error
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
+        raise StoreError(f"the database {site.database.name}: {error}") from error

@@ -1,0 +1,101 @@
+"""`hubsite serve`: the server itself, by gunicorn with threads in one process.
+
+Laws:
+1. TLS 1.2 and 1.3 only. Without a certificate nothing is served.
+2. One process serves: what it knows of tries to sign in is known to each of its threads.
+3. Everything of a request has a ceiling: its lines, its fields, its body, its time.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hubsite import config
+from hubsite.commands.check import look
+from hubsite.starting import make_tables
+from hubsite.tls import tls_context
+
+REQUEST_SECONDS = 60
+KEEP_ALIVE_SECONDS = 15
+STOP_SECONDS = 10
+LINE_BYTES = 4096
+FIELDS = 100
+FIELD_BYTES = 8190
+CONNECTIONS = 256
+
+
+@click.command("serve")
+@click.pass_obj
+def serve(file: Path) -> None:
+    """Serve until a signal ends it."""
+    site = config.load(file)
+    look(site)
+    make_tables()
+    run(site)
+
+
+def options_of(site: config.Site) -> dict[str, Any]:
+    """Return what gunicorn is told."""
+
+    def contextual(_config: object, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        return tls_context(site, default())
+
+    return {
+        "bind": site.config.listen,
+        "workers": 1,
+        "worker_class": "gthread",
+        "threads": site.config.threads,
+        "worker_connections": CONNECTIONS,
+        "keepalive": KEEP_ALIVE_SECONDS,
+        "timeout": REQUEST_SECONDS,
+        "graceful_timeout": STOP_SECONDS,
+        "limit_request_line": LINE_BYTES,
+        "limit_request_fields": FIELDS,
+        "limit_request_field_size": FIELD_BYTES,
+        "certfile": str(site.place(site.config.tls_certificate)),
+        "keyfile": str(site.place(site.config.tls_key)),
+        "ssl_context": contextual,
+        "post_worker_init": lambda _worker: _begin_hubs(site),
+        "worker_exit": lambda _server, _worker: _end_hubs(),
+        "forwarded_allow_ips": "",
+        "preload_app": False,
+        "control_socket_disable": True,
+        "proc_name": "hubsite",
+    }
+
+
+def _begin_hubs(site: config.Site) -> None:
+    from hubsite.hubs.beginning import begin_hubs
+
+    begin_hubs(site)
+
+
+def _end_hubs() -> None:
+    from hubsite.hubs.beginning import end_hubs
+
+    end_hubs()
+
+
+def run(site: config.Site) -> None:
+    """Serve with gunicorn, in this process."""
+    from django.core.wsgi import get_wsgi_application
+    from gunicorn.app.base import BaseApplication
+
+    class Server(BaseApplication):
+        """Gunicorn, told by our configuration alone: no file and no command line of its own."""
+
+        def load_config(self) -> None:
+            """Tell it everything."""
+            for key, value in options_of(site).items():
+                self.cfg.set(key, value)
+
+        def load(self) -> object:
+            """Return the application."""
+            return get_wsgi_application()
+
+    Server().run()

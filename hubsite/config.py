@@ -1,0 +1,185 @@
+"""The configuration of hubsite: one TOML file, checked before the start.
+
+Laws:
+1. A key that is unknown, missing or of the wrong type refuses the start.
+2. A secret is in a file of its own, which not everybody may read.
+3. Either all of what one database needs is there, or the start is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta
+
+from hubcore.errors import ConfigError
+
+SECRET_BYTES_MIN = 32
+FILE_BYTES_MAX = 65_536
+_CREDENTIAL = "credential:"
+_HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
+_LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
+_SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
+_SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
+_POSTGRESQL = "postgresql"
+POSTGRESQL_PORT = 5432
+
+
+class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the hubs' engine is (docs/backend.md)."""
+
+    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
+    credentials: str = ""
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file; `hosts` are the names by which browsers call this server."""
+
+    site: Annotated[str, Meta(pattern=_SITE)]
+    hosts: Annotated[
+        tuple[Annotated[str, Meta(pattern=_HOST)], ...], Meta(min_length=1, max_length=16)
+    ]
+    secret: str
+    tls_key: str
+    tls_certificate: str
+    listen: Annotated[str, Meta(pattern=_LISTEN)] = "127.0.0.1:8443"
+    database: Annotated[str, Meta(min_length=1, max_length=1024)] = "hubsite.db"
+    database_password: str = ""
+    time_zone: str = "UTC"
+    threads: Annotated[int, Meta(ge=2, le=64)] = 8
+    issuer_key: str = ""
+    engine: Engine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database: a file of SQLite, or a place of PostgreSQL."""
+
+    name: str
+    is_postgresql: bool = False
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A configuration that was read, with what its files hold."""
+
+    config: Config
+    file: Path
+    secret: bytes
+    database: Database
+
+    def place(self, named: str) -> Path:
+        """Return the file that the configuration names."""
+        return place_of(named, self.file)
+
+
+def load(path: Path) -> Site:
+    """Read the file and its secrets. Raise ConfigError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    config = parse(data, path)
+    secret = secret_file(config.secret, path, "secret").strip()
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ConfigError(
+            f"{path}: secret {config.secret}: it has {len(secret)} bytes, and needs "
+            f"{SECRET_BYTES_MIN}: `hubsite init` makes a good one"
+        )
+    return Site(config, path, secret, _database(config, path))
+
+
+def parse(data: bytes, path: Path) -> Config:
+    """Read what the file at `path` holds, and no other file. Raise ConfigError (law 1)."""
+    try:
+        config = msgspec.toml.decode(data, type=Config)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    _check(config, path)
+    return config
+
+
+def _check(config: Config, path: Path) -> None:
+    try:
+        ZoneInfo(config.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"{path}: time_zone: {config.time_zone!r} is no zone such as Europe/Berlin"
+        ) from error
+    if config.engine is not None and not config.issuer_key:
+        raise ConfigError(f"{path}: engine: without issuer_key nothing is signed for hubs")
+    for server in config.engine.servers if config.engine else ():
+        if not _SERVER.fullmatch(server):
+            raise ConfigError(
+                f"{path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
+            )
+
+
+def _database(config: Config, path: Path) -> Database:
+    """Return where the rows are (law 3). Raise ConfigError."""
+    if "://" not in config.database:
+        if config.database_password:
+            raise ConfigError(f"{path}: database_password: a file of SQLite has none")
+        return Database(str(place_of(config.database, path)))
+    try:
+        url = urlsplit(config.database)
+        port = url.port or POSTGRESQL_PORT
+    except ValueError as error:
+        raise ConfigError(f"{path}: database: {error}") from error
+    name = url.path.removeprefix("/")
+    if url.scheme != _POSTGRESQL or not (url.hostname and url.username and name) or url.password:
+        raise ConfigError(
+            f"{path}: database: it is a file's name, or postgresql://USER@HOST:PORT/NAME; "
+            "a password is in the file that database_password names"
+        )
+    password = b""
+    if config.database_password:
+        password = secret_file(config.database_password, path, "database_password")
+    return Database(
+        name=name,
+        is_postgresql=True,
+        host=url.hostname,
+        port=port,
+        user=url.username,
+        password=password.decode("utf-8", "replace").strip(),
+    )
+
+
+def secret_file(named: str, config_file: Path, key: str) -> bytes:
+    """Read a secret (law 2). Raise ConfigError.
+
+    A relative path is beside the file. `credential:NAME` is what systemd hands over.
+    """
+    path = place_of(named, config_file)
+    try:
+        mode = path.stat().st_mode
+        with path.open("rb") as file:
+            secret = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"{config_file}: {key} {path}: {error.strerror}") from error
+    if stat.S_IMODE(mode) & stat.S_IRWXO:
+        raise ConfigError(f"{config_file}: {key} {path}: others may use it: chmod o= {path}")
+    if len(secret) > FILE_BYTES_MAX:
+        raise ConfigError(f"{config_file}: {key} {path}: over {FILE_BYTES_MAX} bytes")
+    return secret
+
+
+def place_of(named: str, config_file: Path) -> Path:
+    """Return the file that the configuration names."""
+    credential = named.removeprefix(_CREDENTIAL)
+    if credential == named:
+        return config_file.parent / named
+    return Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials")) / credential

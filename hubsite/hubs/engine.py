@@ -1,0 +1,159 @@
+"""The hubs' engine, as this server uses it: policies go in, hubs' answers come out.
+
+Laws:
+1. Pieces of a policy are there before the root that names them.
+2. Answers are read in their order from a place that is kept. What came while this server was down
+   is read afterwards.
+3. A connection that is lost is closed. Who uses it makes another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import api
+from nats.js import errors as refusals
+
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_hub import PolicyResult
+from hubcore.errors import FrameError, LinkError
+from hubcore.policy import document
+from hubcore.policy.tree import PIECE_BYTES
+from hubgateway.engine.buckets import Buckets
+from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
+from hubgateway.rules import names
+from hubsite.config import Engine
+
+ANSWERS_AT_ONCE = 256
+"""So many are read before anything else has its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubAnswer:
+    """What a hub said of a policy."""
+
+    hub: str
+    version: int
+    refused: str
+
+
+class HubsEngine:
+    """One connection to the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._servers = list(engine.servers)
+        self._credentials = engine.credentials or None
+        self._client = Client()
+        self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
+        self._buckets = Buckets(self._js)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection stands."""
+        return self._client.is_connected
+
+    async def connect(self) -> None:
+        """Connect. Raise LinkError."""
+        try:
+            await self._client.connect(
+                servers=self._servers,
+                user_credentials=self._credentials,
+                name="hubsite",
+                allow_reconnect=False,
+                max_reconnect_attempts=1,  # it takes 0 for ever
+                reconnect_time_wait=0,
+                connect_timeout=int(ANSWER_SECONDS),
+                error_cb=_say_nothing,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    async def highest_version(self) -> int:
+        """Return the highest version of a policy that is there, 0 for none.
+
+        Raise LinkError, StoreError.
+        """
+        found = await self._buckets.snapshot(names.POLICY_BUCKET, "root.*")
+        versions = [names.root_version(key) for key in found]
+        return max((version for version in versions if version is not None), default=0)
+
+    async def put_policy(self, version: int, whole: bytes) -> None:
+        """Offer a policy to all hubs (law 1). Raise LinkError, StoreError."""
+        said = whole
+        if len(whole) > PIECE_BYTES:
+            brought = document.split(whole)
+            for name, piece in brought.pieces.items():
+                await self._buckets.put(names.POLICY_BUCKET, names.piece_key(name), piece)
+            said = brought.root
+        await self._buckets.put(names.POLICY_BUCKET, names.root_key(version), said)
+
+    async def hubs(self) -> frozenset[str]:
+        """Return the hubs that are enrolled. Raise LinkError, StoreError."""
+        entries = await self._buckets.snapshot(names.KEYS_BUCKET)
+        read = (names.read_entry(value) for value in entries.values())
+        return frozenset(
+            one.hub for one in read if one and one.standing is not names.Standing.REVOKED
+        )
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call this whenever a hub has answered something. Raise StoreError."""
+
+        async def came(_message: Msg) -> None:
+            heard()
+
+        try:
+            await self._client.subscribe(f"{names.RESULTS}.*", cb=came)
+        except nats.errors.Error as error:
+            raise trouble(error) from error
+
+    async def answers(self, after: int) -> tuple[list[HubAnswer], int]:
+        """Read the next answers behind a place; return those about policies, and how far it read.
+
+        At most ANSWERS_AT_ONCE are read (law 2). Raise LinkError, StoreError.
+        """
+        found = []
+        place = after
+        for _ in range(ANSWERS_AT_ONCE):
+            message = await self._next(place + 1)
+            if message is None or message.seq is None:
+                break
+            place = message.seq
+            answer = _answer(message)
+            if answer is not None:
+                found.append(answer)
+        return found, place
+
+    async def _next(self, place: int) -> api.RawStreamMsg | None:
+        """Return the first answer at this place or behind it, None where there is none."""
+        subjects = f"{names.RESULTS}.*"
+        try:
+            return await self._js.get_msg(names.RESULTS_STREAM, place, subjects, next=True)
+        except refusals.NotFoundError:
+            return None
+        except (TimeoutError, nats.errors.Error) as error:
+            raise trouble(error) from error
+
+
+def _answer(message: api.RawStreamMsg) -> HubAnswer | None:
+    """Return what a hub said of a policy; None for any other message."""
+    hub = (message.subject or "").removeprefix(f"{names.RESULTS}.")
+    try:
+        said = codec.decode_from_hub(message.data or b"")
+    except FrameError:
+        return None
+    if not isinstance(said, PolicyResult) or not names.HUB_ID.fullmatch(hub):
+        return None
+    return HubAnswer(hub, said.version, said.refused)
+
+
+async def _say_nothing(_error: Exception) -> None:
+    """Who uses the connection is told by each call that fails."""

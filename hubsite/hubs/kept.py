@@ -1,0 +1,61 @@
+"""What is kept of hubs and policies: short transactions, one row or a few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from hubsite.hubs.engine import HubAnswer
+from hubsite.register.models import EnginePlace, HubPolicy, SignedPolicy
+from hubsite.register.models.issued import SENTENCE_LENGTH
+
+PLACE = 1
+POLICIES_KEPT = 8
+"""The newest are kept: that in force, and a few before it to compare."""
+
+
+def unput() -> list[tuple[int, bytes]]:
+    """Return the newest policy, if the engine has it not: older ones are for nobody."""
+    newest = SignedPolicy.objects.order_by("-version").first()
+    if newest is None or newest.is_put:
+        return []
+    return [(newest.version, bytes(newest.document))]
+
+
+def put(version: int) -> None:
+    """The engine has this policy. Forget what is long gone."""
+    with transaction.atomic():
+        SignedPolicy.objects.filter(pk=version).update(is_put=True)
+        SignedPolicy.objects.filter(version__lte=version - POLICIES_KEPT).delete()
+
+
+def hubs(names: frozenset[str]) -> None:
+    """These hubs are enrolled, and no others."""
+    with transaction.atomic():
+        there = set(HubPolicy.objects.values_list("hub", flat=True))
+        HubPolicy.objects.filter(hub__in=there - names).delete()
+        HubPolicy.objects.bulk_create(HubPolicy(hub=name) for name in sorted(names - there))
+
+
+def place() -> int:
+    """Return how far the answers of hubs were read."""
+    found = EnginePlace.objects.filter(pk=PLACE).first()
+    return found.place if found else 0
+
+
+def answers(said: Sequence[HubAnswer], place_read: int) -> None:
+    """Keep what hubs have said, and how far it was read."""
+    now = timezone.now()
+    with transaction.atomic():
+        for one in said:
+            HubPolicy.objects.update_or_create(
+                hub=one.hub,
+                defaults={
+                    "version": one.version,
+                    "refused": one.refused[:SENTENCE_LENGTH],
+                    "said_at": now,
+                },
+            )
+        EnginePlace.objects.update_or_create(pk=PLACE, defaults={"place": place_read})

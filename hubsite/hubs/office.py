@@ -1,0 +1,117 @@
+"""Makes what is to be signed, of the rows as they are, and keeps what was signed.
+
+Laws:
+1. A policy is signed when the rows say something else than the newest one that was signed. That one
+   is read back from its own bytes: no second table says what hubs were told.
+2. A version is used once, and is higher than each that the engine has.
+3. A grant is kept before it is handed out. So whatever a phone has can be revoked.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from django.db import transaction
+
+from hubcore.access.grant import Grant, write_scope
+from hubcore.codec import cbor, cose
+from hubcore.policy import document
+from hubcore.policy.policy import Policy
+from hubsite.acts import log
+from hubsite.acts.kinds import ActKind
+from hubsite.acts.models import HEAD, ChainHead
+from hubsite.hubs.signer import Signer
+from hubsite.register.models import Credential, CredentialKind, SignedGrant, SignedPolicy
+from hubsite.register.reading import grantings_of, rows_of
+from hubsite.rules.issuing import (
+    BEGAN_SECONDS_AGO,
+    PHONE_SECONDS,
+    WEB_SECONDS,
+    access_of,
+    expires_at,
+    policy_of,
+)
+
+GRANT_ID_BYTES = 16
+_SECONDS = {CredentialKind.PHONE: PHONE_SECONDS, CredentialKind.WEB: WEB_SECONDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What signs for one site."""
+
+    site: str
+    signer: Signer
+
+    def renew_policy(self, now: int, above: int = 0) -> SignedPolicy | None:
+        """Sign the policy of the rows as they are; None where the newest says the same (law 1).
+
+        `above` is the highest version that the engine has. Raise HubError when nobody signs.
+        """
+        act = acts_so_far()
+        newest = SignedPolicy.objects.order_by("-version").first()
+        version = max(above, newest.version if newest else 0) + 1
+        wanted = policy_of(rows_of(self.site, now), version, now)
+        if newest is not None and newest.version >= above and self._says(newest, wanted):
+            SignedPolicy.objects.filter(pk=newest.pk).update(act=act)
+            return None
+        signed = self.signer.policy(wanted)
+        return SignedPolicy.objects.create(
+            version=version, issued_at=now, act=act, document=signed.bundle()
+        )
+
+    def _says(self, newest: SignedPolicy, wanted: Policy) -> bool:
+        said = document.read(bytes(newest.document), self.signer.issuer, self.site)
+        return replace(said, version=0, issued_at=0) == replace(wanted, version=0, issued_at=0)
+
+    def grant(self, by: str, credential: Credential, now: int) -> SignedGrant:
+        """Sign what the holder of a credential may do now (law 3).
+
+        Raise ValueError with a sentence when that is nothing, HubError when nobody signs.
+        """
+        if credential.revoked_at is not None:
+            raise ValueError("This credential was revoked. Nothing is issued to it any more.")
+        grantings = grantings_of(credential.person)
+        access = access_of(grantings, now)
+        if not access:
+            raise ValueError("Nothing is granted to this person now.")
+        seconds = _SECONDS[CredentialKind(credential.kind)]
+        key = cbor.decode(bytes(credential.key))
+        made = Grant(
+            site=self.site,
+            credential=credential.pk,
+            not_before=now - BEGAN_SECONDS_AGO,
+            expires=expires_at(grantings, now, seconds),
+            grant_id=secrets.token_bytes(GRANT_ID_BYTES),
+            key=cose.read_key(key),
+            access=access,
+        )
+        signed = self.signer.grant(made, key)
+        return _keep(by, credential, made, signed, now)
+
+
+def _keep(by: str, credential: Credential, made: Grant, signed: bytes, now: int) -> SignedGrant:
+    with transaction.atomic():
+        kept = SignedGrant.objects.create(
+            grant_id=made.grant_id.hex(),
+            credential=credential,
+            issued_at=now,
+            expires=made.expires,
+            scope=write_scope(made.access),
+            document=signed,
+        )
+        log.write(
+            by,
+            ActKind.GRANT_SIGNED,
+            about=f"credential {credential.pk}",
+            grant_id=made.grant_id,
+            expires=made.expires,
+        )
+    return kept
+
+
+def acts_so_far() -> int:
+    """Return the number of the newest act: it rises with each change."""
+    head = ChainHead.objects.filter(pk=HEAD).first()
+    return head.number if head else 0

@@ -1,0 +1,165 @@
+"""Brings each change to the hubs, and keeps which hub has which policy.
+
+How it works: one thread with a loop of its own. It waits for the bell of the acts, at most
+PULSE_SECONDS, because acts are written by other processes, too. Then it lets the office sign what
+changed, gives the engine what it has not, and reads what hubs have answered.
+
+Laws:
+1. What was signed and not put is put, after each start and each lost connection.
+2. Time alone changes what counts: a grant begins or ends. So rows are read again every
+   AGAIN_SECONDS.
+3. A failure is said on the page and in the journal, once for each cause, and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Thread
+from typing import TypeVar
+
+from django.db import close_old_connections, connection
+
+from hubcore.errors import HubError
+from hubsite.acts.bell import BELL
+from hubsite.config import Engine
+from hubsite.hubs import kept
+from hubsite.hubs.engine import HubsEngine
+from hubsite.hubs.office import Office, acts_so_far
+
+PULSE_SECONDS = 1.0
+AGAIN_SECONDS = 60.0
+HUBS_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+_LOG = logging.getLogger("hubsite.hubs")
+_T = TypeVar("_T")
+
+
+class Publisher:
+    """Runs until it is stopped; `problem` is what is wrong now, "" for nothing."""
+
+    def __init__(self, office: Office, engine: Engine) -> None:
+        self._office = office
+        self._engine = engine
+        self._rows = ThreadPoolExecutor(1, "hubsite-rows")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed = asyncio.Event()
+        self._is_stopped = False
+        self._thread = Thread(target=self._run, name="hubsite-hubs", daemon=True)
+        self._acts = -1
+        self._read_at = 0.0
+        self._hubs_at = 0.0
+        self.problem = "The hubs' engine was not reached yet."
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        BELL.listen(self._rang)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the end."""
+        BELL.leave(self._rang)
+        self._is_stopped = True
+        self._rang()
+        self._thread.join()
+
+    def _rang(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._rows.submit(lambda: connection.close()).result()
+            self._rows.shutdown()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not self._is_stopped:
+            try:
+                await self._connected()
+            except HubError as error:
+                self._found(str(error))
+            await self._wait(RETRY_SECONDS)
+
+    async def _connected(self) -> None:
+        """Serve on one connection until it is lost, or all is stopped. Raise HubError."""
+        engine = HubsEngine(self._engine)
+        self._hubs_at = 0.0
+        try:
+            await engine.connect()
+            await engine.listen(self._changed.set)
+            above = await engine.highest_version()
+            while engine.is_up and not self._is_stopped:
+                await self._turn(engine, above)
+                await self._wait(PULSE_SECONDS)
+        finally:
+            await engine.close()
+
+    async def _turn(self, engine: HubsEngine, above: int) -> None:
+        """Bring what has changed, and read what was answered. Raise HubError."""
+        try:
+            await self._renew(above)
+            problem = ""
+        except HubError as error:  # nobody signs: what was signed before is put all the same
+            problem = str(error)
+        for version, whole in await self._with_rows(kept.unput):
+            await engine.put_policy(version, whole)
+            await self._with_rows(partial(kept.put, version))
+        await self._look_for_hubs(engine)
+        await self._read_answers(engine)
+        self._found(problem)
+
+    async def _renew(self, above: int) -> None:
+        """Let the office sign where something has changed, or it is time to look (law 2)."""
+        acts = await self._with_rows(acts_so_far)
+        now = time.monotonic()
+        if acts == self._acts and now - self._read_at < AGAIN_SECONDS:
+            return
+        await self._with_rows(lambda: self._office.renew_policy(int(time.time()), above))
+        self._acts = acts
+        self._read_at = now
+
+    async def _look_for_hubs(self, engine: HubsEngine) -> None:
+        if time.monotonic() - self._hubs_at < HUBS_SECONDS:
+            return
+        hubs = await engine.hubs()
+        await self._with_rows(lambda: kept.hubs(hubs))
+        self._hubs_at = time.monotonic()
+
+    async def _read_answers(self, engine: HubsEngine) -> None:
+        place = await self._with_rows(kept.place)
+        while True:
+            said, read = await engine.answers(place)
+            if read == place:
+                return
+            await self._with_rows(partial(kept.answers, said, read))
+            place = read
+
+    async def _with_rows(self, work: Callable[[], _T]) -> _T:
+        """Do what reads or writes rows, in the one thread for that."""
+
+        def fresh() -> _T:
+            close_old_connections()
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._rows, fresh)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait for a change, at most so long."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+    def _found(self, problem: str) -> None:
+        """Keep what is wrong, "" for nothing (law 3)."""
+        if problem and problem != self.problem:
+            _LOG.error("%s", problem)
+        self.problem = problem

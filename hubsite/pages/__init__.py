@@ -1,0 +1,1 @@
+"""Pages that the server renders; no script is needed to use them."""

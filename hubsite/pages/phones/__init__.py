@@ -1,0 +1,1 @@
+"""Pages of the credentials that people carry: phones, and phones in a browser."""

@@ -1,0 +1,91 @@
+"""Phones of people: added, given a grant, taken out of use for a while, revoked.
+
+Law: what ends a credential is offered on one page, beside what hubs say of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from hubcore.errors import HubError
+from hubsite.acts.kinds import ActKind
+from hubsite.pages.phones.forms import PhoneForm
+from hubsite.register import changes
+from hubsite.register.changes import ChangedMeanwhileError
+from hubsite.register.models import Credential, Person
+
+_METHODS = require_http_methods(["GET", "HEAD", "POST"])
+_ENDS: dict[str, Callable[[str, Credential, int], None]] = {
+    "disable": lambda by, one, seen: changes.disable_credential(by, one, seen, off=False),
+    "enable": lambda by, one, seen: changes.disable_credential(by, one, seen, off=True),
+    "revoke": changes.revoke_credential,
+}
+GRANT = "grant"
+
+
+@_METHODS
+def add(request: HttpRequest, person: str) -> HttpResponse:
+    """Add a phone to a person."""
+    holder = get_object_or_404(Person, pk=person, ended_at=None)
+    form = PhoneForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "phone_add.html", {"form": form, "person": holder})
+    by = request.user.name
+    with transaction.atomic():
+        form.instance.person = holder
+        form.instance.changed_by = by
+        made = form.save()
+        facts = {"person": holder.pk, "credential_kind": made.kind, "key": bytes(made.key)}
+        changes.write_act(by, ActKind.CREDENTIAL_MADE, made, **facts)
+    return redirect("phone", made.pk)
+
+
+@_METHODS
+def phone(request: HttpRequest, key: str) -> HttpResponse:
+    """Show a phone, and do what a button says."""
+    found = get_object_or_404(Credential.objects.select_related("person"), pk=key)
+    if request.method != "POST":
+        return _shown(request, found)
+    do = request.POST.get("do", "")
+    if do == GRANT:
+        return _grant(request, found)
+    if do not in _ENDS:
+        raise Http404
+    text = request.POST.get("seen", "")
+    seen = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    try:
+        _ENDS[do](request.user.name, found, seen)
+    except ChangedMeanwhileError as error:
+        sentence = f"{error.by or 'Somebody'} changed this while you had it open. Look again."
+        found.refresh_from_db()
+        return _shown(request, found, sentence, 409)
+    return redirect("phone", found.pk)
+
+
+def _grant(request: HttpRequest, found: Credential) -> HttpResponse:
+    office = settings.HUBSITE_RUNNING.office
+    if office is None:
+        return _shown(request, found, "This server has no key that signs (issuer_key).", 409)
+    try:
+        made = office.grant(request.user.name, found, int(time.time()))
+    except ValueError as error:
+        return _shown(request, found, str(error), 409)
+    except HubError as error:
+        return _shown(request, found, f"Nobody signs now: {error}", 503)
+    text = base64.urlsafe_b64encode(bytes(made.document)).decode("ascii").rstrip("=")
+    return _shown(request, found, grant=text)
+
+
+def _shown(
+    request: HttpRequest, found: Credential, sentence: str = "", status: int = 200, grant: str = ""
+) -> HttpResponse:
+    shown = {"phone": found, "sentence": sentence, "grant": grant, "person": found.person}
+    return render(request, "phone.html", shown, status=status)

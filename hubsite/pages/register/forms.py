@@ -1,0 +1,175 @@
+"""The forms of rows: what may be typed, and its ceilings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from hubcore.access.grant import ACCESS_ENTRIES
+from hubsite.pages.register.fields import DaysField, HoursField, moment_field
+from hubsite.register.models import (
+    AccessPoint,
+    Calendar,
+    Door,
+    Grant,
+    Group,
+    Person,
+    Schedule,
+)
+from hubsite.rules import week
+
+GROUPS_MAX = 64
+CALENDARS_MAX = 16
+_DAY = "day_{}"
+_SPECIAL = "special_{}"
+
+
+class PersonForm(forms.ModelForm):
+    """Somebody, and the groups."""
+
+    class Meta:
+        """Its fields."""
+
+        model = Person
+        fields = ("name", "note", "groups")
+        widgets = {"groups": forms.CheckboxSelectMultiple}  # noqa: RUF012, the framework's way
+
+    def clean_groups(self) -> Any:
+        """Raise ValidationError for too many groups."""
+        return _at_most(self.cleaned_data["groups"], GROUPS_MAX, "groups")
+
+
+class GroupForm(forms.ModelForm):
+    """A group; who is in it is said with each person."""
+
+    class Meta:
+        """Its fields."""
+
+        model = Group
+        fields = ("name",)
+
+
+class DoorForm(forms.ModelForm):
+    """A door."""
+
+    class Meta:
+        """Its fields."""
+
+        model = Door
+        fields = ("name",)
+
+
+class PointForm(forms.ModelForm):
+    """An access point; its number stays."""
+
+    class Meta:
+        """Its fields."""
+
+        model = AccessPoint
+        fields = ("number", "name", "door")
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.fields["number"].disabled = self.instance.pk is not None
+
+
+class CalendarForm(forms.ModelForm):
+    """Special days."""
+
+    days = DaysField(help_text="A line each: a date and a name, such as 2026-12-24 Christmas Eve")
+
+    class Meta:
+        """Its fields."""
+
+        model = Calendar
+        fields = ("name", "days")
+
+
+class ScheduleForm(forms.ModelForm):
+    """The hours of a week, a line a day, and of each calendar's days."""
+
+    class Meta:
+        """Its fields, but for those of its days."""
+
+        model = Schedule
+        fields = ("name",)
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.calendars = list(Calendar.objects.all()[:CALENDARS_MAX])
+        stored = week.week_from(self.instance.week)
+        for number, name in enumerate(week.DAYS):
+            text = week.write_day(stored[number])
+            self.fields[_DAY.format(number)] = HoursField(label=name, initial=text)
+        self.fields[_DAY.format(0)].help_text = "Such as 08:00-12:00, 13:00-18:00; empty: closed"
+        kept = {key: week.day_from(spans) for key, spans in self.instance.special}
+        for calendar in self.calendars:
+            text = ""
+            if calendar.pk in kept:
+                text = week.write_day(kept[calendar.pk]) or week.CLOSED
+            self.fields[_SPECIAL.format(calendar.pk)] = HoursField(
+                label=f"On the days of {calendar.name}",
+                initial=text,
+                help_text="Hours of their own, or closed; empty: as on any other day",
+            )
+
+    def save(self, commit: bool = True) -> Schedule:
+        """Put what was typed into the row."""
+        typed = self.cleaned_data
+        self.instance.week = [typed[_DAY.format(number)] or [] for number in range(len(week.DAYS))]
+        special = []
+        for calendar in self.calendars:
+            spans = typed[_SPECIAL.format(calendar.pk)]
+            if spans is not None:
+                special.append([calendar.pk, spans])
+        self.instance.special = special
+        return super().save(commit)
+
+
+class GrantForm(forms.ModelForm):
+    """Who may pass which access points, and when.
+
+    The person stays, and comes with the page's address: a list of thousands is no choice.
+    """
+
+    begins = moment_field(initial=timezone.now)
+    ends = moment_field(required=False, help_text="Empty: until it is revoked")
+
+    class Meta:
+        """Its fields."""
+
+        model = Grant
+        fields = ("person", "group", "points", "schedule", "begins", "ends")
+        widgets = {  # noqa: RUF012, the framework's way
+            "person": forms.HiddenInput,
+            "points": forms.CheckboxSelectMultiple,
+        }
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.fields["schedule"].empty_label = "At all hours"
+        self.fields["person"].queryset = Person.objects.filter(ended_at=None)
+        self.whom = self.instance.person or self._asked_person()
+        if self.whom is None:
+            self.initial["person"] = ""
+            self.fields["group"].empty_label = "Choose a group"
+        else:
+            del self.fields["group"]
+        if self.instance.pk is not None:
+            self.fields["person"].disabled = True
+
+    def _asked_person(self) -> Person | None:
+        key = str(self.data.get("person") or self.initial.get("person") or "")
+        return self.fields["person"].queryset.filter(pk=key).first()
+
+    def clean_points(self) -> Any:
+        """Raise ValidationError for more than a phone's grant holds."""
+        return _at_most(self.cleaned_data["points"], ACCESS_ENTRIES, "doors")
+
+
+def _at_most(chosen: Any, most: int, what: str) -> Any:
+    if len(chosen) > most:
+        raise forms.ValidationError(f"At most {most} {what} can be chosen.")
+    return chosen

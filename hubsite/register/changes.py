@@ -1,0 +1,117 @@
+"""How a row is changed: by who has seen it as it is, and never without an act.
+
+Laws:
+1. Of two who change one row, the second is told. Nothing of the second is kept.
+2. A change and its act are one transaction.
+3. An act has ids and numbers, no name of a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from hubcore.evidence.records import Value
+from hubsite.acts import log
+from hubsite.acts.kinds import ActKind
+from hubsite.register.models import Credential, Grant, Person
+
+
+class ChangedMeanwhileError(Exception):
+    """Somebody else has changed the row: who and when. "" and None: it is gone."""
+
+    def __init__(self, by: str, at: datetime | None) -> None:
+        super().__init__(by, at)
+        self.by = by
+        self.at = at
+
+
+def take_turn(row: models.Model, seen: int, by: str) -> None:
+    """Hold a row that was shown at this revision, in a transaction that is open (law 1).
+
+    Raise ChangedMeanwhileError.
+    """
+    rows = type(row).objects.filter(pk=row.pk)
+    now = timezone.now()
+    if rows.filter(revision=seen).update(revision=seen + 1, changed_by=by, changed_at=now) != 1:
+        other = rows.first()
+        if other is None:
+            raise ChangedMeanwhileError("", None)
+        raise ChangedMeanwhileError(other.changed_by, other.changed_at)
+    row.revision = seen + 1
+    row.changed_by = by
+
+
+def write_act(by: str, kind: ActKind, row: models.Model, **facts: Value) -> None:
+    """Write the act of a change (law 3)."""
+    log.write(by, kind, about=f"{row._meta.model_name} {row.pk}", **facts)
+
+
+def end_person(by: str, person: Person, seen: int) -> None:
+    """Somebody has left: each of the credentials is revoked. Raise ChangedMeanwhileError."""
+    with transaction.atomic():
+        take_turn(person, seen, by)
+        Person.objects.filter(pk=person.pk).update(ended_at=timezone.now())
+        write_act(by, ActKind.PERSON_ENDED, person)
+        for credential in person.credentials.filter(revoked_at=None):
+            _revoke(by, credential)
+
+
+def revoke_credential(by: str, credential: Credential, seen: int) -> None:
+    """Let a credential open nothing any more, for ever. Raise ChangedMeanwhileError."""
+    with transaction.atomic():
+        take_turn(credential, seen, by)
+        _revoke(by, credential)
+
+
+def disable_credential(by: str, credential: Credential, seen: int, off: bool) -> None:
+    """Take a credential out of use for a while, or (`off`) back. Raise ChangedMeanwhileError."""
+    with transaction.atomic():
+        take_turn(credential, seen, by)
+        Credential.objects.filter(pk=credential.pk).update(is_disabled=not off)
+        kind = ActKind.CREDENTIAL_ENABLED if off else ActKind.CREDENTIAL_DISABLED
+        write_act(by, kind, credential, person=credential.person_id)
+
+
+def revoke_grant(by: str, grant: Grant, seen: int) -> None:
+    """Let a grant count no more. Raise ChangedMeanwhileError."""
+    with transaction.atomic():
+        take_turn(grant, seen, by)
+        Grant.objects.filter(pk=grant.pk, revoked_at=None).update(revoked_at=timezone.now())
+        write_act(by, ActKind.GRANT_REVOKED, grant)
+
+
+def _revoke(by: str, credential: Credential) -> None:
+    rows = Credential.objects.filter(pk=credential.pk, revoked_at=None)
+    rows.update(revoked_at=timezone.now())
+    write_act(by, ActKind.CREDENTIAL_REVOKED, credential, person=credential.person_id)
+
+
+def facts_of(row: models.Model) -> dict[str, Any]:
+    """Return what an act says of a row, beside its id."""
+    if isinstance(row, Person):
+        return {"groups": _listed(row.groups.order_by("pk").values_list("pk", flat=True))}
+    if isinstance(row, Grant):
+        return {
+            "person": row.person_id,
+            "group": row.group_id,
+            "points": ",".join(
+                str(number) for number in row.points.values_list("number", flat=True)
+            ),
+            "schedule": row.schedule_id,
+            "begins": _seconds(row.begins),
+            "ends": _seconds(row.ends),
+        }
+    return {}
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())

@@ -1,0 +1,23 @@
+"""The tables, a file a subject."""
+
+from hubsite.register.models.doors import AccessPoint, Door
+from hubsite.register.models.grants import Credential, CredentialKind, Grant
+from hubsite.register.models.hours import Calendar, Schedule
+from hubsite.register.models.issued import EnginePlace, HubPolicy, SignedGrant, SignedPolicy
+from hubsite.register.models.people import Group, Person
+
+__all__ = [
+    "AccessPoint",
+    "Calendar",
+    "Credential",
+    "CredentialKind",
+    "Door",
+    "EnginePlace",
+    "Grant",
+    "Group",
+    "HubPolicy",
+    "Person",
+    "Schedule",
+    "SignedGrant",
+    "SignedPolicy",
+]

@@ -1,0 +1,85 @@
+"""Grants, and the credentials that carry them.
+
+Laws:
+1. A grant is for one person or for one group.
+2. A grant or a credential that was revoked never counts again: a new one is made.
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from hubsite.register.models.doors import AccessPoint
+from hubsite.register.models.hours import Schedule
+from hubsite.register.models.people import Group, Person
+from hubsite.register.models.row import NAME_LENGTH, Row, new_id
+
+KEY_BYTES = 1024
+
+
+class Grant(Row):
+    """Who may pass which access points, in which hours; no schedule: at all hours."""
+
+    person = models.ForeignKey(
+        Person, null=True, blank=True, on_delete=models.PROTECT, related_name="grants"
+    )
+    group = models.ForeignKey(
+        Group, null=True, blank=True, on_delete=models.PROTECT, related_name="grants"
+    )
+    points = models.ManyToManyField(AccessPoint, related_name="grants", verbose_name="Doors")
+    schedule = models.ForeignKey(
+        Schedule, null=True, blank=True, on_delete=models.PROTECT, related_name="grants"
+    )
+    begins = models.DateTimeField(default=timezone.now)
+    ends = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        """As they are listed; law 1 is kept by the database, too."""
+
+        ordering = ("-pk",)
+        constraints = (
+            models.CheckConstraint(
+                name="grant_is_for_one",
+                condition=models.Q(person__isnull=True) ^ models.Q(group__isnull=True),
+                violation_error_message="Choose a person or a group, and not both.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"grant {self.pk} to {self.person or self.group}"
+
+    def clean(self) -> None:
+        """Raise ValidationError for a span that never is."""
+        if self.ends is not None and self.begins is not None and self.ends <= self.begins:
+            raise ValidationError({"ends": "It ends before it begins."})
+
+
+class CredentialKind(models.TextChoices):
+    """What holds a key."""
+
+    PHONE = "phone", "phone"
+    WEB = "web", "phone in a browser"
+
+
+class Credential(Row):
+    """What somebody proves to hold; `key` is its public COSE_Key in CBOR."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="credentials")
+    kind = models.CharField(max_length=8, choices=CredentialKind)
+    label = models.CharField(max_length=NAME_LENGTH)
+    key = models.BinaryField(max_length=KEY_BYTES)
+    made_at = models.DateTimeField(auto_now_add=True)
+    is_disabled = models.BooleanField(default=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        """As they are listed."""
+
+        ordering = ("-made_at", "id")
+
+    def __str__(self) -> str:
+        return str(self.label)

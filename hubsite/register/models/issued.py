@@ -1,0 +1,66 @@
+"""What was signed: grants that phones have, policies, and which hub has which policy."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from hubsite.register.models.grants import Credential
+
+GRANT_BYTES = 4096
+SENTENCE_LENGTH = 512
+
+
+class SignedGrant(models.Model):
+    """A grant as it was signed; `grant_id` in hexadecimal digits, `expires` in Unix seconds."""
+
+    grant_id = models.CharField(primary_key=True, max_length=32)
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="signed")
+    issued_at = models.BigIntegerField()
+    expires = models.BigIntegerField(db_index=True)
+    scope = models.BinaryField(max_length=GRANT_BYTES)
+    document = models.BinaryField(max_length=GRANT_BYTES)
+
+    def __str__(self) -> str:
+        return str(self.grant_id)
+
+
+class SignedPolicy(models.Model):
+    """A policy as it was signed, whole; `act` is the newest act that it knows of.
+
+    `is_put` once the engine has it.
+    """
+
+    version = models.BigIntegerField(primary_key=True)
+    issued_at = models.BigIntegerField()
+    act = models.BigIntegerField()
+    document = models.BinaryField()
+    is_put = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"policy {self.version}"
+
+
+class HubPolicy(models.Model):
+    """The policy that a hub says it has; `refused` says why it did not take another one."""
+
+    hub = models.CharField(primary_key=True, max_length=32)
+    version = models.BigIntegerField(default=0)
+    refused = models.CharField(max_length=SENTENCE_LENGTH, default="", blank=True)
+    said_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """As they are listed."""
+
+        ordering = ("hub",)
+
+    def __str__(self) -> str:
+        return str(self.hub)
+
+
+class EnginePlace(models.Model):
+    """How far the answers of hubs were read: a place in the engine's stream; one row."""
+
+    place = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.place)

@@ -1,0 +1,1 @@
+"""Pure rules of a site's server: no database, no clock, no page."""

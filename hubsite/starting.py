@@ -1,0 +1,21 @@
+"""Begins the web framework in this process, once, for one site."""
+
+from __future__ import annotations
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+from hubsite.config import Site
+from hubsite.settings import settings_of
+
+
+def begin(site: Site) -> None:
+    """Begin with this configuration. Afterwards models and pages can be imported."""
+    settings.configure(**settings_of(site))
+    django.setup()
+
+
+def make_tables() -> None:
+    """Make the tables that are missing, or change them to those of this version."""
+    call_command("migrate", verbosity=0, interactive=False)

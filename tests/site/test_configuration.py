@@ -1,0 +1,137 @@
+"""The file of a server: what is wrong in it is said, and nothing of it is guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hubcore.errors import ConfigError
+from hubsite import config
+from hubsite.__main__ import hubsite
+from hubsite.settings import settings_of
+from tests.site.server import make_folder
+
+pytestmark = pytest.mark.once
+
+
+def _with(tmp_path: Path, line: str) -> Path:
+    file = make_folder(tmp_path / "s")
+    file.write_text(line + "\n" + file.read_text())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("secrets = 1", "unknown field `secrets`"),
+        ("threads = 1", "threads"),
+        ('time_zone = "Europe/Nowhere"', "is no zone such as Europe/Berlin"),
+        ('time_zone = "../../etc/passwd"', "is no zone such as Europe/Berlin"),
+        ('database = "mysql://a@b/c"', "postgresql://USER@HOST:PORT/NAME"),
+        ('database = "postgresql://a:secret@b/c"', "a password is in the file"),
+        ('database = "postgresql://a@b:x/c"', "database"),
+        ('database_password = "p"', "a file of SQLite has none"),
+        ("[engine]\nservers = []", "servers"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, line: str, said: str) -> None:
+    file = make_folder(tmp_path / "s")
+    text = file.read_text()
+    is_section = line.startswith("[")
+    file.write_text(f"{text}{line}\n" if is_section else f"{line}\n{text}")
+    with pytest.raises(ConfigError) as caught:
+        config.load(file)
+    assert str(caught.value).startswith(str(file))
+    assert said in str(caught.value)
+
+
+def test_a_server_of_the_engine_is_an_address(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    text = file.read_text()
+    engine = '[engine]\nservers = ["http://x"]\n'
+    file.write_text(f'issuer_key = "issuer.key"\n{text}{engine}')
+    with pytest.raises(ConfigError, match="is no nats://HOST:PORT"):
+        config.load(file)
+    file.write_text(text + engine)
+    with pytest.raises(ConfigError, match="without issuer_key nothing is signed for hubs"):
+        config.load(file)
+
+
+def test_a_secret_that_others_may_read_or_that_is_short_refuses_the_start(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    secret = file.parent / "hubsite.secret"
+    secret.chmod(0o604)
+    with pytest.raises(ConfigError, match="others may use it"):
+        config.load(file)
+    secret.chmod(0o600)
+    secret.write_text("short")
+    with pytest.raises(ConfigError, match="it has 5 bytes, and needs 32"):
+        config.load(file)
+    secret.unlink()
+    with pytest.raises(ConfigError, match="No such file"):
+        config.load(file)
+
+
+def test_postgresql_is_one_setting_and_a_file_for_its_password(tmp_path: Path) -> None:
+    file = _with(tmp_path, 'database = "postgresql://hub@db.example:5433/site"')
+    file.write_text('database_password = "pg"\n' + file.read_text())
+    (file.parent / "pg").write_text("hush\n")
+    (file.parent / "pg").chmod(0o600)
+    told = settings_of(config.load(file))["DATABASES"]["default"]
+    assert told["ENGINE"] == "django.db.backends.postgresql"
+    assert {told[key] for key in ("NAME", "HOST", "USER", "PASSWORD")} == {
+        "site",
+        "db.example",
+        "hub",
+        "hush",
+    }
+    assert told["PORT"] == 5433
+
+
+def test_sqlite_holds_the_database_from_the_beginning_of_a_write(tmp_path: Path) -> None:
+    told = settings_of(config.load(make_folder(tmp_path / "s")))["DATABASES"]["default"]
+    assert told["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in told["OPTIONS"]["init_command"]
+    assert "synchronous=FULL" in told["OPTIONS"]["init_command"]
+
+
+def test_a_secret_comes_from_systemd_where_the_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_folder(tmp_path / "s")
+    file.write_text(file.read_text().replace('"hubsite.secret"', '"credential:secret"'))
+    (file.parent / "hubsite.secret").rename(tmp_path / "secret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert len(config.load(file).secret) >= config.SECRET_BYTES_MIN
+
+
+def test_init_writes_nothing_over(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    before = {path.name: path.read_bytes() for path in file.parent.iterdir()}
+    words = ["init", str(file.parent), "--site", "acme", "--host", "localhost", "--trial"]
+    result = CliRunner().invoke(hubsite, words)
+    assert isinstance(result.exception, ConfigError)
+    assert "is there already" in str(result.exception)
+    assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("word", ["--site=Acme!", "--host=a b"])
+def test_init_takes_no_name_that_the_file_refuses(tmp_path: Path, word: str) -> None:
+    words = ["init", str(tmp_path / "s"), "--site", "acme", "--host", "localhost", word]
+    assert isinstance(CliRunner().invoke(hubsite, words).exception, ConfigError)
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_sample_is_a_configuration() -> None:
+    sample = Path(__file__).parents[2] / "config" / "hubsite.toml"
+    read = config.parse(sample.read_bytes(), sample)
+    assert read.site == "acme"
+    assert {line.split(" ")[0] for line in sample.read_text().splitlines() if " = " in line} >= {
+        "site",
+        "hosts",
+        "secret",
+        "tls_key",
+        "database",
+    }

@@ -1,0 +1,129 @@
+"""The real server, a process of its own: what it begins with, what it refuses, TLS, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import pytest
+
+from tests.site.server import HOST, make_folder
+
+pytestmark = pytest.mark.once
+
+SECONDS = 60
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _hubsite(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "hubsite", "--config", str(file), *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    port = _free_port()
+    file = make_folder(tmp_path_factory.mktemp("serving") / "s", "--listen", f"127.0.0.1:{port}")
+    argv = [sys.executable, "-m", "hubsite", "--config", str(file), "serve"]
+    process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Booting worker" in line:
+                break
+        yield file, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, said
+
+
+def _context(file: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(file.parent / "tls.pem"))
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_it_answers_by_tls_1_2_and_1_3(serving: tuple[Path, int], version: str) -> None:
+    file, port = serving
+    context = _context(file)
+    context.minimum_version = ssl.TLSVersion[version]
+    context.maximum_version = ssl.TLSVersion[version]
+    connection = HTTPSConnection(HOST, port, context=context, timeout=SECONDS)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    assert (response.status, response.headers["Location"]) == (302, "/sign-in?next=/")
+    assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
+    response.read()
+    connection.request("GET", "/sign-in")
+    page = connection.getresponse().read().decode()
+    style = page.split('rel="stylesheet" href="')[1].split('"')[0]
+    connection.request("GET", style)
+    response = connection.getresponse()
+    assert response.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert b":focus-visible" in response.read()
+    connection.close()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+def test_older_tls_is_refused(serving: tuple[Path, int]) -> None:
+    file, port = serving
+    context = _context(file)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1_1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with (
+        socket.create_connection(("127.0.0.1", port), SECONDS) as plain,
+        pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"),
+    ):
+        context.wrap_socket(plain, server_hostname=HOST)
+
+
+def test_another_host_name_is_refused(serving: tuple[Path, int]) -> None:
+    file, port = serving
+    connection = HTTPSConnection(HOST, port, context=_context(file), timeout=SECONDS)
+    connection.request("GET", "/sign-in", headers={"Host": "evil.example"})
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+def test_operators_and_their_acts_are_made_beside_a_server_that_runs(
+    serving: tuple[Path, int],
+) -> None:
+    file, _ = serving
+    made = _hubsite(file, "operator", "add", "olga")
+    assert made.returncode == 0, made.stderr
+    assert "otpauth://totp/acme%3Aolga?secret=" in made.stdout
+    again = _hubsite(file, "operator", "add", "olga")
+    assert (again.returncode, again.stderr) == (1, "hubsite: there is an operator olga already\n")
+    holds = _hubsite(file, "acts", "verify")
+    assert holds.stdout.startswith("the chain holds, up to act 1; its head is 1:")
+    head = holds.stdout.split()[-1]
+    assert _hubsite(file, "acts", "verify", "--head", head).returncode == 0
+    wrong = _hubsite(file, "acts", "verify", "--head", f"1:{'0' * 64}")
+    assert wrong.returncode == 1
+    assert "is not the one that was known" in wrong.stderr
+
+
+def test_check_says_that_all_is_right_or_what_is_not(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    assert (
+        _hubsite(file, "check").stdout == f"{file} is right: https://localhost at 127.0.0.1:8443\n"
+    )
+    (file.parent / "tls.key").write_text("no key")
+    wrong = _hubsite(file, "serve")
+    assert wrong.returncode == 78
+    assert "are no pair in PEM" in wrong.stderr
+    os.chmod(file.parent / "tls.key", 0o644)
+    assert f"chmod o= {file.parent / 'tls.key'}" in _hubsite(file, "check").stderr

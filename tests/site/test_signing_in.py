@@ -1,0 +1,219 @@
+"""Who gets in, who does not, and what each is told."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+
+from hubcore.errors import ConfigError
+from hubcore.timing.pace import Rate
+from hubsite.accounts import factor
+from hubsite.accounts.gate import AN_ADDRESS, Gate, network_of
+from hubsite.accounts.making import end_account, renew_account
+from hubsite.accounts.models import Account
+from hubsite.acts.models import Act
+from tests.site.browser import Browser, Operator, signed_in
+from tests.site.server import Server
+
+pytestmark = pytest.mark.once
+
+WRONG_TRIES = 300
+"""A hundredth of what somebody may try in an afternoon; each costs what 10,000 of them cost."""
+
+
+def test_name_password_and_code_let_in_and_each_alone_does_not() -> None:
+    olga = Operator.made()
+    right = {"name": olga.name, "password": olga.password, "code": olga.code()}
+    for field, value in (("name", "nobody"), ("password", "wrong"), ("code", "000000")):
+        browser = Browser()
+        browser.get("/sign-in")
+        answer = browser.submit(**{**right, field: value})
+        assert answer.status == 403
+        assert "The name, the password or the code is wrong." in answer.text
+        assert browser.get("/acts").where.startswith("/sign-in")
+    browser = Browser()
+    browser.get("/sign-in?next=/acts")
+    assert browser.submit(**right).where == "/acts"
+
+
+def test_a_code_counts_once() -> None:
+    olga = Operator.made()
+    code = olga.at_step(0)
+    for expected in (200, 403):
+        browser = Browser()
+        browser.get("/sign-in")
+        assert browser.submit(name="olga", password=olga.password, code=code).status == expected
+    browser = Browser()
+    browser.get("/sign-in")
+    assert browser.submit(name="olga", password=olga.password, code=olga.at_step(1)).status == 200
+    assert browser.get("/").where == "/"
+
+
+def test_a_clock_may_be_one_step_wrong_and_no_more() -> None:
+    secret = factor.new_secret()
+    now = 1_700_000_000.0
+    step = int(now) // factor.STEP_SECONDS
+    found = [factor.step_of(secret, factor.code_at(secret, step + n), now, 0) for n in range(-3, 4)]
+    assert found == [None, None, step - 1, step, step + 1, None, None]
+
+
+def test_the_codes_are_those_of_rfc_6238() -> None:
+    secret = b"12345678901234567890"
+    assert factor.code_at(secret, 59 // 30) == "287082"
+    assert factor.code_at(secret, 1111111109 // 30) == "081804"
+    assert factor.code_at(secret, 20000000000 // 30) == "353130"
+
+
+def test_an_account_without_a_second_factor_lets_nobody_in() -> None:
+    olga = Operator.made()
+    code = olga.code()
+    Account.objects.filter(name="olga").update(factor=b"")
+    browser = Browser()
+    browser.get("/sign-in")
+    assert browser.submit(name="olga", password=olga.password, code=code).status == 403
+
+
+def test_the_second_factor_lies_sealed_and_under_another_secret_nobody_gets_in(
+    server: Server,
+) -> None:
+    olga = Operator.made()
+    sealed = bytes(Account.objects.get(name="olga").factor)
+    assert olga.secret not in sealed
+    assert factor.unseal(sealed, "olga", server.site.secret) == olga.secret
+    for name, key in (("olga", b"x" * 48), ("otto", server.site.secret)):
+        with pytest.raises(ConfigError, match="hubsite operator"):
+            factor.unseal(sealed, name, key)
+
+
+def test_many_wrong_passwords_are_slowed_and_told_and_lock_nobody_out() -> None:
+    olga = Operator.made()
+    home = Browser("192.0.2.1")
+    home.sign_in(olga)
+    stranger = Browser("203.0.113.9")
+    stranger.get("/sign-in")
+    statuses = []
+    for number in range(WRONG_TRIES):
+        answer = stranger.submit(name="olga", password=f"guess {number}", code="000000")
+        statuses.append(answer.status)
+    judged = statuses.count(403)
+    assert AN_ADDRESS.burst <= judged < AN_ADDRESS.burst + 5
+    assert statuses.count(429) == WRONG_TRIES - judged
+    assert answer.headers["Retry-After"] == "10"
+    assert "Your account is not locked" in answer.text
+    for browser in (home, Browser("198.51.100.4")):
+        told = browser.sign_in(olga).text
+        if browser is home:
+            assert f"a wrong password or code was typed for your name {judged} times" in told
+            assert "203.0.113.9" in told
+        else:
+            assert "wrong password" not in told
+    (one, *_) = [act.said for act in Act.objects.order_by("-number")[1:2]]
+    assert one["wrong_tries"] == judged
+
+
+def test_a_browser_that_was_here_before_gets_in_beside_a_stranger_at_its_own_address() -> None:
+    olga = Operator.made()
+    home = Browser("192.0.2.1")
+    home.sign_in(olga)
+    stranger = Browser("192.0.2.1")
+    stranger.get("/sign-in")
+    while stranger.submit(name="olga", password="wrong", code="1").status != 429:
+        pass
+    assert home.sign_in(olga).status == 200
+    assert Browser("192.0.2.1").sign_in(olga).status == 429
+    stolen_for_another = Browser("192.0.2.1")
+    stolen_for_another.client.cookies["__Host-known"] = home.client.cookies["__Host-known"].value
+    assert stolen_for_another.sign_in(Operator.made("otto")).status == 429
+
+
+def test_addresses_have_paces_of_their_own_and_all_together_one() -> None:
+    now = 0.0
+    gate = Gate(Rate(2, 0.1), Rate(5, 1), monotonic=lambda: now)
+    tries = [gate.lets(f"192.0.2.{n}", None) for n in (1, 1, 1, 2, 2, 3, 4)]
+    assert tries == [True, True, False, True, True, True, False]
+    assert gate.lets("192.0.2.1", "olga/known")
+    now = 10.0
+    assert gate.lets("192.0.2.1", None)
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1")
+    assert network_of("2001:db8::1") != network_of("2001:db8:0:1::1")
+    assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
+
+
+def test_no_more_than_two_hash_at_once() -> None:
+    gate = settings.HUBSITE_RUNNING.gate
+    with gate.hashing() as first, gate.hashing() as second:
+        assert first
+        assert second
+        assert gate._hashing.acquire(blocking=False) is False
+
+
+def test_who_has_no_session_sees_the_sign_in_alone() -> None:
+    for path in ("/", "/acts"):
+        assert Browser().get(path).where.startswith("/sign-in")
+    assert Browser().get("/sign-in").status == 200
+
+
+def test_signing_out_renewing_and_ending_end_a_session(server: Server) -> None:
+    browser = signed_in("olga")
+    session = browser.client.cookies["__Host-session"].value
+    browser.submit("/sign-out")
+    browser.client.cookies["__Host-session"] = session
+    assert browser.get("/").where.startswith("/sign-in"), "a stolen session ends with its owner's"
+    for name, end in (
+        ("otto", lambda: renew_account("otto", "acme", server.site.secret)),
+        ("pia", lambda: end_account("pia")),
+    ):
+        browser = signed_in(name)
+        end()
+        assert browser.get("/").where.startswith("/sign-in"), name
+
+
+def test_after_a_sign_in_nobody_is_sent_elsewhere() -> None:
+    olga = Operator.made()
+    for wanted in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):
+        assert Browser().sign_in(olga, wanted).where == "/"
+
+
+def test_a_form_that_came_from_elsewhere_changes_nothing() -> None:
+    browser = signed_in()
+    answer = browser.post("/sign-out", {"csrfmiddlewaretoken": "x" * 64})
+    assert answer.status == 403
+    assert "Nothing was changed." in answer.text
+    assert browser.get("/").where == "/"
+
+
+def test_cookies_and_headers_are_those_that_were_promised() -> None:
+    browser = signed_in()
+    for name in ("__Host-session", "__Host-csrf", "__Host-known"):
+        cookie = browser.client.cookies[name]
+        assert cookie["secure"]
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Strict"
+        assert (cookie["path"], cookie["domain"]) == ("/", "")
+    headers = browser.get("/").headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_passwords_are_kept_by_argon2_alone() -> None:
+    Operator.made()
+    assert Account.objects.get(name="olga").password.startswith("argon2$argon2id$v=19$m=47104,t=2")
+
+
+@pytest.mark.parametrize("name", ["", "O", "a b", "<script>", "-a", "a" * 33])
+def test_a_name_that_is_none_makes_no_account(name: str) -> None:
+    with pytest.raises(ValueError, match="A name has 1 to 32"):
+        Operator.made(name)
+    assert not Act.objects.exists()
+
+
+def test_one_name_is_one_account() -> None:
+    Operator.made()
+    with pytest.raises(ValueError, match="there is an operator olga already"):
+        Operator.made()
