@@ -153,18 +153,34 @@ class Browser:
         context = (await self.call("Target.createBrowserContext"))["browserContextId"]
         made = await self.call("Target.createTarget", url="about:blank", browserContextId=context)
         attached = await self.call("Target.attachToTarget", targetId=made["targetId"], flatten=True)
-        page = Page(self, attached["sessionId"])
-        for domain in ("Page", "Runtime"):
+        page = Page(self, attached["sessionId"], context)
+        page.hear("Runtime.exceptionThrown", page.complain)
+        page.hear("Log.entryAdded", page.complain)
+        for domain in ("Page", "Runtime", "Log"):
             await page.call(f"{domain}.enable")
         return page
 
 
 class Page:
-    """One tab."""
+    """One tab. `complaints` is what it threw by itself, and each error that the browser logged."""
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, session: str, context: str) -> None:
         self.browser = browser
         self.session = session
+        self.complaints: list[str] = []
+        self._context = context
+
+    def complain(self, event: Json) -> None:
+        """Note an exception of the page, or an error of the browser's log."""
+        entry = event.get("entry")
+        if entry is None:
+            self.complaints.append(str(event["exceptionDetails"]))
+        elif entry["level"] == "error":
+            self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
+
+    async def close(self) -> None:
+        """Close it, and forget its profile."""
+        await self.browser.call("Target.disposeBrowserContext", browserContextId=self._context)
 
     async def call(self, method: str, **what: Any) -> Json:
         """Give a command about this page. Raise BrowserError."""
@@ -205,6 +221,14 @@ class Page:
             await asyncio.sleep(POLL_SECONDS)
         shown = await self.run("document.body.innerText")
         raise BrowserError(f"it never held: {script}; the page shows: {shown}")
+
+    async def press(self, key: str) -> None:
+        """Press a key and let it go: Tab or Enter."""
+        codes = {"Tab": 9, "Enter": 13}
+        text = {"text": "\r"} if key == "Enter" else {}
+        what = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **what, **text)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **what)
 
     async def click(self, selector: str) -> None:
         """Press the mouse on the middle of an element: a gesture, as of a person."""

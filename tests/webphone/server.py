@@ -1,8 +1,7 @@
 """A small web server on loopback for the page of the phone and the scripts of its tests.
 
 Laws:
-1. It serves files as the site's own server does: the page's folder, with the same Content Security
-   Policy. Nothing of the page is changed on the way.
+1. It serves the page's folder under a strict Content Security Policy, as a site's server has to.
 2. It counts what was asked for, and it can be ended, as a network ends.
 """
 
@@ -33,10 +32,14 @@ POLICY = (
 
 
 class WebServer:
-    """A context manager: inside it, `address` is served: `/static/` and the tests' own scripts."""
+    """A context manager: inside it, `address` is served: `/static/` and the tests' own scripts.
+
+    `instead` has other bytes for a path: a newer version of that file.
+    """
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        self.instead: dict[str, bytes] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.address = f"http://127.0.0.1:{self._server.server_port}"
@@ -62,6 +65,7 @@ class WebServer:
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         asked = self.asked
+        instead = self.instead
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -71,7 +75,7 @@ class WebServer:
                 if file is None:
                     self.send_error(404)
                     return
-                body = file.read_bytes()
+                body = instead.get(path) or file.read_bytes()
                 self.send_response(200)
                 self.send_header("Content-Type", KINDS[file.suffix])
                 self.send_header("Content-Security-Policy", POLICY)

@@ -7,7 +7,6 @@ end otherwise here, and `WITHOUT_192` says how.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -31,12 +30,10 @@ WITHOUT_192: dict[str, list[list[Json]]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page() -> AsyncIterator[Page]:
-    with WebServer() as server:
-        async with Browser() as browser:
-            page = await browser.page()
-            await page.go(f"{server.address}/empty.html")
-            yield page
+async def page(browser: Browser, server: WebServer) -> Page:
+    page = await browser.page()
+    await page.go(f"{server.address}/empty.html")
+    return page
 
 
 async def run(page: Page, function: str, file: Json) -> Json:

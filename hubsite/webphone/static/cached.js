@@ -1,0 +1,42 @@
+/**
+ * What the service worker keeps, and the version of it: a hash of these files.
+ *
+ * Written by `python -m tests.webphone.cached`.
+ */
+
+export const VERSION = "0c354eb48a2f6d2e";
+
+export const FILES = [
+  "icon.svg",
+  "index.html",
+  "main.js",
+  "manifest.webmanifest",
+  "page/app.js",
+  "page/grants.js",
+  "page/keys.js",
+  "page/radio.js",
+  "page/screen.js",
+  "page/store.js",
+  "page/versions.js",
+  "page/words.js",
+  "phone/attempt.js",
+  "phone/effects.js",
+  "phone/listening.js",
+  "phone/onlink.js",
+  "phone/requests.js",
+  "phone/trust.js",
+  "phone/visit.js",
+  "phone/wallet.js",
+  "phone.css",
+  "protocol/bytes.js",
+  "protocol/cbor.js",
+  "protocol/certificates.js",
+  "protocol/codes.js",
+  "protocol/cose.js",
+  "protocol/documents.js",
+  "protocol/errors.js",
+  "protocol/framing.js",
+  "protocol/messages.js",
+  "protocol/plaintexts.js",
+  "protocol/sealing.js",
+];

@@ -1,0 +1,209 @@
+/**
+ * The page's own life: it begins, takes a grant, and opens a door at a touch.
+ *
+ * Laws:
+ * 1. One visit at a time, and each begins with a touch of the person.
+ * 2. A new grant takes the place of the old one only when it proves itself. What was learned of
+ *    hubs stays, but for the doors that wanted the full path.
+ * 3. What goes wrong ends in a sentence, and the button works again.
+ */
+
+import { Attempt } from "../phone/attempt.js";
+import { OnLink } from "../phone/onlink.js";
+import { Visit } from "../phone/visit.js";
+import { Wallet } from "../phone/wallet.js";
+import { Action } from "../protocol/codes.js";
+import { LinkError } from "../protocol/errors.js";
+import { BLE_GATT } from "../protocol/sealing.js";
+import * as grants from "./grants.js";
+import { ownKey, shownKey } from "./keys.js";
+import { NotChosen, Radio, hasRadio } from "./radio.js";
+import { Screen } from "./screen.js";
+import { Store, persists } from "./store.js";
+import * as words from "./words.js";
+
+const ENROLMENT = "enrolment";
+const LEARNED = "learned";
+const CONNECT_TRIES = 2;
+
+const clock = {
+  now: () => performance.now() / 1000,
+  wall: () => Date.now() / 1000,
+};
+
+function chance(size) {
+  return crypto.getRandomValues(new Uint8Array(size));
+}
+
+export class App {
+  constructor(document) {
+    this.screen = new Screen(document);
+    this.radio = new Radio();
+    this.store = null;
+    this.key = null;
+    this.enrolment = null;
+    this.wallet = null;
+    this.isVisiting = false;
+  }
+
+  /** Begin: read what is kept, and take what the page's address brings. */
+  async start() {
+    this.store = await Store.open();
+    this.key = await ownKey(this.store);
+    this.screen.say("own-key", shownKey(this.key.cose));
+    this.screen.say("no-radio", hasRadio() ? "" : words.NO_RADIO);
+    await this.takeKept();
+    await this.takeAddress(location.href);
+    this.screen.say("not-kept", (await persists()) ? "" : words.NOT_KEPT);
+    this.screen.show("starting", false);
+  }
+
+  async takeKept() {
+    const text = await this.store.get(ENROLMENT);
+    if (text === undefined) return this.showEnrolment();
+    try {
+      await this.use(await this.read(text), (await this.store.get(LEARNED)) ?? {});
+    } catch (error) {
+      if (!(error instanceof grants.Refused)) throw error;
+      this.screen.say("grant-trouble", error.message);
+    }
+    return this.showEnrolment();
+  }
+
+  /** Take the grant that an address holds, and forget it there. */
+  async takeAddress(address) {
+    const text = grants.enrolmentIn(address);
+    if (text === "") return;
+    history.replaceState(null, "", location.pathname + location.search);
+    await this.offer(text);
+  }
+
+  read(text) {
+    return grants.readEnrolment(text, this.key.cose, clock.wall());
+  }
+
+  /** Take a grant; one of another site or issuer only when the person says so. */
+  async offer(text, isSure = false) {
+    this.screen.say("grant-trouble", "");
+    this.screen.show("other-site", false);
+    try {
+      const enrolment = await this.read(text);
+      const isOther = this.enrolment !== null && !grants.isOfSameSite(this.enrolment, enrolment);
+      if (isOther && !isSure) return this.ask(text);
+      await this.take(text, enrolment, isOther);
+    } catch (error) {
+      if (!(error instanceof grants.Refused)) throw error;
+      this.screen.say("grant-trouble", error.message);
+    }
+    return this.showEnrolment();
+  }
+
+  ask(text) {
+    this.offered = text;
+    this.screen.say("other-site-words", words.OTHER_SITE);
+    this.screen.show("other-site", true);
+  }
+
+  async take(text, enrolment, isOther) {
+    const learned = isOther || this.wallet === null ? {} : this.wallet.learned();
+    await this.use(enrolment, { ...learned, fullPathAt: new Set() });
+    await this.store.put(ENROLMENT, text);
+    await this.keep();
+  }
+
+  async use(enrolment, learned) {
+    const { site, issuer, grant, aeads, revokedHubs, revocations } = enrolment;
+    const holds = { site, issuer, grant, aeads, revokedHubs, revocations };
+    this.wallet = await Wallet.open({ ...holds, signer: this.key.signer }, learned);
+    this.enrolment = enrolment;
+    this.screen.doors(enrolment.doors, grants.doorIn(location.href));
+  }
+
+  showEnrolment() {
+    const isEnrolled = this.enrolment !== null;
+    this.screen.show("unlock", isEnrolled && hasRadio());
+    this.screen.say("site", isEnrolled ? this.enrolment.site : "");
+    this.screen.enrolling(!isEnrolled);
+  }
+
+  keep() {
+    return this.store.put(LEARNED, this.wallet.learned());
+  }
+
+  /** The person chose another door: its hub may be another one. */
+  doorChosen() {
+    this.radio.forget();
+  }
+
+  /** The person touched "Open". */
+  async open() {
+    if (this.isVisiting || this.wallet === null) return;
+    this.isVisiting = true;
+    this.screen.busy(true);
+    try {
+      await this.visit(this.screen.chosenDoor());
+    } catch (error) {
+      this.failed(error);
+    } finally {
+      this.isVisiting = false;
+      this.screen.busy(false);
+    }
+  }
+
+  async visit(accessPoint) {
+    if (clock.wall() > this.enrolment.expires) return this.screen.trouble(words.GRANT_OVER);
+    this.screen.working(words.CHOOSE);
+    await this.radio.choose();
+    this.screen.working(words.CONNECTING);
+    const link = await this.connect();
+    try {
+      await this.visitOn(link, accessPoint);
+    } finally {
+      this.radio.leave(link);
+    }
+    return undefined;
+  }
+
+  async connect() {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.radio.connect();
+      } catch (error) {
+        if (!(error instanceof LinkError) || tries === CONNECT_TRIES) throw error;
+      }
+    }
+  }
+
+  async visitOn(link, accessPoint) {
+    const { wallet } = this;
+    const action = Action.OPEN;
+    const op = wallet.opFor(accessPoint, action, clock.wall(), chance);
+    const wish = { wallet, accessPoint, action, chance, transport: BLE_GATT, op };
+    const onLink = new OnLink(new Attempt(wish), link.subscribed);
+    const keep = () => this.keep();
+    const tell = (effect) => this.tell(effect);
+    const visit = new Visit({ link, onLink, wallet, clock, keep, tell });
+    link.hear = (frame) => visit.notified(frame);
+    await visit.run();
+  }
+
+  tell(effect) {
+    if (effect.do === "decided") this.screen.verdict(effect.verdict);
+    if (effect.do === "moved") this.screen.door(effect.state.door);
+    if (effect.do !== "gave up") return;
+    this.screen.ended(effect);
+    if (words.isOfAnotherHub(effect.why)) this.radio.forget();
+  }
+
+  failed(error) {
+    if (error instanceof NotChosen) {
+      this.screen.trouble(words.NOBODY_CHOSEN);
+    } else if (error instanceof LinkError) {
+      this.radio.forget();
+      this.screen.trouble(words.NOT_REACHED);
+    } else {
+      this.screen.trouble(words.NOT_REACHED);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What a person reads: a sentence for each answer, each state of a door, each end without an answer
+ * (docs/protocol.md, "Codes" and "What to show").
+ *
+ * Laws:
+ * 1. "Allowed" is not "open": what the door did is said apart.
+ * 2. An end without an answer is never shown as a refusal. Where a request was sent, the door may
+ *    have opened, and the sentence says so.
+ * 3. Each sentence that can be followed by something to do says what.
+ */
+
+import { Why } from "../phone/effects.js";
+import { Door, Reason } from "../protocol/codes.js";
+
+const OF_REASON = new Map([
+  [Reason.OK, "Allowed"],
+  [Reason.NO_RIGHT, "You have no access here"],
+  [Reason.SCHEDULE, "Not at this time"],
+  [Reason.GRANT_TIME, "Your access is not valid now: refresh it"],
+  [Reason.REVOKED, "Your access was withdrawn"],
+  [Reason.NEED_FULL, "Try again"],
+  [Reason.CLOCK, "The door does not know the time: call the operator"],
+  [Reason.FAULT, "The door has a fault: call the operator"],
+  [Reason.BUSY, "Try again"],
+  [Reason.OP_CONFLICT, "Try again"],
+  [Reason.LOCKED, "Closed by order of the site"],
+]);
+
+const OF_DOOR = new Map([
+  [Door.UNKNOWN, ""],
+  [Door.SECURED, "Closed"],
+  [Door.RELEASED, "Push the door"],
+  [Door.OPEN, "Open"],
+  [Door.HELD_OPEN, "Please close the door"],
+  [Door.FORCED, "Open (alarm)"],
+  [Door.FAULT, "Out of order"],
+]);
+
+const AGAIN = "Touch the button to try again.";
+const OTHER_HUB = "That hub does not answer for this door. Choose another one.";
+
+const OF_WHY = new Map([
+  [Why.OTHER_VERSION, "This page is too old for the door. Load it again while you are online."],
+  [Why.NO_HUB, "That is no door of this kind. Choose another one."],
+  [Why.NO_CERTIFICATES, `The door does not answer. ${AGAIN}`],
+  [Why.NO_ANSWER, `The door gave no answer. ${AGAIN}`],
+  [Why.BUSY, `The door is busy. ${AGAIN}`],
+  [Why.LINK_LOST, `The connection was lost. Stay close to the door. ${AGAIN}`],
+  [Why.UNTRUSTED, "The door cannot prove what it is. Do not use it, and tell the operator."],
+  [Why.OTHER_SITE, "That is a door of another site. Choose another one."],
+  [Why.OTHER_HUB, "The door cannot prove what it is. Do not use it, and tell the operator."],
+  [Why.HUB_OVER, "The door's certificate is not valid today. Check the date of this phone."],
+  [Why.HUB_REVOKED, "The site has withdrawn this door. Do not use it, and tell the operator."],
+  [Why.OTHER_DOOR, OTHER_HUB],
+  [Why.CLOCK, "The clocks of door and phone differ. Check the time of this phone."],
+  [Why.NO_AEAD, "The door has only ciphers that no browser has. Tell the operator."],
+  [Why.OTHER_EPOCH, `The door changed its key just now. ${AGAIN}`],
+]);
+
+const MAY_BE_OPEN = "The door may have opened.";
+
+/** Return the sentence of a verdict. */
+export function wordsOfVerdict({ allowed, reason }) {
+  return allowed ? OF_REASON.get(Reason.OK) : OF_REASON.get(reason);
+}
+
+/** Return the words of a door's state, "" where there is nothing to say. */
+export function wordsOfDoor(door) {
+  return OF_DOOR.get(door);
+}
+
+/** Return the sentence of an end without an answer. */
+export function wordsOfEnd({ why, unknown }) {
+  return unknown ? `${MAY_BE_OPEN} ${OF_WHY.get(why)}` : OF_WHY.get(why);
+}
+
+/** Tell whether another hub may be the right one: the next touch shall show the chooser. */
+export function isOfAnotherHub(why) {
+  return [Why.NO_HUB, Why.OTHER_SITE, Why.OTHER_DOOR, Why.OTHER_VERSION].includes(why);
+}
+
+export const CHOOSE = "Choose the door in the list of the browser";
+export const CONNECTING = "Connecting";
+export const NOBODY_CHOSEN = "No door was chosen. Is Bluetooth on, and may this browser use it?";
+export const NOT_REACHED = `The door was not reached. Stay close to it. ${AGAIN}`;
+export const NO_RADIO =
+  "This browser has no Bluetooth for pages. Use Chrome, Edge or Samsung Internet on Android, " +
+  "or Chrome or Edge on a computer. Safari and Firefox have none.";
+export const NOT_KEPT =
+  "This browser may delete what this page keeps. Install the page, or ask for a new grant then.";
+export const GRANT_OVER = "Your grant is over. Ask for a new one.";
+export const OTHER_SITE =
+  "This grant is of another site or issuer than yours. Take it only if you expected that.";

@@ -1,0 +1,272 @@
+"""The browser's emulated Bluetooth, joined to the virtual air: a page meets a real hub's table.
+
+Laws:
+1. Bytes go through unchanged, both ways: the bridge knows no message of the protocol.
+2. What the hub refuses is refused in the page, and a link that ends there ends here.
+3. The browser answers each chooser once, as a person does: with the hub, or with nothing.
+
+The emulation has no way to send a notification. With `notifies`, a shim in the page raises the
+browser's own event on the characteristic to which the page has subscribed; without, subscribing is
+refused, and the page lives on TXR.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from bumble.device import Device
+
+from hubcore.errors import LinkError
+from hubcore.phone import gatt
+from hubsim.phone.radio import BumbleLink, connect
+from tests.webphone.browser import BrowserError, Json, Page
+
+ADDRESS = "C0:FF:EE:00:00:01"
+CCC = "00002902-0000-1000-8000-00805f9b34fb"
+PROPERTIES = {
+    gatt.INFO: {"read": True},
+    gatt.RX: {"write": True},
+    gatt.TX: {"notify": True},
+    gatt.TXR: {"read": True},
+}
+GOOD = 0
+BAD = 0x80
+"""An error code of ATT: what the page then sees is a failed read or write."""
+
+SHIM = """
+const disconnect = BluetoothRemoteGATTServer.prototype.disconnect;
+BluetoothRemoteGATTServer.prototype.disconnect = function () {
+  pageLeft("");
+  return disconnect.call(this);
+};
+const start = BluetoothRemoteGATTCharacteristic.prototype.startNotifications;
+BluetoothRemoteGATTCharacteristic.prototype.startNotifications = async function () {
+  const started = await start.call(this);
+  window.notified = (bytes) => {
+    const value = new DataView(Uint8Array.from(bytes).buffer);
+    Object.defineProperty(this, "value", {value, configurable: true});
+    this.dispatchEvent(new Event("characteristicvaluechanged"));
+  };
+  return started;
+};
+"""
+
+
+class Bridge:
+    """An async context manager: inside it, the page's browser has a radio, and the hub is near.
+
+    `mtu` is that of the link on the virtual air. `chooses` is what a person does in the chooser. A
+    write of more than `frame_bytes_max` bytes is refused. After write number `cuts_at_write` the
+    link is cut. `writes` counts them, `txr_reads` reads of TXR; `at_once` is how many operations
+    were under way together.
+    """
+
+    def __init__(self, page: Page, device: Device, mtu: int = 517, notifies: bool = False) -> None:
+        self.mtu = mtu
+        self.chooses = True
+        self.frame_bytes_max = 512
+        self.cuts_at_write: int | None = None
+        self.writes = 0
+        self.txr_reads = 0
+        self.at_once = 0
+        self._page = page
+        self._device = device
+        self._notifies = notifies
+        self._link: BumbleLink | None = None
+        self._ends = AsyncExitStack()
+        self._uuids: dict[str, str] = {}
+        self._prompts: set[str] = set()
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._is_up = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hearing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._on("DeviceAccess.deviceRequestPrompted", self._choose, self._page.session)
+        self._on("BluetoothEmulation.gattOperationReceived", self._gatt)
+        self._on("BluetoothEmulation.characteristicOperationReceived", self._characteristic)
+        self._on("Runtime.bindingCalled", self._left, self._page.session)
+        await self._page.call("DeviceAccess.enable")
+        await self._page.call("Runtime.addBinding", name="pageLeft")
+        await self._page.call("Page.addScriptToEvaluateOnNewDocument", source=SHIM)
+        await self.power_on()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.leave()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._page.browser.call("BluetoothEmulation.disable")
+
+    async def power_on(self) -> None:
+        """Give the browser an adapter with the hub near it; a page that is loaded needs it anew."""
+        call = self._page.browser.call
+        with contextlib.suppress(BrowserError):
+            await call("BluetoothEmulation.disable")
+        await call("BluetoothEmulation.enable", state="powered-on", leSupported=True)
+        await call(
+            "BluetoothEmulation.simulatePreconnectedPeripheral",
+            address=ADDRESS,
+            name="",
+            knownServiceUuids=[gatt.SERVICE.lower()],
+            manufacturerData=[],
+        )
+
+    async def cut(self) -> None:
+        """End the link as it ends when a phone is carried away."""
+        await self.leave()
+        if self._is_up:
+            self._is_up = False
+            await self._idle.wait()  # amid an operation the emulation would never tell the page
+            await self._page.browser.call(
+                "BluetoothEmulation.simulateGATTDisconnection", address=ADDRESS
+            )
+
+    async def leave(self) -> None:
+        """Leave the hub, if there is a link."""
+        ends = self._ends
+        self._ends = AsyncExitStack()
+        self._link = None
+        if self._hearing is not None:
+            self._hearing.cancel()
+            self._hearing = None
+        await ends.aclose()
+
+    def _on(self, event: str, do: Any, session: str = "") -> None:
+        def hear(what: Json) -> None:
+            self._start(do(what))
+
+        self._page.browser.hear(event, hear, session)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _choose(self, prompt: Json) -> None:
+        """Answer a chooser; the browser asks several times for one and wants one answer."""
+        if prompt["id"] in self._prompts or not prompt["devices"]:
+            return
+        self._prompts.add(prompt["id"])
+        if self.chooses:
+            device = prompt["devices"][0]["id"]
+            await self._page.call("DeviceAccess.selectPrompt", id=prompt["id"], deviceId=device)
+        else:
+            await self._page.call("DeviceAccess.cancelPrompt", id=prompt["id"])
+
+    async def _gatt(self, what: Json) -> None:
+        """Answer a connection by one on the air, and a discovery once the table stands."""
+        code = GOOD
+        if what["type"] == "connection":
+            code = await self._connect()
+        elif what["type"] == "discovery":
+            await self._add_table()
+        await self._page.browser.call(
+            "BluetoothEmulation.simulateGATTOperationResponse",
+            address=ADDRESS,
+            type=what["type"],
+            code=code,
+        )
+
+    async def _connect(self) -> int:
+        await self.leave()
+        try:
+            found = connect(self._device, self.mtu, self._notifies)
+            self._link = await self._ends.enter_async_context(found)
+        except LinkError:
+            return BAD
+        self._is_up = True
+        if self._notifies:
+            self._hearing = self._start(self._pass_on(self._link))
+        return GOOD
+
+    async def _add_table(self) -> None:
+        call = self._page.browser.call
+        service = await call(
+            "BluetoothEmulation.addService", address=ADDRESS, serviceUuid=gatt.SERVICE.lower()
+        )
+        for uuid, properties in PROPERTIES.items():
+            added = await call(
+                "BluetoothEmulation.addCharacteristic",
+                serviceId=service["serviceId"],
+                characteristicUuid=uuid.lower(),
+                properties=properties,
+            )
+            self._uuids[added["characteristicId"]] = uuid
+            if uuid == gatt.TX and self._notifies:
+                await call(
+                    "BluetoothEmulation.addDescriptor",
+                    characteristicId=added["characteristicId"],
+                    descriptorUuid=CCC,
+                )
+
+    async def _characteristic(self, what: Json) -> None:
+        self._idle.clear()
+        self._under_way += 1
+        self.at_once = max(self.at_once, self._under_way)
+        answer: Json = {"code": BAD}
+        try:
+            data = await self._operate(what)
+            read = {"data": base64.b64encode(data).decode()} if what["type"] == "read" else {}
+            answer = {"code": GOOD, **read}
+        except LinkError:
+            pass
+        self._under_way -= 1
+        with contextlib.suppress(BrowserError):  # the page has left meanwhile
+            await self._page.browser.call(
+                "BluetoothEmulation.simulateCharacteristicOperationResponse",
+                characteristicId=what["characteristicId"],
+                type=what["type"],
+                **answer,
+            )
+        if self._under_way == 0:
+            self._idle.set()
+        if what["type"] == "write" and self.writes == self.cuts_at_write:
+            await self.cut()
+
+    async def _operate(self, what: Json) -> bytes:
+        link = self._link
+        if link is None:
+            raise LinkError("the phone has no link")
+        uuid = self._uuids[what["characteristicId"]]
+        if what["type"] == "write":
+            await self._write(link, base64.b64decode(what["data"]))
+        elif what["type"] == "read":
+            return await self._read(link, uuid)
+        return b""
+
+    async def _read(self, link: BumbleLink, uuid: str) -> bytes:
+        if uuid == gatt.INFO:
+            return await link.read_info()
+        self.txr_reads += 1
+        return await link.pull()
+
+    async def _write(self, link: BumbleLink, frame: bytes) -> None:
+        if len(frame) > self.frame_bytes_max:
+            raise LinkError("the frame does not fit")
+        await link.write(frame)
+        self.writes += 1
+
+    async def _pass_on(self, link: BumbleLink) -> None:
+        """Hand each notification of the hub to the page."""
+        while True:
+            frame = await link.notifications.get()
+            with contextlib.suppress(BrowserError):
+                await self._page.run(f"window.notified?.({json.dumps(list(frame))})")
+
+    async def _left(self, _: Json) -> None:
+        """End the link that the page has left: the emulation keeps it up by itself."""
+        await self.cut()

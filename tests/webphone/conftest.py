@@ -1,0 +1,34 @@
+"""A browser, the page's server and an installation, each once for a module."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from hubsim.site import DeskDoor
+from hubsim.stage import Stage
+from tests.webphone.browser import Browser
+from tests.webphone.server import WebServer
+
+PULSE_SECONDS = 0.5
+FRONT = DeskDoor("front", "Front door", access_point=1, strike_seconds=PULSE_SECONDS)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with Browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[WebServer]:
+    with WebServer() as serving:
+        yield serving
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with Stage(tmp_path_factory.mktemp("desk") / "site", [FRONT], person=True) as running:
+        yield running
