@@ -54,7 +54,7 @@ fuzz: $(VENV)/ready
 
 # The tools that the tests need. Check for them before fetching or building anything.
 tools:
-	.ci/prerequisites $(PYTHON) dbus-daemon zstd
+	.ci/prerequisites $(PYTHON) dbus-daemon softhsm2-util zstd
 
 # The driver of OpenZWave with the real library, against a simulated stick. Debian 12's Python alone; it builds a wheel once,
 # into a cache outside the tree.

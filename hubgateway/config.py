@@ -81,9 +81,13 @@ class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Servers
     site: SiteName
     issuer_key: str
+    """A file, or the `pkcs11:` URI of a key in a token; so is `authority_key`."""
     authority_key: str
     tls_authority: str
     enrolment_key: Annotated[str, Meta(pattern=_Z85_KEY)]
+    issuer_secret: str = ""
+    """The file of its passphrase or PIN. None: a person is asked."""
+    authority_secret: str = ""
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
 

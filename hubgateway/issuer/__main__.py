@@ -1,7 +1,7 @@
 """hubissuer: an operator's commands about the hubs of a fleet.
 
 Exit status (sysexits.h): 0 done, 1 it cannot be done, 78 the configuration is refused, 69 the
-engine is away: give the same command again.
+engine or the key's token is away: give the same command again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from hubcore.errors import ConfigError, LinkError, StoreError
+from hubcore.errors import ConfigError, HardwareError, LinkError, StoreError
 from hubcore.version import __version__
 from hubgateway.issuer import begin, bridges, hubs, mandate, updates
+from hubgateway.issuer.holding.command import keys_group
 from hubgateway.issuer.office.words import NoError
 
 EX_CONFIG = 78
@@ -32,6 +33,7 @@ COMMANDS = (
     bridges.renew_bridge,
     bridges.end_bridge,
     bridges.gateway,
+    keys_group,
 )
 
 
@@ -59,7 +61,7 @@ def main() -> None:
         hubissuer()
     except ConfigError as error:
         _end(EX_CONFIG, str(error).removeprefix("hubgateway: "))
-    except (LinkError, StoreError) as error:
+    except (HardwareError, LinkError, StoreError) as error:
         _end(EX_UNAVAILABLE, f"{error}; give the same command again")
     except (NoError, ValueError) as error:
         _end(1, str(error))

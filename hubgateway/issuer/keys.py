@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import zmq
@@ -38,23 +37,6 @@ CONFIG = "hubissuer.toml"
 _PLAIN = re.compile(r"[A-Za-z0-9:/._\[\]-]{1,253}")
 _SECRET_MODE = 0o600
 _PUBLIC_MODE = 0o644
-
-
-def read_key(name: str, pem: bytes, passphrase: Callable[[], str]) -> SigningKey:
-    """Read a P-256 key in PEM; `passphrase` is asked where it is encrypted. Raise ConfigError.
-
-    `name` is that of the configuration.
-    """
-    try:
-        try:
-            key = load_pem_private_key(pem, None)
-        except TypeError:  # it is encrypted
-            key = load_pem_private_key(pem, passphrase().encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"{name}: it cannot be read: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError(f"{name}: it is no key of the curve P-256")
-    return SigningKey(key)
 
 
 def read_public_key(path: Path) -> bytes:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import click
 from zmq.utils import z85
 
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tlsauthority import Authority
 from hubgateway.authority import tls_authority
-from hubgateway.config import IssuerConfig, load_issuer, secret_file
+from hubgateway.config import IssuerConfig, load_issuer
 from hubgateway.engine.engine import Engine
-from hubgateway.issuer import keys
+from hubgateway.issuer.holding.kinds import open_key
+from hubgateway.issuer.holding.secrets import secret_from
 from hubgateway.issuer.office.bridges import BridgeOffice
 from hubgateway.issuer.office.hubs import HubOffice
 
@@ -34,11 +34,11 @@ class Office:
 
 
 def at_office(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
-    """Do some work at the office. Raise ConfigError, LinkError, StoreError."""
+    """Do some work at the office. Raise ConfigError, HardwareError, LinkError, StoreError."""
     config = load_issuer(config_file)
-    issuer = _key("issuer_key", config.issuer_key, config_file)
+    issuer = _key("issuer_key", config.issuer_key, config.issuer_secret, config_file)
     authority = Authority(
-        key=_key("authority_key", config.authority_key, config_file),
+        key=_key("authority_key", config.authority_key, config.authority_secret, config_file),
         document=tls_authority(config.tls_authority, config_file),
     )
 
@@ -72,9 +72,7 @@ async def with_engine(config: IssuerConfig, work: Callable[[Engine], Awaitable[_
         await engine.close()
 
 
-def _key(name: str, named: str, config_file: Path) -> SigningKey:
-    """Read a key that signs. Raise ConfigError."""
-    pem = secret_file(named, config_file, name)
-    return keys.read_key(
-        name, pem, lambda: click.prompt(f"Passphrase of {name}", hide_input=True, err=True)
-    )
+def _key(name: str, named: str, secret: str, config_file: Path) -> SigningKey:
+    """Open a key that signs. Raise ConfigError, HardwareError."""
+    asks = secret_from(secret, config_file, f"{name.removesuffix('_key')}_secret")
+    return open_key(name, named, config_file, asks).key

@@ -9,11 +9,6 @@ from pathlib import Path
 
 import pytest
 import zmq
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 from zmq.utils import z85
@@ -26,6 +21,7 @@ from hubcore.evidence.records import Head, StoredRecord, chain_hash
 from hubgateway.config import load, load_issuer, secret_file, secret_key
 from hubgateway.enrolment.place import place
 from hubgateway.issuer import keys
+from hubgateway.issuer.holding.kinds import open_key
 from hubgateway.keeper import duress
 from hubgateway.rules import chain, names, policy, zap
 from hubgateway.rules.lanes import LANE_MESSAGES_MAX, Heard, Lane
@@ -245,15 +241,9 @@ def test_the_files_of_a_new_site_are_read_and_never_written_over(tmp_path: Path)
     enrolment = zmq.curve_public(secret_key(keys.ENROLMENT_SECRET, file))
     assert enrolment.decode() == config.enrolment_key
     pem = secret_file(config.issuer_key, file, "issuer_key")
-    issuer = keys.read_key("issuer_key", pem, lambda: "")
+    assert "ENCRYPTED" not in pem.decode("ascii")
+    issuer = open_key("issuer_key", config.issuer_key, file, lambda _: "").key
     assert cbor.encode(issuer.cose_key) == (tmp_path / keys.ISSUER).read_bytes()
-    locked = issuer.private.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
-    )
-    assert keys.read_key("issuer_key", locked, lambda: "word").cose_key == issuer.cose_key
-    for wrong in (locked, b"", pem[:60]):
-        with pytest.raises(ConfigError, match="cannot be read"):
-            keys.read_key("issuer_key", wrong, lambda: "no")
     with pytest.raises(ConfigError, match="there already"):
         keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222", 0)
     with pytest.raises(ConfigError, match="is no site"):

@@ -457,6 +457,16 @@ ROOMS: dict[str, Room] = {
     "hubgateway": _room("hubgateway hubcore", "nats zmq"),
     "hubgateway.bridges": _room("hubgateway hubtls hubcore", "nats"),
     "hubgateway.issuer": _room("hubgateway hubcore", "click cryptography zmq"),
+    "hubgateway.issuer.holding": _room(
+        "hubgateway.issuer.holding hubgateway.config hubcore", "click cryptography"
+    ),
+    "hubgateway.issuer.holding.files": _room(
+        "hubgateway.config hubterm.files hubcore", "cryptography", WORLDLY
+    ),
+    "hubgateway.issuer.holding.token": _room(
+        "hubgateway.issuer.holding.tokenuri hubcore", "cryptography pkcs11", WORLDLY
+    ),
+    "hubgateway.issuer.holding.tokenuri": _room("hubcore.errors", "", PURE),
     "hubgateway.issuer.office": _room(
         "hubgateway.issuer.office hubgateway.bridges.directory "
         "hubgateway.engine hubgateway.rules hubcore",

@@ -132,7 +132,7 @@ def test_make_test_asks_for_each_tool_that_a_case_is_skipped_without() -> None:
         tool for path in files for tool in re.findall(r'"needs ([\w-]+): apt-get', path.read_text())
     }
     (line,) = re.findall(r"\.ci/prerequisites \$\(PYTHON\) (.+)", (ROOT / "Makefile").read_text())
-    assert set(line.split()) == needed == {"dbus-daemon", "zstd"}
+    assert set(line.split()) == needed == {"dbus-daemon", "softhsm2-util", "zstd"}
 
 
 def test_make_test_asks_for_the_tools_before_it_builds_anything(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_make_test_asks_for_the_tools_before_it_builds_anything(tmp_path: Path) 
         argv, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=SECONDS, check=True
     )
     first, *rest = [line for line in done.stdout.splitlines() if not line.startswith("make[")]
-    assert first == ".ci/prerequisites python3 dbus-daemon zstd"
+    assert first == ".ci/prerequisites python3 dbus-daemon softhsm2-util zstd"
     assert f"python3 -m venv {tmp_path}/new" in rest
     assert f"python3 -m venv {tmp_path}/new-oracle" in rest
 
