@@ -18,7 +18,7 @@ PIN = "4711-4711"
 SO_PIN = "12345678"
 _INIT = ("softhsm2-util", "--init-token", "--free")
 _NO_PROGRAM = "needs softhsm2-util: apt-get install softhsm2"
-_NO_LIBRARY = "needs the extra pkcs11 of setup.cfg"
+_NO_LIBRARY = "needs the extra token of setup.cfg"
 
 
 class Token:

@@ -53,7 +53,12 @@ def issue(
     kid: bytes | None,
 ) -> bytes:
     """Return a document of kind `typ`: claims signed under its constant header, tagged."""
-    document = cose.sign1(header(signer.alg, typ), cbor.encode(claims), signer, kid=kid)
+    return sign(typ, cbor.encode(claims), signer, kid)
+
+
+def sign(typ: str, payload: bytes, signer: SigningKey, kid: bytes | None) -> bytes:
+    """Return a document of kind `typ` whose claims are encoded already; they are not looked at."""
+    document = cose.sign1(header(signer.alg, typ), payload, signer, kid=kid)
     return cbor.encode(cbor.Tag(cose.SIGN1_TAG, document))
 
 

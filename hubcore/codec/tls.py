@@ -56,6 +56,10 @@ class TlsRole(StrEnum):
     BRIDGE = "bridge"
     BACKEND = "backend"
     """A gateway in front of the backend, where bridges come."""
+    SITE = "site"
+    """The server of a site, which has documents signed."""
+    ISSUER = "issuer"
+    """What signs for it, where the issuer's key is."""
 
 
 def check_name(what: str, text: str) -> None:

@@ -13,9 +13,10 @@ import click
 
 from hubcore.errors import ConfigError, HardwareError, LinkError, StoreError
 from hubcore.version import __version__
-from hubgateway.issuer import begin, bridges, hubs, mandate, updates
+from hubgateway.issuer import begin, bridges, hubs, mandate, servers, updates
 from hubgateway.issuer.holding.command import keys_group
 from hubgateway.issuer.office.words import NoError
+from hubgateway.issuer.signing.command import serve, signed
 
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
@@ -33,7 +34,10 @@ COMMANDS = (
     bridges.renew_bridge,
     bridges.end_bridge,
     bridges.gateway,
+    servers.certify_server,
     keys_group,
+    serve,
+    signed,
 )
 
 

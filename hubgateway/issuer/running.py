@@ -37,10 +37,7 @@ def at_office(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
     """Do some work at the office. Raise ConfigError, HardwareError, LinkError, StoreError."""
     config = load_issuer(config_file)
     issuer = _key("issuer_key", config.issuer_key, config.issuer_secret, config_file)
-    authority = Authority(
-        key=_key("authority_key", config.authority_key, config.authority_secret, config_file),
-        document=tls_authority(config.tls_authority, config_file),
-    )
+    authority = authority_at(config_file)
 
     async def connected(engine: Engine) -> _T:
         public = z85.decode(config.enrolment_key.encode("ascii"))
@@ -60,6 +57,15 @@ def at_office(config_file: Path, work: Callable[[Office], Awaitable[_T]]) -> _T:
         return await work(office)
 
     return asyncio.run(with_engine(config, connected))
+
+
+def authority_at(config_file: Path) -> Authority:
+    """Open the site's TLS authority; it needs no engine. Raise ConfigError, HardwareError."""
+    config = load_issuer(config_file)
+    return Authority(
+        key=_key("authority_key", config.authority_key, config.authority_secret, config_file),
+        document=tls_authority(config.tls_authority, config_file),
+    )
 
 
 async def with_engine(config: IssuerConfig, work: Callable[[Engine], Awaitable[_T]]) -> _T:

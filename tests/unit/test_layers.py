@@ -92,6 +92,18 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.issuing": _room(
+        f"hubcore.issuing hubcore.bridge hubcore.evidence hubcore.phone.certificates "
+        f"hubcore.policy {ACCESS}",
+        "",
+        PURE,
+    ),
+    "hubcore.issuing.limits": _room(
+        "hubcore.issuing.words hubcore.bridge.mandate hubcore.policy.policy", "", PURE
+    ),
+    "hubcore.issuing.rules": _room(
+        "hubcore.issuing hubcore.access hubcore.bridge.mandate hubcore.policy.policy", "", PURE
+    ),
     "hubcore.bridge": _room(
         f"hubcore.bridge hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}",
         "",
@@ -467,6 +479,20 @@ ROOMS: dict[str, Room] = {
         "hubgateway.issuer.holding.tokenuri hubcore", "cryptography pkcs11", WORLDLY
     ),
     "hubgateway.issuer.holding.tokenuri": _room("hubcore.errors", "", PURE),
+    "hubgateway.issuer.signing": _room(
+        "hubgateway.issuer.signing hubgateway.issuer.holding hubgateway.config hublocal hubtls "
+        "hubcore",
+        "click cryptography msgspec",
+    ),
+    "hubgateway.issuer.signing.client": _room("hubtls hubcore", "cryptography"),
+    "hubgateway.issuer.signing.lastpolicy": _room("hubterm.files hubcore", "", WORLDLY),
+    "hubgateway.issuer.signing.log": _room("hubcore", "", WORLDLY),
+    "hubgateway.issuer.signing.signer": _room(
+        "hubgateway.issuer.signing hubcore", "", IMPURE | WORLDLY
+    ),
+    "hubgateway.issuer.signing.talk": _room(
+        "hubgateway.issuer.signing.signer hubtls.line hubcore", "", WORLDLY
+    ),
     "hubgateway.issuer.office": _room(
         "hubgateway.issuer.office hubgateway.bridges.directory "
         "hubgateway.engine hubgateway.rules hubcore",

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 LOCKED = ROOT / "packaging/locked"
-EXTRAS = ("zwave", "osdp", "relays", "gateway", "update")
+EXTRAS = ("zwave", "osdp", "relays", "gateway", "token", "update")
 HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 PLAIN = __version__.removesuffix("+clone")
 

@@ -21,6 +21,7 @@ OWED = {
     "a-stolen-or-opened-hub",
     "a-malicious-or-broken-backend",
     "a-rogue-gateway",
+    "a-rogue-server-of-the-site",
     "a-cloned-disk",
     "a-restored-backup",
 }

@@ -66,6 +66,6 @@ def _in_token(uri: tokenuri.TokenUri, pin: str) -> SigningKey:
         from hubgateway.issuer.holding import token
     except ImportError as error:
         raise ConfigError(
-            f"{uri.text}: a key in a token needs the extra pkcs11 of this program: {error}"
+            f"{uri.text}: a key in a token needs the extra token of this program: {error}"
         ) from error
     return SigningKey(token.open_token(uri, pin))

@@ -14,10 +14,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError, HardwareError
+from hubcore.issuing.messages import Ask
+from hubcore.issuing.words import Refusal, RefusedError
+from hubcore.policy import document
 from hubgateway.issuer.__main__ import hubissuer
 from hubgateway.issuer.holding import tokenuri
+from hubgateway.issuer.signing.log import read_log
+from hubgateway.issuer.signing.signer import LOG
 from hubsim.site.documents import make_key, pem
 from tests.softhsm import PIN, Token, softhsm
+from tests.unit.issuer.issuingdesk import brought, policy
+from tests.unit.issuer.signingplace import make_signer
 
 pytestmark = pytest.mark.once
 
@@ -153,3 +160,23 @@ def test_what_the_token_signs_is_verified(there: Token) -> None:
     key._by_token = lambda digest: bytes(63) + b"\x01"  # type: ignore[method-assign]
     with pytest.raises(HardwareError, match="does not verify"):
         key.sign(b"data", ec.ECDSA(hashes.SHA256()))
+
+
+def test_a_site_is_signed_for_by_a_token_that_comes_and_goes(there: Token, tmp_path: Path) -> None:
+    """signing.signer: the same rules and log, whatever the key lies in"""
+    from hubgateway.issuer.holding import token
+
+    key = SigningKey(token.make_key(tokenuri.read("x", there.uri()), PIN))
+    signer = make_signer(tmp_path, key)
+    wanted = brought(policy(7))
+    asked = Ask(1, wanted.kind, wanted.claims, wanted.along)
+    made = signer.sign(asked, "x")
+    assert document.prove(made, signer.issuer, "acme").version == 7
+    there.pull_out()
+    with pytest.raises(RefusedError) as found:
+        signer.sign(asked, "x")
+    assert found.value.refusal is Refusal.KEY
+    there.put_back()
+    assert document.prove(signer.sign(asked, "x"), signer.issuer, "acme").version == 7
+    signer.close()
+    assert len(list(read_log(tmp_path / LOG))) == 2

@@ -1,0 +1,46 @@
+"""What a site's server may have signed at the most: the operator's word, at the signer.
+
+Law: what is not allowed here is refused. The limits of a new site allow no operator, no held door
+and no mandate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hubcore.bridge.mandate import Mandate
+from hubcore.issuing.words import DAY_SECONDS, DocumentKind
+from hubcore.policy.policy import Operator
+
+VERSION_STEP = 1000
+"""How far a policy's version may be above the last one. A highest version would be the last."""
+A_DAY: Mapping[DocumentKind, int] = {
+    DocumentKind.POLICY: 500,
+    DocumentKind.GRANT: 2000,
+    DocumentKind.REVOCATIONS: 500,
+    DocumentKind.CERTIFICATE: 50,
+    DocumentKind.MANDATE: 10,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one site.
+
+    `policy_version` is that of the newest policy that was signed elsewhere before. `operators`: who
+    may stand in a policy, with which rights at the most. `held_open`: access points that a policy
+    may hold open. `apart`: those that no grant and no card opens which is signed here. `mandates`
+    are the ones that may be renewed, as the issuer has signed them.
+    """
+
+    site: str
+    policy_version: int = 0
+    grant_seconds: int = 31 * DAY_SECONDS
+    certificate_seconds: int = 366 * DAY_SECONDS
+    mandate_seconds: int = 366 * DAY_SECONDS
+    operators: Mapping[str, Operator] = field(default_factory=dict)
+    held_open: frozenset[int] = frozenset()
+    apart: frozenset[int] = frozenset()
+    mandates: tuple[Mandate, ...] = ()
+    a_day: Mapping[DocumentKind, int] = field(default_factory=lambda: dict(A_DAY))

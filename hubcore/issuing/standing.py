@@ -1,0 +1,94 @@
+"""What was signed so far, as far as the next document depends on it: a fold over the log.
+
+Laws:
+1. It is made of the facts of the log alone, in their order. So it is the same after a restart.
+2. It remembers of each kind the times of one day, and no more of them than a day may have.
+3. No line is before the one before it, so that within any 24 hours of the log no more stand than
+   were allowed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hubcore.access.grant import Grant
+from hubcore.access.revocations import Revocations
+from hubcore.bridge.mandate import Mandate
+from hubcore.issuing.wanted import Wanted, WantedCertificate, WantedPolicy
+from hubcore.issuing.words import DAY_SECONDS, DocumentKind
+
+_DAY_MS = 1000 * DAY_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One signature: a line of the log.
+
+    `of` is what the document is about: a version, a credential, a hub, or a use and its holder.
+    `number` is a version, or the beginning of a certificate in Unix seconds; 0 for a grant.
+    `digest` is the SHA-256 of the claims, `key` the id of the key that a certificate is for.
+    """
+
+    kind: DocumentKind
+    at_ms: int
+    of: str
+    number: int
+    digest: bytes
+    key: bytes = b""
+
+
+def signed(wanted: Wanted, at_ms: int, digest: bytes) -> Signed:
+    """Return what the log says of a document."""
+    match wanted:
+        case WantedPolicy(policy=policy):
+            return Signed(DocumentKind.POLICY, at_ms, "", policy.version, digest)
+        case Grant():
+            return Signed(DocumentKind.GRANT, at_ms, wanted.credential, 0, digest)
+        case Revocations():
+            return Signed(DocumentKind.REVOCATIONS, at_ms, "", wanted.version, digest)
+        case WantedCertificate(certificate=made):
+            kid = made.key.kid
+            return Signed(DocumentKind.CERTIFICATE, at_ms, made.hub, made.not_before, digest, kid)
+        case Mandate():
+            return Signed(DocumentKind.MANDATE, at_ms, place_of(wanted), wanted.version, digest)
+
+
+def place_of(mandate: Mandate) -> str:
+    """Return the place in which only one mandate holds."""
+    use, holder = mandate.place
+    return f"{use.name.lower()} {holder}".rstrip()
+
+
+class Standing:
+    """What was signed. `a_day` are the ceilings of a day (law 2)."""
+
+    def __init__(self, a_day: Mapping[DocumentKind, int]) -> None:
+        self.newest_ms = 0
+        self.policy: Signed | None = None
+        self.certificates: dict[str, Signed] = {}
+        self.mandates: dict[str, Signed] = {}
+        self._times: dict[DocumentKind, deque[int]] = {
+            kind: deque(maxlen=max(1, a_day[kind])) for kind in DocumentKind
+        }
+
+    def take(self, fact: Signed) -> None:
+        """Take the next line of the log."""
+        self.newest_ms = max(self.newest_ms, fact.at_ms)
+        self._times[fact.kind].append(fact.at_ms)
+        match fact.kind:
+            case DocumentKind.POLICY:
+                self.policy = fact
+            case DocumentKind.CERTIFICATE:
+                self.certificates[fact.of] = fact
+            case DocumentKind.MANDATE:
+                self.mandates[fact.of] = fact
+
+    def moment(self, now_ms: int) -> int:
+        """Return the time of a line that is written now: lines go forward (law 3)."""
+        return max(now_ms, self.newest_ms)
+
+    def within_a_day(self, kind: DocumentKind, now_ms: int) -> int:
+        """Return how many of a kind were signed in the day before now, as far as remembered."""
+        return sum(at > now_ms - _DAY_MS for at in self._times[kind])

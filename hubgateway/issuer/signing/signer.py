@@ -1,0 +1,103 @@
+"""Signs one document after the other: read, judged, signed, logged, and only then handed out.
+
+Laws:
+1. No signature leaves before its line is on the disk.
+2. What is refused leaves nothing behind.
+3. What is signed are the bytes that were read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hubcore.codec import cbor, cose, cwt
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import HardwareError, StoreError
+from hubcore.issuing.limits import Limits
+from hubcore.issuing.lines import read_line, write_line
+from hubcore.issuing.messages import Ask
+from hubcore.issuing.rules import judge, newest_policy
+from hubcore.issuing.standing import Standing, signed
+from hubcore.issuing.wanted import Reader, WantedPolicy
+from hubcore.issuing.words import Refusal, RefusedError
+from hubgateway.issuer.signing.lastpolicy import LastPolicy, digest_of
+from hubgateway.issuer.signing.log import SigningLog
+
+LOG = "signed.log"
+
+
+class Signer:
+    """Use it from one thread at a time. `wall` is Unix time, `monotonic` CLOCK_MONOTONIC."""
+
+    def __init__(
+        self,
+        key: SigningKey,
+        trial: SigningKey,
+        limits: Limits,
+        folder: Path,
+        wall: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Read log and last policy. Raise ConfigError, AuditError or StoreError.
+
+        `trial` is a new key that nobody believes (`hubcore.issuing.wanted`).
+        """
+        self._key = key
+        # A token is asked for its public key once: it may be away later.
+        self.issuer = cose.read_key(cbor.decode(cbor.encode(key.cose_key)))
+        self.site = limits.site
+        self._limits = limits
+        self._reader = Reader(limits.site, self.issuer, trial)
+        self._standing = Standing(limits.a_day)
+        self._wall = wall
+        self._monotonic = monotonic
+        self._log = SigningLog(folder / LOG)
+        try:
+            for body in self._log.read():
+                self._standing.take(read_line(body)[0])
+            self._last = LastPolicy(folder, self.issuer, limits.site)
+            self._last.find(self._standing.policy)
+        except BaseException:
+            self._log.close()
+            raise
+
+    @property
+    def head(self) -> str:
+        """The newest line of the log, as NUMBER:HASH."""
+        return str(self._log.head)
+
+    @property
+    def policy_version(self) -> int:
+        """The version of the last policy: the next one is above it."""
+        return newest_policy(self._limits, self._standing)
+
+    def sign(self, ask: Ask, asker: str) -> bytes:
+        """Return the signed document; of a policy its root alone. Raise RefusedError."""
+        wanted = self._reader.read(ask.kind, ask.claims, ask.along)
+        now_ms = int(1000 * self._wall())
+        judge(wanted, self._limits, self._standing, self._last.policy, now_ms)
+        document = self._signed(ask)
+        fact = signed(wanted, self._standing.moment(now_ms), digest_of(ask.claims))
+        line = write_line(fact, asker, int(1000 * self._monotonic()))
+        try:
+            if isinstance(wanted, WantedPolicy):
+                self._last.keep(wanted.policy.version, document + ask.along)
+            self._log.append(line)
+        except StoreError as error:
+            raise RefusedError(Refusal.DISK, f"the log cannot be written: {error}") from error
+        self._standing.take(fact)
+        if isinstance(wanted, WantedPolicy):
+            self._last.logged(wanted.policy)
+        return document
+
+    def close(self) -> None:
+        """Give the log up."""
+        self._log.close()
+
+    def _signed(self, ask: Ask) -> bytes:
+        """Return the document (law 3)."""
+        try:
+            return cwt.sign(ask.kind.typ, ask.claims, self._key, self.issuer.kid)
+        except HardwareError as error:
+            raise RefusedError(Refusal.KEY, str(error)) from error

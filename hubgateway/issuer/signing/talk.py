@@ -1,0 +1,177 @@
+"""The talk with one caller: its questions, one after the other, each with one answer.
+
+Laws:
+1. Who has not said Hello within FIRST_SECONDS has gone, and so has who is silent for long.
+2. Nothing longer than a Hello is read before it.
+3. What is no message is answered with what was expected, and has no effect.
+4. Each caller has a pace, and policies one of their own: reading one costs most. What is beyond is
+   refused before it is read.
+5. One document is read and signed at a time, on a thread of its own, and the loop goes on
+   meanwhile. One that was begun is ended, also when its caller has gone.
+6. At most `connections_max` are there at once. One more is told to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from hubcore.errors import FrameError, HubError, LinkError
+from hubcore.issuing import messages
+from hubcore.issuing.messages import Ask, FromSigner, Hello, Made, No, Ready
+from hubcore.issuing.words import (
+    ANSWER_BYTES,
+    ASK_BYTES,
+    PROTOCOL,
+    DocumentKind,
+    Refusal,
+    RefusedError,
+)
+from hubcore.timing.pace import Paces, Rate
+from hubgateway.issuer.signing.signer import Signer
+from hubtls.line import Line, Wire
+
+CONNECTIONS_MAX = 16
+"""Each may hold an Ask of ASK_BYTES."""
+CALLERS_MAX = 64
+ASKS = Rate(burst=600, per_second=20.0)
+POLICIES = Rate(burst=30, per_second=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TalkTimes:
+    """How long a caller may take, in seconds, and how often it may ask."""
+
+    first_seconds: float = 5.0
+    silent_seconds: float = 30.0
+    asks: Rate = ASKS
+    policies: Rate = POLICIES
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What is no message, and why."""
+
+    why: str
+
+
+class Told(Protocol):
+    """Who is told what people should know."""
+
+    def tell(self, source: str, text: str) -> None:
+        """Tell a person, at a pace that no source sets."""
+
+
+class Talks:
+    """The talks with all callers. `thread` has one worker; `told` hears of each refusal."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        thread: ThreadPoolExecutor,
+        told: Told,
+        monotonic: Callable[[], float],
+        times: TalkTimes | None = None,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        self._signer = signer
+        self._thread = thread
+        self._told = told
+        self._monotonic = monotonic
+        self._times = times or TalkTimes()
+        self._connections_max = connections_max
+        self._connections = 0
+        self._asks = _paces(self._times.asks)
+        self._policies = _paces(self._times.policies)
+
+    async def serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asker: str
+    ) -> None:
+        """Talk until one of both ends it. Raise nothing but a cancellation."""
+        line = Line(reader, writer, _WIRE, self._times.silent_seconds)
+        if self._connections >= self._connections_max:
+            self._told.tell(asker, f"{asker}: {self._connections} connections, one more is refused")
+            await self._say_no(line, 0, Refusal.PACE, "too many connections: come again")
+            return
+        self._connections += 1
+        try:
+            await self._talk(line, asker)
+        except HubError as error:
+            self._told.tell(asker, f"{asker}: {error}")
+        finally:
+            self._connections -= 1
+
+    async def _talk(self, line: Line[_In, FromSigner], asker: str) -> None:
+        hello = await line.first(self._times.first_seconds)
+        if not isinstance(hello, Hello) or hello.protocol != PROTOCOL:
+            why = hello.why if isinstance(hello, Unread) else f"expected Hello [0, {PROTOCOL}]"
+            await self._say_no(line, 0, Refusal.UNREADABLE, why)
+            raise FrameError(why)
+        signer = self._signer
+        line.say(Ready(signer.site, signer.issuer, signer.policy_version))
+        while True:
+            try:
+                asked = await line.next()
+            except LinkError:
+                return  # it has gone: each caller does
+            for one in asked:
+                answer = await self._answer(one, asker)
+                if not line.say(answer):
+                    raise LinkError("it does not read its answers")
+                await line.has_read()
+
+    async def _answer(self, asked: _In, asker: str) -> FromSigner:
+        if not isinstance(asked, Ask):
+            why = asked.why if isinstance(asked, Unread) else "Hello was said before"
+            self._told.tell(asker, f"{asker}: {why}")
+            return No(0, Refusal.UNREADABLE, messages.sentence(why))
+        try:
+            self._pace(asked, asker)
+            loop = asyncio.get_running_loop()
+            document = await loop.run_in_executor(self._thread, self._signer.sign, asked, asker)
+        except RefusedError as error:
+            self._told.tell(asker, f"{asker}: {asked.kind.word} is not signed: {error}")
+            return No(asked.number, error.refusal, messages.sentence(str(error)))
+        return Made(asked.number, document)
+
+    def _pace(self, asked: Ask, asker: str) -> None:
+        """Keep law 4. Raise RefusedError."""
+        now = self._monotonic()
+        is_policy = asked.kind is DocumentKind.POLICY
+        paces = self._policies if is_policy else self._asks
+        if not paces.take(asker, now):
+            raise RefusedError(Refusal.PACE, f"{asked.kind.word}: too many at once: ask again")
+
+    async def _say_no(
+        self, line: Line[_In, FromSigner], number: int, refusal: Refusal, why: str
+    ) -> None:
+        try:
+            line.say(No(number, refusal, messages.sentence(why)))
+            await line.has_read()
+        except LinkError:
+            return
+
+
+_In = Hello | Ask | Unread
+
+
+def _paces(rate: Rate) -> Paces:
+    return Paces(each=rate, whole=rate, sources_max=CALLERS_MAX)
+
+
+def _decode(data: bytes) -> _In:
+    try:
+        return messages.decode_from_server(data)
+    except FrameError as error:
+        return Unread(str(error))
+
+
+_WIRE: Wire[_In, FromSigner] = Wire(
+    decode=_decode,
+    encode=messages.encode_from_signer,
+    longest=ASK_BYTES,
+    unsent_bytes=ANSWER_BYTES,
+)

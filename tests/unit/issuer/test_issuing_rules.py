@@ -1,0 +1,390 @@
+"""The rules by which the issuer signs for a site's server: each alone, and over all orders."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubcore.access.cards import Card
+from hubcore.access.grant import Access
+from hubcore.bridge.ceilings.guests import GuestCeiling
+from hubcore.bridge.mandate import Use
+from hubcore.issuing.limits import VERSION_STEP
+from hubcore.issuing.standing import Standing
+from hubcore.issuing.unsigned import Unsigned
+from hubcore.issuing.words import DAY_SECONDS, DocumentKind, Refusal, RefusedError
+from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules
+from hubsim.site.documents import make_key
+from tests.unit.issuer.issuingdesk import (
+    IN_FORCE,
+    LIMITS,
+    MANDATE,
+    NOW,
+    READER,
+    Signer,
+    brought,
+    certificate,
+    few_a_day,
+    grant,
+    in_force,
+    listed,
+    mandate,
+    policy,
+)
+
+pytestmark = pytest.mark.once
+
+OTHER = make_key()
+HELD = {2: PointRules(hold_open=HoldOpen(1))}
+
+
+def card(point: int) -> dict[bytes, Card]:
+    digest = bytes(15) + b"\x01"
+    access = (Access(point, 1, ()),)
+    return {digest: Card(digest, "ella", NOW, NOW + 1000, access)}
+
+
+def refused(signer: Signer, document: Unsigned, why: str, now: float = NOW) -> Refusal:
+    before = list(signer.log)
+    with pytest.raises(RefusedError, match=why) as found:
+        signer.ask(document, now)
+    assert signer.log == before
+    return found.value.refusal
+
+
+SOUND = [
+    brought(policy(7)),
+    brought(policy(8, revoked_credentials=frozenset({"bert"}), operators=LIMITS.operators)),
+    brought(policy(9, points=HELD, cards=card(1), revoked_credentials=frozenset({"bert"}))),
+    brought(grant()),
+    listed(8, "bert"),
+    brought(certificate()),
+    brought(mandate()),
+]
+
+
+def test_what_is_sound_is_signed_and_its_log_makes_the_same_state() -> None:
+    """issuing.standing, law 1"""
+    signer = Signer()
+    for document in SOUND:
+        signer.ask(document)
+    again = Standing(LIMITS.a_day)
+    for fact in signer.log:
+        again.take(fact)
+    assert vars(again) == vars(signer.standing)
+    assert [fact.kind for fact in signer.log].count(DocumentKind.POLICY) == 3
+
+
+@pytest.mark.parametrize("kind", DocumentKind)
+def test_of_each_kind_a_day_has_so_many(kind: DocumentKind) -> None:
+    """law 1"""
+    signer = Signer(few_a_day(kind, 2))
+    document = {
+        DocumentKind.POLICY: brought(policy(7)),  # the same again counts, too
+        DocumentKind.GRANT: brought(grant(3 * DAY_SECONDS)),
+        DocumentKind.REVOCATIONS: listed(7),
+        DocumentKind.CERTIFICATE: brought(certificate(), in_force(certificate())),
+        DocumentKind.MANDATE: brought(mandate()),
+    }[kind]
+    if kind is DocumentKind.REVOCATIONS:
+        signer.ask(brought(policy(7)))
+    signer.ask(document)
+    second = brought(mandate(version=1000 * NOW + 1)) if kind is DocumentKind.MANDATE else document
+    signer.ask(second, NOW + 100)
+    assert refused(signer, document, "ceiling", NOW + 200) is Refusal.CEILING
+    assert refused(signer, document, "ceiling", NOW + DAY_SECONDS - 1) is Refusal.CEILING
+    if kind is DocumentKind.GRANT:  # the others say another moment of issue by then, or ended
+        signer.ask(document, NOW + DAY_SECONDS + 1)
+        assert refused(signer, document, "ceiling", NOW + DAY_SECONDS + 2) is Refusal.CEILING
+
+
+def test_a_clock_that_was_set_back_signs_nothing() -> None:
+    """law 1: a day would have more than its ceiling"""
+    signer = Signer()
+    signer.ask(brought(grant()))
+    signer.ask(brought(grant()), NOW - 299)
+    assert refused(signer, brought(grant()), "behind its own log", NOW - 301) is Refusal.CLOCK
+
+
+@pytest.mark.parametrize("version", [6, 7, 8 + VERSION_STEP, (1 << 63) - 1])
+def test_a_policy_goes_on_by_small_steps(version: int) -> None:
+    """law 2"""
+    signer = Signer()
+    signer.ask(brought(policy(7)))
+    refused(signer, brought(policy(version, disabled=frozenset({"x"}))), "no next one")
+
+
+def test_the_first_policy_follows_what_was_signed_elsewhere() -> None:
+    """law 2"""
+    signer = Signer(replace(LIMITS, policy_version=40))
+    refused(signer, brought(policy(40)), "no next one")
+    signer.ask(brought(policy(41)))
+    signer.ask(brought(policy(41 + VERSION_STEP)))
+
+
+def test_the_last_policy_is_signed_again_and_no_other_of_its_version() -> None:
+    """law 2"""
+    signer = Signer()
+    signer.ask(brought(policy(7)))
+    signer.ask(brought(policy(7)), NOW + DAY_SECONDS)
+    other = brought(policy(7, disabled=frozenset({"x"})))
+    refused(signer, other, "no next one", NOW + DAY_SECONDS)
+
+
+@pytest.mark.parametrize("lost", ["credentials", "grants"])
+def test_who_was_revoked_stays_revoked(lost: str) -> None:
+    """law 3"""
+    names = frozenset({"bert", "carl"})
+    ids = frozenset({b"grant-01", b"grant-02"})
+    signer = Signer()
+    signer.ask(brought(policy(7, revoked_credentials=names, revoked_grants=ids)))
+    fewer = policy(
+        8,
+        revoked_credentials=names - {"carl"} if lost == "credentials" else names,
+        revoked_grants=ids - {b"grant-01"} if lost == "grants" else ids,
+    )
+    refused(signer, brought(fewer), f"1 {lost}")
+    signer.ask(brought(policy(8, revoked_credentials=names | {"dora"}, revoked_grants=ids)))
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "why"),
+    [
+        ("mallory", Operator(OperatorRight.RELEASE, frozenset({1})), "no operator"),
+        ("hubsite", Operator(OperatorRight.HOLD_OPEN, frozenset({1})), "a right more"),
+        ("hubsite", Operator(OperatorRight.RELEASE, frozenset({1, 3})), "access point more"),
+        ("hubsite", Operator(OperatorRight.RELEASE), "access point more"),
+    ],
+)
+def test_operators_are_those_of_the_limits(name: str, operator: Operator, why: str) -> None:
+    """law 4: no access point named means all of them"""
+    refused(Signer(), brought(policy(7, operators={name: operator})), why)
+    fewer = Operator(OperatorRight.RELEASE, frozenset({1}))
+    Signer().ask(brought(policy(7, operators={"hubsite": fewer})))
+
+
+def test_an_operator_of_all_doors_may_be_named_for_some_or_all() -> None:
+    """law 4"""
+    signer = Signer(replace(LIMITS, operators={"hubsite": Operator(OperatorRight.RELEASE)}))
+    signer.ask(brought(policy(7, operators={"hubsite": Operator(OperatorRight.RELEASE)})))
+    some = Operator(OperatorRight.RELEASE, frozenset({5}))
+    signer.ask(brought(policy(8, operators={"hubsite": some})))
+
+
+def test_only_doors_of_the_limits_are_held_open() -> None:
+    """law 5"""
+    held = {3: PointRules(hold_open=HoldOpen(1))}
+    refused(Signer(), brought(policy(7, points=held)), "access point 3 may not be held open")
+    Signer().ask(brought(policy(7, points=HELD)))
+
+
+def test_a_grant_has_its_ceiling() -> None:
+    """law 6"""
+    most = LIMITS.grant_seconds
+    signer = Signer()
+    signer.ask(brought(grant(most)))
+    refused(signer, brought(grant(most + 301)), "ends later")
+    later = grant(not_before=NOW + most, expires=NOW + most + 301)
+    refused(signer, brought(later), "ends later")
+    refused(signer, brought(grant(not_before=NOW - 10, expires=NOW)), "ended already")
+
+
+def test_no_grant_is_signed_for_who_is_revoked() -> None:
+    """law 6"""
+    signer = Signer()
+    signer.ask(brought(policy(7, revoked_credentials=frozenset({"anna"}))))
+    refused(signer, brought(grant()), "revokes its credential")
+    signer.ask(brought(grant(credential="bert")))
+    signer = Signer()
+    signer.ask(brought(policy(7, revoked_grants=frozenset({b"grant-01"}))))
+    refused(signer, brought(grant()), "of this id")
+
+
+def test_a_door_that_is_apart_is_opened_by_nothing() -> None:
+    """law 7"""
+    refused(Signer(), brought(grant(points=(1, 9))), "access point 9, which is apart")
+    refused(Signer(), brought(policy(7, cards=card(9))), "access point 9, which is apart")
+    Signer().ask(brought(policy(7, cards=card(1))))
+
+
+def test_a_list_of_revocations_says_what_the_policy_says() -> None:
+    """law 8"""
+    signer = Signer()
+    refused(signer, listed(7, "bert"), "no policy of that version")
+    revoked = policy(
+        7, revoked_credentials=frozenset({"bert"}), revoked_grants=frozenset({b"grant-01"})
+    )
+    signer.ask(brought(revoked))
+    signer.ask(listed(7, "bert", b"grant-01"))
+    refused(signer, listed(8, "bert"), "no policy of that version")
+    refused(signer, listed(7, "anna"), "a credential that")
+    refused(signer, listed(7, b"grant-02"), "a grant that")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (certificate(hub="hub-b"), "another hub or key"),
+        (certificate(key=OTHER.verify_key), "another hub or key"),
+        (certificate(access_points=(1, 2, 3)), "access point more"),
+        (certificate(not_before=IN_FORCE.not_before - 1), "before the one in force"),
+        (certificate(not_before=NOW + 301), "begins later"),
+        (certificate(expires=NOW + LIMITS.certificate_seconds + 301), "ends later"),
+        (certificate(expires=NOW), "ended already"),
+    ],
+)
+def test_a_hubs_certificate_is_renewed_and_no_more(made: object, why: str) -> None:
+    """law 9"""
+    refused(Signer(), brought(made), why)
+    Signer().ask(brought(certificate(access_points=(1,))))
+
+
+def test_an_older_certificate_is_none_to_go_on_from() -> None:
+    """law 9"""
+    signer = Signer()
+    signer.ask(brought(certificate()))
+    refused(signer, brought(certificate()), "not the newest")
+    signer.ask(brought(certificate(), in_force(certificate())))
+    of_old_machine = replace(IN_FORCE, key=OTHER.verify_key, not_before=NOW)
+    again = certificate(key=OTHER.verify_key)
+    refused(signer, brought(again, in_force(of_old_machine)), "not the newest")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (mandate(holder="mallory"), "another holder"),
+        (mandate(key=OTHER.verify_key), "another holder"),
+        (mandate(guests=GuestCeiling(5, 3600, None, (1,))), "another holder"),
+        (mandate(use=Use.RECEIPTS), "have none"),
+        (mandate(version=MANDATE.version), "no next one"),
+        (mandate(version=1000 * (NOW + 301)), "moment of issue"),
+        (mandate(not_before=NOW + 301), "begins later"),
+        (mandate(expires=NOW + LIMITS.mandate_seconds + 301), "ends later"),
+    ],
+)
+def test_a_mandate_keeps_its_limits(made: object, why: str) -> None:
+    """law 10"""
+    refused(Signer(), brought(made), why)
+    Signer().ask(brought(mandate()))
+
+
+def test_a_mandate_goes_on_from_the_newest() -> None:
+    """law 10"""
+    signer = Signer()
+    signer.ask(brought(mandate()))
+    refused(signer, brought(mandate()), "no next one")
+    signer.ask(brought(mandate(version=1000 * NOW + 1)))
+
+
+@pytest.mark.parametrize("away", [-301, 301])
+def test_the_moment_of_issue_is_now(away: int) -> None:
+    """law 11"""
+    signer = Signer()
+    refused(signer, brought(policy(7, issued_at=NOW + away)), "moment of issue")
+    signer.ask(brought(policy(7)))
+    refused(signer, listed(7, issued_at=NOW + away), "moment of issue")
+
+
+def test_what_is_of_another_site_kind_or_issuer_is_not_read() -> None:
+    """issuing.wanted, laws 1 to 3"""
+    signer = Signer()
+    for document in (
+        brought(policy(7, site="other")),
+        brought(grant(site="other")),
+        brought(certificate(site="other")),
+        brought(mandate(site="other")),
+        brought(certificate(), in_force(replace(IN_FORCE, site="other"))),
+        brought(certificate(), in_force(issuer=OTHER)),
+        brought(certificate(), b""),
+        Unsigned(DocumentKind.POLICY, brought(grant()).claims),
+        Unsigned(DocumentKind.GRANT, brought(policy(7)).claims),
+        Unsigned(DocumentKind.GRANT, b"\xff"),
+        Unsigned(DocumentKind.GRANT, brought(grant()).claims, b"along"),
+    ):
+        assert refused(signer, document, ".") is Refusal.UNREADABLE
+
+
+def test_no_row_of_a_policy_is_signed_unread() -> None:
+    """issuing.wanted, law 2"""
+    whole = brought(policy(7, revoked_credentials=frozenset({"anna"})))
+    assert whole.along
+    assert refused(Signer(), replace(whole, along=b""), "pieces") is Refusal.UNREADABLE
+    Signer().ask(whole)
+
+
+@given(st.binary(max_size=64), st.sampled_from(DocumentKind), st.integers(0, 400))
+def test_hostile_bytes_are_refused_and_nothing_else(
+    junk: bytes, kind: DocumentKind, at: int
+) -> None:
+    sound = {one.kind: one for one in SOUND}[kind]
+    cut = at % (len(sound.claims) + 1)
+    claims = sound.claims[:cut] + junk + sound.claims[cut + len(junk) :]
+    if claims == sound.claims:
+        return
+    try:
+        READER.read(kind, claims, sound.along)
+    except RefusedError as error:
+        assert error.refusal is Refusal.UNREADABLE  # noqa: PT017
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["policy", "grant", "revoke", "list", "certificate", "mandate"]),
+        st.integers(0, 6),
+        st.integers(-400, 2 * DAY_SECONDS // 3),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_over_all_orders_the_laws_hold(steps: list[tuple[str, int, int]]) -> None:
+    limits = replace(LIMITS, a_day=dict.fromkeys(DocumentKind, 3))
+    signer = Signer(limits)
+    now = NOW
+    signed = []
+    for what, number, later in steps:
+        now += later
+        names = frozenset({"anna", "bert", "carl"} if number % 2 else {"anna"})
+        document = {
+            "policy": lambda n=number, at=now: brought(policy(n, issued_at=at)),
+            "revoke": lambda n=number, at=now, who=names: brought(
+                policy(n, issued_at=at, revoked_credentials=who)
+            ),
+            "grant": lambda n=number, at=now: brought(grant(expires=at + n * 10 * DAY_SECONDS)),
+            "list": lambda n=number, at=now, who=names: listed(n, *who, issued_at=at),
+            "certificate": lambda n=number, at=now: brought(
+                certificate(not_before=at, expires=at + n * 100 * DAY_SECONDS)
+            ),
+            "mandate": lambda n=number, at=now: brought(
+                mandate(version=1000 * at, not_before=at, expires=at + n * 100 * DAY_SECONDS)
+            ),
+        }[what]()
+        try:
+            signed.append((now, signer.ask(document, now)))
+        except RefusedError:
+            continue
+    _hold(signer, signed)
+
+
+def _hold(signer: Signer, signed: list[tuple[int, object]]) -> None:
+    facts = signer.log
+    for kind in DocumentKind:
+        times = [fact.at_ms for fact in facts if fact.kind is kind]
+        assert times == sorted(times)
+        for before, after in zip(times, times[3:], strict=False):
+            assert after - before >= 1000 * DAY_SECONDS
+    policies = [one.policy for _, one in signed if hasattr(one, "policy")]
+    for before, after in pairwise(policies):
+        assert before == after or before.version < after.version
+        assert before.revoked_credentials <= after.revoked_credentials
+    for at, one in signed:
+        if type(one).__name__ == "Grant":
+            assert at < one.expires <= at + LIMITS.grant_seconds + 300
+    mandates = [fact.number for fact in facts if fact.kind is DocumentKind.MANDATE]
+    assert mandates == sorted(set(mandates))
