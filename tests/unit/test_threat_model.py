@@ -1,4 +1,4 @@
-"""The threat model: each attacker has its part, and what must not come true has a test that is
+"""The threat model, the white paper and tables like theirs: what is promised has a test that is
 there.
 """
 
@@ -124,3 +124,12 @@ def test_a_row_without_a_test_that_is_there_is_noticed() -> None:
     assert missing([["", "it flies", "nothing"]]) == ["no test: it flies"]
     absent = "unit/test_threat_model.py::test_it_flies"
     assert missing([["", "it flies", f"`{absent}`"]]) == [absent]
+
+
+def test_each_line_of_the_white_paper_has_a_test_or_says_who_owes_it() -> None:
+    text = (ROOT / "docs" / "white-paper.md").read_text(encoding="utf-8")
+    table = [row for section in text.split("\n## ")[1:] for row in rows(section)]
+    assert len(table) >= 30
+    owed = {"left to the site", "not yet"}
+    assert all(row[1].startswith(row[2]) for row in table if row[2] in owed)
+    assert missing([["", row[0], row[2]] for row in table if row[2] not in owed]) == []
