@@ -57,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str = "UTC"
     threads: Annotated[int, Meta(ge=2, le=64)] = 8
     issuer_key: str = ""
+    aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
     engine: Engine | None = None
 
 

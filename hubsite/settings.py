@@ -5,7 +5,9 @@ Laws:
 2. A page may load what this server serves, and nothing else. No script and no style stands in it.
 3. Passwords are kept by Argon2 alone.
 4. Whoever has not signed in sees the sign-in alone: a page that is for everybody says so.
-5. A write is one transaction that holds the database from its beginning, on the disk at its end.
+5. Tokens of phones are kept as hashes, rotate, and die with each other where one is used twice
+   (RFC 9700): each switch for that is on.
+6. A write is one transaction that holds the database from its beginning, on the disk at its end.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ _APPS = (
     "django.contrib.sessions",
     "django.contrib.messages",
     "csp",
+    "oauth2_provider",
     "hubsite.acts",
     "hubsite.accounts",
     "hubsite.register",
@@ -49,11 +52,31 @@ _MIDDLEWARE = (
     "django.middleware.common.CommonMiddleware",  # refuses a host that is not ours
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "hubsite.accounts.admission.OperatorsOnly",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "hubsite.pages.middleware.NotKept",
 )
+_OAUTH = {
+    "SCOPES": {"phone": "Fetch the grants of one phone"},
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 60 * DAY,
+    "PKCE_REQUIRED": True,
+    "ROTATE_REFRESH_TOKEN": True,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+}
 _CSP = {
     "default-src": [NONE],
     "script-src": [SELF],
@@ -95,11 +118,12 @@ def settings_of(site: Site) -> dict[str, Any]:
         **_sign_in(),
         **_cookies(),
         **_transport(),
+        "OAUTH2_PROVIDER": dict(_OAUTH),
     }
 
 
 def _database(database: Database) -> dict[str, Any]:
-    """Return what the framework is told of the database (law 5)."""
+    """Return what the framework is told of the database (law 6)."""
     if not database.is_postgresql:
         return {
             "ENGINE": "django.db.backends.sqlite3",

@@ -16,6 +16,16 @@ def begin(site: Site) -> None:
     django.setup()
 
 
-def make_tables() -> None:
+def make_tables(site: Site) -> None:
     """Make the tables that are missing, or change them to those of this version."""
     call_command("migrate", verbosity=0, interactive=False)
+    from hubsite.phones.client import make_client
+
+    port = int(site.config.listen.rpartition(":")[2])
+    make_client(site.config.hosts, port)
+
+
+def tidy() -> None:
+    """Remove sessions and tokens that are over."""
+    call_command("clearsessions", verbosity=0)
+    call_command("cleartokens", verbosity=0)

@@ -39,7 +39,7 @@ def make_account(name: str, site: str, key: bytes) -> Handed:
     with transaction.atomic():
         if Account.objects.filter(name=name).exists():
             raise ValueError(f"there is an operator {name} already")
-        account = Account(name=name, factor=factor.seal(secret, name, key))
+        account = Account(name=name, is_operator=True, factor=factor.seal(secret, name, key))
         account.set_password(password)
         account.save()
         log.write("", ActKind.ACCOUNT_MADE, about=name)
@@ -72,7 +72,8 @@ def end_account(name: str) -> None:
 
 
 def _account(name: str) -> Account:
-    account = Account.objects.select_for_update().filter(name=name).first()
+    operators = Account.objects.filter(is_operator=True)
+    account = operators.select_for_update().filter(name=name).first()
     if account is None:
         raise ValueError(f"there is no operator {name}")
     return account

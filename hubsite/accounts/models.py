@@ -1,6 +1,8 @@
-"""The accounts of operators.
+"""The accounts: of operators, and of people whose phones fetch grants.
 
-Law: an account without a second factor cannot be signed in to.
+Laws:
+1. An account without a second factor cannot be signed in to.
+2. An account is an operator's or a person's. That of a person has the person's id for a name.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ class Account(AbstractBaseUser):
 
     name = models.CharField(max_length=NAME_LENGTH, unique=True, validators=[NAME])
     is_active = models.BooleanField(default=True)
+    is_operator = models.BooleanField(default=False)
     factor = models.BinaryField(max_length=SEALED_BYTES, default=b"")
     factor_step = models.BigIntegerField(default=0)
     wrong_tries = models.BigIntegerField(default=0)

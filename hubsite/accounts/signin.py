@@ -65,7 +65,9 @@ def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
     with gate.hashing() as has_place:
         if not has_place:
             return SignInOutcome.BUSY
-        account = Account.objects.filter(name=typed.name[:NAME_LENGTH], is_active=True).first()
+        account = Account.objects.filter(
+            name=typed.name[:NAME_LENGTH], is_active=True, is_operator=True
+        ).first()
         has_password = _has_password(account, typed.password)
     if account is None:
         _LOG.warning("wrong name from=%s", typed.address)

@@ -41,4 +41,6 @@ class ActKind(StrEnum):
     CREDENTIAL_DISABLED = "credential-disabled"
     CREDENTIAL_ENABLED = "credential-enabled"
     CREDENTIAL_REVOKED = "credential-revoked"
+    INVITED = "invited"
+    JOINED = "joined"
     GRANT_SIGNED = "grant-signed"

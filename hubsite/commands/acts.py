@@ -22,8 +22,9 @@ def acts() -> None:
 def verify(file: Path, heads: tuple[str, ...]) -> None:
     """Check the whole chain, also against heads that were kept elsewhere."""
     known = [Head.parse(text) for text in heads]
-    begin(config.load(file))
-    make_tables()
+    site = config.load(file)
+    begin(site)
+    make_tables(site)
     from hubsite.acts import log
 
     found = log.verify(known)

@@ -58,7 +58,7 @@ def end(file: Path, name: str) -> None:
 def _begun(file: Path) -> config.Site:
     site = config.load(file)
     begin(site)
-    make_tables()
+    make_tables(site)
     return site
 
 

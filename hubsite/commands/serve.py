@@ -17,7 +17,7 @@ import click
 
 from hubsite import config
 from hubsite.commands.check import look
-from hubsite.starting import make_tables
+from hubsite.starting import make_tables, tidy
 from hubsite.tls import tls_context
 
 REQUEST_SECONDS = 60
@@ -35,7 +35,8 @@ def serve(file: Path) -> None:
     """Serve until a signal ends it."""
     site = config.load(file)
     look(site)
-    make_tables()
+    make_tables(site)
+    tidy()
     run(site)
 
 

@@ -16,7 +16,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 _FOLDER = Path(__file__).parent / "static"
-_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 _FOREVER = "public, max-age=31536000, immutable"
 _DIGITS = 16
 
@@ -33,13 +40,17 @@ class Asset:
 @lru_cache(1)
 def assets() -> dict[str, Asset]:
     """Return all of them, by name."""
-    found = {}
-    for path in sorted(_FOLDER.iterdir()):
-        if path.suffix in _TYPES:
-            data = path.read_bytes()
-            digest = sha256(data).hexdigest()[:_DIGITS]
-            found[path.name] = Asset(data, _TYPES[path.suffix], digest)
-    return found
+    read = ((path.name, read_asset(path)) for path in sorted(_FOLDER.iterdir()))
+    return {name: asset for name, asset in read if asset is not None}
+
+
+def read_asset(path: Path) -> Asset | None:
+    """Read a file, None for one of a kind that no page uses."""
+    kind = _TYPES.get(path.suffix)
+    if kind is None:
+        return None
+    data = path.read_bytes()
+    return Asset(data, kind, sha256(data).hexdigest()[:_DIGITS])
 
 
 def address_of(name: str) -> str:

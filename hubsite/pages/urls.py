@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
+from oauth2_provider import views as oauth
 
-from hubsite.pages import acts, assets, home, hubs, signing
+from hubsite.pages import acts, assets, home, hubs, signing, webpage
+from hubsite.pages.phones import api
+from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
 from hubsite.pages.register.subjects import SUBJECTS
@@ -27,6 +30,15 @@ urlpatterns = [
     path("acts/verify", acts.verify, name="acts-verify"),
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),
     path("hubs", hubs.hubs, name="hubs"),
+    path("person/<slug:person>/invitation", invitations.invitation, name="invitation"),
+    path("join/<str:token>", invitations.joining, name="join"),
+    path("webphone/", webpage.webpage, name="webphone"),
+    path("webphone/<path:name>", webpage.webpage, name="webphone-file"),
+    path("oauth/authorize", oauth.AuthorizationView.as_view(), name="authorize"),
+    path("oauth/token", oauth.TokenView.as_view(), name="token"),
+    path("oauth/revoke", oauth.RevokeTokenView.as_view(), name="revoke-token"),
+    path("api/phone/key", api.key, name="api-key"),
+    path("api/phone/grant", api.grant, name="api-grant"),
     path("phone/<slug:key>", phones.phone, name="phone"),
     path("person/<slug:person>/phone", phones.add, name="phone-add"),
     path("<subject:name>", views.rows, name="rows"),

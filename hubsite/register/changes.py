@@ -16,9 +16,11 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from hubcore.evidence.records import Value
+from hubsite.accounts.models import Account
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.register.models import Credential, Grant, Person
+from hubsite.register.tokens import end_tokens
 
 
 class ChangedMeanwhileError(Exception):
@@ -59,6 +61,8 @@ def end_person(by: str, person: Person, seen: int) -> None:
         write_act(by, ActKind.PERSON_ENDED, person)
         for credential in person.credentials.filter(revoked_at=None):
             _revoke(by, credential)
+        person.invitations.all().delete()
+        Account.objects.filter(name=person.pk, is_operator=False).update(is_active=False)
 
 
 def revoke_credential(by: str, credential: Credential, seen: int) -> None:
@@ -88,6 +92,7 @@ def revoke_grant(by: str, grant: Grant, seen: int) -> None:
 def _revoke(by: str, credential: Credential) -> None:
     rows = Credential.objects.filter(pk=credential.pk, revoked_at=None)
     rows.update(revoked_at=timezone.now())
+    end_tokens(credential.family)
     write_act(by, ActKind.CREDENTIAL_REVOKED, credential, person=credential.person_id)
 
 

@@ -117,7 +117,7 @@ def signed_in(name: str = "olga", address: str = "192.0.2.1") -> Browser:
 
 def at_work(name: str = "olga") -> Browser:
     """A browser with a session of an operator, without the time that hashing a password takes."""
-    account, _ = Account.objects.get_or_create(name=name)
+    account, _ = Account.objects.get_or_create(name=name, is_operator=True)
     browser = Browser()
     browser.client.force_login(account)
     return browser

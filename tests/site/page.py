@@ -27,6 +27,8 @@ class Page(HTMLParser):
     wrong: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+    """What stands in the text areas that belong to no form, by their ids."""
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -36,6 +38,7 @@ class Page(HTMLParser):
         self._fields: list[tuple[str, dict[str, str]]] = []
         self._select: tuple[str, bool] | None = None
         self._textarea: str | None = None
+        self._area: str | None = None
         self.feed(self.source)
         self.close()
         self._judge()
@@ -77,6 +80,9 @@ class Page(HTMLParser):
 
     def _value(self, tag: str, given: dict[str, str]) -> None:
         name = given.get("name")
+        if tag == "textarea" and name is None:
+            self._area = given["id"]
+            self.fields[self._area] = ""
         if name is None or not self.forms:
             return
         if tag == "select":
@@ -96,10 +102,13 @@ class Page(HTMLParser):
             self._select = None
         if tag == "textarea":
             self._textarea = None
+            self._area = None
 
     def handle_data(self, data: str) -> None:
         if self._textarea is not None:
             self.forms[-1].values[self._textarea] += data
+        if self._area is not None:
+            self.fields[self._area] += data
         self.words.append(data)
 
     def _judge(self) -> None:

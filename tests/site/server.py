@@ -50,7 +50,7 @@ def begun() -> Server:
     folder = Path(tempfile.mkdtemp(prefix="hubsite-"))
     site = config.load(make_folder(folder / "site"))
     begin(site)
-    make_tables()
+    make_tables(site)
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

@@ -175,8 +175,15 @@ def test_a_phone_is_added_granted_disabled_and_revoked_on_its_page(office: Offic
     assert answer.where == f"/phone/{phone.pk}"
     answer = browser.submit(button="grant")
     (signed,) = phone.signed.all()
-    text = base64.urlsafe_b64encode(bytes(signed.document)).decode().rstrip("=")
-    assert text in answer.text
+    text = answer.page.fields["grant"]
+    fields = cbor.decode(base64.urlsafe_b64decode(text + "=="))
+    assert fields == {
+        1: "acme",
+        2: cbor.encode(ISSUER.cose_key),
+        3: bytes(signed.document),
+        4: [3, 1],
+        5: {10: "Front, inward"},
+    }
     browser.get(f"/phone/{phone.pk}")
     assert "Out of use for a while." in browser.submit(button="disable").text
     office.renew_policy(NOW)

@@ -561,11 +561,20 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.phones": _room(
-        "hubsite.pages.phones hubsite.acts.kinds hubsite.register hubcore", "django", WORLDLY
+        "hubsite.pages.phones hubsite.acts.kinds hubsite.phones hubsite.register hubcore",
+        "django msgspec oauth2_provider",
+        WORLDLY,
+    ),
+    "hubsite.pages.urls": _room("hubsite.pages", "django oauth2_provider", WORLDLY),
+    "hubsite.phones": _room(
+        "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.hubs.office "
+        "hubsite.register hubsite.rules hubcore",
+        "django oauth2_provider",
+        WORLDLY,
     ),
     "hubsite.register": _room(
         "hubsite.register hubsite.accounts.models hubsite.acts hubsite.rules hubcore",
-        "django",
+        "django oauth2_provider",
         WORLDLY,
     ),
     "hubsite.rules": _room("hubsite.rules hubcore", "", PURE),

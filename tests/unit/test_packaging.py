@@ -163,6 +163,7 @@ def test_a_folder_that_is_no_clone_is_not_packed(clone: Path, tmp_path: Path) ->
         ("hubgateway", "hubgateway"),
         ("hubgateway.enginewatch", "hubengine"),
         ("hubgateway.issuer", "hubissuer"),
+        ("hubsite", "hubsite"),
     ],
 )
 def test_each_program_says_its_version(module: str, name: str) -> None:

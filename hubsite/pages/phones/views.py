@@ -5,7 +5,6 @@ Law: what ends a credential is offered on one page, beside what hubs say of it.
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from hubcore.errors import HubError
 from hubsite.acts.kinds import ActKind
 from hubsite.pages.phones.forms import PhoneForm
+from hubsite.phones.enrolment import enrolment
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.register.models import Credential, Person
@@ -80,7 +80,7 @@ def _grant(request: HttpRequest, found: Credential) -> HttpResponse:
         return _shown(request, found, str(error), 409)
     except HubError as error:
         return _shown(request, found, f"Nobody signs now: {error}", 503)
-    text = base64.urlsafe_b64encode(bytes(made.document)).decode("ascii").rstrip("=")
+    text = enrolment(office, settings.HUBSITE.config.aeads, made)
     return _shown(request, found, grant=text)
 
 

@@ -3,7 +3,13 @@
 from hubsite.register.models.doors import AccessPoint, Door
 from hubsite.register.models.grants import Credential, CredentialKind, Grant
 from hubsite.register.models.hours import Calendar, Schedule
-from hubsite.register.models.issued import EnginePlace, HubPolicy, SignedGrant, SignedPolicy
+from hubsite.register.models.issued import (
+    EnginePlace,
+    HubPolicy,
+    Invitation,
+    SignedGrant,
+    SignedPolicy,
+)
 from hubsite.register.models.people import Group, Person
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "Grant",
     "Group",
     "HubPolicy",
+    "Invitation",
     "Person",
     "Schedule",
     "SignedGrant",

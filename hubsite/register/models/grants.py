@@ -65,7 +65,10 @@ class CredentialKind(models.TextChoices):
 
 
 class Credential(Row):
-    """What somebody proves to hold; `key` is its public COSE_Key in CBOR."""
+    """What somebody proves to hold; `key` is its public COSE_Key in CBOR.
+
+    `family` are the tokens by which this device fetches its grants, None for one that fetches none.
+    """
 
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="credentials")
@@ -74,6 +77,7 @@ class Credential(Row):
     key = models.BinaryField(max_length=KEY_BYTES)
     made_at = models.DateTimeField(auto_now_add=True)
     is_disabled = models.BooleanField(default=False)
+    family = models.UUIDField(null=True, unique=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

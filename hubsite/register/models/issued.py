@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from hubsite.register.models.grants import Credential
+from hubsite.register.models.people import Person
 
 GRANT_BYTES = 4096
 SENTENCE_LENGTH = 512
@@ -55,6 +56,18 @@ class HubPolicy(models.Model):
 
     def __str__(self) -> str:
         return str(self.hub)
+
+
+class Invitation(models.Model):
+    """A link that connects one phone to a person, once; `digest` is the SHA-256 of its token."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="invitations")
+    ends = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"invitation of {self.person_id}"
 
 
 class EnginePlace(models.Model):

@@ -1,0 +1,99 @@
+"""What phones ask by their tokens: JSON in, JSON out.
+
+Laws:
+1. Each call needs an access token of the scope `phone`; a session of a browser counts for nothing.
+2. A call that is refused says why, in words for the phone's owner.
+3. A body has at most BODY_BYTES.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from msgspec import Meta
+from oauth2_provider.oauth2_backends import get_oauthlib_core
+
+from hubcore.codec import cbor, cose
+from hubcore.errors import HubError, PeerError
+from hubsite.phones.client import SCOPE
+from hubsite.phones.devices import RefusedError, family_of, grant_for, take_key
+from hubsite.phones.enrolment import enrolment
+
+BODY_BYTES = 4096
+
+
+class KeySaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A phone's public key (COSE_Key in CBOR, base64url), and what its owner calls it."""
+
+    key: Annotated[str, Meta(min_length=8, max_length=2048)]
+    label: Annotated[str, Meta(min_length=1, max_length=120)] = "A phone in a browser"
+
+
+def _refused(status: int, sentence: str) -> JsonResponse:
+    return JsonResponse({"sentence": sentence}, status=status)
+
+
+Call = Callable[[HttpRequest, str, UUID], JsonResponse]
+
+
+def _of_phones(call: Call) -> Callable[[HttpRequest], JsonResponse]:
+    """Let a call through for who has a token (law 1)."""
+
+    @csrf_exempt
+    @login_not_required
+    @require_POST
+    def checked(request: HttpRequest) -> JsonResponse:
+        is_valid, asked = get_oauthlib_core().verify_request(request, scopes=[SCOPE])
+        family = family_of(asked.access_token) if is_valid else None
+        if family is None or not asked.user.is_active:
+            return _refused(401, "This phone is not connected any more. Connect it by a new link.")
+        if len(request.body) > BODY_BYTES:
+            return _refused(413, f"A request has at most {BODY_BYTES} bytes.")
+        try:
+            return call(request, asked.user.name, family)
+        except RefusedError as error:
+            return _refused(403, str(error))
+        except HubError as error:
+            return _refused(503, f"The site signs nothing at this moment: {error}")
+
+    return checked
+
+
+@_of_phones
+def key(request: HttpRequest, name: str, family: UUID) -> JsonResponse:
+    """Take the phone's public key; answer with the credential's id."""
+    try:
+        said = msgspec.json.decode(request.body, type=KeySaid)
+        data = base64.b64decode(_padded(said.key), altchars=b"-_", validate=True)
+        cose.read_key(cbor.decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError, PeerError):
+        return _refused(400, "This is no public key of a phone (COSE_Key, P-256, base64url).")
+    made = take_key(name, family, data, said.label)
+    return JsonResponse({"credential": made.pk})
+
+
+@_of_phones
+def grant(_request: HttpRequest, _name: str, family: UUID) -> JsonResponse:
+    """Answer with what the phone takes: its enrolment, and when its grant ends (Unix seconds)."""
+    office = settings.HUBSITE_RUNNING.office
+    if office is None:
+        return _refused(503, "The site signs nothing at this moment: it has no key.")
+    signed = grant_for(office, family, int(time.time()))
+    text = enrolment(office, settings.HUBSITE.config.aeads, signed)
+    answer: dict[str, Any] = {"enrolment": text, "expires": signed.expires}
+    return JsonResponse(answer)
+
+
+def _padded(text: str) -> str:
+    return text + "=" * (-len(text) % 4)

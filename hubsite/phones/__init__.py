@@ -1,0 +1,1 @@
+"""Phones that fetch their grants by themselves: how they join, and what they get."""

@@ -1,0 +1,86 @@
+"""One phone and its tokens: which key it has, and which grant it gets.
+
+Laws:
+1. A family of tokens is one device, and has one key for its life.
+2. A grant that still says what the holder may, and is not half over, is handed out again. So a
+   phone that asks often makes no rows and no signatures.
+3. Whoever has left, or whose credential was revoked or is out of use, gets nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from hubcore.access.grant import write_scope
+from hubsite.acts.kinds import ActKind
+from hubsite.hubs.office import Office
+from hubsite.register import changes
+from hubsite.register.models import Credential, CredentialKind, Person, SignedGrant
+from hubsite.register.reading import grantings_of
+from hubsite.rules.issuing import access_of
+
+PHONES_A_PERSON = 16
+
+
+class RefusedError(Exception):
+    """A phone that does not get what it asks for; the words are for its owner."""
+
+
+def family_of(access_token: Any) -> UUID | None:
+    """Return the family of an access token, None for one that has none."""
+    refresh = getattr(access_token, "refresh_token", None)
+    return None if refresh is None else refresh.token_family
+
+
+def take_key(account_name: str, family: UUID, key: bytes, label: str) -> Credential:
+    """Give a device its credential, for this key (law 1). Raise RefusedError."""
+    with transaction.atomic():
+        person = Person.objects.filter(pk=account_name, ended_at=None).first()
+        if person is None:
+            raise RefusedError("Nothing is granted to you at this site any more.")
+        there = Credential.objects.filter(family=family).first()
+        if there is not None:
+            return _same(there, key)
+        if Credential.objects.filter(key=key).exists():
+            raise RefusedError("Another phone has this key. Make a new one.")
+        if person.credentials.filter(revoked_at=None).count() >= PHONES_A_PERSON:
+            raise RefusedError(f"You have {PHONES_A_PERSON} phones. Ask for one to be revoked.")
+        made = Credential.objects.create(
+            person=person, kind=CredentialKind.WEB, label=label, key=key, family=family
+        )
+        facts = {"person": person.pk, "credential_kind": made.kind, "key": key}
+        changes.write_act("", ActKind.CREDENTIAL_MADE, made, **facts)
+    return made
+
+
+def _same(there: Credential, key: bytes) -> Credential:
+    if bytes(there.key) != key:
+        raise RefusedError("This phone has a key already. Connect it by a new link.")
+    return there
+
+
+def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
+    """Return the grant of a device (laws 2 and 3). Raise RefusedError, HubError."""
+    credential = Credential.objects.filter(family=family).select_related("person").first()
+    if credential is None:
+        raise RefusedError("This phone has no key here yet.")
+    if credential.revoked_at is not None or credential.person.ended_at is not None:
+        raise RefusedError("This phone was revoked.")
+    if credential.is_disabled:
+        raise RefusedError("This phone is out of use for a while. Ask who runs the site.")
+    try:
+        access = access_of(grantings_of(credential.person), now)
+        newest = credential.signed.order_by("-issued_at", "-expires").first()
+        if newest is not None and _is_still_right(newest, write_scope(access), now):
+            return newest
+        return office.grant("", credential, now)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _is_still_right(signed: SignedGrant, scope: bytes, now: int) -> bool:
+    half = signed.issued_at + (signed.expires - signed.issued_at) // 2
+    return bytes(signed.scope) == scope and now < half

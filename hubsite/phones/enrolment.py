@@ -1,0 +1,35 @@
+"""What a phone in a browser takes: its grant, and what it needs to know beside it.
+
+Shape: base64url of CBOR {1: site, 2: issuer's COSE_Key, 3: grant, 4: [AEADs], 5: {access point:
+its name}}, as `hubsite/webphone/static/page/grants.js` reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from hubcore.access.grant import read_scope
+from hubcore.codec import cbor, cose
+from hubsite.hubs.office import Office
+from hubsite.register.models import AccessPoint, SignedGrant
+
+DOOR_NAME_LENGTH = 64
+
+
+def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> str:
+    """Return the text for a grant that was signed."""
+    points = [entry.access_point for entry in read_scope(bytes(signed.scope))]
+    rows = AccessPoint.objects.filter(number__in=points).select_related("door")
+    names = {row.number: _name(row) for row in rows}
+    fields = {
+        1: office.site,
+        2: cbor.encode(cose.write_key(office.signer.issuer.public)),
+        3: bytes(signed.document),
+        4: list(aeads),
+        5: names,
+    }
+    return base64.urlsafe_b64encode(cbor.encode(fields)).decode("ascii").rstrip("=")
+
+
+def _name(point: AccessPoint) -> str:
+    return f"{point.door.name}, {point.name}"[:DOOR_NAME_LENGTH]

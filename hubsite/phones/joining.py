@@ -1,0 +1,73 @@
+"""How somebody's phone joins: a link from an operator, for one person, once.
+
+Laws:
+1. The link is known to who has it. The database has its hash.
+2. It counts once, and not after its end. Seeing it uses it not: a button does.
+3. It gives a short session of that person, which can ask for tokens of one phone and do nothing
+   else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+
+from django.db import transaction
+from django.utils import timezone
+
+from hubsite.accounts.models import Account
+from hubsite.acts import log
+from hubsite.acts.kinds import ActKind
+from hubsite.register.models import Invitation, Person
+
+HOURS = 24
+SESSION_SECONDS = 900
+INVITATIONS_A_PERSON = 8
+TOKEN_LENGTH_MAX = 64
+_TOKEN_BYTES = 24
+
+
+def invite(by: str, person: Person) -> str:
+    """Make a link's token. The oldest links of the person make room. Raise ValueError."""
+    if person.ended_at is not None:
+        raise ValueError("This person has left.")
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    ends = timezone.now() + timedelta(hours=HOURS)
+    with transaction.atomic():
+        kept = person.invitations.order_by("-ends").values_list("pk", flat=True)
+        person.invitations.exclude(pk__in=list(kept[: INVITATIONS_A_PERSON - 1])).delete()
+        Invitation.objects.create(digest=_digest(token), person=person, ends=ends)
+        log.write(by, ActKind.INVITED, about=f"person {person.pk}", ends=int(ends.timestamp()))
+    return token
+
+
+def invited(token: str) -> Person | None:
+    """Return whom a link is for, None for one that does not count (any more)."""
+    found = _counting(token).select_related("person").first()
+    return None if found is None else found.person
+
+
+def join(token: str) -> Account | None:
+    """Use a link; return the account of its person, None where it does not count."""
+    now = timezone.now()
+    with transaction.atomic():
+        person = invited(token)
+        if person is None or _counting(token).update(used_at=now) != 1:
+            return None
+        account, _ = Account.objects.get_or_create(
+            name=person.pk, defaults={"password": "!", "is_operator": False}
+        )
+        if account.is_operator or not account.is_active:
+            return None
+        log.write("", ActKind.JOINED, about=f"person {person.pk}")
+    return account
+
+
+def _counting(token: str):  # type: ignore[no-untyped-def]  # a query of the framework
+    rows = Invitation.objects.filter(digest=_digest(token[:TOKEN_LENGTH_MAX]))
+    return rows.filter(used_at=None, ends__gt=timezone.now(), person__ended_at=None)
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode("utf-8", "replace")).hexdigest()
