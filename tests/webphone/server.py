@@ -34,7 +34,8 @@ POLICY = (
 class WebServer:
     """A context manager: inside it, `address` is served: `/static/` and the tests' own scripts.
 
-    `instead` has other bytes for a path: a newer version of that file.
+    Its name is `localhost`, for a passkey belongs to a name. `instead` has other bytes for a path:
+    a newer version of that file.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class WebServer:
         self.instead: dict[str, bytes] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self.address = f"http://localhost:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -209,3 +209,68 @@ async def test_nobody_is_chosen_and_then_somebody_by_the_keyboard_alone(
         await anna.page.until(VISITED)
         assert await anna.page.run(WORD) == "Allowed"
     assert stage.strike().rises == rises + 1
+
+
+async def test_a_protected_key_opens_nothing_without_the_person(
+    browser: Browser, server: WebServer, stage: Stage
+) -> None:  # keys, law 3
+    rises = stage.strike().rises
+    async with phone(browser, server, stage) as anna:
+        authenticator = await passkeys(anna.page)
+        plain = await anna.page.run(OWN_KEY)
+        await anna.page.click("#protect-key")
+        await anna.page.until("!document.getElementById('is-protected').hidden")
+        assert await anna.page.run(OWN_KEY) != plain
+        await anna.enrol()
+        await anna.load()
+        assert await anna.page.run(KEPT) == {"secret": False, "bytes": True}
+        assert await anna.answered() == ("Allowed", "yes")
+        assert stage.strike().rises == rises + 1
+        await anna.page.call(
+            "WebAuthn.setUserVerified", authenticatorId=authenticator, isUserVerified=False
+        )
+        await anna.load()
+        assert await anna.answered() == ("Not asked", "unsure")
+        assert "did not recognise you" in await anna.page.run(MORE)
+    assert stage.strike().rises == rises + 1
+
+
+async def test_a_passkey_that_cannot_wrap_changes_nothing(
+    browser: Browser, server: WebServer, stage: Stage
+) -> None:  # passkey, law 2
+    async with phone(browser, server, stage) as anna:
+        await passkeys(anna.page, hasPrf=False)
+        await anna.enrol()
+        plain = await anna.page.run(OWN_KEY)
+        await anna.page.run("document.getElementById('enrolment').open = true")
+        await anna.page.click("#protect-key")
+        trouble = "document.getElementById('protect-trouble').textContent"
+        assert "the key is as it was" in await anna.page.until(trouble)
+        assert await anna.page.run(OWN_KEY) == plain
+        assert await anna.answered() == ("Allowed", "yes")
+
+
+KEPT = """import('./page/store.js').then(async ({Store}) => {
+  const kept = await (await Store.open()).get('key');
+  const isSecret = (one) => one instanceof CryptoKey && one.type === 'private';
+  return {secret: Object.values(kept).some(isSecret), bytes: kept.wrapped.length > 100};
+})"""
+
+
+async def passkeys(page: Page, **more: bool) -> str:
+    """Give a page an authenticator that knows its person; return its id."""
+    await page.call("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "ctap2Version": "ctap2_1",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "hasPrf": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+        **more,
+    }
+    added = await page.call("WebAuthn.addVirtualAuthenticator", options=options)
+    authenticator: str = added["authenticatorId"]
+    return authenticator

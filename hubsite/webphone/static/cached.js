@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "0c354eb48a2f6d2e";
+export const VERSION = "af92822c827b5ada";
 
 export const FILES = [
   "icon.svg",
@@ -14,6 +14,7 @@ export const FILES = [
   "page/app.js",
   "page/grants.js",
   "page/keys.js",
+  "page/passkey.js",
   "page/radio.js",
   "page/screen.js",
   "page/store.js",

@@ -19,6 +19,7 @@ at("take-grant").addEventListener("submit", (event) => {
   event.preventDefault();
   app.offer(at("grant-text").value);
 });
+at("protect-key").addEventListener("click", () => app.protect());
 at("other-site-yes").addEventListener("click", () => app.offer(app.offered, true));
 window.addEventListener("hashchange", () => app.takeAddress(location.href));
 

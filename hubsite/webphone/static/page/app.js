@@ -16,7 +16,8 @@ import { Action } from "../protocol/codes.js";
 import { LinkError } from "../protocol/errors.js";
 import { BLE_GATT } from "../protocol/sealing.js";
 import * as grants from "./grants.js";
-import { ownKey, shownKey } from "./keys.js";
+import { OwnKey } from "./keys.js";
+import { NoPasskey, hasPasskeys } from "./passkey.js";
 import { NotChosen, Radio, hasRadio } from "./radio.js";
 import { Screen } from "./screen.js";
 import { Store, persists } from "./store.js";
@@ -49,13 +50,36 @@ export class App {
   /** Begin: read what is kept, and take what the page's address brings. */
   async start() {
     this.store = await Store.open();
-    this.key = await ownKey(this.store);
-    this.screen.say("own-key", shownKey(this.key.cose));
+    this.key = await OwnKey.open(this.store, clock.now);
+    this.showKey();
     this.screen.say("no-radio", hasRadio() ? "" : words.NO_RADIO);
     await this.takeKept();
     await this.takeAddress(location.href);
     this.screen.say("not-kept", (await persists()) ? "" : words.NOT_KEPT);
     this.screen.show("starting", false);
+  }
+
+  showKey() {
+    this.screen.say("own-key", this.key.shown);
+    this.screen.show("protect", hasPasskeys() && !this.key.isProtected);
+    this.screen.show("is-protected", this.key.isProtected);
+  }
+
+  /** The person wants a key under a passkey: a new one, so what the old one could is over. */
+  async protect() {
+    this.screen.say("protect-trouble", "");
+    try {
+      await this.key.protect();
+    } catch (error) {
+      if (!(error instanceof NoPasskey)) throw error;
+      return this.screen.say("protect-trouble", words.NO_PASSKEY);
+    }
+    this.enrolment = null;
+    this.wallet = null;
+    await this.store.put(ENROLMENT, undefined);
+    await this.store.put(LEARNED, undefined);
+    this.showKey();
+    return this.showEnrolment();
   }
 
   async takeKept() {
@@ -114,7 +138,7 @@ export class App {
   async use(enrolment, learned) {
     const { site, issuer, grant, aeads, revokedHubs, revocations } = enrolment;
     const holds = { site, issuer, grant, aeads, revokedHubs, revocations };
-    this.wallet = await Wallet.open({ ...holds, signer: this.key.signer }, learned);
+    this.wallet = await Wallet.open({ ...holds, signer: null }, learned);
     this.enrolment = enrolment;
     this.screen.doors(enrolment.doors, grants.doorIn(location.href));
   }
@@ -152,6 +176,8 @@ export class App {
 
   async visit(accessPoint) {
     if (clock.wall() > this.enrolment.expires) return this.screen.trouble(words.GRANT_OVER);
+    this.screen.working(this.key.isProtected ? words.PROVE : words.CHOOSE);
+    this.wallet.signer = await this.key.signer();
     this.screen.working(words.CHOOSE);
     await this.radio.choose();
     this.screen.working(words.CONNECTING);
@@ -196,8 +222,10 @@ export class App {
   }
 
   failed(error) {
-    if (error instanceof NotChosen) {
-      this.screen.trouble(words.NOBODY_CHOSEN);
+    if (error instanceof NoPasskey) {
+      this.screen.trouble(words.LOCKED);
+    } else if (error instanceof NotChosen) {
+      this.screen.trouble(error.isTooLate ? words.TOUCH_AGAIN : words.NOBODY_CHOSEN);
     } else if (error instanceof LinkError) {
       this.radio.forget();
       this.screen.trouble(words.NOT_REACHED);

@@ -3,29 +3,76 @@
  *
  * Laws:
  * 1. There is one key pair. It is made when the page is first opened, and made again only when the
- *    browser has lost it; then a new grant is needed.
- * 2. The private key is not extractable: scripts can sign with it and cannot copy it.
+ *    browser has lost it, or the person protects it; then a new grant is needed.
+ * 2. The private key that signs is not extractable: scripts can sign with it and cannot copy it.
+ * 3. A protected key is kept wrapped (AES-GCM) under a passkey, and nowhere else. It is unwrapped
+ *    when the person proves himself, for UNLOCKED_SECONDS of this page's life.
  */
 
 import { encode } from "../protocol/cbor.js";
 import { toBase64url } from "../protocol/bytes.js";
-import { ES256, coseKey } from "../protocol/cose.js";
+import { ES256, IV_BYTES, coseKey } from "../protocol/cose.js";
+import { makePasskey, wrappingKey } from "./passkey.js";
+
+export const UNLOCKED_SECONDS = 300;
 
 const KEY = "key";
+const P256 = { name: "ECDSA", namedCurve: "P-256" };
 
-/** Return this phone's `{signer, cose}`; `cose` is the public half as a COSE_Key. */
-export async function ownKey(store) {
-  let pair = await store.get(KEY);
-  if (pair === undefined) {
-    const how = { name: "ECDSA", namedCurve: "P-256" };
-    pair = await crypto.subtle.generateKey(how, false, ["sign"]);
-    await store.put(KEY, pair);
+export class OwnKey {
+  /** Return this phone's key, a new one where none is kept. `now` gives seconds. */
+  static async open(store, now) {
+    const own = new OwnKey();
+    own.store = store;
+    own.now = now;
+    const kept = (await store.get(KEY)) ?? (await crypto.subtle.generateKey(P256, false, ["sign"]));
+    await own.keep(kept);
+    return own;
   }
-  const cose = await coseKey(pair.publicKey);
-  return { signer: { alg: ES256, key: pair.privateKey }, cose };
+
+  async keep(kept) {
+    await this.store.put(KEY, kept);
+    this.kept = kept;
+    this.unlocked = null;
+    /** The public half as a COSE_Key. */
+    this.cose = await coseKey(kept.publicKey);
+  }
+
+  /** Whether it is kept under a passkey. */
+  get isProtected() {
+    return this.kept.wrapped !== undefined;
+  }
+
+  /** The public half as a text that a person can hand over. */
+  get shown() {
+    return toBase64url(encode(this.cose));
+  }
+
+  /** Make a new key under a new passkey. Needs a touch. Raise NoPasskey: the old one stays. */
+  async protect() {
+    const passkey = await makePasskey();
+    const wraps = await wrappingKey(passkey);
+    const { publicKey, privateKey } = await crypto.subtle.generateKey(P256, true, ["sign"]);
+    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+    const how = { name: "AES-GCM", iv };
+    const wrapped = new Uint8Array(await crypto.subtle.wrapKey("pkcs8", privateKey, wraps, how));
+    await this.keep({ publicKey, wrapped, iv, passkey });
+  }
+
+  /** Return `{alg, key}` to sign with; a protected key asks the person. Raise NoPasskey. */
+  async signer() {
+    if (!this.isProtected) return { alg: ES256, key: this.kept.privateKey };
+    if (this.unlocked === null || this.now() > this.unlocked.until) {
+      const { wrapped, iv, passkey } = this.kept;
+      const wraps = await wrappingKey(passkey);
+      const key = await unwrapped(wrapped, wraps, iv);
+      this.unlocked = { key, until: this.now() + UNLOCKED_SECONDS };
+    }
+    return { alg: ES256, key: this.unlocked.key };
+  }
 }
 
-/** Return the public half as a text that a person can hand over. */
-export function shownKey(cose) {
-  return toBase64url(encode(cose));
+function unwrapped(wrapped, wraps, iv) {
+  const how = { name: "AES-GCM", iv };
+  return crypto.subtle.unwrapKey("pkcs8", wrapped, wraps, how, P256, false, ["sign"]);
 }

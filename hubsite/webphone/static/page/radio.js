@@ -30,6 +30,11 @@ export function hasRadio() {
 /** Nobody was chosen, or the browser may not use the radio. */
 export class NotChosen extends Error {
   name = "NotChosen";
+
+  /** Whether the browser wants another touch: the last one is too long ago. */
+  get isTooLate() {
+    return this.cause.name === "SecurityError";
+  }
 }
 
 /** A browser's radio, with the devices that were chosen since the page was loaded. */

@@ -80,6 +80,13 @@ export function isOfAnotherHub(why) {
 }
 
 export const CHOOSE = "Choose the door in the list of the browser";
+export const PROVE = "Prove to this phone that it is you";
+export const LOCKED =
+  "The key stayed locked: this phone did not recognise you. Touch the button again.";
+export const TOUCH_AGAIN = "The key is unlocked. Touch the button once more.";
+export const NO_PASSKEY =
+  "No passkey was made that can protect the key, and the key is as it was. " +
+  "Try another one, or go on without.";
 export const CONNECTING = "Connecting";
 export const NOBODY_CHOSEN = "No door was chosen. Is Bluetooth on, and may this browser use it?";
 export const NOT_REACHED = `The door was not reached. Stay close to it. ${AGAIN}`;
