@@ -13,6 +13,8 @@ from hubcore.bridge.mandate import Mandate
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind
 from hubcore.policy.policy import Operator
 
+EACH = "*"
+"""In place of an operator's name: whoever is not named otherwise."""
 VERSION_STEP = 1000
 """How far a policy's version may be above the last one. A highest version would be the last."""
 A_DAY: Mapping[DocumentKind, int] = {

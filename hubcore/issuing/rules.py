@@ -5,8 +5,9 @@ Laws:
    signs nothing.
 2. A policy is of a higher version than the last one, by VERSION_STEP at most. The last one is
    signed again as it was, for who has lost the answer.
-3. Who was revoked stays revoked: each policy names whom the one before it named.
+3. A credential that was revoked stays revoked: each policy names those that the one before named.
 4. A policy names as operators only whom the limits name, with no right and no access point more.
+   EACH in the limits stands for whoever is not named there.
 5. A policy holds open only the doors that the limits name.
 6. A grant ends within `grant_seconds`, and has not ended yet. None is signed for a credential that
    the policy revokes.
@@ -19,8 +20,9 @@ Laws:
     and ceilings. It ends within `mandate_seconds`.
 11. The moment of issue is now, within CLOCK_SECONDS. So no version of a mandate is of tomorrow.
 
-What these rules leave to the server: for whom grants are, which cards there are and where they
-open, which factors a door demands, who is revoked, when a door is locked down.
+What these rules leave to the server: for whom grants are, which of them are revoked and which no
+more, which cards there are and where they open, which factors a door demands, which credentials are
+revoked, when a door is locked down.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from __future__ import annotations
 from hubcore.access.grant import Access, Grant
 from hubcore.access.revocations import Revocations
 from hubcore.bridge.mandate import Mandate
-from hubcore.issuing.limits import VERSION_STEP, Limits
+from hubcore.issuing.limits import EACH, VERSION_STEP, Limits
 from hubcore.issuing.standing import Standing, place_of
 from hubcore.issuing.wanted import Wanted, WantedCertificate, WantedPolicy
 from hubcore.issuing.words import CLOCK_SECONDS, DocumentKind, Refusal, RefusedError
@@ -112,7 +114,7 @@ def _policy(
     if last is not None:
         _stay_revoked(policy, last)
     for name, operator in policy.operators.items():
-        _operator(name, operator, limits.operators.get(name))
+        _operator(name, operator, limits.operators.get(name, limits.operators.get(EACH)))
     held = {point for point, rules in policy.points.items() if rules.hold_open is not None}
     if held - limits.held_open:
         raise _no(f"policy: access point {min(held - limits.held_open)} may not be held open")
@@ -128,12 +130,10 @@ def newest_policy(limits: Limits, standing: Standing) -> int:
 
 def _stay_revoked(policy: Policy, last: Policy) -> None:
     """Keep law 3."""
-    credentials = len(last.revoked_credentials - policy.revoked_credentials)
-    grants = len(last.revoked_grants - policy.revoked_grants)
-    if credentials or grants:
+    lost = len(last.revoked_credentials - policy.revoked_credentials)
+    if lost:
         raise _no(
-            f"policy: {credentials} credentials and {grants} grants that policy {last.version} "
-            "revokes are revoked no more"
+            f"policy: {lost} credentials that policy {last.version} revokes are revoked no more"
         )
 
 
