@@ -31,6 +31,7 @@ _SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
 _SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 _POSTGRESQL = "postgresql"
 POSTGRESQL_PORT = 5432
+SIGNER_PORT = 7718
 
 
 class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +40,30 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+
+
+class Signing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What signs elsewhere (`hubissuer serve`), and the issuer's public key, which is pinned.
+
+    `socket` on this machine; or `host`, with the `signer`'s name in TLS, this `server`'s own name,
+    and its files.
+    """
+
+    issuer: str
+    socket: str = ""
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = SIGNER_PORT
+    signer: str = ""
+    server: str = ""
+    tls_key: str = ""
+    tls_certificate: str = ""
+    tls_authority: str = ""
+
+    def is_whole(self) -> bool:
+        """Tell whether it says one way, and all that this way needs."""
+        names = (self.signer, self.server, self.tls_key, self.tls_certificate, self.tls_authority)
+        by_tls = [self.host, *names]
+        return not any(by_tls) if self.socket else all(by_tls)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str = "UTC"
     threads: Annotated[int, Meta(ge=2, le=64)] = 8
     issuer_key: str = ""
+    signing: Signing | None = None
     aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
     engine: Engine | None = None
 
@@ -120,13 +146,28 @@ def _check(config: Config, path: Path) -> None:
         raise ConfigError(
             f"{path}: time_zone: {config.time_zone!r} is no zone such as Europe/Berlin"
         ) from error
-    if config.engine is not None and not config.issuer_key:
-        raise ConfigError(f"{path}: engine: without issuer_key nothing is signed for hubs")
+    _check_signing(config, path)
+    if config.engine is not None and not (config.issuer_key or config.signing):
+        raise ConfigError(
+            f"{path}: engine: without issuer_key or [signing] nothing is signed for hubs"
+        )
     for server in config.engine.servers if config.engine else ():
         if not _SERVER.fullmatch(server):
             raise ConfigError(
                 f"{path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
             )
+
+
+def _check_signing(config: Config, path: Path) -> None:
+    if config.signing is None:
+        return
+    if config.issuer_key:
+        raise ConfigError(f"{path}: it has issuer_key and [signing]: one of both signs")
+    if not config.signing.is_whole():
+        raise ConfigError(
+            f"{path}: signing: it has socket; or host, signer, server, tls_key, tls_certificate "
+            "and tls_authority"
+        )
 
 
 def _database(config: Config, path: Path) -> Database:

@@ -7,19 +7,30 @@ from django.conf import settings
 from hubsite.config import Site
 from hubsite.hubs.office import Office
 from hubsite.hubs.publisher import Publisher
-from hubsite.hubs.signer import FileSigner
+from hubsite.hubs.remote import signing_client
+from hubsite.hubs.signer import FileSigner, Signer
 
 
 def begin_hubs(site: Site) -> None:
     """Begin as the configuration says. Raise ConfigError for a key that is none."""
-    if not site.config.issuer_key:
+    signer = _signer(site)
+    if signer is None:
         return
-    office = Office(site.config.site, FileSigner.at(site.place(site.config.issuer_key)))
+    office = Office(site.config.site, signer)
     engine = site.config.engine
     publisher = None if engine is None else Publisher(office, engine)
     settings.HUBSITE_RUNNING.begin(office, publisher)
     if publisher is not None:
         publisher.start()
+
+
+def _signer(site: Site) -> Signer | None:
+    """Return what signs, None where nothing does. Raise ConfigError."""
+    if site.config.signing is not None:
+        return signing_client(site, site.config.signing)
+    if site.config.issuer_key:
+        return FileSigner.at(site.place(site.config.issuer_key))
+    return None
 
 
 def end_hubs() -> None:

@@ -56,7 +56,9 @@ class Office:
         if newest is not None and newest.version >= above and self._says(newest, wanted):
             SignedPolicy.objects.filter(pk=newest.pk).update(act=act)
             return None
-        signed = self.signer.policy(wanted)
+        # One may have been signed whose answer was lost: its version is used.
+        version = max(version, self.signer.policy_version() + 1)
+        signed = self.signer.policy(replace(wanted, version=version))
         return SignedPolicy.objects.create(
             version=version, issued_at=now, act=act, document=signed.bundle()
         )

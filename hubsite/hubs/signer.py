@@ -23,6 +23,9 @@ class Signer(Protocol):
     def issuer(self) -> VerifyKey:
         """The public key by which hubs and phones prove what was signed."""
 
+    def policy_version(self) -> int:
+        """Return the version of the last policy that was signed there, 0 for none known."""
+
     def policy(self, policy: Policy) -> Issued:
         """Sign a policy: its root, and the pieces of its trees."""
 
@@ -45,6 +48,10 @@ class FileSigner:
     def issuer(self) -> VerifyKey:
         """The public key."""
         return self._key.verify_key
+
+    def policy_version(self) -> int:
+        """A key remembers nothing."""
+        return 0
 
     def policy(self, policy: Policy) -> Issued:
         """Sign a policy."""

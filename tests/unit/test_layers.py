@@ -549,6 +549,9 @@ ROOMS: dict[str, Room] = {
     "hubsite.hubs.engine": _room(
         "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
     ),
+    "hubsite.hubs.remote": _room(
+        "hubsite.config hubgateway.issuer.signing.client hubtls hubcore", "", WORLDLY
+    ),
     "hubsite.hubs.signer": _room("hubtls.keys hubcore", "", WORLDLY),
     "hubsite.pages": _room(
         "hubsite.pages hubsite.accounts hubsite.acts hubsite.register hubsite.rules hubcore",
