@@ -52,6 +52,8 @@ class CpuRounds:
     short_steps: dict[str, list[int]] = field(default_factory=dict)
     bare_parts: dict[str, list[int]] = field(default_factory=dict)
     decoding: dict[str, float] = field(default_factory=dict)
+    pkoc: list[int] = field(default_factory=list)
+    pkoc_bytes: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from hubd.building.doors import make_doors
 from hubd.building.evidence import find_revocations, make_evidence, make_policy
 from hubd.building.keys import make_key_calls
 from hubd.building.phones import make_phones
-from hubd.building.readers import make_readers
+from hubd.building.readers import make_pkoc, make_readers
 from hubd.building.trials import make_trials
 from hubd.building.upkeep import make_clock_care, make_self_check, make_status
 from hubd.config.file import Config
@@ -138,6 +138,7 @@ def build(
         stores,
         doors.traces,
         doors.site_in_force.guest_keys,
+        make_pkoc(config, keys, parts.radio, policy, doors, evidence),
         evidence,
     )
     readers = make_readers(config, keys, parts, policy, doors, evidence)

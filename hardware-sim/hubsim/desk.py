@@ -20,6 +20,7 @@ from msgspec import structs
 
 from drivers.gpio.events import Edges
 from drivers.lock.commands import Commands
+from hubcore.errors import ConfigError
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubcore.ports.radio import Radio
 from hubd.adapters.keys.keyfiles import HubKeys, load_beacon
@@ -192,6 +193,8 @@ def _make_with_metal(
 def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
     if transport != BLESS:
         return BumbleRadio(transport, load_beacon(config))
+    if config.pkoc is not None:
+        raise ConfigError("[pkoc] is there, but `--radio bless` serves the hub's own phones alone")
     from hubsim.radio.bless_radio import BlessRadio
 
     return BlessRadio(partial(tell, Part.RADIO, False))

@@ -18,6 +18,7 @@ from hubsim.cli.rules import OF_RULES
 from hubsim.cli.sentences import SentenceGroup
 from hubsim.cli.site import site
 from hubsim.cli.zwave import zwave
+from hubsim.pkoc.commands import pkoc, site_pkoc
 
 
 @click.group(cls=SentenceGroup)
@@ -25,11 +26,11 @@ def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
-for command in (site, backend, radio, reader, hub, phone, demo, zwave, update):
+for command in (site, backend, radio, reader, hub, phone, pkoc, demo, zwave, update):
     main.add_command(command)
 for command in (*OF_BACKEND, *OF_RECORDS):
     backend.add_command(command)
-for command in (*OF_SITE, *OF_RULES, *OF_BRIDGES):
+for command in (*OF_SITE, *OF_RULES, *OF_BRIDGES, site_pkoc):
     site.add_command(command)
 
 

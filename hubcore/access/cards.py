@@ -1,4 +1,4 @@
-"""Cards and PINs as a policy has them: by keyed digests, never by their numbers.
+"""Cards, keys and PINs as a policy has them: by keyed digests, never by their numbers.
 
 Laws:
 1. A digest is made with the card key of the site (HMAC-SHA256, RFC 2104; the first 16 bytes). The
@@ -7,6 +7,8 @@ Laws:
    numbers: a card of 26 bits or a PIN of 4 digits is found within seconds.
 3. The digest of a PIN is bound to its card: the same PIN of two cards looks different.
 4. Digests are compared in constant time.
+5. A phone that others make (PKOC) is a row like a card's: its digest is of its whole public key. No
+   card has the digest of a key, whatever its number.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ DIGEST_BYTES = 16
 PIN_DIGITS = range(4, 13)
 _CARD = b"hub card\x00"
 _PIN = b"hub pin\x00"
+_KEY = b"hub pkoc key\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class PinMatch(Enum):
 def card_digest(card_key: bytes, bits: int, data: bytes) -> bytes:
     """Return the digest of a card's first `bits` bits, which stand in `data` from the left."""
     return _digest(card_key, _CARD + bits.to_bytes(2, "big") + data)
+
+
+def public_key_digest(card_key: bytes, point: bytes) -> bytes:
+    """Return the digest of a phone's public key, uncompressed (SEC 1, 2.3.3): all 65 bytes."""
+    return _digest(card_key, _KEY + point)
 
 
 def pin_digest(card_key: bytes, card: bytes, pin: str) -> bytes:

@@ -29,6 +29,8 @@ class Strength(StrEnum):
     """A ticket of an earlier full proof."""
     CARD = "card"
     CARD_AND_PIN = "card-pin"
+    PKOC = "pkoc"
+    """A phone that others make has signed with its own key; it says nothing of door or intent."""
 
 
 FACTORS_OF: Mapping[Strength, Factor] = {
@@ -36,6 +38,7 @@ FACTORS_OF: Mapping[Strength, Factor] = {
     Strength.SHORT: Factor.PHONE,
     Strength.CARD: Factor.CARD,
     Strength.CARD_AND_PIN: Factor.CARD | Factor.PIN,
+    Strength.PKOC: Factor.CARD,
 }
 """The factors that each strength has by itself."""
 
@@ -49,8 +52,9 @@ class Claim:
     the id of this operation. `arrived` is the earliest monotonic second at which its last byte may
     have come. `intent`: the holder said so to the phone at this door. `duress`: the holder is
     threatened and says so, in a way that nobody who stands there sees. `uses`: how often the grant
-    lets its holder in, None without end. `reader`: the id of the reader that read a card, None for
-    a phone, which needs none. `site_digest` is that of a grant which the site's own key has signed.
+    lets its holder in, None without end. `reader`: the id of the reader that read a card or
+    met a phone that others make, None for the site's own phones. `site_digest` is that of a
+    grant which the site's own key has signed.
     """
 
     credential: str

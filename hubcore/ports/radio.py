@@ -57,19 +57,44 @@ class RadioListener(Protocol):
         """The peer has gone; nothing more will reach it."""
 
 
+class PkocListener(Protocol):
+    """What a radio reports of the second service (`hubcore.pkoc.gatt`), where it is on.
+
+    Links open and close by `RadioListener`, whichever service they use.
+    """
+
+    def listens(self, anybody: bool) -> None:
+        """A peer has subscribed to NOTIFY, perhaps not the first, or none does any more."""
+
+    def pkoc_frame(self, link: LinkId, data: bytes) -> None:
+        """Take one write to WRITE. Raise PeerError to answer with an ATT error."""
+
+
 class Radio(Protocol):
     """The BLE peripheral: one GATT table, several links at once."""
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(
+        self,
+        listener: RadioListener,
+        ready: Callable[[bool], None],
+        pkoc: PkocListener | None = None,
+    ) -> None:
         """Advertise and serve until cancelled; call `ready(True)` on air, `ready(False)` off air.
 
-        A lost adapter is not an error of this method: it waits and tries again by itself.
+        With `pkoc` the second service is in the table and in the advertisement. A lost adapter is
+        not an error of this method: it waits and tries again by itself.
         """
 
     async def notify(self, link: LinkId, frame: bytes) -> None:
         """Send one frame by notification on TX. Raise LinkError if the link is gone.
 
         Every subscriber may see it.
+        """
+
+    async def notify_pkoc(self, message: bytes) -> None:
+        """Send one message by notification on NOTIFY to every subscriber. Raise LinkError off air.
+
+        Nobody can be addressed.
         """
 
     async def drop(self, link: LinkId) -> None:

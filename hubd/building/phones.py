@@ -19,6 +19,7 @@ from hubd.building.doors import points_of
 from hubd.building.evidence import Evidence
 from hubd.config.file import Config
 from hubd.doors.unlock import Unlock
+from hubd.phones.beside import Beside
 from hubd.phones.epochkeys import EpochKeys
 from hubd.phones.links import Links
 from hubd.policy.carried import CarriedFound, CarriedIntake
@@ -49,9 +50,13 @@ def make_phones(
     stores: Stores,
     traces: Traces,
     guests: Guests,
+    beside: Beside | None,
     evidence: Evidence,
 ) -> Phones:
-    """Make the links of phones; `ring` has the keys of this process, of an earlier session too."""
+    """Make the links of phones; `ring` has the keys of this process, of an earlier session too.
+
+    `beside` serves the phones of the second service.
+    """
     tickets = TicketTable(keys.in_force.certified.expires)
     strike_seconds: dict[int, float] = {}
     for number, point in points_of(config).items():
@@ -80,6 +85,7 @@ def make_phones(
         tell=evidence.tell,
         traced=traces,
         clock=evidence.clock,
+        beside=beside,
     )
     epochs = make_epochs(config, keys, ring)
     return Phones(ring=ring, tickets=tickets, links=links, epochs=epochs, carried=carried)

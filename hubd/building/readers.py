@@ -1,4 +1,4 @@
-"""The readers beside the phones."""
+"""The readers beside the site's own phones: on a wire, and for phones that others make."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ from functools import partial
 
 from hubcore.access.words import Denial
 from hubcore.evidence.facts import Detail
+from hubcore.pkoc.reader import ReaderSide
+from hubcore.ports.radio import Radio
+from hubcore.timing.budget import Budget
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.building.doors import Doors
 from hubd.building.evidence import REMEMBERED_RECORDS, Evidence
 from hubd.config.file import Config
+from hubd.config.radio import PKOC_READER
 from hubd.doors.decisionlog import OnDenied
 from hubd.doors.operation import Operation
+from hubd.phones.dropping import Dropper
+from hubd.pkoc.phones import PkocPhones
+from hubd.pkoc.rights import KeyRights
 from hubd.policy.proven import ProvenPolicy
 from hubd.readers.attendant import Attendant
 from hubd.readers.attending import Attending
 from hubd.readers.cards import Cards
 from hubd.readers.faults import ReaderFaults
 from hubd.wiring.parts import Parts
+
+PROOFS_A_SECOND = 8.0
+"""More than visits that strangers can begin over one radio; each is 0.3 ms of work."""
+PROOFS_AT_ONCE = 16.0
+SHARE = 2
+"""Of the places of the radio's links PKOC phones may take one in so many."""
 
 
 def make_readers(
@@ -68,6 +81,50 @@ def make_readers(
         log=evidence.log,
         clock=evidence.clock,
         tell=evidence.tell,
+    )
+
+
+def make_pkoc(
+    config: Config,
+    keys: HubKeys,
+    radio: Radio,
+    policy: ProvenPolicy,
+    doors: Doors,
+    evidence: Evidence,
+) -> PkocPhones | None:
+    """Return what serves PKOC phones; None where it is off."""
+    section = config.pkoc
+    own = keys.pkoc
+    if section is None or own is None:
+        return None
+    places = max(1, config.protocol.links_max // SHARE)
+    rights = KeyRights(
+        PKOC_READER,
+        section.access_point,
+        own.card_key,
+        policy=policy,
+        log=evidence.paced,
+        clock=evidence.clock,
+        tell=evidence.tell,
+        present=doors.unlock.present,
+        on_denied=_take_denials(doors),
+    )
+    side = ReaderSide(
+        location=section.location.bytes,
+        site=section.site.bytes,
+        signing=own.signing,
+        certificate=own.certificate,
+        budget=Budget(rate=PROOFS_A_SECOND, burst=PROOFS_AT_ONCE, at_once=places),
+    )
+    return PkocPhones(
+        side=side,
+        radio=radio,
+        places=places,
+        decide=rights.decide,
+        dropper=Dropper(radio, evidence.tell),
+        refused=evidence.refusals.count,
+        tell=evidence.tell,
+        clock=evidence.clock,
     )
 
 

@@ -41,7 +41,7 @@ from hubd.config.mistakes.explain import explain
 from hubd.config.mistakes.place import ConfigPlace
 from hubd.config.mistakes.sentences import WrongValueError, toml_trouble
 from hubd.config.movers import DoorLock, ZwaveLock
-from hubd.config.radio import Bluez, Radio
+from hubd.config.radio import Bluez, Pkoc, Radio, check_pkoc
 from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
 from hubd.config.serial import SerialLine, check_lines, serial_lines
@@ -65,6 +65,7 @@ class Config(Section, frozen=True):
         Meta(max_length=READERS_MAX, description=f"at most {READERS_MAX} tables [[readers]]"),
     ] = ()
     radio: Radio = Bluez()
+    pkoc: Pkoc | None = None
     backend: Backend | None = None
     bridges: Annotated[
         tuple[Bridge, ...],
@@ -137,6 +138,8 @@ class Config(Section, frozen=True):
         for reader in self.readers:
             for name in reader.KEYS:
                 self.keys.check_has(name, "[[readers]]")
+        if self.pkoc is not None:
+            check_pkoc(self.pkoc, self.keys, points, [reader.id for reader in self.readers])
 
 
 def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Config:

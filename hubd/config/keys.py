@@ -73,7 +73,8 @@ class Keys(Section, frozen=True):
 
     `identity`: PEM (PKCS#8). `certificate` and `issuer`: raw CBOR. `beacon`: 16 raw bytes.
     `curve_secret` and `backend_public`: Z85 text. `card_key`: 32 raw bytes. `tls_key`,
-    `tls_certificate` and `tls_authority`: PEM, all three or none.
+    `tls_certificate` and `tls_authority`: PEM, all three or none. `pkoc_key`: PEM (PKCS#8).
+    `pkoc_certificate`: 138 raw bytes.
     """
 
     identity: Key
@@ -86,6 +87,8 @@ class Keys(Section, frozen=True):
     tls_key: Key | None = None
     tls_certificate: Key | None = None
     tls_authority: Key | None = None
+    pkoc_key: Key | None = None
+    pkoc_certificate: Key | None = None
 
     @property
     def tls_files(self) -> tuple[KeyFile, KeyFile, KeyFile] | None:

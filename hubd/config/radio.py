@@ -1,12 +1,23 @@
-"""The radio that phones find the hub by: `[radio]`, a class for each kind."""
+"""The radio that phones find the hub by: `[radio]`, a class for each kind; and `[pkoc]`.
+
+Laws of `[pkoc]`:
+1. It is off where the section is missing.
+2. It is for one access point: PKOC's first message names one location, and a phone cannot choose.
+3. The site's own key signs only where the file says so in words (`signs_as = "site"`).
+4. It goes with no beacon: an advertisement has no room for both.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta
 
 from hubcore.phone import beacon
+from hubd.config.keys import Keys
+from hubd.config.mistakes.sentences import WrongValueError, show
 from hubd.config.section import KIND, Section
 
 
@@ -36,3 +47,57 @@ class Bluez(Section, frozen=True, tag_field=KIND, tag="bluez"):
 
 Radio = Bluez
 """A union of all kinds of radios."""
+
+PKOC_READER = "pkoc"
+"""The id under which its claims stand in records; no other reader may have it."""
+_UUID = Annotated[
+    UUID,
+    Meta(description='a UUID such as "6f1c2d3e-0b4a-4c5d-8e9f-a1b2c3d4e5f6"'),
+]
+
+
+class Pkoc(Section, frozen=True, kw_only=True):
+    """Phones that others make, at one access point, by PKOC over Bluetooth LE.
+
+    `site` and `location`: what phones know the site and this reader by. `signs_as`: "reader" needs
+    keys.pkoc_certificate, and keys.pkoc_key is this reader's own; with "site" it is the key of the
+    whole site.
+    """
+
+    access_point: Annotated[
+        int,
+        Meta(ge=1, le=65535, description="the number of one of [[doors.access_points]]"),
+    ]
+    site: _UUID
+    location: _UUID
+    signs_as: Annotated[
+        Literal["reader", "site"],
+        Meta(description='"reader" or "site"'),
+    ] = "reader"
+
+
+def check_pkoc(
+    pkoc: Pkoc, keys: Keys, access_points: Collection[int], readers: Collection[str]
+) -> None:
+    """Raise WrongValueError for a `[pkoc]` that does not go with the rest of the file.
+
+    `readers` are the ids of [[readers]].
+    """
+    if pkoc.access_point not in access_points:
+        known = ", ".join(map(str, sorted(access_points)))
+        expected = f"the number of an access point of [[doors]]: {known}"
+        raise WrongValueError(("pkoc", "access_point"), expected, str(pkoc.access_point))
+    if PKOC_READER in readers:
+        expected = f"another id than {show(PKOC_READER)}, because [pkoc] is there"
+        raise WrongValueError(("readers",), expected, show(PKOC_READER))
+    for name in ("card_key", "pkoc_key"):
+        keys.check_has(name, "[pkoc]")
+    by_reader = pkoc.signs_as == "reader"
+    if by_reader:
+        keys.check_has("pkoc_certificate", 'signs_as = "reader" of [pkoc]')
+    elif keys.pkoc_certificate is not None:
+        expected = 'signs_as = "reader", because keys.pkoc_certificate is there'
+        raise WrongValueError(("pkoc", "signs_as"), expected, show(pkoc.signs_as))
+    if keys.beacon is not None:
+        expected = "nothing, because [pkoc] is there and an advertisement has no room for both"
+        raise WrongValueError(("keys", "beacon"), expected, "a key")

@@ -5,6 +5,8 @@ Laws:
 2. There are at most `links_max` links. The oldest of those that failed makes room, else the oldest.
 3. After the hub has dropped a phone, its bytes are ignored until the radio reports the link closed.
 4. Bytes count as come at the earliest moment that is possible (`timing.standstill`).
+5. A link that writes to the second service first is served there (`beside`), within the same
+   places.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from hubcore.phone.link import HubLink, LinkStanding
 from hubcore.ports.clock import Clock
 from hubcore.ports.radio import Adapter, LinkId, Radio
 from hubcore.timing.standstill import TURN_SECONDS, Standstill
+from hubd.phones.beside import Beside
 from hubd.phones.dropping import DROP_PAUSE_SECONDS, Dropper
 from hubd.phones.seen import LinkSeen, RadioSeen, Traced
 from hubd.phones.visit import Present, TakeRefusal, TakeRevocations, TellDoorState, Visit
@@ -30,7 +33,10 @@ SWEEP_SECONDS = 0.5
 
 
 class Links:
-    """All links of one radio. Implements `ports.radio.RadioListener`."""
+    """All links of one radio.
+
+    Implements `ports.radio.RadioListener` and, with a second service, `PkocListener`.
+    """
 
     def __init__(
         self,
@@ -48,9 +54,14 @@ class Links:
         tell: Tell,
         traced: Traced,
         clock: Clock,
+        beside: Beside | None = None,
         drop_pause_seconds: float = DROP_PAUSE_SECONDS,
     ) -> None:
-        """RSA is done on `rsa`; `strike_seconds` goes by access point."""
+        """RSA is done on `rsa`; `strike_seconds` goes by access point.
+
+        `beside` serves the phones of the second service, where it is on.
+        """
+        self._beside = beside
         self._side = side
         self._radio = radio
         self._transport = transport
@@ -89,7 +100,10 @@ class Links:
                 self.radio_seen.went(on_air)
                 ready(on_air)
 
-            tasks.create_task(self._radio.serve(self, told))
+            pkoc = None if self._beside is None else self
+            tasks.create_task(self._radio.serve(self, told, pkoc))
+            if self._beside is not None:
+                tasks.create_task(self._beside.run(tasks))
             tasks.create_task(self._sweep(beat))
             tasks.create_task(self._turn())
             try:
@@ -101,9 +115,9 @@ class Links:
         """A peer has connected."""
         if self._tasks is None:  # before the start, or after the stop
             return
-        if link in self._visits or link in self._sent_away:
+        if link in self._visits or link in self._sent_away or self._is_beside(link):
             return
-        if len(self._visits) >= self.places:
+        if len(self._visits) + self._count_beside() >= self.places:
             self._make_room()
         now = self._clock.monotonic()
         begun = HubLink(self._side, self._transport, now)
@@ -111,10 +125,14 @@ class Links:
         visit = self._make_visit(link, begun, self._tasks, since=since)
         self._visits[link] = visit
         self._tasks.create_task(visit.run())
+        if self._beside is not None:
+            self._beside.opened(link)
 
     def info(self, link: LinkId) -> bytes:
         """Answer a read of INFO."""
         visit = self._visit_of(link)
+        if self._beside is not None:
+            self._beside.spoke(link)
         return b"" if visit is None else visit.challenge()
 
     def frame(self, link: LinkId, data: bytes, mtu: int) -> None:
@@ -129,13 +147,43 @@ class Links:
         came = self._standstill.came(now)
         visit.frame(data, mtu, now, came)
 
+    def listens(self, anybody: bool) -> None:
+        """Somebody subscribes to the second service, or nobody does any more."""
+        if self._beside is not None:
+            self._beside.listens(anybody)
+
+    def pkoc_frame(self, link: LinkId, data: bytes) -> None:
+        """Take one write to the second service.
+
+        Raise PeerError for the write that ends the visit, and for all after it.
+        """
+        beside = self._beside
+        if beside is None:
+            raise SequenceError("link: not served")
+        now = self._clock.monotonic()
+        came = self._standstill.came(now)
+        if not beside.has(link):
+            self._hand_over(link, beside)
+        beside.frame(link, data, came)
+
     def next_frame(self, link: LinkId, mtu: int) -> bytes:
         """Answer a read of TXR, at once."""
         visit = self._visit_of(link)
         return b"" if visit is None else visit.pull(mtu)
 
+    def _hand_over(self, link: LinkId, beside: Beside) -> None:
+        """Have a link served beside. Raise SequenceError when it has spoken the own protocol."""
+        visit = self._visit_of(link)
+        if visit is None or visit.has_begun:
+            raise SequenceError("link: not served in two protocols")
+        beside.begin(link)
+        del self._visits[link]
+        visit.leave()
+
     def closed(self, link: LinkId) -> None:
         """The peer has gone."""
+        if self._beside is not None:
+            self._beside.closed(link)
         sent_away = self._sent_away.pop(link, None)
         if sent_away is not None:
             sent_away.disconnected()
@@ -155,7 +203,8 @@ class Links:
 
     def unanswered(self) -> int:
         """Return how many phones have begun something that is not answered to its end."""
-        return sum(visit.is_unanswered for visit in self._visits.values())
+        beside = 0 if self._beside is None else self._beside.unanswered
+        return beside + sum(visit.is_unanswered for visit in self._visits.values())
 
     def adapter(self) -> Adapter | None:
         """Return the adapter that serves them."""
@@ -167,15 +216,22 @@ class Links:
 
     def _visit_of(self, link: LinkId) -> Visit | None:
         """Return a visit, which a radio may not have told of yet; None when none is served."""
-        if link not in self._visits:
+        if link not in self._visits and not self._is_beside(link):
             self.opened(link)
         return self._visits.get(link)
+
+    def _is_beside(self, link: LinkId) -> bool:
+        return self._beside is not None and self._beside.has(link)
+
+    def _count_beside(self) -> int:
+        return 0 if self._beside is None else len(self._beside)
 
     def _make_room(self) -> None:
         """Send the oldest of the links that failed away, else the oldest."""
         links = list(self._visits)  # the oldest first
-        oldest = min(links, key=self._standing)
-        self._send_away(oldest)
+        if links:
+            oldest = min(links, key=self._standing)
+            self._send_away(oldest)
 
     def _standing(self, link: LinkId) -> LinkStanding:
         return self._visits[link].standing
@@ -188,6 +244,8 @@ class Links:
     def _stop(self) -> None:
         """End every visit, and begin none."""
         self._tasks = None
+        if self._beside is not None:
+            self._beside.stop()
         while self._visits:
             _, visit = self._visits.popitem()
             visit.leave()
@@ -202,6 +260,8 @@ class Links:
         """Send away the links whose time is over."""
         while True:
             beat()
+            if self._beside is not None:
+                self._beside.sweep()
             now = self._clock.monotonic()
             for link, visit in list(self._visits.items()):
                 why = visit.expired(now)

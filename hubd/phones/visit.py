@@ -132,6 +132,11 @@ class Visit:
         )
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the phone has spoken the hub's own protocol here."""
+        return self._link.over or self._link.phase is not HandshakePhase.IDLE
+
+    @property
     def is_unanswered(self) -> bool:
         """Whether the phone has begun something that is not answered to its end."""
         has_steps = not self._steps.empty()

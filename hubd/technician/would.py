@@ -40,7 +40,7 @@ ASKED = Rate(burst=20, per_second=1.0)
 USERS_MAX = 64
 CREDENTIAL_CHARS_MAX = 64
 CARDS_MAX = 8
-_BY_CARD = (Strength.CARD, Strength.CARD_AND_PIN)
+_BY_CARD = (Strength.CARD, Strength.CARD_AND_PIN, Strength.PKOC)
 
 
 class NotOneError(HubError):

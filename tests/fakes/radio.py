@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubcore.errors import LinkError, SequenceError
-from hubcore.ports.radio import Adapter, LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, PkocListener, RadioListener
 
 INFO_BYTES = 42
 
@@ -18,14 +18,19 @@ class FakeRadio:
     `sent` has the frames of each link, `dropped` the links that were to be ended. `come` and
     `leave` are a phone's; `heard` has how strongly a link is heard. `notify_fails`, `drop_fails`:
     raise it. Clear `free` to make `notify` wait. `on_notify`, `on_drop` are called when a frame
-    went out or a link was to be ended.
+    went out or a link was to be ended. `pkoc_sent` has what went out to all phones of the second
+    service, `on_pkoc` is called with it.
     """
 
     def __init__(
         self,
         on_notify: Callable[[LinkId, bytes], None] = lambda _link, _frame: None,
         on_drop: Callable[[LinkId], None] = lambda _link: None,
+        on_pkoc: Callable[[bytes], None] = lambda _message: None,
     ) -> None:
+        self._on_pkoc = on_pkoc
+        self.pkoc: PkocListener | None = None
+        self.pkoc_sent: list[bytes] = []
         self._on_notify = on_notify
         self._on_drop = on_drop
         self.listener: RadioListener | None = None
@@ -50,8 +55,14 @@ class FakeRadio:
         self.gone.add(link)
         self.listener.closed(link)
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(
+        self,
+        listener: RadioListener,
+        ready: Callable[[bool], None],
+        pkoc: PkocListener | None = None,
+    ) -> None:
         self.listener = listener
+        self.pkoc = pkoc
         ready(True)
         try:
             await asyncio.Event().wait()
@@ -67,6 +78,16 @@ class FakeRadio:
         self.sent.setdefault(link, []).append(frame)
         self._news.set()
         self._on_notify(link, frame)
+
+    async def notify_pkoc(self, message: bytes) -> None:
+        await self.free.wait()
+        if self.notify_fails:
+            raise self.notify_fails
+        if self.listener is None or self.pkoc is None:
+            raise LinkError("radio: not on air")
+        self.pkoc_sent.append(message)
+        self._news.set()
+        self._on_pkoc(message)
 
     async def more(self) -> None:
         """Wait until one more frame is notified."""
@@ -170,3 +191,34 @@ class FakeRadioListener:
     def _note(self, one: Happened) -> None:
         self.happened.append(one)
         self.told.put_nowait(one)
+
+
+@dataclass(frozen=True, slots=True)
+class Listens:
+    """Somebody has subscribed to the second service, or nobody listens any more."""
+
+    anybody: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PkocWrote:
+    """A phone wrote to the second service."""
+
+    link: LinkId
+    data: bytes
+
+
+class FakePkocListener:
+    """`ports.radio.PkocListener` that only notes; `refuses`: writes break a rule."""
+
+    def __init__(self) -> None:
+        self.refuses = False
+        self.told: asyncio.Queue[Listens | PkocWrote] = asyncio.Queue()
+
+    def listens(self, anybody: bool) -> None:
+        self.told.put_nowait(Listens(anybody))
+
+    def pkoc_frame(self, link: LinkId, data: bytes) -> None:
+        if self.refuses:
+            raise SequenceError("out of turn")
+        self.told.put_nowait(PkocWrote(link, data))

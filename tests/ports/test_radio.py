@@ -15,16 +15,36 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from bumble.device import Device
+from bumble.att import ATT_Error
+from bumble.core import UUID
+from bumble.device import Device, Peer
+from bumble.gatt_client import CharacteristicProxy
 from dbus_fast import MessageType, Variant
 
 from hubcore.errors import LinkError
+from hubcore.pkoc import gatt as pkoc_gatt
 from hubcore.ports.radio import LinkId, Radio
-from hubd.adapters.bluez.gatt_server import INFO_PATH, RX_PATH, TXR_PATH
+from hubd.adapters.bluez.gatt_server import (
+    INFO_PATH,
+    PKOC_NOTIFY_PATH,
+    PKOC_WRITE_PATH,
+    RX_PATH,
+    TXR_PATH,
+)
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.radio.air import serve_radio
 from hubsim.radio.hub_radio import BumbleRadio
-from tests.fakes.radio import INFO_BYTES, Closed, FakeRadio, FakeRadioListener, Opened, Wrote
+from tests.fakes.radio import (
+    INFO_BYTES,
+    Closed,
+    FakePkocListener,
+    FakeRadio,
+    FakeRadioListener,
+    Listens,
+    Opened,
+    PkocWrote,
+    Wrote,
+)
 from tests.unit.test_bluez_radio import PHONE, FakeBluez, Rig, a_bus
 
 PATIENCE_SECONDS = 20.0
@@ -39,6 +59,7 @@ class Bench(Protocol):
 
     radio: Radio
     listener: FakeRadioListener
+    pkoc: FakePkocListener
 
     async def come(self) -> None:
         """Let the phone connect and subscribe."""
@@ -58,11 +79,27 @@ class Bench(Protocol):
     async def notified(self) -> bytes:
         """Wait for the phone's next notification."""
 
+    async def listen_to_pkoc(self) -> None:
+        """Let the phone subscribe to the second service."""
+
+    async def write_pkoc(self, message: bytes) -> None:
+        """Let the phone write to the second service. Raise Refused."""
+
+    async def notified_by_pkoc(self) -> bytes:
+        """Wait for the next notification of the second service."""
+
 
 class FakeBench:
     def __init__(
-        self, radio: FakeRadio, listener: FakeRadioListener, sent: asyncio.Queue[bytes]
+        self,
+        radio: FakeRadio,
+        listener: FakeRadioListener,
+        pkoc: FakePkocListener,
+        sent: asyncio.Queue[bytes],
+        sent_by_pkoc: asyncio.Queue[bytes],
     ) -> None:
+        self.pkoc = pkoc
+        self._sent_by_pkoc = sent_by_pkoc
         self.radio = radio
         self.listener = listener
         self._sent = sent
@@ -91,21 +128,44 @@ class FakeBench:
     async def notified(self) -> bytes:
         return await self._sent.get()
 
+    async def listen_to_pkoc(self) -> None:
+        self.pkoc.listens(True)
+
+    async def write_pkoc(self, message: bytes) -> None:
+        try:
+            self.pkoc.pkoc_frame(self._link, message)
+        except Exception as error:
+            raise Refused from error
+
+    async def notified_by_pkoc(self) -> bytes:
+        return await self._sent_by_pkoc.get()
+
 
 @contextlib.asynccontextmanager
 async def fake(_folder: Path) -> AsyncIterator[Bench]:
     sent: asyncio.Queue[bytes] = asyncio.Queue()
+    sent_by_pkoc: asyncio.Queue[bytes] = asyncio.Queue()
     radio = FakeRadio(
         on_notify=lambda _link, frame: sent.put_nowait(frame),
         on_drop=lambda link: None if link in radio.gone else radio.leave(link),
+        on_pkoc=sent_by_pkoc.put_nowait,
     )
     listener = FakeRadioListener()
-    async with serving(radio, listener):
-        yield FakeBench(radio, listener, sent)
+    pkoc = FakePkocListener()
+    async with serving(radio, listener, pkoc):
+        yield FakeBench(radio, listener, pkoc, sent, sent_by_pkoc)
 
 
 class BumbleBench:
-    def __init__(self, radio: BumbleRadio, listener: FakeRadioListener, phone: Device) -> None:
+    def __init__(
+        self,
+        radio: BumbleRadio,
+        listener: FakeRadioListener,
+        pkoc: FakePkocListener,
+        phone: Device,
+    ) -> None:
+        self.pkoc = pkoc
+        self._by_pkoc: asyncio.Queue[bytes] = asyncio.Queue()
         self.radio = radio
         self.listener = listener
         self._phone = phone
@@ -134,6 +194,26 @@ class BumbleBench:
     async def notified(self) -> bytes:
         return await self._link.notifications.get()
 
+    async def _of_pkoc(self, uuid: str) -> CharacteristicProxy[bytes]:
+        peer = Peer(self._link.connection)
+        (service,) = await peer.discover_service(UUID.from_16_bits(pkoc_gatt.SERVICE_NUMBER))
+        table = await service.discover_characteristics()
+        return next(one for one in table if one.uuid == UUID(uuid))
+
+    async def listen_to_pkoc(self) -> None:
+        notify = await self._of_pkoc(pkoc_gatt.NOTIFY)
+        await notify.subscribe(lambda value: self._by_pkoc.put_nowait(bytes(value)))
+
+    async def write_pkoc(self, message: bytes) -> None:
+        write = await self._of_pkoc(pkoc_gatt.WRITE)
+        try:
+            await write.write_value(message, with_response=True)
+        except ATT_Error as error:
+            raise Refused from error
+
+    async def notified_by_pkoc(self) -> bytes:
+        return await self._by_pkoc.get()
+
 
 @contextlib.asynccontextmanager
 async def bumble(_folder: Path) -> AsyncIterator[Bench]:
@@ -146,17 +226,19 @@ async def bumble(_folder: Path) -> AsyncIterator[Bench]:
         transport = await place
         radio = BumbleRadio(transport)
         listener = FakeRadioListener()
-        async with serving(radio, listener), on_air(transport) as phone:
-            bench = BumbleBench(radio, listener, phone)
+        pkoc = FakePkocListener()
+        async with serving(radio, listener, pkoc), on_air(transport) as phone:
+            bench = BumbleBench(radio, listener, pkoc, phone)
             yield bench
             await bench.leave()
         transmitting.cancel()
 
 
 class BluezBench:
-    def __init__(self, rig: Rig, bluez: FakeBluez) -> None:
+    def __init__(self, rig: Rig, bluez: FakeBluez, pkoc: FakePkocListener) -> None:
         self.radio = rig.radio
         self.listener = rig.listener
+        self.pkoc = pkoc
         self._bluez = bluez
         self._options = {
             "device": Variant("o", PHONE),
@@ -186,6 +268,19 @@ class BluezBench:
     async def notified(self) -> bytes:
         return await self._bluez.notified.get()
 
+    async def listen_to_pkoc(self) -> None:
+        await self._bluez.ask(PKOC_NOTIFY_PATH, "StartNotify", "")
+
+    async def write_pkoc(self, message: bytes) -> None:
+        answer = await self._bluez.ask(
+            PKOC_WRITE_PATH, "WriteValue", "aya{sv}", message, self._options
+        )
+        if answer.message_type is MessageType.ERROR:
+            raise Refused(answer.body)
+
+    async def notified_by_pkoc(self) -> bytes:
+        return await self._bluez.notified_by_pkoc.get()
+
 
 @contextlib.asynccontextmanager
 async def bluez(folder: Path) -> AsyncIterator[Bench]:
@@ -194,18 +289,21 @@ async def bluez(folder: Path) -> AsyncIterator[Bench]:
     async with a_bus(folder) as address:
         rig = Rig(address, folder / "bus.services")
         async with rig.bluetoothd(lambda one: one.adapter()) as daemon:
-            rig.serve()
+            pkoc = FakePkocListener()
+            rig.serve(pkoc=pkoc)
             await rig.is_ready(True)
-            yield BluezBench(rig, daemon)
+            yield BluezBench(rig, daemon, pkoc)
             rig.serving.cancel()
             await asyncio.wait([rig.serving])
 
 
 @contextlib.asynccontextmanager
-async def serving(radio: Radio, listener: FakeRadioListener) -> AsyncIterator[None]:
+async def serving(
+    radio: Radio, listener: FakeRadioListener, pkoc: FakePkocListener
+) -> AsyncIterator[None]:
     """Serve until the end; begin when the radio is on air."""
     up = asyncio.Event()
-    task = asyncio.create_task(radio.serve(listener, lambda ready: ready and up.set()))
+    task = asyncio.create_task(radio.serve(listener, lambda ready: ready and up.set(), pkoc))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await up.wait()
@@ -302,3 +400,29 @@ async def test_a_dropped_link_is_closed_once_and_nothing_reaches_it(bench: Bench
         await bench.radio.notify(link, b"too late")
     await bench.radio.drop(link)
     assert bench.listener.visits == [Opened(link), Closed(link)]
+
+
+async def test_who_listens_to_the_second_service_is_told_and_hears_what_it_says(
+    bench: Bench,
+) -> None:
+    await comes(bench)
+    await bench.listen_to_pkoc()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await bench.pkoc.told.get() == Listens(True)
+        await bench.radio.notify_pkoc(b"hello")
+        assert await bench.notified_by_pkoc() == b"hello"
+
+
+async def test_a_write_to_the_second_service_is_its_own_links_and_no_frame(bench: Bench) -> None:
+    link = await comes(bench)
+    await bench.write_pkoc(b"a message")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await bench.pkoc.told.get() == PkocWrote(link, b"a message")
+    assert bench.listener.frames == []
+
+
+async def test_a_write_to_the_second_service_that_breaks_a_rule_is_refused(bench: Bench) -> None:
+    await comes(bench)
+    bench.pkoc.refuses = True
+    with pytest.raises(Refused):
+        await bench.write_pkoc(b"broken")

@@ -234,7 +234,13 @@ def cpu_rounds() -> CpuRounds:
         "answer": [90_000, 90_000],
     }
     return CpuRounds(
-        [1_000_000, 2_000_000], [1_100_000, 2_600_000], [110_000, 520_000], steps, steps
+        [1_000_000, 2_000_000],
+        [1_100_000, 2_600_000],
+        [110_000, 520_000],
+        steps,
+        steps,
+        pkoc=[330_000, 1_300_000],
+        pkoc_bytes=[527, 601],
     )
 
 
@@ -245,6 +251,10 @@ def test_cpu() -> None:
     assert rows["cpu_short"].value == pytest.approx(0.15)
     assert rows["cpu_full_without_ifma"].value == 1.5
     assert rows["cpu_short_without_ifma"].value == pytest.approx(0.1)
+    assert rows["cpu_pkoc"].value == pytest.approx(0.4)
+    assert rows["cpu_pkoc"].met is True
+    assert rows["bytes_pkoc"].value == 601
+    assert rows["bytes_pkoc"].met is False
     assert "cpu_full_without_ifma" not in by_key(figures.cpu_figures(cpu_rounds(), None))
 
 

@@ -20,7 +20,8 @@ from dbus_fast.aio import MessageBus
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon, resolves
-from hubcore.ports.radio import Adapter
+from hubcore.pkoc import gatt as pkoc_gatt
+from hubcore.ports.radio import Adapter, PkocListener
 from hubd.adapters.bluez.adapter_session import AWAY_TRIES
 from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS, Advert
 from hubd.adapters.bluez.bus import (
@@ -31,7 +32,13 @@ from hubd.adapters.bluez.bus import (
     Method,
 )
 from hubd.adapters.bluez.choice import choose, seen
-from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, INFO_PATH, RX_PATH, TX_PATH
+from hubd.adapters.bluez.gatt_server import (
+    CHARACTERISTIC,
+    INFO_PATH,
+    PKOC_NOTIFY_PATH,
+    RX_PATH,
+    TX_PATH,
+)
 from hubd.adapters.bluez.mirror import ADAPTER, ADVERTISING_MANAGER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import PACE_SECONDS
 from hubd.adapters.bluez.plan import SYSFS, Patience, RadioNews, RadioTimes
@@ -73,6 +80,7 @@ class FakeBluez:
         self.idle = set[str]()
         self.refusal = "org.bluez.Error.Failed"
         self.notified: asyncio.Queue[bytes] = asyncio.Queue()
+        self.notified_by_pkoc: asyncio.Queue[bytes] = asyncio.Queue()
         self.radio = ""
         self.properties: dict[str, Any] = {}
         bus.add_message_handler(self._message)
@@ -133,6 +141,8 @@ class FakeBluez:
     def _message(self, message: Message) -> Message | bool | None:
         if message.message_type is MessageType.SIGNAL and message.path == TX_PATH:
             self.notified.put_nowait(message.body[1]["Value"].value)
+        if message.message_type is MessageType.SIGNAL and message.path == PKOC_NOTIFY_PATH:
+            self.notified_by_pkoc.put_nowait(message.body[1]["Value"].value)
         if message.message_type is MessageType.SIGNAL and message.path in PATHS:
             (name, value), *_ = message.body[1].items()
             self.calls.put_nowait((name, message.path))
@@ -179,6 +189,7 @@ class Rig:
         adapter: str = "default",
         beacon: Beacon | None = None,
         rfkill: Path = SYSFS,
+        pkoc: PkocListener | None = None,
         **times: float,
     ) -> BluezRadio:
         """Serve; `times` are those of `RadioTimes` that differ from QUICK."""
@@ -196,7 +207,9 @@ class Rig:
             times=replace(QUICK, **times),
             rfkill=rfkill,
         )
-        self.serving = asyncio.create_task(self.radio.serve(self.listener, self.ready.put_nowait))
+        self.serving = asyncio.create_task(
+            self.radio.serve(self.listener, self.ready.put_nowait, pkoc)
+        )
         return self.radio
 
     def start_in_vain(self) -> None:
@@ -411,6 +424,14 @@ def test_bluez_reads_the_services_uuid_alone_and_on_both_paths() -> None:
         properties = answer.body[0]
         assert properties["ServiceUUIDs"].value == [gatt.SERVICE]
         assert not {"LocalName", "Includes", "ManufacturerData", "ServiceData"} & set(properties)
+
+
+@pytest.mark.parametrize("with_pkoc", [False, True])
+async def test_the_second_service_is_on_air_only_where_it_is_on(with_pkoc: bool) -> None:
+    """And behind the own one, which keeps its place."""
+    advert = Advert(Manager(), HCI0, with_pkoc=with_pkoc)
+    expected = [gatt.SERVICE, *([pkoc_gatt.SERVICE] if with_pkoc else [])]
+    assert advert.properties()["ServiceUUIDs"].value == expected
 
 
 async def test_the_tag_changes_in_time_without_leaving_the_air(rig: Rig) -> None:

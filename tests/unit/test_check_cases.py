@@ -65,7 +65,7 @@ def sources() -> list[str]:
     return [
         path.read_text(encoding="utf-8")
         for room in ROOMS
-        for path in sorted((TESTS / room).glob("test_*.py"))
+        for path in sorted((TESTS / room).rglob("test_*.py"))
         if path.name not in NOT_COUNTED
     ]
 

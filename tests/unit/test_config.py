@@ -128,7 +128,7 @@ def test_the_config_cannot_be_changed() -> None:
         ('id = "hub-1"', 'id = "Hub"', "key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found 'Hub'"),
         ('id = "hub-1"', 'id = "hub\\n"', "key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found 'hub\\n'"),
         ('id = "hub-1"', f'id = "{"x" * 33}"', f"key hub.id: expected 1 to 32 characters of a-z, 0-9 and -, found '{'x' * 33}'"),
-        ("[hub]", "[hubb]", "key hubb: expected one of hub, keys, doors, protocol, readers, radio, backend, bridges, devices, relay_boards, zwave, openzwave, api, log, found this unknown key"),
+        ("[hub]", "[hubb]", "key hubb: expected one of hub, keys, doors, protocol, readers, radio, pkoc, backend, bridges, devices, relay_boards, zwave, openzwave, api, log, found this unknown key"),
         ('site = "site-1"', 'site = "s"\ncolour = 1', "key hub.colour: expected one of id, site, time_zone, state_directory, records_mib, found this unknown key"),
         ("[hub]", "[log]\nlevel = 3\n[hub]", 'key log.level: expected "debug", "info", "warning" or "error", found 3'),
         ("[hub]", "[protocol]\nrsa_bits = 1024\n[hub]", "key protocol.rsa_bits: expected 2048, 3072 or 4096, found 1024"),
@@ -176,7 +176,7 @@ def test_the_config_cannot_be_changed() -> None:
         ("Front door", "a\\u001b[2Jb", "key name of door 'front': expected 1 to 64 characters, none of them a control, found 'a\\x1b[2Jb'"),
         ("number = 1", "number = 0", "key number of the 1st [[doors.access_points]] of door 'front': expected 1 to 65535, found 0"),
         ("number = 1", "number = 1\nname = 3 #", "key name of the 1st [[doors.access_points]] of door 'front': expected 1 to 64 characters, none of them a control, found 3"),
-        ("[hub]", '"\\u001b[31m" = 1\n[hub]', "key '\\x1b[31m': expected one of hub, keys, doors, protocol, readers, radio, backend, bridges, devices, relay_boards, zwave, openzwave, api, log, found this unknown key"),
+        ("[hub]", '"\\u001b[31m" = 1\n[hub]', "key '\\x1b[31m': expected one of hub, keys, doors, protocol, readers, radio, pkoc, backend, bridges, devices, relay_boards, zwave, openzwave, api, log, found this unknown key"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_told_by_key_expectation_and_finding(

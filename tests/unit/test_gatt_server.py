@@ -11,18 +11,28 @@ import pytest
 from dbus_fast import Message, MessageType, Variant
 
 from hubcore.phone import gatt
+from hubcore.pkoc import gatt as pkoc_gatt
 from hubcore.ports.radio import LinkId
 from hubd.adapters.bluez.connections import Connections
 from hubd.adapters.bluez.gatt_server import (
     CHARACTERISTIC,
     INFO_PATH,
+    PKOC_NOTIFY_PATH,
+    PKOC_WRITE_PATH,
     RX_PATH,
     TX_PATH,
     TXR_PATH,
     GattServer,
     managed_objects,
 )
-from tests.fakes.radio import Closed, FakeRadioListener, Opened, Wrote
+from tests.fakes.radio import (
+    Closed,
+    FakePkocListener,
+    FakeRadioListener,
+    Listens,
+    Opened,
+    Wrote,
+)
 
 ONE = "/org/bluez/hci0/dev_1"
 TWO = "/org/bluez/hci0/dev_2"
@@ -31,10 +41,10 @@ TWO = "/org/bluez/hci0/dev_2"
 class Rig:
     """A table with its listener."""
 
-    def __init__(self) -> None:
+    def __init__(self, pkoc: FakePkocListener | None = None) -> None:
         self.listener = FakeRadioListener()
         self.visits = Connections(self.listener, itertools.count(1))
-        self.table = GattServer(self.listener, self.visits)
+        self.table = GattServer(self.listener, self.visits, pkoc)
 
     def call(
         self,
@@ -94,6 +104,40 @@ def test_the_table_is_the_protocols_in_its_order() -> None:
         (gatt.TX, ["notify"]),
         (gatt.TXR, ["read"]),
     ]
+
+
+def test_the_second_service_stands_behind_the_own_and_changes_nothing_of_it() -> None:
+    """BlueZ gives handles in this order: phones remember them."""
+    alone = managed_objects()
+    both = managed_objects(with_pkoc=True)
+    assert list(both)[: len(alone)] == list(alone)
+    assert {path: both[path] for path in alone} == alone
+    behind = [both[path] for path in list(both)[len(alone) :]]
+    seen = [
+        (p["UUID"].value, p["Flags"].value if "Flags" in p else None)
+        for interfaces in behind
+        for p in interfaces.values()
+    ]
+    assert seen == [
+        (pkoc_gatt.SERVICE, None),
+        (pkoc_gatt.WRITE, ["write", "write-without-response"]),
+        (pkoc_gatt.NOTIFY, ["notify"]),
+    ]
+
+
+async def test_without_the_second_service_its_paths_are_nothing(rig: Rig) -> None:
+    assert refused(rig.write(b"x", path=PKOC_WRITE_PATH))[0].endswith("NotSupported")
+    assert rig.listener.frames == []
+
+
+async def test_who_subscribes_to_the_second_service_is_told_and_to_the_own_is_not() -> None:
+    pkoc = FakePkocListener()
+    rig = Rig(pkoc)
+    for member, anybody in (("StartNotify", True), ("StopNotify", False)):
+        rig.call(PKOC_NOTIFY_PATH, member, "", [])
+        assert pkoc.told.get_nowait() == Listens(anybody)
+        rig.call(TX_PATH, member, "", [])
+        assert pkoc.told.empty()
 
 
 async def test_a_write_goes_to_the_link_of_the_phone_that_wrote(rig: Rig) -> None:

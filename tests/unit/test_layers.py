@@ -75,6 +75,9 @@ ROOMS: dict[str, Room] = {
     "hubcore.device": _room(f"hubcore.device {GROUND}", "", PURE),
     "hubcore.evidence": _room(f"hubcore.evidence {ACCESS}", "", PURE),
     "hubcore.phone": _room(f"hubcore.phone {ACCESS}", "cryptography", PURE),
+    "hubcore.pkoc": _room(
+        "hubcore.pkoc hubcore.codec hubcore.errors hubcore.timing", "cryptography", PURE
+    ),
     "hubcore.backend": _room(
         f"hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}", "", PURE
     ),
@@ -187,6 +190,11 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubd.phones": _room("hubd.phones hubd.threads hubcore", "cryptography structlog", WORLDLY),
+    "hubd.pkoc": _room(
+        "hubd.pkoc hubd.doors.decisionlog hubd.doors.operation hubcore",
+        "cryptography structlog",
+        WORLDLY,
+    ),
     "hubd.backend": _room("hubd.backend hubd.threads hubcore", "structlog", WORLDLY),
     "hubd.bridge": _room(
         "hubd.bridge hubd.backend.policies hubd.backend.breaks hubd.backend.beside.certificates "
@@ -335,9 +343,10 @@ ROOMS: dict[str, Room] = {
         "hubd.building hubd.adapters.host hubd.adapters.keys hubd.adapters.smallfile "
         "hubd.adapters.local hubd.adapters.sqlite hubd.backend hubd.bridge hubd.calls "
         "hublocal.calls hublocal.tail.events "
-        "hubd.config.file hubd.devices hubd.doors hubd.evidence hubd.takeover hubd.keys "
+        "hubd.config.file hubd.config.radio hubd.devices hubd.doors hubd.evidence "
+        "hubd.takeover hubd.keys "
         "hubd.orders hubd.phones "
-        "hubd.networks hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
+        "hubd.networks hubd.pkoc hubd.policy hubd.readers hubd.stores hubd.technician hubd.trying "
         "hubd.upkeep hubd.wiring.parts hubcore"
     ),
     "hubd.session": _room(
@@ -582,6 +591,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.rules": _room("hubsite.rules hubcore", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
+    "hubsim.pkoc.wire": _room("", "cryptography", PURE),
+    "hubsim.pkoc.phone": _room("hubsim.pkoc.wire", "cryptography", PURE),
     "hubsim.update": _room("hubsim.update hubupdate hubterm.exits hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
     "hubsim.bridge.engine": _room(

@@ -14,12 +14,13 @@ import pytest
 from dbus_fast import Message, MessageType, Variant
 
 from hubcore.errors import LinkError
+from hubcore.ports.radio import PkocListener
 from hubd.adapters.bluez.advert import PATHS
 from hubd.adapters.bluez.gatt_server import INFO_PATH
 from hubd.adapters.bluez.mirror import ADAPTER
 from hubd.adapters.bluez.radio import BluezRadio
 from hubd.adapters.dbus.handing import HandedBus
-from tests.fakes.radio import FakeRadioListener
+from tests.fakes.radio import FakePkocListener, FakeRadioListener, Listens
 from tests.unit.test_bluez_radio import (
     HCI0,
     PATIENCE_SECONDS,
@@ -57,12 +58,12 @@ async def hand_on(rig: Rig) -> HandedBus:
     return handed
 
 
-def take_up(rig: Rig, handed: HandedBus) -> None:
+def take_up(rig: Rig, handed: HandedBus, pkoc: PkocListener | None = None) -> None:
     """Let another radio go on."""
     rig.listener = FakeRadioListener()
     rig.radio = BluezRadio("default", bus_address=rig.address, times=QUICK)
     rig.radio.take_up(handed)
-    rig.serving = asyncio.create_task(rig.radio.serve(rig.listener, rig.ready.put_nowait))
+    rig.serving = asyncio.create_task(rig.radio.serve(rig.listener, rig.ready.put_nowait, pkoc))
 
 
 async def is_taken(rig: Rig) -> None:
@@ -114,6 +115,18 @@ async def test_a_phone_that_is_connected_asks_the_next_radio_and_nothing_is_regi
             await at_rest(rig)
         assert bluez.radio == sender
         assert not called(bluez) & NEVER_AGAIN
+
+
+async def test_the_next_radio_takes_somebody_to_listen_to_the_second_service(rig: Rig) -> None:
+    """Who has subscribed to it bluetoothd does not say again."""
+    async with rig.bluetoothd(lambda fake: fake.adapter()):
+        rig.serve(pkoc=FakePkocListener())
+        await rig.is_ready(True)
+        await at_rest(rig)
+        pkoc = FakePkocListener()
+        take_up(rig, await hand_on(rig), pkoc)
+        await is_taken(rig)
+        assert pkoc.told.get_nowait() == Listens(True)
 
 
 # bus, law 4

@@ -17,6 +17,7 @@ TEXT = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 OWED = {
     "an-attacker-on-the-network",
     "a-stranger-on-the-radio",
+    "phones-that-others-make",
     "a-stolen-phone",
     "a-stolen-or-opened-hub",
     "a-malicious-or-broken-backend",

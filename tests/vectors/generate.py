@@ -19,6 +19,7 @@ from tests.vectors import (
     cases_open,
     cases_phone,
     cases_phone_link,
+    cases_pkoc,
     cases_resume,
     cases_wire,
 )
@@ -37,6 +38,7 @@ PARTS = {
     "wire": cases_wire,
     "bridge": cases_bridge,
     "backendway": cases_backendway,
+    "pkoc": cases_pkoc,
 }
 
 

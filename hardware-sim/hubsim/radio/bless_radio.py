@@ -28,7 +28,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from hubcore.errors import LinkError, PeerError
 from hubcore.phone import gatt
-from hubcore.ports.radio import Adapter, LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, PkocListener, RadioListener
 
 NAME = "hubd"
 START_SECONDS = 20.0
@@ -118,8 +118,13 @@ class BlessRadio:
         self._epochs = itertools.count(1)
         self._on_air: _OnAir | None = None
 
-    async def serve(self, listener: RadioListener, ready: TellReady) -> None:
-        """Advertise and serve until cancelled; begin again when anything below is lost."""
+    async def serve(
+        self, listener: RadioListener, ready: TellReady, _pkoc: PkocListener | None = None
+    ) -> None:
+        """Advertise and serve until cancelled; begin again when anything below is lost.
+
+        It has no second service: a desk with one is refused before (`hubsim.desk`).
+        """
         while True:
             ready(False)
             try:
@@ -162,6 +167,10 @@ class BlessRadio:
         if self._on_air is None or self._on_air.link != link:
             raise LinkError("radio: the link is gone")
         await self._on_air.notify(frame)
+
+    async def notify_pkoc(self, _message: bytes) -> None:
+        """Raise LinkError: there is no second service."""
+        raise LinkError("radio: bless serves no second service")
 
     async def drop(self, link: LinkId) -> None:
         """End a visit. The phone stays connected: bless cannot send it away."""

@@ -31,8 +31,9 @@ from bumble.transport import open_transport
 from hubcore.errors import LinkError, PeerError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import Adapter, LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, PkocListener, RadioListener
 from hubd.adapters.cancelled import end_if_cancelled
+from hubsim.radio.pkoc_service import PkocService, pkoc_uuids
 
 POWER_ON_SECONDS = 5.0
 BACK_OFF_SECONDS = 1.0
@@ -144,6 +145,7 @@ class BumbleRadio:
         self._links: dict[LinkId, Connection] = {}
         self._visits = 0
         self._tx: Characteristic[bytes] | None = None
+        self._pkoc: PkocService | None = None
         self._changed = asyncio.Event()
 
     def adapter(self) -> Adapter | None:
@@ -157,24 +159,28 @@ class BumbleRadio:
         """The virtual air has no distances."""
         return None
 
-    async def serve(self, listener: RadioListener, ready: TellReady) -> None:
+    async def serve(
+        self, listener: RadioListener, ready: TellReady, pkoc: PkocListener | None = None
+    ) -> None:
         """Advertise and serve; begin again when the controller is lost."""
         while True:
             try:
-                await self._serve_controller(listener, ready)
+                await self._serve_controller(listener, ready, pkoc)
             except (OSError, TimeoutError, LinkError):
                 ready(False)
             for link in list(self._links):
                 self._forget(listener, link)
             await asyncio.sleep(BACK_OFF_SECONDS)
 
-    async def _serve_controller(self, listener: RadioListener, ready: TellReady) -> None:
+    async def _serve_controller(
+        self, listener: RadioListener, ready: TellReady, pkoc: PkocListener | None
+    ) -> None:
         async with await open_transport(self._transport) as transport:
             address = Address(f"F0:{random.randbytes(5).hex(':')}".upper())
             host = _Host(transport.source, transport.sink)
             device = Device("hub", address, host=host)
             self._device = device
-            self._build(device, listener)
+            self._build(device, listener, pkoc)
             lost = transport.source.terminated
             async with asyncio.timeout(POWER_ON_SECONDS):
                 await _cancellable(device.power_on())
@@ -206,6 +212,8 @@ class BumbleRadio:
             (AdvertisingData.FLAGS, LE_GENERAL_DISCOVERABLE_ONLY),
             (AdvertisingData.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, service),
         ]
+        if self._pkoc is not None:
+            parts.append(pkoc_uuids())
         if self._beacon is not None:
             company = self._beacon.company.to_bytes(2, "little")
             tag = self._beacon.tag(secrets.token_bytes)
@@ -219,10 +227,13 @@ class BumbleRadio:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def _build(self, device: Device, listener: RadioListener) -> None:
+    def _build(self, device: Device, listener: RadioListener, pkoc: PkocListener | None) -> None:
         server = _Server(device)
         device.gatt_server = server
         self._tx = self._add_service(device, server, listener)
+        self._pkoc = None
+        if pkoc is not None:
+            self._pkoc = PkocService(device, pkoc, server.link_of)
 
         def on_connection(connection: Connection) -> None:
             self._visits += 1
@@ -235,6 +246,8 @@ class BumbleRadio:
 
         def on_disconnection(connection: Connection, link: LinkId) -> None:
             server.forget(connection)
+            if self._pkoc is not None:
+                self._pkoc.gone(connection)
             self._forget(listener, link)
             self._changed.set()
 
@@ -289,6 +302,12 @@ class BumbleRadio:
         if self._device is None or self._tx is None or link not in self._links:
             raise LinkError("radio: the link is gone")
         await _cancellable(self._device.notify_subscribers(self._tx, frame))
+
+    async def notify_pkoc(self, message: bytes) -> None:
+        """Notify every subscriber of PKOC's NOTIFY, as BlueZ does."""
+        if self._device is None or self._pkoc is None:
+            raise LinkError("radio: not on air")
+        await _cancellable(self._device.notify_subscribers(self._pkoc.notify, message))
 
     async def drop(self, link: LinkId) -> None:
         """Disconnect the peer."""

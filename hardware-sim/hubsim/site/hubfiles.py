@@ -24,10 +24,14 @@ FILE_OF_KEY = {
     "tls_key": "tls.key",
     "tls_certificate": "tls.pem",
     "tls_authority": "authority.pem",
+    "pkoc_key": "pkoc.key",
+    "pkoc_certificate": "pkoc.cert",
 }
 """By the name in hubd's [keys]: the file in the hub's folder here."""
 BUILDING = "building.toml"
 """In a hub's folder: what its configuration has beside doors and readers (`site.building`)."""
+PKOC_SECTION = "pkoc.toml"
+"""In a hub's folder: its section [pkoc], where it meets phones that others make (`hubsim.pkoc`)."""
 _CREDENTIALS = {"CREDENTIALS_DIRECTORY": "/run/credentials/hubd.service"}
 
 
@@ -68,9 +72,12 @@ def write_config(
     `endpoint` is the backend's. Return the path of the file.
     """
     hub = hub or site.first_hub
-    beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key else ""
-    readers = list(readers_of(site.hub_folder(hub)))
-    card_line = f'\ncard_key = "{CARD_KEY_FILE}"' if readers else ""
+    folder = site.hub_folder(hub)
+    pkoc = _pkoc_section(folder)
+    beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key and not pkoc else ""
+    readers = list(readers_of(folder))
+    card_line = f'\ncard_key = "{CARD_KEY_FILE}"' if readers or pkoc else ""
+    pkoc_lines = '\npkoc_key = "pkoc.key"\npkoc_certificate = "pkoc.cert"' if pkoc else ""
     text = f"""[hub]
 id = "{hub}"
 site = "{site.name}"
@@ -85,7 +92,7 @@ curve_secret = "curve.secret"
 backend_public = "backend.pub"
 tls_key = "tls.key"
 tls_certificate = "tls.pem"
-tls_authority = "authority.pem"{beacon_line}{card_line}
+tls_authority = "authority.pem"{beacon_line}{card_line}{pkoc_lines}
 
 [backend]
 endpoint = "{endpoint}"
@@ -96,12 +103,18 @@ socket = "hubd.sock"
     for index, door in enumerate(doors):
         text += _desk_door_section(index, door)
     text += "".join(reader.section() for reader in readers)
-    building = site.hub_folder(hub) / BUILDING
+    text += pkoc
+    building = folder / BUILDING
     if building.exists():
         text += building.read_text()
-    path = site.hub_folder(hub) / "hub.toml"
+    path = folder / "hub.toml"
     write_public(path, text.encode())
     return path
+
+
+def _pkoc_section(folder: Path) -> str:
+    path = folder / PKOC_SECTION
+    return path.read_text() if path.exists() else ""
 
 
 def _desk_door_section(index: int, door: DeskDoor) -> str:
@@ -165,6 +178,9 @@ def export(
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} holds something already: name a new folder")
     keys = [key for key, file in FILE_OF_KEY.items() if (folder / file).exists()]
+    pkoc = _pkoc_section(folder)
+    if pkoc and "beacon" in keys:
+        keys.remove("beacon")
     readers = list(readers_of(folder))
     text = _exported_config(
         site=site.name,
@@ -175,6 +191,7 @@ def export(
         time_zone=time_zone,
         readers=readers,
     )
+    text += pkoc
     parse(text, directory / "config.toml", _CREDENTIALS)
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)

@@ -21,12 +21,18 @@ from typing import Any
 from dbus_fast import Message, Variant
 
 from hubcore.errors import LinkError
-from hubcore.ports.radio import Adapter, LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, PkocListener, RadioListener
 from hubd.adapters.bluez.advert import ADVERTISEMENT, GONE, Advert
 from hubd.adapters.bluez.bus import Bluez, BluezError, Method, connected, gone_on
 from hubd.adapters.bluez.choice import choose, missing_adapter, seen
 from hubd.adapters.bluez.connections import Connections
-from hubd.adapters.bluez.gatt_server import CHARACTERISTIC, ROOT, TX_PATH, GattServer
+from hubd.adapters.bluez.gatt_server import (
+    CHARACTERISTIC,
+    PKOC_NOTIFY_PATH,
+    ROOT,
+    TX_PATH,
+    GattServer,
+)
 from hubd.adapters.bluez.mirror import ADAPTER, DEVICE, GATT_MANAGER
 from hubd.adapters.bluez.on_air import AirReport, OnAir, wait_for
 from hubd.adapters.bluez.plan import RadioPlan
@@ -59,14 +65,16 @@ class AdapterSession:
         link_numbers: itertools.count[int],
         spawn: Spawn,
         plan: RadioPlan,
+        pkoc: PkocListener | None = None,
     ) -> None:
+        self._pkoc = pkoc
         self._bluez = bluez
         self._advert = advert
         self._adapter = advert.adapter
         self._plan = plan
         self._times = plan.times
         self._connections = Connections(listener, link_numbers)
-        self._table = GattServer(listener, self._connections)
+        self._table = GattServer(listener, self._connections, pkoc)
         self._spawn = spawn
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._changed = asyncio.Event()
@@ -133,6 +141,8 @@ class AdapterSession:
         if not self._properties(self._adapter, ADAPTER).get("Powered"):
             raise LinkError("radio: the adapter was switched off meanwhile")
         self._is_serving = True
+        if self._pkoc is not None:
+            self._pkoc.listens(True)  # bluetoothd does not say again who has subscribed
         for path in list(self._bluez.objects):
             if self._is_ours(path) and self._properties(path, DEVICE).get("Connected"):
                 self._connections.connected(path)
@@ -143,12 +153,18 @@ class AdapterSession:
         """Notify every subscriber of TX. Raise LinkError when the link is gone."""
         if self._connections.device(link) is None:
             raise LinkError("radio: the link is gone")
-        value = Variant("ay", frame)
+        await self._send(TX_PATH, frame)
+
+    async def notify_pkoc(self, message: bytes) -> None:
+        """Notify every subscriber of PKOC's NOTIFY. Raise LinkError."""
+        await self._send(PKOC_NOTIFY_PATH, message)
+
+    async def _send(self, path: str, value: bytes) -> None:
         await self._bluez.emit(
-            path=TX_PATH,
+            path=path,
             interface=CHARACTERISTIC,
             name="Value",
-            value=value,
+            value=Variant("ay", value),
         )
 
     async def drop(self, link: LinkId) -> None:
@@ -298,6 +314,7 @@ async def live(
     link_numbers: itertools.count[int],
     serving: Callable[[AdapterSession | None, bool], None],
     handing: Handing,
+    pkoc: PkocListener | None = None,
 ) -> None:
     """Live one session. Raise LinkError in a group.
 
@@ -319,11 +336,12 @@ async def live(
         on_air = 0 if given is None else given.talk.advertisement
         session = AdapterSession(
             bluez=bluez,
-            advert=Advert(bluez, adapter, plan.beacon, on_air),
+            advert=Advert(bluez, adapter, plan.beacon, on_air, with_pkoc=pkoc is not None),
             listener=listener,
             link_numbers=link_numbers,
             spawn=tasks.create_task,
             plan=plan,
+            pkoc=pkoc,
         )
         tasks.create_task(session.ended())
 

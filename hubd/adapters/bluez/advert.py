@@ -24,6 +24,7 @@ from dbus_fast import Message, Variant
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubcore.phone.beacon import Beacon
+from hubcore.pkoc import gatt as pkoc_gatt
 from hubd.adapters.bluez.bus import PROPERTIES, BluezError, Method
 from hubd.adapters.bluez.mirror import ADVERTISING_MANAGER
 
@@ -69,8 +70,15 @@ class Advert:
         adapter: str,
         beacon: Beacon | None = None,
         on_air: int = 0,
+        with_pkoc: bool = False,
     ) -> None:
-        """`on_air`: the number of the path that is on air already, or is to be first."""
+        """`on_air`: the number of the path that is on air already, or is to be first.
+
+        `with_pkoc`: the service of PKOC is named, too.
+        """
+        self._services = [gatt.SERVICE]
+        if with_pkoc:
+            self._services.append(pkoc_gatt.SERVICE)
         self._bluez = bluez
         self.adapter = adapter
         self._beacon = beacon
@@ -148,14 +156,15 @@ class Advert:
         return message.path == self._path
 
     def properties(self) -> dict[str, Variant]:
-        """Return the properties: the service's UUID, connectable, in general discovery.
+        """Return the properties: the services' UUIDs, connectable, in general discovery.
 
-        With a tag they fill the 31 bytes of legacy advertising: 3 + 18 + 4 + 6.
+        With a tag they fill the 31 bytes of legacy advertising: 3 + 18 + 4 + 6. PKOC's UUID takes
+        4 bytes, so that there is no room for both.
         """
         interval_ms = int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000)
         properties = {
             "Type": Variant("s", "peripheral"),
-            "ServiceUUIDs": Variant("as", [gatt.SERVICE]),
+            "ServiceUUIDs": Variant("as", self._services),
             "Discoverable": Variant("b", True),
             "MinInterval": Variant("u", interval_ms),
             "MaxInterval": Variant("u", interval_ms),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from hubcore.errors import LinkError
 from hubcore.phone.beacon import Beacon
-from hubcore.ports.radio import Adapter, LinkId, RadioListener
+from hubcore.ports.radio import Adapter, LinkId, PkocListener, RadioListener
 from hubd.adapters.bluez.plan import (
     HUB_TIMES,
     SYSFS,
@@ -101,7 +101,12 @@ class BluezRadio:
         """
         return self._handing.left or self._handing.given
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(
+        self,
+        listener: RadioListener,
+        ready: Callable[[bool], None],
+        pkoc: PkocListener | None = None,
+    ) -> None:
         """Advertise and serve until cancelled; begin again when anything below is lost."""
         from hubd.adapters.bluez.adapter_session import live
 
@@ -127,6 +132,7 @@ class BluezRadio:
                     link_numbers=self._link_numbers,
                     serving=serving,
                     handing=handing,
+                    pkoc=pkoc,
                 )
             except* LinkError as group:
                 self._plan.news.lost(str(group.exceptions[0]))
@@ -147,6 +153,12 @@ class BluezRadio:
         if self._session is None:
             raise LinkError("radio: the link is gone")
         await self._session.notify(link, frame)
+
+    async def notify_pkoc(self, message: bytes) -> None:
+        """Send one message as a notification of PKOC's NOTIFY. Raise LinkError off air."""
+        if self._session is None:
+            raise LinkError("radio: not on air")
+        await self._session.notify_pkoc(message)
 
     def adapter(self) -> Adapter | None:
         """Return the adapter of the session, as BlueZ shows it."""

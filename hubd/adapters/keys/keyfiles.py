@@ -29,6 +29,12 @@ from hubcore.errors import ConfigError, PeerError, TrustError
 from hubcore.phone import beacon
 from hubcore.phone.beacon import Beacon
 from hubcore.phone.certificates import CertificateInForce, HubCertificate, read_hub_certificate
+from hubd.adapters.keys.pkockeys import (
+    WANTED_PKOC_CERTIFICATE,
+    WANTED_PKOC_KEY,
+    PkocKeys,
+    checked_pkoc,
+)
 from hubd.adapters.keys.readerkeys import (
     WANTED_CARD_KEY,
     WANTED_READER_KEY,
@@ -66,6 +72,8 @@ WANTED = {
     "tls_key": WANTED_TLS_KEY,
     "tls_certificate": WANTED_TLS_CERTIFICATE,
     "tls_authority": WANTED_TLS_AUTHORITY,
+    "pkoc_key": WANTED_PKOC_KEY,
+    "pkoc_certificate": WANTED_PKOC_CERTIFICATE,
 }
 
 
@@ -91,6 +99,8 @@ class HubKeys:
     """None for a hub without a TLS identity."""
     tls_key: ec.EllipticCurvePrivateKey | None = field(default=None, repr=False)
     """The private key of that identity."""
+    pkoc: PkocKeys | None = None
+    """None for a hub without [pkoc]."""
 
 
 def wanted(name: str) -> str:
@@ -127,6 +137,7 @@ def load_keys(config: Config) -> HubKeys:
         readers=_readers(config),
         tls=_tls(config, tls_key),
         tls_key=tls_key,
+        pkoc=_pkoc(config),
     )
 
 
@@ -372,8 +383,7 @@ def _readers(config: Config) -> ReaderKeys | None:
     file = config.keys.card_key
     if not config.readers or file is None:
         return None
-    data = _read("card_key", file, private=True)
-    card_key = checked_card_key(file.place, data)
+    card_key = _card_key(file)
     readers: dict[str, ReaderKey] = {}
     for reader in config.readers:
         own: dict[str, bytes] = {}
@@ -382,6 +392,31 @@ def _readers(config: Config) -> ReaderKeys | None:
             own[member] = checked_reader_key(key_file.place, data)
         readers[reader.id] = ReaderKey(**own)
     return ReaderKeys(card_key, readers)
+
+
+def _card_key(file: KeyFile) -> bytes:
+    data = _read("card_key", file, private=True)
+    return checked_card_key(file.place, data)
+
+
+def _pkoc(config: Config) -> PkocKeys | None:
+    """Read the keys of the PKOC reader, None without one. Raise ConfigError."""
+    section = config.pkoc
+    key_file = config.keys.pkoc_key
+    card_file = config.keys.card_key
+    if section is None or key_file is None or card_file is None:
+        return None
+    certificate_file = config.keys.pkoc_certificate
+    certificate = None
+    if certificate_file is not None:
+        certificate = _read("pkoc_certificate", certificate_file)
+    return checked_pkoc(
+        section,
+        key=_private_key("pkoc_key", key_file),
+        card_key=_card_key(card_file),
+        certificate=certificate,
+        places=(key_file.place, "" if certificate_file is None else certificate_file.place),
+    )
 
 
 def _curve_keys(name: str, file: KeyFile, most: int, private: bool = False) -> list[bytes]:

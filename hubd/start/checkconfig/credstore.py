@@ -29,7 +29,16 @@ from hubd.wiring.look.world import RunCommand, World
 
 CREDENTIAL_BYTES_MAX = 1 << 20
 """systemd.exec(5): more than 1 MB of credentials is not handed over."""
-PUBLIC = frozenset({"certificate", "issuer", "backend_public", "tls_certificate", "tls_authority"})
+PUBLIC = frozenset(
+    {
+        "certificate",
+        "issuer",
+        "backend_public",
+        "tls_certificate",
+        "tls_authority",
+        "pkoc_certificate",
+    }
+)
 """Keys that others may read. Any other key is private, a reader's too."""
 RUNNING = "run/credentials/hubd.service"
 """Where the copies are while hubd runs, for root and hubd."""

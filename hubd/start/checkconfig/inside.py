@@ -9,9 +9,9 @@ from hubcore.timing.moment import show_seconds
 from hubd.adapters.keys.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config.file import Config
 from hubd.start.checkconfig import machine
-from hubd.upkeep.checks import Severity, certificate_problem, tls_problem
+from hubd.upkeep.checks import CheckId, Severity, certificate_problem, tls_problem
 from hubd.wiring.hardware import look_at_parts
-from hubd.wiring.look.finding import Finding, FindingKind, fact, finding
+from hubd.wiring.look.finding import Finding, FindingKind, fact, finding, found
 from hubd.wiring.look.world import World
 from hubd.wiring.uplinks import look_at_uplink
 
@@ -27,6 +27,7 @@ def findings(config: Config, world: World) -> Iterator[Finding]:
     else:
         yield from _certificate(config, keys, world.now())
         yield from _tls(config, keys, world.now())
+        yield from _pkoc(config, keys, world.now())
         yield look_at_uplink(config, keys)
     yield from without_keys(config, world)
     yield from machine.state(config)
@@ -42,6 +43,22 @@ def _tls(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
     problem = tls_problem(certified.not_before, certified.expires, now, file.place)
     if problem is not None:
         yield finding(problem, "tls")
+
+
+def _pkoc(config: Config, keys: HubKeys, now: float) -> Iterator[Finding]:
+    """Yield where phones that others make are met, and whether they will believe the reader."""
+    section = config.pkoc
+    if section is None or keys.pkoc is None:
+        return
+    signer = "the site's own key" if section.signs_as == "site" else "a key of its own"
+    yield fact("pkoc", f"on at access point {section.access_point}; the reader signs by {signer}")
+    certified = keys.pkoc.certified
+    file = config.keys.pkoc_certificate
+    if certified is not None and file is not None and not certified.holds(now):
+        begins = "ever" if certified.not_before is None else show_seconds(certified.not_before)
+        ends = "ever" if certified.not_after is None else show_seconds(certified.not_after)
+        span = f"from {begins} to {ends}"
+        yield found(CheckId.PKOC_CERTIFICATE, "pkoc", file=file.place, span=span)
 
 
 def without_keys(config: Config, world: World) -> Iterator[Finding]:

@@ -211,6 +211,16 @@ ROWS: Mapping[CheckId, Check] = {
         cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
         remedy=_RENEW_SENTENCE,
     ),
+    CheckId.PKOC_CERTIFICATE: Check(
+        topic=Topic.CERTIFICATE,
+        class_=Class.CERTIFICATE,
+        severity=Severity.ERROR,
+        cause="The certificate of the PKOC reader is not valid now: {file} holds {span}.",
+        remedy=(
+            "Phones that others make refuse this hub; the site's own do not. Check the clock: "
+            "timedatectl. If it is right, have whoever runs the site's PKOC make another one."
+        ),
+    ),
     CheckId.TLS_ENDED: Check(
         topic=Topic.TLS,
         class_=Class.BACKEND,

@@ -232,6 +232,7 @@ class CheckId(StrEnum):
     POLICY_EDITED = "policy-edited"
     POLICY_MISSING = "policy-missing"
     POLICY_OLDER = "policy-older"
+    PKOC_CERTIFICATE = "pkoc-certificate"
     POLICY_REFUSED = "policy-refused"
     POLICY_UNPROVEN = "policy-unproven"
     OPENZWAVE_KEY = "openzwave-key"

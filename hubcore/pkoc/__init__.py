@@ -1,0 +1,1 @@
+"""PKOC over Bluetooth LE, the reader's side: phones that others make. Pure."""

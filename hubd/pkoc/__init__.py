@@ -1,0 +1,1 @@
+"""Use cases around phones that others make: PKOC."""

@@ -1,0 +1,116 @@
+"""Phones of others at a real hub on the virtual air: its processes, its radio, its records."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hubcore.access.cards import public_key_digest
+from hubcore.access.grant import Access
+from hubcore.pkoc.certificate import uncompressed
+from hubsim.phone.radio import on_air
+from hubsim.pkoc.phone import Answer, Habits, PkocPhone
+from hubsim.pkoc.place import PkocSite
+from hubsim.pkoc.radio import Visited, visit
+from hubsim.site import OPEN_AND_QUERY, DeskDoor
+from hubsim.site.cards import card_key
+from hubsim.stage import Stage
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
+
+FRONT = DeskDoor("front", "Front door", access_point=1, strike_seconds=0.5)
+ALWAYS = (Access(1, OPEN_AND_QUERY, ()),)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A hub that meets PKOC phones at its front door; anna and bert are let in."""
+    made = Stage(tmp_path_factory.mktemp("pkoc") / "site", [FRONT], person=False)
+    place = PkocSite(made.site)
+    place.add_reader(made.site.first_hub, 1)
+    for name in ("anna", "bert"):
+        place.add_phone(name, ALWAYS)
+    async with made as running:
+        yield running
+
+
+async def comes(stage: Stage, key: ec.EllipticCurvePrivateKey, old: bool = False) -> Visited:
+    phone = PkocPhone(
+        key=key,
+        knows=PkocSite(stage.site).known(),
+        visit_key=ec.generate_private_key(ec.SECP256R1()),
+        wall=time.time,
+        habits=Habits(old=old),
+    )
+    async with on_air(stage.transport) as device:
+        return await visit(device, phone)
+
+
+async def accesses(stage: Stage, count: int) -> list[dict[str, Any]]:
+    """Return the facts of the records of accesses, once the backend has so many."""
+    found: list[dict[str, Any]] = []
+
+    async def are_there() -> bool:
+        found[:] = [one["detail"] for one in await stage.records() if one["kind"] == "access"]
+        return len(found) >= count
+
+    await stage.until(are_there, f"{count} records of accesses are with the backend")
+    return found
+
+
+async def hubsim(*arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hubsim.main", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return said.decode()
+
+
+async def test_a_phone_opens_the_door_and_its_record_says_how(stage: Stage) -> None:
+    rises = stage.strike().rises
+    done = await comes(stage, PkocSite(stage.site).phone_key("anna"))
+    assert done.answer is Answer.GRANTED
+    assert done.bytes_over_air == 527
+    await stage.until(lambda: stage.strike().rises == rises + 1, "the strike is driven")
+    record = (await accesses(stage, 1))[-1]
+    assert record["path"] == "pkoc"
+    assert record["reader"] == "pkoc"
+    assert record["allowed"] is True
+
+
+async def test_a_phone_of_nobody_is_denied_and_known_by_the_digest_of_its_key(
+    stage: Stage,
+) -> None:
+    own = ec.generate_private_key(ec.SECP256R1())
+    before = len(await accesses(stage, 0))
+    assert (await comes(stage, own)).answer is Answer.DENIED
+    record = (await accesses(stage, before + 1))[-1]
+    digest = public_key_digest(card_key(stage.site), uncompressed(own.public_key()))
+    assert record["grant"] == digest.hex()
+    assert record["allowed"] is False
+
+
+async def test_two_phones_at_the_same_moment_are_both_let_in(stage: Stage) -> None:
+    place = PkocSite(stage.site)
+    await stage.until(lambda: not stage.strike().active, "the strike rests")
+    both = await asyncio.gather(
+        comes(stage, place.phone_key("anna"), old=True), comes(stage, place.phone_key("bert"))
+    )
+    assert [one.answer for one in both] == [Answer.GRANTED, Answer.GRANTED]
+
+
+async def test_the_sites_own_phones_open_beside_them(stage: Stage) -> None:
+    at = ("--at", str(stage.path))
+    await stage.until(lambda: not stage.strike().active, "the strike rests")
+    assert "carl" in await hubsim("site", *at, "grant", "carl")
+    said = await hubsim("phone", "unlock", "carl", *at, "--radio", stage.transport)
+    assert said.startswith("allowed"), said
+    said = await hubsim("pkoc", "unlock", "anna", *at, "--radio", stage.transport)
+    assert said.startswith("allowed (PKOC, 527 bytes"), said

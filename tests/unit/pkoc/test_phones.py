@@ -1,0 +1,476 @@
+"""Phones of others at a hub: links, the policy, the record and the door, without a real radio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hubcore.access.cards import Card, card_digest, public_key_digest
+from hubcore.access.factors import Demand, Factor
+from hubcore.access.grant import Access
+from hubcore.access.words import Denial
+from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
+from hubcore.evidence.facts import Fact
+from hubcore.evidence.records import Record, RecordKind
+from hubcore.phone.sealing import BLE_GATT
+from hubcore.pkoc.certificate import uncompressed
+from hubcore.pkoc.reader import PHASE_SECONDS, ReaderPhase
+from hubcore.policy.policy import PointRules
+from hubcore.ports.radio import LinkId
+from hubd.phones.dropping import DROP_TRIES, Dropper
+from hubd.phones.links import Links
+from hubd.pkoc.hellos import HELLO_SECONDS
+from hubd.pkoc.phones import PkocPhones
+from hubd.pkoc.rights import KeyRights
+from hubd.upkeep.lately.traces import Traces
+from hubsim.pkoc.phone import Answer, PkocPhone
+from hubsim.site import make_key
+from tests.fakes.radio import FakeRadio
+from tests.pair import DeskHub
+from tests.unit.pkoc.bench import Reader, key, reader
+
+CARD_KEY = bytes(range(32))
+A = LinkId("A", 1)
+B = LinkId("B", 2)
+C = LinkId("C", 3)
+PLACES = 2
+LINKS_MAX = 3
+
+
+@dataclass
+class Rig:
+    hub: DeskHub
+    reader: Reader = field(default_factory=lambda: reader(at_once=PLACES))
+    refused: list[PeerError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.radio = FakeRadio(on_drop=self.radio_drops)
+        self.beside = PkocPhones(
+            side=self.reader.side,
+            radio=self.radio,
+            places=PLACES,
+            decide=KeyRights(
+                "pkoc",
+                1,
+                CARD_KEY,
+                policy=self.hub.policy,
+                log=self.hub.log,
+                clock=self.hub.clock,
+                tell=self.hub.tell,
+                present=self.hub.unlock.present,
+            ).decide,
+            dropper=Dropper(self.radio, self.hub.tell, 0.01),
+            refused=self.refused.append,
+            tell=self.hub.tell,
+            clock=self.hub.clock,
+            every_seconds=0.001,
+        )
+        self.links = Links(
+            side=self.hub.side,
+            radio=self.radio,
+            transport=BLE_GATT,
+            links_max=LINKS_MAX,
+            rsa=ThreadPoolExecutor(1),
+            present=self.hub.unlock.present,
+            door_state=lambda point: self.hub.watch.state(str(point)),
+            strike_seconds={1: 5.0},
+            refused=self.refused.append,
+            take_revocations=self.hub.carried_intake().take,
+            tell=self.hub.tell,
+            traced=Traces({1: "front"}, self.hub.clock),
+            clock=self.hub.clock,
+            beside=self.beside,
+            drop_pause_seconds=0.01,
+        )
+
+    def radio_drops(self, link: LinkId) -> None:
+        if link not in self.radio.gone:
+            self.radio.leave(link)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.links.run(lambda _: None, lambda: None))
+        await until(lambda: self.radio.pkoc is not None)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def let_in(self, own: ec.EllipticCurvePrivateKey, point: int = 1) -> None:
+        """Give a phone a row of the policy."""
+        now = int(self.hub.clock.wall())
+        digest = public_key_digest(CARD_KEY, uncompressed(own.public_key()))
+        self.hub.policy.cards[digest] = Card(
+            digest=digest,
+            credential="stranger-7",
+            not_before=now - 10,
+            expires=now + 1000,
+            access=(Access(point, 1, ()),),
+        )
+
+    async def hello(self) -> bytes:
+        """Subscribe, and return the next hello."""
+        before = len(self.radio.pkoc_sent)
+        assert self.radio.pkoc is not None
+        self.radio.pkoc.listens(True)
+        await until(lambda: len(self.radio.pkoc_sent) > before)
+        return self.radio.pkoc_sent[-1]
+
+    async def writes(self, link: LinkId, data: bytes) -> bytes:
+        """Write as a phone; return what is notified next."""
+        before = len(self.radio.pkoc_sent)
+        assert self.radio.pkoc is not None
+        self.radio.pkoc.pkoc_frame(link, data)
+        await until(lambda: len(self.radio.pkoc_sent) > before)
+        return self.radio.pkoc_sent[before]
+
+    async def goes(self, phone: PkocPhone, link: LinkId) -> Answer | None:
+        """Let a phone come and go through a visit; return its answer."""
+        self.radio.come(link)
+        first = phone.heard(await self.hello())
+        assert first is not None
+        second = phone.heard(await self.writes(link, first))
+        assert second is not None
+        phone.heard(await self.writes(link, second))
+        return phone.answer
+
+    def decisions(self) -> list[Record]:
+        return [one for one in self.hub.records() if one.kind is RecordKind.ACCESS]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 (several things may make it true)
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig(DeskHub(make_key()))
+
+
+async def test_a_phone_with_a_row_in_the_policy_opens_the_door_and_the_record_says_how(
+    rig: Rig,
+) -> None:
+    own = key()
+    rig.let_in(own)
+    async with rig.serving():
+        assert await rig.goes(rig.reader.phone(own), A) is Answer.GRANTED
+    assert rig.hub.doors["front"].strikes == 1
+    (record,) = rig.decisions()
+    assert record.detail[Fact.PATH] == "pkoc"
+    assert record.detail[Fact.READER] == "pkoc"
+    assert record.detail[Fact.ASKER] == "stranger-7"
+    assert record.detail[Fact.ALLOWED] is True
+
+
+async def test_a_phone_of_nobody_is_denied_by_the_same_answer_and_recorded(rig: Rig) -> None:
+    own = key()
+    async with rig.serving():
+        assert await rig.goes(rig.reader.phone(own), A) is Answer.DENIED
+    assert rig.hub.strikes == 0
+    (record,) = rig.decisions()
+    point = uncompressed(own.public_key())
+    assert record.detail[Fact.GRANT] == public_key_digest(CARD_KEY, point)
+    assert record.detail[Fact.WHY] == str(Denial.UNKNOWN_CREDENTIAL)
+    assert record.detail[Fact.ASKER] == "reader/pkoc"
+    assert point[1:33] not in record.encode()  # rights, law 3
+
+
+async def test_every_byte_of_the_key_counts(rig: Rig) -> None:
+    """No number that is cut out of it: a row of a key with another last byte lets nobody in."""
+    own = key()
+    point = bytearray(uncompressed(own.public_key()))
+    digests = set[bytes]()
+    for at in range(65):
+        changed = bytes(point[:at] + bytes([point[at] ^ 1]) + point[at + 1 :])
+        digests.add(public_key_digest(CARD_KEY, changed))
+    assert len(digests) == 65
+    assert public_key_digest(CARD_KEY, bytes(point)) not in digests
+
+
+async def test_no_card_number_is_a_phones_key(rig: Rig) -> None:
+    """A reader on a wire may tell 65 bytes that nobody has proven."""
+    own = key()
+    point = uncompressed(own.public_key())
+    rig.let_in(own)
+    assert rig.hub.policy.card(card_digest(CARD_KEY, 8 * len(point), point)) is None
+
+
+@pytest.mark.parametrize("why", ["no grant", "disabled", "expired", "two factors"])
+async def test_a_phone_is_judged_like_a_card(rig: Rig, why: str) -> None:
+    own = key()
+    rig.let_in(own, point=2 if why == "no grant" else 1)
+    if why == "disabled":
+        rig.hub.policy.out_of_use.add("stranger-7")
+    if why == "expired":
+        rig.hub.clock.offset += 5000
+    if why == "two factors":
+        demand = Demand((Factor.CARD | Factor.PIN, Factor.PHONE))
+        rig.hub.policy.points[1] = PointRules(demands=(demand,))
+    async with rig.serving():
+        assert await rig.goes(rig.reader.phone(own), A) is Answer.DENIED
+    assert rig.hub.strikes == 0
+    expected = {
+        "no grant": Denial.NO_GRANT,
+        "disabled": Denial.CREDENTIAL_DISABLED,
+        "expired": Denial.CREDENTIAL_EXPIRED,
+        "two factors": Denial.FACTOR_NEEDED,
+    }[why]
+    (record,) = rig.decisions()
+    assert record.detail[Fact.WHY] == str(expected)
+
+
+async def test_a_policy_that_cannot_be_read_opens_nothing(rig: Rig) -> None:
+    own = key()
+    rig.let_in(own)
+    rig.hub.policy.failing = StoreError("told to fail")
+    async with rig.serving():
+        assert await rig.goes(rig.reader.phone(own), A) is Answer.DENIED
+    assert rig.hub.strikes == 0
+
+
+async def test_nothing_is_said_while_nobody_listens_or_nobody_is_there(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        await asyncio.sleep(0.02)
+        assert rig.radio.pkoc_sent == []
+        await rig.hello()
+        rig.radio.leave(A)
+        await asyncio.sleep(0.02)
+        said = len(rig.radio.pkoc_sent)
+        await asyncio.sleep(0.02)
+        assert len(rig.radio.pkoc_sent) == said
+
+
+async def test_a_silent_phone_is_said_hello_to_for_a_while_only(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        await rig.hello()
+        rig.hub.clock.advance(HELLO_SECONDS + 0.1)
+        await asyncio.sleep(0.02)
+        said = len(rig.radio.pkoc_sent)
+        await asyncio.sleep(0.02)
+        assert len(rig.radio.pkoc_sent) == said
+
+
+async def test_a_phone_that_subscribes_second_hears_a_hello_too(rig: Rig) -> None:
+    """BlueZ tells nothing of it."""
+    async with rig.serving():
+        rig.radio.come(A)
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        await rig.writes(A, first)
+        rig.radio.leave(A)
+        before = len(rig.radio.pkoc_sent)
+        rig.radio.come(B)
+        await until(lambda: len(rig.radio.pkoc_sent) > before)
+
+
+async def test_no_hello_while_a_phone_is_amid_its_visit(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        await rig.writes(A, first)
+        said = len(rig.radio.pkoc_sent)
+        rig.radio.come(B)
+        assert rig.radio.pkoc is not None
+        rig.radio.pkoc.listens(True)
+        await asyncio.sleep(0.02)
+        assert len(rig.radio.pkoc_sent) == said
+
+
+async def test_each_hello_after_an_answer_has_a_new_key(rig: Rig) -> None:
+    async with rig.serving():
+        own = key()
+        await rig.goes(rig.reader.phone(own), A)
+        old = {message[9:42] for message in rig.radio.pkoc_sent if message[:1] == b"\x0c"}
+        rig.radio.leave(A)
+        rig.radio.come(B)
+        new = await rig.hello()
+        assert new[9:42] not in old
+
+
+async def test_a_slow_phone_that_heard_the_same_hello_is_met_after_the_quick_one(
+    rig: Rig,
+) -> None:
+    own = [key(), key()]
+    for one in own:
+        rig.let_in(one)
+    async with rig.serving():
+        rig.radio.come(A)
+        rig.radio.come(B)
+        hello = await rig.hello()
+        slow = rig.reader.phone(own[1])
+        first = slow.heard(hello)
+        assert first is not None
+        quick = rig.reader.phone(own[0])
+        quick_first = quick.heard(hello)
+        assert quick_first is not None
+        quick_second = quick.heard(await rig.writes(A, quick_first))
+        assert quick_second is not None
+        assert await rig.writes(A, quick_second) == b"\x04\x01\x03"
+        await rig.hello()
+        second = slow.heard(await rig.writes(B, first))
+        assert second is not None
+
+
+async def test_a_phone_that_speaks_the_hubs_own_protocol_is_not_heard_in_the_other(
+    rig: Rig,
+) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        assert rig.radio.listener is not None
+        assert rig.radio.listener.info(A)
+        assert rig.radio.pkoc is not None
+        with pytest.raises(SequenceError):
+            rig.radio.pkoc.pkoc_frame(A, first)
+
+
+async def test_a_phone_of_others_is_not_heard_in_the_hubs_own_protocol(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        await rig.writes(A, first)
+        assert rig.radio.listener is not None
+        assert rig.radio.listener.info(A) == b""
+        with pytest.raises(SequenceError):
+            rig.radio.listener.frame(A, b"\x01", 247)
+        assert len(rig.links) == 0
+
+
+async def test_a_write_before_any_hello_is_refused(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        assert rig.radio.pkoc is not None
+        with pytest.raises(SequenceError):
+            rig.radio.pkoc.pkoc_frame(A, b"\x07\x00")
+
+
+async def test_a_broken_message_is_refused_and_the_phone_is_dropped(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        await rig.hello()
+        assert rig.radio.pkoc is not None
+        with pytest.raises(PeerError):
+            rig.radio.pkoc.pkoc_frame(A, b"\x07\x01")
+        await until(lambda: A in rig.radio.dropped)
+        assert len(rig.refused) == 1
+        assert len(rig.beside) == 0
+
+
+async def test_a_failed_proof_is_answered_and_dropped_and_the_next_phone_is_served(
+    rig: Rig,
+) -> None:
+    own = key()
+    rig.let_in(own)
+    async with rig.serving():
+        rig.radio.come(A)
+        phone = rig.reader.phone(own)
+        first = phone.heard(await rig.hello())
+        assert first is not None
+        second = phone.heard(await rig.writes(A, first))
+        assert second is not None
+        assert await rig.writes(A, second[:-1] + bytes([second[-1] ^ 1])) == b"\x04\x01\x02"
+        await until(lambda: A in rig.radio.dropped)
+        assert await rig.goes(rig.reader.phone(own), B) is Answer.GRANTED
+
+
+async def test_more_phones_than_places_are_refused(rig: Rig) -> None:
+    async with rig.serving():
+        for link in (A, B, C):
+            rig.radio.come(link)
+        hello = await rig.hello()
+        for link in (A, B):
+            first = rig.reader.phone().heard(hello)
+            assert first is not None
+            await rig.writes(link, first)
+        first = rig.reader.phone().heard(hello)
+        assert first is not None
+        assert rig.radio.pkoc is not None
+        with pytest.raises(SequenceError, match="all 2 places"):
+            rig.radio.pkoc.pkoc_frame(C, first)
+        assert rig.links.unanswered() == 2
+
+
+async def test_they_take_places_of_the_radios_links(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        await rig.writes(A, first)
+        for number in range(2, 2 + LINKS_MAX):
+            rig.radio.come(LinkId("other", number))
+        assert len(rig.links) + len(rig.beside) == LINKS_MAX
+
+
+async def test_a_phone_that_stops_amid_its_visit_is_sent_away(rig: Rig) -> None:
+    async with rig.serving():
+        rig.radio.come(A)
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        await rig.writes(A, first)
+        rig.hub.clock.advance(PHASE_SECONDS[ReaderPhase.PROVING])
+        await until(lambda: A in rig.radio.dropped)
+        await until(lambda: len(rig.beside) == 0)
+
+
+async def test_a_radio_that_fails_harms_no_later_phone(rig: Rig) -> None:
+    own = key()
+    rig.let_in(own)
+    async with rig.serving():
+        rig.radio.notify_fails = LinkError("told to fail")
+        rig.radio.come(A)
+        assert rig.radio.pkoc is not None
+        rig.radio.pkoc.listens(True)
+        await asyncio.sleep(0.01)
+        rig.radio.leave(A)
+        rig.radio.notify_fails = None
+        assert await rig.goes(rig.reader.phone(own), B) is Answer.GRANTED
+
+
+async def test_a_phone_that_leaves_before_its_record_is_durable_moves_nothing(rig: Rig) -> None:
+    own = key()
+    rig.let_in(own)
+    rig.hub.log.hold()
+    async with rig.serving():
+        phone = rig.reader.phone(own)
+        rig.radio.come(A)
+        first = phone.heard(await rig.hello())
+        assert first is not None
+        second = phone.heard(await rig.writes(A, first))
+        assert second is not None
+        assert rig.radio.pkoc is not None
+        rig.radio.pkoc.pkoc_frame(A, second)
+        await until(lambda: len(rig.hub.log.held) == 1)
+        rig.radio.leave(A)
+        rig.hub.log.move_on()
+        await until(lambda: len(rig.hub.log.stored) == 2)
+    assert rig.hub.strikes == 0
+
+
+async def test_a_phone_that_does_not_go_is_dropped_a_number_of_times(rig: Rig) -> None:
+    """visit, law 4: however often its time is found to be over."""
+    async with rig.serving():
+        rig.radio.come(A)
+        rig.radio.drop_fails = LinkError("told to fail")
+        first = rig.reader.phone().heard(await rig.hello())
+        assert first is not None
+        await rig.writes(A, first)
+        for _ in range(5):
+            rig.hub.clock.advance(PHASE_SECONDS[ReaderPhase.PROVING])
+            rig.beside.sweep()
+        await until(lambda: len(rig.radio.dropped) == DROP_TRIES)
+        await asyncio.sleep(0.05)
+        assert len(rig.radio.dropped) == DROP_TRIES
