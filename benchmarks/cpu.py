@@ -1,7 +1,7 @@
 """CPU of one open in the hub, full and short, beside the bare cryptography that it needs.
 
 Laws:
-1. Every round does a bare one, a full one and a short one, in turns.
+1. Every round does a bare one, a full one, a short one and one of a PKOC phone, in turns.
 2. Time is the thread's CPU, not the clock's.
 """
 
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from benchmarks import machine
 from benchmarks.desk import Desk, make_desk
+from benchmarks.pkoc import PkocDesk
 from benchmarks.visit import Visit
 from hubcore.codec import cbor
 from hubcore.codec.cose import IV_BYTES, KID_BYTES, RSAES_OAEP_SHA256, Aead
@@ -43,7 +44,10 @@ ECDSA = ec.ECDSA(hashes.SHA256())
 
 @dataclass(slots=True)
 class CpuRounds:
-    """CPU nanoseconds of each round; `bare` is the bare cryptography of the full path."""
+    """CPU nanoseconds of each round; `bare` is the bare cryptography of the full path.
+
+    `pkoc` is a visit of a phone that others make, `pkoc_bytes` all its messages.
+    """
 
     bare: list[int] = field(default_factory=list)
     full: list[int] = field(default_factory=list)
@@ -144,6 +148,7 @@ async def measure(directory: Path, rounds: int, warm_up: int = 20) -> CpuRounds:
     result = CpuRounds()
     async with await PolicyDatabase.open(directory / "policy.db", "site-1", _no_policy) as file:
         desk = await make_desk(directory / "site", file)
+        pkoc = PkocDesk(desk)
         bare = bare_crypto(desk.epoch_key)
         for index in range(warm_up + rounds):
             if index == warm_up:
@@ -152,6 +157,9 @@ async def measure(directory: Path, rounds: int, warm_up: int = 20) -> CpuRounds:
             _add(result.bare_parts, parts)
             result.bare.append(sum(parts.values()))
             await _open(desk, result)
+            cost = await pkoc.open()
+            result.pkoc.append(cost.ns)
+            result.pkoc_bytes.append(cost.carried)
         result.decoding = cold_and_hot(desk.epoch_key, COLD_ROUNDS)
     return result
 

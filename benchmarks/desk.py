@@ -181,6 +181,7 @@ class Desk:
     door: NoDoor
     wallet: Wallet
     epoch_key: rsa.RSAPrivateKey
+    policy: ProvenPolicy
 
 
 async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
@@ -246,6 +247,7 @@ async def make_desk(path: Path, file: PolicyDatabase) -> Desk:
         door=door,
         wallet=wallet,
         epoch_key=key,
+        policy=policy,
     )
 
 

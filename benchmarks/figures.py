@@ -27,6 +27,8 @@ DECISION_GOAL_US = 300.0
 DECISION_AGE_GOAL = 1.1
 FULL_BYTES_GOAL = 1250.0
 SHORT_BYTES_GOAL = 320.0
+PKOC_CPU_GOAL = 0.5
+PKOC_BYTES_GOAL = 600.0
 TAKEN = "hubd takes the last write: frame, decoding; on the short path its cryptography too"
 REST = (
     "the rest: the virtual radio answers the write, hops between threads, decoding, "
@@ -61,6 +63,32 @@ def cpu_figures(rounds: CpuRounds, plain: CpuMedians | None) -> list[Figure]:
             beside=f"{short:,.0f} µs / {full:,.0f} µs",
         ),
         *without_ifma(plain),
+        *pkoc_figures(rounds),
+    ]
+
+
+def pkoc_figures(rounds: CpuRounds) -> list[Figure]:
+    """Return the rows of phones that others make, beside the full path of the same rounds."""
+    if not rounds.pkoc:
+        return []
+    pkoc = median(rounds.pkoc) / 1e3
+    full = median(rounds.full) / 1e3
+    return [
+        Figure(
+            key="cpu_pkoc",
+            name="CPU of one PKOC visit / full open",
+            value=ratio_of_rounds(rounds.pkoc, rounds.full),
+            goal=PKOC_CPU_GOAL,
+            beside=f"{pkoc:,.0f} µs / {full:,.0f} µs",
+        ),
+        Figure(
+            key="bytes_pkoc",
+            name="bytes over the air, PKOC",
+            value=max(rounds.pkoc_bytes),
+            unit="B",
+            goal=PKOC_BYTES_GOAL,
+            beside="with the reader's certificate; from the hello to the answer",
+        ),
     ]
 
 

@@ -24,7 +24,7 @@ from drivers.strike.strike import Strike
 from hubcore.backend.uplink.from_backend import Release
 from hubcore.door.state import BoltState
 from hubcore.ports.doors import Mover
-from hubcore.ports.radio import LinkId, Radio, RadioListener
+from hubcore.ports.radio import LinkId, PkocListener, Radio, RadioListener
 from hubcore.ports.uplink import Uplink, UplinkListener
 from hubd.__main__ import run
 from hubd.adapters.keys.keyfiles import HubKeys
@@ -63,18 +63,24 @@ class NotingRadio:
         self._radio = radio
         self._note = note
         self.notify = radio.notify
+        self.notify_pkoc = radio.notify_pkoc
         self.drop = radio.drop
         self.adapter = radio.adapter
         self.rssi = radio.rssi
 
-    async def serve(self, listener: RadioListener, ready: Callable[[bool], None]) -> None:
+    async def serve(
+        self,
+        listener: RadioListener,
+        ready: Callable[[bool], None],
+        pkoc: PkocListener | None = None,
+    ) -> None:
         """See `ports.radio.Radio.serve`."""
 
         def tell(up: bool) -> None:
             self._note("ready" if up else "lost", time.monotonic_ns())
             ready(up)
 
-        await self._radio.serve(NotingListener(listener, self._note), tell)
+        await self._radio.serve(NotingListener(listener, self._note), tell, pkoc)
 
 
 class NotingOrders:
