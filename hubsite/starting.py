@@ -10,9 +10,12 @@ from hubsite.config import Site
 from hubsite.settings import settings_of
 
 
-def begin(site: Site) -> None:
-    """Begin with this configuration. Afterwards models and pages can be imported."""
-    settings.configure(**settings_of(site))
+def begin(site: Site, **instead: object) -> None:
+    """Begin with this configuration. Afterwards models and pages can be imported.
+
+    `instead` are settings of the framework in place of those that the configuration makes.
+    """
+    settings.configure(**{**settings_of(site), **instead})
     django.setup()
 
 

@@ -8,7 +8,8 @@ Laws:
 1. What was signed and not put is put, after each start and each lost connection.
 2. Time alone changes what counts: a grant begins or ends. So rows are read again every
    AGAIN_SECONDS.
-3. A failure is said on the page and in the journal, once for each cause, and tried again.
+3. A failure is said on the page and in the journal, once for each cause, and tried again. Who does
+   not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TypeVar
 
 from django.db import close_old_connections, connection
 
-from hubcore.errors import HubError
+from hubcore.errors import HubError, LinkError
 from hubsite.acts.bell import BELL
 from hubsite.config import Engine
 from hubsite.hubs import kept
@@ -35,6 +36,8 @@ PULSE_SECONDS = 1.0
 AGAIN_SECONDS = 60.0
 HUBS_SECONDS = 10.0
 RETRY_SECONDS = 1.0
+SIGN_AGAIN_SECONDS = 5.0
+"""After a refusal, whatever changes meanwhile: a signer has a pace of its own."""
 _LOG = logging.getLogger("hubsite.hubs")
 _T = TypeVar("_T")
 
@@ -53,6 +56,7 @@ class Publisher:
         self._acts = -1
         self._read_at = 0.0
         self._hubs_at = 0.0
+        self._not_before = 0.0
         self.problem = "The hubs' engine was not reached yet."
 
     def start(self) -> None:
@@ -121,7 +125,11 @@ class Publisher:
         now = time.monotonic()
         if acts == self._acts and now - self._read_at < AGAIN_SECONDS:
             return
+        if now < self._not_before:
+            raise LinkError(self.problem)
+        self._not_before = now + SIGN_AGAIN_SECONDS
         await self._with_rows(lambda: self._office.renew_policy(int(time.time()), above))
+        self._not_before = 0.0
         self._acts = acts
         self._read_at = now
 

@@ -49,7 +49,7 @@ def make_folder(folder: Path, *more: str) -> Path:
 def begun() -> Server:
     folder = Path(tempfile.mkdtemp(prefix="hubsite-"))
     site = config.load(make_folder(folder / "site"))
-    begin(site)
+    begin(site, PASSWORD_HASHERS=["tests.site.quick.Quick"])
     make_tables(site)
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -31,7 +31,7 @@ from tests.site.browser import Browser, at_work
 
 pytestmark = pytest.mark.once
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 T = TypeVar("T")
 
 

@@ -105,12 +105,8 @@ def test_operators_and_their_acts_are_made_beside_a_server_that_runs(
     made = _hubsite(file, "operator", "add", "olga")
     assert made.returncode == 0, made.stderr
     assert "otpauth://totp/acme%3Aolga?secret=" in made.stdout
-    again = _hubsite(file, "operator", "add", "olga")
-    assert (again.returncode, again.stderr) == (1, "hubsite: there is an operator olga already\n")
     holds = _hubsite(file, "acts", "verify")
     assert holds.stdout.startswith("the chain holds, up to act 1; its head is 1:")
-    head = holds.stdout.split()[-1]
-    assert _hubsite(file, "acts", "verify", "--head", head).returncode == 0
     wrong = _hubsite(file, "acts", "verify", "--head", f"1:{'0' * 64}")
     assert wrong.returncode == 1
     assert "is not the one that was known" in wrong.stderr

@@ -9,9 +9,11 @@ from hubcore.errors import ConfigError
 from hubcore.timing.pace import Rate
 from hubsite.accounts import factor
 from hubsite.accounts.gate import AN_ADDRESS, Gate, network_of
+from hubsite.accounts.hashing import Argon2
 from hubsite.accounts.making import end_account, renew_account
 from hubsite.accounts.models import Account
 from hubsite.acts.models import Act
+from hubsite.settings import settings_of
 from tests.site.browser import Browser, Operator, signed_in
 from tests.site.server import Server
 
@@ -201,9 +203,13 @@ def test_cookies_and_headers_are_those_that_were_promised() -> None:
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_passwords_are_kept_by_argon2_alone() -> None:
+def test_passwords_are_kept_by_argon2_alone(server: Server) -> None:
+    hashers = settings_of(server.site)["PASSWORD_HASHERS"]
+    assert hashers == ["hubsite.accounts.hashing.Argon2"]
+    kept = Argon2().encode("a password", "a good salt of its own")
+    assert kept.startswith("argon2$argon2id$v=19$m=47104,t=2,p=1$")
     Operator.made()
-    assert Account.objects.get(name="olga").password.startswith("argon2$argon2id$v=19$m=47104,t=2")
+    assert Account.objects.get(name="olga").password.startswith("argon2$argon2id$v=19$")
 
 
 @pytest.mark.parametrize("name", ["", "O", "a b", "<script>", "-a", "a" * 33])
