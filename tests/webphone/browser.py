@@ -50,9 +50,10 @@ class BrowserError(Exception):
 
 
 class Browser:
-    """An async context manager: inside it, the browser runs."""
+    """An async context manager: inside it, the browser runs, with these flags and `more`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more: str) -> None:
+        self._flags = (*FLAGS, *more)
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
@@ -65,7 +66,7 @@ class Browser:
         assert PROGRAM is not None
         self._process = await asyncio.create_subprocess_exec(
             PROGRAM,
-            *FLAGS,
+            *self._flags,
             f"--user-data-dir={self._profile.name}",
             "about:blank",
             stderr=asyncio.subprocess.PIPE,

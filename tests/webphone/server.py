@@ -44,6 +44,7 @@ class WebServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.address = f"http://localhost:{self._server.server_port}"
+        self.page_address = f"{self.address}/static/index.html"
 
     def __enter__(self) -> Self:
         self._thread.start()

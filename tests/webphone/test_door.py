@@ -1,103 +1,37 @@
 """The page opens a real hub's door: Chromium, its emulated Bluetooth, the virtual air, a strike.
 
-Law: each test leaves no link and the strike at rest.
+Law: each test leaves no link and the strike at rest (`visitor`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 
 from hubcore.access.grant import Access
-from hubsim.phone.radio import on_air
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage
-from tests.webphone import enrolling
-from tests.webphone.bridge import Bridge
 from tests.webphone.browser import MISSING, PROGRAM, Browser, Page
-from tests.webphone.conftest import PULSE_SECONDS
 from tests.webphone.server import WebServer
+from tests.webphone.siteserver import SiteServer
+from tests.webphone.visitor import DOOR, MORE, OWN_KEY, READY, VISITED, WORD, Phone, phone
 
 pytestmark = [
     pytest.mark.once,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(PROGRAM is None, reason=MISSING),
 ]
+TROUBLE = "document.getElementById('site-trouble').textContent"
+TOKENS = """import('./page/store.js').then(async ({Store}) =>
+  Boolean(await (await Store.open()).get('tokens')))"""
+IS_DUE = """import('./page/store.js').then(async ({Store}) => {
+  const store = await Store.open();
+  const tokens = await store.get('tokens');
+  await store.put('tokens', {...tokens, fetchedAt: 0, until: 0});
+  return tokens.refresh})"""
+"""Makes a fetch due, and its access token over."""
 QUERY_ONLY = (Access(1, OPEN_AND_QUERY & ~1, ()),)
-VISITED = "!document.getElementById('open').disabled"
-WORD = "document.getElementById('answer-word').textContent"
-MORE = "document.getElementById('answer-more').textContent"
-DOOR = "document.getElementById('door-state').textContent"
-KIND = "document.getElementById('answer').dataset.kind"
-OWN_KEY = "document.getElementById('own-key').textContent"
-FEELS = "window.buzzed = []; navigator.vibrate = (one) => window.buzzed.push(one)"
-"""What the hand feels is written down."""
-READY = "document.documentElement.dataset.ready"
-
-
-class Phone:
-    """A page with a grant, in front of the stage's door."""
-
-    def __init__(self, page: Page, bridge: Bridge, address: str, stage: Stage) -> None:
-        self.page = page
-        self.bridge = bridge
-        self.stage = stage
-        self._address = address
-
-    async def load(self, tail: str = "") -> None:
-        """Load the page, as after a restart of the browser."""
-        await self.page.go(f"{self._address}/static/index.html{tail}")
-        await self.page.until(READY)
-        await self.bridge.power_on()
-
-    async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS) -> None:
-        """Take a grant for the key that the page shows, by a link."""
-        site = self.stage.site
-        key = enrolling.key_of(
-            await self.page.run("document.getElementById('own-key').textContent")
-        )
-        grant = enrolling.grant_for(site.issuer, site.name, key, access)
-        text = enrolling.enrolment(site.issuer, site.name, grant)
-        await self.page.run(f"location.hash = 'grant={text}'")
-        await self.page.until("!document.getElementById('unlock').hidden")
-
-    async def touch(self) -> None:
-        """Touch "Open"; return when the visit is over."""
-        await self.page.click("#open")
-        await self.page.until(VISITED)
-
-    async def answered(self) -> tuple[str, str]:
-        """Touch, and return what the page answers, by its word and its colour."""
-        await self.touch()
-        return await self.page.run(WORD), await self.page.run(KIND)
-
-
-@asynccontextmanager
-async def phone(
-    browser: Browser, server: WebServer, stage: Stage, mtu: int = 517, notifies: bool = False
-) -> AsyncIterator[Phone]:
-    """A new browser profile with the page, and its radio; at the end the stage is at rest."""
-    page = await browser.page()
-    await page.call("Page.addScriptToEvaluateOnNewDocument", source=FEELS)
-    async with on_air(stage.transport) as device, Bridge(page, device, mtu, notifies) as bridge:
-        made = Phone(page, bridge, server.address, stage)
-        await made.load()
-        yield made
-    assert page.complaints == []
-    await page.close()
-    await at_rest(stage)
-
-
-async def at_rest(stage: Stage) -> None:
-    """Wait until the strike has fallen back and no link is left."""
-
-    async def no_link() -> bool:
-        return bool((await stage.hub("status"))["radio"]["links"] == 0)
-
-    await stage.until(lambda: not stage.strike().active, "the strike is at rest", PULSE_SECONDS + 2)
-    await stage.until(no_link, "no link is left", 8.0)
 
 
 @pytest.mark.parametrize("notifies", [False, True], ids=["by TXR", "by notifications"])
@@ -274,3 +208,60 @@ async def passkeys(page: Page, **more: bool) -> str:
     added = await page.call("WebAuthn.addVirtualAuthenticator", options=options)
     authenticator: str = added["authenticatorId"]
     return authenticator
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, stage: Stage) -> Iterator[SiteServer]:
+    with SiteServer(tmp_path_factory.mktemp("site") / "s", stage) as serving:
+        yield serving
+
+
+async def join(anna: Phone, site: SiteServer) -> None:
+    """Open the link that an operator gave, press its button, and come to the page."""
+    token = site.operator("invite")["token"]
+    await anna.page.go(f"{site.address}/join/{token}")
+    await anna.page.click("form[method=post] button")
+    await anna.page.until("document.getElementById('unlock')?.hidden === false")
+    await anna.page.until(READY)
+    await anna.bridge.power_on()
+
+
+async def test_a_link_and_a_touch_open_a_door_until_an_operator_ends_it(
+    browser: Browser, site: SiteServer, stage: Stage
+) -> None:  # site.js, laws 2 and 3
+    rises = stage.strike().rises
+    async with phone(browser, site, stage) as anna:
+        await join(anna, site)
+        assert await anna.page.run("location.search") == "", "the code is gone from the address"
+        assert await anna.page.run("document.getElementById('door').textContent") == (
+            "Front door, inward"
+        )
+        assert site.operator("look") == {"kind": "web", "signed": 1}
+        assert await anna.answered() == ("Allowed", "yes")
+        assert stage.strike().rises == rises + 1
+        await anna.page.run("navigator.serviceWorker.ready.then(() => true)")
+        first = await anna.page.run(IS_DUE)
+        with site.away():
+            await anna.load()
+            assert await anna.page.run(TROUBLE) == ""
+            assert await anna.answered() == ("Allowed", "yes")
+            assert stage.strike().rises == rises + 2
+        assert await anna.page.run(IS_DUE) == first, "nothing was lost while nobody answered"
+        await anna.load()
+        assert await anna.page.run(IS_DUE) != first, "a refresh token counts once"
+        assert site.operator("look") == {"kind": "web", "signed": 1}
+        site.operator("revoke")
+        await anna.load()
+        assert "not connected any more" in await anna.page.run(TROUBLE)
+        assert await anna.page.run(TOKENS) is False
+        anna.page.complaints.clear()  # the browser logs who refused, and that nobody answered
+
+
+async def test_a_code_that_this_page_did_not_ask_for_connects_nothing(
+    browser: Browser, site: SiteServer, stage: Stage
+) -> None:  # site.js, law 1
+    async with phone(browser, site, stage) as anna:
+        await anna.page.go(f"{site.page_address}?code=abc&state=def&iss={site.address}")
+        await anna.page.until(READY)
+        assert "did not connect this phone" in await anna.page.run(TROUBLE)
+        assert await anna.page.run(TOKENS) is False

@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "af92822c827b5ada";
+export const VERSION = "382f98391d7ce3df";
 
 export const FILES = [
   "icon.svg",
@@ -17,6 +17,7 @@ export const FILES = [
   "page/passkey.js",
   "page/radio.js",
   "page/screen.js",
+  "page/site.js",
   "page/store.js",
   "page/versions.js",
   "page/words.js",

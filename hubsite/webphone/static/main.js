@@ -24,5 +24,8 @@ at("other-site-yes").addEventListener("click", () => app.offer(app.offered, true
 window.addEventListener("hashchange", () => app.takeAddress(location.href));
 
 await app.start();
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") app.renewGrant();
+});
 document.documentElement.dataset.ready = "yes";
 await followVersions(() => app.screen.show("new-version", true));

@@ -20,6 +20,7 @@ import { OwnKey } from "./keys.js";
 import { NoPasskey, hasPasskeys } from "./passkey.js";
 import { NotChosen, Radio, hasRadio } from "./radio.js";
 import { Screen } from "./screen.js";
+import { Away, SiteServer, Told } from "./site.js";
 import { Store, persists } from "./store.js";
 import * as words from "./words.js";
 
@@ -53,8 +54,10 @@ export class App {
     this.key = await OwnKey.open(this.store, clock.now);
     this.showKey();
     this.screen.say("no-radio", hasRadio() ? "" : words.NO_RADIO);
+    this.site = new SiteServer(this.store, clock.wall);
     await this.takeKept();
     await this.takeAddress(location.href);
+    await this.connectSite(location.href);
     this.screen.say("not-kept", (await persists()) ? "" : words.NOT_KEPT);
     this.screen.show("starting", false);
   }
@@ -78,6 +81,7 @@ export class App {
     this.wallet = null;
     await this.store.put(ENROLMENT, undefined);
     await this.store.put(LEARNED, undefined);
+    await this.site.forget();
     this.showKey();
     return this.showEnrolment();
   }
@@ -100,6 +104,29 @@ export class App {
     if (text === "") return;
     history.replaceState(null, "", location.pathname + location.search);
     await this.offer(text);
+  }
+
+  /** Connect this phone with the site's server, where its address asks for that; fetch a grant. */
+  async connectSite(address) {
+    const said = new URL(address).searchParams;
+    if (said.has("connect")) location.replace(await this.site.begin());
+    const isBack = said.has("state") && (said.has("code") || said.has("error"));
+    if (isBack) history.replaceState(null, "", location.pathname);
+    await this.renewGrant(isBack ? () => this.site.finish(address) : null);
+  }
+
+  /** Fetch a newer grant, where one is due; `first` is done before it. */
+  async renewGrant(first = null) {
+    try {
+      if (first !== null) await first();
+      const text = await this.site.fetchGrant(this.key.shown, first !== null);
+      if (text !== null) await this.offer(text);
+      this.screen.say("site-trouble", "");
+    } catch (error) {
+      if (error instanceof Told) this.screen.say("site-trouble", error.message);
+      else if (!(error instanceof Away)) throw error;
+      else if (first !== null) this.screen.say("site-trouble", words.SITE_AWAY);
+    }
   }
 
   read(text) {

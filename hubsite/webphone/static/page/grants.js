@@ -1,8 +1,6 @@
 /**
- * How a grant comes to this page: as an enrolment, by a link or as pasted text.
- *
- * This is a first way, by hand. The site's server hands out grants by OAuth 2 (hubsite): it takes
- * the place of this module, and nothing else changes.
+ * What a grant is to this page: an enrolment, from the site's server (`site.js`), by a link, or as
+ * pasted text.
  *
  * An enrolment is base64url of CBOR: {1: site, 2: issuer's COSE_Key (bstr), 3: grant (bstr),
  * 4: [AEADs], 5: {access point: its name}, ? 6: [kids of revoked hubs], ? 7: revocations (bstr)}.

@@ -95,6 +95,7 @@ export const NO_RADIO =
   "or Chrome or Edge on a computer. Safari and Firefox have none.";
 export const NOT_KEPT =
   "This browser may delete what this page keeps. Install the page, or ask for a new grant then.";
+export const SITE_AWAY = "The site's server does not answer. Open this page again later.";
 export const GRANT_OVER = "Your grant is over. Ask for a new one.";
 export const OTHER_SITE =
   "This grant is of another site or issuer than yours. Take it only if you expected that.";

@@ -1,0 +1,95 @@
+"""Somebody with the page before the stage's door: touches, and reads what the page shows.
+
+Law: when a visitor has gone, the stage is at rest, and nothing has gone wrong in the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from hubcore.access.grant import Access
+from hubsim.phone.radio import on_air
+from hubsim.stage import Stage
+from tests.webphone import enrolling
+from tests.webphone.bridge import Bridge
+from tests.webphone.browser import Browser, Page
+from tests.webphone.conftest import PULSE_SECONDS
+
+VISITED = "!document.getElementById('open').disabled"
+WORD = "document.getElementById('answer-word').textContent"
+MORE = "document.getElementById('answer-more').textContent"
+DOOR = "document.getElementById('door-state').textContent"
+KIND = "document.getElementById('answer').dataset.kind"
+OWN_KEY = "document.getElementById('own-key').textContent"
+FEELS = "window.buzzed = []; navigator.vibrate = (one) => window.buzzed.push(one)"
+"""What the hand feels is written down."""
+READY = "document.documentElement.dataset.ready"
+
+
+class Serving(Protocol):
+    """What serves the page."""
+
+    page_address: str
+
+
+class Phone:
+    """A page in front of the stage's door; `address` is that of its `index.html`."""
+
+    def __init__(self, page: Page, bridge: Bridge, address: str, stage: Stage) -> None:
+        self.page = page
+        self.bridge = bridge
+        self.stage = stage
+        self._address = address
+
+    async def load(self, tail: str = "") -> None:
+        """Load the page, as after a restart of the browser."""
+        await self.page.go(f"{self._address}{tail}")
+        await self.page.until(READY)
+        await self.bridge.power_on()
+
+    async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS) -> None:
+        """Take a grant for the key that the page shows, by a link."""
+        site = self.stage.site
+        key = enrolling.key_of(await self.page.run(OWN_KEY))
+        grant = enrolling.grant_for(site.issuer, site.name, key, access)
+        text = enrolling.enrolment(site.issuer, site.name, grant)
+        await self.page.run(f"location.hash = 'grant={text}'")
+        await self.page.until("!document.getElementById('unlock').hidden")
+
+    async def touch(self) -> None:
+        """Touch "Open"; return when the visit is over."""
+        await self.page.click("#open")
+        await self.page.until(VISITED)
+
+    async def answered(self) -> tuple[str, str]:
+        """Touch, and return what the page answers, by its word and its colour."""
+        await self.touch()
+        return await self.page.run(WORD), await self.page.run(KIND)
+
+
+@asynccontextmanager
+async def phone(
+    browser: Browser, server: Serving, stage: Stage, mtu: int = 517, notifies: bool = False
+) -> AsyncIterator[Phone]:
+    """A new browser profile with the page, and its radio; at the end the stage is at rest."""
+    page = await browser.page()
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=FEELS)
+    async with on_air(stage.transport) as device, Bridge(page, device, mtu, notifies) as bridge:
+        made = Phone(page, bridge, server.page_address, stage)
+        await made.load()
+        yield made
+    assert page.complaints == []
+    await page.close()
+    await at_rest(stage)
+
+
+async def at_rest(stage: Stage) -> None:
+    """Wait until the strike has fallen back and no link is left."""
+
+    async def no_link() -> bool:
+        return bool((await stage.hub("status"))["radio"]["links"] == 0)
+
+    await stage.until(lambda: not stage.strike().active, "the strike is at rest", PULSE_SECONDS + 2)
+    await stage.until(no_link, "no link is left", 8.0)
