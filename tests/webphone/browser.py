@@ -49,6 +49,14 @@ class BrowserError(Exception):
     """A command was refused, or a script has thrown; the message is the browser's."""
 
 
+class Navigated(BrowserError):
+    """The page went elsewhere while it was asked."""
+
+
+LEAVES = ("navigated", "context")
+"""What the browser says then."""
+
+
 class Browser:
     """An async context manager: inside it, the browser runs, with these flags and `more`."""
 
@@ -203,9 +211,14 @@ class Page:
 
     async def run(self, script: str) -> Any:
         """Return what an expression gives, or its promise; as JSON has it. Raise BrowserError."""
-        done = await self.call(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-        )
+        try:
+            done = await self.call(
+                "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+            )
+        except BrowserError as error:
+            if any(word in str(error) for word in LEAVES):
+                raise Navigated(str(error)) from error
+            raise
         if "exceptionDetails" in done:
             details = done["exceptionDetails"]
             thrown = details.get("exception", {}).get("description", details["text"])
@@ -216,9 +229,10 @@ class Page:
         """Wait until an expression gives something that is true; return it."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            value = await self.run(script)
-            if value:
-                return value
+            with contextlib.suppress(Navigated):
+                value = await self.run(script)
+                if value:
+                    return value
             await asyncio.sleep(POLL_SECONDS)
         shown = await self.run("document.body.innerText")
         raise BrowserError(f"it never held: {script}; the page shows: {shown}")

@@ -221,14 +221,13 @@ async def join(anna: Phone, site: SiteServer) -> None:
     token = site.operator("invite")["token"]
     await anna.page.go(f"{site.address}/join/{token}")
     await anna.page.click("form[method=post] button")
-    await anna.page.until("document.getElementById('unlock')?.hidden === false")
-    await anna.page.until(READY)
+    await anna.page.until(f"{READY} && document.getElementById('unlock')?.hidden === false")
     await anna.bridge.power_on()
 
 
 async def test_a_link_and_a_touch_open_a_door_until_an_operator_ends_it(
     browser: Browser, site: SiteServer, stage: Stage
-) -> None:  # site.js, laws 2 and 3
+) -> None:  # site.js, laws 2 to 4
     rises = stage.strike().rises
     async with phone(browser, site, stage) as anna:
         await join(anna, site)
@@ -254,6 +253,11 @@ async def test_a_link_and_a_touch_open_a_door_until_an_operator_ends_it(
         await anna.load()
         assert "not connected any more" in await anna.page.run(TROUBLE)
         assert await anna.page.run(TOKENS) is False
+        key = await anna.page.run(OWN_KEY)
+        await join(anna, site)
+        assert await anna.page.run(TROUBLE) == ""
+        assert await anna.page.run(OWN_KEY) != key, "a key is one device's"
+        assert await anna.answered() == ("Allowed", "yes")
         anna.page.complaints.clear()  # the browser logs who refused, and that nobody answered
 
 

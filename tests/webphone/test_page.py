@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(PROGRAM is None, reason=MISSING),
 ]
 SITE = "site-1"
-READY = "document.documentElement.dataset.ready"
+READY = "document.documentElement?.dataset.ready"
 MARKUP = "<img src=x onerror='document.title = \"taken over\"'>"
 
 

@@ -25,7 +25,7 @@ KIND = "document.getElementById('answer').dataset.kind"
 OWN_KEY = "document.getElementById('own-key').textContent"
 FEELS = "window.buzzed = []; navigator.vibrate = (one) => window.buzzed.push(one)"
 """What the hand feels is written down."""
-READY = "document.documentElement.dataset.ready"
+READY = "document.documentElement?.dataset.ready"
 
 
 class Serving(Protocol):
@@ -71,11 +71,19 @@ class Phone:
 
 @asynccontextmanager
 async def phone(
-    browser: Browser, server: Serving, stage: Stage, mtu: int = 517, notifies: bool = False
+    browser: Browser,
+    server: Serving,
+    stage: Stage,
+    mtu: int = 517,
+    notifies: bool = False,
+    before: str = FEELS,
 ) -> AsyncIterator[Phone]:
-    """A new browser profile with the page, and its radio; at the end the stage is at rest."""
+    """A new browser profile with the page, and its radio; at the end the stage is at rest.
+
+    `before` is a script that runs before the page's own.
+    """
     page = await browser.page()
-    await page.call("Page.addScriptToEvaluateOnNewDocument", source=FEELS)
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
     async with on_air(stage.transport) as device, Bridge(page, device, mtu, notifies) as bridge:
         made = Phone(page, bridge, server.page_address, stage)
         await made.load()

@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "382f98391d7ce3df";
+export const VERSION = "5f067b9cc6770c20";
 
 export const FILES = [
   "icon.svg",

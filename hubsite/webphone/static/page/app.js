@@ -109,21 +109,29 @@ export class App {
   /** Connect this phone with the site's server, where its address asks for that; fetch a grant. */
   async connectSite(address) {
     const said = new URL(address).searchParams;
-    if (said.has("connect")) location.replace(await this.site.begin());
+    if (said.has("connect")) return this.goTo(await this.site.begin());
     const isBack = said.has("state") && (said.has("code") || said.has("error"));
     if (isBack) history.replaceState(null, "", location.pathname);
-    await this.renewGrant(isBack ? () => this.site.finish(address) : null);
+    return this.renewGrant(isBack ? () => this.site.finish(address) : null);
+  }
+
+  /** Leave this page for another address; nothing of this one goes on. */
+  goTo(address) {
+    location.replace(address);
+    return new Promise(() => {});
   }
 
   /** Fetch a newer grant, where one is due; `first` is done before it. */
   async renewGrant(first = null) {
     try {
       if (first !== null) await first();
-      const text = await this.site.fetchGrant(this.key.shown, first !== null);
+      const text = await this.site.fetchGrant(this.key, first !== null);
+      this.showKey();
       if (text !== null) await this.offer(text);
       this.screen.say("site-trouble", "");
     } catch (error) {
-      if (error instanceof Told) this.screen.say("site-trouble", error.message);
+      if (error instanceof NoPasskey) this.screen.say("site-trouble", words.LOCKED);
+      else if (error instanceof Told) this.screen.say("site-trouble", error.message);
       else if (!(error instanceof Away)) throw error;
       else if (first !== null) this.screen.say("site-trouble", words.SITE_AWAY);
     }

@@ -25,8 +25,7 @@ export class OwnKey {
     const own = new OwnKey();
     own.store = store;
     own.now = now;
-    const kept = (await store.get(KEY)) ?? (await crypto.subtle.generateKey(P256, false, ["sign"]));
-    await own.keep(kept);
+    await own.keep((await store.get(KEY)) ?? (await plainKey()));
     return own;
   }
 
@@ -45,18 +44,18 @@ export class OwnKey {
 
   /** The public half as a text that a person can hand over. */
   get shown() {
-    return toBase64url(encode(this.cose));
+    return shownKey(this.cose);
   }
 
   /** Make a new key under a new passkey. Needs a touch. Raise NoPasskey: the old one stays. */
   async protect() {
-    const passkey = await makePasskey();
-    const wraps = await wrappingKey(passkey);
-    const { publicKey, privateKey } = await crypto.subtle.generateKey(P256, true, ["sign"]);
-    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-    const how = { name: "AES-GCM", iv };
-    const wrapped = new Uint8Array(await crypto.subtle.wrapKey("pkcs8", privateKey, wraps, how));
-    await this.keep({ publicKey, wrapped, iv, passkey });
+    await this.keep(await wrappedKey(await makePasskey()));
+  }
+
+  /** Make another key, protected as this one is; `keep` takes it. Raise NoPasskey. */
+  async another() {
+    const { passkey } = this.kept;
+    return passkey === undefined ? plainKey() : wrappedKey(passkey);
   }
 
   /** Return `{alg, key}` to sign with; a protected key asks the person. Raise NoPasskey. */
@@ -70,6 +69,29 @@ export class OwnKey {
     }
     return { alg: ES256, key: this.unlocked.key };
   }
+}
+
+/** Return a public key as a text that a person can hand over. */
+function shownKey(cose) {
+  return toBase64url(encode(cose));
+}
+
+/** Return the text of the public half of a key that `another` made. */
+export async function shownOf(kept) {
+  return shownKey(await coseKey(kept.publicKey));
+}
+
+function plainKey() {
+  return crypto.subtle.generateKey(P256, false, ["sign"]);
+}
+
+async function wrappedKey(passkey) {
+  const wraps = await wrappingKey(passkey);
+  const { publicKey, privateKey } = await crypto.subtle.generateKey(P256, true, ["sign"]);
+  const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+  const how = { name: "AES-GCM", iv };
+  const wrapped = new Uint8Array(await crypto.subtle.wrapKey("pkcs8", privateKey, wraps, how));
+  return { publicKey, wrapped, iv, passkey };
 }
 
 function unwrapped(wrapped, wraps, iv) {

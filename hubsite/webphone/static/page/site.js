@@ -9,11 +9,14 @@
  * 2. A refresh token is used once. One page at a time uses it, and keeps the next one first.
  * 3. Without network, or while the server cannot answer, nothing changes. When the server says that
  *    this phone is connected no more, its tokens go, and the grant stays until its end.
- * 4. Nothing is asked for that a grant of these hours has answered already.
+ * 4. A key is one device's. After a new connecting this phone has a new key, if the server knew the
+ *    old one; a key that the server refuses, too, changes nothing here.
+ * 5. Nothing is asked for that a grant of these hours has answered already.
  */
 
 import { toBase64url, utf8 } from "../protocol/bytes.js";
 import { sha256 } from "../protocol/cose.js";
+import { shownOf } from "./keys.js";
 
 export const RENEW_SECONDS = 3600;
 
@@ -98,19 +101,31 @@ export class SiteServer {
     });
   }
 
-  /** Return the enrolment for the key that a page shows; null when it is not due. */
-  async fetchGrant(shownKey, isNew = false) {
+  /** Return the enrolment for this phone's key; null when it is not due. */
+  async fetchGrant(key, isNew = false) {
     return navigator.locks.request(LOCK, async () => {
       const kept = await this.store.get(TOKENS);
       if (kept === undefined) return null;
       if (!isNew && this.wall() - kept.fetchedAt < RENEW_SECONDS) return null;
       if (this.wall() > kept.until - EARLY_SECONDS) await this.renew(kept);
-      if (isNew) await this.ask("key", { key: shownKey });
+      if (isNew) await this.giveKey(key);
       const { enrolment } = await this.ask("grant");
       const now = await this.store.get(TOKENS);
       await this.store.put(TOKENS, { ...now, fetchedAt: this.wall() });
       return enrolment;
     });
+  }
+
+  /** Give the server the key; one that it knows from an earlier connecting is replaced. */
+  async giveKey(key) {
+    try {
+      await this.ask("key", { key: key.shown });
+    } catch (error) {
+      if (!(error instanceof Told) || !(await this.isConnected())) throw error;
+      const other = await key.another();
+      await this.ask("key", { key: await shownOf(other) });
+      await key.keep(other);
+    }
   }
 
   renew({ refresh }) {
