@@ -4,8 +4,8 @@
    themselves run in the background or by nohup.
 2. Where CI is true, a case that is skipped because something is missing has failed: "passed" means
    that all of it ran.
-3. Each property test tries HUBD_FUZZ times as many examples: more in `make fuzz`, fewer in CI and on
-   the second Python of `make test-pythons`.
+3. Each property test tries HUBD_FUZZ times as many examples: more in `make fuzz`, fewer in CI and
+   on the second Python of `make test-pythons`.
 4. No test makes the process of the tests nicer. There is no way back, and all that came after would
    be slow.
 """

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from django.conf import settings
 
 from hubcore.access.grant import read_grant
 from hubcore.codec import cbor
+from hubcore.codec.tls import TlsRole
 from hubcore.errors import ConfigError
 from hubcore.issuing.limits import EACH
 from hubcore.issuing.messages import Ask
@@ -29,37 +31,39 @@ from hubsite.hubs.office import Office
 from hubsite.register import changes, models
 from tests.site.server import make_folder
 from tests.site.test_office import _site
+from tests.unit.issuer import test_signing_tls as tls
 from tests.unit.issuer.issuingdesk import ISSUER, LIMITS, brought, policy
 from tests.unit.issuer.signingplace import WAIT_SECONDS, make_signer, served
 from tests.unit.issuer.test_signing_service import lines
 
 pytestmark = pytest.mark.once
 
-OPERATORS = {EACH: Operator(ALL_RIGHTS)}
+LIMITS_HERE = replace(LIMITS, operators={EACH: Operator(ALL_RIGHTS)})
 NOW = int(time.time())
 
 
 class Behind:
     """A signer that serves in a thread of its own, as another process would."""
 
-    def __init__(self, folder: Path, signer: Signer) -> None:
+    def __init__(self, signer: Signer, serving: AbstractAsyncContextManager[object]) -> None:
         self.signer = signer
-        self._folder = folder
+        self._serving = serving
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
-        async with served(self._folder, self.signer):
+        async with self._serving as self.place:
             self._is_ready.set()
             await self._stopped.wait()
 
-    def start(self) -> None:
+    def __enter__(self) -> Behind:
         self._thread.start()
         assert self._is_ready.wait(WAIT_SECONDS)
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
@@ -73,19 +77,17 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def behind(folder: Path) -> Iterator[Behind]:
-    limits = replace(LIMITS, operators=OPERATORS)
-    made = Behind(folder, make_signer(folder, limits=limits, wall=time.time))
-    made.start()
-    yield made
-    made.stop()
+    signer = make_signer(folder, limits=LIMITS_HERE, wall=time.time)
+    with Behind(signer, served(folder, signer)) as made:
+        yield made
 
 
-def office_by(folder: Path, tmp_path: Path) -> Office:
+def office_by(section: str, tmp_path: Path) -> Office:
     """The office of a server whose file names the signer."""
     file = make_folder(tmp_path / "s")
     (file.parent / "issuer.cbor").write_bytes(cbor.encode(ISSUER.cose_key))
-    section = f'[signing]\nissuer = "issuer.cbor"\nsocket = "{folder}/s"\n'
-    file.write_text(file.read_text() + section)
+    text = file.read_text()
+    file.write_text(f'{text}[signing]\nissuer = "issuer.cbor"\n{section}\n')
     signer = beginning._signer(config.load(file))
     assert signer is not None
     made = Office("acme", signer)
@@ -94,7 +96,7 @@ def office_by(folder: Path, tmp_path: Path) -> Office:
 
 
 def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path: Path) -> None:
-    office = office_by(folder, tmp_path)
+    office = office_by(f'socket = "{folder}/s"', tmp_path)
     _, _, phone = _site()
     assert office.renew_policy(NOW) is not None
     signed = office.grant("olga", phone, NOW)
@@ -111,7 +113,7 @@ def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path
 def test_a_version_whose_answer_was_lost_is_not_used_again(
     behind: Behind, folder: Path, tmp_path: Path
 ) -> None:
-    office = office_by(folder, tmp_path)
+    office = office_by(f'socket = "{folder}/s"', tmp_path)
     _site()
     lost = brought(policy(1, issued_at=NOW))
     behind.signer.sign(Ask(1, lost.kind, lost.claims, lost.along), "x")
@@ -122,17 +124,30 @@ def test_a_version_whose_answer_was_lost_is_not_used_again(
 
 
 def test_what_the_signer_refuses_is_not_kept(folder: Path, tmp_path: Path) -> None:
-    limits = replace(LIMITS, operators=OPERATORS, grant_seconds=60)
-    behind = Behind(folder, make_signer(folder, limits=limits, wall=time.time))
-    behind.start()
-    try:
-        office = office_by(folder, tmp_path)
+    signer = make_signer(folder, limits=replace(LIMITS_HERE, grant_seconds=60), wall=time.time)
+    with Behind(signer, served(folder, signer)):
+        office = office_by(f'socket = "{folder}/s"', tmp_path)
         _, _, phone = _site()
         with pytest.raises(RefusedError, match="ends later"):
             office.grant("olga", phone, NOW)
         assert not models.SignedGrant.objects.exists()
-    finally:
-        behind.stop()
+
+
+def test_the_signer_may_be_on_another_machine(folder: Path, tmp_path: Path) -> None:
+    signer = make_signer(folder, limits=LIMITS_HERE, wall=time.time)
+    tls.identity(folder, TlsRole.SITE, "site-1")
+    files = tls.files_of(folder, TlsRole.SITE, "site-1")
+    with Behind(signer, tls.served(folder, signer=signer)) as behind:
+        port, _ = behind.place
+        office = office_by(
+            f'host = "127.0.0.1"\nport = {port}\nsigner = "issuer-1"\nserver = "site-1"\n'
+            f'tls_key = "{files.key}"\ntls_certificate = "{files.certificate}"\n'
+            f'tls_authority = "{files.authority}"',
+            tmp_path,
+        )
+        _site()
+        assert office.renew_policy(NOW) is not None
+    assert lines(folder) == [("policy", "spiffe://acme/site/site-1")]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ class SigningClient:
 
     def _signed(self, wanted: Unsigned) -> bytes:
         """Have something signed (law 1)."""
-        ask = Ask(1, wanted.kind, wanted.claims, wanted.along)
+        ask = _ask(wanted)
         until = time.monotonic() + self._seconds
         made: list[bytes] = []
         self._talk(until, lambda talk: made.append(_answer(talk, ask)))
@@ -216,6 +216,13 @@ class SigningClient:
             case No() as no:
                 raise RefusedError(no.refusal, no.sentence)
         raise TrustError("the signer does not say whom it signs for")
+
+
+def _ask(wanted: Unsigned) -> Ask:
+    try:
+        return Ask(1, wanted.kind, wanted.claims, wanted.along)
+    except FrameError as error:
+        raise RefusedError(Refusal.UNREADABLE, f"{wanted.kind.word}: {error}") from error
 
 
 class _BusyError(Exception):

@@ -148,6 +148,8 @@ def test_the_sample_is_read_and_names_what_the_unit_hands_over() -> None:
     assert set(re.findall(r"credential:([a-z_]+)", SAMPLE.read_text(encoding="utf-8"))) <= handed
     assert f"RuntimeDirectory={Path(config.unix.socket).parent.name}\n" in text
     assert f"StateDirectory={Path(config.folder).name}\n" in text
+    (user,) = re.findall(r"^User=(.+)$", text, re.M)
+    assert f"\nu {user} " in (ROOT / "systemd/hubissuer.sysusers").read_text(encoding="utf-8")
 
 
 @has_systemd

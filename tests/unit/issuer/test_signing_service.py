@@ -26,7 +26,13 @@ from hubcore.errors import ConfigError, HardwareError, LinkError, SignatureError
 from hubcore.issuing import messages
 from hubcore.issuing.lines import read_line
 from hubcore.issuing.messages import Ask, Hello, No, Ready
-from hubcore.issuing.words import ASK_BYTES, DocumentKind, Refusal, RefusedError
+from hubcore.issuing.words import (
+    ASK_BYTES,
+    PAYLOAD_BYTES,
+    DocumentKind,
+    Refusal,
+    RefusedError,
+)
 from hubcore.phone.certificates import read_hub_certificate
 from hubcore.policy import document
 from hubcore.timing.pace import Rate
@@ -408,6 +414,14 @@ async def test_after_a_lost_answer_the_client_hears_which_version_is_next(folder
         following = await place.ask(lambda client: client.policy_version()) + 1
         await place.ask(lambda client: client.policy(policy(following, issued_at=NOW + 1)))
         assert place.client().issuer == ISSUER.verify_key
+
+
+def test_what_is_too_long_is_refused_before_it_is_sent(folder: Path) -> None:
+    """a signer that is not there is not even asked"""
+    client = SigningClient(by_socket(folder / "nobody"), SITE, ISSUER.verify_key)
+    with pytest.raises(RefusedError, match="bytes") as found:
+        client.certificate(certificate(), bytes(PAYLOAD_BYTES))
+    assert found.value.refusal is Refusal.UNREADABLE
 
 
 async def test_the_client_notices_another_signer(folder: Path) -> None:

@@ -18,6 +18,7 @@ from hubcore.errors import LinkError, TrustError
 from hubgateway.issuer.signing.client import SigningClient, by_tls
 from hubgateway.issuer.signing.ports import TlsTalks
 from hubgateway.issuer.signing.serve import SystemClock
+from hubgateway.issuer.signing.signer import Signer
 from hubgateway.issuer.signing.talk import Talks
 from hubsim.site.documents import make_key, pem
 from hubtls.identity import Identity, IdentityFiles, load_identity
@@ -32,6 +33,10 @@ AUTHORITY = begin_authority(SITE, make_key(), NOW - 1000)
 OTHER_AUTHORITY = begin_authority(SITE, make_key(), NOW - 1000)
 
 
+def files_of(folder: Path, role: TlsRole, name: str) -> IdentityFiles:
+    return IdentityFiles(*(folder / f"{role}-{name}.{end}" for end in ("key", "pem", "ca")))
+
+
 def identity(
     folder: Path,
     role: TlsRole,
@@ -40,7 +45,7 @@ def identity(
     ends: int = NOW + 1000,
 ) -> Identity:
     key: SigningKey = make_key()
-    files = IdentityFiles(*(folder / f"{role}-{name}.{end}" for end in ("key", "pem", "ca")))
+    files = files_of(folder, role, name)
     files.key.write_bytes(pem(key))
     files.key.chmod(0o600)
     public = public_der(key.private.public_key())
@@ -52,11 +57,14 @@ def identity(
 
 @asynccontextmanager
 async def served(
-    folder: Path, role: TlsRole = TlsRole.ISSUER, ends: int = NOW + 1000
+    folder: Path,
+    role: TlsRole = TlsRole.ISSUER,
+    ends: int = NOW + 1000,
+    signer: Signer | None = None,
 ) -> AsyncIterator[tuple[int, Heard]]:
     """Serve a signer at a port; yield it and what people are told."""
     heard = Heard()
-    signer = make_signer(folder)
+    signer = signer or make_signer(folder)
     with closing(signer), ThreadPoolExecutor(1) as thread:
         talks = Talks(signer, thread, heard, time.monotonic)
         mine = identity(folder, role, "issuer-1", ends=ends)
