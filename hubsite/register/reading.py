@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -51,23 +54,54 @@ def grantings_of(person: Person) -> tuple[Granting, ...]:
     """Return the grants of a person, those of the groups among them; none of somebody who left."""
     if person.ended_at is not None:
         return ()
-    wanted = Q(person=person) | Q(group__in=person.groups.all())
-    grants = Grant.objects.filter(wanted, revoked_at=None).prefetch_related("points")
-    return tuple(_granting(grant) for grant in grants.order_by("pk").distinct())
+    groups = list(person.groups.values_list("pk", flat=True))
+    wanted = Q(person=person) | Q(group__in=groups) if groups else Q(person=person)
+    return tuple(granting for _, _, granting in _grantings(wanted))
 
 
 def _entitled(credentials: QuerySet[Any], now: int) -> dict[str, tuple[Access, ...]]:
-    """Return what each credential may; one that may more than a phone holds may nothing new."""
-    by_person: dict[str, list[str]] = defaultdict(list)
-    people: dict[str, Person] = {}
-    for credential in credentials.select_related("person"):
-        by_person[credential.person_id].append(credential.pk)
-        people[credential.person_id] = credential.person
-    found = {}
-    for key, names in by_person.items():
-        may = _access(grantings_of(people[key]), now)
-        found.update(dict.fromkeys(names, may))
-    return found
+    """Return what each credential may, in a number of queries that does not rise with them."""
+    owners = dict(credentials.filter(person__ended_at=None).values_list("pk", "person_id"))
+    granted = _granted_to()
+    found: dict[frozenset[Granting], tuple[Access, ...]] = {}
+    entitled = {}
+    for credential, person in owners.items():
+        grantings = frozenset(granted.get(person, ()))
+        if grantings not in found:
+            found[grantings] = _access(tuple(grantings), now)
+        entitled[credential] = found[grantings]
+    return entitled
+
+
+def _granted_to() -> dict[str, list[Granting]]:
+    """Return the grants of each person who has some, those of the groups among them."""
+    to_person: dict[str, list[Granting]] = defaultdict(list)
+    to_group: dict[int, list[Granting]] = defaultdict(list)
+    for person, group, granting in _grantings(Q()):
+        if person is not None:
+            to_person[person].append(granting)
+        else:
+            to_group[group].append(granting)
+    members = Person.groups.through.objects.filter(group_id__in=list(to_group))
+    for person, group in members.values_list("person_id", "group_id"):
+        to_person[person].extend(to_group[group])
+    return to_person
+
+
+def _grantings(wanted: Q) -> Iterable[tuple[str | None, int, Granting]]:
+    """Yield grants that were not revoked, each with its person or its group, by one query."""
+    rows = Grant.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
+    columns = ("pk", "person_id", "group_id", "schedule_id", "begins", "ends", "points__number")
+    for _, same in groupby(rows.values_list(*columns), key=itemgetter(0)):
+        lines = list(same)
+        _, person, group, schedule, begins, ends, _ = lines[0]
+        granting = Granting(
+            points=tuple(line[-1] for line in lines if line[-1] is not None),
+            schedule=schedule,
+            begins=int(begins.timestamp()),
+            ends=_seconds(ends),
+        )
+        yield person, group, granting
 
 
 def _access(grantings: tuple[Granting, ...], now: int) -> tuple[Access, ...]:
@@ -76,15 +110,6 @@ def _access(grantings: tuple[Granting, ...], now: int) -> tuple[Access, ...]:
         return access_of(grantings, now)
     except ValueError:
         return tuple(entry for one in grantings for entry in access_of((one,), now))
-
-
-def _granting(grant: Grant) -> Granting:
-    return Granting(
-        points=tuple(sorted(point.number for point in grant.points.all())),
-        schedule=grant.schedule_id,
-        begins=int(grant.begins.timestamp()),
-        ends=_seconds(grant.ends),
-    )
 
 
 def _schedules() -> dict[int, Hours]:
@@ -103,10 +128,11 @@ def _hours(schedule: Schedule, days: dict[int, frozenset[int]]) -> Hours:
 
 
 def _issued(now: int) -> Iterable[IssuedGrant]:
+    read = lru_cache(None)(read_scope)  # most phones may the same
     rows = SignedGrant.objects.filter(expires__gt=now - CLOCKS_APART_SECONDS)
     for row in rows.order_by("pk").values_list("grant_id", "credential_id", "scope", "expires"):
         grant_id, credential, scope, expires = row
-        yield IssuedGrant(bytes.fromhex(grant_id), credential, read_scope(bytes(scope)), expires)
+        yield IssuedGrant(bytes.fromhex(grant_id), credential, read(bytes(scope)), expires)
 
 
 def _ids(credentials: QuerySet[Any]) -> Iterable[str]:
