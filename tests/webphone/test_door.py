@@ -12,10 +12,10 @@ import pytest
 from hubcore.access.grant import Access
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage
-from tests.webphone.browser import MISSING, PROGRAM, Browser, Page
+from tests.webphone.browser import MISSING, PROGRAM, Browser
 from tests.webphone.server import WebServer
 from tests.webphone.siteserver import SiteServer
-from tests.webphone.visitor import DOOR, MORE, OWN_KEY, READY, VISITED, WORD, Phone, phone
+from tests.webphone.visitor import DOOR, MORE, OWN_KEY, READY, VISITED, WORD, Phone, passkeys, phone
 
 pytestmark = [
     pytest.mark.once,
@@ -189,25 +189,6 @@ KEPT = """import('./page/store.js').then(async ({Store}) => {
   const isSecret = (one) => one instanceof CryptoKey && one.type === 'private';
   return {secret: Object.values(kept).some(isSecret), bytes: kept.wrapped.length > 100};
 })"""
-
-
-async def passkeys(page: Page, **more: bool) -> str:
-    """Give a page an authenticator that knows its person; return its id."""
-    await page.call("WebAuthn.enable")
-    options = {
-        "protocol": "ctap2",
-        "ctap2Version": "ctap2_1",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "hasPrf": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-        **more,
-    }
-    added = await page.call("WebAuthn.addVirtualAuthenticator", options=options)
-    authenticator: str = added["authenticatorId"]
-    return authenticator
 
 
 @pytest.fixture(scope="module")

@@ -101,3 +101,22 @@ async def at_rest(stage: Stage) -> None:
 
     await stage.until(lambda: not stage.strike().active, "the strike is at rest", PULSE_SECONDS + 2)
     await stage.until(no_link, "no link is left", 8.0)
+
+
+async def passkeys(page: Page, **more: bool) -> str:
+    """Give a page an authenticator that knows its person; return its id."""
+    await page.call("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "ctap2Version": "ctap2_1",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "hasPrf": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+        **more,
+    }
+    added = await page.call("WebAuthn.addVirtualAuthenticator", options=options)
+    authenticator: str = added["authenticatorId"]
+    return authenticator

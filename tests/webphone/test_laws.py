@@ -1,0 +1,194 @@
+"""Laws of the page's modules that no visit at a door shows: ends of waits, ceilings, order of acts.
+
+Each module is the real one, in a real browser; what it stands on is a small fake in the script.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import pytest_asyncio
+
+from tests.webphone.browser import MISSING, PROGRAM, Browser, Page
+from tests.webphone.server import WebServer
+from tests.webphone.visitor import passkeys
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(PROGRAM is None, reason=MISSING),
+]
+HELD = """
+window.held = [];
+const later = window.setTimeout;
+window.setTimeout = (act, milliseconds) =>
+  milliseconds < 1000 ? later(act, milliseconds) : window.held.push([act, milliseconds]);
+"""
+"""A timer of a second or more waits until the test fires it."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(browser: Browser, server: WebServer) -> Page:
+    page = await browser.page()
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=HELD)
+    await page.go(f"{server.page_address}")
+    await page.until("document.documentElement?.dataset.ready")
+    await passkeys(page)
+    return page
+
+
+async def with_modules(page: Page, names: str, script: str) -> object:
+    """Run the body of an async function; `names` are modules, in the order of its arguments."""
+    imports = ", ".join(f"import('./{name}.js')" for name in names.split())
+    arguments = ", ".join(name.rpartition("/")[2] for name in names.split())
+    return await page.run(f"Promise.all([{imports}]).then(async ([{arguments}]) => {{{script}}})")
+
+
+async def test_what_lasts_a_moment_is_taken_off(page: Page) -> None:  # screen, law 3
+    script = """
+      const made = new screen.Screen(document);
+      const shown = () => document.getElementById("door-state").textContent;
+      window.held.length = 0;
+      made.door(2);
+      const first = shown();
+      const [act, after] = window.held.pop();
+      act();
+      const then = shown();
+      made.door(1);
+      return [first, after, then, shown(), window.held.length];
+    """
+    done = await with_modules(page, "page/screen", script)
+    assert done == ["Push the door", 8000, "", "Closed", 0]
+
+
+async def test_a_connection_and_an_operation_have_an_end(page: Page) -> None:  # radio, laws 1, 2
+    script = """
+      const never = new Promise(() => {});
+      const device = new EventTarget();
+      const part = {readValue: () => never, startNotifications: () => Promise.reject(new Error())};
+      const service = {getCharacteristic: async () => part};
+      let connects = () => never;
+      device.gatt = {connect: () => connects(), disconnect: () => {}};
+      const made = new radio.Radio();
+      made.device = device;
+      const told = async (promise) => promise.then(() => "done", (error) => error.name);
+      const fire = async () => {
+        while (window.held.length === 0) await new Promise((go) => later0(go));
+        const [act, after] = window.held.pop();
+        act();
+        return after;
+      };
+      window.held.length = 0;
+      const connecting = told(made.connect());
+      const ends = [await fire(), await connecting];
+      connects = async () => ({getPrimaryService: async () => service});
+      made.leftAt = 0;
+      const link = await made.connect();
+      window.held.length = 0;
+      const reading = told(link.readTxr());
+      ends.push(await fire(), await reading, link.subscribed);
+      const hanging = told(link.readTxr());
+      device.dispatchEvent(new Event("gattserverdisconnected"));
+      ends.push(await hanging);
+      return ends;
+    """
+    script = f"const later0 = (go) => queueMicrotask(go);{script}"
+    done = await with_modules(page, "page/radio", script)
+    assert done == [10_000, "LinkError", 6_000, "LinkError", False, "LinkError"]
+
+
+async def test_frames_that_wait_have_a_ceiling(page: Page) -> None:  # visit, law 2
+    script = """
+      const link = {lost: new Promise(() => {})};
+      const made = new visit.Visit({link});
+      for (let number = 0; number < 2 * visit.QUEUE_MAX; number += 1) {
+        made.notified(Uint8Array.of(number % 256));
+      }
+      return [visit.QUEUE_MAX, made.frames.length, made.frames[1][0]];
+    """
+    assert await with_modules(page, "phone/visit", script) == [512, 512, 1]
+
+
+async def test_a_key_is_locked_again_after_a_while(page: Page) -> None:  # keys, law 3
+    script = """
+      let now = 0;
+      let asked = 0;
+      const get = navigator.credentials.get.bind(navigator.credentials);
+      navigator.credentials.get = (what) => {
+        asked += 1;
+        return get(what);
+      };
+      const store = {get: async () => undefined, put: async () => {}};
+      const key = await keys.OwnKey.open(store, () => now);
+      await key.protect();
+      const made = asked;
+      const told = [];
+      for (now of [0, keys.UNLOCKED_SECONDS, keys.UNLOCKED_SECONDS + 1]) {
+        const {key: signing} = await key.signer();
+        told.push([asked - made, signing.extractable]);
+      }
+      return told;
+    """
+    assert await with_modules(page, "page/keys", script) == [[1, False], [1, False], [2, False]]
+
+
+SITE = """
+  let kept = %s;
+  const store = {get: async () => kept, put: async (name, value) => { kept = value; }};
+  const asked = [];
+  const answers = %s;
+  const fetches = window.fetch;
+  window.fetch = async (address) => {
+    asked.push(new URL(address).pathname);
+    const [status, said] = answers.shift() ?? [0, null];
+    if (status === 0) throw new TypeError("no network");
+    return new Response(JSON.stringify(said), {status});
+  };
+  const server = new site.SiteServer(store, () => 10000);
+  const told = await server.fetchGrant({shown: "k"}).then(String, (error) => error.name);
+  window.fetch = fetches;
+  return [told, asked, kept];
+"""
+
+
+async def ask(page: Page, kept: object, answers: list[object]) -> object:
+    """Let the page fetch a grant at second 10,000, with these tokens, before these answers."""
+    return await with_modules(page, "page/site", SITE % (json.dumps(kept), json.dumps(answers)))
+
+
+TOKENS = {"access": "a", "refresh": "r", "until": 0, "fetchedAt": 0}
+NEW = {"access_token": "b", "refresh_token": "s", "expires_in": 600}
+KEPT = {"access": "b", "refresh": "s", "until": 10_600, "fetchedAt": 0}
+
+
+async def test_nothing_is_fetched_twice_in_an_hour(page: Page) -> None:  # site, law 5
+    recent = {**TOKENS, "fetchedAt": 9_000}
+    assert await ask(page, recent, []) == ["null", [], recent]
+
+
+async def test_new_tokens_are_kept_before_they_are_used(page: Page) -> None:  # site, laws 2, 3
+    done = await ask(page, TOKENS, [[200, NEW]])
+    assert done == ["Away", ["/oauth/token", "/api/phone/grant"], KEPT]
+    done = await ask(page, TOKENS, [[200, NEW], [200, {"enrolment": "e"}]])
+    assert done == ["e", ["/oauth/token", "/api/phone/grant"], {**KEPT, "fetchedAt": 10_000}]
+
+
+@pytest.mark.parametrize(
+    ("answers", "told", "stays"),
+    [
+        ([], "Away", True),
+        ([[503, {"sentence": "later"}]], "Away", True),
+        ([[400, {"error": "invalid_grant"}]], "Told", False),
+        ([[200, NEW], [503, {"sentence": "later"}]], "Away", True),
+        ([[200, NEW], [403, {"sentence": "out of use"}]], "Told", True),
+        ([[200, NEW], [401, {"sentence": "gone"}]], "Told", False),
+    ],
+)
+async def test_tokens_go_only_when_the_server_says_so(
+    page: Page, answers: list[object], told: str, stays: bool
+) -> None:  # site, law 3
+    done = await ask(page, TOKENS, answers)
+    assert isinstance(done, list)
+    assert done[0] == told
+    assert (done[2:] not in ([], [None])) is stays
