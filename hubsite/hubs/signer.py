@@ -1,6 +1,6 @@
-"""Who signs for the site: the only place that knows where the issuer's key is.
+"""Who signs for the site.
 
-Law: the pages ask for signatures, and never see a key.
+Law: the pages ask for signatures and read no key. Only a `FileSigner` has one in their process.
 """
 
 from __future__ import annotations

@@ -72,13 +72,14 @@ def revoke_credential(by: str, credential: Credential, seen: int) -> None:
         _revoke(by, credential)
 
 
-def disable_credential(by: str, credential: Credential, seen: int, off: bool) -> None:
-    """Take a credential out of use for a while, or (`off`) back. Raise ChangedMeanwhileError."""
-    with transaction.atomic():
-        take_turn(credential, seen, by)
-        Credential.objects.filter(pk=credential.pk).update(is_disabled=not off)
-        kind = ActKind.CREDENTIAL_ENABLED if off else ActKind.CREDENTIAL_DISABLED
-        write_act(by, kind, credential, person=credential.person_id)
+def disable_credential(by: str, credential: Credential, seen: int) -> None:
+    """Take a credential out of use for a while. Raise ChangedMeanwhileError."""
+    _set_disabled(by, credential, seen, disabled=True)
+
+
+def enable_credential(by: str, credential: Credential, seen: int) -> None:
+    """Take a credential back into use. Raise ChangedMeanwhileError."""
+    _set_disabled(by, credential, seen, disabled=False)
 
 
 def revoke_grant(by: str, grant: Grant, seen: int) -> None:
@@ -87,6 +88,14 @@ def revoke_grant(by: str, grant: Grant, seen: int) -> None:
         take_turn(grant, seen, by)
         Grant.objects.filter(pk=grant.pk, revoked_at=None).update(revoked_at=timezone.now())
         write_act(by, ActKind.GRANT_REVOKED, grant)
+
+
+def _set_disabled(by: str, credential: Credential, seen: int, disabled: bool) -> None:
+    with transaction.atomic():
+        take_turn(credential, seen, by)
+        Credential.objects.filter(pk=credential.pk).update(is_disabled=disabled)
+        kind = ActKind.CREDENTIAL_DISABLED if disabled else ActKind.CREDENTIAL_ENABLED
+        write_act(by, kind, credential, person=credential.person_id)
 
 
 def _revoke(by: str, credential: Credential) -> None:

@@ -320,10 +320,10 @@ def test_a_phone_out_of_use_and_one_whose_owner_has_left_get_nothing(
 ) -> None:
     phone = connected(anna)
     credential = models.Credential.objects.get()
-    changes.disable_credential("olga", credential, 1, off=False)
+    changes.disable_credential("olga", credential, 1)
     status, said = phone.ask("grant")
     assert (status, said["sentence"][:28]) == (403, "This phone is out of use for")
-    changes.disable_credential("olga", credential, 2, off=True)
+    changes.enable_credential("olga", credential, 2)
     assert phone.ask("grant")[0] == 200
     anna.refresh_from_db()
     changes.end_person("olga", anna, anna.revision)

@@ -24,8 +24,8 @@ from hubsite.register.models import Credential, Person
 
 _METHODS = require_http_methods(["GET", "HEAD", "POST"])
 _ENDS: dict[str, Callable[[str, Credential, int], None]] = {
-    "disable": lambda by, one, seen: changes.disable_credential(by, one, seen, off=False),
-    "enable": lambda by, one, seen: changes.disable_credential(by, one, seen, off=True),
+    "disable": changes.disable_credential,
+    "enable": changes.enable_credential,
     "revoke": changes.revoke_credential,
 }
 GRANT = "grant"
