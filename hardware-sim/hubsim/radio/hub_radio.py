@@ -227,7 +227,9 @@ class BumbleRadio:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
 
-    def _build(self, device: Device, listener: RadioListener, pkoc: PkocListener | None) -> None:
+    def _build(
+        self, device: Device, listener: RadioListener, pkoc: PkocListener | None = None
+    ) -> None:
         server = _Server(device)
         device.gatt_server = server
         self._tx = self._add_service(device, server, listener)
