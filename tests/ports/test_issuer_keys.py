@@ -56,10 +56,10 @@ def behind_passphrase(folder: Path) -> Iterator[Place]:
 
 def in_token(folder: Path) -> Iterator[Place]:
     with softhsm(folder) as there:
-        from hubgateway.issuer.holding import token, tokenuri
+        from hubgateway.issuer.holding import tokenkeys, tokenuri
 
         key = make_key()
-        token.put_key(tokenuri.read("test", there.uri()), PIN, key.private)
+        tokenkeys.put_key(tokenuri.read("test", there.uri()), PIN, key.private)
         there.let_go()
         yield Place(KeyKind.TOKEN, there.uri(), PIN, folder / "hubissuer.toml", key)
 

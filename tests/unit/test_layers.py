@@ -487,6 +487,11 @@ ROOMS: dict[str, Room] = {
     "hubgateway.issuer.holding.token": _room(
         "hubgateway.issuer.holding.tokenuri hubcore", "cryptography pkcs11", WORLDLY
     ),
+    "hubgateway.issuer.holding.tokenkeys": _room(
+        "hubgateway.issuer.holding.token hubgateway.issuer.holding.tokenuri hubcore",
+        "cryptography pkcs11",
+        WORLDLY,
+    ),
     "hubgateway.issuer.holding.tokenuri": _room("hubcore.errors", "", PURE),
     "hubgateway.issuer.signing": _room(
         "hubgateway.issuer.signing hubgateway.issuer.holding hubgateway.config hublocal hubtls "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets as chance
 from pathlib import Path
+from types import ModuleType
 
 import click
 
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey
-from hubcore.errors import ConfigError, PeerError
+from hubcore.errors import ConfigError, HubError, PeerError
 from hubgateway.config import public_file
 from hubgateway.issuer.holding import files, tokenuri
 from hubgateway.issuer.holding.kinds import HeldKey, KeyKind, kind_of, open_key
@@ -70,18 +71,19 @@ def lock(file: Path, secret: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Its public half.")
 def make(uri: str, secret: str, out: Path) -> None:
     """Make a key within the token that URI names, and write its public half as issuer.cbor."""
-    from hubgateway.issuer.holding import token
-
-    if out.exists():
-        raise ConfigError(f"{out} is there already")
     place = tokenuri.read("URI", uri)
     pin = secret_from(secret, _HERE, "--secret")(f"PIN of {uri}")
-    key = SigningKey(token.make_key(place, pin))
-    _prove(key, None)
     try:
-        out.write_bytes(cbor.encode(key.cose_key))
+        with out.open("xb") as file:  # before there is a key whose public half nobody has
+            try:
+                key = SigningKey(_tokens(uri).make_key(place, pin))
+                file.write(cbor.encode(key.cose_key))
+            except HubError:
+                out.unlink()
+                raise
     except OSError as error:
         raise ConfigError(f"{out}: {error.strerror}") from error
+    _prove(key, out)
     _say(uri, HeldKey(KeyKind.TOKEN, key))
 
 
@@ -95,18 +97,27 @@ def put(file: Path, uri: str, file_secret: str, secret: str) -> None:
 
     A key that was in a file may have been copied before. One that was made in a token was not.
     """
-    from hubgateway.issuer.holding import token
-
     place = tokenuri.read("URI", uri)
     source = open_key(
         str(file), str(file), _HERE, secret_from(file_secret, _HERE, "--file-secret")
     ).key
     pin = secret_from(secret, _HERE, "--secret")(f"PIN of {uri}")
-    key = SigningKey(token.put_key(place, pin, files.private_half(str(file), source)))
+    key = SigningKey(_tokens(uri).put_key(place, pin, files.private_half(str(file), source)))
     if key.cose_key != source.cose_key:
         raise ConfigError(f"{uri}: the token shows another key than {file} has")
     _prove(key, None)
     _say(uri, HeldKey(KeyKind.TOKEN, key))
+
+
+def _tokens(uri: str) -> ModuleType:
+    """Return what brings keys into tokens. Raise ConfigError where its library is missing."""
+    try:
+        from hubgateway.issuer.holding import tokenkeys
+    except ImportError as error:
+        raise ConfigError(
+            f"{uri}: a key in a token needs the extra token of this program: {error}"
+        ) from error
+    return tokenkeys
 
 
 def _prove(key: SigningKey, issuer: Path | None) -> None:

@@ -8,7 +8,8 @@ Laws:
 2. A token that does not answer is opened once more. If it still does not answer, that one signature
    fails with HardwareError, and the next one tries again.
 3. A wrong PIN is tried once: a token locks itself after some. No later signature tries it again.
-4. The tokens of a process are used by one thread at a time.
+4. The tokens of a process are used by one thread at a time. When all were opened anew for one key,
+   each other key finds its token again before it signs: a handle of before may be another's now.
 """
 
 from __future__ import annotations
@@ -26,34 +27,32 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11.util.ec import encode_named_curve_parameters
 
 from hubcore.codec.cose import COORDINATE_BYTES
 from hubcore.errors import ConfigError, HardwareError
 from hubgateway.issuer.holding.tokenuri import TokenUri
 
-_TURN = threading.RLock()  # law 4
-_WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked)
-_P256 = encode_named_curve_parameters("secp256r1")
-_POINT_HEAD = b"\x04\x41"
+TURN = threading.RLock()
+"""Law 4."""
+WRONG_PIN = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked)
+POINT_HEAD = b"\x04\x41"
 """Of an OCTET STRING that has an uncompressed point of P-256."""
-_NEVER_LEAVES = {
-    Attribute.TOKEN: True,
-    Attribute.PRIVATE: True,
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
-    Attribute.SIGN: True,
-}
+
+
+class _Opened:
+    """How often all tokens of this process were opened anew."""
+
+    number = 0
 
 
 def open_token(uri: TokenUri, pin: str) -> TokenKey:
     """Open a key. Raise ConfigError for what the URI or PIN says wrong, HardwareError."""
-    with _TURN:
+    with TURN:
         try:
             return TokenKey(uri, pin)
-        except _WRONG_PIN as error:
+        except WRONG_PIN as error:
             raise ConfigError(
-                f"{uri.text}: the token refuses the PIN ({_why(error)}). It locks itself after "
+                f"{uri.text}: the token refuses the PIN ({why(error)}). It locks itself after "
                 "some wrong ones: look before you try again"
             ) from error
         except (pkcs11.NoSuchToken, pkcs11.MultipleTokensReturned) as error:
@@ -63,73 +62,7 @@ def open_token(uri: TokenUri, pin: str) -> TokenKey:
                 f"{uri.text}: the token has no such P-256 key with its public half, or several"
             ) from error
         except pkcs11.PKCS11Error as error:
-            raise HardwareError(f"{uri.text}: the token does not answer: {_why(error)}") from error
-
-
-def make_key(uri: TokenUri, pin: str) -> TokenKey:
-    """Make a P-256 key within a token. Raise ConfigError or HardwareError."""
-
-    def make(session: Any) -> None:
-        parameters = session.create_domain_parameters(
-            KeyType.EC, {Attribute.EC_PARAMS: _P256}, local=True
-        )
-        parameters.generate_keypair(
-            store=True, label=uri.label, id=uri.id, private_template=_NEVER_LEAVES
-        )
-
-    return _store(uri, pin, make)
-
-
-def put_key(uri: TokenUri, pin: str, key: ec.EllipticCurvePrivateKey) -> TokenKey:
-    """Put a key into a token for good. Raise ConfigError or HardwareError."""
-    numbers = key.private_numbers()
-    public = numbers.public_numbers
-    x = public.x.to_bytes(COORDINATE_BYTES, "big")
-    y = public.y.to_bytes(COORDINATE_BYTES, "big")
-    point = _POINT_HEAD + b"\x04" + x + y
-    name = {
-        attribute: value
-        for attribute, value in ((Attribute.LABEL, uri.label), (Attribute.ID, uri.id))
-        if value is not None
-    }
-    shared = {Attribute.KEY_TYPE: KeyType.EC, Attribute.EC_PARAMS: _P256, **name}
-
-    def put(session: Any) -> None:
-        session.create_object(
-            {
-                Attribute.CLASS: ObjectClass.PUBLIC_KEY,
-                Attribute.TOKEN: True,
-                Attribute.EC_POINT: point,
-                **shared,
-            }
-        )
-        session.create_object(
-            {
-                Attribute.CLASS: ObjectClass.PRIVATE_KEY,
-                Attribute.VALUE: numbers.private_value.to_bytes(COORDINATE_BYTES, "big"),
-                **_NEVER_LEAVES,
-                **shared,
-            }
-        )
-
-    return _store(uri, pin, put)
-
-
-def _store(uri: TokenUri, pin: str, work: Any) -> TokenKey:
-    """Do something in a token that has no key of this name yet; open the key."""
-    with _TURN:
-        try:
-            with _session(_token(uri, again=False), pin, writes=True) as session:
-                if any(session.get_objects(_wanted(uri, ObjectClass.PRIVATE_KEY))):
-                    raise ConfigError(f"{uri.text}: the token has such a key already")
-                work(session)
-        except _WRONG_PIN as error:
-            raise ConfigError(f"{uri.text}: the token refuses the PIN: {_why(error)}") from error
-        except (pkcs11.NoSuchToken, pkcs11.MultipleTokensReturned) as error:
-            raise ConfigError(f"{uri.text}: there is no such token, or several") from error
-        except pkcs11.PKCS11Error as error:
-            raise HardwareError(f"{uri.text}: the token refuses: {_why(error)}") from error
-    return open_token(uri, pin)
+            raise HardwareError(f"{uri.text}: the token does not answer: {why(error)}") from error
 
 
 class TokenKey(ec.EllipticCurvePrivateKey):
@@ -140,6 +73,7 @@ class TokenKey(ec.EllipticCurvePrivateKey):
         self._uri = uri
         self._pin: str | None = pin
         self._private: Any = None
+        self._opened = 0
         self._public = self._open(again=False)
 
     @property
@@ -162,7 +96,7 @@ class TokenKey(ec.EllipticCurvePrivateKey):
         if not isinstance(hashed, hashes.SHA256):
             raise HardwareError(f"{self._uri.text}: it signs SHA-256 alone")
         data = bytes(data)
-        with _TURN:
+        with TURN:
             raw = self._signed(hashlib.sha256(data).digest())
         signature = encode_dss_signature(
             int.from_bytes(raw[:COORDINATE_BYTES], "big"),
@@ -179,36 +113,48 @@ class TokenKey(ec.EllipticCurvePrivateKey):
     def _signed(self, digest: bytes) -> bytes:
         """Return r||s over a digest (law 2)."""
         try:
-            if self._private is not None:
-                return self._by_token(digest)
-        except pkcs11.PKCS11Error:
-            self._private = None
-        if self._pin is None:
-            raise HardwareError(f"{self._uri.text}: the token refused the PIN: start anew")
+            return self._tried(digest, again=False)
+        except pkcs11.PKCS11Error as error:
+            if self._pin is None:
+                raise self._away(error) from error
         try:
-            if self._open(again=True).public_numbers() != self._public.public_numbers():
-                self._private = None
-                raise HardwareError(f"{self._uri.text}: another key has its name now")
-            return self._by_token(digest)
+            return self._tried(digest, again=True)
+        except pkcs11.PKCS11Error as error:
+            raise self._away(error) from error
+
+    def _tried(self, digest: bytes, again: bool) -> bytes:
+        """Return r||s over a digest. Raise PKCS11Error; after a wrong PIN none is left (law 3)."""
+        try:
+            self._found(again)
+            return bytes(self._private.sign(digest, mechanism=Mechanism.ECDSA))
         except pkcs11.PKCS11Error as error:
             self._private = None
-            if isinstance(error, _WRONG_PIN):
-                self._pin = None  # law 3
-            raise HardwareError(
-                f"{self._uri.text}: the token does not answer: {_why(error)}"
-            ) from error
+            if isinstance(error, WRONG_PIN):
+                self._pin = None
+            raise
 
-    def _by_token(self, digest: bytes) -> bytes:
-        return bytes(self._private.sign(digest, mechanism=Mechanism.ECDSA))
+    def _away(self, error: Exception) -> HardwareError:
+        return HardwareError(f"{self._uri.text}: the token does not answer: {why(error)}")
+
+    def _found(self, again: bool) -> None:
+        """Have the key at hand (law 4). Raise PKCS11Error or HardwareError."""
+        if self._private is not None and self._opened == _Opened.number:
+            return
+        if self._pin is None:
+            raise HardwareError(f"{self._uri.text}: the token refused the PIN: start anew")
+        if self._open(again).public_numbers() != self._public.public_numbers():
+            self._private = None
+            raise HardwareError(f"{self._uri.text}: another key has its name now")
 
     def _open(self, again: bool) -> ec.EllipticCurvePublicKey:
         """Find the key; return its public half. Raise PKCS11Error."""
-        session = _session(_token(self._uri, again), self._pin or "")
+        session = session_of(token_of(self._uri, again), self._pin or "")
         found = {}
         for half in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
-            (found[half],) = _one(session.get_objects(_wanted(self._uri, half)))
+            (found[half],) = _one(session.get_objects(wanted_of(self._uri, half)))
         point = bytes(found[ObjectClass.PUBLIC_KEY][Attribute.EC_POINT])
         self._private = found[ObjectClass.PRIVATE_KEY]
+        self._opened = _Opened.number
         return _read_point(point)
 
     def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
@@ -233,10 +179,11 @@ class TokenKey(ec.EllipticCurvePrivateKey):
         return self
 
 
-def _token(uri: TokenUri, again: bool) -> Any:
+def token_of(uri: TokenUri, again: bool) -> Any:
     """Find the token. `again`: everything is asked anew, also which tokens there are."""
     library: Any = pkcs11.lib(str(uri.module))
     if again:
+        _Opened.number += 1
         with suppress(pkcs11.PKCS11Error):
             library.reinitialize()
         library = pkcs11.lib(str(uri.module))
@@ -248,14 +195,16 @@ def _token(uri: TokenUri, again: bool) -> Any:
     return library.get_token(**named)
 
 
-def _session(token: Any, pin: str, writes: bool = False) -> Any:
+def session_of(token: Any, pin: str, writes: bool = False) -> Any:
+    """Log in. Raise PKCS11Error."""
     try:
         return token.open(user_pin=pin, rw=writes)
     except pkcs11.UserAlreadyLoggedIn:  # by another key of the same token
         return token.open(rw=writes)
 
 
-def _wanted(uri: TokenUri, half: ObjectClass) -> dict[Attribute, Any]:
+def wanted_of(uri: TokenUri, half: ObjectClass) -> dict[Attribute, Any]:
+    """Return by what one half of a key is found."""
     wanted: dict[Attribute, Any] = {Attribute.CLASS: half, Attribute.KEY_TYPE: KeyType.EC}
     if uri.label is not None:
         wanted[Attribute.LABEL] = uri.label
@@ -277,11 +226,12 @@ def _one(found: Any) -> list[Any]:
 def _read_point(point: bytes) -> ec.EllipticCurvePublicKey:
     """Read a token's EC_POINT: a DER OCTET STRING, or the bare point. Raise PKCS11Error."""
     try:
-        bare = point.removeprefix(_POINT_HEAD) if len(point) == 67 else point
+        bare = point.removeprefix(POINT_HEAD) if len(point) == 67 else point
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bare)
     except ValueError as error:
         raise pkcs11.NoSuchKey("it is no key of the curve P-256") from error
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """Return a failure of a token in words."""
     return f"{type(error).__name__} {error}".strip()

@@ -5,7 +5,7 @@ nothing else is.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.codec import cbor
@@ -53,16 +53,19 @@ FROM_SIGNER = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(FROM_SERVER)
 def test_what_a_server_says_is_read_again(message: Hello | Ask) -> None:
     assert decode_from_server(encode_from_server(message)) == message
 
 
+@settings(deadline=None)
 @given(FROM_SIGNER)
 def test_what_a_signer_says_is_read_again(message: Ready | Made | No) -> None:
     assert decode_from_signer(encode_from_signer(message)) == message
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_other_bytes_are_frame_errors(data: bytes) -> None:
     """law 2"""
@@ -73,6 +76,7 @@ def test_other_bytes_are_frame_errors(data: bytes) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.integers(-5, 9) | st.binary(max_size=9) | st.text(max_size=9) | st.none(),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.access.cards import Card
@@ -14,7 +14,7 @@ from hubcore.access.grant import Access
 from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.mandate import Use
 from hubcore.issuing.limits import EACH, VERSION_STEP
-from hubcore.issuing.standing import Standing
+from hubcore.issuing.standing import Signed, Standing
 from hubcore.issuing.unsigned import Unsigned
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind, Refusal, RefusedError
 from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules
@@ -77,6 +77,23 @@ def test_what_is_sound_is_signed_and_its_log_makes_the_same_state() -> None:
         again.take(fact)
     assert vars(again) == vars(signer.standing)
     assert [fact.kind for fact in signer.log].count(DocumentKind.POLICY) == 3
+
+
+def test_a_kind_that_is_not_signed_at_all() -> None:
+    """law 1: a ceiling of none"""
+    signer = Signer(few_a_day(DocumentKind.CERTIFICATE, 0))
+    assert refused(signer, brought(certificate()), "ceiling") is Refusal.CEILING
+
+
+def test_no_more_is_remembered_than_a_day_may_have() -> None:
+    """issuing.standing, laws 2 and 3"""
+    limits = few_a_day(DocumentKind.GRANT, 3)
+    standing = Standing(limits.a_day)
+    for at in range(10):
+        standing.take(Signed(DocumentKind.GRANT, 1000 * (NOW + at), "anna", 0, bytes(32)))
+    assert standing.within_a_day(DocumentKind.GRANT, 1000 * NOW) == 3
+    assert sum(len(times) for times in standing._times.values()) == 3
+    assert standing.moment(0) == 1000 * (NOW + 9)
 
 
 @pytest.mark.parametrize("kind", DocumentKind)
@@ -323,6 +340,7 @@ def test_no_row_of_a_policy_is_signed_unread() -> None:
     Signer().ask(whole)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.sampled_from(DocumentKind), st.integers(0, 400))
 def test_hostile_bytes_are_refused_and_nothing_else(
     junk: bytes, kind: DocumentKind, at: int
@@ -348,6 +366,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_over_all_orders_the_laws_hold(steps: list[tuple[str, int, int]]) -> None:
     limits = replace(LIMITS, a_day=dict.fromkeys(DocumentKind, 3))

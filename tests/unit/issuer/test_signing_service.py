@@ -38,6 +38,7 @@ from hubcore.policy import document
 from hubcore.timing.pace import Rate
 from hubgateway.issuer.signing.client import SigningClient, by_socket
 from hubgateway.issuer.signing.log import read_log
+from hubgateway.issuer.signing.ports import WAITING_MAX
 from hubgateway.issuer.signing.signer import LOG, Signer
 from hubgateway.issuer.signing.talk import TalkTimes
 from hubsim.site.documents import make_key
@@ -349,6 +350,19 @@ async def test_one_connection_too_many_comes_again(folder: Path) -> None:
             await asyncio.sleep(0)
             first.writer.close()
         assert asked.result()
+
+
+async def test_connections_have_a_ceiling_whoever_makes_them(folder: Path) -> None:
+    """ports, law 1"""
+    async with served(folder, connections_max=2 * WAITING_MAX) as place:
+        callers = [await Raw.come(place) for _ in range(WAITING_MAX)]
+        for caller in callers:
+            await caller.greet()
+        one_more = await Raw.come(place)
+        assert await one_more.hear() is None
+        for caller in (*callers, one_more):
+            caller.writer.close()
+        await place.heard.of("too many connections")
 
 
 async def test_each_caller_has_its_pace_and_policies_their_own(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def test_a_key_is_made_in_the_token_and_signs(there: Token, pin_file: Path, tmp_
     assert _keys("show", there.uri()).output.endswith(": PKCS#11 token\n")
     again = _keys("make", there.uri(), "--secret", pin_file, "--out", tmp_path / "other")
     assert "such a key already" in str(again.exception)
-    assert "there already" in str(
+    assert not (tmp_path / "other").exists()
+    assert "File exists" in str(
         _keys("make", there.uri("b"), "--secret", pin_file, "--out", issuer).exception
     )
 
@@ -77,9 +79,9 @@ def test_a_key_of_a_file_is_put_into_the_token(
 
 
 def test_it_never_shows_its_private_half(there: Token) -> None:
-    from hubgateway.issuer.holding import token
+    from hubgateway.issuer.holding import tokenkeys
 
-    key = token.make_key(tokenuri.read("x", there.uri()), PIN)
+    key = tokenkeys.make_key(tokenuri.read("x", there.uri()), PIN)
     for ask in (
         lambda: key.private_numbers(),
         lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
@@ -96,9 +98,9 @@ def test_it_never_shows_its_private_half(there: Token) -> None:
 
 def test_a_token_that_was_pulled_out_is_told_and_signs_again_when_it_is_back(there: Token) -> None:
     """holding.token, law 2"""
-    from hubgateway.issuer.holding import token
+    from hubgateway.issuer.holding import tokenkeys
 
-    key = SigningKey(token.make_key(tokenuri.read("x", there.uri()), PIN))
+    key = SigningKey(tokenkeys.make_key(tokenuri.read("x", there.uri()), PIN))
     key.verify_key.verify(key.sign(b"before"), b"before")
     there.pull_out()
     for _ in range(2):
@@ -109,15 +111,15 @@ def test_a_token_that_was_pulled_out_is_told_and_signs_again_when_it_is_back(the
 
 
 def test_another_key_under_its_name_signs_nothing(there: Token, tmp_path: Path) -> None:
-    from hubgateway.issuer.holding import token
+    from hubgateway.issuer.holding import tokenkeys
 
     uri = tokenuri.read("x", there.uri())
-    key = SigningKey(token.make_key(uri, PIN))
+    key = SigningKey(tokenkeys.make_key(uri, PIN))
     there.pull_out()
     with pytest.raises(HardwareError):
         key.sign(b"meanwhile")
     with softhsm(tmp_path / "other") as other:
-        token.make_key(tokenuri.read("x", other.uri()), PIN)
+        tokenkeys.make_key(tokenuri.read("x", other.uri()), PIN)
         other.let_go()
         with pytest.raises(HardwareError, match="another key"):
             key.sign(b"by another")
@@ -136,37 +138,46 @@ def test_a_token_that_is_not_there_and_a_key_that_is_not_in_it(there: Token) -> 
         token.open_token(tokenuri.read("x", nothing), PIN)
 
 
-def test_a_wrong_pin_is_tried_once(there: Token) -> None:
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "after-a-failure"])
+def test_a_wrong_pin_is_tried_once(
+    there: Token, monkeypatch: pytest.MonkeyPatch, is_open: bool
+) -> None:
     """holding.token, law 3"""
-    from hubgateway.issuer.holding import token
+    from hubgateway.issuer.holding import token, tokenkeys
 
     uri = tokenuri.read("x", there.uri())
-    key = SigningKey(token.make_key(uri, PIN))
+    key = SigningKey(tokenkeys.make_key(uri, PIN))
     there.let_go()
     key.private._pin = "0000"  # as if somebody had changed it at the token meanwhile
+    if not is_open:
+        key.private._private = None
+    tried = []
+    session = token.session_of
+    monkeypatch.setattr(token, "session_of", lambda *words: tried.append(1) or session(*words))
     with pytest.raises(HardwareError, match="PinIncorrect"):
         key.sign(b"first")
     with pytest.raises(HardwareError, match="refused the PIN: start anew"):
         key.sign(b"second")
+    assert len(tried) == 1
     with pytest.raises(ConfigError, match="refuses the PIN"):
         token.open_token(uri, "0000")
 
 
 def test_what_the_token_signs_is_verified(there: Token) -> None:
     """holding.token, law 1"""
-    from hubgateway.issuer.holding import token
+    from hubgateway.issuer.holding import tokenkeys
 
-    key = token.make_key(tokenuri.read("x", there.uri()), PIN)
-    key._by_token = lambda digest: bytes(63) + b"\x01"  # type: ignore[method-assign]
+    key = tokenkeys.make_key(tokenuri.read("x", there.uri()), PIN)
+    key._tried = lambda digest, again: bytes(63) + b"\x01"  # type: ignore[method-assign]
     with pytest.raises(HardwareError, match="does not verify"):
         key.sign(b"data", ec.ECDSA(hashes.SHA256()))
 
 
 def test_a_site_is_signed_for_by_a_token_that_comes_and_goes(there: Token, tmp_path: Path) -> None:
     """signing.signer: the same rules and log, whatever the key lies in"""
-    from hubgateway.issuer.holding import token
+    from hubgateway.issuer.holding import tokenkeys
 
-    key = SigningKey(token.make_key(tokenuri.read("x", there.uri()), PIN))
+    key = SigningKey(tokenkeys.make_key(tokenuri.read("x", there.uri()), PIN))
     signer = make_signer(tmp_path, key)
     wanted = brought(policy(7))
     asked = Ask(1, wanted.kind, wanted.claims, wanted.along)
@@ -180,3 +191,21 @@ def test_a_site_is_signed_for_by_a_token_that_comes_and_goes(there: Token, tmp_p
     assert document.prove(signer.sign(asked, "x"), signer.issuer, "acme").version == 7
     signer.close()
     assert len(list(read_log(tmp_path / LOG))) == 2
+
+
+def test_threads_that_sign_at_once_wait_for_each_other(there: Token) -> None:
+    """holding.token, law 4: two keys of one token, and a token that went in between"""
+    from hubgateway.issuer.holding import tokenkeys
+
+    keys = [
+        SigningKey(tokenkeys.make_key(tokenuri.read("x", there.uri(name)), PIN)) for name in "ab"
+    ]
+    there.let_go()
+
+    def sign(number: int) -> None:
+        key = keys[number % 2]
+        data = bytes([number])
+        key.verify_key.verify(key.sign(data), data)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(sign, range(40))) == [None] * 40
