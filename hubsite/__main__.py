@@ -14,6 +14,7 @@ import click
 from hubcore.errors import AuditError, ConfigError, LinkError, StoreError
 from hubcore.version import __version__
 from hubsite.commands.acts import acts
+from hubsite.commands.backup import backup, restore
 from hubsite.commands.begin import init
 from hubsite.commands.check import check
 from hubsite.commands.operators import operator
@@ -21,7 +22,7 @@ from hubsite.commands.serve import serve
 
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
-COMMANDS = (init, check, serve, operator, acts)
+COMMANDS = (init, check, serve, operator, acts, backup, restore)
 
 
 @click.group("hubsite")

@@ -1,0 +1,89 @@
+"""Copies of the database: proven before they count, kept so many, and put back."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from django.db import connection, transaction
+
+from hubcore.errors import AuditError, ConfigError, StoreError
+from hubsite.__main__ import hubsite
+from hubsite.acts import log
+from hubsite.acts.kinds import ActKind
+from hubsite.commands.backup import copy_into, prove
+from hubsite.register import models
+from tests.site.server import Server, make_folder
+
+pytestmark = pytest.mark.once
+
+NOW = 1_800_000_000.0
+
+
+def _act() -> None:
+    with transaction.atomic():
+        log.write("olga", ActKind.SIGNED_OUT)
+
+
+def _restore(server: Server, copy: Path) -> Result:
+    connection.close()
+    words = ["--config", str(server.site.file), "restore", str(copy)]
+    return CliRunner().invoke(hubsite, words)
+
+
+def test_a_copy_is_put_back_as_it_was(server: Server, tmp_path: Path) -> None:
+    models.Person.objects.create(name="Anna")
+    _act()
+    copy, head = copy_into(tmp_path / "copies", NOW)
+    assert copy.name == "hubsite-20270115T080000Z.db"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert head == log.verify()
+    models.Person.objects.all().delete()
+    _act()
+    done = _restore(server, copy)
+    assert done.exit_code == 0, done.output
+    assert "up to act 1; before it: " in done.output
+    assert models.Person.objects.get().name == "Anna"
+    assert log.verify() == head
+    before = Path(done.output.split()[-1])
+    assert prove(before).number == 2
+
+
+def test_a_copy_that_was_cut_off_or_edited_is_none(server: Server, tmp_path: Path) -> None:
+    for _ in range(3):
+        _act()
+    copy, _ = copy_into(tmp_path, NOW)
+    whole = copy.read_bytes()
+    for length in (0, 100, 4096, len(whole) // 2, len(whole) - 4096):
+        copy.write_bytes(whole[:length])
+        assert isinstance(_restore(server, copy).exception, StoreError), length
+    at = whole.index(b"signed-out")
+    copy.write_bytes(whole[:at] + b"signed-inn" + whole[at + 10 :])
+    assert isinstance(_restore(server, copy).exception, AuditError)
+    assert isinstance(_restore(server, tmp_path / "none.db").exception, StoreError)
+    assert log.verify().number == 3, "what was there is there"
+
+
+def test_a_copy_that_cannot_be_made_leaves_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="no copy was made"):
+        copy_into(tmp_path / "file", NOW)
+    folder = tmp_path / "copies"
+    copy_into(folder, NOW)
+    (folder / ".hubsite.under-way").write_bytes(b"cut off")
+    copy_into(folder, NOW + 60)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "hubsite-20270115T080000Z.db",
+        "hubsite-20270115T080100Z.db",
+    ]
+
+
+def test_postgresql_is_copied_by_its_own_tool(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    file.write_text('database = "postgresql://hub@db/site"\n' + file.read_text())
+    words = ["--config", str(file), "backup", str(tmp_path)]
+    error = CliRunner().invoke(hubsite, words).exception
+    assert isinstance(error, ConfigError)
+    assert "pg_dump" in str(error)
