@@ -1,8 +1,9 @@
 """Phones of a second service on the same radio, as the table of links needs them.
 
 Laws:
-1. A link speaks one protocol: the first that it writes in, until it ends.
-2. The table of links counts them within its places.
+1. A link speaks one protocol, until it ends: the hub's own once it has asked for a challenge, the
+   second service's once it has written there.
+2. The table of links counts them within its places, until they are over.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ class Beside(Protocol):
     """Who serves them. Times are monotonic seconds."""
 
     def __len__(self) -> int:
-        """Return how many visits there are."""
+        """Return how many visits take a place: those that are not over."""
 
     def has(self, link: LinkId) -> bool:
-        """Tell whether a link is one of them."""
+        """Tell whether a link is one of them, or was until it was sent away."""
 
     @property
     def unanswered(self) -> int:
@@ -46,6 +47,9 @@ class Beside(Protocol):
 
         Raise PeerError for the write that ends the visit, and for all after it.
         """
+
+    def make_room(self) -> bool:
+        """Send the oldest away that has proven nothing; tell whether there was one."""
 
     def closed(self, link: LinkId) -> None:
         """A peer has gone."""

@@ -2,11 +2,12 @@
 
 Laws:
 1. Bytes are taken on the event loop at once; slow work is done elsewhere (`visit`).
-2. There are at most `links_max` links. The oldest of those that failed makes room, else the oldest.
+2. There are at most `links_max` links; who was sent away does not count. The oldest of those that
+   failed makes room, else one beside that has proven nothing, else the oldest.
 3. After the hub has dropped a phone, its bytes are ignored until the radio reports the link closed.
 4. Bytes count as come at the earliest moment that is possible (`timing.standstill`).
 5. A link that writes to the second service first is served there (`beside`), within the same
-   places.
+   places. Who cannot be served there is counted once, and sent away.
 """
 
 from __future__ import annotations
@@ -172,11 +173,18 @@ class Links:
         return b"" if visit is None else visit.pull(mtu)
 
     def _hand_over(self, link: LinkId, beside: Beside) -> None:
-        """Have a link served beside. Raise SequenceError when it has spoken the own protocol."""
+        """Have a link served beside, or send it away and raise SequenceError."""
         visit = self._visit_of(link)
-        if visit is None or visit.has_begun:
-            raise SequenceError("link: not served in two protocols")
-        beside.begin(link)
+        if visit is None:
+            raise SequenceError("link: not served")
+        try:
+            if visit.has_begun:
+                raise SequenceError("link: not served in two protocols")
+            beside.begin(link)
+        except SequenceError as error:
+            self._refused(error)
+            self._send_away(link)
+            raise
         del self._visits[link]
         visit.leave()
 
@@ -227,10 +235,13 @@ class Links:
         return 0 if self._beside is None else len(self._beside)
 
     def _make_room(self) -> None:
-        """Send the oldest of the links that failed away, else the oldest."""
+        """Send away who deserves its place least: law 2."""
         links = list(self._visits)  # the oldest first
-        if links:
-            oldest = min(links, key=self._standing)
+        oldest = min(links, key=self._standing, default=None)
+        has_failed = oldest is not None and self._standing(oldest) is not LinkStanding.NOT_FAILED
+        if not has_failed and self._beside is not None and self._beside.make_room():
+            return
+        if oldest is not None:
             self._send_away(oldest)
 
     def _standing(self, link: LinkId) -> LinkStanding:

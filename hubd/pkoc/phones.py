@@ -1,9 +1,10 @@
 """The use case that serves PKOC phones. Implements `hubd.phones.beside.Beside`.
 
 Laws:
-1. There are at most `places` visits. Who comes when all are taken is refused.
+1. There are at most `places` visits that are not over. Who comes when all are taken is refused.
 2. A visit begins with a phone's first write, and only after a hello was said.
 3. After the hub has dropped a phone, its bytes are ignored until the radio reports the link closed.
+4. A phone that has proven nothing makes room for others, the oldest first.
 """
 
 from __future__ import annotations
@@ -64,10 +65,11 @@ class PkocPhones:
         )
 
     def __len__(self) -> int:
-        return len(self._visits)
+        """Return how many places are taken."""
+        return self.unanswered
 
     def has(self, link: LinkId) -> bool:
-        """Tell whether a link is served here."""
+        """Tell whether a link is served here, or was until it was sent away."""
         return link in self._visits
 
     @property
@@ -98,7 +100,7 @@ class PkocPhones:
         turn = self._hellos.turn
         if self._tasks is None or turn is None:
             raise SequenceError("pkoc: nothing was said yet that this could answer")
-        if len(self._visits) >= self._places:
+        if len(self) >= self._places:
             raise SequenceError(f"pkoc: all {self._places} places are taken")
         reader = ReaderLink(self._side, turn, self._clock.monotonic())
         visit = self._make_visit(link, reader, self._tasks)
@@ -108,6 +110,14 @@ class PkocPhones:
     def frame(self, link: LinkId, data: bytes, came: float) -> None:
         """Take one write. Raise PeerError."""
         self._visits[link].frame(data, came)
+
+    def make_room(self) -> bool:
+        """Send the oldest away that has proven nothing; tell whether there was one."""
+        for visit in self._visits.values():
+            if visit.is_unproven:
+                visit.send_away()
+                return True
+        return False
 
     def closed(self, link: LinkId) -> None:
         """A peer has gone."""

@@ -6,6 +6,7 @@ Laws:
 2. What goes wrong in a visit, its end included, harms no other.
 3. A phone may write twice, so that a visit has EFFECTS_MAX steps in line at most.
 4. A phone is sent away once; `hubd.phones.dropping` says how often that is tried.
+5. A write after the end is counted once at most, and sends the phone away.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from hubcore.ports.radio import LinkId, Radio
 
 EFFECTS_MAX = 16
 SEND_SECONDS = 5.0
-_AMID = (ReaderPhase.MEETING, ReaderPhase.PROVING, ReaderPhase.DECIDING)
+_UNPROVEN = (ReaderPhase.MEETING, ReaderPhase.PROVING)
 
 Decide = Callable[[bytes, float, Callable[[], bool]], Awaitable[bool]]
 """Decides on a proven public key: `rights.KeyRights.decide`."""
@@ -72,7 +73,12 @@ class PkocVisit:
     @property
     def is_amid(self) -> bool:
         """Whether the phone is not answered yet."""
-        return self._link.phase in _AMID
+        return self._link.phase is not ReaderPhase.OVER
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether the phone has proven no key yet, and may still do so."""
+        return self._link.phase in _UNPROVEN
 
     async def run(self) -> None:
         """Take one step after the other until the visit has ended."""
@@ -91,7 +97,7 @@ class PkocVisit:
         Raise PeerError for the write that ends the visit, unless it gets a response.
         """
         if self._link.phase is ReaderPhase.OVER:
-            raise SequenceError("pkoc: the visit is over")
+            raise self._too_late()
         self._came = came
         effects = self._link.frame(data, self._clock.monotonic())
         self._perform(effects)
@@ -113,6 +119,14 @@ class PkocVisit:
         self._gone.set()
         self._link.close(self._clock.monotonic())
         self._enqueue(None)
+
+    def _too_late(self) -> SequenceError:
+        """Return what a write after the end raises: law 5."""
+        error = SequenceError("pkoc: the visit is over")
+        if not self._is_leaving:
+            self._refused(error)
+            self.send_away()
+        return error
 
     def _perform(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -415,6 +415,140 @@ async def test_they_take_places_of_the_radios_links(rig: Rig) -> None:
         assert len(rig.links) + len(rig.beside) == LINKS_MAX
 
 
+async def _meets(rig: Rig, link: LinkId) -> bytes:
+    """Let a stranger begin a visit; return the proof that it could write."""
+    phone = rig.reader.phone()
+    rig.radio.come(link)
+    first = phone.heard(await rig.hello())
+    assert first is not None
+    second = phone.heard(await rig.writes(link, first))
+    assert second is not None
+    return second
+
+
+@pytest.mark.parametrize("end", ["answered", "failed", "out of turn", "too slow"])
+async def test_a_visit_that_is_over_takes_no_place_however_long_the_phone_stays(
+    rig: Rig, end: str
+) -> None:
+    """links, law 2: no own phone is sent away for strangers whom the radio does not drop."""
+    own = LinkId("own", 9)
+    rig.radio.drop_fails = LinkError("told to fail")
+    async with rig.serving():
+        rig.radio.come(own)
+        assert rig.radio.listener is not None
+        assert rig.radio.listener.info(own)
+        for link in (A, B):
+            second = await _meets(rig, link)
+            if end == "answered":
+                await rig.writes(link, second)
+            elif end == "failed":
+                await rig.writes(link, second[:-1] + bytes([second[-1] ^ 1]))
+            elif end == "out of turn":
+                assert rig.radio.pkoc is not None
+                with pytest.raises(PeerError):
+                    rig.radio.pkoc.pkoc_frame(link, b"\x07\x00")
+            else:
+                rig.hub.clock.advance(PHASE_SECONDS[ReaderPhase.PROVING])
+                rig.beside.sweep()
+            assert len(rig.beside) == 0
+        assert rig.beside.has(A)
+        assert rig.beside.has(B)
+        rig.radio.come(LinkId("own", 10))
+        rig.radio.come(LinkId("own", 11))
+        assert len(rig.links) == LINKS_MAX
+        assert own not in rig.radio.dropped
+        assert rig.radio.listener.info(own)
+
+
+async def test_who_has_proven_nothing_makes_room_before_an_own_phone_that_has_not_failed(
+    rig: Rig,
+) -> None:
+    own = LinkId("own", 9)
+    async with rig.serving():
+        rig.radio.come(own)
+        assert rig.radio.listener is not None
+        assert rig.radio.listener.info(own)
+        rig.radio.come(B)  # hears the hello, too
+        await _meets(rig, A)
+        first = rig.reader.phone().heard(rig.radio.pkoc_sent[0])
+        assert first is not None
+        await rig.writes(B, first)
+        for number, sent_away in ((10, A), (11, B)):
+            rig.radio.come(LinkId("own", number))
+            await until(lambda gone=sent_away: gone in rig.radio.dropped)  # type: ignore[misc]
+        assert rig.radio.dropped == [A, B]
+        assert rig.refused == []
+        assert rig.radio.listener.info(own)
+
+
+async def test_who_has_proven_a_key_is_not_sent_away_for_another(rig: Rig) -> None:
+    rig.hub.log.hold()
+    async with rig.serving():
+        second = await _meets(rig, A)
+        assert rig.radio.pkoc is not None
+        rig.radio.pkoc.pkoc_frame(A, second)
+        await until(lambda: len(rig.hub.log.held) == 1)
+        for number in range(2, 2 + LINKS_MAX):
+            rig.radio.come(LinkId("other", number))
+        await until(lambda: LinkId("other", 2) in rig.radio.dropped)
+        assert A not in rig.radio.dropped
+        rig.hub.log.move_on()
+
+
+WRITES = 1000
+
+
+@pytest.mark.parametrize("why", ["no hello", "no place", "own protocol"])
+async def test_who_cannot_be_served_is_counted_once_and_dropped_once(rig: Rig, why: str) -> None:
+    """links, law 5."""
+    async with rig.serving():
+        assert rig.radio.listener is not None
+        assert rig.radio.pkoc is not None
+        first = b"\x07\x00"
+        if why == "no place":
+            for link in (A, B):
+                rig.radio.come(link)
+            hello = await rig.hello()
+            for link in (A, B):
+                first = rig.reader.phone().heard(hello) or b""
+                await rig.writes(link, first)
+        rig.radio.come(C)
+        if why == "own protocol":
+            assert rig.radio.listener.info(C)
+        for _ in range(WRITES):
+            with pytest.raises(SequenceError):
+                rig.radio.pkoc.pkoc_frame(C, first)
+        await until(lambda: C in rig.radio.gone)
+        assert rig.radio.dropped == [C]
+        assert len(rig.refused) == 1
+        assert C not in rig.links._sent_away
+
+
+@pytest.mark.parametrize("end", ["answered", "failed", "too slow"])
+async def test_writes_after_the_end_are_counted_once_and_the_phone_is_dropped_once(
+    rig: Rig, end: str
+) -> None:
+    """visit, law 5."""
+    async with rig.serving():
+        second = await _meets(rig, A)
+        if end == "answered":
+            await rig.writes(A, second)
+            assert rig.refused == []
+        elif end == "failed":
+            assert rig.radio.pkoc is not None
+            rig.radio.pkoc.pkoc_frame(A, second[:-1] + bytes([second[-1] ^ 1]))
+        else:
+            rig.hub.clock.advance(PHASE_SECONDS[ReaderPhase.PROVING])
+            rig.beside.sweep()
+        assert rig.radio.pkoc is not None
+        for _ in range(WRITES):
+            with pytest.raises(SequenceError):
+                rig.radio.pkoc.pkoc_frame(A, second)
+        await until(lambda: A in rig.radio.gone)
+        assert rig.radio.dropped == [A]
+        assert len(rig.refused) == 1
+
+
 async def test_a_phone_that_stops_amid_its_visit_is_sent_away(rig: Rig) -> None:
     async with rig.serving():
         rig.radio.come(A)
