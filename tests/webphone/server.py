@@ -7,6 +7,7 @@ Laws:
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,13 @@ POLICY = (
 )
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that left before its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class WebServer:
     """A context manager: inside it, `address` is served: `/static/` and the tests' own scripts.
 
@@ -41,7 +49,7 @@ class WebServer:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.instead: dict[str, bytes] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.address = f"http://localhost:{self._server.server_port}"
         self.page_address = f"{self.address}/static/index.html"

@@ -127,10 +127,13 @@ async def test_key_grant_and_ticket_outlive_a_reload_and_the_network(
 
 async def test_nobody_is_chosen_and_then_somebody_by_the_keyboard_alone(
     browser: Browser, server: WebServer, stage: Stage
-) -> None:
+) -> None:  # app, laws 1 and 3
     rises = stage.strike().rises
     async with phone(browser, server, stage) as anna:
         await anna.enrol()
+        await anna.page.run("document.getElementById('open').click()")  # a script is no person
+        await anna.page.until(VISITED)
+        assert "one more touch" in await anna.page.run(MORE)
         anna.bridge.chooses = False
         assert await anna.answered() == ("Not asked", "unsure")
         assert "No door was chosen" in await anna.page.run(MORE)

@@ -110,6 +110,31 @@ async def test_frames_that_wait_have_a_ceiling(page: Page) -> None:  # visit, la
     assert await with_modules(page, "phone/visit", script) == [512, 512, 1]
 
 
+async def test_what_was_learned_is_kept_before_a_request_leaves(page: Page) -> None:  # visit, law 4
+    script = """
+      const done = [];
+      const link = {lost: new Promise(() => {}), write: async () => done.push("write")};
+      const keep = async () => done.push("keep");
+      const made = new visit.Visit({link, keep, wallet: {frameBytes: new Map()}});
+      made.outbound = {cut: () => [new Uint8Array(1), new Uint8Array(1)]};
+      await made.send(new Uint8Array(1));
+      return done;
+    """
+    assert await with_modules(page, "phone/visit", script) == ["keep", "write", "write"]
+
+
+async def test_a_link_that_ends_wakes_who_waits(page: Page) -> None:  # visit, law 3
+    script = """
+      let end;
+      const link = {lost: new Promise((resolve) => { end = resolve; })};
+      const made = new visit.Visit({link, clock: {now: () => 0}});
+      const waiting = made.heard(1000);
+      end();
+      return [(await waiting) === undefined, made.isLost];
+    """
+    assert await with_modules(page, "phone/visit", script) == [True, True]
+
+
 async def test_a_key_is_locked_again_after_a_while(page: Page) -> None:  # keys, law 3
     script = """
       let now = 0;

@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "5f067b9cc6770c20";
+export const VERSION = "f952fc31f4072f97";
 
 export const FILES = [
   "icon.svg",

@@ -83,7 +83,7 @@ export const CHOOSE = "Choose the door in the list of the browser";
 export const PROVE = "Prove to this phone that it is you";
 export const LOCKED =
   "The key stayed locked: this phone did not recognise you. Touch the button again.";
-export const TOUCH_AGAIN = "The key is unlocked. Touch the button once more.";
+export const TOUCH_AGAIN = "The browser wants one more touch: touch the button again.";
 export const NO_PASSKEY =
   "No passkey was made that can protect the key, and the key is as it was. " +
   "Try another one, or go on without.";
