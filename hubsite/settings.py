@@ -8,6 +8,7 @@ Laws:
 5. Tokens of phones are kept as hashes, rotate, and die with each other where one is used twice
    (RFC 9700): each switch for that is on.
 6. A write is one transaction that holds the database from its beginning, on the disk at its end.
+7. A copy of the database is no session: it has the hashes of cookies (`hubsite.accounts.sessions`).
 """
 
 from __future__ import annotations
@@ -172,8 +173,9 @@ def _sign_in() -> dict[str, Any]:
 
 
 def _cookies() -> dict[str, Any]:
-    """Return how cookies are set (law 1)."""
+    """Return how cookies are set (law 1), and where sessions lie (law 7)."""
     return {
+        "SESSION_ENGINE": "hubsite.accounts.sessions",
         "SESSION_COOKIE_NAME": "__Host-session",
         "SESSION_COOKIE_SECURE": True,
         "SESSION_COOKIE_HTTPONLY": True,

@@ -1,4 +1,4 @@
-"""The accounts: of operators, and of people whose phones fetch grants.
+"""The accounts, of operators and of people whose phones fetch grants, and their sessions.
 
 Laws:
 1. An account without a second factor cannot be signed in to.
@@ -8,6 +8,7 @@ Laws:
 from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -18,6 +19,7 @@ NAME = RegexValidator(
 NAME_LENGTH = 32
 SEALED_BYTES = 128
 ADDRESS_LENGTH = 64
+DIGEST_LENGTH = 64
 
 
 class Account(AbstractBaseUser):
@@ -44,3 +46,13 @@ class Account(AbstractBaseUser):
 
     def __str__(self) -> str:
         return str(self.name)
+
+
+class Session(AbstractBaseSession):
+    """A session; `session_key` is the SHA-256 of its cookie, `account` the number of whose it is.
+
+    `hubsite.accounts.sessions` reads and writes it.
+    """
+
+    session_key = models.CharField(primary_key=True, max_length=DIGEST_LENGTH)
+    account = models.BigIntegerField(null=True, db_index=True)

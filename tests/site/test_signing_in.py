@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.utils import timezone
 
 from hubcore.errors import ConfigError
 from hubcore.timing.pace import Rate
@@ -11,10 +16,11 @@ from hubsite.accounts import factor
 from hubsite.accounts.gate import AN_ADDRESS, Gate, network_of
 from hubsite.accounts.hashing import Argon2
 from hubsite.accounts.making import end_account, renew_account
-from hubsite.accounts.models import Account
+from hubsite.accounts.models import Account, Session
 from hubsite.acts.models import Act
 from hubsite.settings import settings_of
-from tests.site.browser import Browser, Operator, signed_in
+from hubsite.starting import tidy
+from tests.site.browser import Browser, Operator, at_work, signed_in
 from tests.site.server import Server
 
 pytestmark = pytest.mark.once
@@ -168,6 +174,30 @@ def test_signing_out_renewing_and_ending_end_a_session(server: Server) -> None:
         browser = signed_in(name)
         end()
         assert browser.get("/").where.startswith("/sign-in"), name
+
+
+def test_a_copy_of_the_database_is_no_session(server: Server) -> None:
+    browser = signed_in()
+    cookie = browser.client.cookies["__Host-session"].value
+    row = Session.objects.get()
+    assert row.account == Account.objects.get().pk
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert cookie.encode() not in Path(server.site.database.name).read_bytes()
+    thief = Browser()
+    thief.client.cookies["__Host-session"] = row.pk
+    assert thief.get("/").where.startswith("/sign-in")
+    assert browser.get("/").where == "/", "the owner's goes on"
+
+
+def test_sessions_that_are_over_are_removed_and_others_stay() -> None:
+    at_work("otto")
+    browser = at_work("olga")
+    over = Session.objects.get(account=Account.objects.get(name="otto").pk)
+    Session.objects.filter(pk=over.pk).update(expire_date=timezone.now() - timedelta(seconds=1))
+    tidy()
+    assert not Session.objects.filter(pk=over.pk).exists()
+    assert browser.get("/").where == "/"
 
 
 def test_after_a_sign_in_nobody_is_sent_elsewhere() -> None:
