@@ -2,7 +2,8 @@
 
 138 bytes: version (1), location (16), site (16), not before (4), not after (4), the reader's key
 compressed (33), the issuer's signature r‖s (64) over the 74 bytes before it. Numbers are big
-endian, times Unix seconds; a time of 0 or 0xFFFFFFFF is no limit.
+endian, times Unix seconds. A "not before" of 0 is no limit, and so is a "not after" of 0xFFFFFFFF.
+Each is a time like any other at the other end: a "not after" of 0 has ended.
 
 Laws:
 1. It is of one version, and has one size.

@@ -8,7 +8,8 @@ Laws:
 1. Whatever bytes come, the result is effects, never an exception.
 2. What is not in the table `_STEPS` is refused, and ends the visit.
 3. Each phase has its time (`PHASE_SECONDS`).
-4. A proof that fails, whatever its cause, gets the response of a denial, and ends the visit.
+4. A proof that fails, whatever its cause, gets the response of a denial, and ends the visit. What
+   fails before the reader has proven itself gets none: every phone would hear it.
 5. The reader's own key proves nothing of a phone.
 6. A phone is met on a token of the budget. A proof that holds gives its token back, so that failed
    and broken visits alone use it up.
@@ -42,7 +43,7 @@ class ReaderPhase(Enum):
 
 PHASE_SECONDS: Mapping[ReaderPhase, float] = {
     ReaderPhase.MEETING: 5.0,
-    ReaderPhase.PROVING: 5.0,
+    ReaderPhase.PROVING: 1.5,
     ReaderPhase.DECIDING: 15.0,
     ReaderPhase.OVER: 2.0,
 }
@@ -169,7 +170,7 @@ class ReaderLink:
         if self._side.budget.take(now) is None:
             raise SequenceError("pkoc: too many proofs have failed just now")
         self._has_place = True
-        shared = self._turn.meet(point)
+        shared = self._turn.meet(point, now)
         reader_key = self._turn.reader_key
         signed = to_sign(self._side.site, self._side.location, point, reader_key)
         self._met = _Met(shared, signed)
@@ -192,9 +193,10 @@ class ReaderLink:
         return [Proven(credential.public_key)]
 
     def _fail(self, error: PeerError, now: float) -> list[Effect]:
+        is_proof = self._phase is ReaderPhase.PROVING and isinstance(error, ProofError)
         self._enter(ReaderPhase.OVER, now)
         effects: list[Effect] = [Refused(error), Leave()]
-        if isinstance(error, ProofError):
+        if is_proof:
             effects.insert(0, Say(messages.response(Response.DENIED)))
         return effects
 

@@ -97,7 +97,7 @@ def make_pkoc(
     own = keys.pkoc
     if section is None or own is None:
         return None
-    places = max(1, config.protocol.links_max // SHARE)
+    places = config.protocol.links_max // SHARE
     rights = KeyRights(
         PKOC_READER,
         section.access_point,

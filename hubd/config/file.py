@@ -139,7 +139,13 @@ class Config(Section, frozen=True):
             for name in reader.KEYS:
                 self.keys.check_has(name, "[[readers]]")
         if self.pkoc is not None:
-            check_pkoc(self.pkoc, self.keys, points, [reader.id for reader in self.readers])
+            check_pkoc(
+                self.pkoc,
+                self.keys,
+                points,
+                [reader.id for reader in self.readers],
+                self.protocol.links_max,
+            )
 
 
 def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Config:

@@ -5,6 +5,7 @@ Laws of `[pkoc]`:
 2. It is for one access point: PKOC's first message names one location, and a phone cannot choose.
 3. The site's own key signs only where the file says so in words (`signs_as = "site"`).
 4. It goes with no beacon: an advertisement has no room for both.
+5. Its phones share the radio's links with the site's own: there are LINKS_MIN at least.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ Radio = Bluez
 
 PKOC_READER = "pkoc"
 """The id under which its claims stand in records; no other reader may have it."""
+LINKS_MIN = 2
+"""`protocol.links_max` is at least this where `[pkoc]` is there: half of the links is PKOC's."""
 _UUID = Annotated[
     UUID,
     Meta(description='a UUID such as "6f1c2d3e-0b4a-4c5d-8e9f-a1b2c3d4e5f6"'),
@@ -77,7 +80,11 @@ class Pkoc(Section, frozen=True, kw_only=True):
 
 
 def check_pkoc(
-    pkoc: Pkoc, keys: Keys, access_points: Collection[int], readers: Collection[str]
+    pkoc: Pkoc,
+    keys: Keys,
+    access_points: Collection[int],
+    readers: Collection[str],
+    links_max: int,
 ) -> None:
     """Raise WrongValueError for a `[pkoc]` that does not go with the rest of the file.
 
@@ -90,6 +97,9 @@ def check_pkoc(
     if PKOC_READER in readers:
         expected = f"another id than {show(PKOC_READER)}, because [pkoc] is there"
         raise WrongValueError(("readers",), expected, show(PKOC_READER))
+    if links_max < LINKS_MIN:
+        expected = f"at least {LINKS_MIN}, because [pkoc] is there and takes half of the links"
+        raise WrongValueError(("protocol", "links_max"), expected, str(links_max))
     for name in ("card_key", "pkoc_key"):
         keys.check_has(name, "[pkoc]")
     by_reader = pkoc.signs_as == "reader"

@@ -11,6 +11,8 @@ Laws:
 3. A hello is of a new turn, unless somebody who has heard the last one may still answer it
    (`hubcore.pkoc.turn`, law 4).
 4. Nothing here grows: a silent link is forgotten after HELLO_SECONDS.
+5. A silent link outlasts two visits, one after the other, of phones that stop amid them.
+6. A turn that is over is let go, whether or not anybody comes.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class Hellos:
         self._due = asyncio.Event()
         self._subscribed = asyncio.Event()
         self.turn: Turn | None = None
-        """The one of the last hello."""
+        """The one of the last hello, until it is over."""
 
     def opened(self, link: LinkId) -> None:
         """A link has come, and is silent."""
@@ -79,6 +81,17 @@ class Hellos:
     def spoke(self, link: LinkId) -> None:
         """A link has spoken, whatever it has said, or is gone."""
         self._silent.pop(link, None)
+
+    def answered(self, link: LinkId) -> Turn | None:
+        """Return the turn that a link may answer, if any; it is silent no more."""
+        self.sweep()
+        self.spoke(link)
+        return self.turn
+
+    def sweep(self) -> None:
+        """Let go of a turn that is over."""
+        if self.turn is not None and self.turn.is_over(self._clock.monotonic(), self._is_awaited()):
+            self.turn = None
 
     def listens(self, anybody: bool) -> None:
         """Somebody has subscribed, or nobody listens any more."""
@@ -111,10 +124,15 @@ class Hellos:
             self._due.clear()
         return is_due
 
+    def _is_awaited(self) -> bool:
+        """Tell whether somebody who has heard the turn may still answer it."""
+        return not self._heard.isdisjoint(self._silent)
+
     async def _say(self) -> None:
         now = self._clock.monotonic()
         silent = frozenset(self._silent)
-        if self.turn is None or self.turn.is_over(now, is_awaited=bool(self._heard & silent)):
+        self.sweep()
+        if self.turn is None:
             self.turn = Turn(self._key(), now)
             self._heard = frozenset()
         self._heard |= silent

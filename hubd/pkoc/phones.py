@@ -2,7 +2,7 @@
 
 Laws:
 1. There are at most `places` visits that are not over. Who comes when all are taken is refused.
-2. A visit begins with a phone's first write, and only after a hello was said.
+2. A visit begins with a phone's first write, and only while the turn of the last hello lasts.
 3. After the hub has dropped a phone, its bytes are ignored until the radio reports the link closed.
 4. A phone that has proven nothing makes room for others, the oldest first.
 """
@@ -96,8 +96,7 @@ class PkocPhones:
 
     def begin(self, link: LinkId) -> None:
         """Take a link from here on. Raise SequenceError."""
-        self._hellos.spoke(link)
-        turn = self._hellos.turn
+        turn = self._hellos.answered(link)
         if self._tasks is None or turn is None:
             raise SequenceError("pkoc: nothing was said yet that this could answer")
         if len(self) >= self._places:
@@ -128,6 +127,7 @@ class PkocPhones:
 
     def sweep(self) -> None:
         """Send away those whose time is over."""
+        self._hellos.sweep()
         for visit in self._visits.values():
             why = visit.expired()
             if why is not None:

@@ -17,7 +17,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from hubcore.errors import LinkError, PeerError, ProofError, SequenceError
+from hubcore.errors import LinkError, PeerError, SequenceError
 from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.pkoc.reader import Effect, Leave, Proven, ReaderLink, ReaderPhase, Refused, Say
 from hubcore.ports.clock import Clock
@@ -101,8 +101,9 @@ class PkocVisit:
         self._came = came
         effects = self._link.frame(data, self._clock.monotonic())
         self._perform(effects)
+        is_answered = any(isinstance(effect, Say) for effect in effects)
         for effect in effects:
-            if isinstance(effect, Refused) and not isinstance(effect.cause, ProofError):
+            if isinstance(effect, Refused) and not is_answered:
                 raise effect.cause
 
     def expired(self) -> str | None:

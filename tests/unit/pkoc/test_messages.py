@@ -136,6 +136,16 @@ def test_a_certificate_holds_within_its_times() -> None:
     assert _certificate()[1].holds(0.0)
 
 
+def test_each_end_has_its_own_number_for_no_limit() -> None:
+    """certificate: 0 before, 0xFFFFFFFF after; at the other end each is a time."""
+    encoded, _, _ = _certificate(7, 9)
+    for at, none, other in ((33, bytes(4), b"\xff" * 4), (37, b"\xff" * 4, bytes(4))):
+        unlimited = read_certificate(encoded[:at] + none + encoded[at + 4 :])
+        limited = read_certificate(encoded[:at] + other + encoded[at + 4 :])
+        assert unlimited.holds(8)
+        assert not limited.holds(8)
+
+
 @pytest.mark.parametrize("wrong", [b"", bytes(137), bytes(139), b"\x02" + bytes(137)])
 def test_what_is_no_certificate_says_why(wrong: bytes) -> None:
     with pytest.raises(FrameError, match="a certificate of"):

@@ -15,20 +15,23 @@ from hubcore.access.cards import Card, card_digest, public_key_digest
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.access.words import Denial
-from hubcore.errors import LinkError, PeerError, SequenceError, StoreError
+from hubcore.errors import LinkError, PeerError, ProofError, SequenceError, StoreError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind
+from hubcore.phone.link import FIRST_READ_SECONDS
 from hubcore.phone.sealing import BLE_GATT
 from hubcore.pkoc.certificate import uncompressed
 from hubcore.pkoc.reader import PHASE_SECONDS, ReaderPhase
+from hubcore.pkoc.turn import TURN_SECONDS
 from hubcore.policy.policy import PointRules
 from hubcore.ports.radio import LinkId
 from hubd.phones.dropping import DROP_TRIES, Dropper
-from hubd.phones.links import Links
+from hubd.phones.links import SWEEP_SECONDS, Links
 from hubd.pkoc.hellos import HELLO_SECONDS
 from hubd.pkoc.phones import PkocPhones
 from hubd.pkoc.rights import KeyRights
 from hubd.upkeep.lately.traces import Traces
+from hubsim.pkoc import wire
 from hubsim.pkoc.phone import Answer, PkocPhone
 from hubsim.site import make_key
 from tests.fakes.radio import FakeRadio
@@ -558,6 +561,92 @@ async def test_a_phone_that_stops_amid_its_visit_is_sent_away(rig: Rig) -> None:
         rig.hub.clock.advance(PHASE_SECONDS[ReaderPhase.PROVING])
         await until(lambda: A in rig.radio.dropped)
         await until(lambda: len(rig.beside) == 0)
+
+
+async def test_two_phones_that_stop_amid_their_visits_keep_no_other_out(rig: Rig) -> None:
+    """hellos, law 5: one begins when the other's time is nearly over."""
+    each = PHASE_SECONDS[ReaderPhase.PROVING] + SWEEP_SECONDS
+    assert 2 * each < min(HELLO_SECONDS, FIRST_READ_SECONDS)
+    async with rig.serving():
+        rig.radio.come(A)
+        rig.radio.come(B)
+        hello = await rig.hello()
+        firsts = [rig.reader.phone().heard(hello) for _ in range(2)]
+        rig.radio.come(C)
+        phone = rig.reader.phone()
+        for link, first in zip((A, B), firsts, strict=True):
+            assert first is not None
+            await rig.writes(link, first)
+            said = len(rig.radio.pkoc_sent)
+            rig.hub.clock.advance(each)
+        await until(lambda: len(rig.radio.pkoc_sent) > said)
+        first = phone.heard(rig.radio.pkoc_sent[-1])
+        assert first is not None
+        second = phone.heard(await rig.writes(C, first))
+        assert second is not None
+        phone.heard(await rig.writes(C, second))
+        assert phone.answer is Answer.DENIED
+    (record,) = rig.decisions()
+    assert record.detail[Fact.WHY] == str(Denial.UNKNOWN_CREDENTIAL)
+
+
+async def test_a_strangers_first_write_that_fails_is_answered_to_nobody(rig: Rig) -> None:
+    """reader, law 4: an honest phone amid its visit goes on."""
+    own = key()
+    rig.let_in(own)
+    async with rig.serving():
+        rig.radio.come(B)
+        phone = rig.reader.phone(own)
+        rig.radio.come(A)
+        first = phone.heard(await rig.hello())
+        assert first is not None
+        second = phone.heard(await rig.writes(A, first))
+        assert second is not None
+        said = len(rig.radio.pkoc_sent)
+        assert rig.radio.pkoc is not None
+        with pytest.raises(ProofError):
+            rig.radio.pkoc.pkoc_frame(B, wire.tlv(0x07, b"\x04" + b"\x01" * 64))
+        await until(lambda: B in rig.radio.gone)
+        assert len(rig.radio.pkoc_sent) == said
+        phone.heard(await rig.writes(A, second))
+        assert phone.answer is Answer.GRANTED
+
+
+@pytest.mark.parametrize("who", ["who heard it", "who came later"])
+async def test_a_turn_that_was_answered_is_open_to_who_has_heard_it_and_to_nobody_else(
+    rig: Rig, who: str
+) -> None:
+    """turn, law 4."""
+    async with rig.serving():
+        if who == "who heard it":
+            rig.radio.come(B)
+        rig.radio.come(A)
+        hello = await rig.hello()
+        firsts = [rig.reader.phone().heard(hello) for _ in range(2)]
+        assert firsts[0] is not None
+        assert firsts[1] is not None
+        await rig.writes(A, firsts[0])
+        if who == "who heard it":
+            await rig.writes(B, firsts[1])
+            return
+        rig.radio.come(B)
+        assert rig.radio.pkoc is not None
+        with pytest.raises(SequenceError):
+            rig.radio.pkoc.pkoc_frame(B, firsts[1])
+
+
+async def test_a_turn_is_let_go_when_its_time_is_over_and_nobody_comes(rig: Rig) -> None:
+    """hellos, law 6."""
+    async with rig.serving():
+        rig.radio.come(A)
+        await rig.hello()
+        rig.radio.leave(A)
+        turn = rig.beside._hellos.turn
+        assert turn is not None
+        rig.hub.clock.advance(TURN_SECONDS)
+        rig.beside.sweep()
+        assert turn._private is None
+        assert rig.beside._hellos.turn is None
 
 
 async def test_a_radio_that_fails_harms_no_later_phone(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -12,6 +13,7 @@ from hubcore.pkoc.certificate import uncompressed
 from hubcore.pkoc.gatt import HELLO_BYTES_MAX
 from hubcore.pkoc.reader import (
     PHASE_SECONDS,
+    Effect,
     Leave,
     Proven,
     ReaderLink,
@@ -87,6 +89,14 @@ def _failed(visit: Visit, second: bytes) -> ProofError:
     return effects[1].cause
 
 
+def _failed_unsaid(effects: list[Effect]) -> None:
+    """What fails before the reader has proven itself is answered to nobody."""
+    (refused, leave) = effects
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.cause, ProofError)
+    assert leave == Leave()
+
+
 def _sealed(shared: bytes, public: bytes, signature: bytes) -> bytes:
     inside = wire.tlv(0x01, public) + wire.tlv(0x03, signature)
     return wire.tlv(0x40, wire.seal(shared, 1, inside))
@@ -156,14 +166,14 @@ def test_the_readers_key_of_the_turn_sent_back_is_no_phones_key() -> None:
     turn = type(turn)(turn_key, 0.0)
     link = ReaderLink(one.side, turn, 0.0)
     effects = link.frame(wire.tlv(0x07, uncompressed(turn_key.public_key())), 0.1)
-    assert effects[0] == Say(DENIED)
+    _failed_unsaid(effects)
 
 
 def test_a_key_off_the_curve_is_refused() -> None:
     one = reader()
     link = ReaderLink(one.side, one.turn(), 0.0)
     effects = link.frame(wire.tlv(0x07, b"\x04" + b"\x01" * 64), 0.1)
-    assert effects[0] == Say(DENIED)
+    _failed_unsaid(effects)
     assert link.phase is ReaderPhase.OVER
 
 
@@ -193,23 +203,59 @@ def test_several_phones_answer_one_hello_and_each_is_met_by_its_own_key() -> Non
 
 
 def test_a_turn_meets_a_number_of_phones_and_no_more() -> None:
-    turn = reader().turn()
+    turn = reader().turn(now=10.0)
     for _ in range(ANSWERS_MAX):
-        turn.meet(uncompressed(key().public_key()))
-    with pytest.raises(SequenceError):
-        turn.meet(uncompressed(key().public_key()))
+        turn.meet(uncompressed(key().public_key()), 10.0)
+    with pytest.raises(SequenceError, match="is over"):
+        turn.meet(uncompressed(key().public_key()), 10.0)
 
 
 def test_a_turn_ends_by_its_age_its_places_or_the_last_answer() -> None:  # turn, law 4
-    turn = reader().turn(now=10.0)
     for is_awaited in (True, False):
+        turn = reader().turn(now=10.0)
         assert not turn.is_over(10.0 + TURN_SECONDS - 0.1, is_awaited)
         assert turn.is_over(10.0 + TURN_SECONDS, is_awaited)
-    turn.meet(uncompressed(key().public_key()))
-    assert turn.is_over(10.0, is_awaited=False)
+    turn = reader().turn(now=10.0)
+    turn.meet(uncompressed(key().public_key()), 10.0)
     assert not turn.is_over(10.0, is_awaited=True)
-    for _ in range(ANSWERS_MAX - 1):
-        turn.meet(uncompressed(key().public_key()))
+    assert turn.is_over(10.0, is_awaited=False)
+    turn = reader().turn(now=10.0)
+    for _ in range(ANSWERS_MAX):
+        assert not turn.is_over(10.0, is_awaited=True)
+        turn.meet(uncompressed(key().public_key()), 10.0)
+    assert turn.is_over(10.0, is_awaited=True)
+
+
+TURN_EVENTS = ("a phone", "all is quiet", "its time", "seven phones")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(TURN_EVENTS)))
+def test_a_turn_that_is_over_meets_nobody_and_has_no_key_in_whatever_order_it_came_about(
+    order: tuple[str, ...],
+) -> None:
+    """turn, law 4. Oracle: the events alone."""
+    turn = reader().turn(now=10.0)
+    now = 10.0
+    met = 0
+    was_over = False
+    for event in order:
+        if event == "its time":
+            now += TURN_SECONDS
+        phones = {"a phone": 1, "seven phones": ANSWERS_MAX - 1}.get(event, 0)
+        is_quiet = event == "all is quiet" and met > 0
+        was_over = was_over or is_quiet or now > 10.0
+        assert turn.is_over(now, is_awaited=event != "all is quiet") is was_over
+        for _ in range(phones):
+            point = uncompressed(key().public_key())
+            if was_over:
+                with pytest.raises(SequenceError, match="is over"):
+                    turn.meet(point, now)
+            else:
+                assert len(turn.meet(point, now)) == 32
+                met += 1
+        was_over = was_over or met == ANSWERS_MAX
+        assert (turn._private is None) is was_over
+    assert was_over
     assert turn.is_over(10.0, is_awaited=True)
 
 

@@ -88,6 +88,7 @@ def test_without_the_section_there_is_no_pkoc(desk: sites.Site) -> None:
         ('card_key = "card.key"', "", "because [pkoc] is there"),
         ('pkoc_key = "pkoc.key"', "", "because [pkoc] is there"),
         ('pkoc_certificate = "pkoc.cert"', "", 'signs_as = "reader" of [pkoc]'),
+        ("[pkoc]", "[protocol]\nlinks_max = 1\n\n[pkoc]", "at least 2, because [pkoc] is there"),
         ("[keys]", '[keys]\nbeacon = "beacon.key"', "no room for both"),
         ("[pkoc]", '[pkoc]\nsigns_as = "site"', "keys.pkoc_certificate is there"),
         ("[pkoc]", '[pkoc]\nsigns_as = "phone"', '"reader" or "site"'),
