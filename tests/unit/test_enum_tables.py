@@ -168,6 +168,7 @@ PARTIAL: Mapping[str, Partial] = {
     ),
     "hubcore.update.packets._EMPTY": _partial("WARM TURN BACK", "these have fields"),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
+    "hubsim.pkoc.commands._SAID": _partial("COMPLETED ERROR UNKNOWN", "these are told as an error"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(
         "START SESSION END", "in these stages nothing is waited for"
     ),
@@ -186,6 +187,9 @@ PARTIAL_PAIRS: Mapping[str, Partial] = {
     "hubcore.phone.handshake._STEPS": _partial(
         "WORKING ABANDONED",
         "while a request is at work every message is met alike (`_while_working`)",
+    ),
+    "hubcore.pkoc.reader._STEPS": _partial(
+        "DECIDING OVER", "who writes while he is judged, or when all is over, is refused"
     ),
     "hubcore.update.takeover.OLD_TABLE": _partial("LEFT", "a process that has left sees nothing"),
     "hubcore.update.takeover.NEW_TABLE": _partial("LEFT", "a process that has left sees nothing"),
