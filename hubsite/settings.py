@@ -59,6 +59,7 @@ _MIDDLEWARE = (
     "hubsite.pages.middleware.NotKept",
 )
 _OAUTH = {
+    "OAUTH2_VALIDATOR_CLASS": "hubsite.phones.families.Families",
     "SCOPES": {"phone": "Fetch the grants of one phone"},
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
     "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,

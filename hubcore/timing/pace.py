@@ -37,6 +37,10 @@ class Bucket:
         self._tokens -= 1
         return True
 
+    def give_back(self) -> None:
+        """Put a token back that was taken for nothing."""
+        self._tokens = min(self._rate.burst, self._tokens + 1)
+
     def _fill(self, now: float) -> None:
         """Add the tokens of the time since the last look."""
         if self._since is not None:
@@ -66,6 +70,13 @@ class Paces:
             longest_ago = next(iter(self._buckets))
             del self._buckets[longest_ago]
         return bucket.take(now) and self._whole.take(now)
+
+    def give_back(self, source: Hashable) -> None:
+        """Put back what `take` took, where that was for nothing; a forgotten source has all."""
+        bucket = self._buckets.get(source)
+        if bucket is not None:
+            bucket.give_back()
+        self._whole.give_back()
 
     def __len__(self) -> int:
         return len(self._buckets)

@@ -4,9 +4,13 @@ Laws:
 1. An address has a pace of its own, for all accounts together. IPv6 counts by its network of /64.
 2. A browser that has signed in before has another pace, of its own. What strangers try costs it
    nothing, wherever they are.
-3. No account has a pace: its name is no secret, so a stranger would keep its owner out.
-4. A guess costs a hash of a password. At most AT_ONCE are made at a time, whoever asks.
-5. Memory is bounded (`hubcore.timing.pace`).
+3. No account has a pace for passwords: its name is no secret, so a stranger would keep its owner
+   out. For codes it has one (CODES), that only somebody with its password can use up; there, too, a
+   browser that is known has its own. A code that was right costs nothing.
+4. A guess costs a hash of a password. Strangers have one place for that and do not wait for it;
+   known browsers have another one. So strangers hold no thread and no place of theirs.
+5. All strangers together try less often than a small machine can hash (ALL_ADDRESSES).
+6. Memory is bounded (`hubcore.timing.pace`).
 """
 
 from __future__ import annotations
@@ -20,13 +24,16 @@ from threading import BoundedSemaphore, Lock
 from hubcore.timing.pace import Paces, Rate
 
 AN_ADDRESS = Rate(burst=10, per_second=0.1)
-ALL_ADDRESSES = Rate(burst=200, per_second=5)
+ALL_ADDRESSES = Rate(burst=40, per_second=2)
 A_BROWSER = Rate(burst=10, per_second=0.1)
 ALL_BROWSERS = Rate(burst=1000, per_second=100)
+CODE_MINUTES = 10
+CODES = Rate(burst=5, per_second=1 / (60 * CODE_MINUTES))
+"""Wrong codes after a right password: of a million, three count at a time."""
+ALL_CODES = Rate(burst=1000, per_second=100)
 SOURCES_MAX = 4096
 WAIT_SECONDS = 10
 """After so long there is a try again."""
-AT_ONCE = 2
 BUSY_SECONDS = 5.0
 _NETWORK_BITS = 64
 
@@ -42,9 +49,11 @@ class Gate:
     ) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
-        self._hashing = BoundedSemaphore(AT_ONCE)
+        self._of_strangers = BoundedSemaphore(1)
+        self._of_known = BoundedSemaphore(1)
         self._addresses = Paces(each=an_address, whole=all_addresses, sources_max=SOURCES_MAX)
         self._browsers = Paces(each=A_BROWSER, whole=ALL_BROWSERS, sources_max=SOURCES_MAX)
+        self._codes = Paces(each=CODES, whole=ALL_CODES, sources_max=SOURCES_MAX)
 
     def lets(self, address: str, browser: str | None) -> bool:
         """Tell whether a try from there may be judged; `browser` is one that is known, or None."""
@@ -54,15 +63,26 @@ class Gate:
                 return True
             return self._addresses.take(network_of(address), now)
 
+    def lets_code(self, name: str, browser: str | None) -> bool:
+        """Tell whether a code may be judged after the account's password was right (law 3)."""
+        with self._lock:
+            return self._codes.take((name, browser), self._monotonic())
+
+    def was_right(self, name: str, browser: str | None) -> None:
+        """The code that `lets_code` let through was right."""
+        with self._lock:
+            self._codes.give_back((name, browser))
+
     @contextmanager
-    def hashing(self) -> Iterator[bool]:
-        """Hold a place among those that hash; False when there was none in time (law 4)."""
-        has_place = self._hashing.acquire(timeout=BUSY_SECONDS)
+    def hashing(self, browser: str | None) -> Iterator[bool]:
+        """Hold a place to hash in; False: there was none, for known browsers in time (law 4)."""
+        places = self._of_strangers if browser is None else self._of_known
+        has_place = places.acquire(timeout=0 if browser is None else BUSY_SECONDS)
         try:
             yield has_place
         finally:
             if has_place:
-                self._hashing.release()
+                places.release()
 
 
 def network_of(address: str) -> str:

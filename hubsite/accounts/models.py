@@ -25,8 +25,9 @@ DIGEST_LENGTH = 64
 class Account(AbstractBaseUser):
     """Who may sign in; `factor` is sealed (`hubsite.accounts.factor`).
 
-    `factor_step` is the last step whose code counted. `wrong_tries` were made since the last
-    sign-in, the last of them at `wrong_at` from `wrong_from`.
+    `factor_step` is the last step whose code counted. `wrong_tries` were made since their owner
+    has read of them, the last of them at `wrong_at` from `wrong_from`. `last_login` was the last
+    sign-in, from `last_from`.
     """
 
     name = models.CharField(max_length=NAME_LENGTH, unique=True, validators=[NAME])
@@ -37,6 +38,7 @@ class Account(AbstractBaseUser):
     wrong_tries = models.BigIntegerField(default=0)
     wrong_at = models.DateTimeField(null=True)
     wrong_from = models.CharField(max_length=ADDRESS_LENGTH, default="", blank=True)
+    last_from = models.CharField(max_length=ADDRESS_LENGTH, default="", blank=True)
     made_at = models.DateTimeField(auto_now_add=True)
 
     objects = BaseUserManager()

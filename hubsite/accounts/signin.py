@@ -3,8 +3,10 @@
 Laws:
 1. Without a second factor nobody signs in.
 2. Whatever of the three is wrong, the answer is the same and takes the same time.
-3. A wrong try is told to the account's owner at the next sign-in, and kept as an act with it.
-4. A try that the gate does not let is not judged: no password is hashed.
+3. A wrong try is told to the account's owner until somebody signed in says that it was read, which
+   is an act. Each sign-in is told when and from where the one before it was.
+4. A try that the gate does not let is not judged: no password is hashed. Nor is a code that it does
+   not let: the answer is that of a wrong one, so it says nothing about the password.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from django.contrib.auth.hashers import make_password
@@ -51,18 +54,18 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who has signed in, and what was tried before."""
+    """Who has signed in; when and from where the sign-in before was, None and "" for the first."""
 
     account: Account
-    wrong_tries: int
-    wrong_from: str
+    before_at: datetime | None
+    before_from: str
 
 
 def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
     """Judge a try; `key` unseals second factors. Raise ConfigError when it does not."""
     if not gate.lets(typed.address, typed.browser):
         return SignInOutcome.SLOWED
-    with gate.hashing() as has_place:
+    with gate.hashing(typed.browser) as has_place:
         if not has_place:
             return SignInOutcome.BUSY
         account = Account.objects.filter(
@@ -72,7 +75,7 @@ def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
     if account is None:
         _LOG.warning("wrong name from=%s", typed.address)
         return SignInOutcome.WRONG
-    if not has_password or not _use_code(account, typed.code, key):
+    if not has_password or not _has_code(account, typed, gate, key):
         _count_wrong(account, typed.address)
         return SignInOutcome.WRONG
     return _signed_in(account, typed.address)
@@ -85,6 +88,16 @@ def _has_password(account: Account | None, password: str) -> bool:
         make_password(shortened)
         return False
     return bool(account.check_password(shortened))
+
+
+def _has_code(account: Account, typed: Typed, gate: Gate, key: bytes) -> bool:
+    """Tell whether the code may be judged, and is right (law 4)."""
+    if not gate.lets_code(account.name, typed.browser):
+        return False
+    if not _use_code(account, typed.code, key):
+        return False
+    gate.was_right(account.name, typed.browser)
+    return True
 
 
 def _use_code(account: Account, code: str, key: bytes) -> bool:
@@ -109,10 +122,20 @@ def _count_wrong(account: Account, address: str) -> None:
 
 
 def _signed_in(account: Account, address: str) -> SignedIn:
-    """Begin with no wrong tries again, and keep how many there were (law 3)."""
+    """Keep when and from where this was, and how many wrong tries there are (law 3)."""
     with transaction.atomic():
         now = Account.objects.select_for_update().get(pk=account.pk)
-        found = SignedIn(now, now.wrong_tries, now.wrong_from)
-        Account.objects.filter(pk=now.pk).update(wrong_tries=0, wrong_from="")
-        log.write(now.name, ActKind.SIGNED_IN, address=address, wrong_tries=found.wrong_tries)
+        found = SignedIn(now, now.last_login, now.last_from)
+        Account.objects.filter(pk=now.pk).update(
+            last_login=timezone.now(), last_from=address[:ADDRESS_LENGTH]
+        )
+        log.write(now.name, ActKind.SIGNED_IN, address=address, wrong_tries=now.wrong_tries)
     return found
+
+
+def read_wrong_tries(account: Account, seen: int, address: str) -> None:
+    """Its owner has read of so many wrong tries; those that came since stay (law 3)."""
+    with transaction.atomic():
+        rows = Account.objects.filter(pk=account.pk, wrong_tries__gte=seen)
+        if seen > 0 and rows.update(wrong_tries=F("wrong_tries") - seen) == 1:
+            log.write(account.name, ActKind.WRONG_TRIES_READ, address=address, wrong_tries=seen)

@@ -16,6 +16,7 @@ class ActKind(StrEnum):
     ACCOUNT_ENDED = "account-ended"
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
+    WRONG_TRIES_READ = "wrong-tries-read"
     PERSON_MADE = "person-made"
     PERSON_CHANGED = "person-changed"
     GROUP_MADE = "group-made"

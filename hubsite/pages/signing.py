@@ -12,12 +12,13 @@ from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from hubsite.accounts.gate import WAIT_SECONDS
-from hubsite.accounts.signin import SignedIn, SignInOutcome, Typed, sign_in
+from hubsite.accounts.gate import CODE_MINUTES, CODES, WAIT_SECONDS
+from hubsite.accounts.signin import SignedIn, SignInOutcome, Typed, read_wrong_tries, sign_in
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 
@@ -32,7 +33,8 @@ _SAID = {
     SignInOutcome.WRONG: (
         403,
         "The name, the password or the code is wrong. A code counts once, and for half a minute: "
-        "wait for the next one. If it stays wrong, look whether the clock of your phone is right.",
+        "wait for the next one. If it stays wrong, look whether the clock of your phone is right. "
+        f"After {CODES.burst} wrong codes one counts each {CODE_MINUTES} minutes.",
     ),
     SignInOutcome.SLOWED: (
         429,
@@ -88,18 +90,32 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
 
 def _let_in(request: HttpRequest, who: SignedIn) -> HttpResponse:
     login(request, who.account, backend=_BACKEND)
-    if who.wrong_tries:
-        messages.warning(
-            request,
-            f"Since you were here last, a wrong password or code was typed for your name "
-            f"{who.wrong_tries} times, the last time from {who.wrong_from}. If that was not you, "
-            "somebody guesses: tell who runs this server.",
-        )
+    messages.info(request, _before(who))
     wanted = request.POST.get("next", "")
     is_here = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=True)
     response = redirect(wanted if is_here else settings.LOGIN_REDIRECT_URL)
     _keep_browser(request, response, who.account.name)
     return response
+
+
+def _before(who: SignedIn) -> str:
+    if who.before_at is None:
+        return "This is the first sign-in by your name."
+    at = timezone.localtime(who.before_at)
+    where = who.before_from or "an address that was not kept"
+    return (
+        f"The sign-in before this one was on {at:%Y-%m-%d %H:%M %Z}, from {where}. If that was not "
+        "you, tell who runs this server now."
+    )
+
+
+@require_POST
+def wrong_tries_read(request: HttpRequest) -> HttpResponse:
+    """Tell no more of the wrong tries that were shown."""
+    text = request.POST.get("seen", "")
+    seen = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    read_wrong_tries(request.user, seen, request.META.get("REMOTE_ADDR", ""))
+    return redirect(settings.LOGIN_REDIRECT_URL)
 
 
 def _known_browser(request: HttpRequest, name: str) -> str | None:

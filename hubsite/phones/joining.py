@@ -3,8 +3,8 @@
 Laws:
 1. The link is known to who has it. The database has its hash.
 2. It counts once, and not after its end. Seeing it uses it not: a button does.
-3. It gives a short session of that person, which can ask for tokens of one phone and do nothing
-   else.
+3. It gives a short session of that person, which can ask for one code and do nothing else. The
+   session ends with that code.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def invite(by: str, person: Person) -> str:
     with transaction.atomic():
         kept = person.invitations.order_by("-ends").values_list("pk", flat=True)
         person.invitations.exclude(pk__in=list(kept[: INVITATIONS_A_PERSON - 1])).delete()
-        Invitation.objects.create(digest=_digest(token), person=person, ends=ends)
+        Invitation.objects.create(digest=digest_of(token), person=person, ends=ends)
         log.write(by, ActKind.INVITED, about=f"person {person.pk}", ends=int(ends.timestamp()))
     return token
 
@@ -64,10 +64,17 @@ def join(token: str) -> Account | None:
     return account
 
 
+def keep_code(link: str, code: str) -> bool:
+    """Keep the one code of a link (its digest); False for a link that gave one, or is no more."""
+    rows = Invitation.objects.filter(digest=link, code="", person__ended_at=None)
+    return rows.exclude(used_at=None).update(code=digest_of(code)) == 1
+
+
 def _counting(token: str):  # type: ignore[no-untyped-def]  # a query of the framework
-    rows = Invitation.objects.filter(digest=_digest(token[:TOKEN_LENGTH_MAX]))
+    rows = Invitation.objects.filter(digest=digest_of(token[:TOKEN_LENGTH_MAX]))
     return rows.filter(used_at=None, ends__gt=timezone.now(), person__ended_at=None)
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """Return what the database has of a token."""
     return sha256(token.encode("utf-8", "replace")).hexdigest()

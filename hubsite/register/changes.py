@@ -4,6 +4,7 @@ Laws:
 1. Of two who change one row, the second is told. Nothing of the second is kept.
 2. A change and its act are one transaction.
 3. An act has ids and numbers, no name of a person.
+4. A revocation ends what the person's phones without a key have, too: no page shows those.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hubsite.accounts.models import Account
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.register.models import Credential, Grant, Person
-from hubsite.register.tokens import end_tokens
+from hubsite.register.tokens import end_joining, end_tokens
 
 
 class ChangedMeanwhileError(Exception):
@@ -61,6 +62,7 @@ def end_person(by: str, person: Person, seen: int) -> None:
         write_act(by, ActKind.PERSON_ENDED, person)
         for credential in person.credentials.filter(revoked_at=None):
             _revoke(by, credential)
+        end_joining(person)
         person.invitations.all().delete()
         Account.objects.filter(name=person.pk, is_operator=False).update(is_active=False)
 
@@ -102,6 +104,7 @@ def _revoke(by: str, credential: Credential) -> None:
     rows = Credential.objects.filter(pk=credential.pk, revoked_at=None)
     rows.update(revoked_at=timezone.now())
     end_tokens(credential.family)
+    end_joining(credential.person)
     write_act(by, ActKind.CREDENTIAL_REVOKED, credential, person=credential.person_id)
 
 

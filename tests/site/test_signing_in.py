@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import pytest
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.utils import timezone
 from hubcore.errors import ConfigError
 from hubcore.timing.pace import Rate
 from hubsite.accounts import factor
-from hubsite.accounts.gate import AN_ADDRESS, Gate, network_of
+from hubsite.accounts.gate import ALL_ADDRESSES, AN_ADDRESS, BUSY_SECONDS, CODES, Gate, network_of
 from hubsite.accounts.hashing import Argon2
 from hubsite.accounts.making import end_account, renew_account
 from hubsite.accounts.models import Account, Session
@@ -108,15 +109,67 @@ def test_many_wrong_passwords_are_slowed_and_told_and_lock_nobody_out() -> None:
     assert statuses.count(429) == WRONG_TRIES - judged
     assert answer.headers["Retry-After"] == "10"
     assert "Your account is not locked" in answer.text
-    for browser in (home, Browser("198.51.100.4")):
+    for browser in (Browser("198.51.100.4"), home):
         told = browser.sign_in(olga).text
-        if browser is home:
-            assert f"a wrong password or code was typed for your name {judged} times" in told
-            assert "203.0.113.9" in told
-        else:
-            assert "wrong password" not in told
+        assert f"a wrong password or code was typed for your name {judged} times" in told
+        assert "203.0.113.9" in told
     (one, *_) = [act.said for act in Act.objects.order_by("-number")[1:2]]
     assert one["wrong_tries"] == judged
+    Account.objects.update(wrong_tries=judged + 1)
+    told = home.submit("/sign-in/wrong-tries").text
+    assert "was typed for your name 1 times" in told, "one more came after the page was shown"
+    assert Act.objects.order_by("number").last().said["wrong_tries"] == judged
+    assert "wrong password" not in home.submit("/sign-in/wrong-tries").text
+    assert "wrong password" not in home.sign_in(olga).text
+
+
+def test_each_sign_in_is_told_when_and_from_where_the_one_before_was() -> None:
+    olga = Operator.made()
+    assert "This is the first sign-in by your name." in Browser("192.0.2.1").sign_in(olga).text
+    Account.objects.update(last_login=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    assert "on 2026-03-04 05:06 UTC, from 192.0.2.1." in Browser("203.0.113.9").sign_in(olga).text
+    assert "from 203.0.113.9." in Browser("192.0.2.1").sign_in(olga).text
+
+
+def test_a_wrong_number_of_wrong_tries_changes_nothing() -> None:
+    browser = signed_in()
+    Account.objects.update(wrong_tries=3, wrong_at=timezone.now())
+    for seen in ("", "x", "-1", "0", "4", "9" * 30):
+        browser.get("/")
+        browser.submit("/sign-in/wrong-tries", seen=seen)
+        assert Account.objects.get().wrong_tries == 3
+
+
+def test_who_has_the_password_guesses_few_codes_from_any_number_of_addresses() -> None:
+    olga = Operator.made()
+    home = Browser()
+    home.sign_in(olga)
+    for number in range(int(CODES.burst)):
+        stranger = Browser(f"203.0.113.{number}")
+        stranger.get("/sign-in")
+        answer = stranger.submit(name="olga", password=olga.password, code="x")
+        assert answer.status == 403
+    refused = Browser("198.51.100.4").sign_in(olga)
+    assert refused.status == 403, "a right code does not count"
+    assert refused.text == answer.text, "nor does the answer say that the password was right"
+    assert home.sign_in(olga).status == 200, "a known browser has a pace of its own"
+
+
+def test_codes_have_a_pace_that_right_ones_do_not_use_up() -> None:
+    now = 0.0
+    gate = Gate(monotonic=lambda: now)
+    for _ in range(20):
+        assert gate.lets_code("olga", None)
+        gate.was_right("olga", None)
+    judged = [gate.lets_code("olga", None) for _ in range(7)]
+    assert judged == [True] * 5 + [False] * 2
+    assert gate.lets_code("olga", "olga/known")
+    assert gate.lets_code("otto", None)
+    now = 599.0
+    assert not gate.lets_code("olga", None)
+    now = 600.0
+    assert gate.lets_code("olga", None)
+    assert not gate.lets_code("olga", None)
 
 
 def test_a_browser_that_was_here_before_gets_in_beside_a_stranger_at_its_own_address() -> None:
@@ -147,12 +200,52 @@ def test_addresses_have_paces_of_their_own_and_all_together_one() -> None:
     assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
 
 
-def test_no_more_than_two_hash_at_once() -> None:
+def test_strangers_hash_one_at_a_time_beside_a_known_browser() -> None:
+    olga = Operator.made()
+    home = Browser()
+    home.sign_in(olga)
     gate = settings.HUBSITE_RUNNING.gate
-    with gate.hashing() as first, gate.hashing() as second:
-        assert first
-        assert second
-        assert gate._hashing.acquire(blocking=False) is False
+    with gate.hashing(None) as has_place:
+        assert has_place
+        answer = Browser("203.0.113.9").sign_in(olga)
+        assert answer.status == 503
+        assert "Too many people sign in at this moment" in answer.text
+        assert home.sign_in(olga).status == 200, "a known browser has a place of its own"
+    assert Browser("203.0.113.9").sign_in(olga).status == 200
+
+
+class Places(BoundedSemaphore):
+    """Places that say how long somebody would have waited for one."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked: list[float | None] = []
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        self.asked.append(timeout)
+        return super().acquire(blocking, 0)
+
+
+def test_known_browsers_wait_for_their_place_and_strangers_do_not() -> None:
+    gate = Gate()
+    gate._of_known, gate._of_strangers = known, strangers = Places(), Places()
+    for places, browser, seconds in ((known, "olga/known", BUSY_SECONDS), (strangers, None, 0)):
+        with gate.hashing(browser) as first, gate.hashing(browser) as second:
+            assert (first, second) == (True, False)
+        assert places.asked == [seconds, seconds]
+        with gate.hashing(browser) as again:
+            assert again
+
+
+def test_many_strangers_use_up_their_own_common_pace_alone() -> None:
+    olga = Operator.made()
+    home = Browser()
+    home.sign_in(olga)
+    gate = settings.HUBSITE_RUNNING.gate
+    tries = [gate.lets(f"203.0.{n}.1", None) for n in range(int(ALL_ADDRESSES.burst) + 10)]
+    assert not tries[-1]
+    assert Browser("198.51.100.4").sign_in(olga).status == 429
+    assert home.sign_in(olga).status == 200
 
 
 def test_who_has_no_session_sees_the_sign_in_alone() -> None:

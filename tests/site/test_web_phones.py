@@ -16,7 +16,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import (
+    get_access_token_model,
+    get_grant_model,
+    get_refresh_token_model,
+)
 
 from hubcore.access.grant import read_grant
 from hubcore.codec import cbor
@@ -260,16 +264,95 @@ def test_without_a_proof_or_with_another_address_there_is_no_code(
 
 
 def test_a_code_counts_once_with_its_proof_alone(office: Office, anna: models.Person) -> None:
+    for changed in ({"code_verifier": "x" * 64}, {"redirect_uri": "https://evil.example/"}):
+        phone = WebPhone()
+        phone.open_link(link_for(anna))
+        assert phone.exchange(phone.code(), **changed)[0] == 400
     phone = WebPhone()
     phone.open_link(link_for(anna))
-    code = phone.code()
-    assert phone.exchange(code, code_verifier="x" * 64)[0] == 400
-    code = phone.code()
-    assert phone.exchange(code, redirect_uri="https://evil.example/")[0] == 400
     code = phone.code()
     assert phone.exchange(code)[0] == 200
     assert phone.exchange(code)[0] == 400
     assert WebPhone().authorize().headers["Location"].startswith("/sign-in")
+
+
+def test_a_link_gives_one_code_and_its_session_ends_with_it(
+    office: Office, anna: models.Person
+) -> None:
+    phone = WebPhone()
+    phone.open_link(link_for(anna))
+    kept = phone.client.cookies["__Host-session"].value
+    session = dict(phone.client.session)
+    code = phone.code()
+    phone.client.cookies["__Host-session"] = kept
+    assert phone.authorize().headers["Location"].startswith("/sign-in")
+    assert phone.exchange(code)[0] == 200
+    family = models.Invitation.objects.get().family
+    assert family == get_refresh_token_model().objects.get().token_family
+    again = phone.client.session
+    again.update(session)
+    again.save()
+    phone.client.cookies["__Host-session"] = again.session_key
+    assert phone.authorize().status_code == 403, "not even by a session that was kept"
+    assert (
+        at_work().client.get("/oauth/authorize", secure=True, SERVER_NAME=HOST).status_code == 400
+    )
+    operator = WebPhone(client=at_work().client)
+    assert operator.authorize().status_code == 403, "an operator's session is of no link"
+    assert get_grant_model().objects.count() == 0
+
+
+def test_of_one_link_there_is_one_family(office: Office, anna: models.Person) -> None:
+    first = WebPhone()
+    first.connect(link_for(anna))
+    second = WebPhone()
+    second.open_link(link_for(anna))
+    code = second.code()
+    link = models.Invitation.objects.get(family=None)
+    taken = models.Invitation.objects.get(family__isnull=False)
+    models.Invitation.objects.filter(pk=taken.pk).update(code=link.code)
+    models.Invitation.objects.filter(pk=link.pk).delete()
+    assert second.exchange(code)[0] == 400
+    assert get_refresh_token_model().objects.count() == 1
+
+
+def test_tokens_without_a_key_are_never_renewed(office: Office, anna: models.Person) -> None:
+    phone = WebPhone()
+    phone.connect(link_for(anna))
+    assert phone.renew()[0] == 400
+    assert phone.give_key()[0] == 401
+    assert not get_access_token_model().objects.exists()
+
+
+def test_a_revocation_ends_what_phones_without_a_key_have(
+    office: Office, anna: models.Person
+) -> None:
+    phone = connected(anna)
+    other = connected(anna)
+    without_key = WebPhone()
+    without_key.connect(link_for(anna))
+    with_code = WebPhone()
+    with_code.open_link(link_for(anna))
+    code = with_code.code()
+    with_session = WebPhone()
+    with_session.open_link(link_for(anna))
+    credential = models.Credential.objects.order_by("made_at").first()
+    changes.revoke_credential("olga", credential, credential.revision)
+    assert phone.renew()[0] == 400
+    assert without_key.give_key()[0] == 401
+    assert with_code.exchange(code)[0] == 400
+    assert with_session.authorize().headers["Location"].startswith("/sign-in")
+    assert other.renew()[0] == 200, "a phone with a key goes on"
+
+
+def test_an_end_of_somebody_without_any_phone_ends_the_joining_too(
+    office: Office, anna: models.Person
+) -> None:
+    phone = WebPhone()
+    phone.connect(link_for(anna))
+    changes.end_person("olga", anna, anna.revision)
+    assert phone.give_key()[0] == 401
+    assert not get_access_token_model().objects.exists()
 
 
 def test_tokens_rotate_and_one_that_is_used_twice_ends_them_all(

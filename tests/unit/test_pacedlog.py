@@ -91,6 +91,16 @@ def test_a_clock_that_steps_back_gives_no_token() -> None:
     assert [bucket.take(at) for at in (10.0, 9.0, 9.5, 11.5)] == [True, False, False, True]
 
 
+def test_a_token_that_is_given_back_is_one_and_never_more_than_the_burst() -> None:
+    paces = Paces(each=Rate(1, 0), whole=Rate(2, 0), sources_max=2)
+    assert [paces.take("a", 0.0) for _ in range(2)] == [True, False]
+    paces.give_back("a")
+    paces.give_back("a")
+    paces.give_back("nobody")
+    assert [paces.take("a", 0.0) for _ in range(2)] == [True, False]
+    assert [paces.take("b", 0.0), paces.take("c", 0.0)] == [True, False]
+
+
 async def test_refused_orders_are_written_at_the_hubs_pace_and_none_is_lost() -> None:
     """The backend orders 9,000 releases of a locked door in a minute, each in another operator's
     name.

@@ -1,19 +1,38 @@
-"""The pages of a link that connects a phone: made by an operator, opened by a person."""
+"""The pages of a link that connects a phone: made by an operator, opened by a person.
+
+Law: a session that a link has given ends with its first code, and gives no second one.
+"""
 
 from __future__ import annotations
 
-from django.contrib.auth import login
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
+from oauth2_provider.views import AuthorizationView
 
 from hubsite.phones.client import PAGE
-from hubsite.phones.joining import HOURS, SESSION_SECONDS, invite, invited, join
+from hubsite.phones.joining import (
+    HOURS,
+    SESSION_SECONDS,
+    digest_of,
+    invite,
+    invited,
+    join,
+    keep_code,
+)
 from hubsite.register.models import Person
 
 _BACKEND = "hubsite.accounts.backend.Sessions"
+_LINK = "link"
+"""Under which a session has the digest of its link."""
 
 
 @require_POST
@@ -38,4 +57,21 @@ def joining(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "join.html", {"person": None}, status=404)
     login(request, account, backend=_BACKEND)
     request.session.set_expiry(SESSION_SECONDS)
+    request.session[_LINK] = digest_of(token)
     return redirect(f"{PAGE}?connect")
+
+
+class Authorizing(AuthorizationView):
+    """The framework's own page that gives codes, and the law of this module."""
+
+    def create_authorization_response(self, request: HttpRequest, *args: Any, **more: Any) -> Any:
+        """Make the one code of this session, and end the session."""
+        link = request.session.get(_LINK, "")
+        with transaction.atomic():
+            made = super().create_authorization_response(request, *args, **more)
+            code = parse_qs(urlsplit(made[0]).query).get("code", [""])[0]
+            if code and not keep_code(link, code):
+                raise PermissionDenied
+        if code:
+            logout(request)
+        return made

@@ -59,12 +59,17 @@ class HubPolicy(models.Model):
 
 
 class Invitation(models.Model):
-    """A link that connects one phone to a person, once; `digest` is the SHA-256 of its token."""
+    """A link that connects one phone to a person, once; `digest` is the SHA-256 of its token.
+
+    `code` is the SHA-256 of the one code that it gave, `family` are the tokens of that code.
+    """
 
     digest = models.CharField(primary_key=True, max_length=64)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="invitations")
     ends = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    code = models.CharField(max_length=64, default="", blank=True)
+    family = models.UUIDField(null=True, unique=True, editable=False)
 
     def __str__(self) -> str:
         return f"invitation of {self.person_id}"

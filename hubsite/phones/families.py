@@ -1,0 +1,60 @@
+"""Families of tokens: one for each link, and none for long without a key.
+
+Laws:
+1. The code of a link is exchanged for one family, which stands on the link's row. A code of no
+   link, or of a link that has a family, is exchanged for nothing.
+2. A family without a key, or whose credential was revoked, gets no newer tokens: it is ended. So
+   it lasts as long as one access token.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from oauth2_provider.models import get_refresh_token_model
+from oauth2_provider.oauth2_validators import OAuth2Validator
+
+from hubsite.phones.joining import digest_of
+from hubsite.register.models import Credential, Invitation
+from hubsite.register.tokens import end_tokens
+
+
+class Families(OAuth2Validator):
+    """The framework's own, and the laws of this module."""
+
+    def validate_code(
+        self, client_id: str, code: str, client: Any, request: Any, *args: Any, **more: Any
+    ) -> bool:
+        """Tell whether a code may be exchanged (law 1)."""
+        if not super().validate_code(client_id, code, client, request, *args, **more):
+            return False
+        return Invitation.objects.filter(code=digest_of(code), family=None).exists()
+
+    def validate_refresh_token(
+        self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Tell whether newer tokens may be given (law 2)."""
+        if not super().validate_refresh_token(refresh_token, client, request, *args, **kwargs):
+            return False
+        family = request.refresh_token_instance.token_family
+        if Credential.objects.filter(family=family, revoked_at=None).exists():
+            return True
+        end_tokens(family)
+        return False
+
+    def _save_bearer_token(
+        self, token: dict[str, Any], request: Any, *args: Any, **more: Any
+    ) -> None:
+        """Keep tokens, and those of a code as the one family of its link (law 1)."""
+        super()._save_bearer_token(token, request, *args, **more)
+        if request.grant_type != "authorization_code":
+            return
+        made = get_refresh_token_model().objects.get(access_token__token_checksum=_sum(token))
+        links = Invitation.objects.filter(code=digest_of(request.code), family=None)
+        if links.update(family=made.token_family) != 1:
+            raise PermissionDenied
+
+
+def _sum(token: dict[str, Any]) -> str:
+    return digest_of(token["access_token"])
