@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hubcore.access.cards import Card, card_digest, public_key_digest
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
-from hubcore.access.words import Denial
+from hubcore.access.words import Denial, Mode
+from hubcore.calendar.schedule import Schedule
 from hubcore.errors import LinkError, PeerError, ProofError, SequenceError, StoreError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind
@@ -24,7 +26,11 @@ from hubcore.pkoc.certificate import uncompressed
 from hubcore.pkoc.reader import PHASE_SECONDS, ReaderPhase
 from hubcore.pkoc.turn import TURN_SECONDS
 from hubcore.policy.policy import PointRules
+from hubcore.ports.clock import ClockState
 from hubcore.ports.radio import LinkId
+from hubd.doors.persons import Persons
+from hubd.doors.rules import Point, SiteRules
+from hubd.doors.unlock import Unlock
 from hubd.phones.dropping import DROP_TRIES, Dropper
 from hubd.phones.links import SWEEP_SECONDS, Links
 from hubd.pkoc.hellos import HELLO_SECONDS
@@ -35,8 +41,9 @@ from hubsim.pkoc import wire
 from hubsim.pkoc.phone import Answer, PkocPhone
 from hubsim.site import make_key
 from tests.fakes.radio import FakeRadio
-from tests.pair import DeskHub
+from tests.pair import DAY, DeskHub
 from tests.unit.pkoc.bench import Reader, key, reader
+from tests.unit.test_links import Peer, Rsa
 
 CARD_KEY = bytes(range(32))
 A = LinkId("A", 1)
@@ -79,7 +86,7 @@ class Rig:
             radio=self.radio,
             transport=BLE_GATT,
             links_max=LINKS_MAX,
-            rsa=ThreadPoolExecutor(1),
+            rsa=Rsa(),
             present=self.hub.unlock.present,
             door_state=lambda point: self.hub.watch.state(str(point)),
             strike_seconds={1: 5.0},
@@ -106,7 +113,9 @@ class Rig:
             task.cancel()
             await asyncio.wait([task])
 
-    def let_in(self, own: ec.EllipticCurvePrivateKey, point: int = 1) -> None:
+    def let_in(
+        self, own: ec.EllipticCurvePrivateKey, point: int = 1, rules: tuple[int, ...] = ()
+    ) -> None:
         """Give a phone a row of the policy."""
         now = int(self.hub.clock.wall())
         digest = public_key_digest(CARD_KEY, uncompressed(own.public_key()))
@@ -115,7 +124,7 @@ class Rig:
             credential="stranger-7",
             not_before=now - 10,
             expires=now + 1000,
-            access=(Access(point, 1, ()),),
+            access=(Access(point, 1, rules),),
         )
 
     async def hello(self) -> bytes:
@@ -207,28 +216,77 @@ async def test_no_card_number_is_a_phones_key(rig: Rig) -> None:
     assert rig.hub.policy.card(card_digest(CARD_KEY, 8 * len(point), point)) is None
 
 
-@pytest.mark.parametrize("why", ["no grant", "disabled", "expired", "two factors"])
+JUDGED = {
+    "no grant": Denial.NO_GRANT,
+    "revoked": Denial.CREDENTIAL_REVOKED,
+    "disabled": Denial.CREDENTIAL_DISABLED,
+    "expired": Denial.CREDENTIAL_EXPIRED,
+    "two factors": Denial.FACTOR_NEEDED,
+    "lockdown": Denial.LOCKDOWN,
+    "schedule": Denial.OUT_OF_SCHEDULE,
+    "untrusted time": Denial.TIME_UNTRUSTED,
+}
+
+
+def _forbid(hub: DeskHub, why: str) -> None:
+    match why:
+        case "revoked":
+            hub.policy.credentials.add("stranger-7")
+        case "disabled":
+            hub.policy.out_of_use.add("stranger-7")
+        case "expired":
+            hub.clock.offset += 5000
+        case "two factors":
+            demand = Demand((Factor.CARD | Factor.PIN, Factor.PHONE))
+            hub.policy.points[1] = PointRules(demands=(demand,))
+        case "lockdown":
+            hub.policy.modes[1] = Mode.LOCKDOWN
+        case "schedule":
+            hub.policy.schedules[7] = Schedule(())
+        case "untrusted time":
+            hub.clock.trust = ClockState.BEHIND_RECORDS
+
+
+@pytest.mark.parametrize("why", JUDGED)
 async def test_a_phone_is_judged_like_a_card(rig: Rig, why: str) -> None:
     own = key()
-    rig.let_in(own, point=2 if why == "no grant" else 1)
-    if why == "disabled":
-        rig.hub.policy.out_of_use.add("stranger-7")
-    if why == "expired":
-        rig.hub.clock.offset += 5000
-    if why == "two factors":
-        demand = Demand((Factor.CARD | Factor.PIN, Factor.PHONE))
-        rig.hub.policy.points[1] = PointRules(demands=(demand,))
+    rules = (7,) if why == "schedule" else ()
+    rig.let_in(own, point=2 if why == "no grant" else 1, rules=rules)
+    _forbid(rig.hub, why)
     async with rig.serving():
         assert await rig.goes(rig.reader.phone(own), A) is Answer.DENIED
     assert rig.hub.strikes == 0
-    expected = {
-        "no grant": Denial.NO_GRANT,
-        "disabled": Denial.CREDENTIAL_DISABLED,
-        "expired": Denial.CREDENTIAL_EXPIRED,
-        "two factors": Denial.FACTOR_NEEDED,
-    }[why]
     (record,) = rig.decisions()
-    assert record.detail[Fact.WHY] == str(expected)
+    assert record.detail[Fact.WHY] == str(JUDGED[why])
+
+
+@pytest.mark.parametrize("hours", [0.5, 0.4])
+async def test_a_phone_is_denied_where_the_hub_was_offline_for_too_long(hours: float) -> None:
+    """As a card is, by the door's own setting."""
+    hub = DeskHub(make_key())
+    point = Point(1, "front", False, 5.0, offline_seconds_max=0.45 * 3600)
+    hub.unlock = Unlock(
+        rules=SiteRules({1: point}, ZoneInfo("Europe/Berlin"), 90 * DAY),
+        policy=hub.policy,
+        log=hub.log,
+        clock=hub.clock,
+        tell=hub.tell,
+        doors=hub.doors,
+        watch=hub.watch,
+        persons=Persons(hub.clock),
+        offline_seconds=lambda: hours * 3600,
+    )
+    rig = Rig(hub)
+    own = key()
+    rig.let_in(own)
+    async with rig.serving():
+        answer = await rig.goes(rig.reader.phone(own), A)
+    (record, *_) = rig.decisions()
+    if hours < 0.45:
+        assert answer is Answer.GRANTED
+    else:
+        assert answer is Answer.DENIED
+        assert record.detail[Fact.WHY] == str(Denial.OFFLINE_TOO_LONG)
 
 
 async def test_a_policy_that_cannot_be_read_opens_nothing(rig: Rig) -> None:
@@ -405,6 +463,26 @@ async def test_more_phones_than_places_are_refused(rig: Rig) -> None:
         with pytest.raises(SequenceError, match="all 2 places"):
             rig.radio.pkoc.pkoc_frame(C, first)
         assert rig.links.unanswered() == 2
+
+
+async def test_an_own_phone_goes_through_its_visit_while_all_of_their_places_are_taken(
+    rig: Rig,
+) -> None:
+    async with rig.serving():
+        peer = Peer(cast(Any, rig), "own")
+        peer.connect()
+        assert peer.info()
+        rig.radio.come(B)  # hears the hello, too
+        await _meets(rig, A)
+        first = rig.reader.phone().heard(rig.radio.pkoc_sent[0])
+        assert first is not None
+        await rig.writes(B, first)
+        assert len(rig.beside) == PLACES
+        assert len(rig.links) + len(rig.beside) == LINKS_MAX
+        decided = await peer.unlock()
+        assert decided is not None
+        assert decided.verdict.allowed
+        assert rig.hub.doors["front"].strikes == 1
 
 
 async def test_they_take_places_of_the_radios_links(rig: Rig) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,24 +28,6 @@ from hubsim.site.building import hub_doors
 from hubsim.site.hubfiles import PKOC_SECTION
 
 pytestmark = pytest.mark.once
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site whose hub meets PKOC phones at access point 1."""
-    path = tmp_path_factory.mktemp("pkoc") / "site"
-    ran = CliRunner().invoke(main, ["site", "--at", str(path), "init"])
-    assert ran.exit_code == 0, ran.output
-    ran = CliRunner().invoke(main, ["site", "--at", str(path), "pkoc"])
-    assert ran.exit_code == 0, ran.output
-    return path
-
-
-@pytest.fixture
-def desk(made: Path, tmp_path: Path) -> sites.Site:
-    """A copy of it."""
-    shutil.copytree(made, tmp_path / "site", symlinks=True)
-    return sites.Site(tmp_path / "site")
 
 
 def _file(desk: sites.Site) -> Path:
