@@ -4,6 +4,8 @@ Laws:
 1. TLS 1.2 and 1.3 only. Without a certificate nothing is served.
 2. One process serves: what it knows of tries to sign in is known to each of its threads.
 3. Everything of a request has a ceiling: its lines, its fields, its body, its time.
+4. No peer holds a thread: a silent or slow one costs a place among CONNECTIONS, which a newcomer
+   takes (`hubsite.serving`).
 """
 
 from __future__ import annotations
@@ -21,12 +23,10 @@ from hubsite.starting import make_tables, tidy
 from hubsite.tls import tls_context
 
 REQUEST_SECONDS = 60
-KEEP_ALIVE_SECONDS = 15
 STOP_SECONDS = 10
 LINE_BYTES = 4096
 FIELDS = 100
 FIELD_BYTES = 8190
-CONNECTIONS = 256
 
 
 @click.command("serve")
@@ -43,16 +43,19 @@ def serve(file: Path) -> None:
 def options_of(site: config.Site) -> dict[str, Any]:
     """Return what gunicorn is told."""
 
+    from hubsite.serving.connection import ARRIVE_SECONDS
+    from hubsite.serving.worker import CONNECTIONS, Worker
+
     def contextual(_config: object, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         return tls_context(site, default())
 
     return {
         "bind": site.config.listen,
         "workers": 1,
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "threads": site.config.threads,
-        "worker_connections": CONNECTIONS,
-        "keepalive": KEEP_ALIVE_SECONDS,
+        "worker_connections": CONNECTIONS + 1,
+        "keepalive": int(ARRIVE_SECONDS),
         "timeout": REQUEST_SECONDS,
         "graceful_timeout": STOP_SECONDS,
         "limit_request_line": LINE_BYTES,

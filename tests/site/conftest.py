@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.site.served import served
 from tests.site.server import Server, begun
 
 begun()
@@ -17,3 +19,10 @@ def server() -> Iterator[Server]:
     server.fresh()
     yield server
     server.done()
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A server that runs, its file and its port."""
+    with served(tmp_path_factory.mktemp("serving") / "s") as it:
+        yield it

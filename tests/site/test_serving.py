@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
 
+from tests.site.served import SECONDS, context_of
 from tests.site.server import HOST, make_folder
 
 pytestmark = pytest.mark.once
-
-SECONDS = 60
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _hubsite(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -32,32 +23,10 @@ def _hubsite(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
-    port = _free_port()
-    file = make_folder(tmp_path_factory.mktemp("serving") / "s", "--listen", f"127.0.0.1:{port}")
-    argv = [sys.executable, "-m", "hubsite", "--config", str(file), "serve"]
-    process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Booting worker" in line:
-                break
-        yield file, port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, said
-
-
-def _context(file: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(file.parent / "tls.pem"))
-
-
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_it_answers_by_tls_1_2_and_1_3(serving: tuple[Path, int], version: str) -> None:
     file, port = serving
-    context = _context(file)
+    context = context_of(file)
     context.minimum_version = ssl.TLSVersion[version]
     context.maximum_version = ssl.TLSVersion[version]
     connection = HTTPSConnection(HOST, port, context=context, timeout=SECONDS)
@@ -79,7 +48,7 @@ def test_it_answers_by_tls_1_2_and_1_3(serving: tuple[Path, int], version: str) 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_older_tls_is_refused(serving: tuple[Path, int]) -> None:
     file, port = serving
-    context = _context(file)
+    context = context_of(file)
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1_1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -92,7 +61,7 @@ def test_older_tls_is_refused(serving: tuple[Path, int]) -> None:
 
 def test_another_host_name_is_refused(serving: tuple[Path, int]) -> None:
     file, port = serving
-    connection = HTTPSConnection(HOST, port, context=_context(file), timeout=SECONDS)
+    connection = HTTPSConnection(HOST, port, context=context_of(file), timeout=SECONDS)
     connection.request("GET", "/sign-in", headers={"Host": "evil.example"})
     assert connection.getresponse().status == 400
     connection.close()

@@ -595,6 +595,12 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.rules": _room("hubsite.rules hubcore", "", PURE),
+    "hubsite.serving": _room(
+        "hubsite.serving hubcore.backend.callers hubcore.errors",
+        "gunicorn",
+        frozenset({"sqlite3", "subprocess"}),
+    ),
+    "hubsite.serving.intake": _room("", "", PURE),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.pkoc.wire": _room("", "cryptography", PURE),
     "hubsim.pkoc.phone": _room("hubsim.pkoc.wire", "cryptography", PURE),
