@@ -10,6 +10,8 @@ Laws:
    AGAIN_SECONDS.
 3. A failure is said on the page and in the journal, once for each cause, and tried again. Who does
    not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile.
+4. Nothing ends the thread but `stop`. Where it has ended all the same, or has not come round for
+   OLD_SECONDS, `problem` says so.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ from functools import partial
 from threading import Thread
 from typing import TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
-from hubcore.errors import HubError, LinkError
+from hubcore.errors import HubError, LinkError, StoreError
 from hubsite.acts.bell import BELL
 from hubsite.config import Engine
 from hubsite.hubs import kept
@@ -38,6 +40,7 @@ HUBS_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 SIGN_AGAIN_SECONDS = 5.0
 """After a refusal, whatever changes meanwhile: a signer has a pace of its own."""
+OLD_SECONDS = 120.0
 _LOG = logging.getLogger("hubsite.hubs")
 _T = TypeVar("_T")
 
@@ -57,7 +60,18 @@ class Publisher:
         self._read_at = 0.0
         self._hubs_at = 0.0
         self._not_before = 0.0
-        self.problem = "The hubs' engine was not reached yet."
+        self._turned_at = time.monotonic()
+        self._problem = "The hubs' engine was not reached yet."
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong now, "" for nothing (law 4)."""
+        if self._thread.ident is not None and not self._thread.is_alive():
+            return "What brings changes to the hubs has ended. Start this server again."
+        silent = time.monotonic() - self._turned_at
+        if silent > OLD_SECONDS and not self._problem:
+            return f"What brings changes to the hubs has said nothing for {silent:.0f} seconds."
+        return self._problem
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -89,6 +103,8 @@ class Publisher:
                 await self._connected()
             except HubError as error:
                 self._found(str(error))
+            except Exception as error:  # whatever it is: tried again after a wait (law 4)
+                self._found(f"Changes do not reach the hubs: {error!r}")
             await self._wait(RETRY_SECONDS)
 
     async def _connected(self) -> None:
@@ -126,7 +142,7 @@ class Publisher:
         if acts == self._acts and now - self._read_at < AGAIN_SECONDS:
             return
         if now < self._not_before:
-            raise LinkError(self.problem)
+            raise LinkError(self._problem)
         self._not_before = now + SIGN_AGAIN_SECONDS
         await self._with_rows(lambda: self._office.renew_policy(int(time.time()), above))
         self._not_before = 0.0
@@ -153,8 +169,11 @@ class Publisher:
         """Do what reads or writes rows, in the one thread for that."""
 
         def fresh() -> _T:
-            close_old_connections()
-            return work()
+            try:
+                close_old_connections()
+                return work()
+            except Error as error:
+                raise StoreError(f"The database does not answer as it must: {error}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._rows, fresh)
 
@@ -168,6 +187,7 @@ class Publisher:
 
     def _found(self, problem: str) -> None:
         """Keep what is wrong, "" for nothing (law 3)."""
-        if problem and problem != self.problem:
+        if problem and problem != self._problem:
             _LOG.error("%s", problem)
-        self.problem = problem
+        self._problem = problem
+        self._turned_at = time.monotonic()
