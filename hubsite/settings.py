@@ -7,7 +7,8 @@ Laws:
 4. Whoever has not signed in sees the sign-in alone: a page that is for everybody says so.
 5. Tokens of phones are kept as hashes, rotate, and die with each other where one is used twice
    (RFC 9700): each switch for that is on.
-6. A write is one transaction that holds the database from its beginning, on the disk at its end.
+6. Nobody uploads files: no part of a form is written to the disk.
+7. A write is one transaction that holds the database from its beginning, on the disk at its end.
 7. A copy of the database is no session: it has the hashes of cookies (`hubsite.accounts.sessions`).
 """
 
@@ -24,7 +25,7 @@ HOUR = 3600
 DAY = 24 * HOUR
 SESSION_SECONDS = 10 * HOUR
 HSTS_SECONDS = 365 * DAY
-REQUEST_BYTES = 1 << 20
+REQUEST_BYTES = 1 << 18
 REQUEST_FIELDS = 2000
 LOCKED_SECONDS = 10
 CONNECTION_SECONDS = 600
@@ -112,6 +113,7 @@ def settings_of(site: Site) -> dict[str, Any]:
         "LANGUAGE_CODE": "en",
         "USE_I18N": False,
         "DATA_UPLOAD_MAX_MEMORY_SIZE": REQUEST_BYTES,
+        "FILE_UPLOAD_HANDLERS": [],
         "DATA_UPLOAD_MAX_NUMBER_FIELDS": REQUEST_FIELDS,
         "HUBSITE": site,
         "HUBSITE_RUNNING": Running(),
@@ -125,7 +127,7 @@ def settings_of(site: Site) -> dict[str, Any]:
 
 
 def _database(database: Database) -> dict[str, Any]:
-    """Return what the framework is told of the database (law 6)."""
+    """Return what the framework is told of the database (law 7)."""
     if not database.is_postgresql:
         return {
             "ENGINE": "django.db.backends.sqlite3",

@@ -27,6 +27,7 @@ def make_client(hosts: Sequence[str], port: int) -> None:
             "redirect_uris": " ".join(addresses),
             "skip_authorization": True,
             "client_secret": "",
+            "hash_client_secret": False,  # or each try of one would cost a hash of a password
         },
     )
 

@@ -7,10 +7,15 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPSConnection
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import RequestFactory
+from oauth2_provider.models import get_application_model
 
+from hubsite.phones.client import CLIENT_ID
 from hubsite.serving import connection, worker
 from hubsite.serving.intake import BODY_BYTES, HEAD_BYTES, Intake
 from tests.site.served import SECONDS, context_of
@@ -157,3 +162,28 @@ def test_a_wrong_certificate_leaves_the_last_good_one(serving: Served) -> None:
     finally:
         key.write_bytes(good)
     assert _status(serving) == 200
+
+
+def test_a_body_above_the_ceiling_is_refused_before_it_comes(serving: Served) -> None:
+    """intake, law 2: a part of a form is never taken for the whole"""
+    assert settings.DATA_UPLOAD_MAX_MEMORY_SIZE == BODY_BYTES
+    kind = "Content-Type: application/x-www-form-urlencoded\r\n"
+    length = f"Content-Length: {BODY_BYTES + 1}\r\n"
+    with _secure(serving) as asking:
+        asking.sendall(
+            f"POST /oauth/token HTTP/1.1\r\nHost: localhost\r\n{kind}{length}\r\n".encode()
+        )
+        assert asking.recv(12) == b"HTTP/1.1 400"
+
+
+def test_a_file_in_a_form_is_dropped() -> None:
+    """settings, law 6"""
+    request = RequestFactory().post("/", {"name": "a", "file": BytesIO(b"x" * 100)})
+    assert dict(request.POST) == {"name": ["a"]}
+    assert not request.FILES
+
+
+def test_no_try_of_a_clients_secret_costs_a_hash() -> None:
+    application = get_application_model()
+    kept = application.objects.get(client_id=CLIENT_ID)
+    assert (kept.client_secret, kept.hash_client_secret) == ("", False)
