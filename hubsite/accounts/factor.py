@@ -71,7 +71,7 @@ def unseal(sealed: bytes, name: str, key: bytes) -> bytes:
     except (InvalidTag, ValueError) as error:
         raise ConfigError(
             f"the second factor of {name} was sealed by another secret: put the file back that "
-            f"`secret` named then, or give {name} a new one: hubsite operator factor {name}"
+            f"`secret` named then, or give {name} a new one: hubsite operator renew {name}"
         ) from error
 
 

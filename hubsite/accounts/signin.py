@@ -2,7 +2,8 @@
 
 Laws:
 1. Without a second factor nobody signs in.
-2. Whatever of the three is wrong, the answer is the same and takes the same time.
+2. Whatever of the three is wrong, the answer is the same. For a name that there is not a password
+   is hashed, too. No more is promised about times: for a name that there is, a row is written.
 3. A wrong try is told to the account's owner until somebody signed in says that it was read, which
    is an act. Each sign-in is told when and from where the one before it was.
 4. A try that the gate does not let is not judged: no password is hashed. Nor is a code that it does
@@ -82,7 +83,7 @@ def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
 
 
 def _has_password(account: Account | None, password: str) -> bool:
-    """Tell whether the password is right; without an account it takes as long (law 2)."""
+    """Tell whether the password is right; without an account one is hashed all the same (law 2)."""
     shortened = password[:PASSWORD_LENGTH_MAX]
     if account is None:
         make_password(shortened)

@@ -2,7 +2,8 @@
 
 Laws:
 1. A policy is signed when the rows say something else than the newest one that was signed. That one
-   is read back from its own bytes: no second table says what hubs were told.
+   is read back from its own bytes: no second table says what hubs were told. One that cannot be
+   read says something else.
 2. A version is used once, and is higher than each that the engine has.
 3. A grant is kept before it is handed out. So whatever a phone has can be revoked.
 """
@@ -16,7 +17,10 @@ from django.db import transaction
 
 from hubcore.access.grant import Grant, write_scope
 from hubcore.codec import cbor, cose
+from hubcore.errors import PeerError, TrustError
+from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.policy import document
+from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
@@ -58,14 +62,23 @@ class Office:
             return None
         # One may have been signed whose answer was lost: its version is used.
         version = max(version, self.signer.policy_version() + 1)
-        signed = self.signer.policy(replace(wanted, version=version))
+        signed = self._signed(replace(wanted, version=version))
         return SignedPolicy.objects.create(
             version=version, issued_at=now, act=act, document=signed.bundle()
         )
 
     def _says(self, newest: SignedPolicy, wanted: Policy) -> bool:
-        said = document.read(bytes(newest.document), self.signer.issuer, self.site)
+        try:
+            said = document.read(bytes(newest.document), self.signer.issuer, self.site)
+        except (PeerError, TrustError):
+            return False
         return replace(said, version=0, issued_at=0) == replace(wanted, version=0, issued_at=0)
+
+    def _signed(self, policy: Policy) -> Issued:
+        try:
+            return self.signer.policy(policy)
+        except ValueError as error:
+            raise RefusedError(Refusal.UNREADABLE, f"policy: {error}") from error
 
     def grant(self, by: str, credential: Credential, now: int) -> SignedGrant:
         """Sign what the holder of a credential may do now (law 3).

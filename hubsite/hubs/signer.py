@@ -1,6 +1,8 @@
 """Who signs for the site.
 
-Law: the pages ask for signatures and read no key. Only a `FileSigner` has one in their process.
+Laws:
+1. The pages ask for signatures and read no key. Only a `FileSigner` has one in their process.
+2. A `FileSigner` signs nothing that a hub cannot read: the reader that hubs have reads it first.
 """
 
 from __future__ import annotations
@@ -8,12 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from hubcore.access.grant import Grant, issue_grant
+from hubcore.access.grant import Grant
+from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
-from hubcore.policy import document
+from hubcore.issuing import unsigned
+from hubcore.issuing.unsigned import Unsigned
+from hubcore.issuing.wanted import Reader
 from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
-from hubtls.keys import read_signing_key
+from hubtls.keys import new_key, read_signing_key
 
 
 class Signer(Protocol):
@@ -27,7 +32,10 @@ class Signer(Protocol):
         """Return the version of the last policy that was signed there, 0 for none known."""
 
     def policy(self, policy: Policy) -> Issued:
-        """Sign a policy: its root, and the pieces of its trees."""
+        """Sign a policy: its root, and the pieces of its trees.
+
+        Raise ValueError for rows that no tree can hold, too.
+        """
 
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
         """Sign a grant; `key` is the COSE_Key of its holder."""
@@ -38,6 +46,7 @@ class FileSigner:
 
     def __init__(self, key: SigningKey) -> None:
         self._key = key
+        self._trial = new_key()
 
     @classmethod
     def at(cls, path: Path) -> FileSigner:
@@ -54,9 +63,16 @@ class FileSigner:
         return 0
 
     def policy(self, policy: Policy) -> Issued:
-        """Sign a policy."""
-        return document.issue_tree(policy, self._key)
+        """Sign a policy. Raise RefusedError for one that no hub can read."""
+        wanted = unsigned.of_policy(policy, self._trial)
+        return Issued(self._signed(policy.site, wanted), wanted.pieces)
 
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
-        """Sign a grant."""
-        return issue_grant(self._key, grant, key)
+        """Sign a grant. Raise RefusedError for one that no hub can read."""
+        return self._signed(grant.site, unsigned.of_grant(grant, key, self._trial))
+
+    def _signed(self, site: str, wanted: Unsigned) -> bytes:
+        """Read it as a hub would, then sign those bytes (law 2)."""
+        reader = Reader(site, self.issuer, self._trial)
+        reader.read(wanted.kind, wanted.claims, wanted.along)
+        return cwt.sign(wanted.kind.typ, wanted.claims, self._key, self.issuer.kid)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
 
-from hubcore.access.grant import Grant, read_grant
-from hubcore.calendar.schedule import ALWAYS
+from hubcore.access.grant import Access, Grant, read_grant
+from hubcore.calendar.schedule import ALWAYS, Schedule, SpecialDays
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
+from hubcore.issuing.words import RefusedError
 from hubcore.policy import document
 from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
@@ -131,6 +133,54 @@ def test_time_alone_ends_what_a_grant_allowed(office: Office) -> None:
     assert _policy(office).revoked_grants == set()
     assert office.renew_policy(NOW + 61) is not None
     assert _policy(office).revoked_grants == {bytes.fromhex(signed.grant_id)}
+
+
+def _unreadable(office: Office, **said: object) -> Policy:
+    """A policy with more of schedules than a hub reads."""
+    hours = Schedule((), (SpecialDays(frozenset(range(1000)), ()),))
+    schedules = dict.fromkeys(range(1, 33), hours)
+    return replace(Policy(office.site, 3, NOW, schedules=schedules), **said)
+
+
+def test_a_policy_that_no_hub_can_read_is_not_signed(office: Office) -> None:
+    """hubs.signer, law 2"""
+    with pytest.raises(RefusedError, match="items in all schedules together"):
+        office.signer.policy(_unreadable(office))
+    assert office.signer.policy(_unreadable(office, schedules={})).root
+
+
+def test_a_grant_that_no_hub_can_read_is_not_signed(office: Office) -> None:
+    """hubs.signer, law 2"""
+    key = make_key()
+    access = (Access(10, 1, ALWAYS),)
+    made = Grant("acme", "anna", NOW, NOW - 1, bytes(16), key.verify_key, access)
+    with pytest.raises(RefusedError, match="grant: "):
+        office.signer.grant(made, key.cose_key)
+
+
+def test_a_newest_policy_that_nobody_can_read_is_followed_by_another(office: Office) -> None:
+    """hubs.office, law 1: it says something else than the rows"""
+    _site()
+    signed = document.issue(_unreadable(office), ISSUER)
+    models.SignedPolicy.objects.create(version=3, issued_at=NOW, act=0, document=signed)
+    renewed = office.renew_policy(NOW)
+    assert renewed is not None
+    assert renewed.version == 4
+    assert _policy(office).schedules == {}
+    assert office.renew_policy(NOW) is None
+
+
+class Overfull(FileSigner):
+    """A signer who is given rows that no tree can hold."""
+
+    def policy(self, policy: Policy) -> Issued:
+        raise ValueError(f"policy {policy.version} has too many rows")
+
+
+def test_rows_that_no_tree_can_hold_are_a_refusal() -> None:
+    """What publishes goes on after a HubError alone."""
+    with pytest.raises(RefusedError, match="policy 1 has too many rows"):
+        Office("acme", Overfull(ISSUER)).renew_policy(NOW)
 
 
 class Unsigning(FileSigner):

@@ -9,6 +9,7 @@ from threading import BoundedSemaphore
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from hubcore.errors import ConfigError
@@ -22,6 +23,7 @@ from hubsite.acts.models import Act
 from hubsite.settings import settings_of
 from hubsite.starting import tidy
 from tests.site.browser import Browser, Operator, at_work, signed_in
+from tests.site.quick import Quick
 from tests.site.server import Server
 
 pytestmark = pytest.mark.once
@@ -90,8 +92,29 @@ def test_the_second_factor_lies_sealed_and_under_another_secret_nobody_gets_in(
     assert olga.secret not in sealed
     assert factor.unseal(sealed, "olga", server.site.secret) == olga.secret
     for name, key in (("olga", b"x" * 48), ("otto", server.site.secret)):
-        with pytest.raises(ConfigError, match="hubsite operator"):
+        with pytest.raises(ConfigError, match="hubsite operator renew"):
             factor.unseal(sealed, name, key)
+
+
+class Counted(Quick):
+    """A measure that counts how often a password is hashed to compare it with none."""
+
+    hashed = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        Counted.hashed += 1
+        return super().encode(password, salt)
+
+
+def test_for_a_name_that_there_is_not_a_password_is_hashed_too() -> None:
+    """signin, law 2"""
+    olga = Operator.made()
+    browser = Browser()
+    browser.get("/sign-in")
+    with override_settings(PASSWORD_HASHERS=[f"{__name__}.Counted"]):
+        answer = browser.submit(name="nobody", password="wrong", code=olga.code())
+    assert answer.status == 403
+    assert Counted.hashed == 1
 
 
 def test_many_wrong_passwords_are_slowed_and_told_and_lock_nobody_out() -> None:
