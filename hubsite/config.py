@@ -3,7 +3,8 @@
 Laws:
 1. A key that is unknown, missing or of the wrong type refuses the start.
 2. A secret is in a file of its own, which not everybody may read.
-3. Either all of what one database needs is there, or the start is refused.
+3. Operators open only doors that are named: release and hold-open need access points.
+4. Either all of what one database needs is there, or the start is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from hubcore.errors import ConfigError
+from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, Operator, rights_of
 
 SECRET_BYTES_MIN = 32
 FILE_BYTES_MAX = 65_536
@@ -40,6 +42,15 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+
+
+class Operators(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What each operator may order of hubs, and where: no access point means at all."""
+
+    rights: Annotated[tuple[str, ...], Meta(max_length=16)] = ("lock-down", "command")
+    access_points: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=65_535)], ...], Meta(max_length=POINTS_AN_OPERATOR)
+    ] = ()
 
 
 class Signing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +96,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signing: Signing | None = None
     aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
     engine: Engine | None = None
+    operators: Operators = Operators()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +159,7 @@ def _check(config: Config, path: Path) -> None:
             f"{path}: time_zone: {config.time_zone!r} is no zone such as Europe/Berlin"
         ) from error
     _check_signing(config, path)
+    _check_operators(config, path)
     if config.engine is not None and not (config.issuer_key or config.signing):
         raise ConfigError(
             f"{path}: engine: without issuer_key or [signing] nothing is signed for hubs"
@@ -156,6 +169,23 @@ def _check(config: Config, path: Path) -> None:
             raise ConfigError(
                 f"{path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
             )
+
+
+def operator_of(section: Operators) -> Operator:
+    """Return what each operator may order. Raise ValueError for a word that is no right."""
+    return Operator(rights_of(section.rights), frozenset(section.access_points))
+
+
+def _check_operators(config: Config, path: Path) -> None:
+    """Keep law 3. Raise ConfigError."""
+    try:
+        operator = operator_of(config.operators)
+    except ValueError as error:
+        raise ConfigError(f"{path}: operators.rights: {error}") from error
+    if operator.rights & OPENING and not operator.access_points:
+        raise ConfigError(
+            f"{path}: operators: release and hold-open need access_points: those doors alone"
+        )
 
 
 def _check_signing(config: Config, path: Path) -> None:
@@ -171,7 +201,7 @@ def _check_signing(config: Config, path: Path) -> None:
 
 
 def _database(config: Config, path: Path) -> Database:
-    """Return where the rows are (law 3). Raise ConfigError."""
+    """Return where the rows are (law 4). Raise ConfigError."""
     if "://" not in config.database:
         if config.database_password:
             raise ConfigError(f"{path}: database_password: a file of SQLite has none")

@@ -24,6 +24,8 @@ A_DAY: Mapping[DocumentKind, int] = {
     DocumentKind.CERTIFICATE: 50,
     DocumentKind.MANDATE: 10,
 }
+REVOKING_A_DAY = 2000
+"""Of policies that only revoke or disable somebody more, beside the ceiling of other policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,4 @@ class Limits:
     apart: frozenset[int] = frozenset()
     mandates: tuple[Mandate, ...] = ()
     a_day: Mapping[DocumentKind, int] = field(default_factory=lambda: dict(A_DAY))
+    revoking_a_day: int = REVOKING_A_DAY

@@ -2,12 +2,14 @@
 
 Laws:
 1. Of each kind no more are signed within any 24 hours than its ceiling. A clock that was set back
-   signs nothing.
+   signs nothing. A policy that is the last one with more revoked or disabled has a ceiling of its
+   own: other policies that used up theirs keep nobody from being revoked.
 2. A policy is of a higher version than the last one, by VERSION_STEP at most. The last one is
    signed again as it was, for who has lost the answer.
 3. A credential that was revoked stays revoked: each policy names those that the one before named.
 4. A policy names as operators only whom the limits name, with no right and no access point more.
-   EACH in the limits stands for whoever is not named there.
+   EACH in the limits stands for whoever is not named there. Who may open doors (OPENING) has his
+   access points named, and none of them is `apart`.
 5. A policy holds open only the doors that the limits name.
 6. A grant ends within `grant_seconds`, and has not ended yet. None is signed for a credential that
    the policy revokes.
@@ -31,10 +33,10 @@ from hubcore.access.grant import Access, Grant
 from hubcore.access.revocations import Revocations
 from hubcore.bridge.mandate import Mandate
 from hubcore.issuing.limits import EACH, VERSION_STEP, Limits
-from hubcore.issuing.standing import Standing, place_of
+from hubcore.issuing.standing import Standing, only_revokes, place_of
 from hubcore.issuing.wanted import Wanted, WantedCertificate, WantedPolicy
 from hubcore.issuing.words import CLOCK_SECONDS, DocumentKind, Refusal, RefusedError
-from hubcore.policy.policy import Operator, Policy
+from hubcore.policy.policy import OPENING, Operator, Policy
 
 _CLOCK_MS = 1000 * CLOCK_SECONDS
 
@@ -43,7 +45,7 @@ def judge(
     wanted: Wanted, limits: Limits, standing: Standing, last: Policy | None, now_ms: int
 ) -> None:
     """Raise RefusedError for what is not signed. `last` is the last policy that was signed."""
-    _within_the_day(kind_of(wanted), limits, standing, now_ms)
+    _within_the_day(wanted, limits, standing, last, now_ms)
     match wanted:
         case WantedPolicy():
             _policy(wanted, limits, standing, last, now_ms)
@@ -76,16 +78,25 @@ def _no(text: str) -> RefusedError:
     return RefusedError(Refusal.RULE, text)
 
 
-def _within_the_day(kind: DocumentKind, limits: Limits, standing: Standing, now_ms: int) -> None:
+def _within_the_day(
+    wanted: Wanted, limits: Limits, standing: Standing, last: Policy | None, now_ms: int
+) -> None:
     """Keep law 1."""
     if now_ms < standing.newest_ms - _CLOCK_MS:
         raise RefusedError(
             Refusal.CLOCK, "the signer's clock is behind its own log: somebody must set it right"
         )
+    kind = kind_of(wanted)
+    word = kind.word
     most = limits.a_day[kind]
-    if standing.within_a_day(kind, standing.moment(now_ms)) >= most:
+    signed = standing.within_a_day(kind, standing.moment(now_ms))
+    if isinstance(wanted, WantedPolicy) and only_revokes(wanted.policy, last):
+        word = f"{word} that only revokes"
+        most = limits.revoking_a_day
+        signed = standing.revoking_within_a_day(standing.moment(now_ms))
+    if signed >= most:
         raise RefusedError(
-            Refusal.CEILING, f"{kind.word}: {most} were signed within 24 hours, its ceiling"
+            Refusal.CEILING, f"{word}: {most} were signed within 24 hours, its ceiling"
         )
 
 
@@ -114,7 +125,8 @@ def _policy(
     if last is not None:
         _stay_revoked(policy, last)
     for name, operator in policy.operators.items():
-        _operator(name, operator, limits.operators.get(name, limits.operators.get(EACH)))
+        most = limits.operators.get(name, limits.operators.get(EACH))
+        _operator(name, operator, most, limits.apart)
     held = {point for point, rules in policy.points.items() if rules.hold_open is not None}
     if held - limits.held_open:
         raise _no(f"policy: access point {min(held - limits.held_open)} may not be held open")
@@ -137,7 +149,7 @@ def _stay_revoked(policy: Policy, last: Policy) -> None:
         )
 
 
-def _operator(name: str, wanted: Operator, most: Operator | None) -> None:
+def _operator(name: str, wanted: Operator, most: Operator | None, apart: frozenset[int]) -> None:
     """Keep law 4."""
     if most is None:
         raise _no(f"policy: the limits name no operator {name!r}")
@@ -147,6 +159,12 @@ def _operator(name: str, wanted: Operator, most: Operator | None) -> None:
         wanted.access_points and wanted.access_points <= most.access_points
     ):
         raise _no(f"policy: operator {name!r} has an access point more than the limits say")
+    if wanted.rights & OPENING:
+        if not wanted.access_points:
+            raise _no(f"policy: operator {name!r} may open doors, and none is named")
+        if wanted.access_points & apart:
+            point = min(wanted.access_points & apart)
+            raise _no(f"policy: operator {name!r} may open access point {point}, which is apart")
 
 
 def _none_apart(what: str, access: tuple[Access, ...], limits: Limits) -> None:

@@ -5,7 +5,7 @@ Ids of people are opaque. `hubcore.policy.document` signs a policy and reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 
@@ -62,6 +62,20 @@ ALL_RIGHTS = (
     | OperatorRight.LOCK_DOWN
     | OperatorRight.COMMAND
 )
+OPENING = OperatorRight.RELEASE | OperatorRight.HOLD_OPEN
+"""The rights that open doors."""
+RIGHT_WORDS = {right.name.lower().replace("_", "-"): right for right in OperatorRight if right.name}
+"""The rights, as configurations write them."""
+
+
+def rights_of(words: Iterable[str]) -> OperatorRight:
+    """Return the rights of these words. Raise ValueError for a word that is none."""
+    rights = OperatorRight(0)
+    for word in words:
+        if word not in RIGHT_WORDS:
+            raise ValueError(f"{word!r} is no right: {', '.join(RIGHT_WORDS)}")
+        rights |= RIGHT_WORDS[word]
+    return rights
 
 
 @dataclass(frozen=True, slots=True)

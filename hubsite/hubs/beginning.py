@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from hubsite.config import Site
+from hubsite.config import Site, operator_of
 from hubsite.hubs.office import Office
 from hubsite.hubs.publisher import Publisher
 from hubsite.hubs.remote import signing_client
@@ -16,7 +16,7 @@ def begin_hubs(site: Site) -> None:
     signer = _signer(site)
     if signer is None:
         return
-    office = Office(site.config.site, signer)
+    office = Office(site.config.site, signer, operator_of(site.config.operators))
     engine = site.config.engine
     publisher = None if engine is None else Publisher(office, engine)
     settings.HUBSITE_RUNNING.begin(office, publisher)

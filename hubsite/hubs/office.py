@@ -21,7 +21,7 @@ from hubcore.errors import PeerError, TrustError
 from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.policy import document
 from hubcore.policy.document import Issued
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import Operator, Policy
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.acts.models import HEAD, ChainHead
@@ -30,6 +30,7 @@ from hubsite.register.models import Credential, CredentialKind, SignedGrant, Sig
 from hubsite.register.reading import grantings_of, rows_of
 from hubsite.rules.issuing import (
     BEGAN_SECONDS_AGO,
+    OPENS_NOTHING,
     PHONE_SECONDS,
     WEB_SECONDS,
     access_of,
@@ -43,10 +44,11 @@ _SECONDS = {CredentialKind.PHONE: PHONE_SECONDS, CredentialKind.WEB: WEB_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What signs for one site."""
+    """What signs for one site. `operator` is what each operator may order of hubs."""
 
     site: str
     signer: Signer
+    operator: Operator = OPENS_NOTHING
 
     def renew_policy(self, now: int, above: int = 0) -> SignedPolicy | None:
         """Sign the policy of the rows as they are; None where the newest says the same (law 1).
@@ -56,7 +58,7 @@ class Office:
         act = acts_so_far()
         newest = SignedPolicy.objects.order_by("-version").first()
         version = max(above, newest.version if newest else 0) + 1
-        wanted = policy_of(rows_of(self.site, now), version, now)
+        wanted = policy_of(rows_of(self.site, now), version, now, self.operator)
         if newest is not None and newest.version >= above and self._says(newest, wanted):
             SignedPolicy.objects.filter(pk=newest.pk).update(act=act)
             return None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from hubcore.access.grant import ACCESS_ENTRIES, RULES_AN_ENTRY, Access, ScheduleRef
 from hubcore.calendar.schedule import ALWAYS, Schedule, SpecialDays
-from hubcore.policy.policy import ALL_RIGHTS, Operator, Policy
+from hubcore.policy.policy import Operator, OperatorRight, Policy
 from hubsite.rules.week import Day, Week, rules_of
 
 DAY = 86_400
@@ -27,6 +27,8 @@ WEB_SECONDS = 10 * DAY
 """A key in a browser is worth less than one in a phone's hardware: its grants are short."""
 OPEN_AND_QUERY = 0b1001
 """The actions of a phone: open a door, ask for its state."""
+OPENS_NOTHING = Operator(OperatorRight.LOCK_DOWN | OperatorRight.COMMAND)
+"""What an operator may order where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class SiteRows:
     operators: frozenset[str]
 
 
-def policy_of(rows: SiteRows, version: int, now: int) -> Policy:
-    """Return the site's policy (laws 1, 2 and 4)."""
+def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS_NOTHING) -> Policy:
+    """Return the site's policy (laws 1, 2 and 4); `operator` is what each account may order."""
     return Policy(
         site=rows.site,
         version=version,
@@ -84,7 +86,7 @@ def policy_of(rows: SiteRows, version: int, now: int) -> Policy:
         revoked_grants=frozenset(_said_too_much(rows, now)),
         schedules={number: schedule_of(hours) for number, hours in sorted(rows.schedules.items())},
         disabled=rows.disabled - rows.revoked,
-        operators={name: Operator(ALL_RIGHTS) for name in sorted(rows.operators)},
+        operators=dict.fromkeys(sorted(rows.operators), operator),
     )
 
 

@@ -34,6 +34,9 @@ def _with(tmp_path: Path, line: str) -> Path:
         ('database = "postgresql://a@b:x/c"', "database"),
         ('database_password = "p"', "a file of SQLite has none"),
         ("[engine]\nservers = []", "servers"),
+        ('[operators]\nrights = ["all"]', "operators.rights: 'all' is no right: release"),
+        ('[operators]\nrights = ["release"]', "need access_points: those doors alone"),
+        ('[operators]\nrights = ["hold-open"]', "need access_points: those doors alone"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, line: str, said: str) -> None:

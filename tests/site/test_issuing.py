@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from hubcore.access.grant import ACCESS_ENTRIES, Access
 from hubcore.calendar.schedule import ALWAYS, Rule, SpecialDays
 from hubcore.policy import document
+from hubcore.policy.policy import OPENING, Operator, OperatorRight
 from hubsim.site.documents import make_key
 from hubsite.rules.issuing import (
     CLOCKS_APART_SECONDS,
     DAY,
     OPEN_AND_QUERY,
+    OPENS_NOTHING,
     Granting,
     Hours,
     IssuedGrant,
@@ -62,8 +64,14 @@ def test_a_policy_says_what_the_rows_say() -> None:
     assert policy.schedules[7].rules == (Rule(31, 480, 1080),)
     assert policy.schedules[7].special == (SpecialDays(frozenset({20_000}), ()),)
     assert policy.schedules[3].rules == ()
-    assert set(policy.operators) == {"olga"}
+    assert policy.operators == {"olga": OPENS_NOTHING}
+    assert not OPENS_NOTHING.rights & OPENING
     assert document.read(document.issue(policy, ISSUER), ISSUER.verify_key, "acme") == policy
+
+
+def test_operators_may_what_the_file_says() -> None:
+    opens = Operator(OperatorRight.RELEASE, frozenset({10}))
+    assert policy_of(ROWS, 5, NOW, opens).operators == {"olga": opens}
 
 
 def test_the_same_rows_in_another_order_are_the_same_policy() -> None:

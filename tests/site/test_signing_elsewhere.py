@@ -23,12 +23,13 @@ from hubcore.issuing.limits import EACH
 from hubcore.issuing.messages import Ask
 from hubcore.issuing.words import RefusedError
 from hubcore.policy import document
-from hubcore.policy.policy import ALL_RIGHTS, Operator
+from hubcore.policy.policy import ALL_RIGHTS, Operator, OperatorRight
 from hubgateway.issuer.signing.signer import Signer
 from hubsite import config
 from hubsite.hubs import beginning
 from hubsite.hubs.office import Office
 from hubsite.register import changes, models
+from tests.site.browser import Operator as Account
 from tests.site.server import make_folder
 from tests.site.test_office import _site
 from tests.unit.issuer import test_signing_tls as tls
@@ -121,6 +122,29 @@ def test_a_version_whose_answer_was_lost_is_not_used_again(
     assert made is not None
     assert made.version == 2
     assert document.read(bytes(made.document), ISSUER.verify_key, "acme").version == 2
+
+
+@pytest.mark.parametrize(
+    ("point", "why"), [(1, ""), (3, "access point more"), (9, "access point more")]
+)
+def test_operators_may_what_the_file_asks_for_and_the_signer_allows(
+    folder: Path, tmp_path: Path, point: int, why: str
+) -> None:
+    most = Operator(OperatorRight.RELEASE, frozenset({1, 2}))
+    signer = make_signer(folder, limits=replace(LIMITS, operators={EACH: most}), wall=time.time)
+    wanted = f'[operators]\nrights = ["release"]\naccess_points = [{point}]'
+    with Behind(signer, served(folder, signer)):
+        office_by(f'socket = "{folder}/s"\n{wanted}', tmp_path)
+        beginning.begin_hubs(config.load(tmp_path / "s" / "hubsite.toml"))
+        office = settings.HUBSITE_RUNNING.office
+        Account.made("olga")
+        if why:
+            with pytest.raises(RefusedError, match=why):
+                office.renew_policy(NOW)
+            return
+        newest = office.renew_policy(NOW)
+    said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
+    assert said.operators == {"olga": Operator(OperatorRight.RELEASE, frozenset({point}))}
 
 
 def test_what_the_signer_refuses_is_not_kept(folder: Path, tmp_path: Path) -> None:

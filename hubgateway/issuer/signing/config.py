@@ -3,7 +3,8 @@
 Laws:
 1. A key that is unknown, missing or of the wrong type refuses the start.
 2. A limit that is not written has the default of `hubcore.issuing.limits`, which allows little.
-3. A mandate that is named must be one that this issuer has signed for this site.
+3. Who may open doors has his access points named, and none of them is apart.
+4. A mandate that is named must be one that this issuer has signed for this site.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from msgspec import Meta
 from hubcore.bridge.mandate import Mandate, prove_mandate
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import ConfigError, ProofError
-from hubcore.issuing.limits import A_DAY, Limits
+from hubcore.issuing.limits import A_DAY, REVOKING_A_DAY, Limits
 from hubcore.issuing.standing import place_of
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind
-from hubcore.policy.policy import Operator, OperatorRight
+from hubcore.policy.policy import OPENING, Operator, rights_of
 from hubgateway.config import Label, SiteName, public_file
 from hubgateway.config import place_of as place_in
 
@@ -30,7 +31,6 @@ _Days = Annotated[int, Meta(ge=1, le=3660)]
 _Number = Annotated[int, Meta(ge=0, le=1_000_000)]
 _Point = Annotated[int, Meta(ge=1, le=65_535)]
 _Points = Annotated[tuple[_Point, ...], Meta(max_length=4096)]
-_RIGHTS = {right.name.lower().replace("_", "-"): right for right in OperatorRight if right.name}
 
 
 class Unix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +56,7 @@ class ADay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many of each kind are signed within 24 hours."""
 
     policy: _Number = A_DAY[DocumentKind.POLICY]
+    revoking_policy: _Number = REVOKING_A_DAY
     grant: _Number = A_DAY[DocumentKind.GRANT]
     revocations: _Number = A_DAY[DocumentKind.REVOCATIONS]
     certificate: _Number = A_DAY[DocumentKind.CERTIFICATE]
@@ -83,7 +84,7 @@ class LimitsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OperatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An operator whom a policy may name; no access point means all."""
+    """An operator whom a policy may name; no access point means all, and no door is opened."""
 
     name: Annotated[str, Meta(min_length=1, max_length=32)]
     rights: tuple[str, ...]
@@ -116,7 +117,7 @@ def load_signing(path: Path) -> SigningConfig:
 
 
 def limits_of(config: SigningConfig, file: Path, issuer: VerifyKey) -> Limits:
-    """Return the limits that the file says. Raise ConfigError (law 3)."""
+    """Return the limits that the file says. Raise ConfigError (laws 3 and 4)."""
     said = config.limits
     mandates = tuple(_mandate(named, file, config.site, issuer) for named in said.mandates)
     if len({place_of(one) for one in mandates}) != len(mandates):
@@ -132,6 +133,7 @@ def limits_of(config: SigningConfig, file: Path, issuer: VerifyKey) -> Limits:
         apart=frozenset(said.apart),
         mandates=mandates,
         a_day=said.a_day.by_kind(),
+        revoking_a_day=said.a_day.revoking_policy,
     )
 
 
@@ -151,15 +153,26 @@ def _operators(config: SigningConfig, file: Path) -> dict[str, Operator]:
     for one in config.operators:
         if one.name in found:
             raise ConfigError(f"{file}: operator {one.name!r} stands there twice")
-        rights = OperatorRight(0)
-        for word in one.rights:
-            if word not in _RIGHTS:
-                raise ConfigError(
-                    f"{file}: operator {one.name!r}: {word!r} is no right: {', '.join(_RIGHTS)}"
-                )
-            rights |= _RIGHTS[word]
-        found[one.name] = Operator(rights, frozenset(one.access_points))
+        try:
+            found[one.name] = Operator(rights_of(one.rights), frozenset(one.access_points))
+        except ValueError as error:
+            raise ConfigError(f"{file}: operator {one.name!r}: {error}") from error
+        _check_opening(one.name, found[one.name], frozenset(config.limits.apart), file)
     return found
+
+
+def _check_opening(name: str, operator: Operator, apart: frozenset[int], file: Path) -> None:
+    """Keep law 3. Raise ConfigError."""
+    if not operator.rights & OPENING:
+        return
+    if not operator.access_points:
+        raise ConfigError(
+            f"{file}: operator {name!r}: release and hold-open need access_points: "
+            "those doors alone"
+        )
+    if operator.access_points & apart:
+        point = min(operator.access_points & apart)
+        raise ConfigError(f"{file}: operator {name!r}: access point {point} is apart")
 
 
 def _mandate(named: str, file: Path, site: str, issuer: VerifyKey) -> Mandate:

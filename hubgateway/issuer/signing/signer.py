@@ -49,7 +49,7 @@ class Signer:
         self.site = limits.site
         self._limits = limits
         self._reader = Reader(limits.site, self.issuer, trial)
-        self._standing = Standing(limits.a_day)
+        self._standing = Standing(limits.a_day, limits.revoking_a_day)
         self._wall = wall
         self._monotonic = monotonic
         self._log = SigningLog(folder / LOG)
@@ -78,7 +78,8 @@ class Signer:
         now_ms = int(1000 * self._wall())
         judge(wanted, self._limits, self._standing, self._last.policy, now_ms)
         document = self._signed(ask)
-        fact = signed(wanted, self._standing.moment(now_ms), digest_of(ask.claims))
+        moment = self._standing.moment(now_ms)
+        fact = signed(wanted, moment, digest_of(ask.claims), self._last.policy)
         line = write_line(fact, asker, int(1000 * self._monotonic()))
         try:
             if isinstance(wanted, WantedPolicy):

@@ -78,7 +78,7 @@ class Signer:
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self.standing = Standing(limits.a_day)
+        self.standing = Standing(limits.a_day, limits.revoking_a_day)
         self.last: Policy | None = None
         self.log: list[Signed] = []
 
@@ -88,7 +88,7 @@ class Signer:
         now_ms = int(1000 * now)
         judge(wanted, self.limits, self.standing, self.last, now_ms)
         digest = sha256(brought.claims).digest()
-        fact = signed(wanted, self.standing.moment(now_ms), digest)
+        fact = signed(wanted, self.standing.moment(now_ms), digest, self.last)
         self.standing.take(fact)
         self.log.append(fact)
         if isinstance(wanted, WantedPolicy):

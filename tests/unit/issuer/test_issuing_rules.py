@@ -13,11 +13,11 @@ from hubcore.access.cards import Card
 from hubcore.access.grant import Access
 from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.mandate import Use
-from hubcore.issuing.limits import EACH, VERSION_STEP
-from hubcore.issuing.standing import Signed, Standing
+from hubcore.issuing.limits import A_DAY, EACH, VERSION_STEP
+from hubcore.issuing.standing import REVOKING, Signed, Standing
 from hubcore.issuing.unsigned import Unsigned
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind, Refusal, RefusedError
-from hubcore.policy.policy import HoldOpen, Operator, OperatorRight, PointRules
+from hubcore.policy.policy import ALL_RIGHTS, HoldOpen, Operator, OperatorRight, PointRules
 from hubsim.site.documents import make_key
 from tests.unit.issuer.issuingdesk import (
     IN_FORCE,
@@ -119,6 +119,67 @@ def test_of_each_kind_a_day_has_so_many(kind: DocumentKind) -> None:
         assert refused(signer, document, "ceiling", NOW + DAY_SECONDS + 2) is Refusal.CEILING
 
 
+def _burnt() -> Signer:
+    """A signer of two policies a day, and one that revokes; the two are signed."""
+    signer = Signer(replace(few_a_day(DocumentKind.POLICY, 2), revoking_a_day=1))
+    signer.ask(brought(policy(7)))
+    signer.ask(brought(policy(8, disabled=frozenset({"anna"}), cards=card(1))))
+    changed = brought(policy(9, disabled=frozenset({"anna"}), cards=card(2)))
+    assert refused(signer, changed, "policy: 2 were signed") is Refusal.CEILING
+    return signer
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"revoked_credentials": frozenset({"bert"}), "disabled": frozenset({"anna"})},
+        {"revoked_credentials": frozenset({"anna"})},
+        {"revoked_grants": frozenset({b"grant-01"}), "disabled": frozenset({"anna"})},
+        {"disabled": frozenset({"anna", "bert"})},
+    ],
+)
+def test_who_uses_up_the_policies_of_a_day_keeps_nobody_from_being_revoked(
+    more: dict[str, object],
+) -> None:
+    """law 1"""
+    signer = _burnt()
+    signer.ask(brought(policy(9, cards=card(1), **more)))
+    more = {**more, "disabled": frozenset({"anna", "bert", "carl"})}
+    again = brought(policy(10, cards=card(1), **more))
+    assert refused(signer, again, "that only revokes: 1 were") is Refusal.CEILING
+    kept = Standing(signer.limits.a_day, signer.limits.revoking_a_day)
+    for fact in signer.log:
+        kept.take(fact)
+    assert vars(kept) == vars(signer.standing)
+
+
+def test_a_higher_ceiling_holds_at_once_over_the_same_log() -> None:
+    """The way out of a ceiling (docs/backend.md): another number, and the same log."""
+    burnt = _burnt()
+    signer = Signer(replace(burnt.limits, a_day={**A_DAY, DocumentKind.POLICY: 3}))
+    for fact in burnt.log:
+        signer.standing.take(fact)
+    signer.last = burnt.last
+    signer.ask(brought(policy(9)))
+    refused(signer, brought(policy(10, cards=card(1))), "policy: 3 were signed")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"disabled": frozenset({"anna"})},  # nobody more
+        {"disabled": frozenset({"bert"})},  # somebody is let in again
+        {"disabled": frozenset({"anna", "bert"}), "cards": card(2)},
+        {"disabled": frozenset({"anna", "bert"}), "operators": LIMITS.operators},
+    ],
+)
+def test_a_policy_that_does_more_than_to_revoke_has_no_ceiling_of_its_own(
+    other: dict[str, object],
+) -> None:
+    """law 1"""
+    refused(_burnt(), brought(policy(9, **{"cards": card(1), **other})), "policy: 2 were signed")
+
+
 def test_a_clock_that_was_set_back_signs_nothing() -> None:
     """law 1: a day would have more than its ceiling"""
     signer = Signer()
@@ -181,15 +242,30 @@ def test_operators_are_those_of_the_limits(name: str, operator: Operator, why: s
 
 def test_an_operator_of_all_doors_may_be_named_for_some_or_all() -> None:
     """law 4"""
-    signer = Signer(replace(LIMITS, operators={"hubsite": Operator(OperatorRight.RELEASE)}))
-    signer.ask(brought(policy(7, operators={"hubsite": Operator(OperatorRight.RELEASE)})))
-    some = Operator(OperatorRight.RELEASE, frozenset({5}))
+    shuts = Operator(OperatorRight.LOCK_DOWN)
+    signer = Signer(replace(LIMITS, operators={"hubsite": shuts}))
+    signer.ask(brought(policy(7, operators={"hubsite": shuts})))
+    some = Operator(OperatorRight.LOCK_DOWN, frozenset({5, 9}))
     signer.ask(brought(policy(8, operators={"hubsite": some})))
+
+
+@pytest.mark.parametrize("right", [OperatorRight.RELEASE, OperatorRight.HOLD_OPEN])
+def test_who_may_open_doors_has_them_named_and_none_is_apart(right: OperatorRight) -> None:
+    """law 4: whatever the limits say"""
+    most = Operator(ALL_RIGHTS)
+    for name in ("hubsite", "olga"):
+        signer = Signer(replace(LIMITS, operators={"hubsite": most, EACH: most}))
+        both = right | OperatorRight.LOCK_DOWN
+        for points, why in (((), "none is named"), ((1, 9), "access point 9, which is apart")):
+            operator = Operator(both, frozenset(points))
+            refused(signer, brought(policy(7, operators={name: operator})), why)
+        named = Operator(both, frozenset({1, 2}))
+        signer.ask(brought(policy(7, operators={name: named})))
 
 
 def test_whoever_is_not_named_may_have_limits_of_his_own() -> None:
     """law 4: EACH"""
-    each = Operator(OperatorRight.RELEASE)
+    each = Operator(OperatorRight.LOCK_DOWN)
     signer = Signer(replace(LIMITS, operators={**LIMITS.operators, EACH: each}))
     named = {"olga": each, "hubsite": Operator(OperatorRight.LOCK_DOWN, frozenset({1}))}
     signer.ask(brought(policy(7, operators=named)))
@@ -369,7 +445,7 @@ STEPS = st.lists(
 @settings(deadline=None)
 @given(STEPS)
 def test_over_all_orders_the_laws_hold(steps: list[tuple[str, int, int]]) -> None:
-    limits = replace(LIMITS, a_day=dict.fromkeys(DocumentKind, 3))
+    limits = replace(LIMITS, a_day=dict.fromkeys(DocumentKind, 3), revoking_a_day=3)
     signer = Signer(limits)
     now = NOW
     signed = []
@@ -399,8 +475,13 @@ def test_over_all_orders_the_laws_hold(steps: list[tuple[str, int, int]]) -> Non
 
 def _hold(signer: Signer, signed: list[tuple[int, object]]) -> None:
     facts = signer.log
-    for kind in DocumentKind:
-        times = [fact.at_ms for fact in facts if fact.kind is kind]
+    counted = [(kind, False) for kind in DocumentKind] + [(DocumentKind.POLICY, True)]
+    for kind, is_revoking in counted:
+        times = [
+            fact.at_ms
+            for fact in facts
+            if fact.kind is kind and (fact.of == REVOKING) is is_revoking
+        ]
         assert times == sorted(times)
         for before, after in zip(times, times[3:], strict=False):
             assert after - before >= 1000 * DAY_SECONDS

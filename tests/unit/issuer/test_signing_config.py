@@ -44,6 +44,7 @@ UNIT = ROOT / "systemd/hubissuer.service"
 ME = pwd.getpwuid(os.getuid()).pw_name
 TOP = f'site = "{SITE}"\nissuer_key = "k"\nfolder = "."\n'
 LEAST = f'{TOP}[unix]\nsocket = "s"\ncallers = ["{ME}"]\n'
+OPENS = '[[operators]]\nname = "*"\nrights = ["release", "command"]\n'
 has_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
 
 
@@ -73,6 +74,7 @@ def test_limits_are_those_of_the_file(folder: Path) -> None:
     more = (
         "[limits]\npolicy_version = 40\ngrant_days = 14\ncertificate_days = 90\nheld_open = [2]\n"
         'mandate_days = 30\napart = [9]\nmandates = ["orders.mandate"]\n[limits.a_day]\ngrant = 5\n'
+        "revoking_policy = 6\n"
         '[[operators]]\nname = "hubsite"\nrights = ["release", "lock-down"]\naccess_points = [1]\n'
     )
     file = written(folder, LEAST + more)
@@ -89,6 +91,7 @@ def test_limits_are_those_of_the_file(folder: Path) -> None:
         apart=frozenset({9}),
         mandates=(MANDATE,),
         a_day={**A_DAY, DocumentKind.GRANT: 5},
+        revoking_a_day=6,
     )
 
 
@@ -101,17 +104,23 @@ def test_limits_are_those_of_the_file(folder: Path) -> None:
         (LEAST + "[limits]\ngrant_days = 0\n", "grant_days"),
         (LEAST + "[limits.a_day]\ngrants = 5\n", "grants"),
         (LEAST + '[[operators]]\nname = "a"\nrights = ["all"]\n', "no right"),
+        (LEAST + OPENS, "need access_points: those doors alone"),
+        (LEAST + OPENS.replace("release", "hold-open"), "need access_points"),
+        (
+            f"{LEAST}[limits]\napart = [3]\n{OPENS}access_points = [2, 3]\n",
+            "access point 3 is apart",
+        ),
         (LEAST + 2 * '[[operators]]\nname = "a"\nrights = []\n', "twice"),
     ],
 )
 def test_what_is_wrong_refuses_the_start(folder: Path, text: str, why: str) -> None:
-    """law 1"""
+    """laws 1 and 3"""
     with pytest.raises(ConfigError, match=why):
         load_signing(written(folder, text))
 
 
 def test_a_mandate_of_another_issuer_or_twice_one_place_is_refused(folder: Path) -> None:
-    """law 3"""
+    """law 4"""
     for name, issuer, made in (
         ("a", make_key(), MANDATE),
         ("b", ISSUER, replace(MANDATE, site="other")),
