@@ -5,6 +5,8 @@ Laws:
 2. Answers are read in their order from a place that is kept. What came while this server was down
    is read afterwards.
 3. A connection that is lost is closed. Who uses it makes another one.
+4. It reads without a consumer: whoever may make one has the engine deliver what lies there to any
+   subject, also to `hub.commands.HUB`.
 """
 
 from __future__ import annotations
@@ -82,8 +84,13 @@ class HubsEngine:
 
         Raise LinkError, StoreError.
         """
-        found = await self._buckets.snapshot(names.POLICY_BUCKET, "root.*")
-        versions = [names.root_version(key) for key in found]
+        subjects = f"$KV.{names.POLICY_BUCKET}.root.*"
+        try:
+            info = await self._js.stream_info(f"KV_{names.POLICY_BUCKET}", subjects)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise trouble(error) from error
+        begins = len(f"$KV.{names.POLICY_BUCKET}.")
+        versions = [names.root_version(key[begins:]) for key in info.state.subjects or {}]
         return max((version for version in versions if version is not None), default=0)
 
     async def put_policy(self, version: int, whole: bytes) -> None:
@@ -98,11 +105,15 @@ class HubsEngine:
 
     async def hubs(self) -> frozenset[str]:
         """Return the hubs that are enrolled. Raise LinkError, StoreError."""
-        entries = await self._buckets.snapshot(names.KEYS_BUCKET)
-        read = (names.read_entry(value) for value in entries.values())
-        return frozenset(
-            one.hub for one in read if one and one.standing is not names.Standing.REVOKED
-        )
+        found = set()
+        place = 0
+        keys = (f"KV_{names.KEYS_BUCKET}", f"$KV.{names.KEYS_BUCKET}.>")
+        while (message := await self._next(place + 1, *keys)) is not None:
+            place = message.seq or place + 1
+            one = names.read_entry(message.data or b"")  # a key that was removed has no value
+            if one is not None and one.standing is not names.Standing.REVOKED:
+                found.add(one.hub)
+        return frozenset(found)
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call this whenever a hub has answered something. Raise StoreError."""
@@ -123,7 +134,7 @@ class HubsEngine:
         found = []
         place = after
         for _ in range(ANSWERS_AT_ONCE):
-            message = await self._next(place + 1)
+            message = await self._next(place + 1, names.RESULTS_STREAM, f"{names.RESULTS}.*")
             if message is None or message.seq is None:
                 break
             place = message.seq
@@ -132,11 +143,10 @@ class HubsEngine:
                 found.append(answer)
         return found, place
 
-    async def _next(self, place: int) -> api.RawStreamMsg | None:
-        """Return the first answer at this place or behind it, None where there is none."""
-        subjects = f"{names.RESULTS}.*"
+    async def _next(self, place: int, stream: str, subjects: str) -> api.RawStreamMsg | None:
+        """Return the first message at this place or behind it, None where there is none."""
         try:
-            return await self._js.get_msg(names.RESULTS_STREAM, place, subjects, next=True)
+            return await self._js.get_msg(stream, place, subjects, next=True)
         except refusals.NotFoundError:
             return None
         except (TimeoutError, nats.errors.Error) as error:
