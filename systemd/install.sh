@@ -131,7 +131,7 @@ in_git() { git -c safe.directory='*' --no-optional-locks -C "$here/.." "$@" 2>/d
 # The commit of this tree: from its own repository (not from one around it), or as `git archive` wrote it here.
 commit() {
     if [ -e "$here/../.git" ] && id=$(in_git rev-parse --short=12 HEAD); then
-        edited=$(in_git status --porcelain -- hubcore drivers hubd hubctl hubbridge hubgateway hublocal hubterm hubtls hubupdate setup.cfg pyproject.toml systemd config)
+        edited=$(in_git status --porcelain -- hubcore drivers hubd hubctl hubbridge hubgateway hublocal hubsite hubterm hubtls hubupdate setup.cfg pyproject.toml systemd config)
         printf 'g%s%s' "$id" "${edited:+.edited}"
         return
     fi
@@ -196,7 +196,7 @@ make_environment() {
     say "making $place"
     # Install from a copy: so nothing that an earlier build left in the tree is installed, and the tree stays as it is.
     mkdir "$work/hubd"
-    (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubbridge hubgateway hublocal hubterm hubtls hubupdate setup.cfg pyproject.toml README.md "$work/hubd")
+    (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubbridge hubgateway hublocal hubsite hubterm hubtls hubupdate setup.cfg pyproject.toml README.md "$work/hubd")
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+$(commit)\"/" "$work/hubd/hubcore/version.py"
     "$python" -m venv "$work/pip"
     "$python" -m venv --without-pip "$made"

@@ -26,8 +26,9 @@ PREFIX = "opt/hubd"
 MAKE_SECONDS = 600
 KEPT_SECONDS = 12 * 3600.0
 PACKED = (
-    *("hubcore", "drivers", "hubd", "hubctl", "hubbridge", "hubgateway", "hublocal", "hubterm"),
-    *("hubtls", "hubupdate", "setup.cfg", "pyproject.toml", "systemd", "config", "packaging"),
+    *("hubcore", "drivers", "hubd", "hubctl", "hubbridge", "hubgateway", "hublocal", "hubsite"),
+    *("hubterm", "hubtls", "hubupdate", "setup.cfg", "pyproject.toml"),
+    *("systemd", "config", "packaging"),
 )
 """What an installation is made of (`systemd/install.sh`, `packaging/tree`)."""
 TRIAL = "hubcore/update/health.py"

@@ -497,6 +497,7 @@ def _clone(folder: Path, git: bool = True) -> Path:
         "hubbridge",
         "hubgateway",
         "hublocal",
+        "hubsite",
         "hubterm",
         "hubtls",
         "hubupdate",

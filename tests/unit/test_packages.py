@@ -55,6 +55,7 @@ BUILD_PARTS = (
     "hubbridge",
     "hubgateway",
     "hublocal",
+    "hubsite",
     "hubterm",
     "hubtls",
     "hubupdate",

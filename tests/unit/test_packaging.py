@@ -184,3 +184,14 @@ def test_the_changelog_tells_of_the_version_to_come_or_of_this_one() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert headings[0] == "Not released yet" or headings[0].startswith(f"{PLAIN} ")
+
+
+@pytest.mark.parametrize(
+    "script", ["packaging/tree", "systemd/install.sh", "hardware-sim/lab/slots.py"]
+)
+def test_what_takes_a_copy_of_the_tree_takes_each_of_its_packages(script: str) -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    tops = {line.split("=")[0].strip() for line in config["options"]["package_dir"].split("\n")}
+    words = set(re.findall(r"\w+", (ROOT / script).read_text(encoding="utf-8")))
+    assert tops - {""} <= words
