@@ -210,7 +210,10 @@ _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(name)s %(levelname)s: %(message)s"}},
-    "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"links": {"()": "hubsite.logs.WithoutLinks"}},
+    "handlers": {
+        "err": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["links"]}
+    },
     "root": {"handlers": ["err"], "level": "WARNING"},
     "loggers": {"django.request": {"level": "ERROR"}, "hubsite": {"level": "INFO"}},
 }

@@ -10,7 +10,8 @@ Laws:
 4. A guess costs a hash of a password. Strangers have one place for that and do not wait for it;
    known browsers have another one. So strangers hold no thread and no place of theirs.
 5. All strangers together try less often than a small machine can hash (ALL_ADDRESSES).
-6. Memory is bounded (`hubcore.timing.pace`).
+6. Refused tries for tokens of phones have a pace of their own, by address.
+7. Memory is bounded (`hubcore.timing.pace`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ CODE_MINUTES = 10
 CODES = Rate(burst=5, per_second=1 / (60 * CODE_MINUTES))
 """Wrong codes after a right password: of a million, three count at a time."""
 ALL_CODES = Rate(burst=1000, per_second=100)
+TOKENS_OF_AN_ADDRESS = Rate(burst=20, per_second=0.2)
+"""More than a server has threads: phones that ask at once are not refused for one another."""
+ALL_TOKENS = Rate(burst=200, per_second=20)
 SOURCES_MAX = 4096
 WAIT_SECONDS = 10
 """After so long there is a try again."""
@@ -54,6 +58,7 @@ class Gate:
         self._addresses = Paces(each=an_address, whole=all_addresses, sources_max=SOURCES_MAX)
         self._browsers = Paces(each=A_BROWSER, whole=ALL_BROWSERS, sources_max=SOURCES_MAX)
         self._codes = Paces(each=CODES, whole=ALL_CODES, sources_max=SOURCES_MAX)
+        self._tokens = Paces(each=TOKENS_OF_AN_ADDRESS, whole=ALL_TOKENS, sources_max=SOURCES_MAX)
 
     def lets(self, address: str, browser: str | None) -> bool:
         """Tell whether a try from there may be judged; `browser` is one that is known, or None."""
@@ -72,6 +77,16 @@ class Gate:
         """The code that `lets_code` let through was right."""
         with self._lock:
             self._codes.give_back((name, browser))
+
+    def lets_token(self, address: str) -> bool:
+        """Tell whether a try for tokens from there may be judged (law 6)."""
+        with self._lock:
+            return self._tokens.take(network_of(address), self._monotonic())
+
+    def token_was_right(self, address: str) -> None:
+        """The try that `lets_token` let through was right."""
+        with self._lock:
+            self._tokens.give_back(network_of(address))
 
     @contextmanager
     def hashing(self, browser: str | None) -> Iterator[bool]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
-from oauth2_provider import views as oauth
 
 from hubsite.pages import acts, assets, home, hubs, signing, webpage
-from hubsite.pages.phones import api
+from hubsite.pages.phones import api, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
@@ -36,8 +35,8 @@ urlpatterns = [
     path("webphone/", webpage.webpage, name="webphone"),
     path("webphone/<path:name>", webpage.webpage, name="webphone-file"),
     path("oauth/authorize", invitations.Authorizing.as_view(), name="authorize"),
-    path("oauth/token", oauth.TokenView.as_view(), name="token"),
-    path("oauth/revoke", oauth.RevokeTokenView.as_view(), name="revoke-token"),
+    path("oauth/token", tokens.Token.as_view(), name="token"),
+    path("oauth/revoke", tokens.RevokeToken.as_view(), name="revoke-token"),
     path("api/phone/key", api.key, name="api-key"),
     path("api/phone/grant", api.grant, name="api-grant"),
     path("phone/<slug:key>", phones.phone, name="phone"),

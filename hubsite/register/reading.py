@@ -39,9 +39,7 @@ def rows_of(site: str, now: int) -> SiteRows:
         disabled=frozenset(_ids(live.filter(is_disabled=True))),
         issued=issued,
         entitled=_entitled(live.filter(pk__in=named), now),
-        operators=frozenset(
-            Account.objects.filter(is_active=True, is_operator=True).values_list("name", flat=True)
-        ),
+        operators=_operators(),
     )
 
 

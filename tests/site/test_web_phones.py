@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
+import logging
 import re
 import secrets
 import time
@@ -28,6 +30,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.errors import LinkError
 from hubcore.policy import document
 from hubsim.site.documents import make_key
+from hubsite.accounts.gate import TOKENS_OF_AN_ADDRESS
 from hubsite.acts import log
 from hubsite.acts.models import Act
 from hubsite.hubs.office import Office
@@ -510,3 +513,43 @@ def test_the_pages_of_the_phone_are_served_as_they_lie(office: Office) -> None:
         path = f"/webphone/{name}"
         assert client.get(path, secure=True, SERVER_NAME=HOST).status_code == 404
     assert re.fullmatch(r'"[0-9a-f]{16}"', tag)
+
+
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke"])
+def test_who_says_a_secret_of_the_client_is_refused_at_once(path: str) -> None:
+    """tokens, law 1"""
+    client = Client(enforce_csrf_checks=True)
+    asked = {"client_id": CLIENT_ID, "token": "t", "grant_type": "refresh_token"}
+    for body, headers in (
+        ({**asked, "client_secret": ""}, {}),
+        (asked, {"Authorization": f"Basic {base64.b64encode(b'webphone:y').decode()}"}),
+    ):
+        response = client.post(path, body, secure=True, SERVER_NAME=HOST, headers=headers)
+        assert (response.status_code, response.json()) == (401, {"error": "invalid_client"})
+
+
+def test_wrong_tries_for_tokens_are_slowed_and_right_ones_cost_nothing(
+    office: Office, anna: models.Person
+) -> None:  # tokens, law 2
+    phone = connected(anna)
+    for _ in range(2 * TOKENS_OF_AN_ADDRESS.burst):
+        assert phone.renew()[0] == 200
+    said = [phone.renew("no-such-token")[0] for _ in range(2 * TOKENS_OF_AN_ADDRESS.burst)]
+    assert said[: TOKENS_OF_AN_ADDRESS.burst] == [400] * TOKENS_OF_AN_ADDRESS.burst
+    assert said[-1] == 429
+    phone.client.defaults["REMOTE_ADDR"] = "192.0.2.7"
+    assert phone.renew()[0] == 200
+
+
+def test_no_line_of_the_journal_has_a_link(anna: models.Person) -> None:
+    """logs, the law"""
+    link = link_for(anna)
+    lines = io.StringIO()
+    (handler,) = (one for one in logging.getLogger().handlers if one.name == "err")
+    before = handler.setStream(lines)  # type: ignore[attr-defined]
+    try:
+        Client(enforce_csrf_checks=True).post(link, secure=True, SERVER_NAME=HOST)
+    finally:
+        handler.setStream(before)  # type: ignore[attr-defined]
+    assert "/join/…" in lines.getvalue()
+    assert link.rpartition("/")[2] not in lines.getvalue()

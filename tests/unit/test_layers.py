@@ -551,6 +551,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsite": _room("hubsite hubcore", "django click"),
     "hubsite.config": _room("hubcore.errors hubcore.policy.policy", "msgspec", WORLDLY),
+    "hubsite.logs": _room("", "", WORLDLY),
     "hubsite.running": _room("hubsite.accounts.gate", "", WORLDLY),
     "hubsite.settings": _room("hubsite.config hubsite.running", "csp", WORLDLY),
     "hubsite.tls": _room("hubsite.config hubcore.errors", ""),
@@ -582,7 +583,7 @@ ROOMS: dict[str, Room] = {
         "django msgspec oauth2_provider",
         WORLDLY,
     ),
-    "hubsite.pages.urls": _room("hubsite.pages", "django oauth2_provider", WORLDLY),
+    "hubsite.pages.urls": _room("hubsite.pages", "django", WORLDLY),
     "hubsite.phones": _room(
         "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.hubs.office "
         "hubsite.register hubsite.rules hubcore",
