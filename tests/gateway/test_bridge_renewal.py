@@ -26,7 +26,7 @@ from tests.fakes.bridgedhub import AUTHORITY, BRIDGE, ISSUER, SITE, certify_agai
 from tests.gateway.bench import WAIT_SECONDS, Bench, running, until
 from tests.gateway.bridged import BridgedSite, hear_receipt
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 
 OF_BRIDGE = TlsName(SITE, TlsRole.BRIDGE, BRIDGE)
 DAY = 86_400

@@ -28,7 +28,7 @@ from hubsim.site import DAY
 from tests.gateway.bench import Bench, Gate, free_port, running
 from tests.gateway.desk import HUB, GatewayStage
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 
 GATEWAY = "gateway-1"
 

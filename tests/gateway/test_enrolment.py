@@ -24,7 +24,7 @@ from hubgateway.rules import chain, names
 from hubsim.enrolling import start_enroll
 from tests.gateway.bench import WAIT_SECONDS, Bench, Gate, Hub, make_chain, running, until
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 
 FINGERPRINT = re.compile(r"fingerprint of this machine: ([0-9A-Z-]{24})")
 

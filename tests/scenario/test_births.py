@@ -26,7 +26,7 @@ from hubsim.stage import Stage, StageError
 from tests.scenario.conftest import FRONT, start_again
 from tests.scenario.test_desk import allowed, at_rest, visit
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.long]
 
 HUB = "hub-1"
 ENDED_DAYS = 30 / DAY

@@ -17,7 +17,7 @@ import pytest
 
 from hubsim.stage import Stage, StageError, ask
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.once]
+pytestmark = [pytest.mark.asyncio, pytest.mark.once, pytest.mark.long]
 
 
 async def command(stage: Stage, *arguments: str) -> str:

@@ -203,6 +203,7 @@ async def test_a_token_makes_a_machine_a_hub_and_the_same_again_says_so(tmp_path
     assert modes == {0o600}
 
 
+@pytest.mark.long
 async def test_a_power_cut_at_each_step_and_the_same_again_ends_enrolled(tmp_path: Path) -> None:
     """enrol, laws 2 and 5"""
     async with bureau(tmp_path / "backend") as one:

@@ -27,7 +27,7 @@ from tests.scenario.conftest import PULSE_SECONDS, start_again
 from tests.scenario.test_desk import allowed, at_rest, new_phone, visit
 from tests.scenario.test_policy import credential
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once, pytest.mark.long]
 
 MANY = 100_000
 LOAD_SECONDS = 120.0

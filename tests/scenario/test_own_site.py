@@ -80,8 +80,8 @@ async def test_what_is_exported_is_what_the_unit_hands_over_and_hubd_takes_it(
     command(own, "export", str(out), "--hub", hub, "--backend", "tcp://10.0.0.2:4505")
     unit = (ROOT / "systemd/hubd.service").read_text()
     wanted = set(re.findall(r"^LoadCredential=\w+:(hubd\.\w+)$", unit, re.M))
-    without_readers = wanted - {"hubd.card_key"}
-    assert {path.name for path in out.iterdir()} == without_readers | {"config.toml", ".gitignore"}
+    of_phones = wanted - {"hubd.card_key", "hubd.pkoc_key", "hubd.pkoc_certificate"}
+    assert {path.name for path in out.iterdir()} == of_phones | {"config.toml", ".gitignore"}
     assert {path.stat().st_mode & 0o777 for path in out.glob("hubd.*")} == {0o600}
     assert out.stat().st_mode & 0o777 == 0o700
 

@@ -19,7 +19,7 @@ from hubupdate.running.clock import HubClock
 from hubupdate.running.daemon import ask_status, look_of, rests
 from tests.scenario.conftest import FRONT, policy_in_force, start_radio_again
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 PORT = free_port()
 """Of the site's bridge."""

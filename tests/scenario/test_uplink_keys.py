@@ -498,6 +498,7 @@ async def at_desk(stage: Stage, command: str, *words: str) -> str:
     return output.decode()
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("moment", "victim"),

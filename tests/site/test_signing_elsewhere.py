@@ -40,7 +40,11 @@ from tests.unit.issuer.test_signing_service import lines
 pytestmark = pytest.mark.once
 
 LIMITS_HERE = replace(LIMITS, operators={EACH: Operator(ALL_RIGHTS)})
-NOW = int(time.time())
+
+
+def now() -> int:
+    """The signer takes no other moment of issue."""
+    return int(time.time())
 
 
 class Behind:
@@ -99,12 +103,12 @@ def office_by(section: str, tmp_path: Path) -> Office:
 def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path: Path) -> None:
     office = office_by(f'socket = "{folder}/s"', tmp_path)
     _, _, phone = _site()
-    assert office.renew_policy(NOW) is not None
-    signed = office.grant("olga", phone, NOW)
+    assert office.renew_policy(now()) is not None
+    signed = office.grant("olga", phone, now())
     grant = read_grant(bytes(signed.document), ISSUER.verify_key, "acme")
     assert grant.credential == phone.pk
     changes.revoke_credential("olga", phone, 1)
-    newest = office.renew_policy(NOW + 1)
+    newest = office.renew_policy(now() + 1)
     assert newest is not None
     said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
     assert said.revoked_credentials == {phone.pk}
@@ -116,9 +120,9 @@ def test_a_version_whose_answer_was_lost_is_not_used_again(
 ) -> None:
     office = office_by(f'socket = "{folder}/s"', tmp_path)
     _site()
-    lost = brought(policy(1, issued_at=NOW))
+    lost = brought(policy(1, issued_at=now()))
     behind.signer.sign(Ask(1, lost.kind, lost.claims, lost.along), "x")
-    made = office.renew_policy(NOW)
+    made = office.renew_policy(now())
     assert made is not None
     assert made.version == 2
     assert document.read(bytes(made.document), ISSUER.verify_key, "acme").version == 2
@@ -140,9 +144,9 @@ def test_operators_may_what_the_file_asks_for_and_the_signer_allows(
         Account.made("olga")
         if why:
             with pytest.raises(RefusedError, match=why):
-                office.renew_policy(NOW)
+                office.renew_policy(now())
             return
-        newest = office.renew_policy(NOW)
+        newest = office.renew_policy(now())
     said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
     assert said.operators == {"olga": Operator(OperatorRight.RELEASE, frozenset({point}))}
 
@@ -153,7 +157,7 @@ def test_what_the_signer_refuses_is_not_kept(folder: Path, tmp_path: Path) -> No
         office = office_by(f'socket = "{folder}/s"', tmp_path)
         _, _, phone = _site()
         with pytest.raises(RefusedError, match="ends later"):
-            office.grant("olga", phone, NOW)
+            office.grant("olga", phone, now())
         assert not models.SignedGrant.objects.exists()
 
 
@@ -170,7 +174,7 @@ def test_the_signer_may_be_on_another_machine(folder: Path, tmp_path: Path) -> N
             tmp_path,
         )
         _site()
-        assert office.renew_policy(NOW) is not None
+        assert office.renew_policy(now()) is not None
     assert lines(folder) == [("policy", "spiffe://acme/site/site-1")]
 
 

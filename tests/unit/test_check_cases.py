@@ -10,7 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
 from hubd.upkeep.checks import CHECKS, Check, CheckId
+
+pytestmark = pytest.mark.long
 
 TESTS = Path(__file__).parents[1]
 ROOMS = ("unit", "scenario", "ports", "zwave", "lab")

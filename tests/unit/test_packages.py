@@ -322,6 +322,7 @@ def test_the_commands_are_found_where_they_are_known_to_stand() -> None:
     assert known <= places
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # some eighty calls of pip
 def test_no_command_can_fetch_a_strangers_package(index: Index, tmp_path: Path) -> None:
     as_written = list(_found())

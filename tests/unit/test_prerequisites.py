@@ -264,7 +264,7 @@ def test_each_promised_python_runs_the_tests_and_one_that_is_not_here_is_named(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "== tests on Python 3.96",
-        "ran -s test VENV=.venv PYTHON=python3.96",
+        "ran -s test TESTS= VENV=.venv PYTHON=python3.96",
         "== tests on Python 3.97",
         "ran -s test-own HUBD_FUZZ=0.1 TESTS=-m 'not once' VENV=.venv-3.97 PYTHON=python3.97",
     ]
@@ -292,7 +292,7 @@ def test_in_ci_the_oldest_the_newest_and_that_of_venv_stand_for_the_rest(
     done = _pythons(tmp_path, f"python{own}", CI="true")
     said = [line for line in done.stdout.splitlines() if line.startswith("==")]
     assert said == [f"== tests on Python {version}" for version in run]
-    assert f"ran -s test VENV=.venv PYTHON=python{own}" in done.stdout
+    assert f"ran -s test TESTS=-m 'not long' VENV=.venv PYTHON=python{own}" in done.stdout
 
 
 def test_in_ci_what_failed_beside_others_has_to_pass_once_more(tmp_path: Path) -> None:
@@ -300,8 +300,8 @@ def test_in_ci_what_failed_beside_others_has_to_pass_once_more(tmp_path: Path) -
     again = _pythons(tmp_path, "python3.97", CI="true")
     assert again.returncode == 1
     own = "VENV=.venv-3.98 PYTHON=python3.98"
-    few = "tests/unit tests/ports tests/handing tests/scenario/test_desk.py"
-    fewer = f"HUBD_FUZZ=0.1 TESTS=-m 'not once and not hypothesis' {few}"
+    few = "tests/unit tests/ports tests/scenario/test_desk.py"
+    fewer = f"HUBD_FUZZ=0.1 TESTS=-m 'not once and not long and not hypothesis' {few}"
     assert again.stdout.splitlines()[2:] == [
         "== tests on Python 3.98",
         f"ran -s test-own {fewer} {own}",
@@ -313,10 +313,10 @@ def test_in_ci_what_failed_beside_others_has_to_pass_once_more(tmp_path: Path) -
     make.write_text(make.read_text().replace("*3.98*", "*-own*3.98*"))
     assert _pythons(tmp_path, "python3.97", CI="true").returncode == 0
     assert _pythons(tmp_path, "python3.97").returncode == 1
-    make.write_text(make.read_text().replace("*-own*3.98*", '*"test VENV"*'))
+    make.write_text(make.read_text().replace("*-own*3.98*", '*"-s test TESTS"*'))
     done = _pythons(tmp_path, "python3.97", CI="true")
     assert done.returncode == 0
-    assert "ran -s test-again test-zwave test-oracle VENV=.venv" in done.stdout
+    assert "ran -s test-again test-zwave test-oracle TESTS=-m 'not long' VENV=.venv" in done.stdout
 
 
 def test_ci_runs_the_tests_on_more_than_one_python() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenario.uplink_faults.desk import Desk, free_endpoint
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.once]
+pytestmark = [pytest.mark.asyncio, pytest.mark.once, pytest.mark.long]
 
 
 async def test_a_backend_killed_again_and_again_while_records_flow(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.scenario.uplink_faults.desk import Desk, free_endpoint
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.once]
+pytestmark = [pytest.mark.asyncio, pytest.mark.once, pytest.mark.long]
 
 ROOM_BYTES = 400_000
 """A file may have no more: the kernel refuses the rest, as a full disk does."""

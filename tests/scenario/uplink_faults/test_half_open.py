@@ -7,7 +7,7 @@ import pytest
 from tests.scenario.uplink_faults.desk import Desk, free_endpoint
 from tests.scenario.uplink_faults.relay import Relay, Way
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.once]
+pytestmark = [pytest.mark.asyncio, pytest.mark.once, pytest.mark.long]
 
 
 @pytest.mark.parametrize("ways", [(Way.UP, Way.DOWN), (Way.UP,), (Way.DOWN,)])

@@ -23,7 +23,7 @@ from tests.scenario.uplink_faults.hostile import (
     spoiled,
 )
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.once]
+pytestmark = [pytest.mark.asyncio, pytest.mark.once, pytest.mark.long]
 
 YEAR_MS = 365 * 86_400_000
 LINES = 10

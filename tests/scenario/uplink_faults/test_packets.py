@@ -15,6 +15,7 @@ WHY_NOT = network.why_not()
 pytestmark = [
     pytest.mark.asyncio,
     pytest.mark.once,
+    pytest.mark.long,
     pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "never"),
 ]
 
