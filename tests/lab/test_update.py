@@ -187,6 +187,7 @@ class Holder:
             self.spans = spans
 
 
+@pytest.mark.long
 @pytest.mark.timeout(CASE_SECONDS)
 async def test_a_version_takes_over_while_phones_are_connected_and_a_bad_one_is_undone(
     own_air: AirAddress, site: Site, tmp_path: Path
