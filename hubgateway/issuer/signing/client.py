@@ -240,8 +240,8 @@ def _answer(talk: _Talk, ask: Ask) -> bytes:
 
 
 def _left(until: float) -> float:
-    """Return the seconds that are left. Raise TimeoutError when none are."""
+    """Return the seconds that are left. Raise LinkError when none are."""
     left = until - time.monotonic()
     if left <= 0:
-        raise TimeoutError("it took too long")
+        raise LinkError("the signer is away: it took too long")
     return left
