@@ -1,0 +1,117 @@
+"""The web server's worker, driven call by call: who has to go, and when."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+from django.conf import settings
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from hubsite.commands.serve import options_of
+from hubsite.serving import connection
+from hubsite.serving.connection import Connection, Stage, Wants
+from hubsite.serving.worker import Worker
+
+pytestmark = pytest.mark.once
+
+
+@dataclass
+class Rig:
+    """A worker behind a listening socket; `callers` keep the other ends open."""
+
+    worker: Worker
+    listener: socket.socket
+    callers: list[socket.socket]
+
+    def come(self) -> Connection:
+        """Have somebody connect."""
+        self.callers.append(socket.create_connection(self.listener.getsockname()))
+        before = set(self.worker._there)
+        self.worker.accept(self.listener)
+        (number,) = set(self.worker._there) - before
+        return self.worker._there[number]
+
+    @property
+    def there(self) -> list[Connection]:
+        """Who is connected."""
+        return list(self.worker._there.values())
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    config = Config()
+    for key, value in options_of(settings.HUBSITE).items():
+        config.set(key, value)
+    worker = Worker(1, os.getpid(), [], None, 60, config, Logger(config))
+    worker.poller = selectors.DefaultSelector()
+    listener = socket.create_server(("127.0.0.1", 0))
+    rig = Rig(worker, listener, [])
+    with closing(worker.poller), closing(worker.tmp), listener:
+        yield rig
+        worker.murder_keepalived(force=True)
+        for one in rig.callers:
+            one.close()
+
+
+def test_a_worker_that_ends_waits_for_nobody_who_is_silent(rig: Rig) -> None:
+    """worker, law 5"""
+    rig.come()
+    asks = rig.come()
+    asks.intake.data += b"GET / HTTP/1.1\r\n"
+    rig.worker.murder_keepalived()
+    assert len(rig.there) == 2, "nobody is overdue"
+    rig.worker.alive = False
+    rig.worker.murder_keepalived()
+    assert rig.there == [asks]
+
+
+@pytest.mark.parametrize(
+    ("stage", "seconds"),
+    [
+        (Stage.SHAKING, connection.ARRIVE_SECONDS),
+        (Stage.SENDING, connection.SEND_SECONDS),
+        (Stage.LEAVING, connection.LEAVE_SECONDS),
+    ],
+)
+def test_each_wait_for_a_peer_has_an_end(rig: Rig, stage: Stage, seconds: float) -> None:
+    """connection, laws 1 and 2; worker, law 2"""
+    before = time.monotonic()
+    one = rig.come()
+    if stage is not Stage.SHAKING:
+        one._enter(stage, seconds)
+    assert before <= one.until <= time.monotonic() + seconds
+    rig.worker.murder_keepalived()
+    assert rig.there == [one]
+    one.until = before
+    rig.worker.murder_keepalived()
+    assert rig.there == []
+
+
+def test_an_answer_has_its_time_and_the_end_after_it(rig: Rig) -> None:
+    """connection, law 2"""
+    one = rig.come()
+    one.sock = connection.Outbox()
+    one.stage = Stage.ANSWERED
+    one.answered(may_serve_again=False)
+    assert one.until <= time.monotonic() + connection.SEND_SECONDS
+    assert one.go_on() is Wants.BYTES, "its end is awaited"
+    assert one.stage is Stage.LEAVING
+    assert one.until <= time.monotonic() + connection.LEAVE_SECONDS
+
+
+def test_who_is_being_answered_is_never_overdue(rig: Rig) -> None:
+    """worker, law 1"""
+    one = rig.come()
+    one.stage = Stage.ANSWERED
+    one.until = 0.0
+    rig.worker.murder_keepalived()
+    assert rig.there == [one]
+    one.stage = Stage.SENDING
