@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from hubgateway.engine.trouble import complain
 from hubgateway.enrolment.place import Place, place
 from hubgateway.enrolment.serve import serve_new_hubs
 from hubgateway.gateway import Gateway
+from hubgateway.notify import notify_ready
 
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
@@ -118,10 +117,7 @@ async def _end(stopped: asyncio.Event, serving: asyncio.Task[None]) -> None:
 
 def _ready(endpoint: str) -> None:
     print(f"hubgateway: hubs at {endpoint}", flush=True)  # noqa: T201
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(b"READY=1", address.replace("@", "\0", 1))
+    notify_ready()
 
 
 if __name__ == "__main__":

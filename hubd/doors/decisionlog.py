@@ -10,24 +10,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from hubcore.access.words import Denial
+from hubcore.access.claim import Strength
+from hubcore.access.words import Action, Denial
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.evidence.uses import Use
 from hubcore.ports.clock import Clock, ClockState
 from hubcore.ports.stores import AuditLog
-from hubd.doors.operation import Operation
+from hubd.doors.operation import Operation, reader_op
 from hubd.recording import record_now
 
 NOT_DONE_SECONDS = 0.5
 """How long the answer waits for the record that a granted release did not happen."""
+AT_READER_SECONDS = 1.5
+"""How long a reader waits for the record of a denial."""
 
 OnDenied = Callable[[Operation, Denial, Detail], None]
 """Hears of each denial with its facts, whether or not its record becomes durable."""
 OnEnd = Callable[[bool], None]
 """Hears whether a record is durable (True), or never will be; once, whoever waits or does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown to a reader: a card or a key by its digest, and how it was proven."""
+
+    digest: bytes
+    reader: str
+    access_point: int
+    strength: Strength
 
 
 def unheard(operation: Operation, why: Denial, facts: Detail) -> None:
@@ -66,6 +80,25 @@ class DecisionLog:
         record = self._record(operation.kind, detail)
         event = EventName(operation.kind)
         return self._append(record, event, detail, within_seconds, on_end)
+
+    async def denied_at_reader(self, shown: Shown, why: Denial, asker: str | None = None) -> None:
+        """Write down what was denied before a claim could be decided.
+
+        Without an `asker` it is nobody's: then it is a denial of the reader.
+        """
+        operation = Operation(
+            kind=RecordKind.ACCESS,
+            asker=f"reader/{shown.reader}" if asker is None else asker,
+            op=reader_op(),
+            point=shown.access_point,
+            action=Action.OPEN,
+        )
+        facts: Detail = {
+            Fact.GRANT: shown.digest,
+            Fact.PATH: str(shown.strength),
+            Fact.READER: shown.reader,
+        }
+        await self.decided(operation, why, facts, AT_READER_SECONDS)
 
     async def not_released(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -21,10 +22,15 @@ NO_DECISIONS = (
     Denial.DOOR_FAULT,
 )
 """Denials that say nothing about what was asked: the hub could not look at it, or did not."""
-
+READER_OP_BYTES = 8
 
 WhyNot = Callable[[], Denial | None]
 """Tells why something is denied at this moment, None when it is not."""
+
+
+def reader_op() -> bytes:
+    """Return the id of an operation that begins at a reader: who shows something there has none."""
+    return secrets.token_bytes(READER_OP_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

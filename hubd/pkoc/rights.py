@@ -9,24 +9,18 @@ Laws:
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from hubcore.access.cards import Card, public_key_digest
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
-from hubcore.access.words import Action, Denial
+from hubcore.access.words import Denial
 from hubcore.errors import StoreError
-from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubcore.evidence.records import RecordKind
+from hubcore.evidence.facts import EventName, Fact, Tell
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
-from hubd.doors.decisionlog import DecisionLog, OnDenied, unheard
-from hubd.doors.operation import Operation
-
-OP_BYTES = 8
-RECORD_SECONDS = 1.5
-"""How long a phone waits for the record of a denial."""
+from hubd.doors.decisionlog import DecisionLog, OnDenied, Shown, unheard
+from hubd.doors.operation import reader_op
 
 Present = Callable[[Claim, Callable[[], bool]], Awaitable[ClaimOutcome]]
 """Decides on a claim, records it and moves the door; takes whether the phone is still there."""
@@ -83,24 +77,13 @@ class KeyRights:
         return Claim.by_card(
             card,
             access_point=self._access_point,
-            op=secrets.token_bytes(OP_BYTES),
+            op=reader_op(),
             strength=Strength.PKOC,
             arrived=arrived,
             reader=self._reader,
         )
 
     async def _refuse(self, digest: bytes, why: Denial) -> bool:
-        operation = Operation(
-            kind=RecordKind.ACCESS,
-            asker=f"reader/{self._reader}",
-            op=secrets.token_bytes(OP_BYTES),
-            point=self._access_point,
-            action=Action.OPEN,
-        )
-        facts: Detail = {
-            Fact.GRANT: digest,
-            Fact.PATH: str(Strength.PKOC),
-            Fact.READER: self._reader,
-        }
-        await self._decisions.decided(operation, why, facts, RECORD_SECONDS)
+        shown = Shown(digest, self._reader, self._access_point, Strength.PKOC)
+        await self._decisions.denied_at_reader(shown, why)
         return False

@@ -12,26 +12,21 @@ Laws:
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from hubcore.access.cards import Card, PinMatch, card_digest, match_pin
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
 from hubcore.access.lockout import Lockout, LockoutRule
-from hubcore.access.words import Action, Denial
-from hubcore.evidence.facts import Detail, Fact, Tell
-from hubcore.evidence.records import Record, RecordKind, StoredRecord
+from hubcore.access.words import Denial
+from hubcore.evidence.facts import Fact, Tell
+from hubcore.evidence.records import Record, StoredRecord
 from hubcore.ports.clock import Clock
 from hubcore.ports.reader import CardRead
 from hubcore.ports.stores import AuditLog, PolicyLookups
-from hubd.doors.decisionlog import DecisionLog, OnDenied, unheard
-from hubd.doors.operation import Operation
+from hubd.doors.decisionlog import DecisionLog, OnDenied, Shown, unheard
+from hubd.doors.operation import reader_op
 from hubd.doors.recall import with_ages
-
-OP_BYTES = 8
-RECORD_SECONDS = 1.5
-"""How long a reader waits for the record of a denial."""
 
 Ask = Callable[[Claim], Denial | None]
 """Tells why a claim would be denied now, None when it would not; records nothing."""
@@ -53,7 +48,7 @@ class HeldCard:
         return Claim.by_card(
             self.card,
             access_point=self.access_point,
-            op=secrets.token_bytes(OP_BYTES),
+            op=reader_op(),
             strength=strength,
             arrived=at,
             reader=self.reader,
@@ -130,31 +125,12 @@ class Cards:
 
     async def refuse(self, held: HeldCard, why: Denial) -> None:
         """Write down that a card was denied before its claim was decided."""
-        operation = _operation(held.card.credential, held.access_point)
-        await self._denied(operation, held.reader, held.card.digest, why)
+        shown = Shown(held.card.digest, held.reader, held.access_point, Strength.CARD)
+        await self._decisions.denied_at_reader(shown, why, held.card.credential)
 
     async def refuse_stranger(
         self, reader: str, digest: bytes, access_point: int, why: Denial
     ) -> None:
         """Write down that a card of nobody, or one that could not be looked up, was denied."""
-        operation = _operation(f"reader/{reader}", access_point)
-        await self._denied(operation, reader, digest, why)
-
-    async def _denied(self, operation: Operation, reader: str, digest: bytes, why: Denial) -> None:
-        facts: Detail = {
-            Fact.GRANT: digest,
-            Fact.PATH: str(Strength.CARD),
-            Fact.READER: reader,
-        }
-        await self._decisions.decided(operation, why, facts, RECORD_SECONDS)
-
-
-def _operation(asker: str, access_point: int) -> Operation:
-    """Return the operation of a card that is held to a reader."""
-    return Operation(
-        kind=RecordKind.ACCESS,
-        asker=asker,
-        op=secrets.token_bytes(OP_BYTES),
-        point=access_point,
-        action=Action.OPEN,
-    )
+        shown = Shown(digest, reader, access_point, Strength.CARD)
+        await self._decisions.denied_at_reader(shown, why)

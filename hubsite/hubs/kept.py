@@ -16,22 +16,22 @@ POLICIES_KEPT = 8
 """The newest are kept: that in force, and a few before it to compare."""
 
 
-def unput() -> list[tuple[int, bytes]]:
-    """Return the newest policy, if the engine has it not: older ones are for nobody."""
+def policy_to_put() -> tuple[int, bytes] | None:
+    """Return the newest policy, None when the engine has it: older ones are for nobody."""
     newest = SignedPolicy.objects.order_by("-version").first()
     if newest is None or newest.is_put:
-        return []
-    return [(newest.version, bytes(newest.document))]
+        return None
+    return newest.version, bytes(newest.document)
 
 
-def put(version: int) -> None:
+def mark_put(version: int) -> None:
     """The engine has this policy. Forget what is long gone."""
     with transaction.atomic():
         SignedPolicy.objects.filter(pk=version).update(is_put=True)
         SignedPolicy.objects.filter(version__lte=version - POLICIES_KEPT).delete()
 
 
-def hubs(names: frozenset[str]) -> None:
+def replace_hubs(names: frozenset[str]) -> None:
     """These hubs are enrolled, and no others."""
     with transaction.atomic():
         there = set(HubPolicy.objects.values_list("hub", flat=True))
@@ -39,13 +39,13 @@ def hubs(names: frozenset[str]) -> None:
         HubPolicy.objects.bulk_create(HubPolicy(hub=name) for name in sorted(names - there))
 
 
-def place() -> int:
+def place_read() -> int:
     """Return how far the answers of hubs were read."""
     found = EnginePlace.objects.filter(pk=PLACE).first()
     return found.place if found else 0
 
 
-def answers(said: Sequence[HubAnswer], place_read: int) -> None:
+def record_answers(said: Sequence[HubAnswer], read: int) -> None:
     """Keep what hubs have said, and how far it was read."""
     now = timezone.now()
     with transaction.atomic():
@@ -58,4 +58,4 @@ def answers(said: Sequence[HubAnswer], place_read: int) -> None:
                     "said_at": now,
                 },
             )
-        EnginePlace.objects.update_or_create(pk=PLACE, defaults={"place": place_read})
+        EnginePlace.objects.update_or_create(pk=PLACE, defaults={"place": read})

@@ -128,9 +128,11 @@ class Publisher:
             problem = ""
         except HubError as error:  # nobody signs: what was signed before is put all the same
             problem = str(error)
-        for version, whole in await self._with_rows(kept.unput):
+        waits = await self._with_rows(kept.policy_to_put)
+        if waits is not None:
+            version, whole = waits
             await engine.put_policy(version, whole)
-            await self._with_rows(partial(kept.put, version))
+            await self._with_rows(partial(kept.mark_put, version))
         await self._look_for_hubs(engine)
         await self._read_answers(engine)
         self._found(problem)
@@ -153,16 +155,16 @@ class Publisher:
         if time.monotonic() - self._hubs_at < HUBS_SECONDS:
             return
         hubs = await engine.hubs()
-        await self._with_rows(lambda: kept.hubs(hubs))
+        await self._with_rows(lambda: kept.replace_hubs(hubs))
         self._hubs_at = time.monotonic()
 
     async def _read_answers(self, engine: HubsEngine) -> None:
-        place = await self._with_rows(kept.place)
+        place = await self._with_rows(kept.place_read)
         while True:
             said, read = await engine.answers(place)
             if read == place:
                 return
-            await self._with_rows(partial(kept.answers, said, read))
+            await self._with_rows(partial(kept.record_answers, said, read))
             place = read
 
     async def _with_rows(self, work: Callable[[], _T]) -> _T:

@@ -23,6 +23,9 @@ from hubsite.acts.kinds import ActKind
 from hubsite.register.models import Credential, Grant, Person
 from hubsite.register.tokens import end_joining, end_tokens
 
+REVISION_DIGITS = 18
+"""So long a number fits into every database."""
+
 
 class ChangedMeanwhileError(Exception):
     """Somebody else has changed the row: who and when. "" and None: it is gone."""
@@ -31,6 +34,12 @@ class ChangedMeanwhileError(Exception):
         super().__init__(by, at)
         self.by = by
         self.at = at
+
+
+def read_seen(text: str) -> int:
+    """Return the revision that a form says; 0, which no row has, for what is no number."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= REVISION_DIGITS
+    return int(text) if is_number else 0
 
 
 def take_turn(row: models.Model, seen: int, by: str) -> None:

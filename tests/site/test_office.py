@@ -297,5 +297,5 @@ def test_a_site_without_a_key_says_so() -> None:
     _, _, phone = _site()
     browser = at_work()
     browser.get(f"/phone/{phone.pk}")
-    assert "has no key that signs" in browser.submit(button="grant").text
+    assert "Nobody signs for this server" in browser.submit(button="grant").text
     assert "changes reach no hub" in browser.get("/hubs").text

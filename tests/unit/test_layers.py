@@ -494,12 +494,15 @@ ROOMS: dict[str, Room] = {
     ),
     "hubgateway.issuer.holding.tokenuri": _room("hubcore.errors", "", PURE),
     "hubgateway.issuer.signing": _room(
-        "hubgateway.issuer.signing hubgateway.issuer.holding hubgateway.config hublocal hubtls "
+        "hubgateway.issuer.signing hubgateway.issuer.holding hubgateway.config hubgateway.notify "
+        "hublocal hubtls "
         "hubcore",
         "click cryptography msgspec",
     ),
     "hubgateway.issuer.signing.client": _room("hubtls hubcore", "cryptography"),
-    "hubgateway.issuer.signing.lastpolicy": _room("hubterm.files hubcore", "", WORLDLY),
+    "hubgateway.issuer.signing.lastpolicy": _room(
+        "hubgateway.issuer.signing.log hubterm.files hubcore", "", WORLDLY
+    ),
     "hubgateway.issuer.signing.log": _room("hubcore", "", WORLDLY),
     "hubgateway.issuer.signing.signer": _room(
         "hubgateway.issuer.signing hubcore", "", IMPURE | WORLDLY

@@ -14,8 +14,9 @@ from hubcore.evidence.records import Head, StoredRecord, agrees
 from hubcore.issuing.lines import read_line
 from hubcore.timing.moment import show_ms
 from hubgateway.issuer.signing.log import read_log
-from hubgateway.issuer.signing.serve import Opened, complain, notify_systemd, open_signing
+from hubgateway.issuer.signing.serve import Opened, complain, open_signing
 from hubgateway.issuer.signing.serve import serve as serve_opened
+from hubgateway.notify import notify_ready
 from hubtls.ends import first_of
 
 SIGNING = Path("/etc/hubissuer/signing.toml")
@@ -39,7 +40,7 @@ def serve(signing: Path, check_config: bool) -> None:
 
     def ready(where: str) -> None:
         click.echo(f"hubissuer: signs at {where}, {_says(opened)}")
-        notify_systemd()
+        notify_ready()
 
     try:
         with suppress(asyncio.CancelledError):

@@ -8,7 +8,6 @@ Laws:
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +17,7 @@ from hubcore.errors import ConfigError, PeerError, StoreError, TrustError
 from hubcore.issuing.standing import Signed
 from hubcore.policy import document
 from hubcore.policy.policy import Policy
+from hubgateway.issuer.signing.log import sync_folder
 from hubterm.files import read_ordinary, whole_file
 
 _BEGINS = "policy."
@@ -56,11 +56,7 @@ class LastPolicy:
         try:
             with whole_file(path) as file:
                 file.write(signed)
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._folder)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
 

@@ -54,7 +54,7 @@ class SigningLog:
             raise ConfigError(f"{path}: the log cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             os.close(self._file)
             raise ConfigError(
@@ -188,7 +188,8 @@ def _record(line: bytes) -> StoredRecord:
     raise AuditError("a line is no [number, body, hash]")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have what a folder names on the disk. Raise OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

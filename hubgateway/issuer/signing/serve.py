@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -142,11 +140,3 @@ async def _serve_all(
             await is_ready.wait()
             where.append(f"port {tls.port}")
         ready(" and ".join(where))
-
-
-def notify_systemd() -> None:
-    """Say READY=1 to who started this, where that is systemd (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(b"READY=1", address.replace("@", "\0", 1))

@@ -8,8 +8,6 @@ Laws:
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -24,11 +22,11 @@ from django.views.decorators.http import require_POST
 from msgspec import Meta
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 
-from hubcore.codec import cbor, cose
 from hubcore.errors import HubError, PeerError
 from hubsite.phones.client import SCOPE
 from hubsite.phones.devices import RefusedError, family_of, grant_for, take_key
 from hubsite.phones.enrolment import enrolment
+from hubsite.phones.publickey import read_public_key
 
 BODY_BYTES = 4096
 
@@ -75,9 +73,8 @@ def key(request: HttpRequest, name: str, family: UUID) -> JsonResponse:
     """Take the phone's public key; answer with the credential's id."""
     try:
         said = msgspec.json.decode(request.body, type=KeySaid)
-        data = base64.b64decode(_padded(said.key), altchars=b"-_", validate=True)
-        cose.read_key(cbor.decode(data))
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError, PeerError):
+        data = read_public_key(said.key)
+    except (msgspec.DecodeError, UnicodeDecodeError, PeerError):
         return _refused(400, "This is no public key of a phone (COSE_Key, P-256, base64url).")
     made = take_key(name, family, data, said.label)
     return JsonResponse({"credential": made.pk})
@@ -93,7 +90,3 @@ def grant(_request: HttpRequest, _name: str, family: UUID) -> JsonResponse:
     text = enrolment(office, settings.HUBSITE.config.aeads, signed)
     answer: dict[str, Any] = {"enrolment": text, "expires": signed.expires}
     return JsonResponse(answer)
-
-
-def _padded(text: str) -> str:
-    return text + "=" * (-len(text) % 4)

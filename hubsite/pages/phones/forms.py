@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from django import forms
 
-from hubcore.codec import cbor, cose
 from hubcore.errors import PeerError
+from hubsite.phones.publickey import read_public_key
 from hubsite.register.models import Credential
 from hubsite.register.models.grants import KEY_BYTES
 
@@ -24,16 +22,12 @@ class KeyField(forms.CharField):
 
     def clean(self, value: str | None) -> bytes:
         """Return the bytes of a key that hubs take. Raise ValidationError."""
-        text = "".join(super().clean(value).split())
-        padded = text + "=" * (-len(text) % 4)
         try:
-            data = base64.b64decode(padded, altchars=b"-_", validate=True)
-            cose.read_key(cbor.decode(data))
-        except (binascii.Error, ValueError, PeerError) as error:
+            return read_public_key("".join(super().clean(value).split()))
+        except PeerError as error:
             raise forms.ValidationError(
                 "This is no public key of a phone: a COSE_Key (P-256) in CBOR, as base64url."
             ) from error
-        return data
 
 
 class PhoneForm(forms.ModelForm):

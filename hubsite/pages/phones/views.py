@@ -29,6 +29,7 @@ _ENDS: dict[str, Callable[[str, Credential, int], None]] = {
     "revoke": changes.revoke_credential,
 }
 GRANT = "grant"
+_NOBODY_SIGNS = "Nobody signs for this server: its file has neither issuer_key nor [signing]."
 
 
 @_METHODS
@@ -59,10 +60,8 @@ def phone(request: HttpRequest, key: str) -> HttpResponse:
         return _grant(request, found)
     if do not in _ENDS:
         raise Http404
-    text = request.POST.get("seen", "")
-    seen = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
     try:
-        _ENDS[do](request.user.name, found, seen)
+        _ENDS[do](request.user.name, found, changes.read_seen(request.POST.get("seen", "")))
     except ChangedMeanwhileError as error:
         sentence = f"{error.by or 'Somebody'} changed this while you had it open. Look again."
         found.refresh_from_db()
@@ -73,7 +72,12 @@ def phone(request: HttpRequest, key: str) -> HttpResponse:
 def _grant(request: HttpRequest, found: Credential) -> HttpResponse:
     office = settings.HUBSITE_RUNNING.office
     if office is None:
-        return _shown(request, found, "This server has no key that signs (issuer_key).", 409)
+        return _shown(
+            request,
+            found,
+            _NOBODY_SIGNS,
+            409,
+        )
     try:
         made = office.grant(request.user.name, found, int(time.time()))
     except ValueError as error:

@@ -87,7 +87,7 @@ def edit(request: HttpRequest, name: str, key: str) -> HttpResponse:
 
 
 def _change(request: HttpRequest, subject: Subject, row: Model) -> HttpResponse:
-    seen = _seen(request)
+    seen = changes.read_seen(request.POST.get("seen", ""))
     form = subject.form(request.POST, instance=row)
     if not form.is_valid():
         return _form(request, subject, form, row, seen=seen)
@@ -103,7 +103,7 @@ def _change(request: HttpRequest, subject: Subject, row: Model) -> HttpResponse:
 def _remove(request: HttpRequest, subject: Subject, row: Model) -> HttpResponse:
     """Remove a row, or end a person or a grant."""
     by = request.user.name
-    seen = _seen(request)
+    seen = changes.read_seen(request.POST.get("seen", ""))
     if isinstance(row, Person):
         changes.end_person(by, row, seen)
         return redirect(_address(subject, row))
@@ -182,11 +182,6 @@ def _removes(subject: Subject, row: Model | None) -> str:
     if subject.removed is not None:
         return f"Remove this {subject.one}"
     return _ENDS[subject.model]
-
-
-def _seen(request: HttpRequest) -> int:
-    text = request.POST.get("seen", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _row_of(subject: Subject, key: str) -> Model:
