@@ -64,8 +64,8 @@ def options_of(site: config.Site) -> dict[str, Any]:
         "certfile": str(site.place(site.config.tls_certificate)),
         "keyfile": str(site.place(site.config.tls_key)),
         "ssl_context": contextual,
-        "post_worker_init": lambda _worker: _begin_hubs(site),
-        "worker_exit": lambda _server, _worker: _end_hubs(),
+        "post_worker_init": lambda _worker: _begin(site),
+        "worker_exit": lambda _server, _worker: _end(),
         "forwarded_allow_ips": "",
         "preload_app": False,
         "control_socket_disable": True,
@@ -73,16 +73,16 @@ def options_of(site: config.Site) -> dict[str, Any]:
     }
 
 
-def _begin_hubs(site: config.Site) -> None:
-    from hubsite.hubs.beginning import begin_hubs
+def _begin(site: config.Site) -> None:
+    from hubsite import wiring
 
-    begin_hubs(site)
+    wiring.begin(site)
 
 
-def _end_hubs() -> None:
-    from hubsite.hubs.beginning import end_hubs
+def _end() -> None:
+    from hubsite import wiring
 
-    end_hubs()
+    wiring.end()
 
 
 def run(site: config.Site) -> None:

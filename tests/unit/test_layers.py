@@ -553,7 +553,10 @@ ROOMS: dict[str, Room] = {
     "hubupdate.turns": _room("hubupdate.carrier hubcore.errors", "", PURE),
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsite": _room("hubsite hubcore", "django click"),
-    "hubsite.config": _room("hubcore.errors hubcore.policy.policy", "msgspec", WORLDLY),
+    "hubsite.config": _room(
+        "hubsite.config hubcore.errors hubcore.policy.policy", "msgspec", WORLDLY
+    ),
+    "hubsite.wiring": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.logs": _room("", "", WORLDLY),
     "hubsite.running": _room("hubsite.accounts.gate", "", WORLDLY),
     "hubsite.settings": _room("hubsite.config hubsite.running", "csp", WORLDLY),

@@ -1,0 +1,22 @@
+"""The configuration: one file, a section a module."""
+
+from hubsite.config.database import Database
+from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, load, parse
+from hubsite.config.hubs import Engine, Operators, Signing, operator_of
+from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
+
+__all__ = [
+    "FILE_BYTES_MAX",
+    "SECRET_BYTES_MIN",
+    "Config",
+    "Database",
+    "Engine",
+    "Operators",
+    "Signing",
+    "Site",
+    "load",
+    "operator_of",
+    "parse",
+    "place_of",
+    "secret_file",
+]

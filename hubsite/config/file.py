@@ -1,0 +1,110 @@
+"""The configuration of hubsite: one TOML file, checked before the start.
+
+Laws:
+1. A key that is unknown, missing or of the wrong type refuses the start.
+2. Each section is a file of this room, with its own laws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta
+
+from hubcore.errors import ConfigError
+from hubsite.config.database import Database, database_of
+from hubsite.config.hubs import (
+    Engine,
+    Operators,
+    Signing,
+    check_engine,
+    check_operators,
+    check_signing,
+)
+from hubsite.config.secrets import place_of, secret_file
+
+SECRET_BYTES_MIN = 32
+_HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
+_LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
+_SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file; `hosts` are the names by which browsers call this server."""
+
+    site: Annotated[str, Meta(pattern=_SITE)]
+    hosts: Annotated[
+        tuple[Annotated[str, Meta(pattern=_HOST)], ...], Meta(min_length=1, max_length=16)
+    ]
+    secret: str
+    tls_key: str
+    tls_certificate: str
+    listen: Annotated[str, Meta(pattern=_LISTEN)] = "127.0.0.1:8443"
+    database: Annotated[str, Meta(min_length=1, max_length=1024)] = "hubsite.db"
+    database_password: str = ""
+    time_zone: str = "UTC"
+    threads: Annotated[int, Meta(ge=2, le=64)] = 8
+    issuer_key: str = ""
+    signing: Signing | None = None
+    aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
+    engine: Engine | None = None
+    operators: Operators = Operators()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A configuration that was read, with what its files hold."""
+
+    config: Config
+    file: Path
+    secret: bytes
+    database: Database
+
+    def place(self, named: str) -> Path:
+        """Return the file that the configuration names."""
+        return place_of(named, self.file)
+
+
+def load(path: Path) -> Site:
+    """Read the file and its secrets. Raise ConfigError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    config = parse(data, path)
+    secret = secret_file(config.secret, path, "secret").strip()
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ConfigError(
+            f"{path}: secret {config.secret}: it has {len(secret)} bytes, and needs "
+            f"{SECRET_BYTES_MIN}: `hubsite init` makes a good one"
+        )
+    database = database_of(config.database, config.database_password, path)
+    return Site(config, path, secret, database)
+
+
+def parse(data: bytes, path: Path) -> Config:
+    """Read what the file at `path` holds, and no other file. Raise ConfigError (law 1)."""
+    try:
+        config = msgspec.toml.decode(data, type=Config)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    _check(config, path)
+    return config
+
+
+def _check(config: Config, path: Path) -> None:
+    try:
+        ZoneInfo(config.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"{path}: time_zone: {config.time_zone!r} is no zone such as Europe/Berlin"
+        ) from error
+    if config.signing is not None:
+        check_signing(config.signing, config.issuer_key, path)
+    check_operators(config.operators, path)
+    if config.engine is not None:
+        check_engine(config.engine, bool(config.issuer_key or config.signing), path)

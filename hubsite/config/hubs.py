@@ -1,0 +1,103 @@
+"""`[engine]`, `[signing]` and `[operators]`: how hubs are reached, who signs, who orders.
+
+Laws:
+1. Operators open only doors that are named: release and hold-open need access points.
+2. One of both signs: a key in a file, or a signer elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from hubcore.errors import ConfigError
+from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, Operator, rights_of
+
+_SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
+SIGNER_PORT = 7718
+
+
+class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the hubs' engine is (docs/backend.md)."""
+
+    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
+    credentials: str = ""
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+
+
+class Operators(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What each operator may order of hubs, and where: no access point means at all."""
+
+    rights: Annotated[tuple[str, ...], Meta(max_length=16)] = ("lock-down", "command")
+    access_points: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=65_535)], ...], Meta(max_length=POINTS_AN_OPERATOR)
+    ] = ()
+
+
+class Signing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What signs elsewhere (`hubissuer serve`), and the issuer's public key, which is pinned.
+
+    `socket` on this machine; or `host`, with the `signer`'s name in TLS, this `server`'s own name,
+    and its files.
+    """
+
+    issuer: str
+    socket: str = ""
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = SIGNER_PORT
+    signer: str = ""
+    server: str = ""
+    tls_key: str = ""
+    tls_certificate: str = ""
+    tls_authority: str = ""
+
+    def is_whole(self) -> bool:
+        """Tell whether it says one way, and all that this way needs."""
+        names = (self.signer, self.server, self.tls_key, self.tls_certificate, self.tls_authority)
+        by_tls = [self.host, *names]
+        return not any(by_tls) if self.socket else all(by_tls)
+
+
+def check_engine(engine: Engine, has_signer: bool, path: Path) -> None:
+    """Look at `[engine]`. Raise ConfigError."""
+    if not has_signer:
+        raise ConfigError(
+            f"{path}: engine: without issuer_key or [signing] nothing is signed for hubs"
+        )
+    for server in engine.servers:
+        if not _SERVER.fullmatch(server):
+            raise ConfigError(
+                f"{path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
+            )
+
+
+def operator_of(section: Operators) -> Operator:
+    """Return what each operator may order. Raise ValueError for a word that is no right."""
+    return Operator(rights_of(section.rights), frozenset(section.access_points))
+
+
+def check_operators(section: Operators, path: Path) -> None:
+    """Keep law 1. Raise ConfigError."""
+    try:
+        operator = operator_of(section)
+    except ValueError as error:
+        raise ConfigError(f"{path}: operators.rights: {error}") from error
+    if operator.rights & OPENING and not operator.access_points:
+        raise ConfigError(
+            f"{path}: operators: release and hold-open need access_points: those doors alone"
+        )
+
+
+def check_signing(section: Signing, issuer_key: str, path: Path) -> None:
+    """Keep law 2. Raise ConfigError."""
+    if issuer_key:
+        raise ConfigError(f"{path}: it has issuer_key and [signing]: one of both signs")
+    if not section.is_whole():
+        raise ConfigError(
+            f"{path}: signing: it has socket; or host, signer, server, tls_key, tls_certificate "
+            "and tls_authority"
+        )

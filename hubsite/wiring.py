@@ -1,0 +1,27 @@
+"""Begins what the process that serves has beside its pages: the one place that knows each part."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from hubsite.config import Site
+from hubsite.hubs.beginning import begin_hubs, end_hubs
+from hubsite.running import Part
+
+
+def begin(site: Site) -> None:
+    """Begin what the configuration asks for. Raise ConfigError."""
+    parts = _parts(site)
+    begin_hubs(site)
+    settings.HUBSITE_RUNNING.begin_parts(parts)
+
+
+def end() -> None:
+    """End what was begun."""
+    settings.HUBSITE_RUNNING.end_parts()
+    end_hubs()
+
+
+def _parts(_site: Site) -> list[Part]:
+    """Make the parts with a thread of their own. Raise ConfigError."""
+    return []
