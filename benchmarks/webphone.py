@@ -21,13 +21,13 @@ from pathlib import Path
 from benchmarks.stats import p50, percentile, ratio_of_rounds
 from hubcore.access.grant import Access
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER
+from hubsim.chromium.browser import Browser
 from hubsim.phone import wallet as wallets
 from hubsim.phone.attempt import Session
 from hubsim.phone.radio import connect, on_air
 from hubsim.phone.wallet import Wallet
 from hubsim.site import OPEN_AND_QUERY, DeskDoor
 from hubsim.stage import Stage
-from tests.webphone.browser import Browser
 from tests.webphone.server import WebServer
 from tests.webphone.visitor import Phone, at_rest, phone
 

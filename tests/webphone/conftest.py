@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from hubsim.chromium.browser import Browser
 from hubsim.site import DeskDoor
 from hubsim.stage import Stage
-from tests.webphone.browser import Browser
 from tests.webphone.server import WebServer
 
 PULSE_SECONDS = 0.5

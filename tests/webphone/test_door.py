@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from hubcore.access.grant import Access
+from hubsim.chromium.browser import MISSING, PROGRAM, Browser
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage
-from tests.webphone.browser import MISSING, PROGRAM, Browser
 from tests.webphone.server import WebServer
 from tests.webphone.siteserver import SiteServer
 from tests.webphone.visitor import DOOR, MORE, OWN_KEY, READY, VISITED, WORD, Phone, passkeys, phone
@@ -44,13 +44,13 @@ async def test_a_page_opens_a_door_and_again_by_its_ticket(
         assert await anna.answered() == ("Allowed", "yes")
         assert stage.strike().rises == rises + 1
         assert await anna.page.run(DOOR) in ("Push the door", "Open", "Closed")
-        full = anna.bridge.writes
+        full = anna.radio.writes
         assert full > 2, "certificates and an open"
         assert await anna.answered() == ("Allowed", "yes")
         assert stage.strike().rises == rises + 2
-        assert anna.bridge.writes == full + 1, "a resume in one frame"
-        assert anna.bridge.at_once == 1  # radio.js, law 1
-        assert (anna.bridge.txr_reads == 0) is notifies
+        assert anna.radio.writes == full + 1, "a resume in one frame"
+        assert anna.radio.at_once == 1  # radio.js, law 1
+        assert (anna.radio.txr_reads == 0) is notifies
         assert await anna.page.run("window.buzzed") == [[80], [80]]
     await recorded(stage, [None, None])
 
@@ -86,7 +86,7 @@ async def test_a_link_that_is_cut_in_the_middle_is_no_refusal_and_one_wish_moves
     rises = stage.strike().rises
     async with phone(browser, server, stage) as anna:
         await anna.enrol()
-        anna.bridge.cuts_at_write = 6  # the last frame of the open
+        anna.radio.cuts_at_write = 6  # the last frame of the open
         assert await anna.answered() == ("No answer", "unsure")
         assert (await anna.page.run(MORE)).startswith("The door may have opened.")
         assert await anna.answered() == ("Allowed", "yes")
@@ -100,12 +100,12 @@ async def test_frames_that_do_not_fit_any_more_are_cut_smaller_at_the_next_touch
     async with phone(browser, server, stage) as anna:
         await anna.enrol()
         assert await anna.answered() == ("Allowed", "yes")
-        anna.bridge.frame_bytes_max = 20
-        anna.bridge.mtu = 23
+        anna.radio.frame_bytes_max = 20
+        anna.radio.mtu = 23
         assert await anna.answered() == ("No answer", "unsure")
-        before = anna.bridge.writes
+        before = anna.radio.writes
         assert await anna.answered() == ("Allowed", "yes")
-        assert anna.bridge.writes - before > 60, "an open in frames of 20 bytes"
+        assert anna.radio.writes - before > 60, "an open in frames of 20 bytes"
 
 
 async def test_key_grant_and_ticket_outlive_a_reload_and_the_network(
@@ -120,9 +120,9 @@ async def test_key_grant_and_ticket_outlive_a_reload_and_the_network(
             server.end()
             await anna.load("?door=1")
             assert await anna.page.run(OWN_KEY) == key
-            writes = anna.bridge.writes
+            writes = anna.radio.writes
             assert await anna.answered() == ("Allowed", "yes")
-            assert anna.bridge.writes == writes + 1, "the ticket was kept: a resume in one frame"
+            assert anna.radio.writes == writes + 1, "the ticket was kept: a resume in one frame"
 
 
 async def test_nobody_is_chosen_and_then_somebody_by_the_keyboard_alone(
@@ -134,10 +134,10 @@ async def test_nobody_is_chosen_and_then_somebody_by_the_keyboard_alone(
         await anna.page.run("document.getElementById('open').click()")  # a script is no person
         await anna.page.until(VISITED)
         assert "one more touch" in await anna.page.run(MORE)
-        anna.bridge.chooses = False
+        anna.radio.chooses = False
         assert await anna.answered() == ("Not asked", "unsure")
         assert "No door was chosen" in await anna.page.run(MORE)
-        anna.bridge.chooses = True
+        anna.radio.chooses = True
         await anna.page.run("document.activeElement.blur()")
         await anna.page.run("document.getElementById('door').focus()")
         await anna.page.press("Tab")
@@ -206,7 +206,7 @@ async def join(anna: Phone, site: SiteServer) -> None:
     await anna.page.go(f"{site.address}/join/{token}")
     await anna.page.click("form[method=post] button")
     await anna.page.until(f"{READY} && document.getElementById('unlock')?.hidden === false")
-    await anna.bridge.power_on()
+    await anna.radio.power_on()
 
 
 async def test_a_link_and_a_touch_open_a_door_until_an_operator_ends_it(

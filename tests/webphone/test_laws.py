@@ -10,7 +10,7 @@ import json
 import pytest
 import pytest_asyncio
 
-from tests.webphone.browser import MISSING, PROGRAM, Browser, Page
+from hubsim.chromium.browser import MISSING, PROGRAM, Browser, Page
 from tests.webphone.server import WebServer
 from tests.webphone.visitor import passkeys
 

@@ -18,10 +18,10 @@ from hubcore.door.state import DoorState
 from hubcore.phone import framing, gatt, messages
 from hubcore.phone.messages import ErrorCode, Reason
 from hubsim import site
+from hubsim.chromium.browser import MISSING, PROGRAM, Browser, BrowserError, Page
 from hubsim.phone import machine, onlink, radio, trust, wallet
 from tests.unit.test_protocol_doc import table
 from tests.webphone import cached, enrolling
-from tests.webphone.browser import MISSING, PROGRAM, Browser, BrowserError, Page
 from tests.webphone.server import WebServer
 
 pytestmark = [

@@ -11,8 +11,8 @@ import json
 import pytest
 import pytest_asyncio
 
+from hubsim.chromium.browser import MISSING, PROGRAM, Browser, Page
 from tests.vectors.form import Json, files, load
-from tests.webphone.browser import MISSING, PROGRAM, Browser, Page
 from tests.webphone.server import WebServer
 
 pytestmark = [

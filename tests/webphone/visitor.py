@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from hubcore.access.grant import Access
+from hubsim.chromium.browser import Browser, Page
+from hubsim.chromium.radio import BrowserRadio
 from hubsim.phone.radio import on_air
 from hubsim.stage import Stage
 from tests.webphone import enrolling
-from tests.webphone.bridge import Bridge
-from tests.webphone.browser import Browser, Page
 from tests.webphone.conftest import PULSE_SECONDS
 
 VISITED = "!document.getElementById('open').disabled"
@@ -37,9 +37,9 @@ class Serving(Protocol):
 class Phone:
     """A page in front of the stage's door; `address` is that of its `index.html`."""
 
-    def __init__(self, page: Page, bridge: Bridge, address: str, stage: Stage) -> None:
+    def __init__(self, page: Page, radio: BrowserRadio, address: str, stage: Stage) -> None:
         self.page = page
-        self.bridge = bridge
+        self.radio = radio
         self.stage = stage
         self._address = address
 
@@ -47,7 +47,7 @@ class Phone:
         """Load the page, as after a restart of the browser."""
         await self.page.go(f"{self._address}{tail}")
         await self.page.until(READY)
-        await self.bridge.power_on()
+        await self.radio.power_on()
 
     async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS) -> None:
         """Take a grant for the key that the page shows, by a link."""
@@ -84,8 +84,11 @@ async def phone(
     """
     page = await browser.page()
     await page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
-    async with on_air(stage.transport) as device, Bridge(page, device, mtu, notifies) as bridge:
-        made = Phone(page, bridge, server.page_address, stage)
+    async with (
+        on_air(stage.transport) as device,
+        BrowserRadio(page, device, mtu, notifies) as radio,
+    ):
+        made = Phone(page, radio, server.page_address, stage)
         await made.load()
         yield made
     assert page.complaints == []

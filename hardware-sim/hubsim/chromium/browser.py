@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 NAMES = ("chromium", "chromium-headless-shell", "google-chrome")
 PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -55,6 +56,7 @@ class Navigated(BrowserError):
 
 LEAVES = ("navigated", "context")
 """What the browser says then."""
+ENDED = "the browser has ended"
 
 
 class Browser:
@@ -68,7 +70,7 @@ class Browser:
         self._heard: dict[tuple[str, str], Hear] = {}
         self._process: asyncio.subprocess.Process
         self._socket: ClientConnection
-        self._reading: asyncio.Task[None]
+        self._group: asyncio.TaskGroup
 
     async def __aenter__(self) -> Self:
         assert PROGRAM is not None
@@ -87,7 +89,9 @@ class Browser:
         except BaseException:
             await self._end()
             raise
-        self._reading = asyncio.create_task(self._read())
+        self._group = asyncio.TaskGroup()
+        await self._group.__aenter__()
+        self._group.create_task(self._read())
         return self
 
     async def __aexit__(
@@ -96,12 +100,10 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(BrowserError, ConnectionError, TimeoutError):
+        with contextlib.suppress(BrowserError, TimeoutError):
             await self.call("Browser.close")
-        self._reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reading
         await self._socket.close()
+        await self._group.__aexit__(None, None, None)
         await self._end()
 
     async def _address(self) -> str:
@@ -127,20 +129,31 @@ class Browser:
         self._profile.cleanup()
 
     async def _read(self) -> None:
-        async for line in self._socket:
-            message = json.loads(line)
-            if "id" in message:
-                waiting = self._waiting.pop(message["id"], None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(message)
-                continue
-            hear = self._heard.get((message.get("sessionId", ""), message["method"]))
-            if hear is not None:
-                hear(message["params"])
+        """Hand out what the browser says, until its socket is closed."""
+        with contextlib.suppress(ConnectionClosed):
+            async for line in self._socket:
+                self._take(json.loads(line))
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_result({"error": ENDED})
+
+    def _take(self, message: Json) -> None:
+        if "id" in message:
+            waiting = self._waiting.pop(message["id"], None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+            return
+        hear = self._heard.get((message.get("sessionId", ""), message["method"]))
+        if hear is not None:
+            hear(message["params"])
 
     def hear(self, event: str, hear: Hear, session: str = "") -> None:
         """Call `hear` with what each such event says; one listener for each event."""
         self._heard[session, event] = hear
+
+    def hear_no_more(self, event: str, session: str = "") -> None:
+        """Drop the listener of an event."""
+        self._heard.pop((session, event), None)
 
     async def call(self, method: str, session: str = "", **what: Any) -> Json:
         """Give a command; return its result. Raise BrowserError."""
@@ -149,7 +162,10 @@ class Browser:
         self._waiting[number] = waiting
         of_page = {"sessionId": session} if session else {}
         message = {"id": number, "method": method, "params": what, **of_page}
-        await self._socket.send(json.dumps(message))
+        try:
+            await self._socket.send(json.dumps(message))
+        except ConnectionClosed as error:
+            raise BrowserError(f"{method}: {ENDED}") from error
         async with asyncio.timeout(SECONDS):
             answer = await waiting
         if "error" in answer:

@@ -1,7 +1,7 @@
 """The browser's emulated Bluetooth, joined to the virtual air: a page meets a real hub's table.
 
 Laws:
-1. Bytes go through unchanged, both ways: the bridge knows no message of the protocol.
+1. Bytes go through unchanged, both ways: nothing here knows a message of the protocol.
 2. What the hub refuses is refused in the page, and a link that ends there ends here.
 3. The browser answers each chooser once, as a person does: with the hub, or with nothing.
 
@@ -16,8 +16,9 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,8 +26,8 @@ from bumble.device import Device
 
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
+from hubsim.chromium.browser import BrowserError, Json, Page
 from hubsim.phone.radio import BumbleLink, connect
-from tests.webphone.browser import BrowserError, Json, Page
 
 ADDRESS = "C0:FF:EE:00:00:01"
 CCC = "00002902-0000-1000-8000-00805f9b34fb"
@@ -36,6 +37,7 @@ PROPERTIES = {
     gatt.TX: {"notify": True},
     gatt.TXR: {"read": True},
 }
+Do = Callable[[Json], Coroutine[Any, Any, None]]
 GOOD = 0
 BAD = 0x80
 """An error code of ATT: what the page then sees is a failed read or write."""
@@ -59,7 +61,7 @@ BluetoothRemoteGATTCharacteristic.prototype.startNotifications = async function 
 """
 
 
-class Bridge:
+class BrowserRadio:
     """An async context manager: inside it, the page's browser has a radio, and the hub is near.
 
     `mtu` is that of the link on the virtual air. `chooses` is what a person does in the chooser. A
@@ -86,14 +88,14 @@ class Bridge:
         self._under_way = 0
         self._idle = asyncio.Event()
         self._is_up = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup
         self._hearing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._on("DeviceAccess.deviceRequestPrompted", self._choose, self._page.session)
-        self._on("BluetoothEmulation.gattOperationReceived", self._gatt)
-        self._on("BluetoothEmulation.characteristicOperationReceived", self._characteristic)
-        self._on("Runtime.bindingCalled", self._left, self._page.session)
+        self._group = asyncio.TaskGroup()
+        await self._group.__aenter__()
+        for event, session, do in self._listeners():
+            self._page.browser.hear(event, partial(self._hear, do), session)
         await self._page.call("DeviceAccess.enable")
         await self._page.call("Runtime.addBinding", name="pageLeft")
         await self._page.call("Page.addScriptToEvaluateOnNewDocument", source=SHIM)
@@ -106,8 +108,10 @@ class Bridge:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for event, session, _ in self._listeners():
+            self._page.browser.hear_no_more(event, session)
         await self.leave()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._group.__aexit__(None, None, None)
         await self._page.browser.call("BluetoothEmulation.disable")
 
     async def power_on(self) -> None:
@@ -144,17 +148,21 @@ class Bridge:
             self._hearing = None
         await ends.aclose()
 
-    def _on(self, event: str, do: Any, session: str = "") -> None:
-        def hear(what: Json) -> None:
-            self._start(do(what))
+    def _listeners(self) -> tuple[tuple[str, str, Do], ...]:
+        """Return each event that is heard, the session that it comes from, and what it does."""
+        of_page = self._page.session
+        return (
+            ("DeviceAccess.deviceRequestPrompted", of_page, self._choose),
+            ("BluetoothEmulation.gattOperationReceived", "", self._gatt),
+            ("BluetoothEmulation.characteristicOperationReceived", "", self._characteristic),
+            ("Runtime.bindingCalled", of_page, self._left),
+        )
 
-        self._page.browser.hear(event, hear, session)
+    def _hear(self, do: Do, what: Json) -> None:
+        self._start(do(what))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._group.create_task(_until_the_page_leaves(work))
 
     async def _choose(self, prompt: Json) -> None:
         """Answer a chooser; the browser asks several times for one and wants one answer."""
@@ -270,3 +278,9 @@ class Bridge:
     async def _left(self, _: Json) -> None:
         """End the link that the page has left: the emulation keeps it up by itself."""
         await self.cut()
+
+
+async def _until_the_page_leaves(work: Coroutine[Any, Any, None]) -> None:
+    """Do it; what a page that has left refuses is refused to nobody."""
+    with contextlib.suppress(BrowserError):
+        await work
