@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,6 +10,20 @@ from django.urls import reverse
 
 from hubsite.pages import assets
 from hubsite.pages.register.subjects import SUBJECTS
+
+
+class Way(NamedTuple):
+    """One page of the menu: its address, and the words for it."""
+
+    address: str
+    words: str
+
+
+class Group(NamedTuple):
+    """A list of the menu under a label of its own."""
+
+    label: str
+    ways: tuple[Way, ...]
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:
@@ -22,8 +36,16 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def ways() -> list[tuple[str, str]]:
-    """Return the pages of the menu: their addresses, and the words for them."""
-    subjects = [(reverse("rows", args=[one.name]), one.many) for one in SUBJECTS]
-    more = [(reverse("hubs"), "Hubs"), (reverse("acts"), "Acts")]
-    return [(reverse("home"), "Overview"), *subjects, *more]
+def ways() -> tuple[Group, ...]:
+    """Return the menu. A page that is added is a line in one of the groups."""
+    subjects = tuple(Way(reverse("rows", args=[one.name]), one.many) for one in SUBJECTS)
+    now = (Way(reverse("home"), "Overview"),)
+    of_site = (
+        Way(reverse("hubs"), "Hubs"),
+        Way(reverse("acts"), "Acts"),
+    )
+    return (
+        Group("Now", now),
+        Group("Who may", subjects),
+        Group("This site", of_site),
+    )
