@@ -12,7 +12,7 @@ TESTS ?=
 # Some containers set it. Then each program that a test starts would compile all of hubd again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
+.PHONY: demo pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -27,6 +27,12 @@ test: test-own test-zwave test-oracle
 
 test-own: tools $(VENV)/ready
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
+
+# The tests of the site's server, with a real PostgreSQL server in place of SQLite. SITE_TESTS=FILE for fewer.
+SITE_TESTS ?= tests/site
+test-postgresql: $(VENV)/ready
+	.ci/prerequisites $(PYTHON) pg_ctlcluster
+	$(BIN)/python -m tests.site.postgres $(BIN)/python -m pytest -q -m "not sqlite and not long" $(SITE_TESTS)
 
 # The tests that failed last time, once more, one after the other.
 test-again: tools $(VENV)/ready

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.site import postgres
 from tests.site.served import served
 from tests.site.server import Server, begun
 
 begun()
+# What is about PostgreSQL runs where a server of it does.
+collect_ignore = [] if postgres.named() else ["test_postgresql.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,25 +17,27 @@ from django.db import connection
 from hubsite import config
 from hubsite.__main__ import hubsite
 from hubsite.starting import begin, make_tables
+from tests.site import postgres
+from tests.site.postgres import Cluster
 
 HOST = "localhost"
 
 
 @dataclass(frozen=True)
 class Server:
+    """One server, and what makes its tables as they are right after they were made."""
+
     site: config.Site
-    empty: Path
-    """The database as it is right after its tables were made."""
+    empty: Callable[[], None]
 
     def fresh(self) -> None:
+        """Begin again with empty tables."""
         connection.close()
-        database = Path(self.site.database.name)
-        for tail in ("-wal", "-shm"):
-            Path(f"{database}{tail}").unlink(missing_ok=True)
-        shutil.copy(self.empty, database)
+        self.empty()
         settings.HUBSITE_RUNNING.again()
 
     def done(self) -> None:
+        """Let the database go."""
         connection.close()
 
 
@@ -47,13 +51,47 @@ def make_folder(folder: Path, *more: str) -> Path:
 
 @lru_cache(1)
 def begun() -> Server:
+    """Begin the web framework in this process, once."""
     folder = Path(tempfile.mkdtemp(prefix="hubsite-"))
-    site = config.load(make_folder(folder / "site"))
+    file = make_folder(folder / "site")
+    cluster = postgres.named()
+    name = f"site_{os.getpid()}"
+    if cluster is not None:
+        _say_where(file, cluster, name)
+        cluster.make(name)
+    site = config.load(file)
     begin(site, PASSWORD_HASHERS=["tests.site.quick.Quick"])
     make_tables(site)
+    if cluster is not None:
+        return Server(site, _like(cluster, name))
+    return Server(site, _copy(Path(site.database.name), folder / "empty.db"))
+
+
+def _say_where(file: Path, cluster: Cluster, name: str) -> None:
+    (file.parent / "pg").write_text(cluster.password_file.read_text())
+    (file.parent / "pg").chmod(0o600)
+    url = f"postgresql://{postgres.USER}@127.0.0.1:{cluster.port}/{name}"
+    words = f'database = "{url}"\ndatabase_password = "pg"\n'
+    file.write_text(words + file.read_text())
+
+
+def _like(cluster: Cluster, name: str) -> Callable[[], None]:
+    """Keep a database with empty tables; return what makes the one that is used like it."""
+    connection.close()
+    cluster.make(f"{name}_empty", like=name)
+    return lambda: cluster.make(name, like=f"{name}_empty")
+
+
+def _copy(database: Path, kept: Path) -> Callable[[], None]:
+    """Keep a file with empty tables; return what copies it to where it is used."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    empty = folder / "empty.db"
-    shutil.copy(site.database.name, empty)
-    return Server(site, empty)
+    shutil.copy(database, kept)
+
+    def copy() -> None:
+        for tail in ("-wal", "-shm"):
+            Path(f"{database}{tail}").unlink(missing_ok=True)
+        shutil.copy(kept, database)
+
+    return copy

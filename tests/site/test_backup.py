@@ -17,7 +17,7 @@ from hubsite.commands.backup import copy_into, prove
 from hubsite.register import models
 from tests.site.server import Server, make_folder
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.sqlite]
 
 NOW = 1_800_000_000.0
 

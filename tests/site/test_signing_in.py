@@ -292,6 +292,7 @@ def test_signing_out_renewing_and_ending_end_a_session(server: Server) -> None:
         assert browser.get("/").where.startswith("/sign-in"), name
 
 
+@pytest.mark.sqlite
 def test_a_copy_of_the_database_is_no_session(server: Server) -> None:
     browser = signed_in()
     cookie = browser.client.cookies["__Host-session"].value
