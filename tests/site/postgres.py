@@ -1,7 +1,7 @@
 """A real PostgreSQL server in a folder of its own, on loopback, with a password.
 
-`python -m tests.site.postgres COMMAND` runs a command while it is there. HUBSITE_TESTS_POSTGRESQL is
-its folder then, and the tests of this folder use it in place of SQLite (`make test-postgresql`).
+`python -m tests.site.postgres COMMAND` runs a command while it is there. HUBSITE_TESTS_POSTGRESQL
+is its folder then, and the tests of this folder use it in place of SQLite (`make test-postgresql`).
 """
 
 from __future__ import annotations
