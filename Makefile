@@ -12,7 +12,7 @@ TESTS ?=
 # Some containers set it. Then each program that a test starts would compile all of hubd again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
+.PHONY: demo pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-site bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -122,6 +122,10 @@ bench-fleet: $(VENV)/ready
 # The phone in a browser beside the Python phone: touch to verdict, at one hub, in turns. Needs chromium.
 bench-webphone: $(VENV)/ready
 	$(BIN)/python -m benchmarks.webphone
+
+# The site's server with 10,000 people, a process of its own: its pages, and 500 phones at once.
+bench-site: $(VENV)/ready
+	$(BIN)/python -m benchmarks.site
 
 # A hub that was offline for 72 hours, on a log of ten million records: 5 to 20 minutes, 3 GB in TMPDIR.
 bench-offline: $(VENV)/ready

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hubsim.stage import free_port
 
@@ -31,7 +32,7 @@ class Cluster:
     port: int
     password_file: Path
 
-    def connect(self, name: str = "postgres"):
+    def connect(self, name: str = "postgres") -> Any:
         """Return a connection to one database of it."""
         import psycopg
 
@@ -61,9 +62,7 @@ def named() -> Cluster | None:
 
 def programs() -> Path | None:
     """Return the folder of the newest server that is installed."""
-    found = sorted(
-        Path("/").glob(_PLACES.removeprefix("/")), key=lambda one: float(one.parent.name)
-    )
+    found = sorted(_PLACES.glob("*/bin"), key=lambda one: float(one.parent.name))
     return found[-1] if found else None
 
 

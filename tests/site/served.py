@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -11,21 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hubsim.stage import free_port
 from tests.site.server import make_folder
 
 SECONDS = 60
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[Path, int]]:
+    port = free_port()
+    file = make_folder(folder, "--listen", f"127.0.0.1:{port}")
+    with serving(file):
+        yield file, port
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[Path, int]]:
-    port = _free_port()
-    file = make_folder(folder, "--listen", f"127.0.0.1:{port}")
+def serving(file: Path) -> Iterator[int]:
+    """Serve by this configuration; yield the process that serves."""
     argv = [sys.executable, "-m", "hubsite", "--config", str(file), "serve"]
     process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
     try:
@@ -33,7 +34,7 @@ def served(folder: Path) -> Iterator[tuple[Path, int]]:
         for line in process.stderr:
             if "Booting worker" in line:
                 break
-        yield file, port
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=SECONDS)

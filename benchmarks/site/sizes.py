@@ -1,0 +1,23 @@
+"""How much there is, and what those who ask have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is of each."""
+
+    people: int
+    acts: int
+    phones: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What those who ask have: an operator's cookie, and an access token for each phone."""
+
+    cookie: str
+    tokens: tuple[str, ...]
+    person: str
