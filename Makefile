@@ -26,7 +26,7 @@ pictures: $(VENV)/ready
 test: test-own test-zwave test-oracle
 
 test-own: tools $(VENV)/ready
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(if $(CI),--durations 40) $(TESTS)
 
 # The tests of the site's server, with a real PostgreSQL server in place of SQLite. SITE_TESTS=FILE for fewer.
 SITE_TESTS ?= tests/site
