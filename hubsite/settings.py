@@ -45,6 +45,7 @@ _APPS = (
     "hubsite.acts",
     "hubsite.accounts",
     "hubsite.register",
+    "hubsite.records",
     "hubsite.pages",
 )
 _MIDDLEWARE = (

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from hubsite.config import Site
 from hubsite.hubs.beginning import begin_hubs, end_hubs
+from hubsite.records.follower import Follower
 from hubsite.running import Part
 
 
@@ -22,6 +23,10 @@ def end() -> None:
     end_hubs()
 
 
-def _parts(_site: Site) -> list[Part]:
+def _parts(site: Site) -> list[Part]:
     """Make the parts with a thread of their own. Raise ConfigError."""
-    return []
+    engine = site.config.engine
+    parts: list[Part] = []
+    if engine is not None:
+        parts.append(Follower(engine, site.config.records))
+    return parts

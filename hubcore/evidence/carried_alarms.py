@@ -44,15 +44,20 @@ def standing_alarms(records: Sequence[StoredRecord]) -> dict[str, frozenset[Happ
         what = record.detail.get(Fact.WHAT)
         if not isinstance(door, str) or what not in set(Happening):
             continue
-        happening = Happening(str(what))
-        standing = found.setdefault(door, set())
-        if happening in _BEGINS:
-            standing.add(happening)
-        elif happening in BEGUN_BY_END:
-            standing.discard(BEGUN_BY_END[happening])
-        elif happening is Happening.TOO_OFTEN:
-            _sum_up(standing, record.detail.get(Fact.STATE))
+        take_happening(found.setdefault(door, set()), Happening(what), record.detail)
     return {door: frozenset(standing) for door, standing in found.items() if standing}
+
+
+def take_happening(
+    standing: set[Happening], happening: Happening, detail: Mapping[str, object]
+) -> None:
+    """Change which alarms of a door stand; `detail` are the facts of the record that says it."""
+    if happening in _BEGINS:
+        standing.add(happening)
+    elif happening in BEGUN_BY_END:
+        standing.discard(BEGUN_BY_END[happening])
+    elif happening is Happening.TOO_OFTEN:
+        _sum_up(standing, detail.get(Fact.STATE))
 
 
 def _sum_up(standing: set[Happening], state: object) -> None:

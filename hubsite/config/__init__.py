@@ -3,6 +3,7 @@
 from hubsite.config.database import Database
 from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, load, parse
 from hubsite.config.hubs import Engine, Operators, Signing, operator_of
+from hubsite.config.records import Records
 from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Database",
     "Engine",
     "Operators",
+    "Records",
     "Signing",
     "Site",
     "load",

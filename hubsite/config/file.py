@@ -25,6 +25,7 @@ from hubsite.config.hubs import (
     check_operators,
     check_signing,
 )
+from hubsite.config.records import Records
 from hubsite.config.secrets import place_of, secret_file
 
 SECRET_BYTES_MIN = 32
@@ -53,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
     engine: Engine | None = None
     operators: Operators = Operators()
+    records: Records = Records()
 
 
 @dataclass(frozen=True, slots=True)

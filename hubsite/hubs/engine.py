@@ -35,6 +35,9 @@ ANSWERS_AT_ONCE = 256
 """So many are read before anything else has its turn."""
 
 
+Heard = Callable[[str, bytes], None]
+
+
 @dataclass(frozen=True, slots=True)
 class HubAnswer:
     """What a hub said of a policy."""
@@ -108,7 +111,7 @@ class HubsEngine:
         found = set()
         place = 0
         keys = (f"KV_{names.KEYS_BUCKET}", f"$KV.{names.KEYS_BUCKET}.>")
-        while (message := await self._next(place + 1, *keys)) is not None:
+        while (message := await self.next(place + 1, *keys)) is not None:
             place = message.seq or place + 1
             one = names.read_entry(message.data or b"")  # a key that was removed has no value
             if one is not None and one.standing is not names.Standing.REVOKED:
@@ -117,12 +120,16 @@ class HubsEngine:
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call this whenever a hub has answered something. Raise StoreError."""
+        await self.listen_to(f"{names.RESULTS}.*", lambda _subject, _data: heard())
 
-        async def came(_message: Msg) -> None:
-            heard()
+    async def listen_to(self, subjects: str, heard: Heard) -> None:
+        """Call this with the subject and the bytes of each message. Raise StoreError."""
+
+        async def came(message: Msg) -> None:
+            heard(message.subject, message.data)
 
         try:
-            await self._client.subscribe(f"{names.RESULTS}.*", cb=came)
+            await self._client.subscribe(subjects, cb=came)
         except nats.errors.Error as error:
             raise trouble(error) from error
 
@@ -134,7 +141,7 @@ class HubsEngine:
         found = []
         place = after
         for _ in range(ANSWERS_AT_ONCE):
-            message = await self._next(place + 1, names.RESULTS_STREAM, f"{names.RESULTS}.*")
+            message = await self.next(place + 1, names.RESULTS_STREAM, f"{names.RESULTS}.*")
             if message is None or message.seq is None:
                 break
             place = message.seq
@@ -143,8 +150,20 @@ class HubsEngine:
                 found.append(answer)
         return found, place
 
-    async def _next(self, place: int, stream: str, subjects: str) -> api.RawStreamMsg | None:
-        """Return the first message at this place or behind it, None where there is none."""
+    async def last(self, stream: str, subjects: str) -> int:
+        """Return the place of the newest message, 0 for none. Raise LinkError, StoreError."""
+        try:
+            return (await self._js.get_last_msg(stream, subjects)).seq or 0
+        except refusals.NotFoundError:
+            return 0
+        except (TimeoutError, nats.errors.Error) as error:
+            raise trouble(error) from error
+
+    async def next(self, place: int, stream: str, subjects: str) -> api.RawStreamMsg | None:
+        """Return the first message at this place or behind it, None where there is none.
+
+        Raise LinkError, StoreError.
+        """
         try:
             return await self._js.get_msg(stream, place, subjects, next=True)
         except refusals.NotFoundError:

@@ -19,12 +19,14 @@ from hubgateway.rules import names
 from hubsim.site.documents import make_key
 from hubsite.config import Engine
 from hubsite.hubs.engine import HubAnswer, HubsEngine
+from hubsite.records.engine import Message, RecordsEngine
 from tests.gateway.bench import WAIT_SECONDS, Server, running, until
 
 pytestmark = pytest.mark.once
 
 PAGE = Path(__file__).parents[2] / "docs" / "site.md"
 KEY = 64 * "a"
+RECORDS = (names.RECORDS_STREAM, names.RECORDS)
 
 
 def _said() -> tuple[list[str], list[str]]:
@@ -55,7 +57,8 @@ async def test_the_account_of_the_page_is_enough_and_no_more(tmp_path: Path) -> 
         buckets = Buckets(bench.js)
         for bucket in (names.POLICY_BUCKET, names.KEYS_BUCKET):
             await buckets.make(bucket, 1)
-        await bench.js.add_stream(name=names.RESULTS_STREAM, subjects=[f"{names.RESULTS}.*"])
+        for stream, subjects in ((names.RESULTS_STREAM, names.RESULTS), RECORDS):
+            await bench.js.add_stream(name=stream, subjects=[f"{subjects}.*"])
         await buckets.put(names.KEYS_BUCKET, KEY, b"enrolled front-1")
         url = bench.server.url.replace("//", "//site:p@")
         await _is_enough(url, bench.js)
@@ -80,6 +83,25 @@ async def _is_enough(url: str, js: nats.js.JetStreamContext) -> None:
         assert (await engine.answers(0))[0] == [HubAnswer("front-1", 3, "")]
     finally:
         await engine.close()
+    await _is_enough_for_records(url, js)
+
+
+async def _is_enough_for_records(url: str, js: nats.js.JetStreamContext) -> None:
+    engine = RecordsEngine(Engine((url,)))
+    await engine.connect()
+    try:
+        rung = asyncio.Event()
+        notices: list[tuple[str, bytes]] = []
+        await engine.listen(rung.set, lambda hub, data: notices.append((hub, data)))
+        assert await engine.newest() == 0
+        assert await engine.messages(0) == []
+        await js.publish(f"{names.RECORDS}.front-1", b"a record")
+        await asyncio.wait_for(rung.wait(), WAIT_SECONDS)
+        assert await engine.messages(0) == [Message(1, "front-1", b"a record")]
+        assert await engine.newest() == 1
+        assert await engine.messages(0, hub="front-2") == []
+    finally:
+        await engine.close()
 
 
 async def _is_no_more(url: str, person: nats.aio.client.Client) -> None:
@@ -97,6 +119,9 @@ async def _is_no_more(url: str, person: nats.aio.client.Client) -> None:
             "hub.commands.front-1",
             f"$KV.hub_keys.{KEY}",
             "hub.results.front-1",
+            "hub.records.front-1",
+            "hub.notices.front-1",
+            "$JS.API.STREAM.PURGE.HUB_RECORDS",
             "$JS.API.CONSUMER.CREATE.KV_hub_policy",
         )
         for subject in refused:

@@ -596,6 +596,13 @@ ROOMS: dict[str, Room] = {
         "django oauth2_provider",
         WORLDLY,
     ),
+    "hubsite.looping": _room("hubcore", "django", WORLDLY),
+    "hubsite.records": _room(
+        "hubsite.records hubsite.config hubsite.hubs.engine hubsite.looping "
+        "hubsite.register.models hubgateway.rules hubcore",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.register": _room(
         "hubsite.register hubsite.accounts.models hubsite.acts hubsite.rules hubcore",
         "django oauth2_provider",

@@ -1,0 +1,63 @@
+"""Alarms that a hub says ahead of their records: they wait behind others, and prove nothing yet.
+
+Laws:
+1. A notice lies in memory alone, and at most KEPT of them. A hub has a pace (`Notices`).
+2. It goes once its record is here, or something else is under its number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from hubcore.backend.notices import Notices
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_hub import Notice
+from hubcore.errors import FrameError
+from hubgateway.rules import names
+
+KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An alarm that is not proven yet; `at` in Unix seconds when it was heard here."""
+
+    hub: str
+    number: int
+    words: str
+    at: int
+
+
+class Ahead:
+    """What was said ahead. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._notices = Notices()
+        self._waiting: OrderedDict[tuple[str, int], Waiting] = OrderedDict()
+
+    def hear(self, hub: str, data: bytes) -> None:
+        """Take a notice of a hub; what is none is left."""
+        try:
+            said = codec.decode_from_hub(data)
+        except FrameError:
+            return
+        if not isinstance(said, Notice) or not names.HUB_ID.fullmatch(hub):
+            return
+        with self._lock:
+            words = self._notices.sentence(hub, said, 0, time.monotonic())
+            if words:
+                self._waiting[hub, said.number] = Waiting(hub, said.number, words, int(time.time()))
+                if len(self._waiting) > KEPT:
+                    self._waiting.popitem(last=False)
+
+    def waiting(self, heads: Mapping[str, int]) -> list[Waiting]:
+        """Return those that wait, the newest first; `heads` are the newest records, by hub."""
+        with self._lock:
+            for key in [key for key in self._waiting if key[1] <= heads.get(key[0], 0)]:
+                del self._waiting[key]
+            return list(reversed(self._waiting.values()))

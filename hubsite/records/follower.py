@@ -1,0 +1,112 @@
+"""Follows the records of all hubs in the engine, and keeps those that prove themselves.
+
+How it works: one thread with a loop of its own. It waits for the bell of the engine, at most
+PULSE_SECONDS. Then it reads what is new in the stream, message by message, and keeps it.
+
+Laws:
+1. It goes on where it was, after each start and each lost connection.
+2. Where the engine has less than was read, it is read from its beginning. What is here already is
+   compared, and not kept again.
+3. What does not prove itself is said, and stops no other hub.
+4. Old rows go while there is nothing to read.
+5. A hub whose rows are to begin again is read from the engine's first message on. That is done
+   whole before anything else is read, and again where it was cut off.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from hubsite.config import Engine, Records
+from hubsite.looping import Looping
+from hubsite.records import kept, letting
+from hubsite.records.ahead import Ahead
+from hubsite.records.engine import RecordsEngine
+
+PULSE_SECONDS = 1.0
+LET_GO_SECONDS = 60.0
+
+
+class Follower(Looping):
+    """Runs until it is stopped; `ahead` are the alarms whose records have not come."""
+
+    def __init__(self, engine: Engine, keep: Records) -> None:
+        super().__init__("Records", "hubsite.records")
+        self._engine = engine
+        self._keep = keep
+        self._let_go_at = 0.0
+        self._strays = 0
+        self._stray = ""
+        self.ahead = Ahead()
+        self._problem = "Records: the hubs' engine was not reached yet."
+
+    async def serve(self) -> None:
+        """Read on one connection until it is lost. Raise HubError."""
+        engine = RecordsEngine(self._engine)
+        try:
+            await engine.connect()
+            await engine.listen(self._changed.set, self.ahead.hear)
+            await self._look_at_end(engine)
+            while engine.is_up and not self.is_stopped:
+                await self._begin_again(engine)
+                await self._read(engine)
+                await self._let_go()
+                self.found(await self._wrong())
+                await self.wait(PULSE_SECONDS)
+        finally:
+            await engine.close()
+
+    async def _look_at_end(self, engine: RecordsEngine) -> None:
+        """Keep law 2."""
+        if await engine.newest() < await self.with_rows(kept.place_read):
+            await self.with_rows(partial(kept.move_to, 0))
+
+    async def _read(self, engine: RecordsEngine) -> None:
+        """Read to the end of the stream."""
+        place = await self.with_rows(kept.place_read)
+        while not self.is_stopped:
+            messages = await engine.messages(place)
+            if not messages:
+                return
+            self._heed(await self.with_rows(partial(kept.take, messages, int(time.time()))))
+            place = messages[-1].place
+            self.found(self._problem)
+
+    def _heed(self, taken: kept.Taken) -> None:
+        if taken.strays:
+            self._strays += len(taken.strays)
+            self._stray = self._stray or taken.strays[0]
+
+    async def _begin_again(self, engine: RecordsEngine) -> None:
+        """Keep law 5."""
+        for hub in await self.with_rows(letting.hubs_again):
+            up_to = await self.with_rows(kept.place_read)
+            while not await self.with_rows(partial(letting.forget_some, hub)):
+                if self.is_stopped:
+                    return
+            place = 0
+            while messages := await engine.messages(place, up_to, hub):
+                if self.is_stopped:
+                    return
+                work = partial(kept.take, messages, int(time.time()), moves=False)
+                self._heed(await self.with_rows(work))
+                place = messages[-1].place
+            await self.with_rows(partial(letting.is_read_again, hub))
+
+    async def _let_go(self) -> None:
+        """Keep law 4: some at once, the rest in the next turns."""
+        if time.monotonic() < self._let_go_at:
+            return
+        went = await self.with_rows(partial(letting.let_go, self._keep, int(time.time())))
+        self._let_go_at = time.monotonic() + (0.0 if went else LET_GO_SECONDS)
+
+    async def _wrong(self) -> str:
+        """Return a sentence about what does not prove itself (law 3)."""
+        found = await self.with_rows(kept.troubles)
+        said = [f"{hub}: {why} ({count} messages)" for hub, why, count in found]
+        if self._strays:
+            said.append(f"{self._strays} messages belong to no chain; the first: {self._stray}")
+        if not said:
+            return ""
+        return "Records that do not follow are not shown: " + "; ".join(said)
