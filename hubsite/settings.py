@@ -7,7 +7,8 @@ Laws:
 4. Whoever has not signed in sees the sign-in alone: a page that is for everybody says so.
 5. Tokens of phones are kept as hashes, rotate, and die with each other where one is used twice
    (RFC 9700): each switch for that is on.
-6. Nobody uploads files: no part of a form is written to the disk.
+6. No part of a form is written to the disk. The one page that takes a file keeps it in memory
+   (`hubsite.pages.people.importing`).
 7. A write is one transaction that holds the database from its beginning, on the disk at its end.
 7. A copy of the database is no session: it has the hashes of cookies (`hubsite.accounts.sessions`).
 """
@@ -46,6 +47,7 @@ _APPS = (
     "hubsite.accounts",
     "hubsite.register",
     "hubsite.records",
+    "hubsite.people",
     "hubsite.pages",
 )
 _MIDDLEWARE = (

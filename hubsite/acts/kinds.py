@@ -45,3 +45,5 @@ class ActKind(StrEnum):
     INVITED = "invited"
     JOINED = "joined"
     GRANT_SIGNED = "grant-signed"
+    PEOPLE_IMPORTED = "people-imported"
+    PEOPLE_EXPORTED = "people-exported"

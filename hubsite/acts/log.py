@@ -12,7 +12,8 @@ Laws:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.db import transaction
 
@@ -28,25 +29,44 @@ BY = "by"
 ABOUT = "about"
 
 
+@dataclass(frozen=True, slots=True)
+class NewAct:
+    """An act that is to be written."""
+
+    kind: ActKind
+    about: str = ""
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+
 def write(by: str, kind: ActKind, about: str = "", **facts: Value) -> Act:
     """Write an act, in a transaction that is open (law 1).
 
     `by` is an account's name, "" for somebody at the machine. `about` names what it was done to.
     Raise AuditError for what no record can hold.
     """
+    return write_all(by, (NewAct(kind, about, facts),))[0]
+
+
+def write_all(by: str, new: Sequence[NewAct]) -> list[Act]:
+    """Write many acts as `write` writes one. Raise AuditError; then none was written."""
     if not transaction.get_connection().in_atomic_block:
-        raise AuditError(f"{kind}: an act is written in the transaction of what it tells")
-    body = _body(by, kind, about, facts)
+        raise AuditError(f"{new[0].kind}: an act is written in the transaction of what it tells")
+    bodies = [_body(by, one.kind, one.about, dict(one.facts)) for one in new]
     head, _ = ChainHead.objects.select_for_update().get_or_create(
         pk=HEAD, defaults={"number": 0, "hash": GENESIS}
     )
-    number = head.number + 1
-    at_ms = cbor.decode(body)["at"]
-    digest = chain_hash(bytes(head.hash), number, body)
-    act = Act.objects.create(number=number, at_ms=at_ms, body=body, hash=digest)
+    number = head.number
+    digest = bytes(head.hash)
+    acts = []
+    for body in bodies:
+        number += 1
+        digest = chain_hash(digest, number, body)
+        at_ms = cbor.decode(body)["at"]
+        acts.append(Act(number=number, at_ms=at_ms, body=body, hash=digest))
+    Act.objects.bulk_create(acts, WALK_ROWS)
     ChainHead.objects.filter(pk=HEAD).update(number=number, hash=digest)
     transaction.on_commit(BELL.ring)
-    return act
+    return acts
 
 
 def _body(by: str, kind: ActKind, about: str, facts: dict[str, Value]) -> bytes:

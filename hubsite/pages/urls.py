@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from hubsite.pages import acts, assets, home, hubs, signing, webpage
+from hubsite.pages.people import exporting, importing
 from hubsite.pages.phones import api, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
@@ -30,6 +31,9 @@ urlpatterns = [
     path("acts/verify", acts.verify, name="acts-verify"),
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),
     path("hubs", hubs.hubs, name="hubs"),
+    path("person/import", importing.importing, name="people-import"),
+    path("person/imported", importing.imported, name="people-imported"),
+    path("person/export", exporting.exported, name="people-export"),
     path("person/<slug:person>/invitation", invitations.invitation, name="invitation"),
     path("join/<str:token>", invitations.joining, name="join"),
     path("webphone/", webpage.webpage, name="webphone"),

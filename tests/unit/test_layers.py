@@ -589,7 +589,16 @@ ROOMS: dict[str, Room] = {
         "django msgspec oauth2_provider",
         WORLDLY,
     ),
+    "hubsite.pages.people": _room(
+        "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
+    ),
     "hubsite.pages.urls": _room("hubsite.pages", "django", WORLDLY),
+    "hubsite.people": _room(
+        "hubsite.people hubsite.acts hubsite.register hubcore.errors", "django", WORLDLY
+    ),
+    "hubsite.people.plan": _room("hubsite.people.table", "", PURE),
+    "hubsite.people.shown": _room("hubsite.people.applying", "", WORLDLY),
+    "hubsite.people.table": _room("", "", PURE),
     "hubsite.phones": _room(
         "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.hubs.office "
         "hubsite.register hubsite.rules hubcore",

@@ -1,0 +1,1 @@
+"""Pages for whole files of people."""

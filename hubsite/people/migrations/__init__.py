@@ -1,0 +1,1 @@
+"""The steps by which this room's table came to be."""
