@@ -12,12 +12,18 @@ TESTS ?=
 # Some containers set it. Then each program that a test starts would compile all of hubd again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-site bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
+.PHONY: demo site pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-site bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
 	$(BIN)/hubsim demo
 	$(BIN)/hubsim update
+
+# A whole site on this machine: its server, an engine, a gateway, a bridge, a hub on simulated radio and metal, and a phone in
+# a browser where chromium is here. It prints where to look, and waits for Ctrl-C; ONCE=1: it ends when all was seen to work.
+ONCE ?=
+site: $(VENV)/ready
+	$(BIN)/hubsim trial $(if $(ONCE),--once)
 
 # What hubctl shows, in README.md and docs: taken from a simulated site that runs. Needs chromium.
 pictures: $(VENV)/ready
@@ -263,4 +269,4 @@ uninstall:
 
 # Never remove desk: it holds the private key of a site's issuer.
 clean:
-	rm -rf .venv .venv-* build dist mutants wheels *.egg-info hardware-sim/build hardware-sim/*.egg-info desk-demo
+	rm -rf .venv .venv-* build dist mutants wheels *.egg-info hardware-sim/build hardware-sim/*.egg-info desk-demo desk-trial

@@ -7,7 +7,7 @@ import click
 from hubsim.cli.backend import backend
 from hubsim.cli.bridges.commands import OF_BRIDGES
 from hubsim.cli.cards import OF_SITE
-from hubsim.cli.demo import demo, update
+from hubsim.cli.demo import demo, trial, update
 from hubsim.cli.hub import hub
 from hubsim.cli.hubs.asking import OF_RECORDS
 from hubsim.cli.hubs.commands import OF_BACKEND
@@ -26,7 +26,7 @@ def main() -> None:
     """Everything a hub meets, simulated: for desks and tests."""
 
 
-for command in (site, backend, radio, reader, hub, phone, pkoc, demo, zwave, update):
+for command in (site, backend, radio, reader, hub, phone, pkoc, demo, zwave, update, trial):
     main.add_command(command)
 for command in (*OF_BACKEND, *OF_RECORDS):
     backend.add_command(command)

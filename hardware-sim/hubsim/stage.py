@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,7 +85,7 @@ class Stage:
                 self.fingerprint = await enrol_first_hub(self)
             await self.start_hub()
         except BaseException:
-            await self._stop_all()
+            await self.stop_all()
             raise
         return self
 
@@ -95,16 +95,23 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop_all()
+        await self.stop_all()
 
     async def start(self, name: str, *arguments: str) -> str:
         """Start a hubsim command; return the first line it prints."""
+        return await self.start_program(name, "hubsim.main", *arguments)
+
+    async def start_program(
+        self, name: str, module: str, *arguments: str, folder: Path | None = None
+    ) -> str:
+        """Start a program of this house in a folder; return the first line it prints."""
         with (self.path / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "hubsim.main",
+                module,
                 *arguments,
+                cwd=folder,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
             )
@@ -147,6 +154,12 @@ class Stage:
             return False
         return bool(status["ready"] and radio["on_air"] and radio["epoch_key"])
 
+    def ended(self) -> Iterator[str]:
+        """Yield the name of each part that was started and runs no more."""
+        for name, process in self._processes.items():
+            if process.returncode is not None:
+                yield name
+
     def process_id(self, name: str) -> int:
         """Return the process id of a part."""
         return self._processes[name].pid
@@ -170,8 +183,9 @@ class Stage:
             await process.wait()
             raise StageError(f"{name} did not stop: {self.tail(name)}") from None
 
-    async def _stop_all(self) -> None:
-        for name in ("hub", "readers", "backend", "radio"):
+    async def stop_all(self) -> None:
+        """End all that was started, also amid a start that failed."""
+        for name in ("hub", "readers", "bridge", "backend", "radio"):
             if name not in self._processes:
                 continue
             with contextlib.suppress(StageError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""`make pictures`: runs the simulated site, and puts what hubctl shows there into the documents.
+"""`make pictures`: runs the simulated site, and puts what is seen there into the documents.
 
 Law: a picture is small enough for a page (PICTURE_BYTES_MAX).
 """
@@ -10,12 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hubcore.errors import ConfigError
+from hubcore.errors import ConfigError, HubError
+from hubsim.chromium.browser import BrowserError
 from hubsim.stage import StageError
 from tests.pictures.browser import photograph
 from tests.pictures.documents import with_shown
 from tests.pictures.drawing import draw
 from tests.pictures.scene import COLUMNS, Taken, take
+from tests.pictures.site import photograph_site
 
 DOCUMENTS = ("README.md", "docs/hub.md", "docs/hubctl.md")
 PICTURE_BYTES_MAX = 200_000
@@ -29,8 +31,10 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             taken = asyncio.run(take(Path(folder) / "site"))
-            _draw(taken, root / "docs" / "pictures", Path(folder))
-    except (StageError, ConfigError, TimeoutError) as error:
+            site = Path(folder) / "site.png"
+            asyncio.run(photograph_site(Path(folder) / "trial", site))
+            _put(root / "docs" / "pictures", *_drawn(taken, Path(folder)), site)
+    except (StageError, BrowserError, HubError, TimeoutError) as error:
         print(f"pictures: {error}", file=sys.stderr)
         sys.exit(1)
     for name in DOCUMENTS:
@@ -39,16 +43,22 @@ def main() -> None:
         document.write_text(text, encoding="utf-8")
 
 
-def _draw(taken: Taken, pictures: Path, folder: Path) -> None:
-    """Draw both pictures, and put them in place when they are small enough."""
+def _drawn(taken: Taken, folder: Path) -> tuple[Path, Path]:
+    """Draw the pictures of hubctl into a folder."""
     terminal = folder / "terminal.svg"
     draw(taken.screen, COLUMNS, "hubctl top", terminal)
     report = folder / "report.png"
     photograph(taken.report, report, PAGE_WIDTH, PAGE_HEIGHT)
-    for drawn in (terminal, report):
+    return terminal, report
+
+
+def _put(pictures: Path, *drawn_ones: Path) -> None:
+    """Put pictures in place, when all are small enough. Raise ConfigError."""
+    for drawn in drawn_ones:
         size = drawn.stat().st_size
         if size > PICTURE_BYTES_MAX:
             raise ConfigError(f"{drawn.name} has {size} bytes, more than {PICTURE_BYTES_MAX}")
+    for drawn in drawn_ones:
         (pictures / drawn.name).write_bytes(drawn.read_bytes())
 
 

@@ -64,7 +64,7 @@ async def test_the_screen_is_drawn_cell_by_cell(taken: Taken, tmp_path: Path) ->
     assert any(span.style.bold for line in taken.screen for span in line.spans)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("name", ["terminal.svg", "report.png"])
+@pytest.mark.parametrize("name", ["terminal.svg", "report.png", "site.png"])
 async def test_a_picture_is_small_and_says_nothing_of_a_machine(name: str) -> None:
     data = (PICTURES / name).read_bytes()
     assert 5_000 < len(data) < PICTURE_BYTES_MAX

@@ -634,6 +634,8 @@ ROOMS: dict[str, Room] = {
         "hubgateway.issuer.office.bridges hubgateway.rules hubcore"
     ),
     "hubsim.bridge.behind": _room("hubsim hubbridge.config hubgateway.rules hubcore"),
+    "hubsim.trial.server": _room("hubsim.stage hubsite.accounts.factor", ""),
+    "hubsim.trial.pages": _room("hubsim.stage", ""),
     "hubsim.enrolment.place": _room("hubsim hubcore hubgateway.enrolment.port"),
 }
 """A module belongs to the longest name that fits it; one that fits none may know nothing."""

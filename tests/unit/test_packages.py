@@ -86,7 +86,16 @@ class Command:
 
 def _files() -> Iterator[Path]:
     """Every text file of the project that may give a command."""
-    skipped = {"__pycache__", "desk", "desk-demo", "build", "dist", "wheels", "vectors"}
+    skipped = {
+        "__pycache__",
+        "desk",
+        "desk-demo",
+        "desk-trial",
+        "build",
+        "dist",
+        "wheels",
+        "vectors",
+    }
     for top in sorted(ROOT.iterdir()):
         if (
             top.name in skipped
@@ -413,6 +422,7 @@ def test_make_clean_leaves_the_site_with_its_issuers_key(tmp_path: Path) -> None
     kept = {"desk/issuer.key", "desk/site.json", "Makefile"}
     gone = {
         "desk-demo/issuer.key",
+        "desk-trial/issuer.key",
         ".venv/ready",
         ".venv-oracle/ready",
         "build/x",

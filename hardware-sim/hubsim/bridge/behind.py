@@ -14,6 +14,7 @@ import contextlib
 import shutil
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,7 +57,7 @@ class BackendBehind:
         self._folder = stage.path / "engine"
         self._engine_port = free_port()
         self._bridge_port = free_port()
-        self._processes: list[asyncio.subprocess.Process] = []
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,7 +76,8 @@ class BackendBehind:
         return Backend(GATEWAY, "127.0.0.1", self._bridge_port)
 
     @property
-    def _server(self) -> str:
+    def server(self) -> str:
+        """Where the engine is."""
         return f"nats://127.0.0.1:{self._engine_port}"
 
     def make(self) -> None:
@@ -83,7 +85,7 @@ class BackendBehind:
         make_gateway(
             self._stage.site,
             GATEWAY,
-            [self._server],
+            [self.server],
             hubs=self._stage.endpoint,
             port=self._bridge_port,
         )
@@ -100,25 +102,31 @@ class BackendBehind:
             engine = await asyncio.create_subprocess_exec(
                 self._program, "-c", str(config), stdout=log, stderr=log
             )
-        self._processes.append(engine)
+        self._processes["the engine"] = engine
         await self._until_it_listens()
-        await fill_engine(self._stage.site, [self._server])
+        await fill_engine(self._stage.site, [self.server])
         gateway = self._stage.site.path / "gateways" / GATEWAY / GATEWAY_CONFIG
         words = ("-m", "hubgateway", "--config", str(gateway))
         with (self._stage.path / "gateway.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, *words, stdout=asyncio.subprocess.PIPE, stderr=log
             )
-        self._processes.append(process)
+        self._processes["the gateway"] = process
         await self._until_it_says(process)
 
     async def cut(self) -> None:
         """Kill both."""
-        for process in reversed(self._processes):
+        for process in reversed(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
         self._processes.clear()
+
+    def ended(self) -> Iterator[str]:
+        """Yield which of both was begun and runs no more."""
+        for name, process in self._processes.items():
+            if process.returncode is not None:
+                yield name
 
     async def records(self, hub: str) -> list[StoredRecord]:
         """Return a hub's records as they lie in the engine, from the first message on.
@@ -128,7 +136,7 @@ class BackendBehind:
         """
         try:
             client = await nats.connect(
-                self._server, connect_timeout=int(ANSWER_SECONDS), max_reconnect_attempts=1
+                self.server, connect_timeout=int(ANSWER_SECONDS), max_reconnect_attempts=1
             )
             try:
                 return await _records(client.jetstream(timeout=ANSWER_SECONDS), hub)
