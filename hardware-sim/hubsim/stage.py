@@ -28,7 +28,7 @@ from hubsim.door.lines import Bank, Level
 from hubsim.enrolling import enrol_first_hub
 from hubsim.site import DeskDoor, Site
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 8.0
 ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.01
