@@ -29,6 +29,9 @@ def make_tables(site: Site) -> None:
 
 
 def tidy() -> None:
-    """Remove sessions and tokens that are over."""
+    """Remove sessions and tokens that are over, and what was spent long ago."""
     call_command("clearsessions", verbosity=0)
     call_command("cleartokens", verbosity=0)
+    from hubsite.accounts.once import tidy_spent
+
+    tidy_spent()

@@ -1,4 +1,4 @@
-"""Who a session belongs to. It signs nobody in: `hubsite.accounts.signin` does."""
+"""Who a session belongs to. It signs nobody in: `hubsite.signin.judging` does."""
 
 from __future__ import annotations
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from hubsite.accounts.making import Handed
 
 _NAME = click.argument("name")
+_WEBAUTHN = click.option(
+    "--webauthn", is_flag=True, help="The second factor is a security key or passkey, and no code."
+)
 
 
 @click.group("operator")
@@ -23,24 +26,28 @@ def operator() -> None:
 
 @operator.command("add")
 @_NAME
+@_WEBAUTHN
 @click.pass_obj
-def add(file: Path, name: str) -> None:
+def add(file: Path, name: str, webauthn: bool) -> None:
     """Make an account. What is shown is shown once."""
     site = _begun(file)
     from hubsite.accounts.making import make_account
 
-    _show(name, make_account(name, site.config.site, site.secret))
+    _check_keys(site, webauthn)
+    _show(site, name, make_account(name, site.config.site, site.secret, webauthn))
 
 
 @operator.command("renew")
 @_NAME
+@_WEBAUTHN
 @click.pass_obj
-def renew(file: Path, name: str) -> None:
-    """Give an account another password and second factor; its sessions end."""
+def renew(file: Path, name: str, webauthn: bool) -> None:
+    """Give an account another password and second factor; its sessions and keys end."""
     site = _begun(file)
     from hubsite.accounts.making import renew_account
 
-    _show(name, renew_account(name, site.config.site, site.secret))
+    _check_keys(site, webauthn)
+    _show(site, name, renew_account(name, site.config.site, site.secret, webauthn))
 
 
 @operator.command("end")
@@ -62,8 +69,25 @@ def _begun(file: Path) -> config.Site:
     return site
 
 
-def _show(name: str, handed: Handed) -> None:
+def _check_keys(site: config.Site, webauthn: bool) -> None:
+    from hubsite.keys.place import place_of
+
+    here = site.config
+    if webauthn and place_of(here.hosts, here.listen, here.site) is None:
+        raise ValueError(f"keys need a name, and the first of hosts is {here.hosts[0]}")
+
+
+def _show(site: config.Site, name: str, handed: Handed) -> None:
     click.echo(f"name:          {name}")
     click.echo(f"password:      {handed.password}")
-    click.echo(f"second factor: {handed.address}")
-    click.echo("Put the second factor into an authenticator app now: it is not shown again.")
+    if not handed.ticket:
+        click.echo(f"second factor: {handed.address}")
+        click.echo("Put the second factor into an authenticator app now: it is not shown again.")
+        return
+    from hubsite.accounts.making import TICKET_HOURS
+
+    click.echo(f"ticket:        {handed.ticket}")
+    click.echo(
+        f"Make a key at https://{site.config.hosts[0]}/first-key within {TICKET_HOURS} hours. "
+        "The ticket counts once, and is not shown again."
+    )

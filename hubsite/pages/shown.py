@@ -31,6 +31,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     return {
         "site": settings.HUBSITE.config.site,
         "style": assets.address_of("hubsite.css"),
+        "key_script": assets.address_of("key.js"),
         "ways": ways(),
         "here": request.path,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from hubsite.pages import acts, assets, home, hubs, signing, webpage
+from hubsite.pages import acts, assets, home, hubs, webpage
+from hubsite.pages.accounts import firstkey, mine, signing
 from hubsite.pages.people import exporting, importing
 from hubsite.pages.phones import api, tokens
 from hubsite.pages.phones import joining as invitations
@@ -27,6 +28,11 @@ urlpatterns = [
     path("sign-in", signing.sign_in_page, name="sign-in"),
     path("sign-out", signing.sign_out, name="sign-out"),
     path("sign-in/wrong-tries", signing.wrong_tries_read, name="wrong-tries-read"),
+    path("sign-in/key", signing.key_to_sign, name="key-to-sign"),
+    path("first-key", firstkey.first, name="first-key"),
+    path("first-key/key", firstkey.key_to_make_first, name="first-key-to-make"),
+    path("account", mine.account, name="account"),
+    path("account/key", mine.key_to_make, name="key-to-make"),
     path("acts", acts.acts, name="acts"),
     path("acts/verify", acts.verify, name="acts-verify"),
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),

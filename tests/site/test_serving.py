@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -74,8 +75,12 @@ def test_operators_and_their_acts_are_made_beside_a_server_that_runs(
     made = _hubsite(file, "operator", "add", "olga")
     assert made.returncode == 0, made.stderr
     assert "otpauth://totp/acme%3Aolga?secret=" in made.stdout
+    with_key = _hubsite(file, "operator", "add", "otto", "--webauthn")
+    assert "otpauth:" not in with_key.stdout
+    assert re.search(r"^ticket: +\S{20}$", with_key.stdout, re.MULTILINE)
+    assert "Make a key at https://localhost/first-key within 24 hours." in with_key.stdout
     holds = _hubsite(file, "acts", "verify")
-    assert holds.stdout.startswith("the chain holds, up to act 1; its head is 1:")
+    assert holds.stdout.startswith("the chain holds, up to act 2; its head is 2:")
     wrong = _hubsite(file, "acts", "verify", "--head", f"1:{'0' * 64}")
     assert wrong.returncode == 1
     assert "is not the one that was known" in wrong.stderr

@@ -40,7 +40,7 @@ def test_name_password_and_code_let_in_and_each_alone_does_not() -> None:
         browser.get("/sign-in")
         answer = browser.submit(**{**right, field: value})
         assert answer.status == 403
-        assert "The name, the password or the code is wrong." in answer.text
+        assert "The name, the password or the second factor is wrong." in answer.text
         assert browser.get("/acts").where.startswith("/sign-in")
     browser = Browser()
     browser.get("/sign-in?next=/acts")

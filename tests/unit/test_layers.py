@@ -574,6 +574,21 @@ ROOMS: dict[str, Room] = {
         "hubsite.config hubgateway.issuer.signing.client hubtls hubcore", "", WORLDLY
     ),
     "hubsite.hubs.signer": _room("hubtls.keys hubcore", "", WORLDLY),
+    "hubsite.keys": _room(
+        "hubsite.keys hubsite.accounts.models hubsite.accounts.once hubsite.acts hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.keys.place": _room("", "", WORLDLY),
+    "hubsite.keys.proof": _room("hubsite.keys.place hubcore.errors", "fido2", WORLDLY),
+    "hubsite.signin": _room(
+        "hubsite.signin hubsite.accounts hubsite.acts hubsite.keys hubcore", "django", WORLDLY
+    ),
+    "hubsite.pages.accounts": _room(
+        "hubsite.pages.accounts hubsite.accounts hubsite.acts hubsite.keys hubsite.signin hubcore",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.pages": _room(
         "hubsite.pages hubsite.accounts hubsite.acts hubsite.register hubsite.rules hubcore",
         "django",

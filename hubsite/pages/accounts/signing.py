@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,26 +16,32 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from hubsite.accounts.gate import CODE_MINUTES, CODES, WAIT_SECONDS
-from hubsite.accounts.signin import SignedIn, SignInOutcome, Typed, read_wrong_tries, sign_in
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.keys.challenge import Purpose
+from hubsite.keys.proof import asked_to_sign
+from hubsite.pages.accounts import asking
+from hubsite.signin.judging import SignedIn, SignInOutcome, Typed, read_wrong_tries, sign_in
 
 KNOWN_COOKIE = "__Host-known"
 KNOWN_SECONDS = 180 * 86_400
 _KNOWN = signing.TimestampSigner
 _SALT = "hubsite.known-browser"
 _TOKEN_BYTES = 12
+SIGNED_IN_AT = "signed_in_at"
+"""Under which a session has when its sign-in was, in Unix seconds."""
 _BACKEND = "hubsite.accounts.backend.Sessions"
 
-_SAID = {
+SAID = {
     SignInOutcome.WRONG: (
         403,
-        "The name, the password or the code is wrong. A code counts once, and for half a minute: "
-        "wait for the next one. If it stays wrong, look whether the clock of your phone is right. "
-        f"After {CODES.burst} wrong codes one counts each {CODE_MINUTES} minutes.",
+        "The name, the password or the second factor is wrong. A code counts once, and for half a "
+        "minute: wait for the next one. If it stays wrong, look whether the clock of your phone is "
+        "right. A key is asked for anew each time, and signs within three minutes. After "
+        f"{CODES.burst} wrong ones a second factor counts each {CODE_MINUTES} minutes.",
     ),
     SignInOutcome.SLOWED: (
         429,
@@ -50,22 +57,23 @@ _SAID = {
 
 
 @login_not_required
-@sensitive_post_parameters("password", "code")
+@sensitive_post_parameters("password", "code", "key")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_page(request: HttpRequest) -> HttpResponse:
     """Show the form, or judge it."""
     if request.method != "POST":
         return _form(request, "", 200)
-    typed = _typed(request)
+    typed = typed_by(request)
     site = settings.HUBSITE
     outcome = sign_in(typed, settings.HUBSITE_RUNNING.gate, site.secret)
     if isinstance(outcome, SignInOutcome):
-        status, sentence = _SAID[outcome]
+        status, sentence = SAID[outcome]
         return _form(request, sentence, status)
     return _let_in(request, outcome)
 
 
-def _typed(request: HttpRequest) -> Typed:
+def typed_by(request: HttpRequest, purpose: Purpose = Purpose.SIGN_IN) -> Typed:
+    """Return what somebody typed into the form of a sign-in, or of a first key."""
     name = request.POST.get("name", "").strip()
     return Typed(
         name=name,
@@ -73,7 +81,18 @@ def _typed(request: HttpRequest) -> Typed:
         code=request.POST.get("code", ""),
         address=request.META.get("REMOTE_ADDR", ""),
         browser=_known_browser(request, name),
+        answer=request.POST.get("key", ""),
+        challenge=asking.challenge_of(request, purpose),
+        place=asking.place(),
     )
+
+
+@login_not_required
+@require_safe
+def key_to_sign(request: HttpRequest) -> HttpResponse:
+    """Say what a key is to sign at a sign-in: the same for each name."""
+    del request
+    return asking.asked(Purpose.SIGN_IN, lambda place, one: asked_to_sign(place, one.value))
 
 
 def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
@@ -81,6 +100,7 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
         "sentence": sentence,
         "name": request.POST.get("name", ""),
         "next": request.POST.get("next", request.GET.get("next", "")),
+        "has_keys": asking.place() is not None,
     }
     response = render(request, "signin.html", shown, status=status)
     if status == 429:
@@ -90,6 +110,7 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
 
 def _let_in(request: HttpRequest, who: SignedIn) -> HttpResponse:
     login(request, who.account, backend=_BACKEND)
+    request.session[SIGNED_IN_AT] = int(time.time())
     messages.info(request, _before(who))
     wanted = request.POST.get("next", "")
     is_here = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=True)

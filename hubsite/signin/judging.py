@@ -1,19 +1,21 @@
-"""Signing in: a name, a password and a code, judged together.
+"""Signing in: a name, a password and a second factor, judged together.
 
 Laws:
-1. Without a second factor nobody signs in.
+1. Without a second factor nobody signs in: a code, or a key that has signed. What comes with a key
+   is judged by the key alone.
 2. Whatever of the three is wrong, the answer is the same. For a name that there is not a password
    is hashed, too. No more is promised about times: for a name that there is, a row is written.
 3. A wrong try is told to the account's owner until somebody signed in says that it was read, which
    is an act. Each sign-in is told when and from where the one before it was.
-4. A try that the gate does not let is not judged: no password is hashed. Nor is a code that it does
-   not let: the answer is that of a wrong one, so it says nothing about the password.
+4. A try that the gate does not let is not judged: no password is hashed. Nor is a second factor
+   that it does not let: the answer is that of a wrong one, so it says nothing about the password.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -28,6 +30,9 @@ from hubsite.accounts.gate import Gate
 from hubsite.accounts.models import ADDRESS_LENGTH, NAME_LENGTH, Account
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.keys.challenge import Challenge
+from hubsite.keys.keeping import use_key
+from hubsite.keys.place import Place
 
 PASSWORD_LENGTH_MAX = 1024
 CODE_LENGTH_MAX = 16
@@ -44,13 +49,19 @@ class SignInOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What somebody typed, and where; `browser` is one that is known, or None."""
+    """What somebody typed, and where; `browser` is one that is known, or None.
+
+    `answer` is what a key has signed in place of a code, over `challenge`, for `place`.
+    """
 
     name: str
     password: str
     code: str
     address: str
     browser: str | None = None
+    answer: str = ""
+    challenge: Challenge | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,16 @@ class SignedIn:
 
 def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
     """Judge a try; `key` unseals second factors. Raise ConfigError when it does not."""
+    found = judge(typed, gate, lambda account: has_factor(account, typed, key))
+    if isinstance(found, SignInOutcome):
+        return found
+    return _signed_in(found, typed.address)
+
+
+def judge(
+    typed: Typed, gate: Gate, has_second: Callable[[Account], bool]
+) -> Account | SignInOutcome:
+    """Judge name and password, and then what comes beside them, at its pace (laws 2 and 4)."""
     if not gate.lets(typed.address, typed.browser):
         return SignInOutcome.SLOWED
     with gate.hashing(typed.browser) as has_place:
@@ -76,10 +97,10 @@ def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
     if account is None:
         _LOG.warning("wrong name from=%s", typed.address)
         return SignInOutcome.WRONG
-    if not has_password or not _has_code(account, typed, gate, key):
+    if not has_password or not _at_pace(account, typed, gate, has_second):
         _count_wrong(account, typed.address)
         return SignInOutcome.WRONG
-    return _signed_in(account, typed.address)
+    return account
 
 
 def _has_password(account: Account | None, password: str) -> bool:
@@ -91,14 +112,23 @@ def _has_password(account: Account | None, password: str) -> bool:
     return bool(account.check_password(shortened))
 
 
-def _has_code(account: Account, typed: Typed, gate: Gate, key: bytes) -> bool:
-    """Tell whether the code may be judged, and is right (law 4)."""
+def _at_pace(
+    account: Account, typed: Typed, gate: Gate, has_second: Callable[[Account], bool]
+) -> bool:
+    """Tell whether the second factor may be judged, and is right (law 4)."""
     if not gate.lets_code(account.name, typed.browser):
         return False
-    if not _use_code(account, typed.code, key):
+    if not has_second(account):
         return False
     gate.was_right(account.name, typed.browser)
     return True
+
+
+def has_factor(account: Account, typed: Typed, key: bytes) -> bool:
+    """Tell whether the code or the key is right, and let it count no more (law 1)."""
+    if typed.answer:
+        return use_key(account, typed.place, typed.challenge, typed.answer, typed.address)
+    return _use_code(account, typed.code, key)
 
 
 def _use_code(account: Account, code: str, key: bytes) -> bool:
@@ -114,7 +144,7 @@ def _use_code(account: Account, code: str, key: bytes) -> bool:
 
 
 def _count_wrong(account: Account, address: str) -> None:
-    _LOG.warning("wrong password or code account=%s from=%s", account.name, address)
+    _LOG.warning("wrong password or second factor account=%s from=%s", account.name, address)
     Account.objects.filter(pk=account.pk).update(
         wrong_tries=F("wrong_tries") + 1,
         wrong_at=timezone.now(),

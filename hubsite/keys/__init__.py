@@ -1,0 +1,1 @@
+"""Security keys and passkeys of operators (WebAuthn): a second factor beside codes."""

@@ -1,0 +1,107 @@
+"""An operator's own account: the keys that he signs in by.
+
+Laws:
+1. Keys are added and removed by who has signed in within FRESH_SECONDS: a browser that was left
+   open changes no second factor.
+2. An operator sees and changes his own keys alone.
+"""
+
+from __future__ import annotations
+
+import time
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hubcore.errors import ProofError
+from hubsite.accounts.models import KEY_NAME_LENGTH, Account
+from hubsite.keys import keeping
+from hubsite.keys.challenge import Challenge, Purpose
+from hubsite.keys.place import Place
+from hubsite.keys.proof import asked_to_make, made_key
+from hubsite.pages.accounts import asking
+from hubsite.pages.accounts.signing import SIGNED_IN_AT
+
+FRESH_SECONDS = 600
+NO_KEY = "No key was made. Try again."
+ADD = "add"
+REMOVE = "remove"
+_DIGITS_MAX = 18
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    """Show the account of who has signed in, and do what a button says."""
+    if request.method != "POST":
+        return _shown(request)
+    if not is_fresh(request):
+        return _shown(request, "Sign in again first: that was too long ago.", 403)
+    do = request.POST.get("do", "")
+    if do not in (ADD, REMOVE):
+        raise Http404
+    try:
+        if do == ADD:
+            _add(request)
+        else:
+            keeping.remove_key(request.user, _number(request.POST.get("number", "")))
+    except (ValueError, ProofError) as error:
+        sentence = NO_KEY if isinstance(error, ProofError) else str(error)
+        return _shown(request, sentence, 409)
+    return redirect("account")
+
+
+@require_safe
+def key_to_make(request: HttpRequest) -> HttpResponse:
+    """Say what a browser is to make a key of, for the account of who has signed in."""
+    mine: Account = request.user
+    known = [key.credential_id for key in mine.keys.all()]
+
+    def ask(where: Place, one: Challenge) -> dict[str, object]:
+        handle = bytes(mine.handle) or one.handle
+        return asked_to_make(where, one.value, handle, mine.name, known)
+
+    return asking.asked(Purpose.ADD, ask, str(mine.pk))
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Tell whether the session's sign-in was not long ago (law 1)."""
+    ago = time.time() - request.session.get(SIGNED_IN_AT, 0)
+    return 0 <= ago <= FRESH_SECONDS
+
+
+def name_of_key(request: HttpRequest) -> str:
+    """Return what a new key is called. Raise ValueError."""
+    name = " ".join(request.POST.get("key_name", "").split())
+    if not 1 <= len(name) <= KEY_NAME_LENGTH or not name.isprintable():
+        raise ValueError(f"Give the key a name of 1 to {KEY_NAME_LENGTH} characters.")
+    return name
+
+
+def _add(request: HttpRequest) -> None:
+    name = name_of_key(request)
+    where = asking.place()
+    challenge = asking.challenge_of(request, Purpose.ADD, str(request.user.pk))
+    if where is None or challenge is None:
+        raise ValueError(NO_KEY)
+    made = made_key(where, challenge.value, request.POST.get("key", ""))
+    keeping.add_key(request.user, name, challenge, made)
+
+
+def _number(text: str) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
+    return int(text) if is_number else 0
+
+
+def _shown(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpResponse:
+    mine: Account = request.user
+    shown = {
+        "sentence": sentence,
+        "keys": mine.keys.order_by("made_at", "pk"),
+        "has_code": bool(mine.factor),
+        "is_fresh": is_fresh(request),
+        "minutes": FRESH_SECONDS // 60,
+        "name_length": KEY_NAME_LENGTH,
+        "has_keys": asking.place() is not None,
+    }
+    return render(request, "account.html", shown, status=status)

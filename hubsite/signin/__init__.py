@@ -1,0 +1,1 @@
+"""Signing in: who is judged, in which order, and what each is told."""
