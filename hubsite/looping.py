@@ -13,13 +13,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import TypeVar
 
-from django.db import Error, close_old_connections, connection
-
-from hubcore.errors import HubError, StoreError
+from hubcore.errors import HubError
+from hubsite.rows import RowsThread
 
 RETRY_SECONDS = 1.0
 OLD_SECONDS = 120.0
@@ -32,7 +30,7 @@ class Looping:
     def __init__(self, name: str, log: str) -> None:
         self._name = name
         self._log = logging.getLogger(log)
-        self._rows = ThreadPoolExecutor(1, f"{log}-rows")
+        self._rows = RowsThread(f"{log}-rows")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
         self._is_stopped = False
@@ -83,8 +81,7 @@ class Looping:
         try:
             asyncio.run(self._serve())
         finally:
-            self._rows.submit(lambda: connection.close()).result()
-            self._rows.shutdown()
+            self._rows.end()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -99,15 +96,7 @@ class Looping:
 
     async def with_rows(self, work: Callable[[], _T]) -> _T:
         """Do what reads or writes rows, in the one thread for that. Raise StoreError."""
-
-        def fresh() -> _T:
-            try:
-                close_old_connections()
-                return work()
-            except Error as error:
-                raise StoreError(f"The database does not answer as it must: {error}") from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._rows, fresh)
+        return await self._rows.do(work)
 
     async def wait(self, seconds: float) -> None:
         """Wait for a change, at most so long."""

@@ -29,7 +29,7 @@ class Part(Protocol):
 
 @dataclass
 class Running:
-    """The gate of tries; what signs and what publishes, None where the configuration has none.
+    """The gate of tries; what signs, what publishes, what gives orders: None where nothing does.
 
     `parts` are all others, in the order in which they began.
     """
@@ -37,6 +37,7 @@ class Running:
     gate: Gate = field(default_factory=Gate)
     office: Any = None
     publisher: Any = None
+    orders: Any = None
     parts: tuple[Part, ...] = ()
 
     def begin(self, office: Any, publisher: Any) -> None:
@@ -60,4 +61,5 @@ class Running:
         """Begin again with nothing."""
         self.gate = Gate()
         self.begin(None, None)
+        self.orders = None
         self.parts = ()

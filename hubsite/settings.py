@@ -48,6 +48,7 @@ _APPS = (
     "hubsite.register",
     "hubsite.records",
     "hubsite.people",
+    "hubsite.orders",
     "hubsite.pages",
 )
 _MIDDLEWARE = (

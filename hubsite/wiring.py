@@ -6,14 +6,15 @@ from django.conf import settings
 
 from hubsite.config import Site
 from hubsite.hubs.beginning import begin_hubs, end_hubs
+from hubsite.orders.making import keep_orders, make_desk
 from hubsite.records.follower import Follower
 from hubsite.running import Part
 
 
 def begin(site: Site) -> None:
     """Begin what the configuration asks for. Raise ConfigError."""
+    begin_hubs(site, keep_orders)
     parts = _parts(site)
-    begin_hubs(site)
     settings.HUBSITE_RUNNING.begin_parts(parts)
 
 
@@ -29,4 +30,8 @@ def _parts(site: Site) -> list[Part]:
     parts: list[Part] = []
     if engine is not None:
         parts.append(Follower(engine, site.config.records))
+    desk = make_desk(site, settings.HUBSITE_RUNNING.office)
+    settings.HUBSITE_RUNNING.orders = desk
+    if desk is not None:
+        parts.append(desk)
     return parts

@@ -50,3 +50,5 @@ class ActKind(StrEnum):
     GRANT_SIGNED = "grant-signed"
     PEOPLE_IMPORTED = "people-imported"
     PEOPLE_EXPORTED = "people-exported"
+    ORDERED = "ordered"
+    ORDER_ENDED = "order-ended"

@@ -1,5 +1,6 @@
 """The configuration: one file, a section a module."""
 
+from hubsite.config.bridge import Bridge
 from hubsite.config.database import Database
 from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, load, parse
 from hubsite.config.hubs import Engine, Operators, Signing, operator_of
@@ -9,6 +10,7 @@ from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
 __all__ = [
     "FILE_BYTES_MAX",
     "SECRET_BYTES_MIN",
+    "Bridge",
     "Config",
     "Database",
     "Engine",

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from hubcore.errors import ConfigError
+from hubsite.config.bridge import Bridge
 from hubsite.config.database import Database, database_of
 from hubsite.config.hubs import (
     Engine,
@@ -53,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signing: Signing | None = None
     aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
     engine: Engine | None = None
+    bridge: Bridge | None = None
     operators: Operators = Operators()
     records: Records = Records()
 

@@ -27,6 +27,8 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    orders: bool = False
+    """Whether this server orders at hubs by it: its account then also needs `hub.commands.*`."""
 
 
 class Operators(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,8 +22,9 @@ from nats.js import api
 from nats.js import errors as refusals
 
 from hubcore.backend.uplink import codec
-from hubcore.backend.uplink.from_hub import PolicyResult
-from hubcore.errors import FrameError, LinkError
+from hubcore.backend.uplink.from_hub import OrderResult, PolicyResult, Result
+from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
+from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES
 from hubgateway.engine.buckets import Buckets
@@ -47,12 +48,26 @@ class HubAnswer:
     refused: str
 
 
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """What a hub said of an order for doors, or of a release."""
+
+    hub: str
+    message: bytes
+    outcome: OrderOutcome | ReleaseOutcome
+    detail: str
+
+
+HubSaid = HubAnswer | OrderAnswer
+
+
 class HubsEngine:
     """One connection to the engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._servers = list(engine.servers)
         self._credentials = engine.credentials or None
+        self._complaint = ""
         self._client = Client()
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._buckets = Buckets(self._js)
@@ -73,7 +88,7 @@ class HubsEngine:
                 max_reconnect_attempts=1,  # it takes 0 for ever
                 reconnect_time_wait=0,
                 connect_timeout=int(ANSWER_SECONDS),
-                error_cb=_say_nothing,
+                error_cb=self._complained,
             )
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
@@ -118,6 +133,32 @@ class HubsEngine:
                 found.add(one.hub)
         return frozenset(found)
 
+    async def certificates(self) -> dict[str, bytes]:
+        """Return each hub's newest certificate as it lies there, unproven.
+
+        Raise LinkError, StoreError.
+        """
+        found = {}
+        place = 0
+        begins = f"$KV.{names.CERTIFICATES_BUCKET}."
+        where = (f"KV_{names.CERTIFICATES_BUCKET}", f"{begins}>")
+        while (message := await self.next(place + 1, *where)) is not None:
+            place = message.seq or place + 1
+            found[(message.subject or "").removeprefix(begins)] = message.data or b""
+        return found
+
+    async def order(self, hub: str, message: bytes, said: bytes) -> None:
+        """Tell a hub something, by the id of that message; return once the engine has it.
+
+        The account must have `hub.commands.*`. Raise LinkError, StoreError: it may have gone.
+        """
+        headers = {str(api.Header.MSG_ID.value): message.hex()}
+        self._complaint = ""
+        try:
+            await self._js.publish(names.subject(names.COMMANDS, hub), said, headers=headers)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise self._trouble(error) from error
+
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call this whenever a hub has answered something. Raise StoreError."""
         await self.listen_to(f"{names.RESULTS}.*", lambda _subject, _data: heard())
@@ -133,12 +174,12 @@ class HubsEngine:
         except nats.errors.Error as error:
             raise trouble(error) from error
 
-    async def answers(self, after: int) -> tuple[list[HubAnswer], int]:
-        """Read the next answers behind a place; return those about policies, and how far it read.
+    async def answers(self, after: int) -> tuple[list[HubSaid], int]:
+        """Read the next answers behind a place; return those of `HubSaid`, and how far it read.
 
         At most ANSWERS_AT_ONCE are read (law 2). Raise LinkError, StoreError.
         """
-        found = []
+        found: list[HubSaid] = []
         place = after
         for _ in range(ANSWERS_AT_ONCE):
             message = await self.next(place + 1, names.RESULTS_STREAM, f"{names.RESULTS}.*")
@@ -149,6 +190,10 @@ class HubsEngine:
             if answer is not None:
                 found.append(answer)
         return found, place
+
+    async def _complained(self, error: Exception) -> None:
+        """Keep what the engine says beside its answers: each call that fails tells its user."""
+        self._complaint = str(error)
 
     async def last(self, stream: str, subjects: str) -> int:
         """Return the place of the newest message, 0 for none. Raise LinkError, StoreError."""
@@ -164,25 +209,35 @@ class HubsEngine:
 
         Raise LinkError, StoreError.
         """
+        self._complaint = ""
         try:
             return await self._js.get_msg(stream, place, subjects, next=True)
         except refusals.NotFoundError:
             return None
         except (TimeoutError, nats.errors.Error) as error:
-            raise trouble(error) from error
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: Exception) -> StoreError | LinkError:
+        """Return what a failure means: what the account may not, the engine says apart."""
+        if self._complaint:
+            return StoreError(f"the engine refuses: {self._complaint}")
+        return trouble(error)
 
 
-def _answer(message: api.RawStreamMsg) -> HubAnswer | None:
-    """Return what a hub said of a policy; None for any other message."""
+def _answer(message: api.RawStreamMsg) -> HubSaid | None:
+    """Return what a hub said of a policy or an order; None for any other message."""
     hub = (message.subject or "").removeprefix(f"{names.RESULTS}.")
+    if not names.HUB_ID.fullmatch(hub):
+        return None
     try:
         said = codec.decode_from_hub(message.data or b"")
     except FrameError:
         return None
-    if not isinstance(said, PolicyResult) or not names.HUB_ID.fullmatch(hub):
-        return None
-    return HubAnswer(hub, said.version, said.refused)
-
-
-async def _say_nothing(_error: Exception) -> None:
-    """Who uses the connection is told by each call that fails."""
+    match said:
+        case PolicyResult(version, refused):
+            return HubAnswer(hub, version, refused)
+        case OrderResult(message_id, outcome, detail):
+            return OrderAnswer(hub, message_id, outcome, detail)
+        case Result(message_id, released, detail):
+            return OrderAnswer(hub, message_id, released, detail)
+    return None

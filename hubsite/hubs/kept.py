@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
-from hubsite.hubs.engine import HubAnswer
+from hubsite.hubs.engine import HubAnswer, HubSaid, OrderAnswer
 from hubsite.register.models import EnginePlace, HubPolicy, SignedPolicy
 from hubsite.register.models.issued import SENTENCE_LENGTH
 
+KeepOrders = Callable[[Sequence[OrderAnswer]], None]
+"""Keeps what hubs have answered to orders, in a transaction that is open."""
 PLACE = 1
 POLICIES_KEPT = 8
 """The newest are kept: that in force, and a few before it to compare."""
@@ -45,17 +48,17 @@ def place_read() -> int:
     return found.place if found else 0
 
 
-def record_answers(said: Sequence[HubAnswer], read: int) -> None:
+def record_answers(said: Sequence[HubSaid], read: int, keep_orders: KeepOrders) -> None:
     """Keep what hubs have said, and how far it was read."""
     now = timezone.now()
     with transaction.atomic():
         for one in said:
-            HubPolicy.objects.update_or_create(
-                hub=one.hub,
-                defaults={
-                    "version": one.version,
-                    "refused": one.refused[:SENTENCE_LENGTH],
-                    "said_at": now,
-                },
-            )
+            if isinstance(one, HubAnswer):
+                _record_policy(one, now)
+        keep_orders([one for one in said if isinstance(one, OrderAnswer)])
         EnginePlace.objects.update_or_create(pk=PLACE, defaults={"place": read})
+
+
+def _record_policy(one: HubAnswer, now: datetime) -> None:
+    said = {"version": one.version, "refused": one.refused[:SENTENCE_LENGTH], "said_at": now}
+    HubPolicy.objects.update_or_create(hub=one.hub, defaults=said)

@@ -20,19 +20,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
 from typing import TypeVar
 
-from django.db import Error, close_old_connections, connection
-
-from hubcore.errors import HubError, LinkError, StoreError
+from hubcore.errors import HubError, LinkError
 from hubsite.acts.bell import BELL
 from hubsite.config import Engine
 from hubsite.hubs import kept
 from hubsite.hubs.engine import HubsEngine
 from hubsite.hubs.office import Office, acts_so_far
+from hubsite.rows import RowsThread
 
 PULSE_SECONDS = 1.0
 AGAIN_SECONDS = 60.0
@@ -45,13 +43,21 @@ _LOG = logging.getLogger("hubsite.hubs")
 _T = TypeVar("_T")
 
 
+def _no_orders(_said: object) -> None:
+    """Without orders nobody waits for answers to them."""
+
+
 class Publisher:
     """Runs until it is stopped; `problem` is what is wrong now, "" for nothing."""
 
-    def __init__(self, office: Office, engine: Engine) -> None:
+    def __init__(
+        self, office: Office, engine: Engine, keep_orders: kept.KeepOrders = _no_orders
+    ) -> None:
+        """`keep_orders` keeps what hubs answer to orders."""
+        self._keep_orders = keep_orders
         self._office = office
         self._engine = engine
-        self._rows = ThreadPoolExecutor(1, "hubsite-rows")
+        self._rows = RowsThread("hubsite-rows")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
         self._is_stopped = False
@@ -93,8 +99,7 @@ class Publisher:
         try:
             asyncio.run(self._serve())
         finally:
-            self._rows.submit(lambda: connection.close()).result()
-            self._rows.shutdown()
+            self._rows.end()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -164,20 +169,12 @@ class Publisher:
             said, read = await engine.answers(place)
             if read == place:
                 return
-            await self._with_rows(partial(kept.record_answers, said, read))
+            await self._with_rows(partial(kept.record_answers, said, read, self._keep_orders))
             place = read
 
     async def _with_rows(self, work: Callable[[], _T]) -> _T:
-        """Do what reads or writes rows, in the one thread for that."""
-
-        def fresh() -> _T:
-            try:
-                close_old_connections()
-                return work()
-            except Error as error:
-                raise StoreError(f"The database does not answer as it must: {error}") from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._rows, fresh)
+        """Do what reads or writes rows. Raise StoreError."""
+        return await self._rows.do(work)
 
     async def _wait(self, seconds: float) -> None:
         """Wait for a change, at most so long."""

@@ -40,7 +40,10 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
 def ways() -> tuple[Group, ...]:
     """Return the menu. A page that is added is a line in one of the groups."""
     subjects = tuple(Way(reverse("rows", args=[one.name]), one.many) for one in SUBJECTS)
-    now = (Way(reverse("home"), "Overview"),)
+    now = (
+        Way(reverse("home"), "Overview"),
+        Way(reverse("orders"), "Orders"),
+    )
     of_site = (
         Way(reverse("hubs"), "Hubs"),
         Way(reverse("acts"), "Acts"),

@@ -7,6 +7,8 @@ from django.urls.converters import StringConverter
 
 from hubsite.pages import acts, assets, home, hubs, webpage
 from hubsite.pages.accounts import firstkey, mine, signing
+from hubsite.pages.orders import doors as bridge_doors
+from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
 from hubsite.pages.phones import api, tokens
 from hubsite.pages.phones import joining as invitations
@@ -40,6 +42,12 @@ urlpatterns = [
     path("person/import", importing.importing, name="people-import"),
     path("person/imported", importing.imported, name="people-imported"),
     path("person/export", exporting.exported, name="people-export"),
+    path("orders", orders.orders, name="orders"),
+    path("orders/give", orders.give, name="order-give"),
+    path("orders/ask/<slug:kind>", orders.ask, name="order-ask"),
+    path("orders/doors", bridge_doors.doors, name="bridge-doors"),
+    path("orders/<slug:key>", orders.order_page, name="order"),
+    path("orders/<slug:key>/end", orders.ask_end, name="order-end"),
     path("person/<slug:person>/invitation", invitations.invitation, name="invitation"),
     path("join/<str:token>", invitations.joining, name="join"),
     path("webphone/", webpage.webpage, name="webphone"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import nats
@@ -12,13 +13,18 @@ import pytest
 
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import PolicyResult
+from hubcore.errors import StoreError
 from hubcore.policy import document
 from hubcore.policy.policy import Policy
 from hubgateway.engine.buckets import Buckets
 from hubgateway.rules import names
-from hubsim.site.documents import make_key
+from hubsim.site.documents import certify_hub, make_key
 from hubsite.config import Engine
 from hubsite.hubs.engine import HubAnswer, HubsEngine
+from hubsite.orders.byengine import EngineWay, message_of
+from hubsite.orders.kept import Giving, Letter
+from hubsite.orders.ways import Receipt
+from hubsite.orders.words import OrderKind, Wish
 from hubsite.records.engine import Message, RecordsEngine
 from tests.gateway.bench import WAIT_SECONDS, Server, running, until
 
@@ -27,6 +33,9 @@ pytestmark = pytest.mark.once
 PAGE = Path(__file__).parents[2] / "docs" / "site.md"
 KEY = 64 * "a"
 RECORDS = (names.RECORDS_STREAM, names.RECORDS)
+LETTER = Letter("front-1", bytes(16), 1_900_000_000)
+WISH = Wish(OrderKind.LOCKDOWN, on=True, point=7, until=1_900_000_000)
+GIVING = Giving(bytes(16).hex(), "olga", WISH, "front-1", (LETTER,))
 
 
 def _said() -> tuple[list[str], list[str]]:
@@ -38,11 +47,18 @@ def _said() -> tuple[list[str], list[str]]:
     return publish, re.findall(r"`([^`]+)`", rest.partition(".\n")[0].partition(". ")[0])
 
 
-def _server(folder: Path) -> Server:
+def _said_of_orders() -> list[str]:
+    """Return what the page lets a server publish beside that, if it orders by the engine."""
+    section = PAGE.read_text(encoding="utf-8").partition("## Orders for doors")[2]
+    table = section.partition("## Copies")[0]
+    return [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+
+
+def _server(folder: Path, more: list[str] | None = None) -> Server:
     publish, subscribe = _said()
     assert publish
     assert subscribe
-    limited = json.dumps({"publish": publish, "subscribe": subscribe})
+    limited = json.dumps({"publish": [*publish, *(more or [])], "subscribe": subscribe})
     return Server(
         folder / "engine",
         extra=(
@@ -64,6 +80,37 @@ async def test_the_account_of_the_page_is_enough_and_no_more(tmp_path: Path) -> 
         await _is_enough(url, bench.js)
         await _is_no_more(url, bench.client)
         assert await buckets.snapshot(names.KEYS_BUCKET) == {KEY: b"enrolled front-1"}
+
+
+@pytest.mark.parametrize("orders", [True, False])
+async def test_the_account_that_orders_is_enough(tmp_path: Path, orders: bool) -> None:
+    more = _said_of_orders()
+    assert more
+    server = _server(tmp_path, more if orders else None)
+    async with running(tmp_path, server) as bench:
+        buckets = Buckets(bench.js)
+        for bucket in (names.KEYS_BUCKET, names.CERTIFICATES_BUCKET):
+            await buckets.make(bucket, 1)
+        await bench.js.add_stream(name=names.COMMANDS_STREAM, subjects=[f"{names.COMMANDS}.*"])
+        await buckets.put(names.KEYS_BUCKET, KEY, b"enrolled front-1")
+        issuer = make_key()
+        certificate = certify_hub(
+            issuer, site="acme", hub="front-1", key=make_key().verify_key, points=(7,)
+        )
+        await buckets.put(names.CERTIFICATES_BUCKET, "front-1", certificate)
+        await buckets.put(names.CERTIFICATES_BUCKET, "front-2", b"what nobody signed")
+        url = bench.server.url.replace("//", "//site:p@")
+        way = EngineWay("acme", Engine((url,)), issuer.verify_key)
+        refused = pytest.raises(StoreError, match=r"(?i)permissions violation")
+        try:
+            with nullcontext() if orders else refused:
+                await way.connect()
+                assert way.points == {7: "front-1"}
+                assert await way.give(GIVING) == Receipt()
+                told = await bench.js.get_last_msg(names.COMMANDS_STREAM, "hub.commands.front-1")
+                assert codec.decode_from_backend(told.data or b"") == message_of(GIVING, LETTER)
+        finally:
+            await way.close()
 
 
 async def _is_enough(url: str, js: nats.js.JetStreamContext) -> None:

@@ -554,7 +554,7 @@ ROOMS: dict[str, Room] = {
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsite": _room("hubsite hubcore", "django click"),
     "hubsite.config": _room(
-        "hubsite.config hubcore.errors hubcore.policy.policy", "msgspec", WORLDLY
+        "hubsite.config hubcore.errors hubcore.localapi hubcore.policy.policy", "msgspec", WORLDLY
     ),
     "hubsite.wiring": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.logs": _room("", "", WORLDLY),
@@ -589,6 +589,23 @@ ROOMS: dict[str, Room] = {
         "django",
         WORLDLY,
     ),
+    "hubsite.orders": _room(
+        "hubsite.orders hubsite.acts hubsite.register hubsite.rows hubcore", "django", WORLDLY
+    ),
+    "hubsite.orders.bybridge": _room("hubsite.orders hubctl.client hubcore", "", WORLDLY),
+    "hubsite.orders.byengine": _room(
+        "hubsite.orders hubsite.config hubsite.hubs.engine hubcore", "", WORLDLY
+    ),
+    "hubsite.orders.making": _room(
+        "hubsite.orders hubsite.config hubsite.hubs.engine hubcore", "", WORLDLY
+    ),
+    "hubsite.orders.words": _room("hubcore", "", PURE),
+    "hubsite.rows": _room("hubcore.errors", "django", WORLDLY),
+    "hubsite.pages.orders": _room(
+        "hubsite.pages.orders hubsite.config hubsite.orders hubsite.register hubcore",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.pages": _room(
         "hubsite.pages hubsite.accounts hubsite.acts hubsite.register hubsite.rules hubcore",
         "django",
@@ -620,7 +637,7 @@ ROOMS: dict[str, Room] = {
         "django oauth2_provider",
         WORLDLY,
     ),
-    "hubsite.looping": _room("hubcore", "django", WORLDLY),
+    "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),
     "hubsite.records": _room(
         "hubsite.records hubsite.config hubsite.hubs.engine hubsite.looping "
         "hubsite.register.models hubgateway.rules hubcore",

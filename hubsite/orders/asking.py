@@ -1,0 +1,125 @@
+"""Takes what an operator orders: judged, and kept with its act, before anything is given.
+
+Laws:
+1. An order and its act are one transaction. Only then a way may give it.
+2. The same key is the same order: asked for again, it is the order that is there.
+3. Of two who end one order at once, the second is told. So is who ends what is over.
+4. What [operators] does not allow is refused, whoever asks for it in whichever form.
+5. An operator orders at the pace that hubs take (`PACE`): what is beyond is refused with a
+   sentence, and leaves no row.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+
+from django.db import transaction
+
+from hubcore.policy.policy import Operator
+from hubcore.timing.pace import Paces, Rate
+from hubsite.acts import log
+from hubsite.acts.kinds import ActKind
+from hubsite.orders.models import Order
+from hubsite.orders.standing import stands_at_some_hub
+from hubsite.orders.words import TAKE_SECONDS, OrderKind, OrderState, Wish, may
+from hubsite.register.models import AccessPoint
+
+EACH = Rate(burst=60, per_second=0.5)
+ALL = Rate(burst=600, per_second=20)
+OPERATORS_MAX = 256
+BEFORE_GIVEN = "It was ended before any hub had it."
+
+
+class NotOrderedError(Exception):
+    """Nothing was ordered: the sentence says why."""
+
+
+class Pace:
+    """How often operators order (law 5)."""
+
+    def __init__(self, each: Rate = EACH) -> None:
+        self._lock = Lock()
+        self._paces = Paces(each=each, whole=ALL, sources_max=OPERATORS_MAX)
+
+    def take(self, by: str) -> bool:
+        """Tell whether this operator may order now."""
+        with self._lock:
+            return self._paces.take(by, time.monotonic())
+
+
+def points_known() -> frozenset[int]:
+    """Return the numbers of all access points."""
+    return frozenset(AccessPoint.objects.values_list("number", flat=True))
+
+
+def place(key: str, by: str, wish: Wish, operator: Operator, pace: Pace, now: int) -> Order:
+    """Keep an order that opens or shuts doors (law 1). Raise NotOrderedError."""
+    if not may(operator, wish.kind, wish.point, points_known()):
+        raise NotOrderedError("This is not yours to order at this place.")
+    with transaction.atomic():
+        there = Order.objects.filter(pk=key).first()
+        if there is not None:
+            return there
+        if wish.until is not None and wish.until <= now:
+            raise NotOrderedError("That moment is over.")
+        _take_turn(pace, by)
+        made = Order(key=key, by=by, at=now, kind=wish.kind, on=True, point=wish.point)
+        made.until = wish.until
+        made.lives_until = now + TAKE_SECONDS if wish.until is None else wish.until
+        return _kept(made)
+
+
+def place_end(
+    key: str, by: str, of: str, seen: str, operator: Operator, pace: Pace, now: int
+) -> Order:
+    """Keep the end of an order; `seen` is the end that was known when it was asked for.
+
+    Raise NotOrderedError.
+    """
+    with transaction.atomic():
+        there = Order.objects.filter(pk=key).first()
+        if there is not None:
+            return there
+        ended = Order.objects.select_related("ending").filter(pk=of, on=True).first()
+        if ended is None or ended.until is None:
+            raise NotOrderedError("There is no such order.")
+        if not may(operator, OrderKind(ended.kind), ended.point, points_known()):
+            raise NotOrderedError("This is not yours to order at this place.")
+        if ended.until <= now:
+            raise NotOrderedError("This order is over by itself.")
+        if ended.ended_at is not None and not stands_at_some_hub(ended, now):
+            raise NotOrderedError(f"{ended.ended_by} has ended this already.")
+        _take_turn(pace, by)
+        made = Order(key=key, by=by, at=now, kind=ended.kind, on=False, point=ended.point, of=ended)
+        made.way = ended.way
+        made.lives_until = now + TAKE_SECONDS if made.wish.opens else ended.until
+        _kept(made)
+        _end(ended, made, seen, now)
+        return made
+
+
+def _take_turn(pace: Pace, by: str) -> None:
+    """Raise NotOrderedError (law 5)."""
+    if not pace.take(by):
+        raise NotOrderedError("You ordered too often. Wait some seconds, then order it again.")
+
+
+def _kept(made: Order) -> Order:
+    made.save(force_insert=True)
+    kind = ActKind.ORDERED if made.on else ActKind.ORDER_ENDED
+    facts = {"order": made.kind, "point": made.point, "until": made.until, "of": made.of_id}
+    log.write(made.by, kind, about=f"order {made.key}", **facts)
+    return made
+
+
+def _end(ended: Order, made: Order, seen: str, now: int) -> None:
+    """Let this be the end of an order. Raise NotOrderedError for the second of two (law 3)."""
+    rows = Order.objects.filter(pk=ended.pk, ending=seen or None)
+    if rows.update(ending=made) != 1:
+        ended.refresh_from_db()
+        by = ended.ending.by if ended.ending is not None else "Somebody"
+        raise NotOrderedError(f"{by} has ended this while you had it open.")
+    no_hub = Order.objects.filter(pk=ended.pk, state=OrderState.WAITING, given=None)
+    if no_hub.update(state=OrderState.FAILED, why=BEFORE_GIVEN, ended_at=now, ended_by=made.by):
+        Order.objects.filter(pk=made.pk).update(state=OrderState.GIVEN, why=BEFORE_GIVEN)

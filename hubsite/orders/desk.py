@@ -1,0 +1,250 @@
+"""Gives the orders of the rows, by each way that the configuration has: a part of its own.
+
+How it works: one thread with a loop, and in it a task a way. A task connects, then takes turns: it
+gives what waits for its way, gives again what shuts, and asks for answers. It waits for the bell of
+the acts, at most PULSE_SECONDS.
+
+Laws:
+1. A new order goes by the first way, in the configuration's order, that is up. Its end, and what is
+   given again, go by the same way: a hub ends for nobody what another way has ordered.
+2. A way that is away holds up no other one.
+3. A failure is said on the page and in the journal, once for each cause, and tried again.
+4. Nothing ends the thread but `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Event, Thread
+from typing import TypeVar
+
+from hubcore.errors import HubError, LinkError
+from hubsite.acts.bell import BELL
+from hubsite.orders import kept, places
+from hubsite.orders.asking import Pace
+from hubsite.orders.kept import MOVED, Giving
+from hubsite.orders.ways import NotGivenError, OrderWay, Receipt
+from hubsite.rows import RowsThread
+
+PULSE_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+FAILURES_MAX = 4
+"""After so many the pause grows no more."""
+NOT_REACHED = "The way by the {} was not reached yet."
+ENDED = "What gives orders has ended. Start this server again."
+_LOG = logging.getLogger("hubsite.orders")
+_T = TypeVar("_T")
+
+
+class OrderDesk:
+    """Runs until it is stopped. `ways` stand in the order in which they are taken."""
+
+    name = "Orders"
+
+    def __init__(self, ways: Sequence[OrderWay], retry_seconds: float = RETRY_SECONDS) -> None:
+        self._ways = tuple(ways)
+        self._retry_seconds = retry_seconds
+        self.pace = Pace()
+        self._rows = RowsThread("hubsite-orders-rows")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed = {way.name: asyncio.Event() for way in self._ways}
+        self._problems = {way.name: NOT_REACHED.format(way.name) for way in self._ways}
+        self._failures = dict.fromkeys(self._problems, 0)
+        self._beginning = asyncio.Lock()
+        self._has_begun = False
+        self._is_stopped = False
+        self._thread = Thread(target=self._run, name="hubsite-orders", daemon=True)
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong now, "" for nothing."""
+        if self._has_ended():
+            return ENDED
+        found = [f"By the {name}: {why}" for name, why in self._problems.items() if why]
+        return " ".join(found)
+
+    def why_away(self) -> str:
+        """Say why nothing can be given now, "" where one way is up."""
+        if self._has_ended():
+            return ENDED
+        return "" if any(way.is_up for way in self._ways) else self.problem
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        BELL.listen(self._rang)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the end."""
+        BELL.leave(self._rang)
+        self._is_stopped = True
+        self._rang()
+        self._thread.join()
+
+    def _has_ended(self) -> bool:
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    def _rang(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ring)
+
+    def _ring(self) -> None:
+        for changed in self._changed.values():
+            changed.set()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._rows.end()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            for way in self._ways:
+                tasks.create_task(self._serve_way(way))
+
+    async def _begin_once(self) -> None:
+        """See to what an earlier run has left. Raise StoreError."""
+        async with self._beginning:
+            if not self._has_begun:
+                await self._with_rows(kept.begin)
+            self._has_begun = True
+
+    async def _serve_way(self, way: OrderWay) -> None:
+        while not self._is_stopped:
+            try:
+                await self._connected(way)
+            except HubError as error:
+                self._found(way, str(error))
+            except Exception as error:  # whatever it is: tried again after a wait (law 4)
+                self._found(way, f"Orders are not given: {error!r}")
+            await self._late()
+            await self._wait(way, self._pause(way))
+
+    def _pause(self, way: OrderWay) -> float:
+        """Return how long to wait after a failure, in seconds: longer after each one."""
+        failures = self._failures[way.name]
+        self._failures[way.name] = min(failures + 1, FAILURES_MAX)
+        return float(self._retry_seconds * 2**failures)
+
+    async def _late(self) -> None:
+        """Give up what was not given in time, whichever way is up."""
+        try:
+            await self._with_rows(partial(kept.fail_late, _now()))
+        except HubError as error:
+            _LOG.error("%s", error)
+
+    async def _connected(self, way: OrderWay) -> None:
+        """Serve until the way is lost, or all is stopped. Raise HubError."""
+        await self._begin_once()
+        try:
+            await way.connect()
+            await self._with_rows(partial(places.keep_points, dict(way.points)))
+            looked_at = time.monotonic()
+            while way.is_up and not self._is_stopped:
+                await self._turn(way)
+                self._failures[way.name] = 0
+                self._found(way, "")
+                await self._wait(way, PULSE_SECONDS)
+                if time.monotonic() - looked_at > LOOK_SECONDS:
+                    await way.look()
+                    await self._with_rows(partial(places.keep_points, dict(way.points)))
+                    looked_at = time.monotonic()
+        finally:
+            await way.close()
+        if not self._is_stopped:
+            raise LinkError(f"The {way.name} was lost.")
+
+    async def _turn(self, way: OrderWay) -> None:
+        """Give what waits, give again what shuts, ask for answers. Raise HubError."""
+        await self._give_all(way)
+        if way.gives_again:
+            for giving in await self._with_rows(partial(kept.again, way.name, way.hubs, _now())):
+                await way.give(giving)
+        references = await self._with_rows(partial(kept.to_ask, way.name, _now()))
+        said = await way.answers(references)
+        if said:
+            await self._with_rows(partial(kept.record_answers, said))
+        await self._late()
+
+    async def _give_all(self, way: OrderWay) -> None:
+        """Give each order that waits once. Raise HubError of the first that was not given."""
+        tried: list[str] = []
+        failure: HubError | None = None
+        while way.is_up:
+            giving = await self._with_rows(
+                partial(kept.next_to_give, way.name, self._is_first(way), way.hubs, _now(), tried)
+            )
+            if giving is None:
+                break
+            tried.append(giving.key)
+            try:
+                await self._give(way, giving)
+            except HubError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    async def _give(self, way: OrderWay, giving: Giving) -> None:
+        """Give one order, and keep what came of it. Raise HubError."""
+        try:
+            receipt: Receipt = await way.give(giving)
+        except HubError as error:
+            is_lost = not isinstance(error, NotGivenError)
+            await self._with_rows(
+                partial(kept.was_not_given, giving.key, str(error), is_lost=is_lost)
+            )
+            raise
+        await self._with_rows(
+            partial(kept.was_given, giving.key, receipt.reference, receipt.hubs, _now())
+        )
+
+    def _is_first(self, way: OrderWay) -> bool:
+        """Tell whether new orders go by this way now (law 1)."""
+        return next((one for one in self._ways if one.is_up), None) is way
+
+    async def _with_rows(self, work: Callable[[], _T]) -> _T:
+        return await self._rows.do(work)
+
+    async def _wait(self, way: OrderWay, seconds: float) -> None:
+        """Wait for a change, at most so long."""
+        changed = self._changed[way.name]
+        if self._is_stopped:
+            return
+        try:
+            await asyncio.wait_for(changed.wait(), seconds)
+        except TimeoutError:
+            return
+        changed.clear()
+
+    def _found(self, way: OrderWay, problem: str) -> None:
+        """Keep what is wrong with a way, "" for nothing (law 3)."""
+        if problem and problem != self._problems[way.name]:
+            _LOG.error("by the %s: %s", way.name, problem)
+        self._problems[way.name] = problem
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+    """Wait until an order has moved as it should, at most so long; tell whether it has."""
+    moved = Event()
+    ends = time.monotonic() + seconds
+    MOVED.listen(moved.set)
+    try:
+        while not true():
+            left = ends - time.monotonic()
+            if left <= 0 or not moved.wait(left):
+                return true()
+            moved.clear()
+    finally:
+        MOVED.leave(moved.set)
+    return True
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,97 @@
+"""The tables of orders.
+
+Laws:
+1. The key of an order is made with its form. So the same form twice is one order.
+2. A hub's answer changes one row of `Given`, once for each time that the order was given. No hub
+   makes a row.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from hubsite.orders.words import OrderKind, OrderState, Wish
+
+KEY_DIGITS = 32
+WHY_LENGTH = 512
+DETAIL_LENGTH = 200
+HUB_LENGTH = 64
+_WORD_LENGTH = 16
+
+
+class Order(models.Model):
+    """One order of an operator: an order that stands, an end (`on` false), a release.
+
+    `key` is its id in hexadecimal digits. Times are Unix seconds. `of` is what an end ends,
+    `ending` the end that was ordered last; `ended_at` once an end was given, or another order has
+    taken its place. `lives_until` is how long it is given again to hubs that have not answered.
+    """
+
+    key = models.CharField(primary_key=True, max_length=KEY_DIGITS)
+    by = models.CharField(max_length=32)
+    at = models.BigIntegerField(db_index=True)
+    kind = models.CharField(max_length=_WORD_LENGTH)
+    on = models.BooleanField()
+    point = models.BigIntegerField(null=True)
+    until = models.BigIntegerField(null=True)
+    lives_until = models.BigIntegerField()
+    way = models.CharField(max_length=_WORD_LENGTH, default="", blank=True)
+    state = models.CharField(
+        max_length=_WORD_LENGTH, default=OrderState.WAITING.value, db_index=True
+    )
+    why = models.CharField(max_length=WHY_LENGTH, default="", blank=True)
+    reference = models.CharField(max_length=KEY_DIGITS, default="", blank=True)
+    """The id by which the way knows it."""
+    of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="ends")
+    ending = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
+    ended_at = models.BigIntegerField(null=True)
+    ended_by = models.CharField(max_length=32, default="", blank=True)
+
+    class Meta:
+        """As they are listed."""
+
+        ordering = ("-at", "key")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+    @property
+    def wish(self) -> Wish:
+        """What is ordered."""
+        return Wish(OrderKind(self.kind), self.on, self.point, self.until)
+
+    @property
+    def said_state(self) -> OrderState:
+        """How far it is."""
+        return OrderState(self.state)
+
+
+class Given(models.Model):
+    """An order as one hub was given it last; `message` is the id that its answer names."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="given")
+    hub = models.CharField(max_length=HUB_LENGTH)
+    message = models.CharField(max_length=KEY_DIGITS, db_index=True)
+    expires_at = models.BigIntegerField()
+    answer = models.CharField(max_length=_WORD_LENGTH, default="", blank=True)
+    detail = models.CharField(max_length=DETAIL_LENGTH, default="", blank=True)
+    answered_at = models.BigIntegerField(null=True)
+
+    class Meta:
+        """A hub is given an order once at a time."""
+
+        ordering = ("hub",)
+        constraints = (models.UniqueConstraint(fields=("order", "hub"), name="order_hub"),)
+
+    def __str__(self) -> str:
+        return f"{self.order_id} at {self.hub}"
+
+
+class PointAt(models.Model):
+    """The hub that has an access point, as its certificate says."""
+
+    number = models.BigIntegerField(primary_key=True)
+    hub = models.CharField(max_length=HUB_LENGTH)
+
+    def __str__(self) -> str:
+        return f"{self.number} at {self.hub}"

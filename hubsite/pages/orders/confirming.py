@@ -1,0 +1,54 @@
+"""A second step before each order: a form that counts for itself alone.
+
+Laws:
+1. What was confirmed is what was shown: the form carries it signed, and nothing else counts.
+2. It counts for who asked, for CONFIRM_SECONDS, and once: the key of the order is in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from django.core import signing
+
+from hubcore.backend.uplink.words import ID_BYTES
+from hubsite.orders.words import OrderKind, Wish
+
+CONFIRM_SECONDS = 120
+_SALT = "hubsite.orders.confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What waits for its confirmation. For an end: `of` is the order, `seen` its end known then."""
+
+    key: str
+    by: str
+    wish: Wish
+    of: str = ""
+    seen: str = ""
+
+
+def new_key() -> str:
+    """Return the id of a new order."""
+    return secrets.token_hex(ID_BYTES)
+
+
+def write(asked: Asked) -> str:
+    """Return what the form carries."""
+    wish = asked.wish
+    said = [asked.key, asked.by, str(wish.kind), wish.on, wish.point, wish.until]
+    return signing.dumps([*said, asked.of, asked.seen], salt=_SALT)
+
+
+def read(text: str, by: str) -> Asked | None:
+    """Return what was asked by this operator; None for a form that counts no more, or never did."""
+    try:
+        said = signing.loads(text, salt=_SALT, max_age=CONFIRM_SECONDS)
+    except signing.BadSignature:
+        return None
+    key, asker, kind, on, point, until, of, seen = said
+    if asker != by:
+        return None
+    return Asked(key, asker, Wish(OrderKind(kind), on, point, until), of, seen)

@@ -1,0 +1,121 @@
+"""What may be ordered here, and the form of each kind.
+
+Law: what [operators] does not allow is not offered, and no form takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django import forms
+
+from hubcore.policy.policy import Operator
+from hubsite.orders.words import RULES, OrderKind, may
+from hubsite.register.models import AccessPoint
+
+MINUTE = 60
+HOUR = 3600
+DAY = 24 * HOUR
+ALL_DOORS = "all"
+_SPANS = (
+    (5 * MINUTE, "5 minutes"),
+    (30 * MINUTE, "30 minutes"),
+    (HOUR, "1 hour"),
+    (4 * HOUR, "4 hours"),
+    (12 * HOUR, "12 hours"),
+    (DAY, "1 day"),
+    (7 * DAY, "7 days"),
+)
+Choices = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The access points of this site, as they are offered, in the order of their doors."""
+
+    points: Sequence[AccessPoint]
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Return the numbers of all."""
+        return frozenset(point.number for point in self.points)
+
+    @property
+    def doors(self) -> int:
+        """Return how many doors there are."""
+        return len({point.door_id for point in self.points})
+
+    def name(self, number: int | None) -> str:
+        """Return what people call a place; None: all doors."""
+        if number is None:
+            return "all doors"
+        for point in self.points:
+            if point.number == number:
+                return f"{point.door.name}, {point.name}"
+        return f"access point {number}"
+
+    def door_name(self, number: int | None) -> str:
+        """Return the door of a place."""
+        for point in self.points:
+            if point.number == number:
+                return str(point.door.name)
+        return self.name(number)
+
+
+def places() -> Places:
+    """Read the access points."""
+    rows = AccessPoint.objects.select_related("door").order_by("door__name", "number")
+    return Places(list(rows))
+
+
+class OrderForm(forms.Form):
+    """Where, and for how long."""
+
+    place = forms.ChoiceField(label="Where")
+    span = forms.TypedChoiceField(label="For how long", coerce=int)
+
+    def __init__(self, kind: OrderKind, choices: Choices, data: object = None) -> None:
+        super().__init__(data, auto_id=f"{kind}-%s")
+        self.kind = kind
+        self.words = RULES[kind].words
+        self.fields["place"].choices = choices
+        longest = RULES[kind].seconds_max
+        spans = [(str(seconds), words) for seconds, words in _SPANS if seconds <= longest]
+        self.fields["span"].choices = spans
+        self.fields["span"].initial = spans[-1][0] if spans and kind is OrderKind.LOCKDOWN else None
+        if not spans:
+            del self.fields["span"]
+
+    @property
+    def point(self) -> int | None:
+        """The access point that was chosen, None for all doors."""
+        chosen = self.cleaned_data["place"]
+        return None if chosen == ALL_DOORS else int(chosen)
+
+    @property
+    def seconds(self) -> int:
+        """For how long it is to stand; 0 for a release."""
+        return int(self.cleaned_data.get("span", 0))
+
+
+def offered(operator: Operator, there: Places) -> list[OrderKind]:
+    """Return the kinds that may be ordered somewhere."""
+    return [kind for kind in OrderKind if choices_of(kind, operator, there)]
+
+
+def choices_of(kind: OrderKind, operator: Operator, there: Places) -> Choices:
+    """Return the places where this kind may be ordered."""
+    numbers = there.numbers
+    found: Choices = []
+    if may(operator, kind, None, numbers):
+        found.append((ALL_DOORS, "All doors"))
+    doors: set[int] = set()
+    for point in there.points:
+        is_known = point.door_id in doors and kind is not OrderKind.RELEASE
+        if is_known or not may(operator, kind, point.number, numbers):
+            continue
+        doors.add(point.door_id)
+        whole = there.name(point.number) if kind is OrderKind.RELEASE else point.door.name
+        found.append((str(point.number), str(whole)))
+    return found

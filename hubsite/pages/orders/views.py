@@ -1,0 +1,189 @@
+"""The page of orders: what stands, what may be ordered, a confirmation, and the answers of hubs.
+
+Laws:
+1. Nothing is ordered without a second step, which says in words what will happen, and to how many
+   doors.
+2. Where no way to the hubs is up, that is said at once. What shuts is kept and given later; what
+   opens is not ordered.
+3. Who has ordered waits for answers for WAIT_SECONDS at the longest.
+"""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from hubcore.policy.policy import Operator
+from hubsite.config import operator_of
+from hubsite.orders.asking import NotOrderedError, place, place_end
+from hubsite.orders.desk import wait_until
+from hubsite.orders.models import Order
+from hubsite.orders.standing import standing
+from hubsite.orders.words import RULES, OrderKind, OrderState, Wish, may
+from hubsite.pages.orders import confirming
+from hubsite.pages.orders.confirming import CONFIRM_SECONDS, Asked
+from hubsite.pages.orders.forms import OrderForm, Places, choices_of, offered, places
+from hubsite.pages.orders.shown import moment, shown, what
+
+WAIT_SECONDS = 1.5
+NEWEST = 20
+STANDING = 100
+NO_WAY = (
+    "This server has no way to order: its file has neither [engine] orders = true nor [bridge]."
+)
+MINUTES = CONFIRM_SECONDS // 60
+TOO_OLD = f"Nothing was ordered. A confirmation counts for {MINUTES} minutes, for who asked."
+NOT_YOURS = "Nothing was ordered: you may not order this at this place."
+
+
+@require_safe
+def orders(request: HttpRequest) -> HttpResponse:
+    """Show what stands, and what may be ordered."""
+    return _page(request)
+
+
+@require_POST
+def ask(request: HttpRequest, kind: str) -> HttpResponse:
+    """Show what an order would do, with the button that gives it."""
+    there = places()
+    try:
+        of_kind = OrderKind(kind)
+    except ValueError as error:
+        raise Http404 from error
+    form = OrderForm(of_kind, choices_of(of_kind, _operator(), there), request.POST)
+    if not form.is_valid():
+        return _page(request, NOT_YOURS, 403)
+    now = int(time.time())
+    until = now + form.seconds if form.seconds else None
+    wish = Wish(of_kind, on=True, point=form.point, until=until)
+    return _confirm(request, Asked(confirming.new_key(), request.user.name, wish), there)
+
+
+@require_POST
+def ask_end(request: HttpRequest, key: str) -> HttpResponse:
+    """Show what the end of an order would do, with the button that gives it."""
+    order = get_object_or_404(Order, pk=key, on=True)
+    there = places()
+    kind = OrderKind(order.kind)
+    if kind is OrderKind.RELEASE:
+        raise Http404
+    if not may(_operator(), kind, order.point, there.numbers):
+        return _page(request, NOT_YOURS, 403)
+    wish = Wish(kind, on=False, point=order.point, until=None)
+    seen = order.ending_id or ""
+    asked = Asked(confirming.new_key(), request.user.name, wish, of=order.key, seen=seen)
+    return _confirm(request, asked, there)
+
+
+@require_POST
+def give(request: HttpRequest) -> HttpResponse:
+    """Order what was confirmed."""
+    asked = confirming.read(request.POST.get("asked", ""), request.user.name)
+    if asked is None:
+        return _page(request, TOO_OLD, 409)
+    if Order.objects.filter(pk=asked.key).exists():
+        return redirect("order", asked.key)
+    why = why_not(asked.wish)
+    if why:
+        return _page(request, why, 503)
+    try:
+        order = _placed(asked)
+    except NotOrderedError as error:
+        return _page(request, f"Nothing was ordered: {error}", 409)
+    wait_until(lambda: _has_settled(order.key), WAIT_SECONDS)
+    return redirect("order", order.key)
+
+
+@require_safe
+def order_page(request: HttpRequest, key: str) -> HttpResponse:
+    """Show one order, and what each hub has answered."""
+    order = get_object_or_404(Order.objects.select_related("ending", "of"), pk=key)
+    there = places()
+    now = int(time.time())
+    known = {"order": shown(order, there, now), "away": _away()}
+    for name, other in (("end", order.ending), ("of", order.of)):
+        known[name] = None if other is None else shown(other, there, now)
+    return render(request, "order.html", known)
+
+
+def why_not(wish: Wish) -> str:
+    """Say why this cannot be ordered now, "" where it can (law 2)."""
+    desk = settings.HUBSITE_RUNNING.orders
+    if desk is None:
+        return f"Nothing was ordered. {NO_WAY}"
+    away = desk.why_away()
+    if away and wish.opens:
+        return f"Nothing was ordered: no way to the hubs is up. {away}"
+    return ""
+
+
+def _placed(asked: Asked) -> Order:
+    """Keep the order. Raise NotOrderedError."""
+    now = int(time.time())
+    pace = settings.HUBSITE_RUNNING.orders.pace
+    if asked.of:
+        return place_end(asked.key, asked.by, asked.of, asked.seen, _operator(), pace, now)
+    return place(asked.key, asked.by, asked.wish, _operator(), pace, now)
+
+
+def _has_settled(key: str) -> bool:
+    """Tell whether there is nothing to wait for: each hub has answered, or it was not given."""
+    order = Order.objects.get(pk=key)
+    if order.state == OrderState.GIVEN:
+        return not order.given.filter(answer="").exists()
+    return order.state not in (OrderState.WAITING, OrderState.GIVING) or bool(order.why)
+
+
+def _confirm(request: HttpRequest, asked: Asked, there: Places) -> HttpResponse:
+    wish = asked.wish
+    rules = RULES[wish.kind]
+    known = {
+        "asked": confirming.write(asked),
+        "words": what(wish, there),
+        "effect": rules.effect if wish.on else rules.end_effect,
+        "doors": there.doors if wish.point is None else 1,
+        "is_all": wish.point is None,
+        "until": None if wish.until is None else moment(wish.until),
+        "opens": wish.opens,
+        "why_not": why_not(wish),
+        "away": _away(),
+        "minutes": MINUTES,
+    }
+    return render(request, "order_confirm.html", known)
+
+
+def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpResponse:
+    there = places()
+    now = int(time.time())
+    operator = _operator()
+    stand = standing(now).select_related("ending").prefetch_related("given")[:STANDING]
+    newest = Order.objects.select_related("ending").prefetch_related("given")[:NEWEST]
+    has_way = settings.HUBSITE_RUNNING.orders is not None
+    known = {
+        "sentence": sentence,
+        "away": _away(),
+        "standing": [shown(order, there, now) for order in stand],
+        "newest": [shown(order, there, now) for order in newest],
+        "forms": _forms(operator, there) if has_way else [],
+        "has_bridge": settings.HUBSITE.config.bridge is not None,
+    }
+    return render(request, "orders.html", known, status=status)
+
+
+def _forms(operator: Operator, there: Places) -> list[OrderForm]:
+    kinds = offered(operator, there)
+    return [OrderForm(kind, choices_of(kind, operator, there)) for kind in kinds]
+
+
+def _away() -> str:
+    desk = settings.HUBSITE_RUNNING.orders
+    return NO_WAY if desk is None else str(desk.why_away())
+
+
+def _operator() -> Operator:
+    """Return what each operator may order."""
+    return operator_of(settings.HUBSITE.config.operators)
