@@ -49,6 +49,7 @@ _APPS = (
     "hubsite.records",
     "hubsite.people",
     "hubsite.orders",
+    "hubsite.syslog",
     "hubsite.pages",
 )
 _MIDDLEWARE = (

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+
 from django.conf import settings
 
-from hubsite.config import Site
+from hubsite.config import Site, Syslog
 from hubsite.hubs.beginning import begin_hubs, end_hubs
 from hubsite.orders.making import keep_orders, make_desk
 from hubsite.records.follower import Follower
 from hubsite.running import Part
+from hubsite.syslog.lines import Sender
+from hubsite.syslog.shipper import Shipper
+from hubsite.syslog.wire import SyslogWire, context_of
 
 
 def begin(site: Site) -> None:
@@ -28,6 +34,8 @@ def _parts(site: Site) -> list[Part]:
     """Make the parts with a thread of their own. Raise ConfigError."""
     engine = site.config.engine
     parts: list[Part] = []
+    if site.config.syslog is not None:
+        parts.append(_shipper(site, site.config.syslog))
     if engine is not None:
         parts.append(Follower(engine, site.config.records))
     desk = make_desk(site, settings.HUBSITE_RUNNING.office)
@@ -35,3 +43,10 @@ def _parts(site: Site) -> list[Part]:
     if desk is not None:
         parts.append(desk)
     return parts
+
+
+def _shipper(site: Site, section: Syslog) -> Part:
+    """Make what sends logs. Raise ConfigError."""
+    context = context_of(site, section)
+    connect = partial(SyslogWire, section.host, section.port, context)
+    return Shipper(connect, Sender(site.config.hosts[0], os.getpid()))

@@ -14,6 +14,7 @@ from django.db import Error, connection
 from hubcore.errors import ConfigError, StoreError
 from hubsite import config
 from hubsite.starting import begin
+from hubsite.syslog.wire import context_of
 from hubsite.tls import tls_context
 
 
@@ -29,6 +30,8 @@ def check(file: Path) -> None:
 def look(site: config.Site) -> None:
     """Begin, and look at everything that a start needs. Raise ConfigError, StoreError."""
     tls_context(site, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    if site.config.syslog is not None:
+        context_of(site, site.config.syslog)
     begin(site)
     try:
         call_command("check", deploy=True, fail_level="WARNING", stdout=StringIO())

@@ -6,6 +6,7 @@ from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, load, parse
 from hubsite.config.hubs import Engine, Operators, Signing, operator_of
 from hubsite.config.records import Records
 from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
+from hubsite.config.syslog import Syslog
 
 __all__ = [
     "FILE_BYTES_MAX",
@@ -18,6 +19,7 @@ __all__ = [
     "Records",
     "Signing",
     "Site",
+    "Syslog",
     "load",
     "operator_of",
     "parse",

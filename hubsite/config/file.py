@@ -28,6 +28,7 @@ from hubsite.config.hubs import (
 )
 from hubsite.config.records import Records
 from hubsite.config.secrets import place_of, secret_file
+from hubsite.config.syslog import Syslog, check_syslog
 
 SECRET_BYTES_MIN = 32
 _HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
@@ -57,6 +58,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge: Bridge | None = None
     operators: Operators = Operators()
     records: Records = Records()
+    syslog: Syslog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +112,7 @@ def _check(config: Config, path: Path) -> None:
     if config.signing is not None:
         check_signing(config.signing, config.issuer_key, path)
     check_operators(config.operators, path)
+    if config.syslog is not None:
+        check_syslog(config.syslog, path)
     if config.engine is not None:
         check_engine(config.engine, bool(config.issuer_key or config.signing), path)

@@ -656,6 +656,16 @@ ROOMS: dict[str, Room] = {
         frozenset({"sqlite3", "subprocess"}),
     ),
     "hubsite.serving.intake": _room("", "", PURE),
+    "hubsite.syslog": _room(
+        "hubsite.syslog hubsite.acts hubsite.config hubsite.logs hubcore.errors",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.syslog.lines": _room("", "", PURE),
+    "hubsite.syslog.waiting": _room("hubsite.syslog.lines", "", WORLDLY),
+    "hubsite.syslog.wire": _room(
+        "hubsite.config hubcore.errors", "", frozenset({"sqlite3", "subprocess"})
+    ),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.pkoc.wire": _room("", "cryptography", PURE),
     "hubsim.pkoc.phone": _room("hubsim.pkoc.wire", "cryptography", PURE),

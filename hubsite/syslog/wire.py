@@ -1,0 +1,77 @@
+"""One TLS connection to the syslog server.
+
+Laws:
+1. The server proves its name, under an authority that we believe. TLS 1.2 or newer.
+2. Nothing here waits longer than WAIT_SECONDS.
+3. What the server says is read away: it has nothing to say (RFC 5425, section 4.3). Its end is
+   noticed before the next message.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import suppress
+
+from hubcore.errors import ConfigError, LinkError
+from hubsite.config import Site, Syslog, secret_file
+
+WAIT_SECONDS = 10.0
+_PIECE_BYTES = 4096
+
+
+def context_of(site: Site, section: Syslog) -> ssl.SSLContext:
+    """Return how the server is believed (law 1). Raise ConfigError."""
+    try:
+        authority = site.place(section.authority) if section.authority else None
+        context = ssl.create_default_context(cafile=authority)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if section.certificate:
+            secret_file(section.key, site.file, "syslog.key")
+            context.load_cert_chain(site.place(section.certificate), site.place(section.key))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{site.file}: syslog: authority, certificate and key are files in PEM: {error}"
+        ) from error
+    return context
+
+
+class SyslogWire:
+    """A connection that was made. Each call raises LinkError for a server that is lost."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
+        try:
+            plain = socket.create_connection((host, port), WAIT_SECONDS)
+        except OSError as error:
+            raise LinkError(f"{host}:{port}: {error}") from error
+        try:
+            self._wire = context.wrap_socket(plain, server_hostname=host)
+        except (OSError, ValueError) as error:
+            plain.close()
+            raise LinkError(f"{host}:{port}: {error}") from error
+
+    def send(self, frame: bytes) -> None:
+        """Send a message in its frame."""
+        try:
+            self._hear()
+            self._wire.sendall(frame)
+        except OSError as error:
+            raise LinkError(f"the connection was lost: {error}") from error
+
+    def _hear(self) -> None:
+        """Keep law 3, without waiting."""
+        self._wire.settimeout(0)
+        try:
+            if not self._wire.recv(_PIECE_BYTES):
+                raise ConnectionResetError("the server has ended it")
+        except ssl.SSLWantReadError:
+            return
+        finally:
+            self._wire.settimeout(WAIT_SECONDS)
+
+    def close(self) -> None:
+        """End it: our end is said (RFC 5425, section 4.4), and nobody waits for the server's."""
+        self._wire.settimeout(0)
+        with suppress(OSError):
+            self._wire.unwrap()
+        self._wire.close()
