@@ -5,6 +5,8 @@ Laws:
    link, or of a link that has a family, is exchanged for nothing.
 2. A family without a key, or whose credential was revoked, gets no newer tokens: it is ended. So
    it lasts as long as one access token.
+3. A refresh token whose answer may be lost counts again; used twice otherwise, it ends its family
+   (`hubsite.phones.lost`).
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from oauth2_provider.models import get_refresh_token_model
 from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauthlib.oauth2 import InvalidGrantError
 
 from hubsite.phones.joining import digest_of
+from hubsite.phones.lost import AnswerUsedError, drop_lost_answer, with_lost_answer
 from hubsite.register.models import Credential, Invitation
 from hubsite.register.tokens import end_tokens
 
@@ -34,8 +38,13 @@ class Families(OAuth2Validator):
     def validate_refresh_token(
         self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        """Tell whether newer tokens may be given (law 2)."""
-        if not super().validate_refresh_token(refresh_token, client, request, *args, **kwargs):
+        """Tell whether newer tokens may be given (laws 2 and 3)."""
+        again = with_lost_answer(refresh_token)
+        if again is not None and again.application == client:
+            request.user = again.user
+            request.refresh_token = refresh_token
+            request.refresh_token_instance = again
+        elif not super().validate_refresh_token(refresh_token, client, request, *args, **kwargs):
             return False
         family = request.refresh_token_instance.token_family
         if Credential.objects.filter(family=family, revoked_at=None).exists():
@@ -43,10 +52,22 @@ class Families(OAuth2Validator):
         end_tokens(family)
         return False
 
+    def save_bearer_token(
+        self, token: dict[str, Any], request: Any, *args: Any, **more: Any
+    ) -> None:
+        """Keep tokens; end the family where two use it at the same moment (law 3)."""
+        try:
+            super().save_bearer_token(token, request, *args, **more)
+        except AnswerUsedError as error:
+            end_tokens(request.refresh_token_instance.token_family)
+            raise InvalidGrantError(request=request) from error
+
     def _save_bearer_token(
         self, token: dict[str, Any], request: Any, *args: Any, **more: Any
     ) -> None:
         """Keep tokens, and those of a code as the one family of its link (law 1)."""
+        if request.grant_type == "refresh_token":
+            drop_lost_answer(request.refresh_token_instance)
         super()._save_bearer_token(token, request, *args, **more)
         if request.grant_type != "authorization_code":
             return

@@ -634,7 +634,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.phones": _room(
         "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.hubs.office "
         "hubsite.register hubsite.rules hubcore",
-        "django oauth2_provider",
+        "django oauth2_provider oauthlib",
         WORLDLY,
     ),
     "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),

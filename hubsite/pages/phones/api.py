@@ -26,6 +26,7 @@ from hubcore.errors import HubError, PeerError
 from hubsite.phones.client import SCOPE
 from hubsite.phones.devices import RefusedError, family_of, grant_for, take_key
 from hubsite.phones.enrolment import enrolment
+from hubsite.phones.lost import arrived
 from hubsite.phones.publickey import read_public_key
 
 BODY_BYTES = 4096
@@ -54,7 +55,8 @@ def _of_phones(call: Call) -> Callable[[HttpRequest], JsonResponse]:
     def checked(request: HttpRequest) -> JsonResponse:
         is_valid, asked = get_oauthlib_core().verify_request(request, scopes=[SCOPE])
         family = family_of(asked.access_token) if is_valid else None
-        if family is None or not asked.user.is_active:
+        is_known = family is not None and asked.user.is_active
+        if family is None or not is_known or not arrived(asked.access_token):
             return _refused(401, "This phone is not connected any more. Connect it by a new link.")
         if len(request.body) > BODY_BYTES:
             return _refused(413, f"A request has at most {BODY_BYTES} bytes.")
