@@ -58,6 +58,12 @@ def address_of(name: str) -> str:
     return reverse("asset", args=[assets()[name].digest, name])
 
 
+@lru_cache(1)
+def scripts() -> dict[str, str]:
+    """Return where a page finds its scripts, by their names without `.js`."""
+    return {Path(name).stem: address_of(name) for name in assets() if name.endswith(".js")}
+
+
 @login_not_required
 @require_safe
 def asset(_request: HttpRequest, digest: str, name: str) -> HttpResponse:

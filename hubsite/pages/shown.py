@@ -32,6 +32,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "site": settings.HUBSITE.config.site,
         "style": assets.address_of("hubsite.css"),
         "key_script": assets.address_of("key.js"),
+        "scripts": assets.scripts(),
         "ways": ways(),
         "here": request.path,
     }
