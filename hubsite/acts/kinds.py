@@ -52,3 +52,5 @@ class ActKind(StrEnum):
     PEOPLE_EXPORTED = "people-exported"
     ORDERED = "ordered"
     ORDER_ENDED = "order-ended"
+    GUEST_LINK_MADE = "guest-link-made"
+    GUEST_LINK_ENDED = "guest-link-ended"

@@ -6,6 +6,7 @@ Laws:
    read says something else.
 2. A version is used once, and is higher than each that the engine has.
 3. A grant is kept before it is handed out. So whatever a phone has can be revoked.
+4. A phone gets one grant with a number of uses, and no other: hubs would count that anew.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from hubsite.rules.issuing import (
     access_of,
     expires_at,
     policy_of,
+    uses_of,
 )
 
 GRANT_ID_BYTES = 16
@@ -103,13 +105,18 @@ class Office:
             grant_id=secrets.token_bytes(GRANT_ID_BYTES),
             key=cose.read_key(key),
             access=access,
+            uses=uses_of(grantings, now),
         )
         signed = self.signer.grant(made, key)
         return _keep(by, credential, made, signed, now)
 
 
 def _keep(by: str, credential: Credential, made: Grant, signed: bytes, now: int) -> SignedGrant:
+    """Keep a grant that was signed. Raise ValueError for one that must not be (law 4)."""
     with transaction.atomic():
+        held = Credential.objects.select_for_update().get(pk=credential.pk)
+        if made.uses is not None and held.signed.exists():
+            raise ValueError("This phone has its grant with a number of uses: it gets no other.")
         kept = SignedGrant.objects.create(
             grant_id=made.grant_id.hex(),
             credential=credential,

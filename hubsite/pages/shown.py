@@ -45,12 +45,13 @@ def ways() -> tuple[Group, ...]:
         Way(reverse("home"), "Overview"),
         Way(reverse("orders"), "Orders"),
     )
+    guests = Way(reverse("guests"), "Guests")
     of_site = (
         Way(reverse("hubs"), "Hubs"),
         Way(reverse("acts"), "Acts"),
     )
     return (
         Group("Now", now),
-        Group("Who may", subjects),
+        Group("Who may", (*subjects, guests)),
         Group("This site", of_site),
     )

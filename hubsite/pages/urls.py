@@ -10,7 +10,7 @@ from hubsite.pages.accounts import firstkey, mine, signing
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
-from hubsite.pages.phones import api, tokens
+from hubsite.pages.phones import api, guests, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
@@ -50,6 +50,10 @@ urlpatterns = [
     path("orders/<slug:key>/end", orders.ask_end, name="order-end"),
     path("person/<slug:person>/invitation", invitations.invitation, name="invitation"),
     path("join/<str:token>", invitations.joining, name="join"),
+    path("join/guest/<str:token>", invitations.joining_guest, name="join-guest"),
+    path("guest", guests.guests, name="guests"),
+    path("guest/add", guests.add, name="guest-add"),
+    path("guest/<int:key>", guests.guest, name="guest"),
     path("webphone/", webpage.webpage, name="webphone"),
     path("webphone/<path:name>", webpage.webpage, name="webphone-file"),
     path("oauth/authorize", invitations.Authorizing.as_view(), name="authorize"),

@@ -52,12 +52,16 @@ def plan_now(wanted: PeopleImport) -> Plan:
 
 
 def known_people() -> list[KnownPerson]:
-    """Return everybody who is there, by a number of queries that does not rise with them."""
+    """Return everybody who is there, by a number of queries that does not rise with them.
+
+    Guests are nobody of a file: they come and go by their links.
+    """
     groups: dict[str, set[str]] = defaultdict(set)
     members = Person.groups.through.objects.values_list("person_id", "group__name")
     for person, name in members:
         groups[person].add(name)
-    rows = Person.objects.values_list("pk", "external__value", "name", "revision", "ended_at")
+    people = Person.objects.filter(is_guest=False)
+    rows = people.values_list("pk", "external__value", "name", "revision", "ended_at")
     return [
         KnownPerson(
             key=key,

@@ -4,7 +4,8 @@ Laws:
 1. A family of tokens is one device, and has one key for its life.
 2. A grant that still says what the holder may, and is not half over, is handed out again. So a
    phone that asks often makes no rows and no signatures.
-3. Whoever has left, or whose credential was revoked or is out of use, gets nothing.
+3. A grant with a number of uses is the only one of its phone: another one would be counted anew.
+4. Whoever has left, or whose credential was revoked or is out of use, gets nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hubsite.hubs.office import Office
 from hubsite.register import changes
 from hubsite.register.models import Credential, CredentialKind, Person, SignedGrant
 from hubsite.register.reading import grantings_of
-from hubsite.rules.issuing import access_of
+from hubsite.rules.issuing import access_of, uses_of
 
 PHONES_A_PERSON = 16
 
@@ -63,7 +64,7 @@ def _same(there: Credential, key: bytes) -> Credential:
 
 
 def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
-    """Return the grant of a device (laws 2 and 3). Raise RefusedError, HubError."""
+    """Return the grant of a device (laws 2 to 4). Raise RefusedError, HubError."""
     credential = Credential.objects.filter(family=family).select_related("person").first()
     if credential is None:
         raise RefusedError("This phone has no key here yet.")
@@ -72,9 +73,11 @@ def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
     if credential.is_disabled:
         raise RefusedError("This phone is out of use for a while. Ask who runs the site.")
     try:
-        access = access_of(grantings_of(credential.person), now)
+        grantings = grantings_of(credential.person)
+        access = access_of(grantings, now)
         newest = credential.signed.order_by("-issued_at", "-expires").first()
-        if newest is not None and _is_still_right(newest, write_scope(access), now):
+        is_counted = uses_of(grantings, now) is not None
+        if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):
             return newest
         return office.grant("", credential, now)
     except ValueError as error:

@@ -55,13 +55,19 @@ def join(token: str) -> Account | None:
         person = invited(token)
         if person is None or _counting(token).update(used_at=now) != 1:
             return None
-        account, _ = Account.objects.get_or_create(
-            name=person.pk, defaults={"password": "!", "is_operator": False}
-        )
-        if account.is_operator or not account.is_active:
+        account = account_of(person)
+        if account is None:
             return None
         log.write("", ActKind.JOINED, about=f"person {person.pk}")
     return account
+
+
+def account_of(person: Person) -> Account | None:
+    """Return the account under which a person's phones have tokens; None where it was ended."""
+    account, _ = Account.objects.get_or_create(
+        name=person.pk, defaults={"password": "!", "is_operator": False}
+    )
+    return None if account.is_operator or not account.is_active else account
 
 
 def keep_code(link: str, code: str) -> bool:

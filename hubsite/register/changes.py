@@ -20,7 +20,7 @@ from hubcore.evidence.records import Value
 from hubsite.accounts.models import Account
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
-from hubsite.register.models import Credential, Grant, Person
+from hubsite.register.models import Credential, Grant, GuestLink, Person
 from hubsite.register.tokens import end_joining, end_tokens
 
 REVISION_DIGITS = 18
@@ -67,13 +67,26 @@ def end_person(by: str, person: Person, seen: int) -> None:
     """Somebody has left: each of the credentials is revoked. Raise ChangedMeanwhileError."""
     with transaction.atomic():
         take_turn(person, seen, by)
-        Person.objects.filter(pk=person.pk).update(ended_at=timezone.now())
         write_act(by, ActKind.PERSON_ENDED, person)
-        for credential in person.credentials.filter(revoked_at=None):
-            _revoke(by, credential)
-        end_joining(person)
-        person.invitations.all().delete()
-        Account.objects.filter(name=person.pk, is_operator=False).update(is_active=False)
+        _end(by, person)
+
+
+def end_guest_link(by: str, link: GuestLink, seen: int) -> None:
+    """End a guest's link, and each phone that came by it. Raise ChangedMeanwhileError."""
+    with transaction.atomic():
+        take_turn(link, seen, by)
+        GuestLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=timezone.now())
+        write_act(by, ActKind.GUEST_LINK_ENDED, link, person=link.person_id)
+        _end(by, link.person)
+
+
+def _end(by: str, person: Person) -> None:
+    Person.objects.filter(pk=person.pk).update(ended_at=timezone.now())
+    for credential in person.credentials.filter(revoked_at=None):
+        _revoke(by, credential)
+    end_joining(person)
+    person.invitations.all().delete()
+    Account.objects.filter(name=person.pk, is_operator=False).update(is_active=False)
 
 
 def revoke_credential(by: str, credential: Credential, seen: int) -> None:
@@ -122,17 +135,20 @@ def facts_of(row: models.Model) -> dict[str, Any]:
     if isinstance(row, Person):
         return {"groups": _listed(row.groups.order_by("pk").values_list("pk", flat=True))}
     if isinstance(row, Grant):
-        return {
-            "person": row.person_id,
-            "group": row.group_id,
-            "points": ",".join(
-                str(number) for number in row.points.values_list("number", flat=True)
-            ),
-            "schedule": row.schedule_id,
-            "begins": _seconds(row.begins),
-            "ends": _seconds(row.ends),
-        }
+        return {"group": row.group_id, **_granted(row)}
+    if isinstance(row, GuestLink):
+        return {"uses": row.uses, "phones": row.phones, **_granted(row)}
     return {}
+
+
+def _granted(row: Grant | GuestLink) -> dict[str, Any]:
+    return {
+        "person": row.person_id,
+        "points": _listed(row.points.values_list("number", flat=True)),
+        "schedule": row.schedule_id,
+        "begins": _seconds(row.begins),
+        "ends": _seconds(row.ends),
+    }
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -15,7 +15,15 @@ from django.db.models import Q, QuerySet
 from hubcore.access.grant import Access, read_scope
 from hubcore.calendar.recurrence import day_of
 from hubsite.accounts.models import Account
-from hubsite.register.models import Calendar, Credential, Grant, Person, Schedule, SignedGrant
+from hubsite.register.models import (
+    Calendar,
+    Credential,
+    Grant,
+    GuestLink,
+    Person,
+    Schedule,
+    SignedGrant,
+)
 from hubsite.rules import week
 from hubsite.rules.issuing import (
     CLOCKS_APART_SECONDS,
@@ -52,6 +60,8 @@ def grantings_of(person: Person) -> tuple[Granting, ...]:
     """Return the grants of a person, those of the groups among them; none of somebody who left."""
     if person.ended_at is not None:
         return ()
+    if person.is_guest:
+        return tuple(granting for _, granting in _guests(Q(person=person)))
     groups = list(person.groups.values_list("pk", flat=True))
     wanted = Q(person=person) | Q(group__in=groups) if groups else Q(person=person)
     return tuple(granting for _, _, granting in _grantings(wanted))
@@ -60,7 +70,7 @@ def grantings_of(person: Person) -> tuple[Granting, ...]:
 def _entitled(credentials: QuerySet[Any], now: int) -> dict[str, tuple[Access, ...]]:
     """Return what each credential may, in a number of queries that does not rise with them."""
     owners = dict(credentials.filter(person__ended_at=None).values_list("pk", "person_id"))
-    granted = _granted_to()
+    granted = _granted_to(now)
     found: dict[frozenset[Granting], tuple[Access, ...]] = {}
     entitled = {}
     for credential, person in owners.items():
@@ -71,7 +81,7 @@ def _entitled(credentials: QuerySet[Any], now: int) -> dict[str, tuple[Access, .
     return entitled
 
 
-def _granted_to() -> dict[str, list[Granting]]:
+def _granted_to(now: int) -> dict[str, list[Granting]]:
     """Return the grants of each person who has some, those of the groups among them."""
     to_person: dict[str, list[Granting]] = defaultdict(list)
     to_group: dict[int, list[Granting]] = defaultdict(list)
@@ -80,6 +90,8 @@ def _granted_to() -> dict[str, list[Granting]]:
             to_person[person].append(granting)
         else:
             to_group[group].append(granting)
+    for person, granting in _guests(Q(ends__gt=datetime.fromtimestamp(now, UTC))):
+        to_person[person].append(granting)
     members = Person.groups.through.objects.filter(group_id__in=list(to_group))
     for person, group in members.values_list("person_id", "group_id"):
         to_person[person].extend(to_group[group])
@@ -100,6 +112,23 @@ def _grantings(wanted: Q) -> Iterable[tuple[str | None, int, Granting]]:
             ends=_seconds(ends),
         )
         yield person, group, granting
+
+
+def _guests(wanted: Q) -> Iterable[tuple[str, Granting]]:
+    """Yield what guests' links grant that were not revoked, each with its guest, by one query."""
+    rows = GuestLink.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
+    columns = ("pk", "person_id", "schedule_id", "begins", "ends", "uses", "points__number")
+    for _, same in groupby(rows.values_list(*columns), key=itemgetter(0)):
+        lines = list(same)
+        _, person, schedule, begins, ends, uses, _ = lines[0]
+        granting = Granting(
+            points=tuple(line[-1] for line in lines if line[-1] is not None),
+            schedule=schedule,
+            begins=int(begins.timestamp()),
+            ends=int(ends.timestamp()),
+            uses=uses,
+        )
+        yield person, granting
 
 
 def _access(grantings: tuple[Granting, ...], now: int) -> tuple[Access, ...]:

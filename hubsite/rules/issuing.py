@@ -33,12 +33,16 @@ OPENS_NOTHING = Operator(OperatorRight.LOCK_DOWN | OperatorRight.COMMAND)
 
 @dataclass(frozen=True, slots=True)
 class Granting:
-    """One grant of the site. Times in Unix seconds; `schedule` None: at all hours."""
+    """One grant of the site. Times in Unix seconds; `schedule` None: at all hours.
+
+    `uses`: how often each hub lets a phone in by it, None for without end.
+    """
 
     points: tuple[int, ...]
     schedule: int | None
     begins: int
     ends: int | None = None
+    uses: int | None = None
 
     def counts(self, now: int) -> bool:
         """Tell whether it is in force."""
@@ -146,6 +150,12 @@ def _rules(point: int, schedules: set[int | None]) -> tuple[ScheduleRef, ...]:
             f"{RULES_AN_ENTRY}"
         )
     return tuple(numbers)
+
+
+def uses_of(grants: Iterable[Granting], now: int) -> int | None:
+    """Return how often a grant lets in that is issued now; None for without end."""
+    numbers = [grant.uses for grant in grants if grant.counts(now) and grant.uses is not None]
+    return min(numbers, default=None)
 
 
 def expires_at(grants: Iterable[Granting], now: int, most_seconds: int) -> int:

@@ -617,7 +617,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.phones": _room(
-        "hubsite.pages.phones hubsite.acts.kinds hubsite.phones hubsite.register hubcore",
+        "hubsite.pages.phones hubsite.pages.register.fields hubsite.accounts.models "
+        "hubsite.acts.kinds hubsite.phones hubsite.register hubsite.rules hubcore",
         "django msgspec oauth2_provider",
         WORLDLY,
     ),
@@ -634,7 +635,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.phones": _room(
         "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.hubs.office "
         "hubsite.register hubsite.rules hubcore",
-        "django oauth2_provider oauthlib",
+        "django oauth2_provider oauthlib segno",
         WORLDLY,
     ),
     "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),

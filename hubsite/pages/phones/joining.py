@@ -18,7 +18,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from oauth2_provider.views import AuthorizationView
 
+from hubsite.accounts.models import Account
 from hubsite.phones.client import PAGE
+from hubsite.phones.guests import join_guest, welcomed
 from hubsite.phones.joining import (
     HOURS,
     SESSION_SECONDS,
@@ -28,6 +30,7 @@ from hubsite.phones.joining import (
     join,
     keep_code,
 )
+from hubsite.phones.qr import qr_of
 from hubsite.register.models import Person
 
 _BACKEND = "hubsite.accounts.backend.Sessions"
@@ -38,10 +41,10 @@ _LINK = "link"
 @require_POST
 def invitation(request: HttpRequest, person: str) -> HttpResponse:
     """Make a link for a person, and show it once."""
-    holder = get_object_or_404(Person, pk=person, ended_at=None)
+    holder = get_object_or_404(Person, pk=person, ended_at=None, is_guest=False)
     token = invite(request.user.name, holder)
     link = request.build_absolute_uri(reverse("join", args=[token]))
-    shown = {"person": holder, "link": link, "hours": HOURS}
+    shown = {"person": holder, "link": link, "hours": HOURS, "qr": qr_of(link)}
     return render(request, "invitation.html", shown)
 
 
@@ -53,11 +56,28 @@ def joining(request: HttpRequest, token: str) -> HttpResponse:
         person = invited(token)
         return render(request, "join.html", {"person": person}, status=200 if person else 404)
     account = join(token)
-    if account is None:
+    return _connected(request, account and (account, digest_of(token)))
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def joining_guest(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask a guest whether this is the phone; then connect it."""
+    if request.method == "POST":
+        return _connected(request, join_guest(token))
+    link = welcomed(token)
+    shown = {"person": link and link.person}
+    return render(request, "join.html", shown, status=200 if link else 404)
+
+
+def _connected(request: HttpRequest, joined: tuple[Account, str] | None) -> HttpResponse:
+    """Begin the session of an account by the invitation of this digest; None: nothing counts."""
+    if joined is None:
         return render(request, "join.html", {"person": None}, status=404)
+    account, digest = joined
     login(request, account, backend=_BACKEND)
     request.session.set_expiry(SESSION_SECONDS)
-    request.session[_LINK] = digest_of(token)
+    request.session[_LINK] = digest
     return redirect(f"{PAGE}?connect")
 
 

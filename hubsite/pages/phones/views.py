@@ -35,7 +35,7 @@ _NOBODY_SIGNS = "Nobody signs for this server: its file has neither issuer_key n
 @_METHODS
 def add(request: HttpRequest, person: str) -> HttpResponse:
     """Add a phone to a person."""
-    holder = get_object_or_404(Person, pk=person, ended_at=None)
+    holder = get_object_or_404(Person, pk=person, ended_at=None, is_guest=False)
     form = PhoneForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "phone_add.html", {"form": form, "person": holder})

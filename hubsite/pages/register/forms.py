@@ -150,7 +150,7 @@ class GrantForm(forms.ModelForm):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.fields["schedule"].empty_label = "At all hours"
-        self.fields["person"].queryset = Person.objects.filter(ended_at=None)
+        self.fields["person"].queryset = Person.objects.filter(ended_at=None, is_guest=False)
         self.whom = self.instance.person or self._asked_person()
         if self.whom is None:
             self.initial["person"] = ""

@@ -99,7 +99,7 @@ SUBJECTS = (
         many="People",
         model=Person,
         form=PersonForm,
-        rows=lambda: Person.objects.prefetch_related("groups"),
+        rows=lambda: Person.objects.filter(is_guest=False).prefetch_related("groups"),
         columns=("Name", "Note", "Groups", "Standing"),
         cells=_person,
         made=ActKind.PERSON_MADE,

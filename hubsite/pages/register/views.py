@@ -186,7 +186,7 @@ def _removes(subject: Subject, row: Model | None) -> str:
 
 def _row_of(subject: Subject, key: str) -> Model:
     try:
-        return get_object_or_404(subject.model, pk=key)
+        return get_object_or_404(subject.rows(), pk=key)
     except (ValueError, OverflowError) as error:
         raise Http404 from error
 

@@ -2,6 +2,7 @@
 
 from hubsite.register.models.doors import AccessPoint, Door
 from hubsite.register.models.grants import Credential, CredentialKind, Grant
+from hubsite.register.models.guests import GuestLink
 from hubsite.register.models.hours import Calendar, Schedule
 from hubsite.register.models.issued import (
     EnginePlace,
@@ -21,6 +22,7 @@ __all__ = [
     "EnginePlace",
     "Grant",
     "Group",
+    "GuestLink",
     "HubPolicy",
     "Invitation",
     "Person",

@@ -22,7 +22,10 @@ class Group(Row):
 
 
 class Person(Row):
-    """Somebody. `id` is what hubs, records and acts have in the name's place."""
+    """Somebody. `id` is what hubs, records and acts have in the name's place.
+
+    A guest has come by a link, and is on no page of people.
+    """
 
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
     name = models.CharField(max_length=NAME_LENGTH)
@@ -31,6 +34,7 @@ class Person(Row):
     )
     groups = models.ManyToManyField(Group, blank=True, related_name="people")
     ended_at = models.DateTimeField(null=True, editable=False)
+    is_guest = models.BooleanField(default=False, editable=False)
 
     class Meta:
         """As they are listed."""
