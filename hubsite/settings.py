@@ -50,6 +50,7 @@ _APPS = (
     "hubsite.people",
     "hubsite.orders",
     "hubsite.syslog",
+    "hubsite.webhooks",
     "hubsite.pages",
 )
 _MIDDLEWARE = (

@@ -15,6 +15,9 @@ from hubsite.running import Part
 from hubsite.syslog.lines import Sender
 from hubsite.syslog.shipper import Shipper
 from hubsite.syslog.wire import SyslogWire, context_of
+from hubsite.webhooks.courier import Courier
+from hubsite.webhooks.posting import Poster
+from hubsite.webhooks.posting import context_of as context_of_webhooks
 
 
 def begin(site: Site) -> None:
@@ -36,6 +39,8 @@ def _parts(site: Site) -> list[Part]:
     parts: list[Part] = []
     if site.config.syslog is not None:
         parts.append(_shipper(site, site.config.syslog))
+    poster = Poster(context_of_webhooks(site), site.config.webhooks.private_addresses)
+    parts.append(Courier(poster, site.secret, site.config.webhooks.days))
     if engine is not None:
         parts.append(Follower(engine, site.config.records))
     desk = make_desk(site, settings.HUBSITE_RUNNING.office)

@@ -54,3 +54,6 @@ class ActKind(StrEnum):
     ORDER_ENDED = "order-ended"
     GUEST_LINK_MADE = "guest-link-made"
     GUEST_LINK_ENDED = "guest-link-ended"
+    WEBHOOK_MADE = "webhook-made"
+    WEBHOOK_TESTED = "webhook-tested"
+    WEBHOOK_ENDED = "webhook-ended"

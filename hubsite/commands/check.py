@@ -16,6 +16,7 @@ from hubsite import config
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
 from hubsite.tls import tls_context
+from hubsite.webhooks.posting import context_of as context_of_webhooks
 
 
 @click.command("check")
@@ -32,6 +33,7 @@ def look(site: config.Site) -> None:
     tls_context(site, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     if site.config.syslog is not None:
         context_of(site, site.config.syslog)
+    context_of_webhooks(site)
     begin(site)
     try:
         call_command("check", deploy=True, fail_level="WARNING", stdout=StringIO())

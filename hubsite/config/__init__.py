@@ -7,6 +7,7 @@ from hubsite.config.hubs import Engine, Operators, Signing, operator_of
 from hubsite.config.records import Records
 from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
 from hubsite.config.syslog import Syslog
+from hubsite.config.webhooks import Webhooks
 
 __all__ = [
     "FILE_BYTES_MAX",
@@ -20,6 +21,7 @@ __all__ = [
     "Signing",
     "Site",
     "Syslog",
+    "Webhooks",
     "load",
     "operator_of",
     "parse",

@@ -29,6 +29,7 @@ from hubsite.config.hubs import (
 from hubsite.config.records import Records
 from hubsite.config.secrets import place_of, secret_file
 from hubsite.config.syslog import Syslog, check_syslog
+from hubsite.config.webhooks import Webhooks
 
 SECRET_BYTES_MIN = 32
 _HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
@@ -59,6 +60,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operators: Operators = Operators()
     records: Records = Records()
     syslog: Syslog | None = None
+    webhooks: Webhooks = Webhooks()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def ways() -> tuple[Group, ...]:
     of_site = (
         Way(reverse("hubs"), "Hubs"),
         Way(reverse("acts"), "Acts"),
+        Way(reverse("webhooks"), "Webhooks"),
     )
     return (
         Group("Now", now),

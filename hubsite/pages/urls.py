@@ -15,6 +15,7 @@ from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
 from hubsite.pages.register.subjects import SUBJECTS
+from hubsite.pages.webhooks import views as webhooks
 
 
 class SubjectConverter(StringConverter):
@@ -63,6 +64,11 @@ urlpatterns = [
     path("api/phone/grant", api.grant, name="api-grant"),
     path("phone/<slug:key>", phones.phone, name="phone"),
     path("person/<slug:person>/phone", phones.add, name="phone-add"),
+    path("webhooks", webhooks.webhooks, name="webhooks"),
+    path("webhooks/add", webhooks.add, name="webhook-add"),
+    path("webhooks/<slug:key>", webhooks.webhook, name="webhook"),
+    path("webhooks/<slug:key>/test", webhooks.test, name="webhook-test"),
+    path("webhooks/<slug:key>/end", webhooks.end, name="webhook-end"),
     path("<subject:name>", views.rows, name="rows"),
     path("<subject:name>/add", views.add, name="add"),
     path("<subject:name>/<slug:key>", views.edit, name="row"),

@@ -625,6 +625,11 @@ ROOMS: dict[str, Room] = {
     "hubsite.pages.people": _room(
         "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
     ),
+    "hubsite.pages.webhooks": _room(
+        "hubsite.pages.webhooks hubsite.register.changes hubsite.webhooks hubcore.evidence.facts",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.pages.urls": _room("hubsite.pages", "django", WORLDLY),
     "hubsite.people": _room(
         "hubsite.people hubsite.acts hubsite.register hubcore.errors", "django", WORLDLY
@@ -657,6 +662,21 @@ ROOMS: dict[str, Room] = {
         frozenset({"sqlite3", "subprocess"}),
     ),
     "hubsite.serving.intake": _room("", "", PURE),
+    "hubsite.webhooks": _room(
+        "hubsite.webhooks hubsite.accounts.factor hubsite.acts hubsite.records.models "
+        "hubsite.register hubcore.errors",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.webhooks.address": _room(
+        "hubcore.errors", "", frozenset({"sqlite3", "subprocess", "ssl"})
+    ),
+    "hubsite.webhooks.posting": _room(
+        "hubsite.config hubsite.webhooks.address hubcore.errors",
+        "",
+        frozenset({"sqlite3", "subprocess"}),
+    ),
+    "hubsite.webhooks.signing": _room("", "", WORLDLY),
     "hubsite.syslog": _room(
         "hubsite.syslog hubsite.acts hubsite.config hubsite.logs hubcore.errors",
         "django",

@@ -1,0 +1,1 @@
+"""Pages where webhooks are made, tried and ended."""

@@ -1,0 +1,1 @@
+"""Webhooks: records and alarms on their way to programs of others."""
