@@ -57,3 +57,4 @@ class ActKind(StrEnum):
     WEBHOOK_MADE = "webhook-made"
     WEBHOOK_TESTED = "webhook-tested"
     WEBHOOK_ENDED = "webhook-ended"
+    HUB_ENDED_FOR_PHONES = "hub-ended-for-phones"

@@ -6,7 +6,10 @@ Laws:
    read says something else.
 2. A version is used once, and is higher than each that the engine has.
 3. A grant is kept before it is handed out. So whatever a phone has can be revoked.
-4. A phone gets one grant with a number of uses, and no other: hubs would count that anew.
+4. With each policy a list of what it revokes is signed, for phones to carry to hubs that are
+   offline. It names credentials before grants, and of both the newest first. What has no grant any
+   more that could open a door is left out.
+5. A phone gets one grant with a number of uses, and no other: hubs would count that anew.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from hubsite.acts.kinds import ActKind
 from hubsite.acts.models import HEAD, ChainHead
 from hubsite.hubs.signer import Signer
 from hubsite.register.models import Credential, CredentialKind, SignedGrant, SignedPolicy
-from hubsite.register.reading import grantings_of, rows_of
+from hubsite.register.reading import grantings_of, newest_revoked, rows_of
 from hubsite.rules.issuing import (
     BEGAN_SECONDS_AGO,
     OPENS_NOTHING,
@@ -63,13 +66,26 @@ class Office:
         wanted = policy_of(rows_of(self.site, now), version, now, self.operator)
         if newest is not None and newest.version >= above and self._says(newest, wanted):
             SignedPolicy.objects.filter(pk=newest.pk).update(act=act)
+            self._sign_list(newest, wanted, now)
             return None
         # One may have been signed whose answer was lost: its version is used.
         version = max(version, self.signer.policy_version() + 1)
         signed = self._signed(replace(wanted, version=version))
-        return SignedPolicy.objects.create(
+        made = SignedPolicy.objects.create(
             version=version, issued_at=now, act=act, document=signed.bundle()
         )
+        self._sign_list(made, wanted, now)
+        return made
+
+    def _sign_list(self, signed: SignedPolicy, policy: Policy, now: int) -> None:
+        """Sign what a policy revokes, unless that was done (law 4). Raise HubError."""
+        if signed.revocations is not None:
+            return
+        names = newest_revoked(policy, now)
+        listed = b""
+        if names:
+            listed = self.signer.revocations(self.site, signed.version, now, names)
+        SignedPolicy.objects.filter(pk=signed.pk).update(revocations=listed)
 
     def _says(self, newest: SignedPolicy, wanted: Policy) -> bool:
         try:
@@ -112,7 +128,7 @@ class Office:
 
 
 def _keep(by: str, credential: Credential, made: Grant, signed: bytes, now: int) -> SignedGrant:
-    """Keep a grant that was signed. Raise ValueError for one that must not be (law 4)."""
+    """Keep a grant that was signed. Raise ValueError for one that must not be (law 5)."""
     with transaction.atomic():
         held = Credential.objects.select_for_update().get(pk=credential.pk)
         if made.uses is not None and held.signed.exists():

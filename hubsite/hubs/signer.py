@@ -7,6 +7,7 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +41,11 @@ class Signer(Protocol):
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
         """Sign a grant; `key` is the COSE_Key of its holder."""
 
+    def revocations(
+        self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]
+    ) -> bytes:
+        """Sign a list of what the policy of this version revokes (`hubcore.access.revocations`)."""
+
 
 class FileSigner:
     """Signs by the issuer's key in a file of this machine: the least safe of all ways."""
@@ -70,6 +76,13 @@ class FileSigner:
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
         """Sign a grant. Raise RefusedError for one that no hub can read."""
         return self._signed(grant.site, unsigned.of_grant(grant, key, self._trial))
+
+    def revocations(
+        self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]
+    ) -> bytes:
+        """Sign a list of revocations. Raise RefusedError for one that no hub can read."""
+        wanted = unsigned.of_revocations(site, version, issued_at, newest_first, self._trial)
+        return self._signed(site, wanted)
 
     def _signed(self, site: str, wanted: Unsigned) -> bytes:
         """Read it as a hub would, then sign those bytes (law 2)."""

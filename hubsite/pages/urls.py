@@ -10,7 +10,7 @@ from hubsite.pages.accounts import firstkey, mine, signing
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
-from hubsite.pages.phones import api, guests, tokens
+from hubsite.pages.phones import api, ended, guests, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
@@ -40,6 +40,7 @@ urlpatterns = [
     path("acts/verify", acts.verify, name="acts-verify"),
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),
     path("hubs", hubs.hubs, name="hubs"),
+    path("hubs/ended", ended.ended, name="ended-hubs"),
     path("person/import", importing.importing, name="people-import"),
     path("person/imported", importing.imported, name="people-imported"),
     path("person/export", exporting.exported, name="people-export"),

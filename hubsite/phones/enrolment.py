@@ -1,17 +1,19 @@
 """What a phone in a browser takes: its grant, and what it needs to know beside it.
 
 Shape: base64url of CBOR {1: site, 2: issuer's COSE_Key, 3: grant, 4: [AEADs], 5: {access point:
-its name}}, as `hubsite/webphone/static/page/grants.js` reads it.
+its name}, ? 6: [kids of hubs that were ended], ? 7: revocations to carry}, as
+`hubsite/webphone/static/page/grants.js` reads it.
 """
 
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from hubcore.access.grant import read_scope
 from hubcore.codec import cbor, cose
 from hubsite.hubs.office import Office
-from hubsite.register.models import AccessPoint, SignedGrant
+from hubsite.register.models import AccessPoint, EndedHub, SignedGrant, SignedPolicy
 
 DOOR_NAME_LENGTH = 64
 
@@ -21,14 +23,25 @@ def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> st
     points = [entry.access_point for entry in read_scope(bytes(signed.scope))]
     rows = AccessPoint.objects.filter(number__in=points).select_related("door")
     names = {row.number: _name(row) for row in rows}
-    fields = {
+    fields: dict[int, Any] = {
         1: office.site,
         2: cbor.encode(cose.write_key(office.signer.issuer.public)),
         3: bytes(signed.document),
         4: list(aeads),
         5: names,
     }
+    if kids := [bytes.fromhex(kid) for kid in EndedHub.objects.values_list("kid", flat=True)]:
+        fields[6] = kids
+    if revocations := _newest_list():
+        fields[7] = revocations
     return base64.urlsafe_b64encode(cbor.encode(fields)).decode("ascii").rstrip("=")
+
+
+def _newest_list() -> bytes:
+    """Return the newest list of revocations that was signed; empty where nothing is revoked."""
+    signed = SignedPolicy.objects.exclude(revocations=None).order_by("-version")
+    newest = signed.values_list("revocations", flat=True).first()
+    return bytes(newest or b"")
 
 
 def _name(point: AccessPoint) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from hubcore.access.grant import Access, read_scope
+from hubcore.access.revocations import NAMES_MAX
 from hubcore.calendar.recurrence import day_of
+from hubcore.policy.policy import Policy
 from hubsite.accounts.models import Account
 from hubsite.register.models import (
     Calendar,
@@ -152,6 +154,22 @@ def _hours(schedule: Schedule, days: dict[int, frozenset[int]]) -> Hours:
         (days[key], week.day_from(spans)) for key, spans in schedule.special if key in days
     )
     return Hours(week.week_from(schedule.week), special)
+
+
+def newest_revoked(policy: Policy, now: int) -> list[str | bytes]:
+    """Return credentials, then ids of grants, that a policy revokes and a hub would let in else.
+
+    The newest first, as many as a list of revocations has room for.
+    """
+    living = SignedGrant.objects.filter(expires__gt=now - CLOCKS_APART_SECONDS)
+    revoked = Credential.objects.exclude(revoked_at=None).order_by("-revoked_at", "pk")
+    newest = _ids(revoked.filter(pk__in=living.values("credential"))[:NAMES_MAX])
+    found: list[str | bytes] = [pk for pk in newest if pk in policy.revoked_credentials]
+    if policy.revoked_grants and len(found) < NAMES_MAX:
+        ids = living.order_by("-issued_at", "pk").values_list("grant_id", flat=True)
+        grants = (bytes.fromhex(grant_id) for grant_id in ids)
+        found += [grant_id for grant_id in grants if grant_id in policy.revoked_grants]
+    return found[:NAMES_MAX]
 
 
 def _issued(now: int) -> Iterable[IssuedGrant]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from hubcore.access import revocations
 from hubcore.access.grant import read_grant
 from hubcore.codec import cbor
 from hubcore.codec.tls import TlsRole
@@ -100,6 +101,12 @@ def office_by(section: str, tmp_path: Path) -> Office:
     return made
 
 
+def newest_list() -> bytes:
+    newest = models.SignedPolicy.objects.order_by("-version").first()
+    assert newest is not None
+    return bytes(newest.revocations)
+
+
 def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path: Path) -> None:
     office = office_by(f'socket = "{folder}/s"', tmp_path)
     _, _, phone = _site()
@@ -112,7 +119,9 @@ def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path
     assert newest is not None
     said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
     assert said.revoked_credentials == {phone.pk}
-    assert [word for word, _ in lines(folder)] == ["policy", "grant", "policy"]
+    assert [word for word, _ in lines(folder)] == ["policy", "grant", "policy", "revocations"]
+    listed = revocations.read(newest_list(), ISSUER.verify_key, "acme")
+    assert (listed.version, listed.credentials) == (newest.version, (phone.pk,))
 
 
 def test_a_version_whose_answer_was_lost_is_not_used_again(

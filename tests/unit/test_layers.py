@@ -618,7 +618,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.pages.phones": _room(
         "hubsite.pages.phones hubsite.pages.register.fields hubsite.accounts.models "
-        "hubsite.acts.kinds hubsite.phones hubsite.register hubsite.rules hubcore",
+        "hubsite.acts hubsite.phones hubsite.register hubsite.rules hubcore",
         "django msgspec oauth2_provider",
         WORLDLY,
     ),

@@ -139,6 +139,50 @@ async def test_a_link_of_another_issuer_changes_nothing_until_the_person_says_so
         await page.until("document.getElementById('door').textContent === 'Vault'")
 
 
+async def test_a_link_that_renames_a_door_changes_nothing_until_the_person_says_so(
+    browser: Browser, server: WebServer
+) -> None:  # grants, law 4
+    issuer = site.make_key()
+    async with loaded(browser, server) as page:
+        await paste(page, await grant(page, issuer))
+        await page.until("!document.getElementById('unlock').hidden")
+        link = await grant(page, issuer, names={1: "Vault"})
+        await page.run(f"location.hash = 'grant={link}'")
+        await page.until("!document.getElementById('other-site').hidden")
+        assert "“Front door” by another name: “Vault”" in await text(page, "other-site-words")
+        assert await text(page, "door") == "Front door"
+        await page.run("document.getElementById('enrolment').open = true")
+        await page.click("#other-site-yes")
+        await page.until("document.getElementById('door').textContent === 'Vault'")
+
+
+KEPT_HUBS = (
+    "import('./page/store.js').then(async ({Store}) => {"
+    "const kept = await (await Store.open()).get('learned');"
+    "return Array.from(kept?.revokedHubs ?? []).sort().join()})"
+)
+
+
+async def test_a_hub_that_was_revoked_stays_so_whatever_comes_later(
+    browser: Browser, server: WebServer
+) -> None:  # wallet, law 6
+    issuer = site.make_key()
+    first = "0" * 16
+    second = "f" * 16
+    async with loaded(browser, server) as page:
+        await paste(page, await grant(page, issuer, label_6=[bytes.fromhex(first)]))
+        await page.until(f"{KEPT_HUBS}.then((hubs) => hubs === '{first}')")
+        await paste(page, await grant(page, issuer, label_6=[bytes.fromhex(second)]))
+        await page.until(f"{KEPT_HUBS}.then((hubs) => hubs === '{first},{second}')")
+        await paste(page, await grant(page, issuer, names={1: "Back"}))
+        await page.until("!document.getElementById('other-site').hidden")
+        await page.click("#other-site-yes")
+        await page.until("document.getElementById('door').textContent === 'Back'")
+        await page.go(f"{server.address}/static/index.html")
+        await page.until(READY)
+        assert await page.run(KEPT_HUBS) == f"{first},{second}"
+
+
 async def test_no_name_becomes_markup(browser: Browser, server: WebServer) -> None:  # screen, law 1
     issuer = site.make_key()
     async with loaded(browser, server) as page:

@@ -148,10 +148,10 @@ class SigningClient:
         return self._signed(unsigned.of_grant(grant, key, self._trial))
 
     def revocations(
-        self, version: int, issued_at: int, newest_first: Sequence[str | bytes]
+        self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]
     ) -> bytes:
         """Return a list of revocations, for phones (`hubcore.access.revocations.issue`)."""
-        wanted = unsigned.of_revocations(self._site, version, issued_at, newest_first, self._trial)
+        wanted = unsigned.of_revocations(site, version, issued_at, newest_first, self._trial)
         return self._signed(wanted)
 
     def certificate(self, certificate: HubCertificate, before: bytes) -> bytes:

@@ -5,6 +5,7 @@ from hubsite.register.models.grants import Credential, CredentialKind, Grant
 from hubsite.register.models.guests import GuestLink
 from hubsite.register.models.hours import Calendar, Schedule
 from hubsite.register.models.issued import (
+    EndedHub,
     EnginePlace,
     HubPolicy,
     Invitation,
@@ -19,6 +20,7 @@ __all__ = [
     "Credential",
     "CredentialKind",
     "Door",
+    "EndedHub",
     "EnginePlace",
     "Grant",
     "Group",

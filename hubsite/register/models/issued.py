@@ -28,7 +28,8 @@ class SignedGrant(models.Model):
 class SignedPolicy(models.Model):
     """A policy as it was signed, whole; `act` is the newest act that it knows of.
 
-    `is_put` once the engine has it.
+    `is_put` once the engine has it. `revocations` is the signed list of what it revokes, for phones
+    to carry: empty for nothing, None while it was not signed.
     """
 
     version = models.BigIntegerField(primary_key=True)
@@ -36,6 +37,7 @@ class SignedPolicy(models.Model):
     act = models.BigIntegerField()
     document = models.BinaryField()
     is_put = models.BooleanField(default=False)
+    revocations = models.BinaryField(null=True)
 
     def __str__(self) -> str:
         return f"policy {self.version}"
@@ -53,6 +55,23 @@ class HubPolicy(models.Model):
         """As they are listed."""
 
         ordering = ("hub",)
+
+    def __str__(self) -> str:
+        return str(self.hub)
+
+
+class EndedHub(models.Model):
+    """A hub that web phones never believe again; `kid` is the id of its key, in hexadecimal."""
+
+    kid = models.CharField(primary_key=True, max_length=16)
+    hub = models.CharField(max_length=32)
+    ended_at = models.DateTimeField(auto_now_add=True)
+    ended_by = models.CharField(max_length=32, editable=False)
+
+    class Meta:
+        """As they are listed."""
+
+        ordering = ("hub", "kid")
 
     def __str__(self) -> str:
         return str(self.hub)

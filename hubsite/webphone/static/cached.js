@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "f952fc31f4072f97";
+export const VERSION = "35faffd7a54de83a";
 
 export const FILES = [
   "icon.svg",

@@ -20,7 +20,7 @@ at("take-grant").addEventListener("submit", (event) => {
   app.offer(at("grant-text").value);
 });
 at("protect-key").addEventListener("click", () => app.protect());
-at("other-site-yes").addEventListener("click", () => app.offer(app.offered, true));
+at("other-site-yes").addEventListener("click", () => app.offer(app.offered, { isSure: true }));
 window.addEventListener("hashchange", () => app.takeAddress(location.href));
 
 await app.start();

@@ -85,7 +85,9 @@ async def test_each_kind_is_signed_and_logged(folder: Path) -> None:
         assert document.read(issued.bundle(), ISSUER.verify_key, SITE) == wanted
         made = client.grant(grant(), KEY)
         assert grants.read_grant(made, ISSUER.verify_key, SITE) == grant()
-        listed_ = revocations.read(client.revocations(7, NOW, ["bert"]), ISSUER.verify_key, SITE)
+        listed_ = revocations.read(
+            client.revocations(SITE, 7, NOW, ["bert"]), ISSUER.verify_key, SITE
+        )
         assert listed_.credentials == ("bert",)
         renewed = client.certificate(certificate(), in_force())
         assert read_hub_certificate(renewed, ISSUER.verify_key) == certificate()

@@ -127,7 +127,7 @@ export class App {
       if (first !== null) await first();
       const text = await this.site.fetchGrant(this.key, first !== null);
       this.showKey();
-      if (text !== null) await this.offer(text);
+      if (text !== null) await this.offer(text, { isOfServer: true });
       this.screen.say("site-trouble", "");
     } catch (error) {
       if (error instanceof NoPasskey) this.screen.say("site-trouble", words.LOCKED);
@@ -141,14 +141,15 @@ export class App {
     return grants.readEnrolment(text, this.key.cose, clock.wall());
   }
 
-  /** Take a grant; one of another site or issuer only when the person says so. */
-  async offer(text, isSure = false) {
+  /** Take a grant; where `doubtOf` has one, only when the person says so. */
+  async offer(text, { isSure = false, isOfServer = false } = {}) {
     this.screen.say("grant-trouble", "");
     this.screen.show("other-site", false);
     try {
       const enrolment = await this.read(text);
       const isOther = this.enrolment !== null && !grants.isOfSameSite(this.enrolment, enrolment);
-      if (isOther && !isSure) return this.ask(text);
+      const doubt = this.doubtOf(enrolment, isOther, isOfServer);
+      if (doubt !== "" && !isSure) return this.ask(text, doubt);
       await this.take(text, enrolment, isOther);
     } catch (error) {
       if (!(error instanceof grants.Refused)) throw error;
@@ -157,9 +158,17 @@ export class App {
     return this.showEnrolment();
   }
 
-  ask(text) {
+  /** Return what is to be asked before a grant is taken, "" for nothing. */
+  doubtOf(enrolment, isOther, isOfServer) {
+    if (isOther) return words.OTHER_SITE;
+    if (this.enrolment === null || isOfServer) return "";
+    const renamed = grants.renamedDoor(this.enrolment, enrolment);
+    return renamed === null ? "" : words.renames(renamed);
+  }
+
+  ask(text, doubt) {
     this.offered = text;
-    this.screen.say("other-site-words", words.OTHER_SITE);
+    this.screen.say("other-site-words", doubt);
     this.screen.show("other-site", true);
   }
 

@@ -10,6 +10,8 @@
  * 2. A link chooses a door or brings a grant; it can do no more. An enrolment of another site or
  *    issuer than the one that this phone has changes nothing until the person says so.
  * 3. What is no enrolment is refused with a sentence, and what was there stays.
+ * 4. Text or a link that would rename a door changes nothing until the person says so.
+ *    The site's own server may rename doors.
  */
 
 import { decode, encode, hasExactly } from "../protocol/cbor.js";
@@ -115,6 +117,15 @@ async function grantOf(document, issuer) {
   } catch (error) {
     throw new Refused("This grant does not prove itself. Ask for a new one.", { cause: error });
   }
+}
+
+/** Return the first door that would have another name, `{before, after}`; null for none. */
+export function renamedDoor(kept, enrolment) {
+  for (const [point, after] of enrolment.doors) {
+    const before = kept.doors.get(point) ?? after;
+    if (before !== after) return { before, after };
+  }
+  return null;
 }
 
 /** Tell whether an enrolment is of the site and the issuer that this phone has already. */

@@ -97,5 +97,8 @@ export const NOT_KEPT =
   "This browser may delete what this page keeps. Install the page, or ask for a new grant then.";
 export const SITE_AWAY = "The site's server does not answer. Open this page again later.";
 export const GRANT_OVER = "Your grant is over. Ask for a new one.";
+export const renames = ({ before, after }) =>
+  `This grant calls the door “${before}” by another name: “${after}”. ` +
+  "Take it only if you expected that.";
 export const OTHER_SITE =
   "This grant is of another site or issuer than yours. Take it only if you expected that.";

@@ -9,6 +9,7 @@
  *    and not for longer.
  * 4. A wish without an answer keeps its op for WISH_SECONDS; every other wish has a new one.
  * 5. The site's AEADs are kept without A192GCM, which no browser has.
+ * 6. A hub that was revoked once stays so, whatever a later enrolment says.
  *
  * Ids are hex where they are keys of a Map. Times are Unix seconds.
  */
@@ -57,6 +58,7 @@ export class Wallet {
   static async open(holds, learned = {}) {
     const wallet = new Wallet(holds);
     wallet.revocationsDigest = toHex(await sha256(wallet.revocations));
+    for (const kid of learned.revokedHubs ?? []) wallet.revokedHubs.add(kid);
     wallet.tickets = new Map(learned.tickets);
     wallet.fullPathAt = new Set(learned.fullPathAt);
     wallet.unanswered = new Map(learned.unanswered);
@@ -78,8 +80,8 @@ export class Wallet {
       hubCertificate,
       epochCertificate,
     }));
-    const { tickets, fullPathAt, unanswered, carriedTo, frameBytes } = this;
-    return { epochs, tickets, fullPathAt, unanswered, carriedTo, frameBytes };
+    const { tickets, fullPathAt, unanswered, carriedTo, frameBytes, revokedHubs } = this;
+    return { epochs, tickets, fullPathAt, unanswered, carriedTo, frameBytes, revokedHubs };
   }
 
   /** Verify both certificates: `{hub, epoch, hubCertificate, epochCertificate}`, or ProofError. */
