@@ -23,6 +23,7 @@ _ENDPOINT = r"\Atcp://(\[[0-9A-Fa-f:.%*]+\]|[A-Za-z0-9._*-]{1,253}):([0-9]{1,5}|
 _CREDENTIAL = "credential:"
 _HUBS_REACH = r"\Atcp://(\*|\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}\Z"
 _Z85_KEY = r"\A[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z"
+Z85Key = Annotated[str, Meta(pattern=_Z85_KEY)]
 _SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 
 Servers = Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
@@ -43,7 +44,7 @@ class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     endpoints: Annotated[
         tuple[Annotated[str, Meta(pattern=_HUBS_REACH)], ...], Meta(min_length=1, max_length=4)
     ]
-    next_server_key: Annotated[str, Meta(pattern=_Z85_KEY)] | None = None
+    next_server_key: Z85Key | None = None
     beacon_key: str = ""
     card_key: str = ""
 
@@ -84,7 +85,7 @@ class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file, or the `pkcs11:` URI of a key in a token; so is `authority_key`."""
     authority_key: str
     tls_authority: str
-    enrolment_key: Annotated[str, Meta(pattern=_Z85_KEY)]
+    enrolment_key: Z85Key
     issuer_secret: str = ""
     """The file of its passphrase or PIN. None: a person is asked."""
     authority_secret: str = ""

@@ -27,6 +27,8 @@ from nats.aio.msg import Msg
 from zmq.utils import z85
 
 from hubcore.backend.notices import Notices
+from hubcore.backend.present import TELL_SECONDS
+from hubcore.backend.present import Heard as HeardHubs
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
 from hubcore.backend.uplink.updates import UpdateState
@@ -85,6 +87,7 @@ class Gateway:
         self._notices = Notices()
         self._lines = LinePace(whole=COMPLAINTS)
         self._pace = HubPace()
+        self._heard = HeardHubs()
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; call `ready` with the endpoint. Raise ConfigError, LinkError."""
@@ -101,6 +104,7 @@ class Gateway:
                 self._group.create_task(self._router.watch())
                 self._group.create_task(self._receive())
                 self._group.create_task(self._probe_again())
+                self._group.create_task(self._tell_present())
                 ready(endpoint)
 
     # What hubs say.
@@ -127,7 +131,9 @@ class Gateway:
         except FrameError:
             self.ignored["undecodable"] += 1
             return
-        if not self._pace.allows(hub, message, time.monotonic()):
+        now = time.monotonic()
+        self._heard.hear(hub, now)
+        if not self._pace.allows(hub, message, now):
             self.ignored["too often"] += 1
             return
         self._into_lane(hub, Heard(route.bytes, key, message))
@@ -259,6 +265,16 @@ class Gateway:
             await asyncio.sleep(PROBE_SECONDS)
             for hub in self._presence.unsettled():
                 await self._perform(hub, self._presence.probes(hub))
+
+    async def _tell_present(self) -> None:
+        """Tell whoever shows it to people which hubs are heard here."""
+        while True:
+            try:
+                for said in self._heard.messages(time.monotonic()):
+                    await self._engine.tell(names.PRESENT, said)
+            except (StoreError, LinkError):
+                self.ignored["present"] += 1  # the engine is away: who listens notices by himself
+            await asyncio.sleep(TELL_SECONDS)
 
     async def _take(self, hub: str, session: Session, heard: Heard) -> None:
         message = heard.message

@@ -51,6 +51,7 @@ _APPS = (
     "hubsite.orders",
     "hubsite.syslog",
     "hubsite.webhooks",
+    "hubsite.fleet",
     "hubsite.pages",
 )
 _MIDDLEWARE = (

@@ -7,7 +7,9 @@ from functools import partial
 
 from django.conf import settings
 
+from hubcore.errors import ConfigError
 from hubsite.config import Site, Syslog
+from hubsite.fleet.beginning import fleet_parts
 from hubsite.hubs.beginning import begin_hubs, end_hubs
 from hubsite.orders.making import keep_orders, make_desk
 from hubsite.records.follower import Follower
@@ -23,7 +25,11 @@ from hubsite.webhooks.posting import context_of as context_of_webhooks
 def begin(site: Site) -> None:
     """Begin what the configuration asks for. Raise ConfigError."""
     begin_hubs(site, keep_orders)
-    parts = _parts(site)
+    try:
+        parts = _parts(site)  # they ask who signs
+    except ConfigError:
+        end_hubs()
+        raise
     settings.HUBSITE_RUNNING.begin_parts(parts)
 
 
@@ -47,7 +53,7 @@ def _parts(site: Site) -> list[Part]:
     settings.HUBSITE_RUNNING.orders = desk
     if desk is not None:
         parts.append(desk)
-    return parts
+    return [*parts, *fleet_parts(site)]
 
 
 def _shipper(site: Site, section: Syslog) -> Part:

@@ -29,13 +29,28 @@ REVOKING_A_DAY = 2000
 
 
 @dataclass(frozen=True, slots=True)
+class HubLimits:
+    """What a site's server may have done about hubs (`hubcore.issuing.hubrules`).
+
+    `access_points` are those of hubs that it may make and end; counts are within any 24 hours.
+    """
+
+    access_points: frozenset[int] = frozenset()
+    new_hubs_a_day: int = 0
+    ends_a_day: int = 0
+    acts_a_day: int = 200
+    may_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of one site.
 
     `policy_version` is that of the newest policy that was signed elsewhere before. `operators`: who
     may stand in a policy, with which rights at the most. `held_open`: access points that a policy
     may hold open. `apart`: those that no grant and no card opens which is signed here. `mandates`
-    are the ones that may be renewed, as the issuer has signed them.
+    are the ones that may be renewed, as the issuer has signed them. `hubs` None: nothing is done
+    about hubs.
     """
 
     site: str
@@ -49,3 +64,4 @@ class Limits:
     mandates: tuple[Mandate, ...] = ()
     a_day: Mapping[DocumentKind, int] = field(default_factory=lambda: dict(A_DAY))
     revoking_a_day: int = REVOKING_A_DAY
+    hubs: HubLimits | None = None

@@ -1,7 +1,7 @@
 """The messages between a site's server and what signs for it: CBOR arrays, one in a frame.
 
 The server says Hello, is answered by Ready, and then asks: each Ask has one answer, Made or No, in
-the order of asking.
+the order of asking. It may also ask about a hub, by Decide, which is answered by Done or No.
 
 Laws:
 1. A message that exists is checked, whoever made it.
@@ -10,7 +10,8 @@ Laws:
 
 Shapes: Hello [0, protocol]; Ready [1, site, issuer's COSE_Key, version of the last policy];
 Ask [2, number, kind, claims, what comes along]; Made [3, number, document];
-No [4, number, refusal, sentence].
+No [4, number, refusal, sentence]; Decide [5, number, ask (`hubcore.issuing.hubasks`)];
+Done [6, number, text].
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from hubcore.codec import cbor, cose
 from hubcore.codec.cose import VerifyKey
 from hubcore.codec.cwt import NAME_BYTES, is_uint
 from hubcore.errors import FrameError, ProofError
+from hubcore.issuing.hubasks import HubAsk, read_ask, write_ask
 from hubcore.issuing.words import (
     ANSWER_BYTES,
     ASK_BYTES,
@@ -40,6 +42,9 @@ _READY = 1
 _ASK = 2
 _MADE = 3
 _NO = 4
+_DECIDE = 5
+_DONE = 6
+TEXT_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,34 @@ class No:
             raise FrameError("signing: a sentence has only what a terminal prints")
 
 
-FromServer = Hello | Ask
-FromSigner = Ready | Made | No
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Do this about a hub."""
+
+    number: int
+    ask: HubAsk
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a number that is none."""
+        _check_number(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done. `text` is the token that was made, or ""."""
+
+    number: int
+    text: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for what no terminal shows."""
+        _check_number(self.number)
+        if len(self.text.encode("utf-8", "replace")) > TEXT_BYTES or not self.text.isprintable():
+            raise FrameError(f"signing: a text has at most {TEXT_BYTES} bytes, all printable")
+
+
+FromServer = Hello | Ask | Decide
+FromSigner = Ready | Made | No | Done
 
 
 def sentence(text: str) -> str:
@@ -123,6 +154,8 @@ def encode_from_server(message: FromServer) -> bytes:
         case Ask():
             kind = int(message.kind)
             return cbor.encode([_ASK, message.number, kind, message.claims, message.along])
+        case Decide():
+            return cbor.encode([_DECIDE, message.number, write_ask(message.ask)])
 
 
 def encode_from_signer(message: FromSigner) -> bytes:
@@ -135,6 +168,8 @@ def encode_from_signer(message: FromSigner) -> bytes:
             return cbor.encode([_MADE, message.number, message.document])
         case No():
             return cbor.encode([_NO, message.number, int(message.refusal), message.sentence])
+        case Done():
+            return cbor.encode([_DONE, message.number, message.text])
 
 
 def decode_from_server(data: bytes) -> FromServer:
@@ -146,8 +181,11 @@ def decode_from_server(data: bytes) -> FromServer:
             if kind not in set(DocumentKind):
                 raise FrameError(f"signing: documents of kind {kind} are not signed here")
             return Ask(number, DocumentKind(kind), claims, along)
+        case [5, number, bytes() as asked]:
+            return Decide(number, read_ask(asked))
     raise FrameError(
-        "signing: expected Hello [0, protocol] or Ask [2, number, kind, claims, along]"
+        "signing: expected Hello [0, protocol], Ask [2, number, kind, claims, along] or "
+        "Decide [5, number, ask]"
     )
 
 
@@ -161,7 +199,9 @@ def decode_from_signer(data: bytes) -> FromSigner:
             return Made(number, document)
         case [4, number, int() as refusal, str() as text] if refusal in set(Refusal):
             return No(number, Refusal(refusal), text)
-    raise FrameError("signing: expected Ready, Made or No")
+        case [6, number, str() as text]:
+            return Done(number, text)
+    raise FrameError("signing: expected Ready, Made, Done or No")
 
 
 def _array(data: bytes, most: int) -> Any:

@@ -71,6 +71,10 @@ class Refusal(IntEnum):
     """Its log cannot be written."""
     KEY = 7
     """The key does not answer: its token is away."""
+    OFFICE = 8
+    """As hubs and promises stand, it cannot be done: the sentence says why."""
+    ENGINE = 9
+    """The engine is away, and a part may be done: ask for the same again."""
 
 
 class RefusedError(HubError):

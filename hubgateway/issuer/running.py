@@ -14,8 +14,9 @@ from zmq.utils import z85
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tlsauthority import Authority
 from hubgateway.authority import tls_authority
-from hubgateway.config import IssuerConfig, load_issuer
+from hubgateway.config import load_issuer
 from hubgateway.engine.engine import Engine
+from hubgateway.engine.visit import with_engine
 from hubgateway.issuer.holding.kinds import open_key
 from hubgateway.issuer.holding.secrets import secret_from
 from hubgateway.issuer.office.bridges import BridgeOffice
@@ -66,16 +67,6 @@ def authority_at(config_file: Path) -> Authority:
         key=_key("authority_key", config.authority_key, config.authority_secret, config_file),
         document=tls_authority(config.tls_authority, config_file),
     )
-
-
-async def with_engine(config: IssuerConfig, work: Callable[[Engine], Awaitable[_T]]) -> _T:
-    """Do some work with the engine. Raise LinkError, StoreError."""
-    engine = Engine(config.servers, config.credentials, config.replicas)
-    try:
-        await engine.connect(retries=0)
-        return await work(engine)
-    finally:
-        await engine.close()
 
 
 def _key(name: str, named: str, secret: str, config_file: Path) -> SigningKey:

@@ -13,8 +13,8 @@ import click
 from hubgateway.config import load_issuer
 from hubgateway.engine.buckets import Kept
 from hubgateway.engine.engine import Engine
+from hubgateway.engine.visit import with_engine
 from hubgateway.issuer import versions
-from hubgateway.issuer.running import with_engine
 from hubgateway.rules import names
 
 

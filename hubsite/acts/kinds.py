@@ -58,3 +58,8 @@ class ActKind(StrEnum):
     WEBHOOK_TESTED = "webhook-tested"
     WEBHOOK_ENDED = "webhook-ended"
     HUB_ENDED_FOR_PHONES = "hub-ended-for-phones"
+    HUB_TOKEN_ASKED = "hub-token-asked"  # noqa: S105, a word
+    HUB_APPROVAL_ASKED = "hub-approval-asked"
+    HUB_REFUSAL_ASKED = "hub-refusal-asked"
+    HUB_RENEWAL_ASKED = "hub-renewal-asked"
+    HUB_END_ASKED = "hub-end-asked"

@@ -22,11 +22,16 @@ SIGNER_PORT = 7718
 
 
 class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the hubs' engine is (docs/backend.md)."""
+    """Where the hubs' engine is (docs/backend.md).
+
+    `tls_authority` is the certificate of the site's TLS authority: by it hubs' certificates for TLS
+    are judged.
+    """
 
     servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    tls_authority: str = ""
     orders: bool = False
     """Whether this server orders at hubs by it: its account then also needs `hub.commands.*`."""
 

@@ -27,7 +27,7 @@ from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES
-from hubgateway.engine.buckets import Buckets
+from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
 from hubgateway.rules import names
 from hubsite.config import Engine
@@ -59,6 +59,14 @@ class OrderAnswer:
 
 
 HubSaid = HubAnswer | OrderAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A key of a bucket, and what it has now, None for nothing."""
+
+    key: str
+    kept: Kept | None
 
 
 class HubsEngine:
@@ -173,6 +181,25 @@ class HubsEngine:
             await self._client.subscribe(subjects, cb=came)
         except nats.errors.Error as error:
             raise trouble(error) from error
+
+    async def changes(self, bucket: str, after: int) -> tuple[list[Changed], int]:
+        """Read what was written into a bucket behind a place, and how far that was.
+
+        At most ANSWERS_AT_ONCE are read. Raise LinkError, StoreError.
+        """
+        found = []
+        place = after
+        begins = f"$KV.{bucket}."
+        for _ in range(ANSWERS_AT_ONCE):
+            message = await self.next(place + 1, f"KV_{bucket}", f"{begins}>")
+            if message is None or message.seq is None:
+                break
+            place = message.seq
+            key = (message.subject or "").removeprefix(begins)
+            is_gone = (message.headers or {}).get(OPERATION, "") in GONE
+            at = message.time.timestamp() if message.time else 0.0
+            found.append(Changed(key, None if is_gone else Kept(message.data or b"", at)))
+        return found, place
 
     async def answers(self, after: int) -> tuple[list[HubSaid], int]:
         """Read the next answers behind a place; return those of `HubSaid`, and how far it read.

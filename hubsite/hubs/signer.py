@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from hubcore.access.grant import Grant
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.issuing import unsigned
+from hubcore.issuing.hubasks import HubAsk
 from hubcore.issuing.unsigned import Unsigned
 from hubcore.issuing.wanted import Reader
 from hubcore.policy.document import Issued
@@ -45,6 +46,14 @@ class Signer(Protocol):
         self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]
     ) -> bytes:
         """Sign a list of what the policy of this version revokes (`hubcore.access.revocations`)."""
+
+
+@runtime_checkable
+class Decider(Protocol):
+    """A signer that also does something about hubs (`hubissuer serve` with `[enrolment]`)."""
+
+    def decide(self, ask: HubAsk) -> str:
+        """Have it done; return the token that was made, or "". Raise HubError when it is not."""
 
 
 class FileSigner:

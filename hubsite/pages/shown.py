@@ -48,6 +48,8 @@ def ways() -> tuple[Group, ...]:
     guests = Way(reverse("guests"), "Guests")
     of_site = (
         Way(reverse("hubs"), "Hubs"),
+        Way(reverse("new-hubs"), "New hubs"),
+        Way(reverse("devices"), "Devices"),
         Way(reverse("acts"), "Acts"),
         Way(reverse("webhooks"), "Webhooks"),
     )

@@ -7,6 +7,7 @@ from django.urls.converters import StringConverter
 
 from hubsite.pages import acts, assets, home, hubs, webpage
 from hubsite.pages.accounts import firstkey, mine, signing
+from hubsite.pages.fleet import devices, ending, newhubs
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
@@ -41,6 +42,12 @@ urlpatterns = [
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),
     path("hubs", hubs.hubs, name="hubs"),
     path("hubs/ended", ended.ended, name="ended-hubs"),
+    path("hubs/of/<slug:name>", hubs.hub, name="hub"),
+    path("hubs/of/<slug:name>/keys", ending.keys, name="hub-keys"),
+    path("devices", devices.devices, name="devices"),
+    path("new-hubs", newhubs.new_hubs, name="new-hubs"),
+    path("new-hubs/token", newhubs.token, name="new-hub-token"),
+    path("new-hubs/of/<slug:name>", newhubs.new_hub, name="new-hub"),
     path("person/import", importing.importing, name="people-import"),
     path("person/imported", importing.imported, name="people-imported"),
     path("person/export", exporting.exported, name="people-export"),

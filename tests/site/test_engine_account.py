@@ -13,13 +13,14 @@ import pytest
 
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import PolicyResult
-from hubcore.errors import StoreError
+from hubcore.errors import LinkError
 from hubcore.policy import document
 from hubcore.policy.policy import Policy
 from hubgateway.engine.buckets import Buckets
 from hubgateway.rules import names
 from hubsim.site.documents import certify_hub, make_key
 from hubsite.config import Engine
+from hubsite.fleet.judging import BUCKETS
 from hubsite.hubs.engine import HubAnswer, HubsEngine
 from hubsite.orders.byengine import EngineWay, message_of
 from hubsite.orders.kept import Giving, Letter
@@ -36,6 +37,7 @@ RECORDS = (names.RECORDS_STREAM, names.RECORDS)
 LETTER = Letter("front-1", bytes(16), 1_900_000_000)
 WISH = Wish(OrderKind.LOCKDOWN, on=True, point=7, until=1_900_000_000)
 GIVING = Giving(bytes(16).hex(), "olga", WISH, "front-1", (LETTER,))
+READ = (names.PROMISES_BUCKET, *BUCKETS)
 
 
 def _said() -> tuple[list[str], list[str]]:
@@ -71,13 +73,13 @@ def _server(folder: Path, more: list[str] | None = None) -> Server:
 async def test_the_account_of_the_page_is_enough_and_no_more(tmp_path: Path) -> None:
     async with running(tmp_path, _server(tmp_path)) as bench:
         buckets = Buckets(bench.js)
-        for bucket in (names.POLICY_BUCKET, names.KEYS_BUCKET):
+        for bucket in (names.POLICY_BUCKET, names.KEYS_BUCKET, *READ):
             await buckets.make(bucket, 1)
         for stream, subjects in ((names.RESULTS_STREAM, names.RESULTS), RECORDS):
             await bench.js.add_stream(name=stream, subjects=[f"{subjects}.*"])
         await buckets.put(names.KEYS_BUCKET, KEY, b"enrolled front-1")
         url = bench.server.url.replace("//", "//site:p@")
-        await _is_enough(url, bench.js)
+        await _is_enough(url, bench.js, bench.client)
         await _is_no_more(url, bench.client)
         assert await buckets.snapshot(names.KEYS_BUCKET) == {KEY: b"enrolled front-1"}
 
@@ -101,7 +103,7 @@ async def test_the_account_that_orders_is_enough(tmp_path: Path, orders: bool) -
         await buckets.put(names.CERTIFICATES_BUCKET, "front-2", b"what nobody signed")
         url = bench.server.url.replace("//", "//site:p@")
         way = EngineWay("acme", Engine((url,)), issuer.verify_key)
-        refused = pytest.raises(StoreError, match=r"(?i)permissions violation")
+        refused = pytest.raises(LinkError, match=r"(?i)permissions violation")
         try:
             with nullcontext() if orders else refused:
                 await way.connect()
@@ -113,7 +115,9 @@ async def test_the_account_that_orders_is_enough(tmp_path: Path, orders: bool) -
             await way.close()
 
 
-async def _is_enough(url: str, js: nats.js.JetStreamContext) -> None:
+async def _is_enough(
+    url: str, js: nats.js.JetStreamContext, person: nats.aio.client.Client
+) -> None:
     engine = HubsEngine(Engine((url,)))
     await engine.connect()
     try:
@@ -128,6 +132,15 @@ async def _is_enough(url: str, js: nats.js.JetStreamContext) -> None:
         await js.publish(f"{names.RESULTS}.front-1", said)
         await asyncio.wait_for(heard.wait(), WAIT_SECONDS)
         assert (await engine.answers(0))[0] == [HubAnswer("front-1", 3, "")]
+        for bucket in READ:
+            assert await engine.changes(bucket, 0) == ([], 0)
+        present: list[bytes] = []
+        await engine.listen_to(names.PRESENT, lambda _subject, said: present.append(said))
+        await engine.listen_to(f"{names.TELEMETRY}.*", lambda _subject, said: present.append(said))
+        await engine.highest_version()  # the subscription is there once this is answered
+        await person.publish(names.PRESENT, b"x")
+        await person.publish(f"{names.TELEMETRY}.front-1", b"y")
+        await until(lambda: present == [b"x", b"y"])
     finally:
         await engine.close()
     await _is_enough_for_records(url, js)
@@ -165,6 +178,10 @@ async def _is_no_more(url: str, person: nats.aio.client.Client) -> None:
         refused = (
             "hub.commands.front-1",
             f"$KV.hub_keys.{KEY}",
+            "$KV.hub_stops.front-1",
+            "$KV.hub_enrolments.front-1",
+            "$KV.hub_certificates.front-1",
+            names.PRESENT,
             "hub.results.front-1",
             "hub.records.front-1",
             "hub.notices.front-1",

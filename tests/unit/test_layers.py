@@ -101,6 +101,12 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.issuing.hubasks": _room(
+        "hubcore.backend.enrolment.messages hubcore.backend.uplink.fields "
+        "hubcore.backend.uplink.words hubcore.codec hubcore.errors",
+        "",
+        PURE,
+    ),
     "hubcore.issuing.limits": _room(
         "hubcore.issuing.words hubcore.bridge.mandate hubcore.policy.policy", "", PURE
     ),
@@ -500,6 +506,12 @@ ROOMS: dict[str, Room] = {
         "click cryptography msgspec",
     ),
     "hubgateway.issuer.signing.client": _room("hubtls hubcore", "cryptography"),
+    "hubgateway.issuer.signing.desk": _room(
+        "hubgateway.authority hubgateway.engine.engine hubgateway.engine.visit "
+        "hubgateway.issuer.holding hubgateway.issuer.office hubgateway.issuer.signing hubcore",
+        "zmq",
+        WORLDLY,
+    ),
     "hubgateway.issuer.signing.lastpolicy": _room(
         "hubgateway.issuer.signing.log hubterm.files hubcore", "", WORLDLY
     ),
@@ -566,6 +578,18 @@ ROOMS: dict[str, Room] = {
     "hubsite.accounts.gate": _room("hubcore.timing", "", WORLDLY),
     "hubsite.acts": _room("hubsite.acts hubcore", "django", WORLDLY),
     "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
+    "hubsite.fleet": _room(
+        "hubsite.fleet hubsite.acts hubsite.config hubsite.hubs.engine "
+        "hubsite.hubs.signer hubsite.looping hubsite.running "
+        "hubgateway.authority hubgateway.engine.buckets hubgateway.issuer.versions "
+        "hubgateway.rules hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.fleet.said.values": _room(
+        "hubcore.backend.uplink hubcore.errors hubgateway.rules.names", "", PURE
+    ),
+    "hubsite.fleet.said.words": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.hubs.engine": _room(
         "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
@@ -607,7 +631,14 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages": _room(
-        "hubsite.pages hubsite.accounts hubsite.acts hubsite.register hubsite.rules hubcore",
+        "hubsite.pages hubsite.accounts hubsite.acts hubsite.fleet hubsite.register hubsite.rules "
+        "hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.pages.fleet": _room(
+        "hubsite.pages.fleet hubsite.acts.kinds hubsite.fleet hubsite.hubs.signer "
+        "hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

@@ -32,7 +32,8 @@ from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.errors import FrameError, LinkError, PeerError, SignatureError, TrustError
 from hubcore.issuing import messages, unsigned
-from hubcore.issuing.messages import Ask, FromSigner, Hello, Made, No, Ready
+from hubcore.issuing.hubasks import HubAsk
+from hubcore.issuing.messages import Ask, Decide, Done, FromSigner, Hello, Made, No, Ready
 from hubcore.issuing.unsigned import Unsigned
 from hubcore.issuing.words import ANSWER_BYTES, Refusal, RefusedError
 from hubcore.phone.certificates import HubCertificate
@@ -162,6 +163,16 @@ class SigningClient:
         """Return a newer mandate of the same limits."""
         return self._signed(unsigned.of_mandate(mandate, self._trial))
 
+    def decide(self, ask: HubAsk) -> str:
+        """Have something done about a hub; return the token that was made, or "".
+
+        After LinkError it may have been done. To ask for the same again does no harm.
+        """
+        done: list[str] = []
+        until = time.monotonic() + self._seconds
+        self._talk(until, lambda talk: done.append(_done(talk, ask)))
+        return done[0]
+
     def check(self) -> None:
         """Raise LinkError or TrustError unless the signer of this site and issuer is there."""
         self.policy_version()
@@ -234,6 +245,16 @@ def _answer(talk: _Talk, ask: Ask) -> bytes:
     match talk.hear():
         case Made(number=ask.number, document=document):
             return document
+        case No() as no:
+            raise RefusedError(no.refusal, no.sentence)
+    raise TrustError("the signer answers what was not asked")
+
+
+def _done(talk: _Talk, ask: HubAsk) -> str:
+    talk.say(Decide(1, ask))
+    match talk.hear():
+        case Done(number=1, text=text):
+            return text
         case No() as no:
             raise RefusedError(no.refusal, no.sentence)
     raise TrustError("the signer answers what was not asked")

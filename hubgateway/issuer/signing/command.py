@@ -11,7 +11,8 @@ import click
 
 from hubcore.errors import ConfigError
 from hubcore.evidence.records import Head, StoredRecord, agrees
-from hubcore.issuing.lines import read_line
+from hubcore.issuing.hublines import read_any
+from hubcore.issuing.hubrules import Decided
 from hubcore.timing.moment import show_ms
 from hubgateway.issuer.signing.log import read_log
 from hubgateway.issuer.signing.serve import Opened, complain, open_signing
@@ -81,7 +82,9 @@ def _head(known: str | None) -> Head | None:
 
 
 def _shown(record: StoredRecord, as_json: bool) -> str:
-    fact, asker = read_line(record.body)
+    fact, asker = read_any(record.body)
+    if isinstance(fact, Decided):
+        return _shown_decided(record.number, fact, asker, as_json)
     if not as_json:
         about = f"{fact.of} {fact.number or ''}".strip()
         return f"{record.number} {show_ms(fact.at_ms)} {fact.kind.word} {about}, for {asker}"
@@ -93,6 +96,24 @@ def _shown(record: StoredRecord, as_json: bool) -> str:
         "version": fact.number,
         "digest": fact.digest.hex(),
         "key": fact.key.hex(),
+        "asker": asker,
+    }
+    return json.dumps(document)
+
+
+def _shown_decided(number: int, fact: Decided, asker: str, as_json: bool) -> str:
+    if not as_json:
+        about = f"{fact.hub} {fact.fingerprint}".strip()
+        return f"{number} {show_ms(fact.at_ms)} {fact.act.word} {about}, by {fact.by} for {asker}"
+    document = {
+        "number": number,
+        "at": show_ms(fact.at_ms),
+        "act": fact.act.word,
+        "of": fact.hub,
+        "by": fact.by,
+        "access_points": fact.points,
+        "fingerprint": fact.fingerprint,
+        "replaces": fact.replaces,
         "asker": asker,
     }
     return json.dumps(document)

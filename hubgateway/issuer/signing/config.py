@@ -25,6 +25,7 @@ from hubcore.issuing.words import DAY_SECONDS, DocumentKind
 from hubcore.policy.policy import OPENING, Operator, rights_of
 from hubgateway.config import Label, SiteName, public_file
 from hubgateway.config import place_of as place_in
+from hubgateway.issuer.signing.enrolconfig import EnrolmentSection
 
 PORT = 7718
 _Days = Annotated[int, Meta(ge=1, le=3660)]
@@ -102,6 +103,7 @@ class SigningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: Tls | None = None
     limits: LimitsSection = LimitsSection()
     operators: Annotated[tuple[OperatorSection, ...], Meta(max_length=1024)] = ()
+    enrolment: EnrolmentSection | None = None
 
 
 def load_signing(path: Path) -> SigningConfig:
@@ -134,6 +136,7 @@ def limits_of(config: SigningConfig, file: Path, issuer: VerifyKey) -> Limits:
         mandates=mandates,
         a_day=said.a_day.by_kind(),
         revoking_a_day=said.a_day.revoking_policy,
+        hubs=None if config.enrolment is None else config.enrolment.limits(),
     )
 
 

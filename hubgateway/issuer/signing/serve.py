@@ -23,6 +23,7 @@ from hubgateway.config import place_of
 from hubgateway.issuer.holding.kinds import HeldKey, open_key
 from hubgateway.issuer.holding.secrets import secret_from
 from hubgateway.issuer.signing.config import SigningConfig, Tls, callers_of, limits_of, load_signing
+from hubgateway.issuer.signing.desk import Desk, open_desk
 from hubgateway.issuer.signing.ports import TlsTalks, UnixPort
 from hubgateway.issuer.signing.signer import Signer
 from hubgateway.issuer.signing.talk import Talks
@@ -73,6 +74,7 @@ class Opened:
     signer: Signer
     callers: dict[int, str]
     identity: Identity | None
+    desk: Desk | None = None
 
 
 def open_signing(file: Path) -> Opened:
@@ -93,7 +95,14 @@ def open_signing(file: Path) -> Opened:
         wall=time.time,
         monotonic=time.monotonic,
     )
-    return Opened(config, file, held, signer, callers, identity)
+    desk = None
+    if config.enrolment is not None:
+        try:
+            desk = open_desk(config.enrolment, config.site, held.key, file)
+        except BaseException:
+            signer.close()
+            raise
+    return Opened(config, file, held, signer, callers, identity, desk)
 
 
 def _identity(tls: Tls, site: str, file: Path) -> Identity:
@@ -120,7 +129,7 @@ async def _serve_all(
     opened: Opened, thread: ThreadPoolExecutor, ready: Callable[[str], None]
 ) -> None:
     told = Journal()
-    talks = Talks(opened.signer, thread, told, time.monotonic)
+    talks = Talks(opened.signer, thread, told, time.monotonic, desk=opened.desk)
     config = opened.config
     where = []
     async with asyncio.TaskGroup() as group:

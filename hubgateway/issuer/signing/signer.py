@@ -4,6 +4,7 @@ Laws:
 1. No signature leaves before its line is on the disk.
 2. What is refused leaves nothing behind.
 3. What is signed are the bytes that were read.
+4. What is done about a hub has its line on the disk before it is done.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import HardwareError, StoreError
+from hubcore.issuing.hubasks import HubAsk
+from hubcore.issuing.hublines import read_any, write_decided
+from hubcore.issuing.hubrules import Decided, HubStanding, judge_hub
 from hubcore.issuing.limits import Limits
-from hubcore.issuing.lines import read_line, write_line
+from hubcore.issuing.lines import write_line
 from hubcore.issuing.messages import Ask
 from hubcore.issuing.rules import judge, newest_policy
-from hubcore.issuing.standing import Standing, signed
+from hubcore.issuing.standing import Signed, Standing, signed
 from hubcore.issuing.wanted import Reader, WantedPolicy
 from hubcore.issuing.words import Refusal, RefusedError
 from hubgateway.issuer.signing.lastpolicy import LastPolicy, digest_of
@@ -50,12 +54,13 @@ class Signer:
         self._limits = limits
         self._reader = Reader(limits.site, self.issuer, trial)
         self._standing = Standing(limits.a_day, limits.revoking_a_day)
+        self._hubs = HubStanding(limits.hubs)
         self._wall = wall
         self._monotonic = monotonic
         self._log = SigningLog(folder / LOG)
         try:
             for body in self._log.read():
-                self._standing.take(read_line(body)[0])
+                self._take(read_any(body)[0])
             self._last = LastPolicy(folder, self.issuer, limits.site)
             self._last.find(self._standing.policy)
         except BaseException:
@@ -91,6 +96,33 @@ class Signer:
         if isinstance(wanted, WantedPolicy):
             self._last.logged(wanted.policy)
         return document
+
+    def decide(self, ask: HubAsk, asker: str) -> None:
+        """Judge what is asked about a hub, and log it: then it may be done. Raise RefusedError."""
+        now_ms = int(1000 * self._wall())
+        judge_hub(ask, self._limits.hubs, self._hubs, now_ms, self._standing.newest_ms)
+        fact = Decided(
+            act=ask.act,
+            at_ms=self._standing.moment(now_ms),
+            by=ask.by,
+            hub=ask.hub,
+            points=ask.points,
+            fingerprint=ask.fingerprint,
+            replaces=ask.replaces,
+        )
+        try:
+            self._log.append(write_decided(fact, asker, int(1000 * self._monotonic())))
+        except StoreError as error:
+            raise RefusedError(Refusal.DISK, f"the log cannot be written: {error}") from error
+        self._take(fact)
+
+    def _take(self, fact: Signed | Decided) -> None:
+        """Take the next line of the log."""
+        if isinstance(fact, Decided):
+            self._hubs.take(fact)
+            self._standing.newest_ms = max(self._standing.newest_ms, fact.at_ms)
+        else:
+            self._standing.take(fact)
 
     def close(self) -> None:
         """Give the log up."""

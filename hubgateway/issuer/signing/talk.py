@@ -9,6 +9,8 @@ Laws:
 5. One document is read and signed at a time, on a thread of its own, and the loop goes on
    meanwhile. One that was begun is ended, also when its caller has gone.
 6. At most `connections_max` are there at once. One more is told to come again.
+7. What is asked about a hub is judged and logged on the signer's thread, then done on another one,
+   one after the other: no signature waits for the engine.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typing import Protocol
 
 from hubcore.errors import FrameError, HubError, LinkError
 from hubcore.issuing import messages
-from hubcore.issuing.messages import Ask, FromSigner, Hello, Made, No, Ready
+from hubcore.issuing.hubasks import HubAsk
+from hubcore.issuing.hubrules import NOT_HERE
+from hubcore.issuing.messages import Ask, Decide, Done, FromSigner, Hello, Made, No, Ready
 from hubcore.issuing.words import (
     ANSWER_BYTES,
     ASK_BYTES,
@@ -39,6 +43,7 @@ CONNECTIONS_MAX = 16
 CALLERS_MAX = 64
 ASKS = Rate(burst=600, per_second=20.0)
 POLICIES = Rate(burst=30, per_second=1.0)
+HUBS = Rate(burst=20, per_second=0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class TalkTimes:
     silent_seconds: float = 30.0
     asks: Rate = ASKS
     policies: Rate = POLICIES
+    hubs: Rate = HUBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,13 @@ class Told(Protocol):
         """Tell a person, at a pace that no source sets."""
 
 
+class HubDesk(Protocol):
+    """Does what was decided about hubs (`hubgateway.issuer.signing.desk`)."""
+
+    async def do(self, ask: HubAsk) -> str:
+        """Return the token that was made, or "". Raise RefusedError."""
+
+
 class Talks:
     """The talks with all callers. `thread` has one worker; `told` hears of each refusal."""
 
@@ -76,6 +89,7 @@ class Talks:
         monotonic: Callable[[], float],
         times: TalkTimes | None = None,
         connections_max: int = CONNECTIONS_MAX,
+        desk: HubDesk | None = None,
     ) -> None:
         self._signer = signer
         self._thread = thread
@@ -86,6 +100,8 @@ class Talks:
         self._connections = 0
         self._asks = _paces(self._times.asks)
         self._policies = _paces(self._times.policies)
+        self._hubs = _paces(self._times.hubs)
+        self._desk = desk
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asker: str
@@ -124,6 +140,8 @@ class Talks:
                 await line.has_read()
 
     async def _answer(self, asked: _In, asker: str) -> FromSigner:
+        if isinstance(asked, Decide):
+            return await self._decide(asked, asker)
         if not isinstance(asked, Ask):
             why = asked.why if isinstance(asked, Unread) else "Hello was said before"
             self._told.tell(asker, f"{asker}: {why}")
@@ -136,6 +154,23 @@ class Talks:
             self._told.tell(asker, f"{asker}: {asked.kind.word} is not signed: {error}")
             return No(asked.number, error.refusal, messages.sentence(str(error)))
         return Made(asked.number, document)
+
+    async def _decide(self, asked: Decide, asker: str) -> FromSigner:
+        """Judge, log, and do what is asked about a hub (law 7)."""
+        ask = asked.ask
+        try:
+            if not self._hubs.take(asker, self._monotonic()):
+                raise RefusedError(Refusal.PACE, "hubs: too many at once: ask again")
+            if self._desk is None:
+                raise RefusedError(Refusal.RULE, NOT_HERE)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._signer.decide, ask, asker)
+            text = await self._desk.do(ask)
+        except RefusedError as error:
+            what = f"{ask.act.word} of hub {ask.hub} is not done: {error}"
+            self._told.tell(asker, f"{asker}: {what}")
+            return No(asked.number, error.refusal, messages.sentence(str(error)))
+        return Done(asked.number, text)
 
     def _pace(self, asked: Ask, asker: str) -> None:
         """Keep law 4. Raise RefusedError."""
@@ -155,7 +190,7 @@ class Talks:
             return
 
 
-_In = Hello | Ask | Unread
+_In = Hello | Ask | Decide | Unread
 
 
 def _paces(rate: Rate) -> Paces:

@@ -17,7 +17,7 @@ from hubcore.issuing.limits import Limits
 from hubgateway.issuer.signing.client import SigningClient, by_socket
 from hubgateway.issuer.signing.ports import UnixPort
 from hubgateway.issuer.signing.signer import Signer
-from hubgateway.issuer.signing.talk import Talks, TalkTimes
+from hubgateway.issuer.signing.talk import HubDesk, Talks, TalkTimes
 from tests.unit.issuer.issuingdesk import ISSUER, LIMITS, NOW, SITE, TRIAL
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ async def served(
     uid: int | None = None,
     times: TalkTimes | None = None,
     connections_max: int = 16,
+    desk: HubDesk | None = None,
 ) -> AsyncIterator[Place]:
     """Serve a signer on a unix socket; this process may ask unless another `uid` is named."""
     made = signer or make_signer(folder)
@@ -85,7 +86,7 @@ async def served(
     callers = {os.getuid() if uid is None else uid: "hubsite"}
     ready = asyncio.Event()
     with closing(made), ThreadPoolExecutor(1) as thread:
-        talks = Talks(made, thread, heard, time.monotonic, times, connections_max)
+        talks = Talks(made, thread, heard, time.monotonic, times, connections_max, desk)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(UnixPort(path, callers, talks, heard).serve(ready))
             async with asyncio.timeout(WAIT_SECONDS):

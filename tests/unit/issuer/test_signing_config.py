@@ -22,7 +22,7 @@ from hubcore.bridge.mandate import issue_mandate
 from hubcore.codec.cose import write_key
 from hubcore.codec.tls import TlsName, TlsRole, der_of, read_certificate
 from hubcore.errors import ConfigError
-from hubcore.issuing.limits import A_DAY, Limits
+from hubcore.issuing.limits import A_DAY, HubLimits, Limits
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind
 from hubcore.policy.policy import Operator, OperatorRight, Policy
 from hubgateway.issuer import keys
@@ -67,6 +67,74 @@ def test_what_is_not_written_allows_little(folder: Path) -> None:
     limits = limits_of(load_signing(file), file, ISSUER.verify_key)
     assert limits == Limits(SITE)
     assert (limits.operators, limits.held_open, limits.mandates) == ({}, frozenset(), ())
+
+
+def enrolment(folder: Path) -> str:
+    """The section with all that it needs, in a folder that has a site's keys."""
+    keys.begin(folder / "issuer", SITE, "nats://127.0.0.1:1", int(time.time()) - 60)
+    said = (folder / "issuer" / keys.CONFIG).read_text()
+    key = re.findall(r'enrolment_key = "[^"]+"', said)[0]
+    return (
+        f'[enrolment]\nservers = ["nats://127.0.0.1:1"]\n{key}\n'
+        f'authority_key = "issuer/{keys.AUTHORITY_KEY}"\n'
+        f'tls_authority = "issuer/{keys.AUTHORITY}"\n'
+    )
+
+
+def test_a_section_about_hubs_allows_nothing_that_it_does_not_name(folder: Path) -> None:
+    """enrolconfig, the law"""
+    file = written(folder, LEAST + enrolment(folder))
+    assert limits_of(load_signing(file), file, ISSUER.verify_key).hubs == HubLimits()
+    more = (
+        "access_points = [10]\nnew_hubs_a_day = 2\nends_a_day = 1\nacts_a_day = 9\nreplace = true\n"
+    )
+    file.write_text(file.read_text() + more)
+    assert limits_of(load_signing(file), file, ISSUER.verify_key).hubs == HubLimits(
+        frozenset({10}), 2, 1, 9, True
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("access_points = [0]", "access_points"),
+        ("new_hubs_a_day = -1", "new_hubs_a_day"),
+        ("hub_days = 0", "hub_days"),
+        ("other = 1", "unknown field"),
+        ("replicas = 9", "replicas"),
+    ],
+)
+def test_a_wrong_section_about_hubs_refuses_the_start(folder: Path, line: str, said: str) -> None:
+    (folder / "k").write_bytes(pem(ISSUER))
+    (folder / "k").chmod(0o600)
+    file = written(folder, f"{LEAST}{enrolment(folder)}{line}\n")
+    with pytest.raises(ConfigError, match=said):
+        open_signing(file)
+
+
+@pytest.mark.parametrize("missing", [keys.AUTHORITY_KEY, keys.AUTHORITY])
+def test_without_what_the_section_names_it_does_not_start(folder: Path, missing: str) -> None:
+    (folder / "k").write_bytes(pem(ISSUER))
+    (folder / "k").chmod(0o600)
+    file = written(folder, LEAST + enrolment(folder))
+    opened = open_signing(file)
+    assert opened.desk is not None
+    opened.signer.close()
+    (folder / "issuer" / missing).unlink()
+    with pytest.raises(ConfigError, match=missing):
+        open_signing(file)
+    file.write_text(LEAST)
+    open_signing(file).signer.close()  # the log was given up
+
+
+def test_the_sample_of_the_section_about_hubs_is_right(folder: Path) -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    sample = text[text.index("# [enrolment]") :].split("\n\n")[0]
+    lines = [line.removeprefix("# ") for line in sample.splitlines()]
+    file = written(folder, LEAST + "\n".join(lines))
+    section = load_signing(file).enrolment
+    assert section is not None
+    assert section.limits() == HubLimits(frozenset({10, 11}), new_hubs_a_day=5)
 
 
 def test_limits_are_those_of_the_file(folder: Path) -> None:

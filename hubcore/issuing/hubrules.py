@@ -1,0 +1,117 @@
+"""Whether what a site's server asks about a hub is done: judged by limits, and by what was done.
+
+Laws:
+1. Without limits nothing is done. What they do not name is refused.
+2. A token promises access points of the limits alone; only those hubs are taken in or ended here.
+3. Within any 24 hours no more tokens are made than `new_hubs_a_day`, no more hubs ended than
+   `ends_a_day`, and no more is done at all than `acts_a_day`. A token is for one machine, so a yes
+   needs no ceiling of its own: one with a mistyped fingerprint would use it up.
+4. A machine takes the place of another only where `may_replace` says so.
+5. A clock that was set back does nothing.
+6. What is remembered is made of the log alone, and no more of it than the limits count.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hubcore.issuing.hubasks import HubAct, HubAsk
+from hubcore.issuing.limits import HubLimits
+from hubcore.issuing.words import CLOCK_SECONDS, DAY_SECONDS, Refusal, RefusedError
+
+NOT_HERE = (
+    "Hubs are not enrolled from here: the file of what signs has no section [enrolment]. Give the "
+    "commands of hubissuer where the issuer's key is."
+)
+REMEMBERED_MAX = 10_000
+_DAY_MS = 1000 * DAY_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A line of the log: what is done about which hub, for the operator `by`."""
+
+    act: HubAct
+    at_ms: int
+    by: str
+    hub: str
+    points: tuple[int, ...] = ()
+    fingerprint: str = ""
+    replaces: bool = False
+
+
+class HubStanding:
+    """What was done within a day (law 6)."""
+
+    def __init__(self, limits: HubLimits | None) -> None:
+        most = 0 if limits is None else limits.acts_a_day
+        self._done: deque[Decided] = deque(maxlen=min(most, REMEMBERED_MAX) + 1)
+
+    def take(self, fact: Decided) -> None:
+        """Take the next line of the log."""
+        self._done.append(fact)
+
+    def within_a_day(self, now_ms: int) -> list[Decided]:
+        """Return what was done in the day before now."""
+        return [one for one in self._done if one.at_ms > now_ms - _DAY_MS]
+
+
+def judge_hub(
+    ask: HubAsk, limits: HubLimits | None, standing: HubStanding, now_ms: int, newest_ms: int
+) -> None:
+    """Let an ask pass. Raise RefusedError with the rule that forbids it.
+
+    `newest_ms` is the time of the newest line of the log.
+    """
+    if limits is None:
+        raise RefusedError(Refusal.RULE, NOT_HERE)
+    if now_ms < newest_ms - 1000 * CLOCK_SECONDS:
+        raise RefusedError(Refusal.CLOCK, "the signer's clock was set back: a person must look")
+    check_points(ask.points, limits)
+    check_replacing(ask.replaces, limits)
+    done = standing.within_a_day(now_ms)
+    _check_count("acts_a_day", len(done), limits.acts_a_day)
+    match ask.act:
+        case HubAct.TOKEN:
+            count = _count(HubAct.TOKEN, done)
+            _check_count("new_hubs_a_day", count, limits.new_hubs_a_day)
+        case HubAct.END:
+            _check_count("ends_a_day", _count(HubAct.END, done), limits.ends_a_day)
+        case HubAct.APPROVE | HubAct.REFUSE | HubAct.RENEW:
+            return
+
+
+def check_points(points: Iterable[int], limits: HubLimits) -> None:
+    """Keep law 2. Raise RefusedError."""
+    more = set(points) - limits.access_points
+    if more:
+        raise RefusedError(
+            Refusal.RULE,
+            f"access point {min(more)} is not among those of the signer's [enrolment]: what has "
+            "it is decided where the issuer's key is, by hubissuer",
+        )
+
+
+def check_replacing(replaces: bool, limits: HubLimits) -> None:
+    """Keep law 4. Raise RefusedError."""
+    if replaces and not limits.may_replace:
+        raise RefusedError(
+            Refusal.RULE,
+            "no machine takes another's place here (replace in the signer's [enrolment]): "
+            "hubissuer token --replace",
+        )
+
+
+def _count(act: HubAct, done: list[Decided]) -> int:
+    return sum(one.act is act for one in done)
+
+
+def _check_count(name: str, count: int, most: int) -> None:
+    if count >= most:
+        raise RefusedError(
+            Refusal.CEILING,
+            f"{name} in the signer's [enrolment] is {most}, and so many were done within a day: "
+            "a person must look",
+        )

@@ -1,0 +1,1 @@
+"""What devices say by way of their hub: the last values, and words for them."""

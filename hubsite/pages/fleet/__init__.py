@@ -1,0 +1,1 @@
+"""Pages about new hubs, and about what ends one."""

@@ -1,0 +1,109 @@
+"""New hubs: a token is made, who has asked is seen, compared, and taken in or refused.
+
+Laws:
+1. A machine is taken in by its fingerprint, which the operator types as the machine shows it. What
+   he typed is what the signer compares, whatever this page believes.
+2. A token stands on one answer and nowhere else.
+3. Without a signer that does it, the page names the commands.
+"""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hubcore.issuing.hubasks import HubAct, HubAsk
+from hubsite.fleet import asking, words
+from hubsite.fleet.asking import Outcome
+from hubsite.fleet.models import HubAsked, HubPromise
+from hubsite.hubs.signer import Decider
+from hubsite.pages.fleet.forms import FingerprintForm, TokenForm
+
+ASKS_SHOWN = 20
+REFUSED_STATUS = 409
+UNKNOWN_STATUS = 503
+_METHODS = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@require_safe
+def new_hubs(request: HttpRequest) -> HttpResponse:
+    """Show what was promised, who has asked, and what was asked of the signer."""
+    now = time.time()
+    shown = {
+        "promises": [words.promised(one, now) for one in HubPromise.objects.all()],
+        "asks": HubAsked.objects.all()[:ASKS_SHOWN],
+        "is_here": decider() is not None,
+    }
+    return render(request, "newhubs.html", shown)
+
+
+@_METHODS
+def token(request: HttpRequest) -> HttpResponse:
+    """Have a token made, and show it once (law 2)."""
+    zone = settings.HUBSITE.config.time_zone
+    form = TokenForm(request.POST or None, initial={"time_zone": zone})
+    signer = decider()
+    if request.method != "POST" or not form.is_valid() or signer is None:
+        return render(request, "newhub_token.html", {"form": form, "is_here": signer is not None})
+    wanted = HubAsk(
+        act=HubAct.TOKEN,
+        by=request.user.name,
+        hub=form.cleaned_data["hub"],
+        doors=form.doors(),
+        time_zone=form.cleaned_data["time_zone"],
+        replaces=form.cleaned_data["replaces"],
+    )
+    outcome = asking.ask(wanted, signer)
+    shown = {"form": form, "is_here": True, "hub": wanted.hub, "outcome": outcome}
+    return render(request, "newhub_token.html", shown, status=status_of(outcome))
+
+
+@_METHODS
+def new_hub(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one promise; take its machine in, or refuse it (law 1)."""
+    found = get_object_or_404(HubPromise, pk=name)
+    form = FingerprintForm(request.POST if request.POST.get("do") == "approve" else None)
+    outcome = None
+    if request.method == "POST":
+        outcome = _decided(request, name, form)
+        found = HubPromise.objects.filter(pk=name).first() or found
+    shown = {
+        "promise": words.promised(found, time.time()),
+        "form": form,
+        "outcome": outcome,
+        "is_here": decider() is not None,
+    }
+    return render(request, "newhub.html", shown, status=status_of(outcome))
+
+
+def _decided(request: HttpRequest, name: str, form: FingerprintForm) -> Outcome | None:
+    """Ask what the button says; None for a form that asks nothing."""
+    signer = decider()
+    do = request.POST.get("do", "")
+    by = request.user.name
+    if signer is None or do not in ("approve", "refuse"):
+        raise Http404
+    if do == "refuse":
+        return asking.ask(HubAsk(HubAct.REFUSE, by, name), signer)
+    if not form.is_valid():
+        return None
+    typed = form.cleaned_data["fingerprint"]
+    return asking.ask(HubAsk(HubAct.APPROVE, by, name, fingerprint=typed), signer)
+
+
+def decider() -> Decider | None:
+    """Return the signer that does something about hubs, None where there is none (law 3)."""
+    office = settings.HUBSITE_RUNNING.office
+    signer = None if office is None else office.signer
+    return signer if isinstance(signer, Decider) else None
+
+
+def status_of(outcome: Outcome | None) -> int:
+    """Return the status of the page that tells an outcome."""
+    if outcome is None or outcome.is_done:
+        return 200
+    return UNKNOWN_STATUS if outcome.is_done is None else REFUSED_STATUS
