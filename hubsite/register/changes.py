@@ -20,7 +20,7 @@ from hubcore.evidence.records import Value
 from hubsite.accounts.models import Account
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
-from hubsite.register.models import Credential, Grant, GuestLink, Person
+from hubsite.register.models import AccessPoint, Credential, Grant, GuestLink, Person
 from hubsite.register.tokens import end_joining, end_tokens
 
 REVISION_DIGITS = 18
@@ -136,6 +136,14 @@ def facts_of(row: models.Model) -> dict[str, Any]:
         return {"groups": _listed(row.groups.order_by("pk").values_list("pk", flat=True))}
     if isinstance(row, Grant):
         return {"group": row.group_id, **_granted(row)}
+    if isinstance(row, AccessPoint):
+        return {
+            "number": row.number,
+            "hold_open": row.hold_open_id,
+            "first_person_in": int(row.first_person_in),
+            "two_persons": int(row.two_persons),
+            "two_persons_in": row.two_persons_in_id,
+        }
     if isinstance(row, GuestLink):
         return {"uses": row.uses, "phones": row.phones, **_granted(row)}
     return {}

@@ -15,9 +15,10 @@ from django.db.models import Q, QuerySet
 from hubcore.access.grant import Access, read_scope
 from hubcore.access.revocations import NAMES_MAX
 from hubcore.calendar.recurrence import day_of
-from hubcore.policy.policy import Policy
+from hubcore.policy.policy import PointRules, Policy
 from hubsite.accounts.models import Account
 from hubsite.register.models import (
+    AccessPoint,
     Calendar,
     Credential,
     Grant,
@@ -34,6 +35,7 @@ from hubsite.rules.issuing import (
     IssuedGrant,
     SiteRows,
     access_of,
+    rules_of_point,
 )
 
 
@@ -50,7 +52,14 @@ def rows_of(site: str, now: int) -> SiteRows:
         issued=issued,
         entitled=_entitled(live.filter(pk__in=named), now),
         operators=_operators(),
+        points=_points(),
     )
+
+
+def _points() -> dict[int, PointRules]:
+    columns = ("number", "hold_open", "first_person_in", "two_persons", "two_persons_in")
+    rows = AccessPoint.objects.order_by("number").values_list(*columns)
+    return {number: rules_of_point(*said) for number, *said in rows}
 
 
 def _operators() -> frozenset[str]:

@@ -11,11 +11,19 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hubcore.access.factors import ANY_FACTOR, Demand
 from hubcore.access.grant import ACCESS_ENTRIES, RULES_AN_ENTRY, Access, ScheduleRef
 from hubcore.calendar.schedule import ALWAYS, Schedule, SpecialDays
-from hubcore.policy.policy import Operator, OperatorRight, Policy
+from hubcore.policy.policy import (
+    NO_RULES,
+    HoldOpen,
+    Operator,
+    OperatorRight,
+    PointRules,
+    Policy,
+)
 from hubsite.rules.week import Day, Week, rules_of
 
 DAY = 86_400
@@ -78,6 +86,7 @@ class SiteRows:
     issued: tuple[IssuedGrant, ...]
     entitled: Mapping[str, tuple[Access, ...]]
     operators: frozenset[str]
+    points: Mapping[int, PointRules] = field(default_factory=dict)
 
 
 def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS_NOTHING) -> Policy:
@@ -90,8 +99,18 @@ def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS
         revoked_grants=frozenset(_said_too_much(rows, now)),
         schedules={number: schedule_of(hours) for number, hours in sorted(rows.schedules.items())},
         disabled=rows.disabled - rows.revoked,
+        points={number: rules for number, rules in rows.points.items() if rules != NO_RULES},
         operators=dict.fromkeys(sorted(rows.operators), operator),
     )
+
+
+def rules_of_point(
+    hold_open: int | None, first_person_in: bool, two_persons: bool, two_persons_in: int | None
+) -> PointRules:
+    """Return the rules of an access point; hours are numbers of schedules, None for always."""
+    held = None if hold_open is None else HoldOpen(hold_open, first_person_in)
+    demand = Demand(ANY_FACTOR.alternatives, persons=2, schedule=two_persons_in)
+    return PointRules(hold_open=held, demands=(demand,) if two_persons else ())
 
 
 def schedule_of(hours: Hours) -> Schedule:

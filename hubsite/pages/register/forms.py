@@ -68,11 +68,30 @@ class PointForm(forms.ModelForm):
         """Its fields."""
 
         model = AccessPoint
-        fields = ("number", "name", "door")
+        fields = (
+            "number",
+            "name",
+            "door",
+            "hold_open",
+            "first_person_in",
+            "two_persons",
+            "two_persons_in",
+        )
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.fields["number"].disabled = self.instance.pk is not None
+        self.fields["hold_open"].empty_label = "Never"
+        self.fields["two_persons_in"].empty_label = "At all hours"
+
+    def clean(self) -> dict[str, Any]:
+        """Raise ValidationError for hours or a condition of what is not asked for."""
+        typed: dict[str, Any] = super().clean()
+        if typed.get("first_person_in") and typed.get("hold_open") is None:
+            self.add_error("first_person_in", "Choose the hours in which it is held open.")
+        if typed.get("two_persons_in") is not None and not typed.get("two_persons"):
+            self.add_error("two_persons", "Say that two persons are asked for, or no hours.")
+        return typed
 
 
 class CalendarForm(forms.ModelForm):

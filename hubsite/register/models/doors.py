@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from hubcore.access.grant import ACCESS_POINT_MAX
+from hubsite.register.models.hours import Schedule
 from hubsite.register.models.row import NAME_LENGTH, Row
 
 
@@ -24,7 +25,11 @@ class Door(Row):
 
 
 class AccessPoint(Row):
-    """One direction through one door, under the number that its hub has for it."""
+    """One direction through one door, under the number that its hub has for it.
+
+    Hubs hold it open in the hours of `hold_open`, and let nobody in alone where `two_persons` is
+    set: in the hours of `two_persons_in`, None for always.
+    """
 
     number = models.BigIntegerField(
         unique=True,
@@ -33,6 +38,28 @@ class AccessPoint(Row):
     )
     name = models.CharField(max_length=NAME_LENGTH)
     door = models.ForeignKey(Door, on_delete=models.PROTECT, related_name="points")
+    hold_open = models.ForeignKey(
+        Schedule,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="held_open",
+        verbose_name="Held open",
+    )
+    first_person_in = models.BooleanField(
+        default=False, help_text="Held open only once somebody came in"
+    )
+    two_persons = models.BooleanField(
+        default=False, help_text="Two people, one after the other, each with a right of their own"
+    )
+    two_persons_in = models.ForeignKey(
+        Schedule,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="two_persons_at",
+        verbose_name="Two persons in the hours of",
+    )
 
     class Meta:
         """As they are listed."""
