@@ -13,6 +13,7 @@ from hubsite.fleet.beginning import fleet_parts
 from hubsite.hubs.beginning import begin_hubs, end_hubs
 from hubsite.orders.making import keep_orders, make_desk
 from hubsite.records.follower import Follower
+from hubsite.records.witnesses import Issuer
 from hubsite.running import Part
 from hubsite.syslog.lines import Sender
 from hubsite.syslog.shipper import Shipper
@@ -48,7 +49,7 @@ def _parts(site: Site) -> list[Part]:
     poster = Poster(context_of_webhooks(site), site.config.webhooks.private_addresses)
     parts.append(Courier(poster, site.secret, site.config.webhooks.days))
     if engine is not None:
-        parts.append(Follower(engine, site.config.records))
+        parts.append(Follower(engine, site.config.records, partial(_issuer, site)))
     desk = make_desk(site, settings.HUBSITE_RUNNING.office)
     settings.HUBSITE_RUNNING.orders = desk
     if desk is not None:
@@ -61,3 +62,9 @@ def _shipper(site: Site, section: Syslog) -> Part:
     context = context_of(site, section)
     connect = partial(SyslogWire, section.host, section.port, context)
     return Shipper(connect, Sender(site.config.hosts[0], os.getpid()))
+
+
+def _issuer(site: Site) -> Issuer | None:
+    """Return whose mandates count, None while nothing signs."""
+    office = settings.HUBSITE_RUNNING.office
+    return None if office is None else Issuer(site.config.site, office.signer.issuer)

@@ -63,3 +63,8 @@ class ActKind(StrEnum):
     HUB_REFUSAL_ASKED = "hub-refusal-asked"
     HUB_RENEWAL_ASKED = "hub-renewal-asked"
     HUB_END_ASKED = "hub-end-asked"
+    ALARM_SEEN = "alarm-seen"
+    RECORDS_EXPORTED = "records-exported"
+    RECORDS_LOOKED_AT = "records-looked-at"
+    RECORDS_AGAIN = "records-again"
+    HUB_DOOR_NAMED = "hub-door-named"

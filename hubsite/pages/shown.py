@@ -43,6 +43,8 @@ def ways() -> tuple[Group, ...]:
     subjects = tuple(Way(reverse("rows", args=[one.name]), one.many) for one in SUBJECTS)
     now = (
         Way(reverse("home"), "Overview"),
+        Way(reverse("doors-now"), "Doors now"),
+        Way(reverse("alarms"), "Alarms"),
         Way(reverse("orders"), "Orders"),
     )
     guests = Way(reverse("guests"), "Guests")
@@ -50,6 +52,7 @@ def ways() -> tuple[Group, ...]:
         Way(reverse("hubs"), "Hubs"),
         Way(reverse("new-hubs"), "New hubs"),
         Way(reverse("devices"), "Devices"),
+        Way(reverse("records"), "Records"),
         Way(reverse("acts"), "Acts"),
         Way(reverse("webhooks"), "Webhooks"),
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from hubsite.pages import acts, assets, home, hubs, webpage
+from hubsite.pages import acts, assets, hubs, webpage
 from hubsite.pages.accounts import firstkey, mine, signing
+from hubsite.pages.evidence import proving, records
 from hubsite.pages.fleet import devices, ending, newhubs
+from hubsite.pages.now import alarms, doors, overview
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
@@ -28,7 +30,7 @@ class SubjectConverter(StringConverter):
 register_converter(SubjectConverter, "subject")
 
 urlpatterns = [
-    path("", home.home, name="home"),
+    path("", overview.overview, name="home"),
     path("sign-in", signing.sign_in_page, name="sign-in"),
     path("sign-out", signing.sign_out, name="sign-out"),
     path("sign-in/wrong-tries", signing.wrong_tries_read, name="wrong-tries-read"),
@@ -57,6 +59,15 @@ urlpatterns = [
     path("orders/doors", bridge_doors.doors, name="bridge-doors"),
     path("orders/<slug:key>", orders.order_page, name="order"),
     path("orders/<slug:key>/end", orders.ask_end, name="order-end"),
+    path("now/doors", doors.doors, name="doors-now"),
+    path("now/doors/part", doors.part, name="doors-part"),
+    path("now/doors/<int:key>", doors.name, name="door-name"),
+    path("now/alarms", alarms.alarms, name="alarms"),
+    path("records", records.records, name="records"),
+    path("records/verify", proving.verify, name="records-verify"),
+    path("records/export", proving.export, name="records-export"),
+    path("records/looked-at", proving.looked_at, name="records-looked-at"),
+    path("records/<slug:hub>/<int:number>", records.record, name="record"),
     path("person/<slug:person>/invitation", invitations.invitation, name="invitation"),
     path("join/<str:token>", invitations.joining, name="join"),
     path("join/guest/<str:token>", invitations.joining_guest, name="join-guest"),

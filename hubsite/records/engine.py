@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hubgateway.rules import names
 from hubsite.config import Engine
 from hubsite.hubs.engine import HubsEngine
+from hubsite.records.witnesses import Said
 
 MESSAGES_AT_ONCE = 64
 BYTES_AT_ONCE = 1 << 20
@@ -65,6 +66,20 @@ class RecordsEngine:
     async def newest(self) -> int:
         """Return the newest place of the stream, 0 for none. Raise LinkError, StoreError."""
         return await self._engine.last(names.RECORDS_STREAM, ALL)
+
+    async def documents(self, bucket: str, keys: str, after: int) -> list[Said]:
+        """Return the next documents of a bucket behind a place. Raise LinkError, StoreError."""
+        found: list[Said] = []
+        begins = f"$KV.{bucket}."
+        place = after
+        while len(found) < MESSAGES_AT_ONCE:
+            said = await self._engine.next(place + 1, f"KV_{bucket}", f"{begins}{keys}")
+            if said is None or said.seq is None:
+                break
+            place = said.seq
+            key = (said.subject or "").removeprefix(begins)
+            found.append(Said(place, key, said.data or b""))
+        return found
 
     async def messages(self, after: int, up_to: int | None = None, hub: str = "*") -> list[Message]:
         """Return the next messages behind a place (law 3), of one hub or of all.

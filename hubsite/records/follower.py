@@ -11,31 +11,46 @@ Laws:
 4. Old rows go while there is nothing to read.
 5. A hub whose rows are to begin again is read from the engine's first message on. That is done
    whole before anything else is read, and again where it was cut off.
+6. What bridges have countersigned is read again every WITNESS_SECONDS: only what is new, and all of
+   it on each connection.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 
+from hubcore.bridge.mandate import Mandates
+from hubgateway.rules import names
 from hubsite.config import Engine, Records
 from hubsite.looping import Looping
-from hubsite.records import kept, letting
+from hubsite.records import kept, letting, witnesses
 from hubsite.records.ahead import Ahead
 from hubsite.records.engine import RecordsEngine
+from hubsite.records.witnesses import Issuer
 
 PULSE_SECONDS = 1.0
 LET_GO_SECONDS = 60.0
+WITNESS_SECONDS = 30.0
+IssuerOf = Callable[[], Issuer | None]
 
 
 class Follower(Looping):
-    """Runs until it is stopped; `ahead` are the alarms whose records have not come."""
+    """Runs until it is stopped; `ahead` are the alarms whose records have not come.
 
-    def __init__(self, engine: Engine, keep: Records) -> None:
+    `issuer` says whose mandates count, None while nobody signs here.
+    """
+
+    def __init__(self, engine: Engine, keep: Records, issuer: IssuerOf) -> None:
         super().__init__("Records", "hubsite.records")
         self._engine = engine
         self._keep = keep
         self._let_go_at = 0.0
+        self._issuer = issuer
+        self._witness_at = 0.0
+        self._mandates = Mandates()
+        self._places = dict.fromkeys((names.MANDATES_BUCKET, names.TESTIMONIES_BUCKET), 0)
         self._strays = 0
         self._stray = ""
         self.ahead = Ahead()
@@ -48,10 +63,13 @@ class Follower(Looping):
             await engine.connect()
             await engine.listen(self._changed.set, self.ahead.hear)
             await self._look_at_end(engine)
+            self._witness_at = 0.0
+            self._places = dict.fromkeys(self._places, 0)
             while engine.is_up and not self.is_stopped:
                 await self._begin_again(engine)
                 await self._read(engine)
                 await self._let_go()
+                await self._read_witnesses(engine)
                 self.found(await self._wrong())
                 await self.wait(PULSE_SECONDS)
         finally:
@@ -100,6 +118,28 @@ class Follower(Looping):
             return
         went = await self.with_rows(partial(letting.let_go, self._keep, int(time.time())))
         self._let_go_at = time.monotonic() + (0.0 if went else LET_GO_SECONDS)
+
+    async def _read_witnesses(self, engine: RecordsEngine) -> None:
+        """Keep law 6."""
+        issuer = self._issuer()
+        if issuer is None or time.monotonic() < self._witness_at:
+            return
+        self._witness_at = time.monotonic() + WITNESS_SECONDS
+        for said in await self._new_in(engine, names.MANDATES_BUCKET, "testimony.*"):
+            self._mandates = witnesses.with_mandates(self._mandates, [said], issuer)
+        said_by_bridges = await self._new_in(engine, names.TESTIMONIES_BUCKET, ">")
+        heads = witnesses.proven(said_by_bridges, self._mandates, issuer.site)
+        await self.with_rows(partial(witnesses.keep, heads))
+
+    async def _new_in(self, engine: RecordsEngine, bucket: str, keys: str) -> list[witnesses.Said]:
+        """Return what is new in a bucket."""
+        found: list[witnesses.Said] = []
+        while some := await engine.documents(bucket, keys, self._places[bucket]):
+            found += some
+            self._places[bucket] = some[-1].place
+            if self.is_stopped:
+                break
+        return found
 
     async def _wrong(self) -> str:
         """Return a sentence about what does not prove itself (law 3)."""

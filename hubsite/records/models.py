@@ -159,6 +159,29 @@ class HubDoor(models.Model):
         return f"{self.hub} {self.door}"
 
 
+class Witness(models.Model):
+    """What a bridge has signed: it has seen a hub's chain up to this record, `at` in Unix seconds.
+
+    Its signature was proven. Whether the rows here agree is another question.
+    """
+
+    bridge = models.CharField(max_length=HUB_LENGTH)
+    hub = models.CharField(max_length=HUB_LENGTH)
+    number = models.BigIntegerField()
+    head_hash = models.BinaryField(max_length=HASH_BYTES)
+    at = models.BigIntegerField()
+
+    class Meta:
+        """A bridge has one word of a hub."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("hub", "bridge"), name="records_one_of_a_bridge")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bridge} of {self.hub}"
+
+
 class StreamPlace(models.Model):
     """How far the engine's stream of records was read; one row."""
 

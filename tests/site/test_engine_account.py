@@ -27,6 +27,7 @@ from hubsite.orders.kept import Giving, Letter
 from hubsite.orders.ways import Receipt
 from hubsite.orders.words import OrderKind, Wish
 from hubsite.records.engine import Message, RecordsEngine
+from hubsite.records.witnesses import Said
 from tests.gateway.bench import WAIT_SECONDS, Server, running, until
 
 pytestmark = pytest.mark.once
@@ -160,6 +161,11 @@ async def _is_enough_for_records(url: str, js: nats.js.JetStreamContext) -> None
         assert await engine.messages(0) == [Message(1, "front-1", b"a record")]
         assert await engine.newest() == 1
         assert await engine.messages(0, hub="front-2") == []
+        for bucket in (names.MANDATES_BUCKET, names.TESTIMONIES_BUCKET):
+            assert await engine.documents(bucket, ">", 0) == []
+            await Buckets(js).make(bucket, 1)
+            await Buckets(js).put(bucket, "a.b", b"x")
+            assert await engine.documents(bucket, "a.*", 0) == [Said(1, "a.b", b"x")]
     finally:
         await engine.close()
 

@@ -48,7 +48,7 @@ async def has(hub: str, wanted: list[int], seconds: float = 30.0) -> None:
 
 @asynccontextmanager
 async def following(bench: Bench) -> AsyncIterator[Follower]:
-    follower = Follower(Engine((bench.server.url,)), Records())
+    follower = Follower(Engine((bench.server.url,)), Records(), lambda: None)
     follower.start()
     try:
         yield follower

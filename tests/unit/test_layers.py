@@ -642,6 +642,17 @@ ROOMS: dict[str, Room] = {
         "django",
         WORLDLY,
     ),
+    "hubsite.pages.evidence": _room(
+        "hubsite.pages.evidence hubsite.acts hubsite.records hubsite.register.models hubcore",
+        "django",
+        WORLDLY,
+    ),
+    "hubsite.pages.now": _room(
+        "hubsite.pages.now hubsite.pages.evidence.names hubsite.acts hubsite.records "
+        "hubsite.register.models hubcore",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.pages.register": _room(
         "hubsite.pages.register hubsite.acts.kinds hubsite.register hubsite.rules hubcore",
         "django",
@@ -680,6 +691,9 @@ ROOMS: dict[str, Room] = {
         "hubsite.register.models hubgateway.rules hubcore",
         "django",
         WORLDLY,
+    ),
+    "hubsite.records.showing": _room(
+        "hubsite.records hubsite.acts hubsite.register.models hubcore", "django", WORLDLY
     ),
     "hubsite.register": _room(
         "hubsite.register hubsite.accounts.models hubsite.acts hubsite.rules hubcore",

@@ -1,0 +1,1 @@
+"""The pages of records: found, shown with their proof, verified, exported."""

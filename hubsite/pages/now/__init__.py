@@ -1,0 +1,1 @@
+"""The pages of this moment: what needs somebody, doors, alarms."""

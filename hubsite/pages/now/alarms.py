@@ -1,0 +1,41 @@
+"""The page of alarms: those that nobody has seen first."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from hubcore.evidence.alarms import alarm_of
+from hubsite.pages.evidence.names import Shown, moment, shown
+from hubsite.records.models import Record
+from hubsite.records.showing import alarms as rows
+
+_DIGITS = 18
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def alarms(request: HttpRequest) -> HttpResponse:
+    """Show alarms, or keep that somebody has seen some."""
+    if request.method == "POST":
+        count = rows.see(request.user.name, _ids(request.POST.getlist("seen")))
+        messages.success(request, f"Seen by you: {count}.")
+        return redirect("alarms")
+    unseen = rows.unseen()
+    told = {
+        "unseen": _told(unseen),
+        "is_cut": len(unseen) == rows.SHOWN,
+        "seen": [(*one, moment(one[0].row.seen_at or 0)) for one in _told(rows.seen())],
+        "waiting": [(one, moment(one.at)) for one in rows.waiting()],
+    }
+    return render(request, "alarms.html", told)
+
+
+def _told(found: list[Record]) -> list[tuple[Shown, str]]:
+    return [(one, alarm_of(bytes(one.row.record))) for one in shown(found)]
+
+
+def _ids(texts: list[str]) -> list[int]:
+    good = [text for text in texts if text.isascii() and text.isdigit() and len(text) <= _DIGITS]
+    return [int(text) for text in good]

@@ -1,0 +1,97 @@
+"""The page of live doors: it shows itself again by a script, and by a link without one.
+
+Laws:
+1. The part that changes has an ETag: who has it already is answered in a few bytes, and keeps
+   nobody waiting.
+2. Which door of a hub is which one of the register is said by an operator. That is an act.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hubsite.acts import log
+from hubsite.acts.kinds import ActKind
+from hubsite.pages.evidence.names import Shown, moment, shown
+from hubsite.records.models import Chain, HubDoor
+from hubsite.records.showing.looks import DoorNow, doors_now
+from hubsite.register.models import Door
+
+_DIGITS = 18
+
+
+@require_safe
+def doors(request: HttpRequest) -> HttpResponse:
+    """Show all doors."""
+    told = {
+        "part": _part(),
+        "hub_doors": HubDoor.objects.select_related("site_door"),
+    }
+    return render(request, "doors_now.html", told)
+
+
+@require_safe
+def part(request: HttpRequest) -> HttpResponse:
+    """Give the part that changes (law 1)."""
+    text = _part()
+    tag = f'"{sha256(text.encode()).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == tag:
+        response: HttpResponse = HttpResponseNotModified()
+    else:
+        response = HttpResponse(text)
+    response.headers["ETag"] = tag
+    return response
+
+
+def _part() -> str:
+    found = doors_now(int(time.time()))
+    named = {one.row.pk: one for one in shown([row for one in found for row in one.last])}
+    told = {
+        "doors": [_told(one, named) for one in found],
+        "hubs": [(chain.hub, moment(chain.heard_at)) for chain in Chain.objects.all()],
+    }
+    return render_to_string("doors_part.html", told)
+
+
+def _told(one: DoorNow, named: Mapping[int, Shown]) -> dict[str, object]:
+    """Return a door as the page has it."""
+    return {
+        "name": one.door or ", ".join(f"{seen.hub} {seen.door}" for seen in one.seen),
+        "key": one.door.pk if one.door else None,
+        "seen": [(seen, moment(seen.at)) for seen in one.seen],
+        "alarms": [alarm for seen in one.seen for alarm in seen.alarms],
+        "orders": [
+            (order, None if order.until is None else moment(order.until))
+            for order in (*one.orders, *(order for seen in one.seen for order in seen.orders))
+        ],
+        "last": [named[row.pk] for row in one.last],
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def name(request: HttpRequest, key: int) -> HttpResponse:
+    """Ask which door of the register a hub's door is, or keep it (law 2)."""
+    asked = get_object_or_404(HubDoor, pk=key)
+    if request.method != "POST":
+        return render(request, "hub_door.html", {"row": asked, "doors": Door.objects.all()})
+    text = request.POST.get("door", "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    door = get_object_or_404(Door, pk=int(text)) if is_number else None
+    with transaction.atomic():
+        HubDoor.objects.filter(pk=key).update(site_door=door)
+        log.write(
+            request.user.name,
+            ActKind.HUB_DOOR_NAMED,
+            about=f"hub {asked.hub}",
+            at_hub=asked.door,
+            door=None if door is None else door.pk,
+        )
+    return redirect("doors-now")

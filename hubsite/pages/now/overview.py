@@ -1,0 +1,91 @@
+"""The first page after signing in: what needs somebody now, or that all is well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from hubsite.records.models import Chain, HubDoor
+from hubsite.records.showing import alarms, countersigned
+from hubsite.register.models import HubPolicy
+
+_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What needs somebody: a sentence, and the page where to act."""
+
+    sentence: str
+    address: str
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show what needs somebody."""
+    return render(request, "home.html", {"needs": needs()})
+
+
+def needs() -> list[Need]:
+    """Return what needs somebody now, the most urgent first. What is added is a line here."""
+    return [*_alarms(), *_doors(), *_chains(), *_policies(), *_parts()]
+
+
+def _alarms() -> list[Need]:
+    address = reverse("alarms")
+    count = len(alarms.unseen())
+    found = []
+    if count:
+        many = f"{count} or more" if count == alarms.SHOWN else str(count)
+        found.append(Need(f"Alarms that nobody has seen: {many}.", address))
+    waiting = len(alarms.waiting())
+    if waiting:
+        found.append(Need(f"Alarms whose record has not come: {waiting}.", address))
+    return found
+
+
+def _doors() -> list[Need]:
+    rows = HubDoor.objects.exclude(alarms="").select_related("site_door")[:_LISTED]
+    return [
+        Need(f"An alarm stands at the door {row.site_door or row}.", reverse("doors-now"))
+        for row in rows
+    ]
+
+
+def _chains() -> list[Need]:
+    rows = Chain.objects.filter(refused__gt=0)[:_LISTED]
+    address = reverse("records")
+    found = [
+        Need(f"Records of hub {row.hub} do not follow: {row.trouble}", address) for row in rows
+    ]
+    for one in countersigned.others()[:_LISTED]:
+        sentence = (
+            f"The bridge {one.bridge} has seen another record {one.number} of hub {one.hub} than "
+            "is here. Compare the hub's own log."
+        )
+        found.append(Need(sentence, address))
+    return found
+
+
+def _policies() -> list[Need]:
+    rows = HubPolicy.objects.exclude(refused="")[:_LISTED]
+    return [
+        Need(f"Hub {row.hub} has refused a policy: {row.refused}", reverse("hubs")) for row in rows
+    ]
+
+
+def _parts() -> list[Need]:
+    """Return what is wrong with what runs beside the pages."""
+    running = settings.HUBSITE_RUNNING
+    found = []
+    if running.publisher is not None and running.publisher.problem:
+        found.append(Need(str(running.publisher.problem), reverse("hubs")))
+    for part in running.parts:
+        if part.problem:
+            found.append(Need(part.problem, reverse("records")))
+    return found

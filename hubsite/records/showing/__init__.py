@@ -1,0 +1,1 @@
+"""What pages ask of the records: rows found, their proof, alarms, doors."""

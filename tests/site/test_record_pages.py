@@ -1,0 +1,467 @@
+"""The pages of records, doors, alarms, and the overview, as operators use them."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hubcore.access.precedence import DoorOrder
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_hub import Notice
+from hubcore.codec import cbor
+from hubcore.evidence.carried_orders import CarriedOrder, write_orders
+from hubcore.evidence.export import Export
+from hubcore.evidence.facts import Fact, RecordKind
+from hubcore.evidence.records import Head
+from hubctl.commands.audit.exported import verify_export
+from hubsite.acts.models import Act
+from hubsite.config import Engine, Records
+from hubsite.records import kept
+from hubsite.records.follower import Follower
+from hubsite.records.models import Chain, HubDoor, Record
+from hubsite.records.showing import alarms, finding, looks, proof
+from hubsite.register.models import AccessPoint, Credential, Door, Person
+from tests.site.browser import Browser, at_work
+from tests.site.chains import NOW, access, at_door, head, made, message, told, visits
+
+pytestmark = pytest.mark.once
+
+DAY = 86_400
+
+
+def _site() -> tuple[Door, Person]:
+    """A door with two access points, and a person with a phone."""
+    door = Door.objects.create(name="Front")
+    for number in (1, 2):
+        AccessPoint.objects.create(number=number, name="in", door=door)
+    person = Person.objects.create(name="Anna <b>")
+    Credential.objects.create(pk="c1", person=person, key=b"k", label="phone")
+    return door, person
+
+
+def _numbers(browser: Browser, path: str) -> list[int]:
+    text = browser.get(path).page.source
+    return [int(one) for one in re.findall(r'<a href="/records/hub-\d/(\d+)">hub', text)]
+
+
+def _acts() -> list[str]:
+    return [act.said["kind"] for act in Act.objects.order_by("number")]
+
+
+def test_records_are_shown_with_names_that_no_record_has() -> None:
+    _, person = _site()
+    kept.take([message(1, told(access(), access(credential="gone"), at_door("closed")))], NOW)
+    answer = at_work().get("/records")
+    assert "Anna <b>" in answer.text
+    assert f'href="/person/{person.pk}"' in answer.page.source
+    assert "Front (1 in)" in answer.text
+    assert "gone" in answer.text
+    assert all(b"Anna" not in bytes(row.record) for row in Record.objects.all())
+
+
+def test_each_filter_finds_its_rows_alone_and_pages_go_both_ways() -> None:
+    """finding, laws 1 to 3"""
+    door, person = _site()
+    records = told(
+        access(point=1),
+        access(point=2, credential="x"),
+        access(point=3),
+        at_door("closed"),
+        {"kind": RecordKind.STOPPED},
+    )
+    kept.take([message(1, records), message(2, visits(1, at=NOW + DAY * 2), hub="hub-2")], NOW)
+    HubDoor.objects.filter(hub="hub-1").update(site_door=door)
+    browser = at_work()
+    day = datetime.fromtimestamp(NOW, UTC).date().isoformat()
+    assert _numbers(browser, "/records") == [1, 5, 4, 3, 2, 1]
+    assert _numbers(browser, "/records?hub=hub-1") == [5, 4, 3, 2, 1]
+    assert _numbers(browser, "/records?kind=access&hub=hub-1") == [3, 2, 1]
+    assert _numbers(browser, f"/records?door={door.pk}&hub=hub-1") == [4, 2, 1]
+    assert _numbers(browser, f"/records?person={person.pk}") == [1, 3, 1]
+    assert _numbers(browser, f"/records?person={person.pk}&door={door.pk}") == [1, 1]
+    assert _numbers(browser, f"/records?until={day}") == [5, 4, 3, 2, 1]
+    assert _numbers(browser, f"/records?since={day}&kind=stopped") == [5]
+    assert _numbers(browser, "/records?person=nobody") == []
+    for wrong in ("door=x", "kind=x", "since=2", "before=x.y", "after=-", "until=0001-01-01"):
+        assert len(_numbers(browser, f"/records?{wrong}")) == 6
+
+
+@pytest.mark.parametrize("same_moment", [False, True])
+def test_pages_have_each_row_once_whichever_way_one_goes(same_moment: bool) -> None:
+    """finding, laws 1 and 3"""
+    count = 130
+    for one in range(count):
+        moment = NOW if same_moment else NOW + one
+        before = Chain.objects.filter(pk="hub-1").first()
+        start = before.head if before else Head()
+        kept.take([message(one + 1, visits(1, before=start, at=moment))], NOW)
+    browser = at_work()
+    wanted = list(range(count, 0, -1))
+    found = []
+    path = "/records"
+    while True:
+        found += _numbers(browser, path)
+        source = browser.page.source if browser.page else ""
+        older = re.search(r'rel="next" href="([^"]+)"', source)
+        if older is None:
+            break
+        path = "/records" + older[1].replace("&amp;", "&")
+    assert found == wanted
+    newer = re.search(r'rel="prev" href="([^"]+)"', source)
+    assert newer
+    assert _numbers(browser, "/records" + newer[1].replace("&amp;", "&")) == wanted[50:100]
+
+
+def test_nobody_counts_rows_and_no_page_leaves_some_out() -> None:
+    """finding, law 1"""
+    door, person = _site()
+    kept.take([message(1, visits(3))], NOW)
+    browser = at_work()
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        for more in ("", f"?door={door.pk}", f"?person={person.pk}", "?kind=access&hub=hub-1"):
+            browser.get(f"/records{more}")
+    about = [one["sql"] for one in asked if 'FROM "records_record"' in one["sql"]]
+    assert about
+    assert not [sql for sql in about if "COUNT(" in sql or "OFFSET" in sql]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        finding.Wanted(),
+        finding.Wanted(hub="hub-1"),
+        finding.Wanted(kind="access"),
+        finding.Wanted(since=NOW, until=NOW + 1),
+        finding.Wanted(door=1),
+        finding.Wanted(person="p"),
+    ],
+)
+def test_each_filter_has_an_index(wanted: finding.Wanted) -> None:
+    """models: the database reads no more rows than it shows"""
+    door = Door.objects.create(pk=1, name="Front")
+    AccessPoint.objects.create(number=1, name="in", door=door)
+    person = Person.objects.create(pk="p", name="Anna")
+    Credential.objects.create(pk="c1", person=person, key=b"k", label="phone")
+    with CaptureQueriesContext(connection) as asked:
+        finding.find(wanted, 50, finding.Place(NOW, 9), None)
+    (sql,) = [one["sql"] for one in asked if 'FROM "records_record"' in one["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert "SEARCH records_record USING INDEX" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_a_record_is_shown_with_its_proof_and_an_edit_shows() -> None:
+    _site()
+    records = told(access(grant=b"\x01\x02"), access(), access())
+    kept.take([message(1, records)], NOW)
+    browser = at_work()
+    text = browser.get("/records/hub-1/1").text
+    assert "grant 0102" in text
+    assert records[0].hash.hex() in text
+    assert "It follows the beginning of the chain" in text
+    assert "Record 2 follows it" in text
+    assert "It is the newest here" in browser.get("/records/hub-1/3").text
+    Record.objects.filter(number=2).update(record=records[0].body)
+    assert "It does not follow what was before it: record 2 was edited" in (
+        browser.get("/records/hub-1/2").text
+    )
+    assert "The next record does not follow it" in browser.get("/records/hub-1/1").text
+    assert browser.get("/records/hub-1/9").status == 404
+    assert browser.get("/records/hub-1/" + 40 * "9").status == 404
+
+
+def test_a_chain_is_verified_a_part_at_a_time() -> None:
+    """proof, laws 1 and 2"""
+    records = visits(10)
+    kept.take([message(1, records)], NOW)
+    chain = Chain.objects.get()
+    first = proof.walk(chain, rows=4)
+    assert first == head(records[:4])
+    second = proof.walk(chain, first, rows=4)
+    assert second == head(records[:8])
+    assert proof.walk(chain, second, rows=4) == head(records)
+    browser = at_work()
+    browser.get("/records")
+    whole = browser.submit("/records/verify").text
+    assert "up to record 10, the newest here" in whole
+    assert str(head(records)) in whole
+    Record.objects.filter(number=6).update(record=records[1].body)
+    browser.get("/records")
+    answer = browser.submit("/records/verify")
+    assert answer.status == 409
+    assert "record 6 was edited" in answer.text
+    browser.get("/records")
+    assert "the newest here" in browser.submit("/records/verify", **{"from": str(second)}).text
+    browser.get("/records")
+    forged = browser.submit("/records/verify", **{"from": f"8:{64 * '0'}"})
+    assert "record 8 is not the one that was known" in forged.text
+    Record.objects.filter(number__gt=2).delete()
+    browser.get("/records")
+    assert "record 3 is missing" in browser.submit("/records/verify").text
+
+
+def test_a_long_chain_is_verified_by_going_on() -> None:
+    """proof, law 2"""
+    records = made([b"x"] * (proof.WALK_ROWS + 1))
+    Record.objects.bulk_create(
+        [
+            Record(
+                hub="hub-1",
+                number=one.number,
+                at=0,
+                dated=0,
+                chain_hash=one.hash,
+                record=one.body,
+            )
+            for one in records
+        ],
+        batch_size=kept.ROWS_AT_ONCE,
+    )
+    last = head(records)
+    Chain.objects.create(hub="hub-1", head_number=last.number, head_hash=last.hash)
+    browser = at_work()
+    browser.get("/records")
+    part = browser.submit("/records/verify").text
+    assert f"They hold up to record {proof.WALK_ROWS} of {last.number}" in part
+    assert "the newest here" in browser.submit("/records/verify").text
+
+
+def test_an_export_is_the_file_that_hubctl_verifies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """proof, laws 3 and 4"""
+    records = visits(9)
+    kept.take([message(1, records)], NOW)
+    browser = at_work()
+    browser.get("/records")
+    form = browser.page.form("/records/export") if browser.page else None
+    assert form
+    files = []
+    for first in ("", "6"):
+        response = browser.client.post(
+            "/records/export",
+            {**form.values, "first": first},
+            secure=True,
+            SERVER_NAME="localhost",
+            headers={"Referer": "https://localhost/"},
+        )
+        assert response.status_code == 200
+        files.append(b"".join(response.streaming_content))
+    file = tmp_path / "x.records"
+    file.write_bytes(files[0])
+    verify_export(file, head(records[:5]), None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["records"] == 9
+    export = Export(iter([files[0]]))
+    assert list(export.records()) == records
+    assert (export.before, export.seal) == (Head(), None)
+    export = Export(iter([files[1]]))
+    assert list(export.records()) == records[5:]
+    assert export.before == head(records[:5])
+    assert _acts()[-2:] == ["records-exported", "records-exported"]
+    assert Act.objects.latest("number").said["last"] == 9
+    browser.get("/records")
+    assert browser.submit("/records/export", first="10").status == 400
+    browser.get("/records")
+    assert browser.submit("/records/export", first="x").status == 400
+
+
+def test_an_export_has_ceilings() -> None:
+    """proof, law 4"""
+    kept.take([message(1, visits(9))], NOW)
+    chain = Chain.objects.get()
+    size = len(bytes(Record.objects.get(number=1).record)) + proof.AROUND_BYTES
+    assert proof.last_of_export(chain, 1) == 9
+    assert proof.last_of_export(chain, 2, most=5) == 6
+    assert proof.last_of_export(chain, 1, bytes_most=3 * size) == 3
+    assert proof.last_of_export(chain, 2, bytes_most=3 * size) == 4
+    with pytest.raises(ValueError, match="Records 1 to 9 of hub-1 are here"):
+        proof.last_of_export(chain, 10)
+
+
+def test_what_did_not_follow_is_said_until_somebody_has_looked() -> None:
+    kept.take([message(1, visits(2)), message(2, visits(2, at=9))], NOW)
+    browser = at_work()
+    assert "Messages that do not follow its records: 1." in browser.get("/records").text
+    assert "do not follow: record 1" in browser.get("/").text
+    browser.get("/records")
+    browser.submit("/records/looked-at", button="seen")
+    assert "do not follow" not in browser.get("/records").text
+    kept.take([message(3, visits(2, at=9))], NOW)
+    browser.get("/records")
+    assert "are being read again" in browser.submit("/records/looked-at", button="again").text
+    assert Chain.objects.get().again
+    assert _acts()[-2:] == ["records-looked-at", "records-again"]
+
+
+def test_alarms_are_seen_once_and_that_is_an_act() -> None:
+    """alarms, law 1"""
+    kept.take([message(1, told(at_door("forced"), access(), at_door("tamper")))], NOW)
+    olga = at_work("olga")
+    otto = at_work("otto")
+    olga.get("/now/alarms")
+    page = otto.get("/now/alarms")
+    assert "door 'front': forced" in page.text
+    assert "Seen by you: 2." in olga.submit().text
+    assert "Seen by you: 0." in otto.submit().text
+    assert "Nobody has seen these There is none." in olga.get("/now/alarms").text
+    assert set(Record.objects.filter(is_alarm=True).values_list("seen_by", flat=True)) == {"olga"}
+    assert [(act.said["kind"], act.said["by"], act.said["about"]) for act in Act.objects.all()][
+        -2:
+    ] == [
+        ("alarm-seen", "olga", "record hub-1 1"),
+        ("alarm-seen", "olga", "record hub-1 3"),
+    ]
+    otto.get("/now/alarms")
+    (plain,) = Record.objects.filter(is_alarm=False)
+    assert alarms.see("otto", [plain.pk]) == 0
+
+
+def test_an_alarm_ahead_of_its_record_is_said_to_be_not_proven() -> None:
+    follower = Follower(Engine(("nats://127.0.0.1:9",)), Records(), lambda: None)
+    settings.HUBSITE_RUNNING.parts = (follower,)
+    (alarm,) = told(at_door("forced"))
+    follower.ahead.hear("hub-1", codec.encode(Notice(alarm.number, alarm.body, alarm.hash)))
+    browser = at_work()
+    assert "Not proven yet" in browser.get("/now/alarms").text
+    assert "whose record has not come: 1" in browser.get("/").text
+    kept.take([message(1, [alarm])], NOW)
+    assert "Not proven yet" not in browser.get("/now/alarms").text
+    assert "Alarms that nobody has seen: 1." in browser.get("/").text
+
+
+def test_doors_show_what_they_are_in_and_which_orders_stand() -> None:
+    """looks, laws 1 to 3"""
+    door, _ = _site()
+    by_site = {
+        "kind": RecordKind.ORDER,
+        Fact.DOOR: "front",
+        Fact.ORDER: "hold_open",
+        Fact.ON: True,
+        Fact.GIVEN_BY: "site",
+    }
+    carried = write_orders(
+        [
+            CarriedOrder(0, DoorOrder.LOCKDOWN, None, "olga"),
+            CarriedOrder(2, DoorOrder.NO_ENTRY, NOW + 50, "otto"),
+        ]
+    )
+    records = told(
+        access(point=2),
+        by_site,
+        {**by_site, Fact.ORDER: "no_entry", Fact.UNTIL: NOW - 9},
+        {"kind": RecordKind.ORDER, Fact.ORDERS: carried},
+        at_door("forced"),
+    )
+    kept.take([message(1, records)], NOW)
+    HubDoor.objects.update(site_door=door)
+    (one,) = looks.doors_now(NOW)
+    (seen,) = one.seen
+    assert (seen.state, seen.alarms) == ("forced open", ("forced",))
+    assert [(order.words, order.by) for order in seen.orders] == [
+        ("held open", "site"),
+        ("lockdown", "olga"),
+    ]
+    assert [(order.words, order.by) for order in one.orders] == [("no entry", "otto")]
+    assert [row.number for row in one.last] == [1]
+    assert looks.doors_now(NOW + 60)[0].orders == ()
+    Chain.objects.update(orders=cbor.encode("x"))
+    assert "taken for a lockdown" in at_work().get("/now/doors").text
+    assert set(looks.WORDS) >= set(looks.ALARM_WORDS)
+
+
+def test_the_live_part_is_given_once_and_again_only_when_it_changed() -> None:
+    """pages.now.doors, law 1"""
+    _site()
+    kept.take([message(1, told(at_door("access_taken")))], NOW)
+    browser = at_work()
+    page = browser.get("/now/doors")
+    assert "hub-1 front" in page.text
+    assert re.search(r'<script type="module" src="/assets/[0-9a-f]+/live.js">', page.page.source)
+
+    def part(tag: str):  # type: ignore[no-untyped-def]
+        headers = {"If-None-Match": tag}
+        return browser.client.get(
+            "/now/doors/part", secure=True, SERVER_NAME="localhost", headers=headers
+        )
+
+    first = part("")
+    assert first.status_code == 200
+    assert first.content.decode() in page.page.source
+    again = part(first.headers["ETag"])
+    assert (again.status_code, again.content) == (304, b"")
+    kept.take([message(2, told(at_door("closed"), before=Chain.objects.get().head))], NOW)
+    changed = part(first.headers["ETag"])
+    assert changed.status_code == 200
+    assert "closed since" in changed.content.decode()
+
+
+def test_live_doors_ask_the_database_as_often_for_many_doors_as_for_few() -> None:
+    asked = []
+    for count in (2, 20):
+        for number in range(10 * count, 11 * count):
+            door = Door.objects.create(name=f"Door {number}")
+            AccessPoint.objects.create(number=number, name="in", door=door)
+            start = Chain.objects.get().head if Chain.objects.exists() else Head()
+            kept.take([message(number, told(access(point=number), before=start))], NOW)
+        browser = at_work()
+        with CaptureQueriesContext(connection) as some:
+            browser.get("/now/doors")
+        asked.append(len(some))
+    assert asked[0] == asked[1]
+
+
+def test_which_door_it_is_is_said_by_an_operator_and_is_an_act() -> None:
+    """pages.now.doors, law 2"""
+    door, _ = _site()
+    kept.take([message(1, told(at_door("closed")))], NOW)
+    (row,) = HubDoor.objects.all()
+    browser = at_work()
+    browser.get(f"/now/doors/{row.pk}")
+    browser.submit(door=str(door.pk))
+    row.refresh_from_db()
+    assert row.site_door == door
+    assert _acts()[-1] == "hub-door-named"
+    assert "hub-1 front : Front" in browser.get("/now/doors").text
+    browser.get(f"/now/doors/{row.pk}")
+    browser.submit(door="")
+    row.refresh_from_db()
+    assert row.site_door is None
+
+
+def test_the_overview_says_that_all_is_well_or_what_needs_somebody() -> None:
+    browser = at_work()
+    assert "All is well" in browser.get("/").text
+    kept.take([message(1, told(at_door("forced")))], NOW)
+    text = browser.get("/").text
+    assert "All is well" not in text
+    assert "Alarms that nobody has seen: 1." in text
+    assert "An alarm stands at the door hub-1 front." in text
+    settings.HUBSITE_RUNNING.parts = (
+        Follower(Engine(("nats://127.0.0.1:9",)), Records(), lambda: None),
+    )
+    assert "the hubs' engine was not reached yet" in browser.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/records", "/records/hub-1/1", "/now/doors", "/now/alarms", "/"])
+def test_no_text_of_a_hub_injects(path: str) -> None:
+    evil = "<script>alert(1)</script>"
+    records = told(
+        at_door("forced", door=evil),
+        access(credential=evil, grant=evil, reader=evil),
+        {"kind": RecordKind.FAULT, Fact.FAULT: evil, Fact.DOOR: evil},
+    )
+    kept.take([message(1, records), message(2, visits(1, at=9))], NOW)
+    Chain.objects.update(trouble=evil)
+    source = at_work().get(path).page.source
+    assert "<script>alert" not in source
