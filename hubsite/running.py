@@ -31,6 +31,8 @@ class Part(Protocol):
 class Running:
     """The gate of tries; what signs, what publishes, what gives orders: None where nothing does.
 
+    `provider` is by whom operators sign in elsewhere, None without one.
+
     `parts` are all others, in the order in which they began.
     """
 
@@ -38,6 +40,7 @@ class Running:
     office: Any = None
     publisher: Any = None
     orders: Any = None
+    provider: Any = None
     parts: tuple[Part, ...] = ()
 
     def begin(self, office: Any, publisher: Any) -> None:
@@ -62,4 +65,5 @@ class Running:
         self.gate = Gate()
         self.begin(None, None)
         self.orders = None
+        self.provider = None
         self.parts = ()

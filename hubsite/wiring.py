@@ -11,6 +11,7 @@ from hubcore.errors import ConfigError
 from hubsite.config import Site, Syslog
 from hubsite.fleet.beginning import fleet_parts
 from hubsite.hubs.beginning import begin_hubs, end_hubs
+from hubsite.oidc.beginning import make_provider
 from hubsite.orders.making import keep_orders, make_desk
 from hubsite.records.follower import Follower
 from hubsite.records.witnesses import Issuer
@@ -27,6 +28,7 @@ def begin(site: Site) -> None:
     """Begin what the configuration asks for. Raise ConfigError."""
     begin_hubs(site, keep_orders)
     try:
+        settings.HUBSITE_RUNNING.provider = make_provider(site)
         parts = _parts(site)  # they ask who signs
     except ConfigError:
         end_hubs()

@@ -4,7 +4,8 @@ Laws:
 1. Each is an act.
 2. An account has a second factor from its first moment: a code, or a ticket by which its owner
    makes a key. A ticket counts once and for TICKET_HOURS, and nobody signs in by it.
-3. A new second factor ends all others: the codes, the keys, a ticket.
+3. A new second factor ends all others: the codes, the keys, a ticket, and what was bound to a
+   provider (`hubsite.oidc.binding`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from hubsite.accounts import factor
-from hubsite.accounts.models import NAME, Account
+from hubsite.accounts.models import NAME, Account, Binding
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 
@@ -66,7 +67,7 @@ def renew_account(name: str, site: str, key: bytes, has_keys: bool = False) -> H
     """Give an account a new password and second factor, and end its sessions. Raise ValueError."""
     with transaction.atomic():
         account = _account(name)
-        account.keys.all().delete()
+        _end_others(account)
         account.is_active = True
         handed = _hand(account, site, key, has_keys)  # a session is bound to the password
         account.save()
@@ -101,12 +102,18 @@ def end_account(name: str) -> None:
     """Let nobody sign in by this account any more, and end its sessions. Raise ValueError."""
     with transaction.atomic():
         account = _account(name)
-        account.keys.all().delete()
+        _end_others(account)
         account.is_active = False
         account.ticket = ""
         account.set_unusable_password()
         account.save()
         log.write("", ActKind.ACCOUNT_ENDED, about=name)
+
+
+def _end_others(account: Account) -> None:
+    """End each way into an account beside its password and code."""
+    account.keys.all().delete()
+    Binding.objects.filter(account=account).delete()
 
 
 def _account(name: str) -> Account:

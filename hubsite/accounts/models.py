@@ -23,6 +23,8 @@ ADDRESS_LENGTH = 64
 DIGEST_LENGTH = 64
 HANDLE_BYTES = 32
 KEY_NAME_LENGTH = 40
+ISSUER_LENGTH = 512
+SUBJECT_LENGTH = 255
 CREDENTIAL_BYTES = 4096
 _ID_AT = 18
 """In an attested credential 16 bytes name the make, and two are the length of the id."""
@@ -94,6 +96,24 @@ class Key(models.Model):
         data = bytes(self.credential)
         length = int.from_bytes(data[_ID_AT - 2 : _ID_AT])
         return data[_ID_AT : _ID_AT + length]
+
+
+class Binding(models.Model):
+    """An account, and who its owner is at a provider (`hubsite.oidc.binding`)."""
+
+    account = models.OneToOneField(Account, models.CASCADE, related_name="binding")
+    issuer = models.CharField(max_length=ISSUER_LENGTH)
+    subject = models.CharField(max_length=SUBJECT_LENGTH)
+
+    class Meta:
+        """One at a provider is one account."""
+
+        constraints = (
+            models.UniqueConstraint(fields=("issuer", "subject"), name="one_account_each"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
 
 
 class Spent(models.Model):

@@ -20,6 +20,8 @@ class ActKind(StrEnum):
     KEY_ADDED = "key-added"
     KEY_REMOVED = "key-removed"
     KEY_REFUSED = "key-refused"
+    IDENTITY_BOUND = "identity-bound"
+    IDENTITY_UNBOUND = "identity-unbound"
     PERSON_MADE = "person-made"
     PERSON_CHANGED = "person-changed"
     GROUP_MADE = "group-made"

@@ -35,6 +35,9 @@ def look(site: config.Site) -> None:
         context_of(site, site.config.syslog)
     context_of_webhooks(site)
     begin(site)
+    from hubsite.oidc.beginning import make_provider
+
+    make_provider(site)
     try:
         call_command("check", deploy=True, fail_level="WARNING", stdout=StringIO())
     except SystemCheckError as error:

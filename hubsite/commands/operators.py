@@ -62,6 +62,34 @@ def end(file: Path, name: str) -> None:
     click.echo(f"{name} cannot sign in any more")
 
 
+@operator.command("bind")
+@_NAME
+@click.argument("subject")
+@click.pass_obj
+def bind(file: Path, name: str, subject: str) -> None:
+    """Let who is SUBJECT at the provider of [oidc] sign in by this account."""
+    site = _begun(file)
+    from hubsite.oidc.binding import bind as bind_to
+
+    section = site.config.oidc
+    if section is None:
+        raise ValueError("the configuration has no [oidc]")
+    bind_to("", name, section.issuer, subject)
+    click.echo(f"{subject} at {section.issuer} signs in as {name}")
+
+
+@operator.command("unbind")
+@_NAME
+@click.pass_obj
+def unbind(file: Path, name: str) -> None:
+    """Let nobody at a provider sign in by this account any more."""
+    _begun(file)
+    from hubsite.oidc.binding import unbind as unbind_from
+
+    unbind_from("", name)
+    click.echo(f"nobody at a provider signs in as {name} any more")
+
+
 def _begun(file: Path) -> config.Site:
     site = config.load(file)
     begin(site)

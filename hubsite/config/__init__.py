@@ -4,6 +4,7 @@ from hubsite.config.bridge import Bridge
 from hubsite.config.database import Database
 from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, load, parse
 from hubsite.config.hubs import Engine, Operators, Signing, operator_of
+from hubsite.config.oidc import Oidc
 from hubsite.config.records import Records
 from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
 from hubsite.config.syslog import Syslog
@@ -16,6 +17,7 @@ __all__ = [
     "Config",
     "Database",
     "Engine",
+    "Oidc",
     "Operators",
     "Records",
     "Signing",

@@ -26,6 +26,7 @@ from hubsite.config.hubs import (
     check_operators,
     check_signing,
 )
+from hubsite.config.oidc import Oidc, check_oidc
 from hubsite.config.records import Records
 from hubsite.config.secrets import place_of, secret_file
 from hubsite.config.syslog import Syslog, check_syslog
@@ -58,6 +59,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Engine | None = None
     bridge: Bridge | None = None
     operators: Operators = Operators()
+    oidc: Oidc | None = None
     records: Records = Records()
     syslog: Syslog | None = None
     webhooks: Webhooks = Webhooks()
@@ -116,5 +118,7 @@ def _check(config: Config, path: Path) -> None:
     check_operators(config.operators, path)
     if config.syslog is not None:
         check_syslog(config.syslog, path)
+    if config.oidc is not None:
+        check_oidc(config.oidc, path)
     if config.engine is not None:
         check_engine(config.engine, bool(config.issuer_key or config.signing), path)

@@ -6,7 +6,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from hubsite.pages import acts, assets, hubs, webpage
-from hubsite.pages.accounts import firstkey, mine, signing
+from hubsite.pages.accounts import elsewhere, firstkey, mine, signing
 from hubsite.pages.evidence import proving, records
 from hubsite.pages.fleet import devices, ending, newhubs
 from hubsite.pages.now import alarms, doors, overview
@@ -35,6 +35,9 @@ urlpatterns = [
     path("sign-out", signing.sign_out, name="sign-out"),
     path("sign-in/wrong-tries", signing.wrong_tries_read, name="wrong-tries-read"),
     path("sign-in/key", signing.key_to_sign, name="key-to-sign"),
+    path("sign-in/elsewhere", elsewhere.out, name="elsewhere"),
+    path("sign-in/elsewhere/back", elsewhere.back, name="elsewhere-back"),
+    path("sign-in/elsewhere/done", elsewhere.done, name="elsewhere-done"),
     path("first-key", firstkey.first, name="first-key"),
     path("first-key/key", firstkey.key_to_make_first, name="first-key-to-make"),
     path("account", mine.account, name="account"),

@@ -78,7 +78,7 @@ def sign_in(typed: Typed, gate: Gate, key: bytes) -> SignedIn | SignInOutcome:
     found = judge(typed, gate, lambda account: has_factor(account, typed, key))
     if isinstance(found, SignInOutcome):
         return found
-    return _signed_in(found, typed.address)
+    return signed_in(found, typed.address)
 
 
 def judge(
@@ -97,8 +97,8 @@ def judge(
     if account is None:
         _LOG.warning("wrong name from=%s", typed.address)
         return SignInOutcome.WRONG
-    if not has_password or not _at_pace(account, typed, gate, has_second):
-        _count_wrong(account, typed.address)
+    if not has_password or not at_pace(account, typed, gate, has_second):
+        count_wrong(account, typed.address)
         return SignInOutcome.WRONG
     return account
 
@@ -112,7 +112,7 @@ def _has_password(account: Account | None, password: str) -> bool:
     return bool(account.check_password(shortened))
 
 
-def _at_pace(
+def at_pace(
     account: Account, typed: Typed, gate: Gate, has_second: Callable[[Account], bool]
 ) -> bool:
     """Tell whether the second factor may be judged, and is right (law 4)."""
@@ -143,7 +143,8 @@ def _use_code(account: Account, code: str, key: bytes) -> bool:
     return unused.update(factor_step=step) == 1
 
 
-def _count_wrong(account: Account, address: str) -> None:
+def count_wrong(account: Account, address: str) -> None:
+    """A wrong try was made for this account (law 3)."""
     _LOG.warning("wrong password or second factor account=%s from=%s", account.name, address)
     Account.objects.filter(pk=account.pk).update(
         wrong_tries=F("wrong_tries") + 1,
@@ -152,15 +153,18 @@ def _count_wrong(account: Account, address: str) -> None:
     )
 
 
-def _signed_in(account: Account, address: str) -> SignedIn:
-    """Keep when and from where this was, and how many wrong tries there are (law 3)."""
+def signed_in(account: Account, address: str, by: str = "password") -> SignedIn:
+    """Keep when and from where this was, and how many wrong tries there are (law 3).
+
+    `by` says what was judged beside the second factor.
+    """
     with transaction.atomic():
         now = Account.objects.select_for_update().get(pk=account.pk)
         found = SignedIn(now, now.last_login, now.last_from)
         Account.objects.filter(pk=now.pk).update(
             last_login=timezone.now(), last_from=address[:ADDRESS_LENGTH]
         )
-        log.write(now.name, ActKind.SIGNED_IN, address=address, wrong_tries=now.wrong_tries)
+        log.write(now.name, ActKind.SIGNED_IN, address=address, wrong_tries=now.wrong_tries, way=by)
     return found
 
 

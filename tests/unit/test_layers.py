@@ -605,11 +605,22 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.keys.place": _room("", "", WORLDLY),
     "hubsite.keys.proof": _room("hubsite.keys.place hubcore.errors", "fido2", WORLDLY),
+    "hubsite.oidc": _room(
+        "hubsite.oidc hubsite.config hubcore", "authlib joserfc requests", WORLDLY
+    ),
+    "hubsite.oidc.binding": _room(
+        "hubsite.oidc.tokens hubsite.accounts.models hubsite.acts hubcore", "django", WORLDLY
+    ),
+    "hubsite.oidc.documents": _room("hubcore.errors", "", PURE),
+    "hubsite.pages.accounts.carried": _room(
+        "hubsite.signin.proven", "cryptography django", WORLDLY
+    ),
     "hubsite.signin": _room(
         "hubsite.signin hubsite.accounts hubsite.acts hubsite.keys hubcore", "django", WORLDLY
     ),
     "hubsite.pages.accounts": _room(
-        "hubsite.pages.accounts hubsite.accounts hubsite.acts hubsite.keys hubsite.signin hubcore",
+        "hubsite.pages.accounts hubsite.accounts hubsite.acts hubsite.keys hubsite.oidc.binding "
+        "hubsite.signin hubcore",
         "django",
         WORLDLY,
     ),

@@ -22,6 +22,7 @@ OWED = {
     "a-stolen-or-opened-hub",
     "a-malicious-or-broken-backend",
     "a-rogue-gateway",
+    "a-rogue-provider-of-identities",
     "a-rogue-server-of-the-site",
     "a-cloned-disk",
     "a-restored-backup",

@@ -1,32 +1,35 @@
-"""An operator's own account: the keys that he signs in by.
+"""An operator's own account: the keys that he signs in by, and who he is at the provider.
 
 Laws:
 1. Keys are added and removed by who has signed in within FRESH_SECONDS: a browser that was left
    open changes no second factor.
 2. An operator sees and changes his own keys alone.
+3. He binds to his account what the provider has proven in this browser, and nothing that is typed.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hubcore.errors import ProofError
-from hubsite.accounts.models import KEY_NAME_LENGTH, Account
+from hubsite.accounts.models import KEY_NAME_LENGTH, Account, Binding
+from hubsite.accounts.once import spend
 from hubsite.keys import keeping
 from hubsite.keys.challenge import Challenge, Purpose
 from hubsite.keys.place import Place
 from hubsite.keys.proof import asked_to_make, made_key
-from hubsite.pages.accounts import asking
+from hubsite.oidc import binding
+from hubsite.pages.accounts import asking, carried
 from hubsite.pages.accounts.signing import SIGNED_IN_AT
 
 FRESH_SECONDS = 600
 NO_KEY = "No key was made. Try again."
-ADD = "add"
-REMOVE = "remove"
 _DIGITS_MAX = 18
 
 
@@ -38,13 +41,10 @@ def account(request: HttpRequest) -> HttpResponse:
     if not is_fresh(request):
         return _shown(request, "Sign in again first: that was too long ago.", 403)
     do = request.POST.get("do", "")
-    if do not in (ADD, REMOVE):
+    if do not in _DOES:
         raise Http404
     try:
-        if do == ADD:
-            _add(request)
-        else:
-            keeping.remove_key(request.user, _number(request.POST.get("number", "")))
+        _DOES[do](request)
     except (ValueError, ProofError) as error:
         sentence = NO_KEY if isinstance(error, ProofError) else str(error)
         return _shown(request, sentence, 409)
@@ -88,6 +88,35 @@ def _add(request: HttpRequest) -> None:
     keeping.add_key(request.user, name, challenge, made)
 
 
+def _remove(request: HttpRequest) -> None:
+    keeping.remove_key(request.user, _number(request.POST.get("number", "")))
+
+
+def _bind(request: HttpRequest) -> None:
+    """Bind what was proven (law 3)."""
+    found = carried.proven_of(request)
+    seen = request.POST.get("subject", "")
+    if found is None or found[0].subject != seen:
+        raise ValueError("What the provider said is too old. Go there again.")
+    proven = found[0]
+    if not spend(f"proven {proven.state}".encode()):
+        raise ValueError("What the provider said was used. Go there again.")
+    binding.bind(request.user.name, request.user.name, proven.issuer, proven.subject)
+
+
+def _unbind(request: HttpRequest) -> None:
+    binding.unbind(request.user.name, request.user.name)
+
+
+_DOES: dict[str, Callable[[HttpRequest], None]] = {
+    "add": _add,
+    "remove": _remove,
+    "bind": _bind,
+    "unbind": _unbind,
+}
+"""What each button does."""
+
+
 def _number(text: str) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
     return int(text) if is_number else 0
@@ -95,7 +124,13 @@ def _number(text: str) -> int:
 
 def _shown(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpResponse:
     mine: Account = request.user
+    proven = carried.proven_of(request)
+    provider = settings.HUBSITE_RUNNING.provider
     shown = {
+        "problem": "" if provider is None else provider.problem,
+        "provider": "" if provider is None else provider.section.name,
+        "bound": Binding.objects.filter(account=mine).first(),
+        "proven": None if proven is None else proven[0],
         "sentence": sentence,
         "keys": mine.keys.order_by("made_at", "pk"),
         "has_code": bool(mine.factor),

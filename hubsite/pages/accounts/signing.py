@@ -69,12 +69,18 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
     if isinstance(outcome, SignInOutcome):
         status, sentence = SAID[outcome]
         return _form(request, sentence, status)
-    return _let_in(request, outcome)
+    return let_in(request, outcome, request.POST.get("next", ""))
 
 
-def typed_by(request: HttpRequest, purpose: Purpose = Purpose.SIGN_IN) -> Typed:
-    """Return what somebody typed into the form of a sign-in, or of a first key."""
-    name = request.POST.get("name", "").strip()
+def typed_by(
+    request: HttpRequest, purpose: Purpose = Purpose.SIGN_IN, name: str | None = None
+) -> Typed:
+    """Return what somebody typed into the form of a sign-in, or of a first key.
+
+    `name` is the account that is known already, None for what was typed.
+    """
+    if name is None:
+        name = request.POST.get("name", "").strip()
     return Typed(
         name=name,
         password=request.POST.get("password", ""),
@@ -101,6 +107,7 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
         "name": request.POST.get("name", ""),
         "next": request.POST.get("next", request.GET.get("next", "")),
         "has_keys": asking.place() is not None,
+        "provider": _provider_name(),
     }
     response = render(request, "signin.html", shown, status=status)
     if status == 429:
@@ -108,11 +115,17 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
     return response
 
 
-def _let_in(request: HttpRequest, who: SignedIn) -> HttpResponse:
+def _provider_name() -> str:
+    """Return what the provider of `[oidc]` is called, "" without one."""
+    provider = settings.HUBSITE_RUNNING.provider
+    return "" if provider is None else provider.section.name
+
+
+def let_in(request: HttpRequest, who: SignedIn, wanted: str) -> HttpResponse:
+    """Begin a session, and go to the page that was `wanted`, if it is one of this server."""
     login(request, who.account, backend=_BACKEND)
     request.session[SIGNED_IN_AT] = int(time.time())
     messages.info(request, _before(who))
-    wanted = request.POST.get("next", "")
     is_here = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=True)
     response = redirect(wanted if is_here else settings.LOGIN_REDIRECT_URL)
     _keep_browser(request, response, who.account.name)
