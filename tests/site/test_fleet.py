@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from django.conf import settings
+from hypothesis import given
+from hypothesis import settings as drawing
 from hypothesis import strategies as st
 
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.words import Cause
 from hubcore.codec import cbor
 from hubcore.codec.tlsauthority import begin_authority
+from hubcore.errors import ConfigError
 from hubgateway.engine.buckets import Kept
 from hubgateway.rules import names
-from hubsim.site.documents import make_key
+from hubsim.site.documents import make_key, pem
+from hubsite import config, wiring
 from hubsite.fleet import words
 from hubsite.fleet.judging import BUCKETS, VALUE_BYTES, Judge
 from hubsite.fleet.mirror import Mirror
@@ -30,6 +34,7 @@ from tests.site.fleetbench import (
     in_thread,
     tls_certificate,
 )
+from tests.site.server import make_folder
 from tests.unit.test_uplink_messages import ON_TRIAL
 
 pytestmark = pytest.mark.once
@@ -121,7 +126,7 @@ def test_a_certificate_of_somebody_else_counts_for_nothing(
     assert health.certificate_ends is health.tls_ends is None
 
 
-@settings(deadline=None)
+@drawing(deadline=None)
 @given(st.dictionaries(st.sampled_from(BUCKETS), st.binary(max_size=80)), st.booleans())
 def test_no_value_of_a_bucket_raises_anything(said: dict[str, bytes], is_long: bool) -> None:
     """judging, law 3; words, law 1"""
@@ -163,3 +168,15 @@ def test_a_bucket_has_a_ceiling_and_hubs_are_those_of_the_keys_alone() -> None:
 
 def test_each_cause_of_a_stop_has_its_words() -> None:
     assert set(words.STOPS) == set(Cause)
+
+
+def test_a_wrong_authority_refuses_the_start_and_ends_what_was_begun(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    (file.parent / "issuer.key").write_bytes(pem(ISSUER))
+    (file.parent / "issuer.key").chmod(0o600)
+    engine = '[engine]\nservers = ["nats://127.0.0.1:9"]\ntls_authority = "none.pem"\n'
+    file.write_text(f'issuer_key = "issuer.key"\n{file.read_text()}{engine}')
+    with pytest.raises(ConfigError, match=r"none\.pem"):
+        wiring.begin(config.load(file))
+    assert "has ended" in settings.HUBSITE_RUNNING.publisher.problem
+    assert settings.HUBSITE_RUNNING.parts == ()

@@ -29,6 +29,7 @@ from hubgateway.issuer.signing.signer import Signer
 from hubsite import config
 from hubsite.hubs import beginning
 from hubsite.hubs.office import Office
+from hubsite.orders.making import keep_orders
 from hubsite.register import changes, models
 from tests.site.browser import Operator as Account
 from tests.site.server import make_folder
@@ -148,7 +149,7 @@ def test_operators_may_what_the_file_asks_for_and_the_signer_allows(
     wanted = f'[operators]\nrights = ["release"]\naccess_points = [{point}]'
     with Behind(signer, served(folder, signer)):
         office_by(f'socket = "{folder}/s"\n{wanted}', tmp_path)
-        beginning.begin_hubs(config.load(tmp_path / "s" / "hubsite.toml"))
+        beginning.begin_hubs(config.load(tmp_path / "s" / "hubsite.toml"), keep_orders)
         office = settings.HUBSITE_RUNNING.office
         Account.made("olga")
         if why:
