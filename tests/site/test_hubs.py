@@ -23,6 +23,7 @@ from hubsite.config import Engine
 from hubsite.hubs.office import Office
 from hubsite.hubs.publisher import Publisher
 from hubsite.hubs.signer import FileSigner
+from hubsite.orders.making import keep_orders
 from hubsite.register import models
 from tests.gateway.bench import Bench, running
 from tests.gateway.desk import HUB, GatewayStage
@@ -81,7 +82,7 @@ async def at_site(folder: Path) -> AsyncIterator[Place]:
         async with GatewayStage(folder / "site", bench) as stage:
             await stage.welcomed()
             office = Office(stage.site.name, FileSigner.at(stage.site.path / "issuer.key"))
-            publisher = Publisher(office, Engine((bench.server.url,)))
+            publisher = Publisher(office, Engine((bench.server.url,)), keep_orders)
             settings.HUBSITE_RUNNING.begin(office, publisher)
             browser = await in_thread(at_work)
             publisher.start()
@@ -91,7 +92,7 @@ async def at_site(folder: Path) -> AsyncIterator[Place]:
                 await asyncio.to_thread(publisher.stop)
 
 
-def _grant(browser: Browser, site: str, issuer, beacon_key: bytes | None) -> Wallet:  # type: ignore[no-untyped-def]
+def opens_point_1(browser: Browser, site: str, issuer, beacon_key: bytes | None) -> Wallet:  # type: ignore[no-untyped-def]
     """Give somebody a phone that may pass access point 1, on the pages alone."""
     browser.get("/door/add")
     browser.submit(name="Front door")
@@ -118,7 +119,7 @@ async def test_what_is_done_on_a_page_holds_at_a_door(tmp_path: Path) -> None:
         stage = place.stage
         site = stage.site
         wallet = await in_thread(
-            lambda: _grant(place.browser, site.name, site.verifier, site.beacon_key)
+            lambda: opens_point_1(place.browser, site.name, site.verifier, site.beacon_key)
         )
         await place.has_all()
         assert HUB in await place.shows("has it")
