@@ -1,0 +1,142 @@
+"""Whatever happens in whichever order: what opens goes once, and an end stops what shuts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubsite.acts.models import Act
+from hubsite.config import Operators, operator_of
+from hubsite.orders import asking, kept, places
+from hubsite.orders.asking import NotOrderedError
+from hubsite.orders.kept import Giving, HubSaid
+from hubsite.orders.models import Given, Order
+from hubsite.orders.words import TAKE_SECONDS, Answered, OrderKind, OrderState, WayName, Wish
+from hubsite.register.models import AccessPoint, Door
+
+pytestmark = pytest.mark.once
+
+HUBS = ("hub-1", "hub-2")
+BEGAN = 1_800_000_000
+HOUR = 3600
+OPERATOR = operator_of(Operators(("lock-down", "release", "hold-open"), (1,)))
+PLACES = ("lockdown", "hold-open", "release", "end")
+GIVES = ("give", "give", "lose", "refuse", "cut")
+OTHERS = ("answer", "late", "wait", "wait")
+EVENTS = st.lists(st.sampled_from((*PLACES, *GIVES, *OTHERS)), min_size=8, max_size=20)
+
+
+class World:
+    """Operators, a way, two hubs and a clock; `gone` is what hubs may have heard."""
+
+    def __init__(self) -> None:
+        self.now = BEGAN
+        self.keys = 0
+        self.pace = asking.Pace()
+        self.gone: list[tuple[str, str, str]] = []
+        """The order, the hub, the message."""
+        self.taken: set[tuple[str, str]] = set()
+        """Which order was done at which hub."""
+
+    def step(self, event: str) -> None:
+        match event:
+            case "lockdown" | "hold-open" | "release":
+                self.place(OrderKind(event))
+            case "end":
+                self.end()
+            case "give" | "lose" | "refuse" | "cut":
+                self.give(event)
+            case "answer":
+                self.answer(Answered.TAKEN)
+            case "late":
+                self.answer(Answered.LATE)
+            case "wait":
+                self.now += TAKE_SECONDS + 1
+                kept.fail_late(self.now)
+                for giving in kept.again(WayName.ENGINE, HUBS, self.now):
+                    self.hear(giving)
+
+    def place(self, kind: OrderKind) -> None:
+        until = None if kind is OrderKind.RELEASE else self.now + HOUR
+        wish = Wish(kind, on=True, point=1, until=until)
+        asking.place(self.key(), "olga", wish, OPERATOR, self.pace, self.now)
+
+    def end(self) -> None:
+        order = Order.objects.filter(on=True, until__isnull=False).first()
+        if order is None:
+            return
+        seen = order.ending_id or ""
+        try:
+            key = self.key()
+            asking.place_end(key, "bert", order.key, seen, OPERATOR, self.pace, self.now)
+        except NotOrderedError:
+            assert not Order.objects.filter(pk=key).exists()
+
+    def give(self, how: str) -> None:
+        giving = kept.next_to_give(WayName.ENGINE, True, HUBS, self.now)
+        if giving is None:
+            return
+        if how != "refuse":
+            self.hear(giving)
+        if how == "give":
+            kept.was_given(giving.key, "", (), self.now)
+        elif how == "cut":
+            kept.begin()
+        else:
+            kept.was_not_given(giving.key, "as told", is_lost=how == "lose")
+
+    def hear(self, giving: Giving) -> None:
+        """A hub may have heard it: judge whether it should have."""
+        order = Order.objects.get(pk=giving.key)
+        assert order.ending is None, "an end that was asked for stops what is given again"
+        for letter in giving.letters:
+            assert (giving.key, letter.hub) not in self.taken, "what was done is not given again"
+            assert self.now < letter.expires_at <= self.now + TAKE_SECONDS
+            self.gone.append((giving.key, letter.hub, letter.message.hex()))
+
+    def answer(self, answer: Answered) -> None:
+        if not self.gone:
+            return
+        key, hub, message = self.gone[-1]
+        kept.record_answers([HubSaid(hub, message, answer, "")])
+        if Given.objects.get(order=key, hub=hub).answer == Answered.TAKEN:
+            self.taken.add((key, hub))
+
+    def key(self) -> str:
+        self.keys += 1
+        return f"{self.keys:032x}"
+
+
+def _nothing() -> None:
+    Given.objects.all().delete()
+    Order.objects.update(ending=None, of=None)
+    Order.objects.all().delete()
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(EVENTS)
+def test_what_opens_goes_once_and_an_end_stops_what_shuts(events: list[str]) -> None:
+    """kept, laws 1 to 4; asking, law 1"""
+    _nothing()
+    acts = Act.objects.count()
+    if not AccessPoint.objects.exists():
+        places.keep_points({1: "hub-1"})
+        AccessPoint.objects.create(number=1, name="in", door=Door.objects.create(name="Front"))
+    world = World()
+    for event in ("lockdown", *events):
+        world.step(event)
+    orders = {order.key: order for order in Order.objects.all()}
+    for key, times in Counter(key for key, _, _ in world.gone).items():
+        if orders[key].wish.opens:
+            assert times == 1, "what opens goes once"
+    assert Act.objects.count() - acts == len(orders)
+    for order in orders.values():
+        lost = (OrderState.FAILED, OrderState.UNCLEAR)
+        assert order.ending is None or order.ending.state not in lost, "a lost end ends nothing"
