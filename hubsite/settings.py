@@ -49,6 +49,7 @@ _APPS = (
     "hubsite.records",
     "hubsite.people",
     "hubsite.orders",
+    "hubsite.scim",
     "hubsite.syslog",
     "hubsite.webhooks",
     "hubsite.fleet",

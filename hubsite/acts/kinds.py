@@ -70,3 +70,6 @@ class ActKind(StrEnum):
     RECORDS_LOOKED_AT = "records-looked-at"
     RECORDS_AGAIN = "records-again"
     HUB_DOOR_NAMED = "hub-door-named"
+    PERSON_RETURNED = "person-returned"
+    DIRECTORY_MADE = "directory-made"
+    DIRECTORY_REVOKED = "directory-revoked"

@@ -55,6 +55,7 @@ def ways() -> tuple[Group, ...]:
         Way(reverse("records"), "Records"),
         Way(reverse("acts"), "Acts"),
         Way(reverse("webhooks"), "Webhooks"),
+        Way(reverse("scim-tokens"), "Directories"),
     )
     return (
         Group("Now", now),

@@ -18,6 +18,8 @@ from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
 from hubsite.pages.register.subjects import SUBJECTS
+from hubsite.pages.scim import api as directories
+from hubsite.pages.scim import views as scim
 from hubsite.pages.webhooks import views as webhooks
 
 
@@ -91,6 +93,14 @@ urlpatterns = [
     path("webhooks/<slug:key>", webhooks.webhook, name="webhook"),
     path("webhooks/<slug:key>/test", webhooks.test, name="webhook-test"),
     path("webhooks/<slug:key>/end", webhooks.end, name="webhook-end"),
+    path("directories", scim.tokens, name="scim-tokens"),
+    path("directories/<int:key>/revoke", scim.revoke, name="scim-revoke"),
+    path("scim/v2/Users", directories.users),
+    path("scim/v2/Users/<str:key>", directories.user),
+    path("scim/v2/Groups", directories.groups),
+    path("scim/v2/Groups/<str:key>", directories.group),
+    path("scim/v2/<str:what>", directories.about),
+    path("scim/v2/<str:what>/<str:key>", directories.about),
     path("<subject:name>", views.rows, name="rows"),
     path("<subject:name>/add", views.add, name="add"),
     path("<subject:name>/<slug:key>", views.edit, name="row"),

@@ -678,6 +678,9 @@ ROOMS: dict[str, Room] = {
     "hubsite.pages.people": _room(
         "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
     ),
+    "hubsite.pages.scim": _room(
+        "hubsite.pages.scim hubsite.register.changes hubsite.scim", "django msgspec", WORLDLY
+    ),
     "hubsite.pages.webhooks": _room(
         "hubsite.pages.webhooks hubsite.register.changes hubsite.webhooks hubcore.evidence.facts",
         "django",
@@ -718,6 +721,11 @@ ROOMS: dict[str, Room] = {
         frozenset({"sqlite3", "subprocess"}),
     ),
     "hubsite.serving.intake": _room("", "", PURE),
+    "hubsite.scim": _room(
+        "hubsite.scim hubsite.accounts.models hubsite.acts hubsite.register hubcore.timing.pace",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.webhooks": _room(
         "hubsite.webhooks hubsite.accounts.factor hubsite.acts hubsite.records.models "
         "hubsite.register hubcore.errors",

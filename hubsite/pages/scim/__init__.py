@@ -1,0 +1,1 @@
+"""What directories ask of this server, and the page of their tokens."""

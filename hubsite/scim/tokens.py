@@ -1,0 +1,77 @@
+"""Tokens of directories: made, found, revoked; and their pace.
+
+Law: a token has a pace of its own, so one directory never slows another one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from threading import Lock
+
+from django.db import transaction
+from django.utils import timezone
+
+from hubcore.timing.pace import Paces, Rate
+from hubsite.acts.kinds import ActKind
+from hubsite.register import changes
+from hubsite.scim.models import ScimToken
+
+TOKENS_MAX = 16
+A_TOKEN = Rate(burst=100, per_second=10)
+ALL_TOKENS = Rate(burst=400, per_second=40)
+PREFIX = "scim_"
+_BYTES = 32
+
+
+class ScimPace:
+    """How often a token may ask; `monotonic` gives seconds."""
+
+    def __init__(
+        self, each: Rate = A_TOKEN, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._paces = Paces(each=each, whole=ALL_TOKENS, sources_max=TOKENS_MAX)
+
+    def lets(self, token: ScimToken) -> bool:
+        """Tell whether this one may ask now."""
+        with self._lock:
+            return self._paces.take(token.pk, self._monotonic())
+
+
+PACE = ScimPace()
+"""That of this process."""
+
+
+def make_token(by: str, token: ScimToken) -> str:
+    """Keep a new token; return what its directory says, which is nowhere kept."""
+    said = PREFIX + secrets.token_urlsafe(_BYTES)
+    token.digest = _digest(said)
+    token.changed_by = by
+    with transaction.atomic():
+        token.save(force_insert=True)
+        changes.write_act(by, ActKind.DIRECTORY_MADE, token, token=token.name)
+    return said
+
+
+def revoke_token(by: str, token: ScimToken, seen: int) -> None:
+    """Let a token count no more. Raise ChangedMeanwhileError."""
+    with transaction.atomic():
+        changes.take_turn(token, seen, by)
+        ScimToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+        changes.write_act(by, ActKind.DIRECTORY_REVOKED, token, token=token.name)
+
+
+def token_of(header: str) -> ScimToken | None:
+    """Return the token that an Authorization header proves, None for none that counts."""
+    scheme, _, said = header.partition(" ")
+    if scheme.lower() != "bearer" or not said.startswith(PREFIX):
+        return None
+    return ScimToken.objects.filter(digest=_digest(said.strip()), revoked_at=None).first()
+
+
+def _digest(said: str) -> str:
+    return sha256(said.encode("utf-8", "replace")).hexdigest()
