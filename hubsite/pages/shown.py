@@ -35,6 +35,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "scripts": assets.scripts(),
         "ways": ways(),
         "here": request.path,
+        "has_bridge": settings.HUBSITE.config.bridge is not None,
     }
 
 

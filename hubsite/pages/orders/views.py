@@ -169,7 +169,6 @@ def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpRe
         "standing": [shown(order, there, now) for order in stand],
         "newest": [shown(order, there, now) for order in newest],
         "forms": _forms(operator, there) if has_way else [],
-        "has_bridge": settings.HUBSITE.config.bridge is not None,
     }
     return render(request, "orders.html", known, status=status)
 
