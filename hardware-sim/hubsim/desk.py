@@ -192,7 +192,7 @@ def _make_with_metal(
 
 def _radio(transport: str, config: Config, tell: TellPart) -> Radio:
     if transport != BLESS:
-        return BumbleRadio(transport, load_beacon(config))
+        return BumbleRadio(transport, load_beacon(config), config.radio.shown_name)
     if config.pkoc is not None:
         raise ConfigError("[pkoc] is there, but `--radio bless` serves the hub's own phones alone")
     from hubsim.radio.bless_radio import BlessRadio

@@ -20,3 +20,7 @@ APPLICATION_ERROR = 0x80
 """The ATT error of a write to RX that breaks a rule; the reason stays with the hub."""
 
 ADVERTISING_INTERVAL_SECONDS = 0.03
+SHOWN_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,18}[A-Za-z0-9])?"
+"""What a hub may be called on the air: at most 20 characters of ASCII, so that a scan response of
+31 bytes has it whole.
+"""

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from hubcore.phone import beacon
+from hubcore.phone import beacon, gatt
 from hubd.config.keys import Keys
 from hubd.config.mistakes.sentences import WrongValueError, show
 from hubd.config.section import KIND, Section
@@ -26,7 +26,8 @@ class Bluez(Section, frozen=True, tag_field=KIND, tag="bluez"):
     """A Bluetooth adapter of this machine.
 
     `company` and `rotate_seconds` matter only with `keys.beacon`: the tag advertises under that
-    company number, and changes so often.
+    company number, and changes so often. `shown_name` is what the hub is called in its scan
+    response, "" for no name: pages can find this hub by it, and so can anybody else.
     """
 
     adapter: Annotated[
@@ -44,6 +45,13 @@ class Bluez(Section, frozen=True, tag_field=KIND, tag="bluez"):
         float,
         Meta(ge=1, le=3600, description="1 to 3600"),
     ] = beacon.ROTATE_SECONDS
+    shown_name: Annotated[
+        str,
+        Meta(
+            pattern=rf"\A(?:{gatt.SHOWN_NAME})?\Z",
+            description='1 to 20 letters, digits, spaces, ".", "_", "-", such as "Hub 12"; or ""',
+        ),
+    ] = ""
 
 
 Radio = Bluez

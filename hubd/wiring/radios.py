@@ -40,7 +40,7 @@ def bluez(section: sections.Bluez, beacon: Beacon | None, tell: TellPart) -> Rad
         pairing=lambda amiss: tell(Part.PAIRING, not amiss, amiss),
         stuck=ask_for_new_bluetoothd,
     )
-    return BluezRadio(section.adapter, news, beacon=beacon)
+    return BluezRadio(section.adapter, news, beacon=beacon, shown_name=section.shown_name)
 
 
 RADIO_KINDS: Mapping[type[sections.Radio], RadioKind] = {

@@ -13,7 +13,7 @@ from hubsite.pages.now import alarms, doors, overview
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
-from hubsite.pages.phones import api, ended, guests, tokens
+from hubsite.pages.phones import api, doorways, ended, guests, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
@@ -79,6 +79,8 @@ urlpatterns = [
     path("guest", guests.guests, name="guests"),
     path("guest/add", guests.add, name="guest-add"),
     path("guest/<int:key>", guests.guest, name="guest"),
+    path("d/<int:number>", doorways.door, name="door-link"),
+    path("point/<slug:key>/sign", doorways.sign, name="door-sign"),
     path("webphone/", webpage.webpage, name="webphone"),
     path("webphone/<path:name>", webpage.webpage, name="webphone-file"),
     path("oauth/authorize", invitations.Authorizing.as_view(), name="authorize"),

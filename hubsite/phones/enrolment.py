@@ -1,8 +1,11 @@
 """What a phone in a browser takes: its grant, and what it needs to know beside it.
 
 Shape: base64url of CBOR {1: site, 2: issuer's COSE_Key, 3: grant, 4: [AEADs], 5: {access point:
-its name}, ? 6: [kids of hubs that were ended], ? 7: revocations to carry}, as
-`hubsite/webphone/static/page/grants.js` reads it.
+its name}, ? 6: [kids of hubs that were ended], ? 7: revocations to carry, ? 8: {access point: what
+its hub is called on the air}}, as `hubsite/webphone/static/page/grants.js` reads it.
+
+Law: member 8 is there where an access point has such a name. A page older than that member takes
+no enrolment with it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> st
     points = [entry.access_point for entry in read_scope(bytes(signed.scope))]
     rows = AccessPoint.objects.filter(number__in=points).select_related("door")
     names = {row.number: _name(row) for row in rows}
+    on_air = {row.number: row.shown_name for row in rows if row.shown_name}
     fields: dict[int, Any] = {
         1: office.site,
         2: cbor.encode(cose.write_key(office.signer.issuer.public)),
@@ -34,6 +38,8 @@ def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> st
         fields[6] = kids
     if revocations := _newest_list():
         fields[7] = revocations
+    if on_air:
+        fields[8] = on_air
     return base64.urlsafe_b64encode(cbor.encode(fields)).decode("ascii").rstrip("=")
 
 

@@ -19,7 +19,7 @@ class FakeRadio:
     `leave` are a phone's; `heard` has how strongly a link is heard. `notify_fails`, `drop_fails`:
     raise it. Clear `free` to make `notify` wait. `on_notify`, `on_drop` are called when a frame
     went out or a link was to be ended. `pkoc_sent` has what went out to all phones of the second
-    service, `on_pkoc` is called with it.
+    service, `on_pkoc` is called with it. `shown_name` is what it is called on the air.
     """
 
     def __init__(
@@ -27,7 +27,9 @@ class FakeRadio:
         on_notify: Callable[[LinkId, bytes], None] = lambda _link, _frame: None,
         on_drop: Callable[[LinkId], None] = lambda _link: None,
         on_pkoc: Callable[[bytes], None] = lambda _message: None,
+        shown_name: str = "",
     ) -> None:
+        self.shown_name = shown_name
         self._on_pkoc = on_pkoc
         self.pkoc: PkocListener | None = None
         self.pkoc_sent: list[bytes] = []

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,8 @@ from dbus_fast import MessageType, Variant
 from hubcore.errors import LinkError
 from hubcore.pkoc import gatt as pkoc_gatt
 from hubcore.ports.radio import LinkId, Radio
+from hubd.adapters.bluez.advert import ADVERTISEMENT, PATHS
+from hubd.adapters.bluez.bus import PROPERTIES
 from hubd.adapters.bluez.gatt_server import (
     INFO_PATH,
     PKOC_NOTIFY_PATH,
@@ -31,6 +33,7 @@ from hubd.adapters.bluez.gatt_server import (
     RX_PATH,
     TXR_PATH,
 )
+from hubsim.chromium.sight import hubs_near
 from hubsim.phone.radio import BumbleLink, connect, on_air
 from hubsim.radio.air import serve_radio
 from hubsim.radio.hub_radio import BumbleRadio
@@ -60,6 +63,9 @@ class Bench(Protocol):
     radio: Radio
     listener: FakeRadioListener
     pkoc: FakePkocListener
+
+    async def shown_name(self) -> str:
+        """What a phone that looks around reads as the hub's name, "" for none."""
 
     async def come(self) -> None:
         """Let the phone connect and subscribe."""
@@ -106,6 +112,9 @@ class FakeBench:
         self._epochs = itertools.count(1)
         self._link = LinkId("phone", 0)
 
+    async def shown_name(self) -> str:
+        return self.radio.shown_name
+
     async def come(self) -> None:
         self._link = LinkId("phone", next(self._epochs))
         self.radio.come(self._link)
@@ -142,13 +151,14 @@ class FakeBench:
 
 
 @contextlib.asynccontextmanager
-async def fake(_folder: Path) -> AsyncIterator[Bench]:
+async def fake(_folder: Path, name: str = "") -> AsyncIterator[Bench]:
     sent: asyncio.Queue[bytes] = asyncio.Queue()
     sent_by_pkoc: asyncio.Queue[bytes] = asyncio.Queue()
     radio = FakeRadio(
         on_notify=lambda _link, frame: sent.put_nowait(frame),
         on_drop=lambda link: None if link in radio.gone else radio.leave(link),
         on_pkoc=sent_by_pkoc.put_nowait,
+        shown_name=name,
     )
     listener = FakeRadioListener()
     pkoc = FakePkocListener()
@@ -171,6 +181,10 @@ class BumbleBench:
         self._phone = phone
         self._visit = contextlib.AsyncExitStack()
         self._link: BumbleLink
+
+    async def shown_name(self) -> str:
+        (name,) = (await hubs_near(self._phone, 1)).values()
+        return name
 
     async def come(self) -> None:
         self._visit = contextlib.AsyncExitStack()
@@ -216,7 +230,7 @@ class BumbleBench:
 
 
 @contextlib.asynccontextmanager
-async def bumble(_folder: Path) -> AsyncIterator[Bench]:
+async def bumble(_folder: Path, name: str = "") -> AsyncIterator[Bench]:
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     air = serve_radio(
         "127.0.0.1", 0, lambda host, port: place.set_result(f"tcp-client:{host}:{port}")
@@ -224,7 +238,7 @@ async def bumble(_folder: Path) -> AsyncIterator[Bench]:
     async with asyncio.TaskGroup() as tasks:
         transmitting = tasks.create_task(air)
         transport = await place
-        radio = BumbleRadio(transport)
+        radio = BumbleRadio(transport, shown_name=name)
         listener = FakeRadioListener()
         pkoc = FakePkocListener()
         async with serving(radio, listener, pkoc), on_air(transport) as phone:
@@ -245,6 +259,12 @@ class BluezBench:
             "mtu": Variant("q", 247),
             "link": Variant("s", "LE"),
         }
+
+    async def shown_name(self) -> str:
+        asked = (PATHS[0], "GetAll", "s", ADVERTISEMENT)
+        answer = await self._bluez.ask(*asked, interface=PROPERTIES)
+        name = answer.body[0].get("LocalName")
+        return "" if name is None else str(name.value)
 
     async def come(self) -> None:
         self._bluez.phone()
@@ -283,18 +303,21 @@ class BluezBench:
 
 
 @contextlib.asynccontextmanager
-async def bluez(folder: Path) -> AsyncIterator[Bench]:
+async def bluez(folder: Path, name: str = "") -> AsyncIterator[Bench]:
     if shutil.which("dbus-daemon") is None:
         pytest.skip("needs dbus-daemon: apt-get install dbus-daemon")
     async with a_bus(folder) as address:
         rig = Rig(address, folder / "bus.services")
         async with rig.bluetoothd(lambda one: one.adapter()) as daemon:
             pkoc = FakePkocListener()
-            rig.serve(pkoc=pkoc)
+            rig.serve(pkoc=pkoc, shown_name=name)
             await rig.is_ready(True)
             yield BluezBench(rig, daemon, pkoc)
             rig.serving.cancel()
             await asyncio.wait([rig.serving])
+
+
+Make = Callable[[Path, str], contextlib.AbstractAsyncContextManager[Bench]]
 
 
 @contextlib.asynccontextmanager
@@ -312,6 +335,15 @@ async def serving(
         task.cancel()
         await asyncio.wait([task], timeout=PATIENCE_SECONDS)
         assert task.cancelled(), "the radio did not end when it was told to"
+
+
+@pytest.mark.parametrize("kind", [fake, bumble, bluez])
+@pytest.mark.parametrize("name", ["", "Hub 12"])
+async def test_a_hub_is_called_on_the_air_what_it_is_told_and_nothing_else(
+    kind: Make, name: str, tmp_path: Path
+) -> None:
+    async with kind(tmp_path, name) as bench:
+        assert await bench.shown_name() == name
 
 
 @pytest.fixture(params=[fake, bumble, bluez], ids=["fake", "bumble", "bluez"])

@@ -119,12 +119,14 @@ class FakeBluez:
                 {DEVICE: {"Connected": Variant("b", connected), "Adapter": Variant("o", HCI0)}},
             )
 
-    async def ask(self, path: str, member: str, signature: str, *body: Any) -> Message:
+    async def ask(
+        self, path: str, member: str, signature: str, *body: Any, interface: str = CHARACTERISTIC
+    ) -> Message:
         """Call the radio, as for a phone."""
         message = Message(
             destination=self.radio,
             path=path,
-            interface=CHARACTERISTIC,
+            interface=interface,
             member=member,
             signature=signature,
             body=[*body],
@@ -190,6 +192,7 @@ class Rig:
         beacon: Beacon | None = None,
         rfkill: Path = SYSFS,
         pkoc: PkocListener | None = None,
+        shown_name: str = "",
         **times: float,
     ) -> BluezRadio:
         """Serve; `times` are those of `RadioTimes` that differ from QUICK."""
@@ -206,6 +209,7 @@ class Rig:
             beacon=beacon,
             times=replace(QUICK, **times),
             rfkill=rfkill,
+            shown_name=shown_name,
         )
         self.serving = asyncio.create_task(
             self.radio.serve(self.listener, self.ready.put_nowait, pkoc)
@@ -432,6 +436,16 @@ async def test_the_second_service_is_on_air_only_where_it_is_on(with_pkoc: bool)
     advert = Advert(Manager(), HCI0, with_pkoc=with_pkoc)
     expected = [gatt.SERVICE, *([pkoc_gatt.SERVICE] if with_pkoc else [])]
     assert advert.properties()["ServiceUUIDs"].value == expected
+
+
+def test_a_name_changes_nothing_else_of_the_advertisement() -> None:
+    beacon = Beacon(bytes(16))
+    named = Advert(Manager(), HCI0, beacon, shown_name="Hub 12").properties()
+    plain = Advert(Manager(), HCI0, beacon).properties()
+    assert named.pop("LocalName").value == "Hub 12"
+    tags = [one.pop("ManufacturerData").value[0xFFFF].value for one in (named, plain)]
+    assert [len(tag) for tag in tags] == [6, 6]
+    assert named == plain
 
 
 async def test_the_tag_changes_in_time_without_leaving_the_air(rig: Rig) -> None:

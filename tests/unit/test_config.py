@@ -274,7 +274,7 @@ def test_a_section_without_a_kind_is_of_its_default_kind() -> None:
     [
         ("[hub]", '[radio]\nkind = "nimble"\n[hub]', "key radio.kind: expected \"bluez\", found 'nimble'"),
         ("[hub]", "[radio]\nkind = 3\n[hub]", 'key radio.kind: expected "bluez", found 3'),
-        ("[hub]", "[radio]\nhop = 3\n[hub]", "key radio.hop: expected one of kind, adapter, company, rotate_seconds, found this unknown key"),
+        ("[hub]", "[radio]\nhop = 3\n[hub]", "key radio.hop: expected one of kind, adapter, company, rotate_seconds, shown_name, found this unknown key"),
         ("[hub]", '[backend]\nkind = "tls"\n[hub]', "key backend.kind: expected \"curve\", found 'tls'"),
         ("[hub]", '[backend]\nkind = "curve"\n[hub]', 'key backend.endpoint: expected "tcp://HOST:PORT" with a port of 1 to 65535, found nothing'),
         ('kind = "strike"', 'kind = "lock"', "key kind of the 1st [[doors.movers]] of door 'front': expected \"strike\", \"maglock\", \"relay_strike\", \"zwave_lock\" or \"openzwave_lock\", found 'lock'"),

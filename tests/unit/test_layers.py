@@ -672,7 +672,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.pages.phones": _room(
         "hubsite.pages.phones hubsite.pages.register.fields hubsite.accounts.models "
         "hubsite.acts hubsite.phones hubsite.register hubsite.rules hubcore",
-        "django msgspec oauth2_provider",
+        "django msgspec oauth2_provider segno",
         WORLDLY,
     ),
     "hubsite.pages.people": _room(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from hubcore.access.grant import Access
 from hubsim.chromium.browser import Browser, Page
@@ -49,12 +49,12 @@ class Phone:
         await self.page.until(READY)
         await self.radio.power_on()
 
-    async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS) -> None:
-        """Take a grant for the key that the page shows, by a link."""
+    async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS, **more: Any) -> None:
+        """Take a grant for the key that the page shows, by a link; `more` are members."""
         site = self.stage.site
         key = enrolling.key_of(await self.page.run(OWN_KEY))
         grant = enrolling.grant_for(site.issuer, site.name, key, access)
-        text = enrolling.enrolment(site.issuer, site.name, grant)
+        text = enrolling.enrolment(site.issuer, site.name, grant, **more)
         await self.page.run(f"location.hash = 'grant={text}'")
         await self.page.until("!document.getElementById('unlock').hidden")
 
@@ -77,16 +77,17 @@ async def phone(
     mtu: int = 517,
     notifies: bool = False,
     before: str = FEELS,
+    hubs: int = 1,
 ) -> AsyncIterator[Phone]:
     """A new browser profile with the page, and its radio; at the end the stage is at rest.
 
-    `before` is a script that runs before the page's own.
+    `before` is a script that runs before the page's own. So many `hubs` are in sight.
     """
     page = await browser.page()
     await page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
     async with (
         on_air(stage.transport) as device,
-        BrowserRadio(page, device, mtu, notifies) as radio,
+        BrowserRadio(page, device, mtu, notifies, hubs) as radio,
     ):
         made = Phone(page, radio, server.page_address, stage)
         await made.load()

@@ -3,7 +3,9 @@
 Laws:
 1. Bytes go through unchanged, both ways: nothing here knows a message of the protocol.
 2. What the hub refuses is refused in the page, and a link that ends there ends here.
-3. The browser answers each chooser once, as a person does: with the hub, or with nothing.
+3. The browser answers each chooser once, as a person does: with a hub, or with nothing.
+4. The browser knows the hubs that were in sight when its adapter came, by the names that they have
+   on the air, the nameless ones first.
 
 The emulation has no way to send a notification. With `notifies`, a shim in the page raises the
 browser's own event on the characteristic to which the page has subscribed; without, subscribing is
@@ -19,17 +21,19 @@ import json
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
 from bumble.device import Device
+from bumble.hci import Address
 
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubsim.chromium.browser import BrowserError, Json, Page
+from hubsim.chromium.sight import hubs_near
 from hubsim.phone.radio import BumbleLink, connect
 
-ADDRESS = "C0:FF:EE:00:00:01"
 CCC = "00002902-0000-1000-8000-00805f9b34fb"
 PROPERTIES = {
     gatt.INFO: {"read": True},
@@ -64,14 +68,30 @@ BluetoothRemoteGATTCharacteristic.prototype.startNotifications = async function 
 class BrowserRadio:
     """An async context manager: inside it, the page's browser has a radio, and the hub is near.
 
-    `mtu` is that of the link on the virtual air. `chooses` is what a person does in the chooser. A
-    write of more than `frame_bytes_max` bytes is refused. After write number `cuts_at_write` the
-    link is cut. `writes` counts them, `txr_reads` reads of TXR; `at_once` is how many operations
-    were under way together.
+    `mtu` is that of the link on the virtual air, `hubs` how many are to be in sight. `chooses` is
+    what a person does in the chooser, once `lists` hubs are in it; `picks` is the name of the hub
+    that is taken as soon as it is there, "" for the first. `listed` has the names that stood there
+    then. A write of more than `frame_bytes_max` bytes is refused. After write number
+    `cuts_at_write` the link is cut. `writes` counts them, `txr_reads` reads of TXR; `at_once` is
+    how many operations were under way together.
     """
 
-    def __init__(self, page: Page, device: Device, mtu: int = 517, notifies: bool = False) -> None:
+    def __init__(
+        self,
+        page: Page,
+        device: Device,
+        mtu: int = 517,
+        notifies: bool = False,
+        hubs: int = 1,
+    ) -> None:
         self.mtu = mtu
+        self.hubs = hubs
+        self.lists = 1
+        self.picks = ""
+        self.listed: list[str] = []
+        self._near: dict[str, Address] = {}
+        self._names: dict[str, str] = {}
+        self._at = ""
         self.chooses = True
         self.frame_bytes_max = 512
         self.cuts_at_write: int | None = None
@@ -120,13 +140,17 @@ class BrowserRadio:
         with contextlib.suppress(BrowserError):
             await call("BluetoothEmulation.disable")
         await call("BluetoothEmulation.enable", state="powered-on", leSupported=True)
-        await call(
-            "BluetoothEmulation.simulatePreconnectedPeripheral",
-            address=ADDRESS,
-            name="",
-            knownServiceUuids=[gatt.SERVICE.lower()],
-            manufacturerData=[],
-        )
+        near = await hubs_near(self._device, self.hubs)
+        self._near = {address.to_string(False): address for address in near}
+        self._names = {address.to_string(False): name for address, name in near.items()}
+        for address, name in sorted(self._names.items(), key=itemgetter(1)):
+            await call(
+                "BluetoothEmulation.simulatePreconnectedPeripheral",
+                address=address,
+                name=name,
+                knownServiceUuids=[gatt.SERVICE.lower()],
+                manufacturerData=[],
+            )
 
     async def cut(self) -> None:
         """End the link as it ends when a phone is carried away."""
@@ -135,7 +159,7 @@ class BrowserRadio:
             self._is_up = False
             await self._idle.wait()  # amid an operation the emulation would never tell the page
             await self._page.browser.call(
-                "BluetoothEmulation.simulateGATTDisconnection", address=ADDRESS
+                "BluetoothEmulation.simulateGATTDisconnection", address=self._at
             )
 
     async def leave(self) -> None:
@@ -166,11 +190,15 @@ class BrowserRadio:
 
     async def _choose(self, prompt: Json) -> None:
         """Answer a chooser; the browser asks several times for one and wants one answer."""
-        if prompt["id"] in self._prompts or not prompt["devices"]:
+        if prompt["id"] in self._prompts or len(prompt["devices"]) < self.lists:
+            return
+        names = [self._names[device["id"]] for device in prompt["devices"]]
+        if self.chooses and self.picks and self.picks not in names:
             return
         self._prompts.add(prompt["id"])
+        self.listed = names
         if self.chooses:
-            device = prompt["devices"][0]["id"]
+            device = prompt["devices"][names.index(self.picks) if self.picks else 0]["id"]
             await self._page.call("DeviceAccess.selectPrompt", id=prompt["id"], deviceId=device)
         else:
             await self._page.call("DeviceAccess.cancelPrompt", id=prompt["id"])
@@ -179,20 +207,21 @@ class BrowserRadio:
         """Answer a connection by one on the air, and a discovery once the table stands."""
         code = GOOD
         if what["type"] == "connection":
-            code = await self._connect()
+            code = await self._connect(what["address"])
         elif what["type"] == "discovery":
             await self._add_table()
         await self._page.browser.call(
             "BluetoothEmulation.simulateGATTOperationResponse",
-            address=ADDRESS,
+            address=what["address"],
             type=what["type"],
             code=code,
         )
 
-    async def _connect(self) -> int:
+    async def _connect(self, address: str) -> int:
         await self.leave()
+        self._at = address
         try:
-            found = connect(self._device, self.mtu, self._notifies)
+            found = connect(self._device, self.mtu, self._notifies, at=self._near[address])
             self._link = await self._ends.enter_async_context(found)
         except LinkError:
             return BAD
@@ -204,7 +233,7 @@ class BrowserRadio:
     async def _add_table(self) -> None:
         call = self._page.browser.call
         service = await call(
-            "BluetoothEmulation.addService", address=ADDRESS, serviceUuid=gatt.SERVICE.lower()
+            "BluetoothEmulation.addService", address=self._at, serviceUuid=gatt.SERVICE.lower()
         )
         for uuid, properties in PROPERTIES.items():
             added = await call(

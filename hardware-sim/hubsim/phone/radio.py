@@ -203,12 +203,13 @@ async def connect(
     subscribe: bool = True,
     beacon_key: bytes | None = None,
     passed_by: frozenset[str] = frozenset(),
+    at: Address | None = None,
 ) -> AsyncIterator[BumbleLink]:
     """Find a hub by its service and its tag, connect and prepare; disconnect at the end.
 
-    Raise LinkError.
+    `at` is one that was found before. Raise LinkError.
     """
-    address = await find(device, beacon_key, passed_by)
+    address = at or await find(device, beacon_key, passed_by)
     with lost_is_a_link_error():
         async with asyncio.timeout(CONNECT_SECONDS):
             connection = await device.connect(address)

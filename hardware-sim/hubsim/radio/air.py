@@ -8,9 +8,10 @@ extended advertising: Linux then has one advertising set.
 Laws:
 1. There are at most CONTROLLERS_MAX controllers.
 2. A host reaches the others by radio alone.
-3. At most one central answers an advertising event, and only while its advertiser is on air and
+3. Who scans actively hears each advertiser's own scan response, which may be empty.
+4. At most one central answers an advertising event, and only while its advertiser is on air and
    connectable.
-4. A host that does not read loses its controller before what waits for it exceeds BACKLOG_BYTES_MAX
+5. A host that does not read loses its controller before what waits for it exceeds BACKLOG_BYTES_MAX
    by more than one packet.
 """
 
@@ -38,6 +39,8 @@ ENHANCED_CONNECTION_COMPLETE = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVE
 BACKLOG_BYTES_MAX = 1 << 18
 _Properties = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties
 CONNECTABLE = _Properties.CONNECTABLE_ADVERTISING
+_Report = hci.HCI_LE_Advertising_Report_Event
+_ExtendedReport = hci.HCI_LE_Extended_Advertising_Report_Event
 DATA_BYTES = 251
 """In a packet (Bluetooth Core, Vol 6, Part B, 4.5.10); bumble's controllers take 27."""
 SEND_BUFFER_BYTES = 1 << 16
@@ -62,6 +65,17 @@ class Air(LocalLink):
             self._hear(sender_controller, packet)
         else:
             asyncio.get_running_loop().call_soon(self._advertise, sender_controller, packet)
+
+    def scan_response(self, advertiser: Address) -> bytes:
+        """Return what an advertiser answers to who scans actively, b"" for nobody in sight."""
+        for one in self.controllers:
+            legacy = one.le_legacy_advertiser
+            if legacy.enabled and legacy.address == advertiser:
+                return bytes(legacy.scan_response_data)
+            for advertising in one.advertising_sets.values():
+                if advertising.enabled and advertising.address == advertiser:
+                    return bytes(advertising.scan_response_data)
+        return b""
 
     def take(self, advertiser: Address) -> bool:
         """Tell whether a central may answer the event heard right now; the first to ask may."""
@@ -133,7 +147,27 @@ class AirController(Controller):
         wants_enhanced = self.le_event_mask & ENHANCED_CONNECTION_COMPLETE
         if wants_enhanced and isinstance(packet, hci.HCI_LE_Connection_Complete_Event):
             packet = _enhanced(packet)
+        if isinstance(packet, _Report):
+            packet = self._with_scan_responses(packet)
+        if isinstance(packet, _ExtendedReport):
+            packet = self._with_extended_scan_responses(packet)
         super().send_hci_packet(packet)
+
+    def _with_scan_responses(self, packet: _Report) -> _Report:
+        """Put the true scan responses into a report; bumble's own repeats the advertisement."""
+        for one in packet.reports:
+            if one.event_type == _Report.EventType.SCAN_RSP:
+                one.data = self._scan_response(one.address)
+        return _Report(list(packet.reports))  # its bytes are made anew
+
+    def _with_extended_scan_responses(self, packet: _ExtendedReport) -> _ExtendedReport:
+        for one in packet.reports:
+            if one.event_type & _ExtendedReport.EventType.SCAN_RESPONSE:
+                one.data = self._scan_response(one.address)
+        return _ExtendedReport(list(packet.reports))
+
+    def _scan_response(self, advertiser: Address) -> bytes:
+        return self.link.scan_response(advertiser) if isinstance(self.link, Air) else b""
 
     def create_le_connection(self, peer_address: Address) -> None:
         """Answer the event, or wait for the next one."""

@@ -135,10 +135,12 @@ async def _cancellable(work: Awaitable[object]) -> None:
 class BumbleRadio:
     """`transport` is bumble's name of an HCI transport, such as tcp-client:127.0.0.1:9000.
 
-    By `beacon`, if there is one, the site's phones know the hub.
+    By `beacon`, if there is one, the site's phones know the hub. `shown_name` is what it is called
+    in its scan response, "" for an empty one.
     """
 
-    def __init__(self, transport: str, beacon: Beacon | None = None) -> None:
+    def __init__(self, transport: str, beacon: Beacon | None = None, shown_name: str = "") -> None:
+        self._shown_name = shown_name
         self._transport = transport
         self._beacon = beacon
         self._device: Device | None = None
@@ -201,10 +203,16 @@ class BumbleRadio:
         interval_ms = gatt.ADVERTISING_INTERVAL_SECONDS * 1000
         await device.start_advertising(
             advertising_data=bytes(self._advertising_data()),
-            scan_response_data=b"",
+            scan_response_data=self._scan_response(),
             advertising_interval_min=interval_ms,
             advertising_interval_max=interval_ms,
         )
+
+    def _scan_response(self) -> bytes:
+        if not self._shown_name:
+            return b""
+        name = self._shown_name.encode("ascii")
+        return bytes(AdvertisingData([(AdvertisingData.COMPLETE_LOCAL_NAME, name)]))
 
     def _advertising_data(self) -> AdvertisingData:
         service = UUID(gatt.SERVICE).to_bytes()

@@ -336,7 +336,14 @@ async def live(
         on_air = 0 if given is None else given.talk.advertisement
         session = AdapterSession(
             bluez=bluez,
-            advert=Advert(bluez, adapter, plan.beacon, on_air, with_pkoc=pkoc is not None),
+            advert=Advert(
+                bluez,
+                adapter,
+                plan.beacon,
+                on_air,
+                with_pkoc=pkoc is not None,
+                shown_name=plan.shown_name,
+            ),
             listener=listener,
             link_numbers=link_numbers,
             spawn=tasks.create_task,

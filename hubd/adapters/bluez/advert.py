@@ -71,11 +71,13 @@ class Advert:
         beacon: Beacon | None = None,
         on_air: int = 0,
         with_pkoc: bool = False,
+        shown_name: str = "",
     ) -> None:
         """`on_air`: the number of the path that is on air already, or is to be first.
 
-        `with_pkoc`: the service of PKOC is named, too.
+        `with_pkoc`: the service of PKOC is named, too. `shown_name`: what the hub is called.
         """
+        self._shown_name = shown_name
         self._services = [gatt.SERVICE]
         if with_pkoc:
             self._services.append(pkoc_gatt.SERVICE)
@@ -159,7 +161,8 @@ class Advert:
         """Return the properties: the services' UUIDs, connectable, in general discovery.
 
         With a tag they fill the 31 bytes of legacy advertising: 3 + 18 + 4 + 6. PKOC's UUID takes
-        4 bytes, so that there is no room for both.
+        4 bytes, so that there is no room for both. BlueZ (5.66 to 5.87) puts a name into the scan
+        response, and so it takes no room here (src/advertising.c `generate_scan_rsp`).
         """
         interval_ms = int(gatt.ADVERTISING_INTERVAL_SECONDS * 1000)
         properties = {
@@ -172,6 +175,8 @@ class Advert:
         if self._beacon is not None:
             tag = Variant("ay", self._tag)
             properties["ManufacturerData"] = Variant("a{qv}", {self._beacon.company: tag})
+        if self._shown_name:
+            properties["LocalName"] = Variant("s", self._shown_name)
         return properties
 
     async def _register(self, path: str) -> None:

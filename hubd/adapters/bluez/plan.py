@@ -101,8 +101,9 @@ class Patience:
 class RadioPlan:
     """What one radio is to do.
 
-    `adapter` is "default" or an address, `beacon` how the hub shows its site. `rfkill` is the
-    folder in which the kernel shows what holds an adapter.
+    `adapter` is "default" or an address, `beacon` how the hub shows its site, `shown_name` what it
+    is called on the air ("": nothing). `rfkill` is the folder in which the kernel shows what holds
+    an adapter.
     """
 
     adapter: str
@@ -111,3 +112,4 @@ class RadioPlan:
     patience: Patience
     times: RadioTimes = HUB_TIMES
     rfkill: Path = SYSFS
+    shown_name: str = ""

@@ -45,8 +45,8 @@ class BluezRadio:
     """`adapter` is an adapter's address, or "default" for the first powered one, else the first.
 
     `bus_address` names a bus that is not the system's. `beacon` is what the site's phones know the
-    hub by, None for a hub that looks like every other. `rfkill` is the folder in which the kernel
-    shows what holds an adapter.
+    hub by, None for a hub that looks like every other. `shown_name` is what it is called on the
+    air, "" for nothing. `rfkill` is the folder in which the kernel shows what holds an adapter.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class BluezRadio:
         beacon: Beacon | None = None,
         times: RadioTimes = HUB_TIMES,
         rfkill: Path = SYSFS,
+        shown_name: str = "",
     ) -> None:
         news = news or RadioNews()
         self._patience = Patience(news.stuck, time.monotonic, times)
@@ -69,6 +70,7 @@ class BluezRadio:
             patience=self._patience,
             times=times,
             rfkill=rfkill,
+            shown_name=shown_name,
         )
         self._link_numbers = itertools.count(1)
         self._session: AdapterSession | None = None

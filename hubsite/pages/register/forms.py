@@ -76,6 +76,7 @@ class PointForm(forms.ModelForm):
             "first_person_in",
             "two_persons",
             "two_persons_in",
+            "shown_name",
         )
 
     def __init__(self, *given: Any, **named: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from hubcore.access.grant import ACCESS_POINT_MAX
+from hubcore.phone import gatt
 from hubsite.register.models.hours import Schedule
 from hubsite.register.models.row import NAME_LENGTH, Row
 
@@ -59,6 +60,15 @@ class AccessPoint(Row):
         on_delete=models.PROTECT,
         related_name="two_persons_at",
         verbose_name="Two persons in the hours of",
+    )
+    shown_name = models.CharField(
+        "Name of its hub on the air",
+        max_length=20,
+        blank=True,
+        default="",
+        validators=(RegexValidator(rf"\A{gatt.SHOWN_NAME}\Z", "It is no name for the air."),),
+        help_text="As shown_name in the hub's configuration. Phones in a browser then list this "
+        "hub alone. Empty: they list every hub in reach.",
     )
 
     class Meta:

@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "35faffd7a54de83a";
+export const VERSION = "7e58183113bba744";
 
 export const FILES = [
   "icon.svg",

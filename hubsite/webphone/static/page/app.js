@@ -223,7 +223,7 @@ export class App {
     this.screen.working(this.key.isProtected ? words.PROVE : words.CHOOSE);
     this.wallet.signer = await this.key.signer();
     this.screen.working(words.CHOOSE);
-    await this.radio.choose();
+    await this.radio.choose(this.enrolment.shownNames.get(accessPoint) ?? "");
     this.screen.working(words.CONNECTING);
     const link = await this.connect();
     try {
@@ -262,14 +262,14 @@ export class App {
     if (effect.do === "moved") this.screen.door(effect.state.door);
     if (effect.do !== "gave up") return;
     this.screen.ended(effect);
-    if (words.isOfAnotherHub(effect.why)) this.radio.forget();
+    if (words.isOfAnotherHub(effect.why)) this.radio.doubt();
   }
 
   failed(error) {
     if (error instanceof NoPasskey) {
       this.screen.trouble(words.LOCKED);
     } else if (error instanceof NotChosen) {
-      this.screen.trouble(error.isTooLate ? words.TOUCH_AGAIN : words.NOBODY_CHOSEN);
+      this.screen.trouble(words.wordsOfNobody(error));
     } else if (error instanceof LinkError) {
       this.radio.forget();
       this.screen.trouble(words.NOT_REACHED);

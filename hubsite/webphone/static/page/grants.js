@@ -3,7 +3,8 @@
  * pasted text.
  *
  * An enrolment is base64url of CBOR: {1: site, 2: issuer's COSE_Key (bstr), 3: grant (bstr),
- * 4: [AEADs], 5: {access point: its name}, ? 6: [kids of revoked hubs], ? 7: revocations (bstr)}.
+ * 4: [AEADs], 5: {access point: its name}, ? 6: [kids of revoked hubs], ? 7: revocations (bstr),
+ * ? 8: {access point: what its hub is called on the air}}. Members above are for later pages.
  *
  * Laws:
  * 1. A grant must be of that issuer and site, for this phone's own key, and not over.
@@ -23,6 +24,8 @@ import { isPoint } from "../protocol/documents.js";
 export const TEXT_MAX = 16384;
 const REVOCATIONS_BYTES_MAX = 1024;
 const NAME_LENGTH_MAX = 64;
+const SHOWN_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,18}[A-Za-z0-9])?$/;
+const MEMBERS = 8;
 
 /** What a person is told when an enrolment cannot be taken. */
 export class Refused extends Error {
@@ -42,7 +45,7 @@ export function doorIn(address) {
 
 /**
  * Read an enrolment for the key `cose`: `{site, issuerKey, issuer, grant, aeads, doors,
- * revokedHubs, revocations, expires}`. `wall` is Unix seconds. Raise Refused.
+ * shownNames, revokedHubs, revocations, expires}`. `wall` is Unix seconds. Raise Refused.
  */
 export async function readEnrolment(text, cose, wall) {
   const fields = decoded(text.trim());
@@ -64,6 +67,7 @@ export async function readEnrolment(text, cose, wall) {
     grant: fields.get(3),
     aeads,
     doors: new Map(grant.accessPoints.map((point) => [point, nameOf(fields.get(5), point)])),
+    shownNames: shownNamesOf(fields.get(8) ?? new Map()),
     revokedHubs: (fields.get(6) ?? []).map(toHex),
     revocations: fields.get(7) ?? new Uint8Array(0),
     expires: Number(grant.expires),
@@ -73,20 +77,32 @@ export async function readEnrolment(text, cose, wall) {
 function decoded(text) {
   let fields = null;
   try {
-    if (text.length <= TEXT_MAX) fields = decode(fromBase64url(text));
+    if (text.length <= TEXT_MAX) fields = known(decode(fromBase64url(text)));
   } catch {
     fields = null;
   }
   const isEnrolment =
-    hasExactly(fields, [1, 2, 3, 4, 5], [6, 7]) &&
+    hasExactly(fields, [1, 2, 3, 4, 5], [6, 7, 8]) &&
     isBytes(fields.get(2)) &&
     isBytes(fields.get(3)) &&
     Array.isArray(fields.get(4)) &&
     fields.get(5) instanceof Map &&
+    (fields.get(8) ?? new Map()) instanceof Map &&
     areKids(fields.get(6) ?? []) &&
     isList(fields.get(7) ?? new Uint8Array(0));
   if (!isEnrolment) throw new Refused("This is no grant. Copy the whole text, or the whole link.");
   return fields;
+}
+
+/** Leave out what only a later page knows. */
+function known(fields) {
+  if (!(fields instanceof Map)) return fields;
+  return new Map([...fields].filter(([label]) => !(Number.isInteger(label) && label > MEMBERS)));
+}
+
+function shownNamesOf(names) {
+  const isName = ([, name]) => typeof name === "string" && SHOWN_NAME.test(name);
+  return new Map([...names].filter(isName));
 }
 
 function areKids(kids) {

@@ -6,6 +6,8 @@
  * 2. A link that ends is known at once, by the browser's event, and each failure is a LinkError.
  * 3. A device that a person chose is used again while this page lives; then no chooser is shown.
  * 4. It never pairs.
+ * 5. Where a door's hub has a name on the air, the chooser is asked for that one. When that led to
+ *    no hub, or to a wrong one, the next chooser shows every hub: a name may be an old one.
  *
  * Where a browser gives no notifications, the phone lives on TXR.
  */
@@ -30,6 +32,7 @@ export function hasRadio() {
 /** Nobody was chosen, or the browser may not use the radio. */
 export class NotChosen extends Error {
   name = "NotChosen";
+  isByName = false;
 
   /** Whether the browser wants another touch: the last one is too long ago. */
   get isTooLate() {
@@ -42,21 +45,37 @@ export class Radio {
   constructor() {
     this.device = null;
     this.leftAt = 0;
+    this.isDoubted = false;
   }
 
-  /** Let the person choose a hub, unless one was chosen before. Needs a touch. Raise NotChosen. */
-  async choose() {
+  /**
+   * Let the person choose a hub, unless one was chosen before; `name` is what it is called on the
+   * air, "" for any. Needs a touch. Raise NotChosen.
+   */
+  async choose(name) {
     if (this.device !== null) return;
+    const byName = name === "" || this.isDoubted ? {} : { name };
+    const filters = [{ services: [SERVICE], ...byName }];
     try {
-      this.device = await navigator.bluetooth.requestDevice({ filters: [{ services: [SERVICE] }] });
+      this.device = await navigator.bluetooth.requestDevice({ filters });
+      this.isDoubted = false;
     } catch (error) {
-      throw new NotChosen(error.message, { cause: error });
+      const chosen = new NotChosen(error.message, { cause: error });
+      chosen.isByName = byName.name !== undefined;
+      if (!chosen.isTooLate) this.isDoubted = chosen.isByName;
+      throw chosen;
     }
   }
 
   /** Forget the hub that was chosen: the next touch shows the chooser. */
   forget() {
     this.device = null;
+  }
+
+  /** The hub that was chosen is of another door: the next touch shows every hub (law 5). */
+  doubt() {
+    this.device = null;
+    this.isDoubted = true;
   }
 
   /** Connect, find the table and listen, if that is possible. Raise LinkError. */

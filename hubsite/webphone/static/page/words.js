@@ -79,16 +79,24 @@ export function isOfAnotherHub(why) {
   return [Why.NO_HUB, Why.OTHER_SITE, Why.OTHER_DOOR, Why.OTHER_VERSION].includes(why);
 }
 
+/** Return the sentence for a touch after which no door was chosen (`radio.js`, NotChosen). */
+export function wordsOfNobody({ isTooLate, isByName }) {
+  if (isTooLate) return TOUCH_AGAIN;
+  return isByName ? NOT_IN_SIGHT : NOBODY_CHOSEN;
+}
+
 export const CHOOSE = "Choose the door in the list of the browser";
 export const PROVE = "Prove to this phone that it is you";
 export const LOCKED =
   "The key stayed locked: this phone did not recognise you. Touch the button again.";
-export const TOUCH_AGAIN = "The browser wants one more touch: touch the button again.";
+const TOUCH_AGAIN = "The browser wants one more touch: touch the button again.";
 export const NO_PASSKEY =
   "No passkey was made that can protect the key, and the key is as it was. " +
   "Try another one, or go on without.";
 export const CONNECTING = "Connecting";
-export const NOBODY_CHOSEN = "No door was chosen. Is Bluetooth on, and may this browser use it?";
+const NOBODY_CHOSEN = "No door was chosen. Is Bluetooth on, and may this browser use it?";
+const NOT_IN_SIGHT =
+  "This door was not chosen. Stay close to it. The next touch lists every door in reach.";
 export const NOT_REACHED = `The door was not reached. Stay close to it. ${AGAIN}`;
 export const NO_RADIO =
   "This browser has no Bluetooth for pages. Use Chrome, Edge or Samsung Internet on Android, " +
