@@ -25,7 +25,10 @@ _T = TypeVar("_T")
 
 
 class Looping:
-    """A `Part`; whoever is one writes `serve`, and calls `found` each time that it comes round."""
+    """A `Part`; whoever is one writes `serve`, and calls `found` each time that it comes round.
+
+    One turn that lasts calls `came_round`.
+    """
 
     def __init__(self, name: str, log: str) -> None:
         self._name = name
@@ -37,6 +40,7 @@ class Looping:
         self._thread = Thread(target=self._run, name=log, daemon=True)
         self._turned_at = time.monotonic()
         self._problem = ""
+        self._cause = ""
 
     @property
     def name(self) -> str:
@@ -106,9 +110,18 @@ class Looping:
             return
         self._changed.clear()
 
-    def found(self, problem: str) -> None:
-        """Keep what is wrong, "" for nothing (law 1)."""
-        if problem and problem != self._problem:
+    def found(self, problem: str, cause: str = "") -> None:
+        """Keep what is wrong, "" for nothing (law 1).
+
+        `cause` is what of the sentence names the cause, where it has more: counts that rise.
+        """
+        cause = cause or problem
+        if problem and cause != self._cause:
             self._log.error("%s", problem)
         self._problem = problem
+        self._cause = cause
+        self.came_round()
+
+    def came_round(self) -> None:
+        """It goes on, and what was wrong is as it was (law 2)."""
         self._turned_at = time.monotonic()

@@ -2,13 +2,14 @@
 
 Laws:
 1. A notice lies in memory alone, and at most KEPT of them. A hub has a pace (`Notices`).
+   Above KEPT the oldest one goes, of the hub that has most: nobody pushes out another hub's.
 2. It goes once its record is here, or something else is under its number.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -52,8 +53,15 @@ class Ahead:
             words = self._notices.sentence(hub, said, 0, time.monotonic())
             if words:
                 self._waiting[hub, said.number] = Waiting(hub, said.number, words, int(time.time()))
-                if len(self._waiting) > KEPT:
-                    self._waiting.popitem(last=False)
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Keep law 1."""
+        if len(self._waiting) <= KEPT:
+            return
+        counts = Counter(hub for hub, _ in self._waiting)
+        most = max(counts.values())
+        del self._waiting[next(key for key in self._waiting if counts[key[0]] == most)]
 
     def waiting(self, heads: Mapping[str, int]) -> list[Waiting]:
         """Return those that wait, the newest first; `heads` are the newest records, by hub."""

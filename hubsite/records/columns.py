@@ -50,9 +50,9 @@ def columns_of(body: bytes) -> Columns:
         return Columns(0, UNREADABLE, None, "", "", "", is_alarm=False, said={})
     return Columns(
         at=said["at"] // 1000,
-        kind=_word(said["kind"], KIND_LENGTH),
+        kind=shown_word(said["kind"], KIND_LENGTH),
         access_point=_point(said.get(Fact.POINT)),
-        door=_word(said.get(Fact.DOOR)),
+        door=shown_word(said.get(Fact.DOOR)),
         credential=_credential(said),
         outcome=_outcome(said),
         is_alarm=bool(alarm_of(body)),
@@ -68,23 +68,23 @@ def _point(said: object) -> int | None:
 def _credential(said: dict[str, Any]) -> str:
     about = said.get(Fact.CREDENTIAL)
     if isinstance(about, str):
-        return _word(about)
+        return shown_word(about)
     is_access = RecordKind.ACCESS in (said["kind"], said.get(Fact.OF_KIND))
     asker = said.get(Fact.ASKER)
     if not is_access or not isinstance(asker, str) or asker.startswith(_READER):
         return ""
-    return _word(asker)
+    return shown_word(asker)
 
 
 def _outcome(said: dict[str, Any]) -> str:
     if said.get(Fact.ALLOWED) is True:
         return ALLOWED
     if isinstance(said.get(Fact.WHY), str):
-        return _word(said[Fact.WHY])
-    return next((_word(said[one]) for one in _SAYS if isinstance(said.get(one), str)), "")
+        return shown_word(said[Fact.WHY])
+    return next((shown_word(said[one]) for one in _SAYS if isinstance(said.get(one), str)), "")
 
 
-def _word(said: object, length: int = WORD_LENGTH) -> str:
+def shown_word(said: object, length: int = WORD_LENGTH) -> str:
     """Return a hub's text as a column takes it, "" for what is no text (law 2)."""
     if not isinstance(said, str):
         return ""

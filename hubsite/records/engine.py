@@ -9,7 +9,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hubgateway.rules import names
 from hubsite.config import Engine
@@ -24,11 +24,15 @@ _BEGINS = f"{names.RECORDS}."
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What lies at one place of the stream; `hub` is as its subject says, and may be no hub."""
+    """What lies at one place of the stream; `hub` is as its subject says, and may be no hub.
+
+    `at` is when the engine took it, in Unix seconds by the engine's clock; 0 where it is not known.
+    """
 
     place: int
     hub: str
     data: bytes
+    at: int = field(default=0, compare=False)
 
 
 class RecordsEngine:
@@ -96,5 +100,6 @@ class RecordsEngine:
             place = said.seq
             data = said.data or b""
             size += len(data)
-            found.append(Message(place, (said.subject or "").removeprefix(_BEGINS), data))
+            at = 0 if said.time is None else int(said.time.timestamp())
+            found.append(Message(place, (said.subject or "").removeprefix(_BEGINS), data, at))
         return found

@@ -8,11 +8,12 @@ Laws:
 2. Where the engine has less than was read, it is read from its beginning. What is here already is
    compared, and not kept again.
 3. What does not prove itself is said, and stops no other hub.
-4. Old rows go while there is nothing to read.
+4. Old rows go while others come, as many as came: a stream without an end fills no disk.
 5. A hub whose rows are to begin again is read from the engine's first message on. That is done
    whole before anything else is read, and again where it was cut off.
 6. What bridges have countersigned is read again every WITNESS_SECONDS: only what is new, and all of
    it on each connection.
+7. What does not prove itself is a line in the journal once for each cause, however often it comes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hubsite.config import Engine, Records
 from hubsite.looping import Looping
 from hubsite.records import kept, letting, witnesses
 from hubsite.records.ahead import Ahead
-from hubsite.records.engine import RecordsEngine
+from hubsite.records.engine import Message, RecordsEngine
 from hubsite.records.witnesses import Issuer
 
 PULSE_SECONDS = 1.0
@@ -47,6 +48,7 @@ class Follower(Looping):
         self._engine = engine
         self._keep = keep
         self._let_go_at = 0.0
+        self._came = 0
         self._issuer = issuer
         self._witness_at = 0.0
         self._mandates = Mandates()
@@ -68,9 +70,9 @@ class Follower(Looping):
             while engine.is_up and not self.is_stopped:
                 await self._begin_again(engine)
                 await self._read(engine)
-                await self._let_go()
+                await self._let_some_go()
                 await self._read_witnesses(engine)
-                self.found(await self._wrong())
+                self.found(*await self._wrong())
                 await self.wait(PULSE_SECONDS)
         finally:
             await engine.close()
@@ -87,14 +89,27 @@ class Follower(Looping):
             messages = await engine.messages(place)
             if not messages:
                 return
-            self._heed(await self.with_rows(partial(kept.take, messages, int(time.time()))))
+            await self._take(messages)
             place = messages[-1].place
-            self.found(self._problem)
 
-    def _heed(self, taken: kept.Taken) -> None:
+    async def _take(self, messages: list[Message], moves: bool = True) -> None:
+        """Keep what follows of some messages, and make room for it (law 4)."""
+        work = partial(kept.take, messages, int(time.time()), moves=moves)
+        taken = await self.with_rows(work)
         if taken.strays:
             self._strays += len(taken.strays)
             self._stray = self._stray or taken.strays[0]
+        self._came += taken.records
+        if self._came >= letting.ROWS_AT_ONCE:
+            await self._make_room()
+        self.came_round()
+
+    async def _make_room(self) -> None:
+        """Let as many rows go as came, if there are too many or too old ones."""
+        while self._came > 0 and not self.is_stopped:
+            went = await self._let_go()
+            self._came = self._came - went if went else 0
+            self.came_round()
 
     async def _begin_again(self, engine: RecordsEngine) -> None:
         """Keep law 5."""
@@ -107,17 +122,19 @@ class Follower(Looping):
             while messages := await engine.messages(place, up_to, hub):
                 if self.is_stopped:
                     return
-                work = partial(kept.take, messages, int(time.time()), moves=False)
-                self._heed(await self.with_rows(work))
+                await self._take(messages, moves=False)
                 place = messages[-1].place
             await self.with_rows(partial(letting.is_read_again, hub))
 
-    async def _let_go(self) -> None:
-        """Keep law 4: some at once, the rest in the next turns."""
+    async def _let_some_go(self) -> None:
+        """Let some rows go, the rest in the next turns; nothing new makes rows old, too."""
         if time.monotonic() < self._let_go_at:
             return
-        went = await self.with_rows(partial(letting.let_go, self._keep, int(time.time())))
+        went = await self._let_go()
         self._let_go_at = time.monotonic() + (0.0 if went else LET_GO_SECONDS)
+
+    async def _let_go(self) -> int:
+        return await self.with_rows(partial(letting.let_go, self._keep, int(time.time())))
 
     async def _read_witnesses(self, engine: RecordsEngine) -> None:
         """Keep law 6."""
@@ -141,12 +158,14 @@ class Follower(Looping):
                 break
         return found
 
-    async def _wrong(self) -> str:
-        """Return a sentence about what does not prove itself (law 3)."""
+    async def _wrong(self) -> tuple[str, str]:
+        """Return a sentence about what does not prove itself (law 3), and its cause (law 7)."""
         found = await self.with_rows(kept.troubles)
         said = [f"{hub}: {why} ({count} messages)" for hub, why, count in found]
+        causes = [f"{hub}: {why}" for hub, why, _ in found]
         if self._strays:
             said.append(f"{self._strays} messages belong to no chain; the first: {self._stray}")
+            causes.append(self._stray)
         if not said:
-            return ""
-        return "Records that do not follow are not shown: " + "; ".join(said)
+            return "", ""
+        return "Records that do not follow are not shown: " + "; ".join(said), "; ".join(causes)

@@ -7,14 +7,18 @@ Laws:
    It costs no row, and changes nothing of any other hub.
 3. Of a hub without a chain here, a message that does not begin one leaves no row: it is counted in
    memory alone. There are at most HUBS_MAX chains.
+4. Where the database refuses what a message says, each message is tried alone. The one that it
+   refuses again is counted as one that does not follow, and the others are kept.
+5. A record is dated by when the engine took it, and never later than now: a hub's clock says
+   nothing about how long its records stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 
 from hubcore.errors import AuditError
@@ -31,6 +35,8 @@ PLACE = 1
 HUBS_MAX = 4096
 ROWS_AT_ONCE = 200
 """In one statement: SQLite takes 32,766 values in one."""
+_UNFIT = (DataError, IntegrityError, OverflowError, ValueError)
+"""What a database, or its driver, says of a value that it does not take."""
 
 
 @dataclass(slots=True)
@@ -58,13 +64,35 @@ def move_to(place: int) -> None:
 
 def take(messages: Sequence[Message], now: int, moves: bool = True) -> Taken:
     """Keep what follows of these messages (law 1); `moves`: the stream was read up to the last."""
+    try:
+        return _take_all(messages, now, moves, _take_one)
+    except _UNFIT:
+        return _take_all(messages, now, moves, _take_alone)
+
+
+def _take_all(
+    messages: Sequence[Message],
+    now: int,
+    moves: bool,
+    take_one: Callable[[Message, int, Taken], None],
+) -> Taken:
     taken = Taken()
     with transaction.atomic():
         for message in messages:
-            _take_one(message, now, taken)
+            take_one(message, now, taken)
         if moves and messages:
             move_to(messages[-1].place)
     return taken
+
+
+def _take_alone(message: Message, now: int, taken: Taken) -> None:
+    """Keep law 4."""
+    try:
+        with transaction.atomic():
+            _take_one(message, now, taken)
+    except _UNFIT as error:
+        chain = Chain.objects.filter(pk=message.hub).first()
+        _refuse(message, chain, f"the database does not take it ({type(error).__name__})", taken)
 
 
 def _take_one(message: Message, now: int, taken: Taken) -> None:
@@ -86,7 +114,7 @@ def _take_one(message: Message, now: int, taken: Taken) -> None:
     if chain is None and Chain.objects.count() >= HUBS_MAX:
         taken.strays.append(f"more than {HUBS_MAX} hubs: hub {message.hub} is not kept")
         return
-    _add(known, new, now, taken)
+    _add(known, new, min(message.at or now, now), now, taken)
 
 
 def _hash_of(hub: str, number: int) -> bytes | None:
@@ -104,14 +132,13 @@ def _refuse(message: Message, chain: Chain | None, why: str, taken: Taken) -> No
     rows.update(refused=F("refused") + 1, **({} if chain.trouble else first))
 
 
-def _add(chain: Chain, new: Sequence[StoredRecord], now: int, taken: Taken) -> None:
-    """Keep records that follow."""
+def _add(chain: Chain, new: Sequence[StoredRecord], at: int, now: int, taken: Taken) -> None:
+    """Keep records that follow; the engine took them at `at` (law 5)."""
     rows = []
     read: list[tuple[StoredRecord, Columns]] = []
-    dated = chain.newest
+    dated = max(chain.newest, at)
     for record in new:
         columns = columns_of(record.body)
-        dated = max(dated, min(columns.at, now))
         rows.append(_row(chain.hub, record, columns, dated))
         read.append((record, columns))
     Record.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)

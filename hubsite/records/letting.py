@@ -4,7 +4,7 @@ Laws:
 1. The oldest rows of a chain go, in the order of their numbers, and its base moves to the last that
    went. So what is left still proves itself from there.
 2. A row goes when it is older than `keep_days`, or when there are more than `keep_rows`: then those
-   of the hub that has the most.
+   of the hub that has the most, and of those at most half at once.
 3. At most ROWS_AT_ONCE go in one transaction: nobody waits for long.
 4. Who begins a hub's rows again lets all of them go first.
 """
@@ -29,7 +29,7 @@ def let_go(keep: Records, now: int) -> int:
         if chain is None:
             return 0
         rows = Record.objects.filter(hub=chain.hub, number__gt=chain.base_number)
-        last = chain.base_number + min(count, ROWS_AT_ONCE)
+        last = chain.base_number + min(count, ROWS_AT_ONCE, (chain.rows + 1) // 2)
         if not count:
             before = now - keep.keep_days * DAY_SECONDS
             seen = rows.order_by("number").values_list("number", "dated")[:ROWS_AT_ONCE]

@@ -30,7 +30,7 @@ ORDERS_BYTES = BODY_BYTES
 class Record(models.Model):
     """A record of a hub. `at` is in Unix seconds, as the hub's clock said.
 
-    `dated` is the moment by which it gets old, in Unix seconds: as its hub's clock said, but never
+    `dated` is the moment by which it gets old, in Unix seconds: when the engine took it, but never
     later than when it came here, and never before the record before it. `credential` is opaque,
     `door` is the hub's own name for a door; "" for none. `outcome` is what came of it, or why not.
     `seen_by` has said that an alarm was seen, at `seen_at` in Unix seconds.

@@ -51,5 +51,5 @@ def head(records: list[StoredRecord]) -> Head:
     return Head(records[-1].number, records[-1].hash)
 
 
-def message(place: int, records: list[StoredRecord], hub: str = "hub-1") -> Message:
-    return Message(place, hub, write_batch(records))
+def message(place: int, records: list[StoredRecord], hub: str = "hub-1", at: int = 0) -> Message:
+    return Message(place, hub, write_batch(records), at)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,54 @@ def test_text_of_a_hub_is_cut_and_has_no_character_that_is_not_shown() -> None:
     assert HubDoor.objects.get().door == row.door
 
 
+def _takes_no_nul(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+    """Refuse what PostgreSQL refuses, in a column of text and in one of JSON."""
+    if any(isinstance(one, str) and ("\0" in one or r"\u0000" in one) for one in params or ()):
+        raise DataError("a NUL in a text")
+    return execute(sql, params, many, context)
+
+
+def test_no_text_of_a_hub_is_refused_by_a_database_or_as_long_as_the_hub_likes() -> None:
+    """doors, law 6; of all that a hub writes into a row"""
+    bad = "\0" + 300 * "x"
+    cut = "\N{REPLACEMENT CHARACTER}" + 63 * "x"
+    order = {"kind": RecordKind.ORDER, Fact.DOOR: "front", Fact.ON: True, Fact.UNTIL: -1}
+    records = told(
+        access(credential=bad),
+        access(allowed=False, **{Fact.WHY: bad}),
+        {**order, Fact.GIVEN_BY: bad, Fact.ORDER: bad},
+        at_door("too_often", **{Fact.STATE: bad}),
+    )
+    with connection.execute_wrapper(_takes_no_nul):
+        taken = kept.take([message(1, records)], NOW)
+    assert taken.records == 4
+    door = HubDoor.objects.get()
+    assert (door.state, door.orders) == (cut, [[cut, cut, None]])
+
+
+def test_what_the_database_refuses_is_counted_and_stops_nobody() -> None:
+    """kept, law 4"""
+
+    def refuse(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+        if "poison" in (params or ()):
+            raise DataError("no such text")
+        return execute(sql, params, many, context)
+
+    first = visits(1)
+    kept.take([message(1, first, hub="hub-2")], NOW)
+    poison = told(access(credential="poison"), before=head(first), at=NOW + 1)
+    other = told(access(credential="poison"))
+    with connection.execute_wrapper(refuse):
+        batch = [message(2, visits(2)), message(3, poison, hub="hub-2")]
+        batch += [message(4, other, hub="hub-4"), message(5, visits(2), hub="hub-3")]
+        taken = kept.take(batch, NOW)
+    assert (taken.records, len(taken.strays), kept.place_read()) == (4, 1, 5)
+    assert (numbers(), numbers("hub-2"), numbers("hub-3")) == ([1, 2], [1], [1, 2])
+    chain = Chain.objects.get(pk="hub-2")
+    assert (chain.refused, chain.refused_place, chain.head) == (1, 3, head(first))
+    assert "the database does not take it" in chain.trouble
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -181,11 +230,13 @@ def test_ids_only_rise_also_over_rows_that_went() -> None:
 
 
 def test_old_rows_go_by_their_number_and_the_rest_proves_itself() -> None:
-    """letting, laws 1 and 2"""
+    """letting, laws 1 and 2; kept, law 5: also where a clock fell, of the engine or of the hub"""
     before = visits(4, at=NOW - 3 * DAY)
     wrong_clock = visits(2, before=head(before), at=5)
     after = visits(3, before=head(wrong_clock), at=NOW)
-    kept.take([message(1, [*before, *wrong_clock, *after])], NOW + 10)
+    old = NOW - 3 * DAY
+    messages = [message(1, before, at=old), message(1, wrong_clock, at=5)]
+    kept.take([*messages, message(1, after, at=NOW)], NOW + 10)
     keep = Records(keep_days=2)
     assert letting.let_go(keep, NOW + 10) == 6
     assert letting.let_go(keep, NOW + 10) == 0
@@ -197,9 +248,18 @@ def test_old_rows_go_by_their_number_and_the_rest_proves_itself() -> None:
 
 
 def test_a_clock_of_the_future_keeps_no_row_for_longer() -> None:
-    """models: `dated` is never later than when it came"""
-    kept.take([message(1, visits(2, at=NOW + 900 * DAY))], NOW)
+    """kept, law 5; models: `dated` is never later than when it came"""
+    later = NOW + 900 * DAY
+    kept.take([message(1, visits(2, at=later), at=later)], NOW)
     assert letting.let_go(Records(keep_days=2), NOW + 3 * DAY) == 2
+
+
+def test_a_hub_whose_clock_says_1970_loses_no_row_and_no_alarm() -> None:
+    """kept, law 5"""
+    kept.take([message(1, told(access(), at_door("forced"), at=0), at=NOW - 5)], NOW)
+    assert letting.let_go(Records(keep_days=1), NOW + DAY - 6) == 0
+    assert numbers() == [1, 2]
+    assert letting.let_go(Records(keep_days=1), NOW + DAY) == 2
 
 
 def test_of_too_many_rows_those_go_of_the_hub_that_has_most() -> None:
@@ -213,6 +273,20 @@ def test_of_too_many_rows_those_go_of_the_hub_that_has_most() -> None:
     assert letting.let_go(keep, NOW) == 0
     assert (len(numbers("quiet")), len(numbers("loud"))) == (20, 980)
     assert holds("loud") == head(records)
+
+
+def test_too_many_rows_go_also_if_no_hub_has_many() -> None:
+    """letting, law 2: and no hub loses all that it has at once"""
+    keep = Records(keep_rows=1000)
+    hubs = [f"h{one}" for one in range(30)]
+    records = visits(40)
+    kept.take([message(1 + at, records, hub=hub) for at, hub in enumerate(hubs)], NOW)
+    while letting.let_go(keep, NOW):
+        pass
+    left = [len(numbers(hub)) for hub in hubs]
+    assert sum(left) == 1000
+    assert min(left) >= 20
+    assert {holds(hub) for hub in hubs} == {head(records)}
 
 
 def test_a_hub_begins_again_with_nothing_of_before() -> None:
@@ -264,6 +338,38 @@ def test_a_hub_has_few_doors_here() -> None:
     kept.take([message(1, records[:40]), message(2, records[40:])], NOW)
     assert HubDoor.objects.count() == 64
     assert len(numbers()) == 80
+
+
+def test_a_door_of_which_nothing_changed_is_not_written() -> None:
+    """doors, law 7"""
+    records = told(*[at_door("closed", door=f"d{one}") for one in range(20)])
+    kept.take([message(1, records)], NOW)
+    start = {"kind": RecordKind.STARTED}
+    more = told(at_door("tamper", door="d3"), before=head(records), at=NOW + 50)
+    starts = told(start, start, before=head(more), at=NOW + 60)
+    again = told(start, before=head(starts), at=NOW + 70)
+    written = []
+    for place, some in enumerate((more, starts, again), 2):
+        with CaptureQueriesContext(connection) as said:
+            kept.take([message(place, some)], NOW)
+        written.append(sum('UPDATE "records_hubdoor"' in one["sql"] for one in said))
+    assert written == [1, 20, 0]
+
+
+def test_a_hub_pushes_out_no_alarm_of_another_one() -> None:
+    """ahead, law 1"""
+    ahead = Ahead()
+    for one in range(100):
+        (alarm,) = told(at_door("forced"))
+        ahead.hear(f"quiet-{one}", codec.encode(Notice(1, alarm.body, alarm.hash)))
+    for loud in ("loud-1", "loud-2"):
+        for one in told(*[at_door("forced") for _ in range(120)]):
+            ahead.hear(loud, codec.encode(Notice(one.number, one.body, one.hash)))
+    waiting = ahead.waiting({})
+    assert len(waiting) == KEPT
+    assert sum(one.hub.startswith("quiet-") for one in waiting) == 100
+    newest = [one.number for one in waiting if one.hub == "loud-2"]
+    assert newest == list(range(120, 120 - len(newest), -1)), "its oldest went"
 
 
 def test_an_alarm_ahead_goes_when_its_record_is_here() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from hubcore.backend.uplink.from_hub import Notice
 from hubgateway.rules import chain as gateways
 from hubgateway.rules import names
 from hubsite.config import Engine, Records
+from hubsite.records import letting
+from hubsite.records.engine import MESSAGES_AT_ONCE
 from hubsite.records.follower import Follower
 from hubsite.records.models import Chain, Record
 from tests.gateway.bench import Bench, running, until
@@ -127,6 +130,65 @@ async def test_a_hub_begins_again_with_what_the_engine_has(tmp_path: Path) -> No
             await has("hub-1", [1, 2, 3])
             await until(lambda: not follower.problem)
     assert await in_thread(lambda: Chain.objects.get(pk="hub-1").head) == head(other)
+
+
+class Counted(Follower):
+    """Counts the rows whenever it has read or written some."""
+
+    most = 0
+
+    async def with_rows(self, work: Callable[[], T]) -> T:
+        found = await super().with_rows(work)
+        self.most = max(self.most, await super().with_rows(Record.objects.count))
+        return found
+
+
+async def test_rows_go_while_others_come(tmp_path: Path) -> None:
+    """follower, law 4"""
+    of_one = 30
+    records = visits(3 * MESSAGES_AT_ONCE * of_one)
+    async with running(tmp_path) as bench:
+        await make_stream(bench)
+        for at in range(0, len(records), of_one):
+            await publish(bench, "hub-1", records[at : at + of_one])
+        keep = Records(keep_rows=1000)
+        follower = Counted(Engine((bench.server.url,)), keep, lambda: None)
+        follower.start()
+        try:
+            last = len(records)
+            await has("hub-1", list(range(last - 999, last + 1)), 60.0)
+        finally:
+            await asyncio.to_thread(follower.stop)
+    above = letting.ROWS_AT_ONCE + MESSAGES_AT_ONCE * of_one
+    assert follower.most <= keep.keep_rows + above < len(records)
+
+
+async def test_what_does_not_follow_is_one_line_however_often_it_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """follower, law 7; looping, law 1"""
+    async with running(tmp_path) as bench:
+        await make_stream(bench)
+        await publish(bench, "hub-1", visits(1))
+        async with following(bench) as follower:
+            for count in (1, 2, 3):
+                await bench.js.publish(f"{names.RECORDS}.hub-1", b"astray")
+                await bench.js.publish(f"{names.RECORDS}.nobody", b"astray")
+                said = f"({count} messages); {count} messages belong to no chain"
+                await until(lambda said=said: said in follower.problem)
+    assert caplog.text.count("Records that do not follow are not shown") == 1
+
+
+async def test_the_engine_says_when_it_took_a_message(tmp_path: Path) -> None:
+    """kept, law 5"""
+    async with running(tmp_path) as bench:
+        await make_stream(bench)
+        before = int(time.time())
+        await publish(bench, "hub-1", visits(1, at=5))
+        async with following(bench):
+            await has("hub-1", [1])
+    dated = await in_thread(lambda: Record.objects.get().dated)
+    assert before <= dated <= time.time()
 
 
 async def test_an_alarm_is_heard_ahead_of_its_record(tmp_path: Path) -> None:
