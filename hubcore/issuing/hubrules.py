@@ -4,8 +4,10 @@ Laws:
 1. Without limits nothing is done. What they do not name is refused.
 2. A token promises access points of the limits alone; only those hubs are taken in or ended here.
 3. Within any 24 hours no more tokens are made than `new_hubs_a_day`, no more hubs ended than
-   `ends_a_day`, and no more is done at all than `acts_a_day`. A token is for one machine, so a yes
-   needs no ceiling of its own: one with a mistyped fingerprint would use it up.
+   `ends_a_day`, and no more is done beside ends than `acts_a_day`. A token is for one machine, so a
+   yes needs no ceiling of its own: one with a mistyped fingerprint would use it up. A token that
+   replaces a machine ends that machine, and counts as an end, too. Nothing but ends keeps a hub
+   from being ended: a stolen one does not wait for a day that somebody has filled.
 4. A machine takes the place of another only where `may_replace` says so.
 5. A clock that was set back does nothing.
 6. What is remembered is made of the log alone, and no more of it than the limits count.
@@ -46,16 +48,24 @@ class HubStanding:
     """What was done within a day (law 6)."""
 
     def __init__(self, limits: HubLimits | None) -> None:
-        most = 0 if limits is None else limits.acts_a_day
-        self._done: deque[Decided] = deque(maxlen=min(most, REMEMBERED_MAX) + 1)
+        most = limits or HubLimits(acts_a_day=0)
+        self._acts: deque[Decided] = deque(maxlen=min(most.acts_a_day, REMEMBERED_MAX) + 1)
+        self._ends: deque[Decided] = deque(maxlen=min(most.ends_a_day, REMEMBERED_MAX) + 1)
 
     def take(self, fact: Decided) -> None:
         """Take the next line of the log."""
-        self._done.append(fact)
+        if fact.act is not HubAct.END:
+            self._acts.append(fact)
+        if fact.act is HubAct.END or fact.replaces:
+            self._ends.append(fact)
 
-    def within_a_day(self, now_ms: int) -> list[Decided]:
-        """Return what was done in the day before now."""
-        return [one for one in self._done if one.at_ms > now_ms - _DAY_MS]
+    def acts_within_a_day(self, now_ms: int) -> list[Decided]:
+        """Return what was done in the day before now, beside ends."""
+        return _within_a_day(self._acts, now_ms)
+
+    def ends_within_a_day(self, now_ms: int) -> int:
+        """Return how many hubs were ended in the day before now, or machines replaced."""
+        return len(_within_a_day(self._ends, now_ms))
 
 
 def judge_hub(
@@ -71,16 +81,15 @@ def judge_hub(
         raise RefusedError(Refusal.CLOCK, "the signer's clock was set back: a person must look")
     check_points(ask.points, limits)
     check_replacing(ask.replaces, limits)
-    done = standing.within_a_day(now_ms)
+    if ask.act is HubAct.END or ask.replaces:
+        _check_count("ends_a_day", standing.ends_within_a_day(now_ms), limits.ends_a_day)
+    if ask.act is HubAct.END:
+        return
+    done = standing.acts_within_a_day(now_ms)
     _check_count("acts_a_day", len(done), limits.acts_a_day)
-    match ask.act:
-        case HubAct.TOKEN:
-            count = _count(HubAct.TOKEN, done)
-            _check_count("new_hubs_a_day", count, limits.new_hubs_a_day)
-        case HubAct.END:
-            _check_count("ends_a_day", _count(HubAct.END, done), limits.ends_a_day)
-        case HubAct.APPROVE | HubAct.REFUSE | HubAct.RENEW:
-            return
+    if ask.act is HubAct.TOKEN:
+        count = sum(one.act is HubAct.TOKEN for one in done)
+        _check_count("new_hubs_a_day", count, limits.new_hubs_a_day)
 
 
 def check_points(points: Iterable[int], limits: HubLimits) -> None:
@@ -104,8 +113,8 @@ def check_replacing(replaces: bool, limits: HubLimits) -> None:
         )
 
 
-def _count(act: HubAct, done: list[Decided]) -> int:
-    return sum(one.act is act for one in done)
+def _within_a_day(done: Iterable[Decided], now_ms: int) -> list[Decided]:
+    return [one for one in done if one.at_ms > now_ms - _DAY_MS]
 
 
 def _check_count(name: str, count: int, most: int) -> None:

@@ -50,6 +50,11 @@ class EndsLists:
             document = issue_ends(changed, self._site, self._issuer)
             await self._rows.swap(names.ENDS_BUCKET, whom.word, document, revision)
 
+    async def has(self, whom: Whom, name: str) -> bool:
+        """Tell whether somebody is on a list. Raise NoError."""
+        ends, _ = await self._newest(whom)
+        return name in ends.names
+
     async def keys(self) -> frozenset[bytes]:
         """Return the keys on all lists. Raise NoError."""
         lists = [await self._newest(whom) for whom in Whom]

@@ -85,6 +85,24 @@ class HubOffice:
             raise NoError(f"hub {hub} has no certificate in {names.CERTIFICATES_BUCKET}")
         return self._certificates.read(hub, document)
 
+    async def proven_points(self, hub: str, own: str = "") -> tuple[int, ...]:
+        """Return the access points that a hub serves, none for one that is enrolled nowhere.
+
+        `own` is a key of it that does not count. Raise NoError where nothing proves them: a
+        certificate that is missing says nothing of what an enrolled hub opens. One that was ended
+        opens nothing more.
+        """
+        document, _ = await self._rows.at(names.CERTIFICATES_BUCKET, hub)
+        if document is not None:
+            return self._certificates.read(hub, document).access_points
+        if await self._keys_of(hub) - {own} and not await self._ends.has(Whom.HUBS, hub):
+            raise NoError(
+                f"hub {hub} is enrolled, but has no certificate in {names.CERTIFICATES_BUCKET}: "
+                "nobody can prove which access points it serves. Decide it where the issuer's "
+                "key is, by hubissuer"
+            )
+        return ()
+
     async def asked(self, hub: str) -> Promise:
         """Return the promise of a hub that somebody has asked with. Raise NoError."""
         promise, _ = await self._promise(hub)

@@ -6,7 +6,9 @@ what lies in the engine, and then done by the same code as a command of `hubissu
 Laws:
 1. A machine is taken in only if its keys have the fingerprint that the ask names, and the office
    takes in the very promise that was compared.
-2. Access points of a promise, and of a hub that is ended, are those of the limits.
+2. Access points of a promise, and of a hub that is ended or whose machine is replaced, are those of
+   the limits. What an enrolled hub serves is what its certificate proves: without one it is neither
+   ended nor replaced here.
 3. Who was taken in is not refused any more: a hub is ended.
 4. One ask is done at a time, on a connection of its own.
 5. Whatever goes wrong is a RefusedError with a sentence. To ask for the same again does no harm: a
@@ -24,7 +26,7 @@ from pathlib import Path
 
 from zmq.utils import z85
 
-from hubcore.backend.enrolment.promise import Promise, is_same_fingerprint
+from hubcore.backend.enrolment.promise import is_same_fingerprint
 from hubcore.backend.enrolment.token import SECRET_BYTES
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tlsauthority import Authority
@@ -98,10 +100,12 @@ class Desk:
         return ""
 
     async def _token(self, office: HubOffice, ask: HubAsk) -> str:
+        served = await office.proven_points(ask.hub)
+        check_points(served, self._limits)
         doors = dict(ask.doors)
         if not doors:  # it takes the place of a hub, with its doors
-            served = (await office.certificate(ask.hub)).access_points
-            check_points(served, self._limits)
+            if not served:
+                raise NoError(f"hub {ask.hub} has no certificate that names its access points")
             doors = {point: f"Door {point}" for point in served}
         return await office.promise(
             ask.hub,
@@ -120,17 +124,14 @@ class Desk:
                 f"{promise.fingerprint}: somebody else may have the token. Refuse it, and make "
                 "another token"
             )
-        self._check(promise)
-        await office.approve(promise, self._validity())
-
-    def _check(self, promise: Promise) -> None:
-        check_points(promise.points, self._limits)
+        served = await office.proven_points(ask.hub, own=promise.curve)
+        check_points((*promise.points, *served), self._limits)
         check_replacing(promise.replaces, self._limits)
+        await office.approve(promise, self._validity())
 
     async def _end(self, office: HubOffice, hub: str) -> None:
         promise = (await office.promises()).get(hub)
-        certificate = (await office.hubs()).get(hub)
-        served = () if certificate is None else certificate.access_points
+        served = await office.proven_points(hub)
         check_points((*served, *(promise.points if promise else ())), self._limits)
         await office.end(hub)
 

@@ -96,6 +96,10 @@ class AtOffice:
 
         return asyncio.run(done())
 
+    async def end_by_hand(self, hub: str) -> None:
+        """As the command does."""
+        await office(self.table, FakeArchive()).end(hub)
+
 
 def desk(at: AtOffice, limits: HubLimits = MOST) -> Desk:
     return Desk(at, limits, 365, wall=lambda: NOON)
@@ -250,6 +254,26 @@ def test_a_days_ceilings_hold_over_a_restart_and_end_with_the_day(folder: Path) 
     assert words == ["token", "token", "approve", "approve", "approve", "token"]
 
 
+def test_ends_and_replacements_have_one_ceiling_and_nothing_else_fills_it(folder: Path) -> None:
+    """hubrules, law 3"""
+    limits = replace(LIMITS, hubs=replace(MOST, ends_a_day=2, acts_a_day=2))
+    replacing = replace(TOKEN, replaces=True)
+
+    def decide(*wanted: HubAsk) -> None:
+        with closing(make_signer(folder, limits=limits)) as signer:
+            for one in wanted:
+                signer.decide(one, "x")
+
+    decide(replacing, ask(HubAct.RENEW))
+    for wanted, why in ((ask(HubAct.RENEW), "acts_a_day"), (TOKEN, "acts_a_day")):
+        with pytest.raises(RefusedError, match=why):
+            decide(wanted)
+    decide(ask(HubAct.END))
+    for wanted in (ask(HubAct.END), replacing):
+        with pytest.raises(RefusedError, match="ends_a_day"):
+            decide(wanted)
+
+
 def test_a_line_is_on_the_disk_before_anything_is_done(folder: Path) -> None:
     """signer, law 4"""
 
@@ -326,10 +350,43 @@ def test_what_lies_in_the_engine_is_judged_as_well() -> None:
     signed = SIGNER.sign_for(MACHINES[0], 77, validity=OF_SITE)
     table.put(CERTIFICATES_BUCKET, HUB, signed.certificate)
     table.put(KEYS_BUCKET, "00" * 32, f"enrolled {HUB}".encode())
-    for wanted in (ask(HubAct.END), replace(TOKEN, doors=(), replaces=True)):
+    for wanted in (
+        ask(HubAct.END),
+        replace(TOKEN, doors=(), replaces=True),
+        replace(TOKEN, replaces=True),
+        YES,
+    ):
         with pytest.raises(RefusedError, match="access point 77"):
             desk(at).done(wanted)
     assert known(table) == {"00" * 32}
+
+
+def test_a_hub_whose_doors_nothing_proves_is_neither_ended_nor_replaced() -> None:
+    """desk, law 2"""
+    at = AtOffice()
+    table = at.table
+    promise = promise_of(HUB, digest_of(b"0" * 10), NOON, dict(DOORS), "UTC", True)
+    bound = promise.bound_to(MACHINES[0].ask(), MACHINES[0].curve_bytes)
+    table.put(PROMISES_BUCKET, HUB, write_promise(bound))
+    table.put(KEYS_BUCKET, "00" * 32, f"enrolled {HUB}".encode())
+    for wanted in (ask(HubAct.END), replace(TOKEN, replaces=True), YES):
+        with pytest.raises(RefusedError, match="nobody can prove"):
+            desk(at).done(wanted)
+    assert known(table) == {"00" * 32}
+    asyncio.run(at.end_by_hand(HUB))
+    table.put(KEYS_BUCKET, "00" * 32, f"enrolled {HUB}".encode())
+    assert desk(at).done(ask(HubAct.END)) == ""  # it is on the list of ends already
+    assert known(table) == set()
+
+
+def test_what_is_no_certificate_of_another_hub_keeps_no_hub_from_being_ended() -> None:
+    at = AtOffice()
+    said = desk(at).done(TOKEN)
+    asyncio.run(hear(at.table, MACHINES[0], said))
+    desk(at).done(YES)
+    at.table.put(CERTIFICATES_BUCKET, "hub-z", b"no certificate")
+    assert desk(at).done(ask(HubAct.END)) == ""
+    assert known(at.table) == set()
 
 
 def test_an_engine_that_is_away_is_said_and_the_same_ask_ends_it() -> None:
