@@ -10,7 +10,7 @@ Laws:
 6. No part of a form is written to the disk. The one page that takes a file keeps it in memory
    (`hubsite.pages.people.importing`).
 7. A write is one transaction that holds the database from its beginning, on the disk at its end.
-7. A copy of the database is no session: it has the hashes of cookies (`hubsite.accounts.sessions`).
+8. A copy of the database is no session: it has the hashes of cookies (`hubsite.accounts.sessions`).
 """
 
 from __future__ import annotations

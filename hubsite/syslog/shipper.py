@@ -1,10 +1,12 @@
 """Sends acts and log lines to the syslog server, in a thread of its own.
 
 Laws:
-1. Acts are read from their table, in their order, and how far they were sent is kept: none is left
-   out, over a server that is away and over a start of this one.
-2. Syslog has no receipts. After a lost connection the last REPEATED acts are sent again: each has
-   its number.
+1. Acts are read from their table, in their order. How far they went is kept once the other machine
+   has acknowledged all that was sent: none is left out over a server that is away, that falls
+   silent, or over a start of this one.
+2. What a syslog server does with what its machine has acknowledged nobody says: syslog has no
+   receipts. After a lost connection the last REPEATED of these acts are sent again, and all behind
+   them: each has its number.
 3. Log lines come after the acts (`hubsite.syslog.waiting`).
 4. What is wrong is a sentence, and is tried again.
 """
@@ -31,10 +33,12 @@ from hubsite.syslog.wire import SyslogWire
 RETRY_SECONDS = 5.0
 PULSE_SECONDS = 5.0
 """Acts of other processes ring no bell here."""
+THROUGH_SECONDS = 2.0
 REPEATED = 50
 BATCH = 200
 ACT = "act"
 NAME = "Syslog"
+_SILENT = "Logs wait: the syslog server's machine acknowledges nothing."
 _HIDDEN = frozenset({"mono"})
 
 
@@ -93,6 +97,8 @@ class Shipper:
                     self._problem = f"No log goes out: the syslog server: {error}."
                 except Error as error:
                     self._problem = f"No log goes out: the database: {error}."
+                except Exception as error:  # whatever it is: said, and tried again (law 4)
+                    self._problem = f"No log goes out: {error!r}."
                 self._wait(self._retry_seconds)
         finally:
             connection.close()
@@ -107,10 +113,13 @@ class Shipper:
                 is_last = self._is_stopped
                 place = self._send_acts(wire, place)
                 self._send_lines(wire)
-                self._problem = ""
+                is_through = wire.is_through(THROUGH_SECONDS)
+                if is_through:
+                    _keep(place)
+                self._problem = "" if is_through else _SILENT
                 if is_last:
                     return
-                self._wait(PULSE_SECONDS)
+                self._wait(PULSE_SECONDS if is_through else 0.0)
                 close_old_connections()
         finally:
             wire.close()
@@ -122,8 +131,6 @@ class Shipper:
             for act in acts:
                 wire.send(frame(self._sender, _message(act)))
                 place = act.number
-            if acts:
-                _keep(place)
             if len(acts) < BATCH:
                 return place
 
@@ -144,6 +151,8 @@ def _place() -> int:
 
 def _keep(number: int) -> None:
     """Keep how far acts were sent. What is sent again changes nothing."""
+    if not number:
+        return
     row, _ = SentActs.objects.get_or_create(pk=ONE)
     if row.number < number:
         SentActs.objects.filter(pk=ONE, number__lt=number).update(number=number)

@@ -5,18 +5,27 @@ Laws:
 2. Nothing here waits longer than WAIT_SECONDS.
 3. What the server says is read away: it has nothing to say (RFC 5425, section 4.3). Its end is
    noticed before the next message.
+4. Syslog has no receipts, but TCP has: what the other machine's system has not acknowledged is not
+   through. Nothing acknowledged for SILENT_SECONDS is the end of the connection.
 """
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
+import struct
+import termios
+import time
 from contextlib import suppress
 
 from hubcore.errors import ConfigError, LinkError
 from hubsite.config import Site, Syslog, secret_file
 
 WAIT_SECONDS = 10.0
+SILENT_SECONDS = 30.0
+_LOOK_SECONDS = 0.01
+_COUNT = struct.Struct("@i")
 _PIECE_BYTES = 4096
 
 
@@ -42,9 +51,11 @@ class SyslogWire:
     def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
         try:
             plain = socket.create_connection((host, port), WAIT_SECONDS)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name that can be none is a ValueError
             raise LinkError(f"{host}:{port}: {error}") from error
         try:
+            silent_ms = round(SILENT_SECONDS * 1000)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, silent_ms)
             self._wire = context.wrap_socket(plain, server_hostname=host)
         except (OSError, ValueError) as error:
             plain.close()
@@ -57,6 +68,25 @@ class SyslogWire:
             self._wire.sendall(frame)
         except OSError as error:
             raise LinkError(f"the connection was lost: {error}") from error
+
+    def is_through(self, seconds: float = 0.0) -> bool:
+        """Tell whether the other machine has acknowledged all (law 4); wait so long for it."""
+        until = time.monotonic() + seconds
+        while self._unacknowledged():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def _unacknowledged(self) -> int:
+        """Return how many bytes wait in this machine, or on their way (SIOCOUTQ)."""
+        try:
+            raw = fcntl.ioctl(self._wire, termios.TIOCOUTQ, bytes(_COUNT.size))
+            self._hear()
+        except OSError as error:
+            raise LinkError(f"the connection was lost: {error}") from error
+        count: int = _COUNT.unpack(raw)[0]
+        return count
 
     def _hear(self) -> None:
         """Keep law 3, without waiting."""

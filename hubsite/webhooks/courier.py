@@ -4,6 +4,7 @@ Laws:
 1. One message of a webhook is on its way at a time, so they come in order.
 2. No webhook waits for another one: there are as many threads as there may be webhooks.
 3. At its end nothing new begins; what was taken is written.
+4. Nothing ends the thread but `stop`: what is wrong is a sentence, and is tried again.
 """
 
 from __future__ import annotations
@@ -95,11 +96,13 @@ class Courier:
             self._settle()
             now = int(self._wall())
             for work in kept.due(now, self._busy, self._looked, self._key):
-                self._busy.add(work.webhook)
                 self._pool.submit(self._deliver, work)
+                self._busy.add(work.webhook)
             self._problem = ""
         except Error as error:
             self._problem = f"Webhooks wait: the database: {error}."
+        except Exception as error:  # whatever it is: said, and tried again (law 4)
+            self._problem = f"Webhooks wait: {error!r}."
 
     def _settle(self) -> None:
         now = int(self._wall())

@@ -62,8 +62,15 @@ class Done:
     has_tested: bool = False
 
 
+class TooManyError(Exception):
+    """There are WEBHOOKS_MAX already (law 4)."""
+
+
 def make(by: str, webhook: Webhook, key: bytes) -> bytes:
-    """Keep a new webhook, from the newest record on; return its secret. `key` seals it."""
+    """Keep a new webhook, from the newest record on; return its secret. `key` seals it.
+
+    Raise TooManyError.
+    """
     secret = signing.new_secret()
     webhook.secret = factor.seal(secret, _sealed_for(webhook.pk), key)
     webhook.changed_by = by
@@ -72,6 +79,9 @@ def make(by: str, webhook: Webhook, key: bytes) -> bytes:
         Delivery.objects.create(webhook=webhook, place=newest())
         facts = {"host": read_url(webhook.url).host, "rights": _rights(webhook)}
         changes.write_act(by, ActKind.WEBHOOK_MADE, webhook, **facts)
+        # Acts are written one after the other: of two at the same moment one counts both.
+        if Webhook.objects.filter(ended_at=None).count() > WEBHOOKS_MAX:
+            raise TooManyError(f"There are {WEBHOOKS_MAX} webhooks: end one first.")
     return secret
 
 

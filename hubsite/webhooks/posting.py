@@ -2,7 +2,8 @@
 
 Laws:
 1. The receiver proves its name, under an authority that we believe. TLS 1.2 or newer.
-2. All of it takes at most `seconds`, however slowly the other side sends or takes.
+2. All of it takes at most `seconds`: to look up the name, to connect, and however slowly the other
+   side sends or takes. A look-up that takes longer is left to end by itself.
 3. Of an answer the head is read, and no body. A redirect is not followed.
 """
 
@@ -11,17 +12,20 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
-from threading import Timer
+from queue import Empty, SimpleQueue
+from threading import Thread, Timer
 
 from hubcore.errors import ConfigError, LinkError
 from hubsite.config import Site
 from hubsite.webhooks.address import PORT, Destination, resolve
 
 CONNECT_SECONDS = 5.0
+_LEAST_SECONDS = 0.001
 SECONDS = 15.0
+LookUp = Callable[[Destination, bool], str]
 _OK = range(200, 300)
 _REDIRECT = range(300, 400)
 
@@ -38,25 +42,33 @@ def context_of(site: Site) -> ssl.SSLContext:
 
 
 class Poster:
-    """Sends messages; each has a connection of its own."""
+    """Sends messages; each has a connection of its own. `look_up` is `address.resolve`."""
 
     def __init__(
-        self, context: ssl.SSLContext, allows_private: bool, seconds: float = SECONDS
+        self,
+        context: ssl.SSLContext,
+        allows_private: bool,
+        seconds: float = SECONDS,
+        look_up: LookUp = resolve,
     ) -> None:
+        self._look_up = look_up
         self._context = context
         self._allows_private = allows_private
         self._seconds = seconds
 
     def post(self, destination: Destination, headers: Mapping[str, str], body: bytes) -> None:
         """Send a message. Raise LinkError with why it was not taken."""
-        address = resolve(destination, self._allows_private)
+        until = time.monotonic() + self._seconds
+        address = self._address(destination)
         try:
-            plain = socket.create_connection((address, destination.port), CONNECT_SECONDS)
+            left = min(CONNECT_SECONDS, max(_LEAST_SECONDS, until - time.monotonic()))
+            plain = socket.create_connection((address, destination.port), left)
         except OSError as error:
-            raise LinkError(f"{destination.host} was not reached: {error}") from error
+            is_late = time.monotonic() >= until
+            why = self._why(error, until) if is_late else f"it was not reached: {error}"
+            raise LinkError(f"{destination.host}: {why}") from error
         with plain, plain.dup() as twin:
-            until = time.monotonic() + self._seconds
-            deadline = Timer(self._seconds, _end, (twin,))
+            deadline = Timer(max(_LEAST_SECONDS, until - time.monotonic()), _end, (twin,))
             deadline.daemon = True
             deadline.start()
             try:
@@ -69,6 +81,26 @@ class Poster:
             raise LinkError(f"it answered {status}, and redirects are not followed")
         if status not in _OK:
             raise LinkError(f"it answered {status}")
+
+    def _address(self, destination: Destination) -> str:
+        """Look up where to connect to; no resolver holds this up for longer (law 2)."""
+        found: SimpleQueue[str | Exception] = SimpleQueue()
+
+        def look() -> None:
+            try:
+                found.put(self._look_up(destination, self._allows_private))
+            except Exception as error:
+                found.put(error)
+
+        Thread(target=look, name="hubsite-webhook-name", daemon=True).start()
+        try:
+            said = found.get(timeout=self._seconds)
+        except Empty:
+            late = f"{destination.host} was not found within {self._seconds:.0f} seconds"
+            raise LinkError(late) from None
+        if isinstance(said, Exception):
+            raise said
+        return said
 
     def _ask(
         self,

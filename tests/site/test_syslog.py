@@ -72,6 +72,8 @@ class Receiver:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.seen: list[bytearray] = []
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self.goes_after = 1 << 40
         """A connection ends after so many bytes."""
         threading.Thread(target=self._serve, daemon=True).start()
@@ -91,6 +93,7 @@ class Receiver:
     def _take(self, wire: ssl.SSLSocket) -> None:
         self.seen.append(bytearray())
         with wire:
+            self.goes_on.wait()
             while len(self.seen[-1]) < self.goes_after:
                 data = wire.recv(4096)
                 if not data:
@@ -101,7 +104,14 @@ class Receiver:
         """Return the whole messages of the newest connection."""
         return [one for one in _parse(_whole(bytes(self.seen[-1]))) if one["kind"] == kind]
 
+    def fall_silent(self) -> None:
+        """Take connections, and read nothing of them."""
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.goes_after = 0
+        self.goes_on.clear()
+
     def close(self) -> None:
+        self.goes_on.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -196,6 +206,36 @@ def test_no_act_is_left_out_by_a_server_that_is_away_or_leaves() -> None:
     with _receiver() as other, _shipping(other.port):
         _until(lambda: bool(other.seen) and _numbers(other)[-1:] == [301])
         assert _numbers(other) == list(range(251, 302))
+
+
+def test_no_act_is_left_out_by_a_server_that_falls_silent() -> None:
+    """shipper, law 1; wire, law 4: this machine's buffer is no place where acts are kept"""
+    for number in range(1, 301):
+        _act(number)
+    with _receiver() as silent:
+        silent.fall_silent()
+        with _shipping(silent.port) as shipper:
+            _until(lambda: "acknowledges nothing" in shipper.problem)
+    with _receiver() as other, _shipping(other.port):
+        _until(lambda: bool(other.seen) and _numbers(other)[-1:] == [300])
+        assert _numbers(other) == list(range(1, 301))
+
+
+def test_a_name_that_can_be_none_and_any_other_failure_is_said_and_tried_again() -> None:
+    """shipper, law 4"""
+    tried = []
+
+    def connect() -> SyslogWire:
+        tried.append(1)
+        if len(tried) < 3:
+            raise RuntimeError("odd")
+        return SyslogWire("a..example", 1, ssl.create_default_context())
+
+    shipper = Shipper(connect, SENDER, retry_seconds=0.01)
+    shipper.start()
+    _until(lambda: "No log goes out: the syslog server: a..example:1" in shipper.problem)
+    shipper.stop()
+    assert len(tried) >= 3
 
 
 def _numbers(receiver: Receiver) -> list[int]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,7 @@ from hubsite.acts.models import Act
 from hubsite.records.models import Record
 from hubsite.register.models import Credential, Person
 from hubsite.webhooks import kept, signing
-from hubsite.webhooks.address import is_public, read_url, resolve
+from hubsite.webhooks.address import Destination, is_public, read_url, resolve
 from hubsite.webhooks.courier import Courier
 from hubsite.webhooks.kept import DAY, Done
 from hubsite.webhooks.models import Delivery, Webhook
@@ -250,6 +251,48 @@ def test_an_answers_body_is_not_read_and_a_slow_handshake_ends() -> None:
             _poster(seconds=0.2).post(read_url(url), {}, b"{}")
 
 
+def test_a_slow_resolver_and_a_host_that_takes_nobody_end_in_time() -> None:
+    """posting, law 2"""
+    goes_on = Event()
+
+    def slow(_destination: Destination, _allows_private: bool) -> str:
+        goes_on.wait()
+        return "127.0.0.1"
+
+    context = ssl.create_default_context()
+    poster = Poster(context, True, seconds=0.1, look_up=slow)
+    try:
+        with pytest.raises(LinkError, match="was not found within"):
+            poster.post(read_url("https://a.example/"), {}, b"{}")
+    finally:
+        goes_on.set()
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    with full, socket.create_connection(full.getsockname()):
+        url = f"https://127.0.0.1:{full.getsockname()[1]}/"
+        with pytest.raises(LinkError, match="no answer within"):
+            _poster(seconds=0.2).post(read_url(url), {}, b"{}")
+
+
+def test_whatever_fails_the_courier_goes_on_and_says_it() -> None:
+    """courier, law 4"""
+    is_odd = Event()
+    is_odd.set()
+
+    def wall() -> float:
+        if is_odd.is_set():
+            raise RuntimeError("odd")
+        return time.time()
+
+    with _receiver() as receiver:
+        _made(receiver.url)
+        _record(1)
+        with _running(_poster(), wall) as courier:
+            _until(lambda: "odd" in courier.problem)
+            is_odd.clear()
+            _until(lambda: receiver.numbers == [1])
+            _until(lambda: courier.problem == "")
+
+
 def test_a_receiver_that_proves_no_name_gets_nothing() -> None:
     with _receiver() as receiver:
         elsewhere = receiver.url.replace(HOST, "127.0.0.1")
@@ -455,3 +498,7 @@ def test_there_are_as_many_webhooks_as_threads_and_no_more() -> None:
     browser.get("/webhooks/add")
     answer = browser.submit(label="x", url="https://a.example", alarms="on")
     assert f"There are {kept.WEBHOOKS_MAX} webhooks: end one first." in answer.text
+    acts = Act.objects.count()
+    with pytest.raises(kept.TooManyError):
+        _made()
+    assert (Webhook.objects.count(), Act.objects.count()) == (kept.WEBHOOKS_MAX, acts)

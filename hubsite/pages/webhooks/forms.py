@@ -8,7 +8,6 @@ from django import forms
 
 from hubcore.evidence.facts import RecordKind
 from hubsite.webhooks.address import read_url
-from hubsite.webhooks.kept import WEBHOOKS_MAX
 from hubsite.webhooks.models import Webhook
 
 
@@ -40,10 +39,8 @@ class WebhookForm(forms.ModelForm):
         return url
 
     def clean(self) -> dict[str, Any]:
-        """Raise ValidationError for one that would be told nothing, or is one too many."""
+        """Raise ValidationError for one that would be told nothing."""
         typed: dict[str, Any] = super().clean() or self.cleaned_data
         if not typed.get("alarms") and not typed.get("kinds"):
             raise forms.ValidationError("Choose alarms, or a kind of record.")
-        if Webhook.objects.filter(ended_at=None).count() >= WEBHOOKS_MAX:
-            raise forms.ValidationError(f"There are {WEBHOOKS_MAX} webhooks: end one first.")
         return typed

@@ -34,7 +34,11 @@ def add(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return render(request, "webhooks/add.html", {"form": form})
     made = form.save(commit=False)
-    secret = kept.make(request.user.name, made, settings.HUBSITE.secret)
+    try:
+        secret = kept.make(request.user.name, made, settings.HUBSITE.secret)
+    except kept.TooManyError as error:
+        form.add_error(None, str(error))
+        return render(request, "webhooks/add.html", {"form": form})
     shown = {"webhook": made, "secret": signing.shown(secret)}
     return render(request, "webhooks/made.html", shown)
 
