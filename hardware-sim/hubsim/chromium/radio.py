@@ -31,38 +31,15 @@ from bumble.hci import Address
 from hubcore.errors import LinkError
 from hubcore.phone import gatt
 from hubsim.chromium.browser import BrowserError, Json, Page
+from hubsim.chromium.shim import SHIM
 from hubsim.chromium.sight import hubs_near
+from hubsim.chromium.table import add_table
 from hubsim.phone.radio import BumbleLink, connect
 
-CCC = "00002902-0000-1000-8000-00805f9b34fb"
-PROPERTIES = {
-    gatt.INFO: {"read": True},
-    gatt.RX: {"write": True},
-    gatt.TX: {"notify": True},
-    gatt.TXR: {"read": True},
-}
 Do = Callable[[Json], Coroutine[Any, Any, None]]
 GOOD = 0
 BAD = 0x80
 """An error code of ATT: what the page then sees is a failed read or write."""
-
-SHIM = """
-const disconnect = BluetoothRemoteGATTServer.prototype.disconnect;
-BluetoothRemoteGATTServer.prototype.disconnect = function () {
-  pageLeft("");
-  return disconnect.call(this);
-};
-const start = BluetoothRemoteGATTCharacteristic.prototype.startNotifications;
-BluetoothRemoteGATTCharacteristic.prototype.startNotifications = async function () {
-  const started = await start.call(this);
-  window.notified = (bytes) => {
-    const value = new DataView(Uint8Array.from(bytes).buffer);
-    Object.defineProperty(this, "value", {value, configurable: true});
-    this.dispatchEvent(new Event("characteristicvaluechanged"));
-  };
-  return started;
-};
-"""
 
 
 class BrowserRadio:
@@ -72,8 +49,9 @@ class BrowserRadio:
     what a person does in the chooser, once `lists` hubs are in it; `picks` is the name of the hub
     that is taken as soon as it is there, "" for the first. `listed` has the names that stood there
     then. A write of more than `frame_bytes_max` bytes is refused. After write number
-    `cuts_at_write` the link is cut. `writes` counts them, `txr_reads` reads of TXR; `at_once` is
-    how many operations were under way together.
+    `cuts_at_write` the link is cut. The next `silent_reads` get no answer. `writes` counts writes,
+    `txr_reads` reads of TXR, `connections` what the page has asked for; `at_once` is how many
+    operations were under way together.
     """
 
     def __init__(
@@ -95,6 +73,8 @@ class BrowserRadio:
         self.chooses = True
         self.frame_bytes_max = 512
         self.cuts_at_write: int | None = None
+        self.silent_reads = 0
+        self.connections = 0
         self.writes = 0
         self.txr_reads = 0
         self.at_once = 0
@@ -107,6 +87,7 @@ class BrowserRadio:
         self._prompts: set[str] = set()
         self._under_way = 0
         self._idle = asyncio.Event()
+        self._unanswered = ""
         self._is_up = False
         self._group: asyncio.TaskGroup
         self._hearing: asyncio.Task[None] | None = None
@@ -158,6 +139,7 @@ class BrowserRadio:
         if self._is_up:
             self._is_up = False
             await self._idle.wait()  # amid an operation the emulation would never tell the page
+            await self._fail_silent_read()
             await self._page.browser.call(
                 "BluetoothEmulation.simulateGATTDisconnection", address=self._at
             )
@@ -207,9 +189,10 @@ class BrowserRadio:
         """Answer a connection by one on the air, and a discovery once the table stands."""
         code = GOOD
         if what["type"] == "connection":
+            self.connections += 1
             code = await self._connect(what["address"])
         elif what["type"] == "discovery":
-            await self._add_table()
+            self._uuids |= await add_table(self._page.browser, self._at, self._notifies)
         await self._page.browser.call(
             "BluetoothEmulation.simulateGATTOperationResponse",
             address=what["address"],
@@ -230,27 +213,12 @@ class BrowserRadio:
             self._hearing = self._start(self._pass_on(self._link))
         return GOOD
 
-    async def _add_table(self) -> None:
-        call = self._page.browser.call
-        service = await call(
-            "BluetoothEmulation.addService", address=self._at, serviceUuid=gatt.SERVICE.lower()
-        )
-        for uuid, properties in PROPERTIES.items():
-            added = await call(
-                "BluetoothEmulation.addCharacteristic",
-                serviceId=service["serviceId"],
-                characteristicUuid=uuid.lower(),
-                properties=properties,
-            )
-            self._uuids[added["characteristicId"]] = uuid
-            if uuid == gatt.TX and self._notifies:
-                await call(
-                    "BluetoothEmulation.addDescriptor",
-                    characteristicId=added["characteristicId"],
-                    descriptorUuid=CCC,
-                )
-
     async def _characteristic(self, what: Json) -> None:
+        if what["type"] == "read" and self.silent_reads > 0:
+            self.silent_reads -= 1
+            self._unanswered = what["characteristicId"]
+            self._idle.set()
+            return
         self._idle.clear()
         self._under_way += 1
         self.at_once = max(self.at_once, self._under_way)
@@ -262,17 +230,26 @@ class BrowserRadio:
         except LinkError:
             pass
         self._under_way -= 1
-        with contextlib.suppress(BrowserError):  # the page has left meanwhile
-            await self._page.browser.call(
-                "BluetoothEmulation.simulateCharacteristicOperationResponse",
-                characteristicId=what["characteristicId"],
-                type=what["type"],
-                **answer,
-            )
+        await self._answer(what["characteristicId"], what["type"], answer)
         if self._under_way == 0:
             self._idle.set()
         if what["type"] == "write" and self.writes == self.cuts_at_write:
             await self.cut()
+
+    async def _answer(self, characteristic: str, kind: str, answer: Json) -> None:
+        with contextlib.suppress(BrowserError):  # the page has left meanwhile
+            await self._page.browser.call(
+                "BluetoothEmulation.simulateCharacteristicOperationResponse",
+                characteristicId=characteristic,
+                type=kind,
+                **answer,
+            )
+
+    async def _fail_silent_read(self) -> None:
+        """Fail it before the link ends: a read that is dropped ends all Bluetooth of a page."""
+        if self._unanswered:
+            await self._answer(self._unanswered, "read", {"code": BAD})
+            self._unanswered = ""
 
     async def _operate(self, what: Json) -> bytes:
         link = self._link
@@ -305,8 +282,12 @@ class BrowserRadio:
                 await self._page.run(f"window.notified?.({json.dumps(list(frame))})")
 
     async def _left(self, _: Json) -> None:
-        """End the link that the page has left: the emulation keeps it up by itself."""
+        """End the link that the page has left: the emulation keeps it up by itself.
+
+        The page connects again only after that.
+        """
         await self.cut()
+        await self._page.run("window.hasLeft?.()")
 
 
 async def _until_the_page_leaves(work: Coroutine[Any, Any, None]) -> None:

@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "7e58183113bba744";
+export const VERSION = "9338346214672ade";
 
 export const FILES = [
   "icon.svg",
@@ -19,6 +19,7 @@ export const FILES = [
   "page/screen.js",
   "page/site.js",
   "page/store.js",
+  "page/tabs.js",
   "page/versions.js",
   "page/words.js",
   "phone/attempt.js",

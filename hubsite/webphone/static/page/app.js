@@ -22,10 +22,11 @@ import { NotChosen, Radio, hasRadio } from "./radio.js";
 import { Screen } from "./screen.js";
 import { Away, SiteServer, Told } from "./site.js";
 import { Store, persists } from "./store.js";
+import { Tabs } from "./tabs.js";
 import * as words from "./words.js";
 
 const ENROLMENT = "enrolment";
-const LEARNED = "learned";
+const WAS_ENROLLED = "was enrolled"; // in localStorage, which outlives a database that is evicted
 const CONNECT_TRIES = 2;
 
 const clock = {
@@ -51,6 +52,7 @@ export class App {
   /** Begin: read what is kept, and take what the page's address brings. */
   async start() {
     this.store = await Store.open();
+    this.tabs = new Tabs(this.store);
     this.key = await OwnKey.open(this.store, clock.now);
     this.showKey();
     this.screen.say("no-radio", hasRadio() ? "" : words.NO_RADIO);
@@ -80,7 +82,7 @@ export class App {
     this.enrolment = null;
     this.wallet = null;
     await this.store.put(ENROLMENT, undefined);
-    await this.store.put(LEARNED, undefined);
+    await this.tabs.keep(undefined);
     await this.site.forget();
     this.showKey();
     return this.showEnrolment();
@@ -88,9 +90,13 @@ export class App {
 
   async takeKept() {
     const text = await this.store.get(ENROLMENT);
-    if (text === undefined) return this.showEnrolment();
+    if (text === undefined) {
+      const isForgotten = localStorage.getItem(WAS_ENROLLED) !== null;
+      this.screen.say("grant-trouble", isForgotten ? words.FORGOTTEN : "");
+      return this.showEnrolment();
+    }
     try {
-      await this.use(await this.read(text), (await this.store.get(LEARNED)) ?? {});
+      await this.use(await this.read(text), await this.tabs.learned());
     } catch (error) {
       if (!(error instanceof grants.Refused)) throw error;
       this.screen.say("grant-trouble", error.message);
@@ -176,15 +182,20 @@ export class App {
     const learned = isOther || this.wallet === null ? {} : this.wallet.learned();
     await this.use(enrolment, { ...learned, fullPathAt: new Set() });
     await this.store.put(ENROLMENT, text);
+    localStorage.setItem(WAS_ENROLLED, enrolment.site);
     await this.keep();
   }
 
   async use(enrolment, learned) {
+    await this.hold(enrolment, learned);
+    this.screen.doors(enrolment.doors, grants.doorIn(location.href));
+  }
+
+  async hold(enrolment, learned) {
     const { site, issuer, grant, aeads, revokedHubs, revocations } = enrolment;
     const holds = { site, issuer, grant, aeads, revokedHubs, revocations };
     this.wallet = await Wallet.open({ ...holds, signer: null }, learned);
     this.enrolment = enrolment;
-    this.screen.doors(enrolment.doors, grants.doorIn(location.href));
   }
 
   showEnrolment() {
@@ -195,7 +206,12 @@ export class App {
   }
 
   keep() {
-    return this.store.put(LEARNED, this.wallet.learned());
+    return this.tabs.keep(this.wallet.learned());
+  }
+
+  /** Read what another tab has learned since. */
+  async catchUp() {
+    if (await this.tabs.isBehind()) await this.hold(this.enrolment, await this.tabs.learned());
   }
 
   /** The person chose another door: its hub may be another one. */
@@ -209,7 +225,8 @@ export class App {
     this.isVisiting = true;
     this.screen.busy(true);
     try {
-      await this.visit(this.screen.chosenDoor());
+      const elsewhere = () => this.screen.trouble(words.ELSEWHERE);
+      await this.tabs.alone(() => this.visit(this.screen.chosenDoor()), elsewhere);
     } catch (error) {
       this.failed(error);
     } finally {
@@ -219,6 +236,7 @@ export class App {
   }
 
   async visit(accessPoint) {
+    await this.catchUp();
     if (clock.wall() > this.enrolment.expires) return this.screen.trouble(words.GRANT_OVER);
     this.screen.working(this.key.isProtected ? words.PROVE : words.CHOOSE);
     this.wallet.signer = await this.key.signer();

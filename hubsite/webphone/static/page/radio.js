@@ -8,6 +8,8 @@
  * 4. It never pairs.
  * 5. Where a door's hub has a name on the air, the chooser is asked for that one. When that led to
  *    no hub, or to a wrong one, the next chooser shows every hub: a name may be an old one.
+ * 6. The first read of a link has FIRST_SECONDS. Who is silent for longer is connected once more
+ *    (docs/protocol.md, "Connection").
  *
  * Where a browser gives no notifications, the phone lives on TXR.
  */
@@ -21,6 +23,7 @@ const TX = "7a3c0004-5f0e-4c53-9a6e-2f8d1b6e4a90";
 const TXR = "7a3c0005-5f0e-4c53-9a6e-2f8d1b6e4a90";
 
 export const ATT_SECONDS = 6;
+export const FIRST_SECONDS = 2;
 export const CONNECT_SECONDS = 10;
 export const BETWEEN_SECONDS = 0.3; // a hub may not have seen the phone leave
 
@@ -33,6 +36,7 @@ export function hasRadio() {
 export class NotChosen extends Error {
   name = "NotChosen";
   isByName = false;
+  isOff = false;
 
   /** Whether the browser wants another touch: the last one is too long ago. */
   get isTooLate() {
@@ -62,6 +66,7 @@ export class Radio {
     } catch (error) {
       const chosen = new NotChosen(error.message, { cause: error });
       chosen.isByName = byName.name !== undefined;
+      chosen.isOff = !(await navigator.bluetooth.getAvailability());
       if (!chosen.isTooLate) this.isDoubted = chosen.isByName;
       throw chosen;
     }
@@ -85,6 +90,7 @@ export class Radio {
     const link = new Link(this.device);
     try {
       await withEnd(link.open(), CONNECT_SECONDS, link.lost);
+      await link.begin();
     } catch (error) {
       this.leave(link);
       throw error;
@@ -104,6 +110,7 @@ class Link {
   constructor(device) {
     this.device = device;
     this.subscribed = false;
+    this.info = null;
     this.hear = () => {};
     this.last = Promise.resolve();
     this.parts = new Map();
@@ -135,8 +142,16 @@ class Link {
     }
   }
 
-  readInfo() {
-    return this.inTurn(async () => bytesOf(await this.parts.get(INFO).readValue()));
+  /** Read INFO for the first time: what comes is what `readInfo` returns first (law 6). */
+  async begin() {
+    const first = this.parts.get(INFO).readValue();
+    this.info = bytesOf(await withEnd(first, FIRST_SECONDS, this.lost));
+  }
+
+  async readInfo() {
+    const first = this.info;
+    this.info = null;
+    return first ?? this.inTurn(async () => bytesOf(await this.parts.get(INFO).readValue()));
   }
 
   readTxr() {

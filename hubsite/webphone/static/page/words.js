@@ -80,7 +80,8 @@ export function isOfAnotherHub(why) {
 }
 
 /** Return the sentence for a touch after which no door was chosen (`radio.js`, NotChosen). */
-export function wordsOfNobody({ isTooLate, isByName }) {
+export function wordsOfNobody({ isTooLate, isByName, isOff }) {
+  if (isOff) return NO_ADAPTER;
   if (isTooLate) return TOUCH_AGAIN;
   return isByName ? NOT_IN_SIGHT : NOBODY_CHOSEN;
 }
@@ -95,18 +96,26 @@ export const NO_PASSKEY =
   "Try another one, or go on without.";
 export const CONNECTING = "Connecting";
 const NOBODY_CHOSEN = "No door was chosen. Is Bluetooth on, and may this browser use it?";
+const NO_ADAPTER =
+  "This phone's Bluetooth is missing or switched off. Switch it on, then touch the button again.";
 const NOT_IN_SIGHT =
   "This door was not chosen. Stay close to it. The next touch lists every door in reach.";
 export const NOT_REACHED = `The door was not reached. Stay close to it. ${AGAIN}`;
+export const ELSEWHERE =
+  "This page is at a door in another tab or window. Wait until it is done, or close it.";
+export const FORGOTTEN =
+  "This browser has deleted what this page kept, its key and its grant too. " +
+  "Ask the site for a new link.";
 export const NO_RADIO =
   "This browser has no Bluetooth for pages. Use Chrome, Edge or Samsung Internet on Android, " +
   "or Chrome or Edge on a computer. Safari and Firefox have none.";
 export const NOT_KEPT =
   "This browser may delete what this page keeps. Install the page, or ask for a new grant then.";
 export const SITE_AWAY = "The site's server does not answer. Open this page again later.";
-export const GRANT_OVER = "Your grant is over. Ask for a new one.";
 export const renames = ({ before, after }) =>
   `This grant calls the door “${before}” by another name: “${after}”. ` +
   "Take it only if you expected that.";
+export const GRANT_OVER =
+  "Your grant is over. Check the date of this phone. If it is right, ask for a new grant.";
 export const OTHER_SITE =
   "This grant is of another site or issuer than yours. Take it only if you expected that.";
