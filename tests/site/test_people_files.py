@@ -136,6 +136,30 @@ def test_nothing_is_done_that_was_not_shown() -> None:
     assert set(_people()) == {"17"}
 
 
+def test_each_line_that_changes_something_is_shown_and_groups_first() -> None:
+    """importing, law 2"""
+    browser = at_work()
+    _import(browser, "name,id\n" + "".join(f"Old {one},{one}\n" for one in range(250)))
+    Group.objects.create(name="Vault")
+    rows = [f"New {one},{one},{'Vault' if one == 240 else ''}" for one in range(250)]
+    rows += [f"Fresh {one},f{one},{'Vault' if one == 249 else ''}" for one in range(250)]
+    answer = _send(browser, "name,id,groups\n" + "\n".join(rows))
+    assert "250 new, 250 changed" in answer.text
+    shown = answer.text
+    assert "Vault: 2 get it, 0 lose it" in shown
+    assert "Old 240 → New 240 (240): gets Vault" in shown
+    assert "Fresh 249 (f249): Vault" in shown
+    for one in range(250):
+        assert f"Old {one} → New {one} ({one})" in shown
+        assert f"Fresh {one} (f{one})" in shown
+    places = [shown.index(one) for one in ("2 get it", "gets Vault", "name changes", "are new")]
+    assert places == sorted(places)
+    browser.submit("/person/imported")
+    answer = _send(browser, "name,id,groups\nNew 240,240,\n")
+    assert "New 240 (240): loses Vault" in answer.text
+    assert "Vault: 0 get it, 1 lose it" in answer.text
+
+
 def test_what_was_shown_counts_once_and_for_its_operator_alone() -> None:
     olga = at_work("olga")
     _send(olga, TWO, makes_groups="on")

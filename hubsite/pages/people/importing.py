@@ -2,11 +2,15 @@
 
 Laws:
 1. A file is in memory alone, and no larger than a request.
-2. Nothing changes before the second page's button, and nothing that this page did not show.
+2. Nothing changes before the second page's button, and nothing that this page did not show. What
+   is ended and who gets or loses a group comes first. Of a long part the first ROWS_SHOWN lines are
+   open, and all others are there to be opened.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +22,9 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hubsite.people.applying import OtherPlanError, PeopleImport, apply, plan_now
-from hubsite.people.plan import Asked, Plan
+from hubsite.people.plan import Asked, KnownPerson, Plan
 from hubsite.people.shown import SHOWN
-from hubsite.people.table import PeopleFile, UnreadableFileError, decoded, read
+from hubsite.people.table import Line, PeopleFile, UnreadableFileError, decoded, read
 
 ROWS_SHOWN = 200
 TEXT_LENGTH = 1 << 18
@@ -71,16 +75,20 @@ class ImportForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a plan as it is shown: its first lines, and how many there are."""
+    """A part of a plan as it is shown: all of its lines."""
 
     heading: str
-    count: int
     rows: tuple[str, ...]
 
     @property
-    def more(self) -> int:
-        """How many are not shown."""
-        return self.count - len(self.rows)
+    def first(self) -> tuple[str, ...]:
+        """Those that are open."""
+        return self.rows[:ROWS_SHOWN]
+
+    @property
+    def more(self) -> tuple[str, ...]:
+        """Those that are there to be opened."""
+        return self.rows[ROWS_SHOWN:]
 
 
 @csrf_exempt  # the form is read below, by what keeps a file in memory; it is judged there
@@ -121,7 +129,7 @@ def _shown(
     request: HttpRequest, wanted: PeopleImport, plan: Plan, sentence: str = "", status: int = 200
 ) -> HttpResponse:
     shown = {
-        "parts": [part for part in _parts(plan) if part.count],
+        "parts": [part for part in _parts(plan) if part.rows],
         "plan": plan,
         "digest": plan.digest(),
         "import": "" if plan.is_empty else SHOWN.keep(request.user.name, wanted),
@@ -131,28 +139,64 @@ def _shown(
 
 
 def _parts(plan: Plan) -> tuple[Part, ...]:
-    first = slice(ROWS_SHOWN)
+    """Return what is shown, what matters most first (law 2)."""
+    regrouped = [(old, new) for old, new in plan.changed if _groups_of(old, new) != old.groups]
+    renamed = [(old, new) for old, new in plan.changed if _groups_of(old, new) == old.groups]
     return (
         Part(
-            "Lines that are left out",
-            len(plan.refused),
-            tuple(f"Line {one.number}: {one.why}" for one in plan.refused[first]),
-        ),
-        Part(
             "People who are ended, each of their phones with them",
-            len(plan.ended),
             tuple(f"{one.name} ({one.external})" for one in plan.ended),
         ),
-        Part("Groups that are made", len(plan.groups), plan.groups),
+        Part("Groups that are made", plan.groups),
+        Part("How many get a group, or lose it", _counted(plan)),
         Part(
-            "People who are changed",
-            len(plan.changed),
-            tuple(f"{old.name} → {_line(new)}" for old, new in plan.changed[first]),
+            "People whose groups change",
+            tuple(f"{_renamed(old, new)}: {_regrouped(old, new)}" for old, new in regrouped),
         ),
-        Part("People who are new", len(plan.made), tuple(map(_line, plan.made[first]))),
+        Part("People whose name changes", tuple(_renamed(old, new) for old, new in renamed)),
+        Part("People who are new", tuple(map(_line, plan.made))),
+        Part(
+            "Lines that are left out",
+            tuple(f"Line {one.number}: {one.why}" for one in plan.refused),
+        ),
     )
 
 
-def _line(line: Any) -> str:
-    groups = "" if line.groups is None else ", ".join(sorted(line.groups))
-    return f"{line.name} ({line.external})" + (f": {groups}" if groups else "")
+def _groups_of(old: KnownPerson, new: Line) -> frozenset[str]:
+    """Return the groups that somebody has by then: a file may say none."""
+    return old.groups if new.groups is None else new.groups
+
+
+def _counted(plan: Plan) -> tuple[str, ...]:
+    """Return a line for each group that somebody gets or loses."""
+    added = Counter(group for line in plan.made for group in line.groups or ())
+    taken: Counter[str] = Counter()
+    for old, new in plan.changed:
+        added.update(_groups_of(old, new) - old.groups)
+        taken.update(old.groups - _groups_of(old, new))
+    return tuple(
+        f"{group}: {added[group]} get it, {taken[group]} lose it"
+        for group in sorted(added.keys() | taken.keys())
+    )
+
+
+def _renamed(old: KnownPerson, new: Line) -> str:
+    name = old.name if old.name == new.name else f"{old.name} → {new.name}"
+    return f"{name} ({new.external})"
+
+
+def _regrouped(old: KnownPerson, new: Line) -> str:
+    said = (
+        ("gets", _groups_of(old, new) - old.groups),
+        ("loses", old.groups - _groups_of(old, new)),
+    )
+    return "; ".join(f"{verb} {_listed(groups)}" for verb, groups in said if groups)
+
+
+def _line(line: Line) -> str:
+    groups = f": {_listed(line.groups)}" if line.groups else ""
+    return f"{line.name} ({line.external}){groups}"
+
+
+def _listed(groups: Iterable[str]) -> str:
+    return ", ".join(sorted(groups))
