@@ -7,8 +7,9 @@ Laws:
 2. A version is used once, and is higher than each that the engine has.
 3. A grant is kept before it is handed out. So whatever a phone has can be revoked.
 4. With each policy a list of what it revokes is signed, for phones to carry to hubs that are
-   offline. It names credentials before grants, and of both the newest first. What has no grant any
-   more that could open a door is left out.
+   offline: apart from the policy, so who does not sign a list holds up no policy. It names
+   credentials before grants, and of both the newest first. What has no grant any more that could
+   open a door is left out.
 5. A phone gets one grant with a number of uses, and no other: hubs would count that anew.
 """
 
@@ -66,21 +67,20 @@ class Office:
         wanted = policy_of(rows_of(self.site, now), version, now, self.operator)
         if newest is not None and newest.version >= above and self._says(newest, wanted):
             SignedPolicy.objects.filter(pk=newest.pk).update(act=act)
-            self._sign_list(newest, wanted, now)
             return None
         # One may have been signed whose answer was lost: its version is used.
         version = max(version, self.signer.policy_version() + 1)
         signed = self._signed(replace(wanted, version=version))
-        made = SignedPolicy.objects.create(
+        return SignedPolicy.objects.create(
             version=version, issued_at=now, act=act, document=signed.bundle()
         )
-        self._sign_list(made, wanted, now)
-        return made
 
-    def _sign_list(self, signed: SignedPolicy, policy: Policy, now: int) -> None:
-        """Sign what a policy revokes, unless that was done (law 4). Raise HubError."""
-        if signed.revocations is not None:
+    def renew_list(self, now: int) -> None:
+        """Sign what the newest policy revokes, unless that was done (law 4). Raise HubError."""
+        signed = SignedPolicy.objects.order_by("-version").first()
+        if signed is None or signed.revocations is not None:
             return
+        policy = document.read(bytes(signed.document), self.signer.issuer, self.site)
         names = newest_revoked(policy, now)
         listed = b""
         if names:

@@ -9,7 +9,8 @@ Laws:
 2. Time alone changes what counts: a grant begins or ends. So rows are read again every
    AGAIN_SECONDS.
 3. A failure is said on the page and in the journal, once for each cause, and tried again. Who does
-   not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile.
+   not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile. The list of what
+   is revoked, which phones carry, is asked for after its policy is put, and holds up none.
 4. Nothing ends the thread but `stop`. Where it has ended all the same, or has not come round for
    OLD_SECONDS, `problem` says so.
 """
@@ -66,6 +67,9 @@ class Publisher:
         self._read_at = 0.0
         self._hubs_at = 0.0
         self._not_before = 0.0
+        self._is_listed = False
+        self._list_not_before = 0.0
+        self._list_problem = ""
         self._turned_at = time.monotonic()
         self._problem = "The hubs' engine was not reached yet."
 
@@ -138,9 +142,24 @@ class Publisher:
             version, whole = waits
             await engine.put_policy(version, whole)
             await self._with_rows(partial(kept.mark_put, version))
+        await self._renew_list()
         await self._look_for_hubs(engine)
         await self._read_answers(engine)
-        self._found(problem)
+        self._found(problem or self._list_problem)
+
+    async def _renew_list(self) -> None:
+        """Let the office sign the list of the newest policy, with a failure of its own (law 3)."""
+        now = time.monotonic()
+        if self._is_listed or now < self._list_not_before:
+            return
+        try:
+            await self._with_rows(lambda: self._office.renew_list(int(time.time())))
+        except HubError as error:
+            self._list_not_before = now + SIGN_AGAIN_SECONDS
+            self._list_problem = f"Phones carry no newer list of what was revoked: {error}"
+        else:
+            self._is_listed = True
+            self._list_problem = ""
 
     async def _renew(self, above: int) -> None:
         """Let the office sign where something has changed, or it is time to look (law 2)."""
@@ -153,6 +172,7 @@ class Publisher:
         self._not_before = now + SIGN_AGAIN_SECONDS
         await self._with_rows(lambda: self._office.renew_policy(int(time.time()), above))
         self._not_before = 0.0
+        self._is_listed = False
         self._acts = acts
         self._read_at = now
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from hubcore.access import revocations
 from hubcore.access.revocations import NAMES_MAX, Revocations
 from hubcore.codec import cbor
 from hubcore.errors import LinkError
+from hubsite import config
 from hubsite.acts.models import Act
 from hubsite.hubs.office import Office
+from hubsite.hubs.publisher import Publisher
 from hubsite.hubs.signer import FileSigner
 from hubsite.pages.phones import ended
 from hubsite.phones.enrolment import enrolment
@@ -71,6 +75,7 @@ def end(hub: str = "hub-a", kid: str = KID, **more: str) -> Answer:
 def test_an_enrolment_names_nothing_where_nothing_was_revoked(office: Office) -> None:
     _, _, phone = _site()
     office.renew_policy(NOW)
+    office.renew_list(NOW)
     assert sorted(enrolled(office, phone)) == [1, 2, 3, 4, 5]
 
 
@@ -82,6 +87,7 @@ def test_an_enrolment_carries_the_newest_revocations_signed(office: Office) -> N
     office.renew_policy(NOW)
     changes.revoke_credential("olga", other, 1)
     signed = office.renew_policy(NOW)
+    office.renew_list(NOW)
     assert signed is not None
     found = listed(enrolled(office, phone))
     assert (found.version, found.credentials, found.grants) == (signed.version, (other.pk,), ())
@@ -92,6 +98,7 @@ def test_a_grant_that_says_too_much_is_in_the_list(office: Office) -> None:
     office.grant("olga", phone, NOW)
     changes.revoke_grant("olga", grant, 1)
     office.renew_policy(NOW)
+    office.renew_list(NOW)
     (too_much,) = models.SignedGrant.objects.values_list("grant_id", flat=True)
     newest = models.SignedPolicy.objects.get()
     found = revocations.read(bytes(newest.revocations), ISSUER.verify_key, "acme")
@@ -108,28 +115,74 @@ def test_the_newest_have_the_room_and_what_opens_nothing_any_more_has_none(offic
     for credential in many:
         changes.revoke_credential("olga", credential, 1)
     office.renew_policy(NOW)
+    office.renew_list(NOW)
     newest = [credential.pk for credential in reversed(many[:-1])]
     found = listed(enrolled(office, phone)).credentials
     assert found == tuple(newest[: len(found)])
     assert 20 < len(found) <= NAMES_MAX
 
 
-def test_a_list_that_nobody_signed_is_signed_later_and_its_policy_is_kept(office: Office) -> None:
-    class Away(FileSigner):
-        def revocations(self, *_: Any) -> bytes:
-            raise LinkError("the signer is away")
+class NoLists(FileSigner):
+    """Signs all but lists."""
 
+    def revocations(self, *_: Any) -> bytes:
+        raise LinkError("the signer is away")
+
+
+def test_a_list_that_nobody_signed_is_signed_later_and_its_policy_is_kept(office: Office) -> None:
+    """office, law 4"""
     _, _, phone = _site()
     with_grant(phone)
     changes.revoke_credential("olga", phone, 1)
+    away = Office("acme", NoLists(ISSUER))
+    assert away.renew_policy(NOW) is not None
     with pytest.raises(LinkError):
-        Office("acme", Away(ISSUER)).renew_policy(NOW)
+        away.renew_list(NOW)
     policy = models.SignedPolicy.objects.get()
     assert policy.revocations is None
-    assert office.renew_policy(NOW) is None
+    office.renew_list(NOW)
     policy.refresh_from_db()
     found = revocations.read(bytes(policy.revocations), ISSUER.verify_key, "acme")
     assert (found.version, found.credentials) == (policy.version, (phone.pk,))
+
+
+class Engine:
+    """Takes policies, and has nothing to say."""
+
+    def __init__(self) -> None:
+        self.versions: list[int] = []
+
+    async def put_policy(self, version: int, _whole: bytes) -> None:
+        self.versions.append(version)
+
+    async def hubs(self) -> frozenset[str]:
+        return frozenset()
+
+    async def answers(self, place: int) -> tuple[list[Any], int]:
+        return [], place
+
+
+def test_who_signs_no_list_holds_up_no_policy(office: Office) -> None:
+    """publisher, law 3"""
+    _, _, phone = _site()
+    (other,) = phones(phone.person, 1)
+    engine = Engine()
+    publisher = Publisher(Office("acme", NoLists(ISSUER)), config.Engine(("nats://127.0.0.1:9",)))
+
+    def turn() -> None:
+        async def whole() -> None:
+            await publisher._turn(engine, 0)  # type: ignore[arg-type]
+            await publisher._with_rows(lambda: connection.close())
+
+        asyncio.run(whole())
+
+    for revoked in (phone, other):
+        with_grant(revoked)
+        changes.revoke_credential("olga", revoked, 1)
+        turn()
+        assert "no newer list of what was revoked: the signer is away" in publisher.problem
+    assert engine.versions == [1, 2]
+    assert models.SignedPolicy.objects.latest("version").revocations is None
 
 
 def test_an_ended_hub_is_in_each_enrolment_from_then_on(office: Office) -> None:

@@ -117,6 +117,7 @@ def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path
     assert grant.credential == phone.pk
     changes.revoke_credential("olga", phone, 1)
     newest = office.renew_policy(now() + 1)
+    office.renew_list(now() + 1)
     assert newest is not None
     said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
     assert said.revoked_credentials == {phone.pk}
