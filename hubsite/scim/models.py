@@ -15,6 +15,7 @@ from hubsite.register.models.row import Row
 
 TOKEN_NAME_LENGTH = 24
 TEXT_LENGTH = 120
+FOLDED_LENGTH = 2 * TEXT_LENGTH
 DIGEST_LENGTH = 64
 NAME = RegexValidator(
     r"\A[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?\Z",
@@ -46,7 +47,7 @@ class ScimUser(models.Model):
         Person, primary_key=True, on_delete=models.PROTECT, related_name="scim"
     )
     user_name = models.CharField(max_length=TEXT_LENGTH)
-    folded = models.CharField(max_length=2 * TEXT_LENGTH, unique=True)
+    folded = models.CharField(max_length=FOLDED_LENGTH, unique=True)
     """The name in small letters: a directory's user names differ by more than that."""
     external_id = models.CharField(max_length=TEXT_LENGTH, default="", blank=True, db_index=True)
     ended_here = models.BooleanField(default=False)

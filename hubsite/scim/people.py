@@ -69,7 +69,8 @@ def remove_user(by: str, key: str) -> None:
 
 def user_of(key: str) -> ScimUser:
     """Return a user. Raise ScimError."""
-    found = ScimUser.objects.select_related("person").filter(pk=key).first()
+    rows = ScimUser.objects.select_related("person")
+    found = rows.filter(pk=key).first() if key.isprintable() else None
     if found is None:
         raise ScimError(404, "", "There is no such user.")
     return found

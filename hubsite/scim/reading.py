@@ -3,6 +3,7 @@
 Laws:
 1. What is no value of the right kind is refused, and named. Attributes that this server does not
    keep are passed over: a directory sends many (RFC 7644, section 3.3).
+   A text has no sign that is no letter, digit or mark: no database is asked for another.
 2. A change is read whole before anything of it is done.
 3. Both ways of writing a change are read: with a path, and with a value that names the attributes.
    `active` may be a text, as one large directory sends it.
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hubsite.scim.models import TEXT_LENGTH
+from hubsite.scim.models import FOLDED_LENGTH, TEXT_LENGTH
 
 MEMBERS_MAX = 10_000
 OPERATIONS_MAX = 100
@@ -84,7 +85,8 @@ def read_changes(body: Any) -> Said:
 
 
 def _operation(operation: Mapping[str, Any]) -> Said:
-    do = str(operation.get("op", "")).lower()
+    said = operation.get("op")
+    do = said.lower() if isinstance(said, str) else ""
     path = operation.get("path")
     value = operation.get("value")
     if do not in ("add", "replace", "remove"):
@@ -99,7 +101,7 @@ def _operation(operation: Mapping[str, Any]) -> Said:
     if one is not None:
         if do != "remove":
             raise ScimError(400, "invalidPath", "A single member is removed, or added by members.")
-        return Said(members=(Members(removed=frozenset({json.loads(one[1])})),))
+        return Said(members=(Members(removed=frozenset({_quoted(one[1], "invalidPath")})),))
     if do == "remove" and path.lower() != "members":
         if path.lower() in ("username", "displayname", "active"):
             raise ScimError(400, "mutability", f"{path} is needed.")
@@ -132,7 +134,20 @@ def _text(key: str, value: Any) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text or len(text) > TEXT_LENGTH or not text.isprintable():
         raise ScimError(400, "invalidValue", f"{key[:40]}: 1 to {TEXT_LENGTH} characters.")
+    if len(text.casefold()) > FOLDED_LENGTH:
+        raise ScimError(400, "invalidValue", f"{key[:40]}: too long in small letters.")
     return text
+
+
+def _quoted(text: str, word: str) -> str:
+    """Return what stands between quotes, as JSON has it. Raise ScimError with this word."""
+    try:
+        value = str(json.loads(text))
+    except ValueError as error:
+        raise ScimError(400, word, "What stands between quotes is no text of JSON.") from error
+    if not value.isprintable():
+        raise ScimError(400, word, "What stands between quotes has signs that are no letters.")
+    return value
 
 
 def _formatted(name: Mapping[str, Any]) -> str | None:
@@ -157,10 +172,17 @@ def _members(value: Any, do: str) -> Members:
         return Members(replaced=frozenset())
     if not isinstance(given, list) or len(given) > MEMBERS_MAX:
         raise ScimError(400, "invalidValue", f"members: a list, of {MEMBERS_MAX} at most.")
-    keys = frozenset(str(_object(one).get("value", ""))[:TEXT_LENGTH] for one in given)
+    keys = frozenset(_member(_object(one).get("value", "")) for one in given)
     if do == "add":
         return Members(added=keys)
     return Members(removed=keys) if do == "remove" else Members(replaced=keys)
+
+
+def _member(value: Any) -> str:
+    text = str(value) if isinstance(value, str | int) else "\0"
+    if len(text) > TEXT_LENGTH or not text.isprintable():
+        raise ScimError(400, "invalidValue", "members: one has a value that is no id.")
+    return text
 
 
 def read_filter(text: str, allowed: Mapping[str, str]) -> tuple[str, str] | None:
@@ -172,11 +194,7 @@ def read_filter(text: str, allowed: Mapping[str, str]) -> tuple[str, str] | None
         return None
     found = _FILTER.fullmatch(text[: 4 * TEXT_LENGTH])
     column = allowed.get(found[1].lower()) if found else None
-    try:
-        value = json.loads(found[2]) if found else ""
-    except ValueError:
-        column = None
-    if column is None:
+    if found is None or column is None:
         names = ", ".join(allowed)
         raise ScimError(400, "invalidFilter", f'A filter is: NAME eq "TEXT"; the names: {names}.')
-    return column, value
+    return column, _quoted(found[2], "invalidFilter")

@@ -23,6 +23,7 @@ from hubcore.evidence.records import Head
 from hubctl.commands.audit.exported import verify_export
 from hubsite.acts.models import Act
 from hubsite.config import Engine, Records
+from hubsite.fleet.models import DeviceValue
 from hubsite.records import kept
 from hubsite.records.follower import Follower
 from hubsite.records.models import Chain, HubDoor, Record
@@ -91,6 +92,17 @@ def test_each_filter_finds_its_rows_alone_and_pages_go_both_ways() -> None:
     assert _numbers(browser, "/records?person=nobody") == []
     for wrong in ("door=x", "kind=x", "since=2", "before=x.y", "after=-", "until=0001-01-01"):
         assert len(_numbers(browser, f"/records?{wrong}")) == 6
+
+
+def test_a_filter_with_signs_that_no_name_has_is_left() -> None:
+    _site()
+    kept.take([message(1, told(access(), at_door("closed")))], NOW)
+    browser = at_work()
+    for query in ("hub=%00", "person=a%00b", "hub=%00&person=%00"):
+        assert len(_numbers(browser, f"/records?{query}")) == 2
+    assert "Anna" in browser.get("/person?search=%00").text
+    DeviceValue.objects.create(hub="hub-1", device="shutter", quantity=1, value=1, at=NOW)
+    assert "shutter" in browser.get("/devices?hub=%00").text
 
 
 @pytest.mark.parametrize("same_moment", [False, True])

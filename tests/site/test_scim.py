@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubcore.timing.pace import Rate
 from hubsite.acts import log
 from hubsite.acts.models import Act
+from hubsite.pages.scim.api import _of_directories
 from hubsite.register import changes
+from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.register.models import Credential, Grant, Group, Person
 from hubsite.scim.models import ScimToken, ScimUser
 from hubsite.scim.reading import ScimError, read_changes, read_filter, read_resource
@@ -235,7 +240,18 @@ def test_each_token_has_a_pace_of_its_own() -> None:
         ("POST", "Users", b'{"userName": "a\\u0000b"}', "invalidValue"),
         ("POST", "Users", b'{"userName": "' + b"x" * 121 + b'"}', "invalidValue"),
         ("POST", "Users", b'{"userName": "a", "active": "maybe"}', "invalidValue"),
+        ("POST", "Users", b'{"userName": "' + "\u0390".encode() * 120 + b'"}', "invalidValue"),
+        ("GET", 'Users?filter=userName eq "\\ud800"', b"", "invalidFilter"),
+        ("GET", 'Users?filter=externalId eq "\\u0000"', b"", "invalidFilter"),
+        ("GET", 'Users?filter=externalId eq "\\x"', b"", "invalidFilter"),
         ("POST", "Groups", b'{"displayName": "a", "members": 5}', "invalidValue"),
+        ("POST", "Groups", b'{"displayName": "a", "members": [{"value": []}]}', "invalidValue"),
+        (
+            "POST",
+            "Groups",
+            b'{"displayName": "a", "members": [{"value": "\\u0000"}]}',
+            "invalidValue",
+        ),
         ("POST", "Groups", b'{"displayName": "a", "members": [{"value": "x"}]}', "invalidValue"),
     ],
 )
@@ -247,6 +263,32 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_kept(
     assert (entra.status, answer["scimType"]) == (400, word)
     assert not Person.objects.exists()
     assert not Group.objects.exists()
+
+
+@pytest.mark.parametrize("quoted", ["\\x", "\\ud800", "\\u0000"])
+def test_a_member_that_is_no_text_is_refused_as_a_path(quoted: str) -> None:
+    entra = Directory.made()
+    path = f"Groups/{entra('POST', 'Groups', {'displayName': 'A'})['id']}"
+    answer = entra.patch(path, {"op": "remove", "path": f'members[value eq "{quoted}"]'})
+    assert (entra.status, answer["scimType"]) == (400, "invalidPath")
+
+
+def test_a_key_that_no_row_has_is_told_without_asking_the_database() -> None:
+    entra = Directory.made()
+    for path in ("Users/%00", "Groups/%00", "Groups/\u0661"):
+        with CaptureQueriesContext(connection) as asked:
+            assert entra("GET", path)["status"] == "404"
+        assert len(asked) == 1, "for the token"
+
+
+def test_who_changes_what_another_changes_meanwhile_is_told() -> None:
+    def overtaken(*_: object, **__: object) -> HttpResponse:
+        raise ChangedMeanwhileError("olga", None)
+
+    request = RequestFactory().get("/scim/v2/Users", secure=True, SERVER_NAME=HOST)
+    request.META["HTTP_AUTHORIZATION"] = f"Bearer {Directory.made().token}"
+    answer = _of_directories(overtaken)(request)
+    assert (answer.status_code, json.loads(answer.content)["status"]) == (409, "409")
 
 
 def test_a_hostile_name_is_text_on_pages_and_a_whole_change_fails_together() -> None:

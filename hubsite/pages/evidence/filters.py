@@ -45,10 +45,10 @@ def asked_of(request: HttpRequest) -> Asked:
     kind = get("kind", "")
     door = get("door", "")
     typed = {
-        "hub": get("hub", "")[:HUB_LENGTH],
+        "hub": _text(get("hub", ""), HUB_LENGTH),
         "kind": kind if kind in KINDS else "",
         "door": door if _number(door) is not None else "",
-        "person": get("person", "")[:_ID_LENGTH],
+        "person": _text(get("person", ""), _ID_LENGTH),
         "since": "" if since is None else since.isoformat(),
         "until": "" if until is None else until.isoformat(),
     }
@@ -66,6 +66,11 @@ def asked_of(request: HttpRequest) -> Asked:
 def written(place: Place) -> str:
     """Return a place as an address has it."""
     return f"{place.at}.{place.id}"
+
+
+def _text(text: str, length: int) -> str:
+    """Return a text that a database may be asked for, "" for one with signs that no name has."""
+    return text[:length] if text.isprintable() else ""
 
 
 def _place(text: str) -> Place | None:

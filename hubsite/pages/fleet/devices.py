@@ -17,6 +17,7 @@ VALUES_SHOWN = 2000
 def devices(request: HttpRequest) -> HttpResponse:
     """Show the devices of all hubs, or of one; at most VALUES_SHOWN values are read."""
     hub = request.GET.get("hub", "")
+    hub = hub if hub.isprintable() else ""
     rows = DeviceValue.objects.all()
     if hub:
         rows = rows.filter(hub=hub)

@@ -49,6 +49,7 @@ def rows(request: HttpRequest, name: str) -> HttpResponse:
     subject = BY_NAME[name]
     found = subject.rows()
     search = request.GET.get("search", "")[:SEARCH_LENGTH].strip()
+    search = search if search.isprintable() else ""
     if search and subject.searched:
         found = found.filter(**{f"{subject.searched}__icontains": search})
     page = Paginator(found, ROWS).get_page(request.GET.get("page"))

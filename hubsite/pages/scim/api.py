@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.scim import people, shapes
 from hubsite.scim.models import ScimGroup, ScimUser
 from hubsite.scim.reading import ScimError, read_changes, read_filter, read_resource
@@ -28,6 +29,7 @@ TYPE = "application/scim+json"
 _USER_FILTERS = {"username": "folded", "externalid": "external_id", "id": "pk"}
 _GROUP_FILTERS = {"displayname": "group__name", "externalid": "external_id"}
 _DIGITS = 9
+_MEANWHILE = ScimError(409, "", "Somebody else has changed this meanwhile. Send it again.")
 
 Call = Callable[..., HttpResponse]
 
@@ -68,6 +70,8 @@ def _of_directories(call: Call) -> Call:
             return call(request, by, request.build_absolute_uri("/scim/v2"), **named)
         except ScimError as error:
             return _answer(shapes.error_shape(error), error.status)
+        except ChangedMeanwhileError:
+            return _answer(shapes.error_shape(_MEANWHILE), _MEANWHILE.status)
 
     return checked
 
