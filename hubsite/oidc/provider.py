@@ -28,7 +28,7 @@ from hubcore.errors import LinkError, ProofError
 from hubsite.config import Oidc
 from hubsite.oidc.documents import PATH, Metadata, read_metadata
 from hubsite.oidc.fetching import Bounded, bound
-from hubsite.oidc.tokens import UnknownKeyError, Who, read_token
+from hubsite.oidc.tokens import AGE_SECONDS, UnknownKeyError, Who, read_token
 
 KEPT_SECONDS = 3600.0
 KEYS_SECONDS = 60.0
@@ -67,6 +67,8 @@ class Provider:
         metadata = self._about()
         session = self._session(metadata, back)
         more = {"acr_values": " ".join(self.section.acr)} if self.section.acr else {}
+        if self.section.acr or self.section.amr:  # then its sign-in is the whole of ours
+            more["max_age"] = str(AGE_SECONDS)
         address, _ = session.create_authorization_url(
             metadata.authorization, state=state, code_verifier=verifier, nonce=nonce, **more
         )

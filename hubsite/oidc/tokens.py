@@ -36,11 +36,15 @@ class UnknownKeyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Somebody, as the provider knows him; `has_second`: its second factor counts here."""
+    """Somebody, as the provider knows him; `has_second`: its second factor counts here.
+
+    `signed_in_at`: when he signed in there, in Unix seconds, 0 where the provider does not say.
+    """
 
     issuer: str
     subject: str
     has_second: bool
+    signed_in_at: int = 0
 
 
 def read_token(said: dict[str, Any], keys: KeySet, section: Oidc, nonce: str, now: float) -> Who:
@@ -67,7 +71,8 @@ def read_token(said: dict[str, Any], keys: KeySet, section: Oidc, nonce: str, no
         raise
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ProofError(_NO_PROOF) from error
-    return Who(section.issuer, _subject(claims, section), _has_second(claims, section))
+    at = int(_seconds(claims.get("auth_time", 0)))
+    return Who(section.issuer, _subject(claims, section), _has_second(claims, section), at)
 
 
 def _demands(section: Oidc) -> dict[str, Any]:

@@ -29,12 +29,16 @@ BY = "provider"
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a provider has proven of somebody, by the answer of this `state`."""
+    """What a provider has proven of somebody, by the answer of this `state`.
+
+    `signed_in_at`: when he signed in there, in Unix seconds, 0 for nobody knows.
+    """
 
     issuer: str
     subject: str
     has_second: bool
     state: str
+    signed_in_at: int = 0
 
 
 def sign_in_proven(

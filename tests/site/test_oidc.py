@@ -164,6 +164,28 @@ def test_the_providers_second_factor_counts_as_the_file_says_and_else_ours_is_as
     assert finish(browser, code=olga.code()).where == "/"
 
 
+def test_a_session_by_the_providers_word_alone_is_as_old_as_the_sign_in_there(fake: Fake) -> None:
+    olga = bound(fake)
+    use(fake)
+    assert "max_age" not in sent_out(Browser())
+    use(fake, amr=("mfa",))
+    assert "max_age=600" in sent_out(Browser())
+    now = int(time.time())
+    for at, is_fresh in ((None, False), (now - HOUR, False), (now - 300, True), (now + 30, True)):
+        fake.changes = {"amr": ["mfa"], "auth_time": at}
+        browser = Browser()
+        back(browser, fake, wanted="/account")
+        assert finish(browser).where == "/account"
+        assert ("To change them, sign in again" not in browser.get("/account").text) == is_fresh
+    fake.changes = {"auth_time": now - HOUR}
+    browser = Browser("198.51.100.4")
+    back(browser, fake, wanted="/account")
+    finish(browser, code=olga.code())
+    assert "To change them, sign in again" not in browser.get("/account").text, "a code was typed"
+    fake.changes = {"auth_time": "now"}
+    assert PROVES_NOTHING in back(Browser("198.51.100.5"), fake).text
+
+
 def test_nobody_is_made_or_bound_by_signing_in(fake: Fake) -> None:
     Operator.made()
     fake.changes = {"email": "olga@acme.example", "preferred_username": "olga", "name": "olga"}

@@ -5,6 +5,7 @@ Laws:
    that comes from elsewhere brings no cookie of a session, and nobody is signed in unseen.
 2. An answer counts for the browser that was sent out, for GOING_SECONDS, once.
 3. Nothing of the provider's words is shown.
+4. A session that began by the provider's word alone is as old as the sign-in there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from hubsite.accounts.models import Account
 from hubsite.oidc.binding import account_of
 from hubsite.pages.accounts import asking, carried
 from hubsite.pages.accounts.carried import Going
-from hubsite.pages.accounts.signing import SAID, let_in, typed_by
+from hubsite.pages.accounts.signing import SAID, SIGNED_IN_AT, let_in, typed_by
 from hubsite.signin.judging import SignInOutcome
 from hubsite.signin.proven import Proven, sign_in_proven
 
@@ -101,6 +102,8 @@ def done(request: HttpRequest) -> HttpResponse:
         status, sentence = SAID[outcome]
         return _last_step(request, proven, account, sentence, status)
     response = let_in(request, outcome, wanted)
+    if proven.has_second:  # nothing was typed here: it is as old as the sign-in there (law 4)
+        request.session[SIGNED_IN_AT] = min(request.session[SIGNED_IN_AT], proven.signed_in_at)
     carried.forget(response, carried.PROVEN_COOKIE)
     return response
 
@@ -118,7 +121,7 @@ def _proven(request: HttpRequest, going: Going) -> Proven:
         going.secret("nonce", key),
         going.secret("pkce", key),
     )
-    return Proven(who.issuer, who.subject, who.has_second, going.state)
+    return Proven(who.issuer, who.subject, who.has_second, going.state, who.signed_in_at)
 
 
 def _provider() -> Any:
