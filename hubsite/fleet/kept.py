@@ -73,6 +73,16 @@ def presence() -> dict[str, bool | None]:
     return dict(HubState.objects.values_list("hub", "is_here"))
 
 
+def forget_presence() -> None:
+    """Nobody knows any more which hubs are connected."""
+    HubState.objects.exclude(is_here=None).update(is_here=None, away_since=None)
+
+
+def drop_device_values(before: float) -> None:
+    """Remove what was said before this moment, in Unix seconds."""
+    DeviceValue.objects.filter(at__lt=before).delete()
+
+
 def keep_presence(turned: Mapping[str, tuple[bool | None, datetime | None]]) -> None:
     """Whether these hubs are connected, and since when they are away."""
     with transaction.atomic():

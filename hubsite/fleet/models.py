@@ -41,6 +41,14 @@ class HubState(models.Model):
     def __str__(self) -> str:
         return str(self.hub)
 
+    @property
+    def points(self) -> frozenset[int]:
+        """The access points that its proven certificate names; of a long list not the last ones."""
+        words = self.access_points.split(", ")
+        if len(self.access_points) >= POINTS_LENGTH:
+            words.pop()  # it may be the beginning of a longer number
+        return frozenset(int(word) for word in words if word)
+
 
 class HubPromise(models.Model):
     """What was promised to a new hub (`hubsite.fleet.promises`)."""

@@ -1,11 +1,15 @@
 """Reads the engine's buckets of hubs from their beginning on, and tells what has changed.
 
-Law: nothing is told before each bucket was read to its end. So an engine that is away in the middle
-of it removes no hub.
+Laws:
+1. Nothing is told before each bucket was read to its end. So an engine that is away in the middle
+   of it removes no hub.
+2. A turn takes at most BATCHES_A_TURN batches of a bucket, and none once all is to end. The next
+   turn goes on behind them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubgateway.rules import names
@@ -13,6 +17,8 @@ from hubsite.fleet.judging import BUCKETS, Health, Judge
 from hubsite.fleet.mirror import Mirror
 from hubsite.fleet.promises import Promised, promised
 from hubsite.hubs.engine import HubsEngine
+
+BATCHES_A_TURN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,14 @@ class News:
 class Reading:
     """One reading; `left_out` counts the keys that found no room."""
 
-    def __init__(self, judge: Judge, mirror: Mirror | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        mirror: Mirror | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._is_stopped = is_stopped
+        self._touched: set[str] = set()
         self._judge = judge
         self._mirror = mirror or Mirror()
         wanted = (names.KEYS_BUCKET, names.PROMISES_BUCKET, *BUCKETS)
@@ -42,10 +55,15 @@ class Reading:
         return self._mirror.left_out
 
     async def news(self, engine: HubsEngine) -> News | None:
-        """Read on; None where nothing has changed. Raise LinkError, StoreError."""
-        touched: set[str] = set()
-        for bucket in self._places:
-            touched |= await self._read(engine, bucket)
+        """Read on; None where nothing has changed, or not all is read.
+
+        Raise LinkError, StoreError.
+        """
+        is_whole = [await self._read(engine, bucket) for bucket in self._places]
+        if not all(is_whole):
+            return None
+        touched = self._touched
+        self._touched = set()
         hubs = self._mirror.hubs()
         known = self._known or {}
         healths = {}
@@ -67,13 +85,14 @@ class Reading:
         self._has_promises = True
         return {hub: promised(hub, kept) for hub, kept in self._mirror.promises.items()}
 
-    async def _read(self, engine: HubsEngine, bucket: str) -> set[str]:
-        """Read a bucket to its end; return the hubs about which it said something."""
-        touched: set[str] = set()
-        while True:
+    async def _read(self, engine: HubsEngine, bucket: str) -> bool:
+        """Read on in a bucket; tell whether that was its end (law 2)."""
+        for _ in range(BATCHES_A_TURN):
+            if self._is_stopped():
+                return False
             changes, place = await engine.changes(bucket, self._places[bucket])
             if place == self._places[bucket]:
-                return touched
+                return True
             self._places[bucket] = place
             if bucket == names.KEYS_BUCKET:
                 self._mirror.take_keys(changes)
@@ -81,4 +100,5 @@ class Reading:
                 self._mirror.take_promises(changes)
                 self._has_promises = False
             else:
-                touched |= self._mirror.take(bucket, changes)
+                self._touched |= self._mirror.take(bucket, changes)
+        return False

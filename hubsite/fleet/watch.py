@@ -9,7 +9,9 @@ Laws:
 2. A row is written when it says something else, so no hub sets the pace of the disk: at most once
    a turn.
 3. Everything is read again every WHOLE_SECONDS: a bucket that somebody has made again has other
-   places.
+   places. Then devices that have said nothing for DEVICE_DAYS are forgotten, and what found no room
+   is counted anew.
+4. While the engine is away nobody knows which hubs are connected.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from hubsite.hubs.engine import HubsEngine
 from hubsite.looping import Looping
 
 PULSE_SECONDS = 2.0
+DEVICE_DAYS = 90
 WHOLE_SECONDS = 600.0
 JUNK_SECONDS = 600.0
 """So long it is told that somebody has said what cannot be read."""
@@ -53,6 +56,7 @@ class FleetWatch(Looping):
         """Read on one connection until it is lost, or all is stopped. Raise HubError."""
         engine = HubsEngine(self._engine)
         self._presence = Presence(time.monotonic())
+        await self.with_rows(kept.forget_presence)  # law 4
         try:
             await engine.connect()
             self._devices.begin(await self.with_rows(kept.device_values))
@@ -65,7 +69,8 @@ class FleetWatch(Looping):
 
     async def _from_the_beginning(self, engine: HubsEngine) -> None:
         """Read all, then what changes, until all is to be read again (law 3)."""
-        reading = Reading(self._judge)
+        reading = Reading(self._judge, is_stopped=lambda: self.is_stopped)
+        await self._forget_old_devices()
         until = time.monotonic() + WHOLE_SECONDS
         while engine.is_up and not self.is_stopped and time.monotonic() < until:
             news = await reading.news(engine)
@@ -84,6 +89,11 @@ class FleetWatch(Looping):
         turned = self._presence.turned(known, time.monotonic(), time.time())
         if turned:
             await self.with_rows(partial(kept.keep_presence, turned))
+
+    async def _forget_old_devices(self) -> None:
+        before = time.time() - DEVICE_DAYS * 86_400
+        self._devices.drop(before)
+        await self.with_rows(partial(kept.drop_device_values, before))
 
     async def _keep_devices(self) -> None:
         values = self._devices.take(self._hubs)

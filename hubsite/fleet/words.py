@@ -91,6 +91,13 @@ def _connected(state: HubState) -> str:
     return f"away since {_said(state.away_since)}"
 
 
+def unsure(state: HubState | None) -> str:
+    """Return why what a hub has recorded may be no more, "" for a hub that is connected."""
+    if state is None or state.is_here is None:
+        return "nobody knows whether its hub is connected"
+    return "" if state.is_here else f"its hub is {_connected(state)}"
+
+
 def _stopped(state: HubState) -> str:
     cause, _, detail = state.stop.partition(" ")
     if cause not in Cause.__members__:

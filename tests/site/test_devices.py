@@ -158,3 +158,19 @@ def test_of_very_many_values_the_page_says_that_some_are_missing() -> None:
     ]
     DeviceValue.objects.bulk_create(rows, 200)
     assert "There are more than are shown here" in at_work().get("/devices").text
+
+
+def test_what_said_nothing_for_long_makes_room_and_what_is_left_out_is_counted_anew() -> None:
+    """values, law 5"""
+    made = Devices(places_a_hub=1)
+    made.begin([(Place("front-1", "old", 1), Value(5, NOW - 100))])
+    new = said(Measured("new", Quantity.BATTERY, 7, 0))
+    made.hear(subject("front-1"), new, HUBS, NOW)
+    assert (made.left_out, made.take(HUBS)) == (1, {})
+    made.drop(NOW - 100)
+    assert made.left_out == 0
+    made.hear(subject("front-1"), new, HUBS, NOW)
+    assert made.left_out == 1  # what spoke just then stays
+    made.drop(NOW - 99)
+    made.hear(subject("front-1"), new, HUBS, NOW)
+    assert (made.left_out, [place.device for place in made.take(HUBS)]) == (0, ["new"])

@@ -23,6 +23,7 @@ from hubsite.fleet import words
 from hubsite.fleet.judging import BUCKETS, VALUE_BYTES, Judge
 from hubsite.fleet.mirror import Mirror
 from hubsite.fleet.models import HubState
+from hubsite.fleet.reading import BATCHES_A_TURN, Reading
 from hubsite.hubs.engine import Changed
 from tests.site.fleetbench import (
     AUTHORITY,
@@ -81,7 +82,7 @@ async def test_pages_say_how_each_hub_is(tmp_path: Path) -> None:
         assert await in_thread(HubState.objects.count) == 1
 
         await site.bench.server.kill()
-        await site.shows("/hubs/of/front-1", "the engine at ", "1, 2")
+        await site.shows("/hubs/of/front-1", "the engine at ", "1, 2", "nobody knows")
         assert await in_thread(HubState.objects.count) == 1
         assert (await in_thread(lambda: site.browser.get("/hubs/of/nobody"))).status == 404
 
@@ -180,3 +181,30 @@ def test_a_wrong_authority_refuses_the_start_and_ends_what_was_begun(tmp_path: P
         wiring.begin(config.load(file))
     assert "has ended" in settings.HUBSITE_RUNNING.publisher.problem
     assert settings.HUBSITE_RUNNING.parts == ()
+
+
+class Endless:
+    """An engine whose buckets never end, or end after some batches."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.asked = 0
+
+    async def changes(self, _bucket: str, place: int) -> tuple[list[Changed], int]:
+        self.asked += 1
+        return [], min(place + 1, self.most)
+
+
+async def test_a_turn_reads_so_much_of_a_bucket_and_the_next_one_goes_on() -> None:
+    """reading, laws 1 and 2"""
+    buckets = len(BUCKETS) + 2
+    engine = Endless(BATCHES_A_TURN + 1)
+    made = Reading(JUDGE)
+    assert await made.news(engine) is None  # type: ignore[arg-type]
+    assert engine.asked == buckets * BATCHES_A_TURN
+    news = await made.news(engine)  # type: ignore[arg-type]
+    assert news is not None
+    assert engine.asked == buckets * (BATCHES_A_TURN + 2)
+    ended = Endless(9)
+    assert await Reading(JUDGE, is_stopped=lambda: True).news(ended) is None  # type: ignore[arg-type]
+    assert ended.asked == 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -23,7 +25,7 @@ from hubcore.evidence.records import Head
 from hubctl.commands.audit.exported import verify_export
 from hubsite.acts.models import Act
 from hubsite.config import Engine, Records
-from hubsite.fleet.models import DeviceValue
+from hubsite.fleet.models import POINTS_LENGTH, DeviceValue, HubPromise, HubState
 from hubsite.records import kept
 from hubsite.records.follower import Follower
 from hubsite.records.models import Chain, HubDoor, Record
@@ -377,7 +379,8 @@ def test_doors_show_what_they_are_in_and_which_orders_stand() -> None:
     )
     kept.take([message(1, records)], NOW)
     HubDoor.objects.update(site_door=door)
-    (one,) = looks.doors_now(NOW)
+    served = {"hub-1": frozenset({1, 2})}
+    (one,) = looks.doors_now(NOW, served)
     (seen,) = one.seen
     assert (seen.state, seen.alarms) == ("forced open", ("forced",))
     assert [(order.words, order.by) for order in seen.orders] == [
@@ -386,10 +389,53 @@ def test_doors_show_what_they_are_in_and_which_orders_stand() -> None:
     ]
     assert [(order.words, order.by) for order in one.orders] == [("no entry", "otto")]
     assert [row.number for row in one.last] == [1]
-    assert looks.doors_now(NOW + 60)[0].orders == ()
+    assert looks.doors_now(NOW + 60, served)[0].orders == ()
     Chain.objects.update(orders=cbor.encode("x"))
     assert "taken for a lockdown" in at_work().get("/now/doors").text
     assert set(looks.WORDS) >= set(looks.ALARM_WORDS)
+
+
+def test_a_hub_says_nothing_of_doors_that_its_certificate_does_not_name() -> None:
+    """looks, law 4"""
+    _site()
+    HubState.objects.create(hub="hub-1", access_points="1", is_here=True)
+    HubState.objects.create(hub="hub-2", access_points="2, 3", is_here=True)
+    claimed = write_orders([CarriedOrder(2, DoorOrder.LOCKDOWN, None, "eve")])
+    own = write_orders([CarriedOrder(2, DoorOrder.NO_ENTRY, None, "otto")])
+    false = told(access(point=2), {"kind": RecordKind.ORDER, Fact.ORDERS: claimed})
+    true = told(access(point=2), {"kind": RecordKind.ORDER, Fact.ORDERS: own}, at=NOW - 90)
+    kept.take([message(1, true, "hub-2"), message(2, false, "hub-1")], NOW)
+    text = at_work().get("/now/doors").text
+    assert "no entry by otto, says hub-2" in text
+    assert "lockdown" not in text
+    served = {state.hub: state.points for state in HubState.objects.all()}
+    (one,) = looks.doors_now(NOW, served)
+    assert [(row.hub, row.number) for row in one.last] == [("hub-2", 1)]
+    HubState.objects.filter(hub="hub-2").update(access_points="")
+    text = at_work().get("/now/doors").text
+    assert "no entry" not in text
+    assert "No certificate is known that names its access points" in text
+
+
+def test_points_of_a_list_that_was_cut_are_whole_numbers() -> None:
+    state = HubState(hub="a", access_points=", ".join(map(str, range(1, 999)))[:POINTS_LENGTH])
+    assert state.points == frozenset(range(1, max(state.points) + 1))
+    assert f"{max(state.points)}, " in state.access_points
+    assert HubState(hub="b").points == frozenset()
+
+
+def test_a_door_whose_hub_is_away_is_not_known() -> None:
+    """pages.now.doors, law 2"""
+    kept.take([message(1, told(at_door("closed")))], NOW)
+    browser = at_work()
+    nobody = "not known, nobody knows whether its hub is connected; it said last: closed"
+    assert nobody in browser.get("/now/doors").text
+    since = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    HubState.objects.create(hub="hub-1", is_here=False, away_since=since)
+    text = browser.get("/now/doors").text
+    assert re.search(r"not known, its hub is away since 2026-01-02 \d\d:04; it said last: c", text)
+    HubState.objects.update(is_here=True)
+    assert "not known" not in browser.get("/now/doors").text
 
 
 def test_the_live_part_is_given_once_and_again_only_when_it_changed() -> None:
@@ -463,6 +509,56 @@ def test_the_overview_says_that_all_is_well_or_what_needs_somebody() -> None:
         Follower(Engine(("nats://127.0.0.1:9",)), Records(), lambda: None),
     )
     assert "the hubs' engine was not reached yet" in browser.get("/").text
+
+
+DAYS_ON = time.time() + 90 * DAY
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"stop": "FORK they differ"}, "Hub hub-1: It is stopped, FORK"),
+        ({"is_here": False}, "Hub hub-1: It is away"),
+        ({"certificate_ends": 9}, "Hub hub-1: Its certificate has ended"),
+        ({"certificate_wrong": "it is of another"}, "counts for nothing: it is of another"),
+        ({"tls_ends": 9}, "Hub hub-1: Its certificate for TLS has ended"),
+        ({"tls_wrong": "it is of another"}, "counts for nothing: it is of another"),
+        ({"updates": b"?"}, "Hub hub-1: Updates: "),
+    ],
+)
+def test_each_trouble_of_a_hub_stands_on_the_overview(wrong: dict[str, object], word: str) -> None:
+    HubState.objects.create(hub="hub-1", is_here=True, certificate_ends=int(DAYS_ON))
+    browser = at_work()
+    assert "All is well" in browser.get("/").text
+    HubState.objects.update(**wrong)
+    answer = browser.get("/")
+    assert word in answer.text
+    assert "All is well" not in answer.text
+    assert 'href="/hubs/of/hub-1"' in answer.page.source
+
+
+def test_many_hubs_in_trouble_have_a_ceiling_on_the_overview() -> None:
+    HubState.objects.bulk_create(
+        HubState(hub=f"hub-{number:03}", is_here=False) for number in range(300)
+    )
+    text = at_work().get("/").text
+    assert text.count("It is away") == 20
+    assert "More hubs need somebody." in text
+
+
+def test_a_machine_that_asks_and_parts_that_are_away_stand_on_the_overview() -> None:
+    HubPromise.objects.create(hub="new-1", state="waits")
+    browser = at_work()
+    assert "All is well" in browser.get("/").text
+    HubPromise.objects.update(state="asked")
+    answer = browser.get("/")
+    assert "A machine asks to be hub new-1" in answer.text
+    assert 'href="/new-hubs/of/new-1"' in answer.page.source
+    settings.HUBSITE_RUNNING.parts = (SimpleNamespace(name="Hubs' health", problem="No word."),)
+    settings.HUBSITE_RUNNING.provider = SimpleNamespace(problem="It is away.", name="Acme")
+    answer = browser.get("/")
+    assert '<a href="/hubs">No word.</a>' in answer.page.source
+    assert '<a href="/account">It is away.</a>' in answer.page.source
 
 
 @pytest.mark.parametrize("path", ["/records", "/records/hub-1/1", "/now/doors", "/now/alarms", "/"])

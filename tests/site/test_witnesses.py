@@ -69,6 +69,7 @@ def test_a_bridge_that_has_seen_another_record_is_said(number: int) -> None:
     kept.take([message(1, visits(4))], NOW)
     _take(_mandate(), _said(Head(number, bytes(32))))
     (seen,) = countersigned.seen_of("hub-1")
+    Chain.objects.update(heard_at=9)
     text = at_work().get("/").text
     if number == 2:
         assert seen.sight is Sight.OTHER
@@ -76,6 +77,33 @@ def test_a_bridge_that_has_seen_another_record_is_said(number: int) -> None:
     else:
         assert seen.sight is Sight.AWAY
         assert "another record" not in text
+        assert "bridge-1 has seen record 9 of hub hub-1. Here 4 is the newest" in text
+        assert len(countersigned.ahead(9 + countersigned.AHEAD_SECONDS + 1)) == 1
+        assert countersigned.ahead(9 + countersigned.AHEAD_SECONDS) == []  # it may be on its way
+
+
+@pytest.mark.parametrize("column", ["record", "chain_hash"])
+def test_a_record_that_was_forged_before_a_bridges_one_is_not_the_same(column: str) -> None:
+    """countersigned, law 2"""
+    records = visits(4)
+    kept.take([message(1, records)], NOW)
+    _take(_mandate(), _said(head(records[:3])))
+    browser = at_work()
+    value = b"x" * 32
+    Record.objects.filter(number=2).update(**{column: value})
+    assert "what lies between does not follow" in browser.get("/records/hub-1/2").text
+    assert "what lies between does not follow" in browser.get("/records/hub-1/1").text
+    (seen,) = countersigned.seen_of("hub-1", 3)
+    assert seen.sight is (Sight.AGREES if column == "record" else Sight.BROKEN)
+
+
+def test_a_bridges_word_far_behind_a_record_is_of_that_one_alone() -> None:
+    """countersigned, law 2"""
+    records = visits(4)
+    kept.take([message(1, records)], NOW)
+    _take(_mandate(), _said(head(records)))
+    assert countersigned.seen_of("hub-1", 2, most=2)[0].sight is Sight.FAR
+    assert countersigned.seen_of("hub-1", 3, most=2)[0].sight is Sight.AGREES
 
 
 @pytest.mark.parametrize(

@@ -659,7 +659,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.now": _room(
-        "hubsite.pages.now hubsite.pages.evidence.names hubsite.acts hubsite.records "
+        "hubsite.pages.now hubsite.pages.evidence.names hubsite.acts hubsite.fleet hubsite.records "
         "hubsite.register.models hubcore",
         "django",
         WORLDLY,

@@ -10,6 +10,7 @@ Laws:
 3. At most ROWS_A_TURN rows are written in a turn, the longest waiting first. So no hub sets the
    pace of the disk.
 4. A value that is the same as the one kept is written again only after SAME_SECONDS.
+5. A place that has said nothing for long makes room (`drop`), and what is left out is counted anew.
 """
 
 from __future__ import annotations
@@ -82,6 +83,15 @@ class Devices:
         self._waiting.clear()
         self._places = Counter(place.hub for place in self._kept)
         self._all = len(self._kept)
+
+    def drop(self, before: float) -> None:
+        """Forget the places that have said nothing since then, in Unix seconds (law 5)."""
+        for place, value in list(self._kept.items()):
+            if value.at < before and place not in self._waiting:
+                del self._kept[place]
+                self._places[place.hub] -= 1
+                self._all -= 1
+        self.left_out = 0
 
     def hear(self, subject: str, data: bytes, hubs: frozenset[str], wall: float) -> None:
         """Hear of a message; `wall` is Unix time."""

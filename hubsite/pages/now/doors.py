@@ -3,7 +3,8 @@
 Laws:
 1. The part that changes has an ETag: who has it already is answered in a few bytes, and keeps
    nobody waiting.
-2. Which door of a hub is which one of the register is said by an operator. That is an act.
+2. What a hub that is away said last is told as that: what its doors are in now is not known.
+3. Which door of a hub is which one of the register is said by an operator. That is an act.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.fleet.models import HubState
+from hubsite.fleet.words import unsure
 from hubsite.pages.evidence.names import Shown, moment, shown
 from hubsite.records.models import Chain, HubDoor
 from hubsite.records.showing.looks import DoorNow, doors_now
@@ -52,21 +55,28 @@ def part(request: HttpRequest) -> HttpResponse:
 
 
 def _part() -> str:
-    found = doors_now(int(time.time()))
+    states = HubState.objects.in_bulk()
+    served = {hub: state.points for hub, state in states.items()}
+    found = doors_now(int(time.time()), served)
     named = {one.row.pk: one for one in shown([row for one in found for row in one.last])}
     told = {
-        "doors": [_told(one, named) for one in found],
-        "hubs": [(chain.hub, moment(chain.heard_at)) for chain in Chain.objects.all()],
+        "doors": [_told(one, named, states) for one in found],
+        "hubs": [
+            (chain.hub, moment(chain.heard_at), bool(served.get(chain.hub)))
+            for chain in Chain.objects.all()
+        ],
     }
     return render_to_string("doors_part.html", told)
 
 
-def _told(one: DoorNow, named: Mapping[int, Shown]) -> dict[str, object]:
+def _told(
+    one: DoorNow, named: Mapping[int, Shown], states: Mapping[str, HubState]
+) -> dict[str, object]:
     """Return a door as the page has it."""
     return {
         "name": one.door or ", ".join(f"{seen.hub} {seen.door}" for seen in one.seen),
         "key": one.door.pk if one.door else None,
-        "seen": [(seen, moment(seen.at)) for seen in one.seen],
+        "seen": [(seen, moment(seen.at), unsure(states.get(seen.hub))) for seen in one.seen],
         "alarms": [alarm for seen in one.seen for alarm in seen.alarms],
         "orders": [
             (order, None if order.until is None else moment(order.until))
@@ -78,7 +88,7 @@ def _told(one: DoorNow, named: Mapping[int, Shown]) -> dict[str, object]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: HttpRequest, key: int) -> HttpResponse:
-    """Ask which door of the register a hub's door is, or keep it (law 2)."""
+    """Ask which door of the register a hub's door is, or keep it (law 3)."""
     asked = get_object_or_404(HubDoor, pk=key)
     if request.method != "POST":
         return render(request, "hub_door.html", {"row": asked, "doors": Door.objects.all()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -10,11 +12,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from hubsite.fleet import words
+from hubsite.fleet.models import HubPromise, HubState
+from hubsite.fleet.promises import PromiseState
 from hubsite.records.models import Chain, HubDoor
 from hubsite.records.showing import alarms, countersigned
 from hubsite.register.models import HubPolicy
 
 _LISTED = 20
+_PAGES: Mapping[str, str] = {words.PART: "hubs", "Webhooks": "webhooks", "Orders": "orders"}
+"""The page of a part of this server; that of any other is "records"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def needs() -> list[Need]:
     """Return what needs somebody now, the most urgent first. What is added is a line here."""
-    return [*_alarms(), *_doors(), *_chains(), *_policies(), *_parts()]
+    return [*_alarms(), *_doors(), *_hubs(), *_asked(), *_chains(), *_policies(), *_parts()]
 
 
 def _alarms() -> list[Need]:
@@ -57,6 +64,32 @@ def _doors() -> list[Need]:
     ]
 
 
+def _hubs() -> list[Need]:
+    """Return what is wrong with hubs, by the words of their own pages."""
+    engine = settings.HUBSITE.config.engine
+    has_authority = engine is not None and bool(engine.tls_authority)
+    now = time.time()
+    found: list[Need] = []
+    for state in HubState.objects.iterator():
+        troubles = words.shown(state, now, has_authority).troubles
+        if troubles and len(found) >= _LISTED:
+            return [*found, Need("More hubs need somebody.", reverse("hubs"))]
+        address = reverse("hub", args=[state.hub])
+        found += [Need(f"Hub {state.hub}: {one}", address) for one in troubles]
+    return found
+
+
+def _asked() -> list[Need]:
+    rows = HubPromise.objects.filter(state=PromiseState.ASKED)[:_LISTED]
+    return [
+        Need(
+            f"A machine asks to be hub {row.hub}, and waits for your yes or no.",
+            reverse("new-hub", args=[row.hub]),
+        )
+        for row in rows
+    ]
+
+
 def _chains() -> list[Need]:
     rows = Chain.objects.filter(refused__gt=0)[:_LISTED]
     address = reverse("records")
@@ -67,6 +100,13 @@ def _chains() -> list[Need]:
         sentence = (
             f"The bridge {one.bridge} has seen another record {one.number} of hub {one.hub} than "
             "is here. Compare the hub's own log."
+        )
+        found.append(Need(sentence, address))
+    for one, chain in countersigned.ahead(int(time.time()))[:_LISTED]:
+        sentence = (
+            f"The bridge {one.bridge} has seen record {one.number} of hub {one.hub}. Here "
+            f"{chain.head_number} is the newest, and nothing more has come. Look whether somebody "
+            "keeps its records back."
         )
         found.append(Need(sentence, address))
     return found
@@ -87,5 +127,7 @@ def _parts() -> list[Need]:
         found.append(Need(str(running.publisher.problem), reverse("hubs")))
     for part in running.parts:
         if part.problem:
-            found.append(Need(part.problem, reverse("records")))
+            found.append(Need(part.problem, reverse(_PAGES.get(part.name, "records"))))
+    if running.provider is not None and running.provider.problem:
+        found.append(Need(str(running.provider.problem), reverse("account")))
     return found

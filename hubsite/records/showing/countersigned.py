@@ -1,7 +1,11 @@
 """Which bridges have countersigned a hub's records, and whether they have seen the same ones.
 
-Law: a bridge's word is held against the rows here. It agrees, it has seen another record, or the
-record of that number is not here.
+Laws:
+1. A bridge's word is held against the rows here. It agrees, it has seen another record, or the
+   record of that number is not here.
+2. It agrees about a record only if the rows from there up to its own record were walked: each by
+   its bytes. Where they are more than `most`, only that one record is said to be the same.
+3. A bridge that has seen more than is here, where nothing has come for AHEAD_SECONDS, is told.
 """
 
 from __future__ import annotations
@@ -11,7 +15,13 @@ from enum import Enum
 
 from django.db.models import Exists, F, OuterRef
 
-from hubsite.records.models import Record, Witness
+from hubcore.errors import AuditError
+from hubcore.evidence.records import Head
+from hubsite.records.models import Chain, Record, Witness
+from hubsite.records.showing.proof import walk
+
+LOOK_ROWS = 1000
+AHEAD_SECONDS = 600
 
 
 class Sight(Enum):
@@ -20,6 +30,8 @@ class Sight(Enum):
     AGREES = "the same records"
     OTHER = "another record"
     AWAY = "a record that is not here"
+    BROKEN = "that record is here, but what lies between does not follow: verify the records"
+    FAR = "that record is the same here: verify what lies between"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +42,43 @@ class Seen:
     sight: Sight
 
 
-def seen_of(hub: str, number: int = 0) -> list[Seen]:
+def seen_of(hub: str, number: int = 0, most: int = LOOK_ROWS) -> list[Seen]:
     """Return what bridges have seen of a hub up to this record at least."""
-    found = []
-    for witness in Witness.objects.filter(hub=hub, number__gte=number).order_by("bridge"):
-        rows = Record.objects.filter(hub=hub, number=witness.number)
-        held = rows.values_list("chain_hash", flat=True).first()
-        sight = Sight.AWAY
-        if held is not None:
-            is_same = bytes(held) == bytes(witness.head_hash)
-            sight = Sight.AGREES if is_same else Sight.OTHER
-        found.append(Seen(witness, sight))
-    return found
+    chain = Chain.objects.get(pk=hub)
+    rows = Witness.objects.filter(hub=hub, number__gte=number).order_by("bridge")
+    return [Seen(witness, _sight(chain, witness, number, most)) for witness in rows]
+
+
+def _sight(chain: Chain, witness: Witness, number: int, most: int) -> Sight:
+    """Hold a word against the rows from this record on (law 2)."""
+    held = _hash_at(chain, witness.number)
+    if held is None:
+        return Sight.AWAY
+    if held != bytes(witness.head_hash):
+        return Sight.OTHER
+    before = max(number - 1, chain.base_number)
+    if witness.number - before > most:
+        return Sight.FAR
+    start = _hash_at(chain, before)
+    try:
+        head = walk(chain, Head(before, start) if start else None, witness.number - before)
+    except AuditError:
+        return Sight.BROKEN
+    is_same = head == Head(witness.number, held)
+    return Sight.AGREES if is_same else Sight.BROKEN
+
+
+def _hash_at(chain: Chain, number: int) -> bytes | None:
+    rows = Record.objects.filter(hub=chain.hub, number=number)
+    held = rows.values_list("chain_hash", flat=True).first()
+    return None if held is None else bytes(held)
+
+
+def ahead(now: int) -> list[tuple[Witness, Chain]]:
+    """Return each word of a bridge that has seen more than is here (law 3); `now` is Unix time."""
+    quiet = {one.hub: one for one in Chain.objects.filter(heard_at__lt=now - AHEAD_SECONDS)}
+    words = Witness.objects.filter(hub__in=quiet).order_by("hub", "bridge")
+    return [(one, quiet[one.hub]) for one in words if one.number > quiet[one.hub].head_number]
 
 
 def others() -> list[Witness]:

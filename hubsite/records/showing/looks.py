@@ -5,11 +5,13 @@ Laws:
    that its state is not known.
 2. Orders are those that stand at this moment: one whose end has come is not shown.
 3. An order for all doors of a hub stands at each of them.
+4. A hub says something of the access points alone that its proven certificate names. What its
+   records say of another hub's is shown at no door. Each order names its hub.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import OuterRef, Subquery
@@ -63,8 +65,12 @@ ORDER_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class StandingOrder:
-    """An order that stands: what, by whom, and until when in Unix seconds (None: until ended)."""
+    """An order that stands: what, by whom, and until when in Unix seconds (None: until ended).
 
+    `hub` is the one that says so.
+    """
+
+    hub: str
     words: str
     by: str
     until: int | None
@@ -95,12 +101,15 @@ class DoorNow:
     last: tuple[Record, ...]
 
 
-def doors_now(now: int) -> list[DoorNow]:
-    """Return all doors: those of the register, then those that only hubs name."""
+def doors_now(now: int, served: Mapping[str, frozenset[int]]) -> list[DoorNow]:
+    """Return all doors: those of the register, then those that only hubs name.
+
+    `served` are the access points that each hub's proven certificate names (law 4).
+    """
     chains = list(Chain.objects.all())
-    by_point, for_all = _carried(chains, now)
+    by_point, for_all = _carried(chains, now, served)
     at_hubs = list(HubDoor.objects.all())
-    last = _last()
+    last = _last(served)
     shown = []
     for door in Door.objects.prefetch_related("points"):
         seen = tuple(_seen(one, for_all, now) for one in at_hubs if one.site_door_id == door.pk)
@@ -114,7 +123,7 @@ def doors_now(now: int) -> list[DoorNow]:
 
 def _seen(row: HubDoor, for_all: dict[str, tuple[StandingOrder, ...]], now: int) -> SeenDoor:
     own = tuple(
-        StandingOrder(_order(name), by, until)
+        StandingOrder(row.hub, _order(name), by, until)
         for by, name, until in row.orders
         if until is None or until > now
     )
@@ -129,7 +138,7 @@ def _order(name: str) -> str:
 
 
 def _carried(
-    chains: Iterable[Chain], now: int
+    chains: Iterable[Chain], now: int, served: Mapping[str, frozenset[int]]
 ) -> tuple[dict[int, tuple[StandingOrder, ...]], dict[str, tuple[StandingOrder, ...]]]:
     """Return the orders of backend and technicians: by access point, and for all doors of a hub."""
     by_point: dict[int, tuple[StandingOrder, ...]] = {}
@@ -138,7 +147,7 @@ def _carried(
         for point, order in _orders_of(chain, now):
             if point == ALL_DOORS:
                 for_all[chain.hub] = (*for_all.get(chain.hub, ()), order)
-            else:
+            elif point in served.get(chain.hub, ()):
                 by_point[point] = (*by_point.get(point, ()), order)
     return by_point, for_all
 
@@ -149,18 +158,31 @@ def _orders_of(chain: Chain, now: int) -> list[tuple[int, StandingOrder]]:
     try:
         found = read_orders(bytes(chain.orders))
     except FrameError:
-        return [(ALL_DOORS, StandingOrder("not readable: taken for a lockdown", "hubd", None))]
+        what = "not readable: taken for a lockdown"
+        return [(ALL_DOORS, StandingOrder(chain.hub, what, "hubd", None))]
     return [
-        (one.access_point, StandingOrder(ORDER_WORDS[one.order], one.by, one.until))
+        (one.access_point, StandingOrder(chain.hub, ORDER_WORDS[one.order], one.by, one.until))
         for one in found
         if one.until is None or one.until > now
     ]
 
 
-def _last() -> dict[int, Record]:
-    """Return the newest record of each access point of the register."""
+def _last(served: Mapping[str, frozenset[int]]) -> dict[int, Record]:
+    """Return the newest record of each access point of the register, by the hub that serves it."""
     newest = Record.objects.filter(access_point=OuterRef("number")).order_by("-at", "-id")
     points = AccessPoint.objects.annotate(newest=Subquery(newest.values("id")[:1]))
     ids = [one for one in points.values_list("newest", flat=True) if one is not None]
     rows = Record.objects.filter(pk__in=ids).defer("record")
-    return {row.access_point: row for row in rows if row.access_point is not None}
+    hub_of = {point: hub for hub, points in served.items() for point in points}
+    found = {row.access_point: row for row in rows if row.access_point in hub_of}
+    own = {point: row for point, row in found.items() if point in served.get(row.hub, ())}
+    for point in list(found.keys() - own.keys())[:_ASKED_AGAIN]:
+        its = Record.objects.filter(hub=hub_of[point], access_point=point).defer("record")
+        row = its.order_by("-at", "-id").first()
+        if row is not None:
+            own[point] = row
+    return own
+
+
+_ASKED_AGAIN = 50
+"""Of so many access points it is looked behind the records of hubs that do not serve them."""
