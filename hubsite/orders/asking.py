@@ -12,23 +12,24 @@ Laws:
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Lock
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from hubcore.policy.policy import Operator
 from hubcore.timing.pace import Paces, Rate
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.orders.kept import end_unheard
 from hubsite.orders.models import Order
 from hubsite.orders.standing import stands_at_some_hub
-from hubsite.orders.words import TAKE_SECONDS, OrderKind, OrderState, Wish, may
+from hubsite.orders.words import TAKE_SECONDS, OrderKind, Wish, may
 from hubsite.register.models import AccessPoint
 
 EACH = Rate(burst=60, per_second=0.5)
 ALL = Rate(burst=600, per_second=20)
 OPERATORS_MAX = 256
-BEFORE_GIVEN = "It was ended before any hub had it."
 
 
 class NotOrderedError(Exception):
@@ -57,10 +58,8 @@ def place(key: str, by: str, wish: Wish, operator: Operator, pace: Pace, now: in
     """Keep an order that opens or shuts doors (law 1). Raise NotOrderedError."""
     if not may(operator, wish.kind, wish.point, points_known()):
         raise NotOrderedError("This is not yours to order at this place.")
-    with transaction.atomic():
-        there = Order.objects.filter(pk=key).first()
-        if there is not None:
-            return there
+
+    def make() -> Order:
         if wish.until is not None and wish.until <= now:
             raise NotOrderedError("That moment is over.")
         _take_turn(pace, by)
@@ -68,6 +67,8 @@ def place(key: str, by: str, wish: Wish, operator: Operator, pace: Pace, now: in
         made.until = wish.until
         made.lives_until = now + TAKE_SECONDS if wish.until is None else wish.until
         return _kept(made)
+
+    return _once(key, make)
 
 
 def place_end(
@@ -77,26 +78,52 @@ def place_end(
 
     Raise NotOrderedError.
     """
-    with transaction.atomic():
-        there = Order.objects.filter(pk=key).first()
-        if there is not None:
-            return there
-        ended = Order.objects.select_related("ending").filter(pk=of, on=True).first()
-        if ended is None or ended.until is None:
-            raise NotOrderedError("There is no such order.")
-        if not may(operator, OrderKind(ended.kind), ended.point, points_known()):
-            raise NotOrderedError("This is not yours to order at this place.")
-        if ended.until <= now:
-            raise NotOrderedError("This order is over by itself.")
-        if ended.ended_at is not None and not stands_at_some_hub(ended, now):
-            raise NotOrderedError(f"{ended.ended_by} has ended this already.")
+
+    def make() -> Order:
+        ended, until = _to_end(of, operator, now)
         _take_turn(pace, by)
         made = Order(key=key, by=by, at=now, kind=ended.kind, on=False, point=ended.point, of=ended)
         made.way = ended.way
-        made.lives_until = now + TAKE_SECONDS if made.wish.opens else ended.until
+        made.lives_until = now + TAKE_SECONDS if made.wish.opens else until
         _kept(made)
         _end(ended, made, seen, now)
         return made
+
+    return _once(key, make)
+
+
+def _once(key: str, make: Callable[[], Order]) -> Order:
+    """Make an order, or return the one of this key; of two at once the first makes it (law 2)."""
+    try:
+        with transaction.atomic():
+            return _there(key) or make()
+    except IntegrityError:
+        there = _there(key)
+        if there is None:
+            raise
+        return there
+
+
+def _there(key: str) -> Order | None:
+    return Order.objects.filter(pk=key).first()
+
+
+def _to_end(of: str, operator: Operator, now: int) -> tuple[Order, int]:
+    """Return the order that is to be ended, held until then, and its own end.
+
+    Raise NotOrderedError.
+    """
+    rows = Order.objects.select_for_update(of=("self",)).select_related("ending")
+    ended = rows.filter(pk=of, on=True).first()
+    if ended is None or ended.until is None:
+        raise NotOrderedError("There is no such order.")
+    if not may(operator, OrderKind(ended.kind), ended.point, points_known()):
+        raise NotOrderedError("This is not yours to order at this place.")
+    if ended.until <= now:
+        raise NotOrderedError("This order is over by itself.")
+    if ended.ended_at is not None and not stands_at_some_hub(ended, now):
+        raise NotOrderedError(f"{ended.ended_by} has ended this already.")
+    return ended, ended.until
 
 
 def _take_turn(pace: Pace, by: str) -> None:
@@ -120,6 +147,4 @@ def _end(ended: Order, made: Order, seen: str, now: int) -> None:
         ended.refresh_from_db()
         by = ended.ending.by if ended.ending is not None else "Somebody"
         raise NotOrderedError(f"{by} has ended this while you had it open.")
-    no_hub = Order.objects.filter(pk=ended.pk, state=OrderState.WAITING, given=None)
-    if no_hub.update(state=OrderState.FAILED, why=BEFORE_GIVEN, ended_at=now, ended_by=made.by):
-        Order.objects.filter(pk=made.pk).update(state=OrderState.GIVEN, why=BEFORE_GIVEN)
+    end_unheard(ended.pk, now)

@@ -18,7 +18,8 @@ from hubcore.errors import HubError, LinkError, StoreError
 from hubcore.phone.certificates import read_hub_certificate
 from hubsite.config import Engine
 from hubsite.hubs.engine import HubsEngine
-from hubsite.orders.kept import Giving, HubSaid, Letter
+from hubsite.orders.kept import Giving, HubSaid
+from hubsite.orders.letters import Letter
 from hubsite.orders.ways import NotGivenError, Receipt
 from hubsite.orders.words import RULES, WayName
 

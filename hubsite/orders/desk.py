@@ -5,8 +5,9 @@ gives what waits for its way, gives again what shuts, and asks for answers. It w
 the acts, at most PULSE_SECONDS.
 
 Laws:
-1. A new order goes by the first way, in the configuration's order, that is up. Its end, and what is
-   given again, go by the same way: a hub ends for nobody what another way has ordered.
+1. A new order goes by the first way, in the configuration's order, that is up and has hubs. Its
+   end, and what is given again, go by the same way: a hub ends for nobody what another way has
+   ordered.
 2. A way that is away holds up no other one.
 3. A failure is said on the page and in the journal, once for each cause, and tried again.
 4. Nothing ends the thread but `stop`.
@@ -24,7 +25,7 @@ from typing import TypeVar
 
 from hubcore.errors import HubError, LinkError
 from hubsite.acts.bell import BELL
-from hubsite.orders import kept, places
+from hubsite.orders import kept, letters
 from hubsite.orders.asking import Pace
 from hubsite.orders.kept import MOVED, Giving
 from hubsite.orders.ways import NotGivenError, OrderWay, Receipt
@@ -143,9 +144,10 @@ class OrderDesk:
     async def _connected(self, way: OrderWay) -> None:
         """Serve until the way is lost, or all is stopped. Raise HubError."""
         await self._begin_once()
+        await self._with_rows(partial(kept.begin, way.name))
         try:
             await way.connect()
-            await self._with_rows(partial(places.keep_points, dict(way.points)))
+            await self._with_rows(partial(letters.keep_points, dict(way.points)))
             looked_at = time.monotonic()
             while way.is_up and not self._is_stopped:
                 await self._turn(way)
@@ -154,7 +156,7 @@ class OrderDesk:
                 await self._wait(way, PULSE_SECONDS)
                 if time.monotonic() - looked_at > LOOK_SECONDS:
                     await way.look()
-                    await self._with_rows(partial(places.keep_points, dict(way.points)))
+                    await self._with_rows(partial(letters.keep_points, dict(way.points)))
                     looked_at = time.monotonic()
         finally:
             await way.close()
@@ -174,9 +176,9 @@ class OrderDesk:
         await self._late()
 
     async def _give_all(self, way: OrderWay) -> None:
-        """Give each order that waits once. Raise HubError of the first that was not given."""
+        """Give each order that waits once. Raise what went wrong with the first."""
         tried: list[str] = []
-        failure: HubError | None = None
+        failure: Exception | None = None
         while way.is_up:
             giving = await self._with_rows(
                 partial(kept.next_to_give, way.name, self._is_first(way), way.hubs, _now(), tried)
@@ -186,19 +188,21 @@ class OrderDesk:
             tried.append(giving.key)
             try:
                 await self._give(way, giving)
-            except HubError as error:
+            except Exception as error:  # whatever it is: the others have their turn
                 failure = failure or error
         if failure is not None:
             raise failure
 
     async def _give(self, way: OrderWay, giving: Giving) -> None:
-        """Give one order, and keep what came of it. Raise HubError."""
+        """Give one order, and keep what came of it. Raise what went wrong."""
         try:
             receipt: Receipt = await way.give(giving)
-        except HubError as error:
+        except Exception as error:  # whatever it is: it may have been done
             is_lost = not isinstance(error, NotGivenError)
+            why = str(error) if isinstance(error, HubError) else repr(error)
+            new = giving.is_new
             await self._with_rows(
-                partial(kept.was_not_given, giving.key, str(error), is_lost=is_lost)
+                partial(kept.was_not_given, giving.key, why, is_lost=is_lost, is_new=new)
             )
             raise
         await self._with_rows(
@@ -207,7 +211,12 @@ class OrderDesk:
 
     def _is_first(self, way: OrderWay) -> bool:
         """Tell whether new orders go by this way now (law 1)."""
-        return next((one for one in self._ways if one.is_up), None) is way
+        return self._first() is way
+
+    def _first(self) -> OrderWay | None:
+        """Return the way of new orders: the first that is up and has hubs, else that is up."""
+        up = [way for way in self._ways if way.is_up]
+        return next((way for way in up if way.hubs), up[0] if up else None)
 
     async def _with_rows(self, work: Callable[[], _T]) -> _T:
         return await self._rows.do(work)

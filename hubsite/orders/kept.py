@@ -3,30 +3,33 @@
 Laws:
 1. An order is marked as being given before it goes to a way, so that a power cut loses no word of
    what may have been done.
-2. What opens is given once. Not given within GIVE_SECONDS, or lost on the way, it is not given
-   again, and its row says so.
-3. What shuts waits for its way, and goes again to each hub that has not answered or was busy or
+2. What opens leaves this server once. Not given within GIVE_SECONDS, or lost on the way, it is not
+   given again, and its row says so.
+3. What shuts waits for a way, and goes again to each hub that has not answered or was busy or
    late, until it is over. An end that was asked for stops that at once.
-4. Of two orders about one place by one way the newer one counts, as it does at hubs.
-5. The first answer of a hub to a message counts.
+4. An order belongs to a way once a hub may have it by that way, and no sooner.
+5. Of two orders about one place by one way the newer one counts, as it does at hubs.
+6. The first answer of a hub to a message counts. A bridge tells a message again by itself: there
+   the newest answer counts, until the hub has done it or refused.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+from operator import or_
 
 from django.db import transaction
 from django.db.models import Q
 
-from hubcore.backend.uplink.words import ID_BYTES
 from hubsite.acts.bell import Bell
+from hubsite.orders.letters import Letter, add_hubs, at_hubs, rows_due, whom, written
 from hubsite.orders.models import DETAIL_LENGTH, WHY_LENGTH, Given, Order
-from hubsite.orders.places import hub_of
 from hubsite.orders.words import (
-    AGAIN,
+    OPEN,
     TAKE_SECONDS,
     Answered,
     OrderKind,
@@ -39,29 +42,36 @@ GIVE_SECONDS = 10
 LOST = "It was being given when this server or its way ended. It may have been done."
 OVER = "It was over before a way to the hubs was there."
 NO_WAY = "No way to the hubs was there in time. Nothing was done."
+NO_HUB_YET = "No hub is known yet. It is given as soon as there is one."
+BEFORE_GIVEN = "It was ended before any hub had it."
 ASKED_AT_ONCE = 64
+NEWEST_ASKED = 32
+"""So many of those that are asked about are the newest; the others take turns."""
+_SHUTS = reduce(
+    or_,
+    (
+        Q(kind=kind, on=on)
+        for kind, on in product(OrderKind, (True, False))
+        if not Wish(kind, on, None, None).opens
+    ),
+)
 MOVED = Bell()
 """Rings when an order has moved: given, or answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """An order for one hub: the id that its answer will name, and until when it must be taken."""
-
-    hub: str
-    message: bytes
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Giving:
-    """An order that is to be given now; `hub` is None for all hubs."""
+    """An order that is to be given now; `hub` is None for all hubs.
+
+    `is_new` if no hub can have heard of it so far.
+    """
 
     key: str
     by: str
     wish: Wish
     hub: str | None
     letters: tuple[Letter, ...]
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +84,11 @@ class HubSaid:
     detail: str
 
 
-def begin() -> None:
-    """See to what was being given when this server ended (laws 2 and 3)."""
+def begin(way: WayName | None = None) -> None:
+    """See to what was being given when this server, or this way, ended (laws 2 and 3)."""
     with transaction.atomic():
-        for order in Order.objects.filter(state=OrderState.GIVING):
+        giving = Order.objects.filter(state=OrderState.GIVING)
+        for order in giving if way is None else giving.filter(way=way):
             _lost(order, LOST)
 
 
@@ -94,19 +105,18 @@ def next_to_give(
     `tried` are keys that had their turn.
     """
     with transaction.atomic():
+        fail_late(now)
         ways = Q(way=way) | Q(way="") if takes_new else Q(way=way)
         waiting = Order.objects.filter(ways, state=OrderState.WAITING, ending=None)
-        order = waiting.exclude(pk__in=tried).order_by("at", "key").first()
-        if order is None:
-            return None
-        whom = _whom(order, hubs)
-        if not whom:
-            _fail(order, _nobody(order, hubs))
-            return None
-        rows = Order.objects.filter(pk=order.pk, state=OrderState.WAITING, ending=None)
-        if rows.update(state=OrderState.GIVING, way=way) != 1:
-            return None
-        return _giving(order, way, whom, now)
+        for order in waiting.exclude(pk__in=tried).order_by("at", "key"):
+            meant = whom(order, hubs)
+            if not meant and not _is_kept_by(way, order):
+                _without_hub(order, hubs)
+                continue
+            rows = Order.objects.filter(pk=order.pk, state=OrderState.WAITING, ending=None)
+            if rows.update(state=OrderState.GIVING, way=way) == 1:
+                return _giving(order, way, meant, now)
+        return None
 
 
 def fail_late(now: int) -> None:
@@ -130,13 +140,13 @@ def was_given(key: str, reference: str, hubs: Collection[str], now: int) -> None
         _set(order, OrderState.GIVEN, "")
         if reference:
             Order.objects.filter(pk=key).update(reference=reference)
-            _add_hubs(order, reference, hubs, now)
+            add_hubs(order, reference, hubs, now)
         if order.wish.kind is not OrderKind.RELEASE:
             _take_places(order, now)
 
 
-def was_not_given(key: str, why: str, is_lost: bool) -> None:
-    """It has not gone; `is_lost` if it may have, all the same."""
+def was_not_given(key: str, why: str, *, is_lost: bool, is_new: bool = False) -> None:
+    """It has not gone; `is_lost` if it may have, all the same. `is_new`: see `Giving`."""
     with transaction.atomic():
         order = Order.objects.get(pk=key)
         if is_lost:
@@ -145,49 +155,84 @@ def was_not_given(key: str, why: str, is_lost: bool) -> None:
             _fail(order, why)
         else:
             _set(order, OrderState.WAITING, why)
+            if is_new:
+                order.given.all().delete()
+                Order.objects.filter(pk=key).update(way="")
+                end_unheard(key, int(time.time()))
+
+
+def end_unheard(key: str, now: int) -> None:
+    """Let an order that no hub has be over, where its end was asked for (law 4)."""
+    unheard = Order.objects.filter(pk=key, state=OrderState.WAITING, way="")
+    if unheard.exclude(ending=None).update(state=OrderState.FAILED, why=BEFORE_GIVEN, ended_at=now):
+        order = Order.objects.select_related("ending").get(pk=key)
+        Order.objects.filter(pk=key).update(ended_by=order.ending.by)
+        _set(order.ending, OrderState.GIVEN, BEFORE_GIVEN)
 
 
 def again(way: WayName, hubs: Collection[str], now: int) -> list[Giving]:
-    """Return what goes again to hubs that have not done it, with new ids (law 3)."""
-    lives = Order.objects.filter(way=way, state=OrderState.GIVEN, lives_until__gt=now)
-    found = []
-    for order in lives.filter(ending=None, ended_at=None)[:ASKED_AT_ONCE]:
-        if order.wish.opens:
-            continue
-        with transaction.atomic():
-            letters = _letters(order, _whom(order, hubs), now, is_again=True)
-        if letters:
-            found.append(Giving(order.key, order.by, order.wish, None, letters))
-    return found
+    """Return what goes again to hubs that have not done it, with new ids (law 3).
+
+    At most ASKED_AT_ONCE, what was not given for the longest first.
+    """
+    lives = Order.objects.filter(_SHUTS, way=way, state=OrderState.GIVEN, lives_until__gt=now)
+    with transaction.atomic():
+        points = at_hubs()
+        due: list[tuple[int, str, Order, list[Given]]] = []
+        for order in lives.filter(ending=None, ended_at=None).prefetch_related("given"):
+            rows = rows_due(order, whom(order, hubs, points), now, is_again=True)
+            if rows:
+                since = min(one for one, _ in rows)
+                due.append((since, order.key, order, [row for _, row in rows]))
+        due.sort(key=lambda one: one[:2])
+        return [
+            Giving(order.key, order.by, order.wish, None, written(rows))
+            for _, _, order, rows in due[:ASKED_AT_ONCE]
+        ]
 
 
 def to_ask(way: WayName, now: int) -> list[str]:
-    """Return the ids of orders by this way that some hub has not answered, the newest first."""
+    """Return the ids of orders by this way that some hub has not done yet, nor refused.
+
+    The newest first. Where there are more than ASKED_AT_ONCE the older ones take turns.
+    """
     given = Order.objects.filter(way=way, state=OrderState.GIVEN, ended_at=None)
     fresh = Q(lives_until__gt=now) | Q(at__gt=now - 2 * TAKE_SECONDS)
-    open_ones = given.exclude(reference="").filter(fresh, given__answer="").distinct()
-    return list(open_ones.values_list("reference", flat=True)[:ASKED_AT_ONCE])
+    open_ones = given.exclude(reference="").filter(fresh, given__answer__in=OPEN).distinct()
+    found = list(open_ones.values_list("reference", flat=True))
+    newest = found[:NEWEST_ASKED]
+    older = found[NEWEST_ASKED:]
+    turn = ASKED_AT_ONCE - NEWEST_ASKED
+    begins = now * turn % len(older) if older else 0
+    return newest + (older[begins:] + older[:begins])[:turn]
 
 
 def record_answers(said: Iterable[HubSaid]) -> None:
-    """Keep what hubs have answered (law 5)."""
+    """Keep what hubs have answered (law 6)."""
     moved = 0
     now = int(time.time())
+    counts = Q(answer="") | Q(order__way=WayName.BRIDGE, answer__in=OPEN)
     with transaction.atomic():
         for one in said:
-            rows = Given.objects.filter(hub=one.hub, message=one.message, answer="")
             detail = one.detail[:DETAIL_LENGTH]
-            moved += rows.update(answer=one.answer, detail=detail, answered_at=now)
+            rows = Given.objects.filter(counts, hub=one.hub, message=one.message)
+            changed = rows.exclude(answer=one.answer, detail=detail)
+            moved += changed.update(answer=one.answer, detail=detail, answered_at=now)
         if moved:
             transaction.on_commit(MOVED.ring)
 
 
-def _whom(order: Order, hubs: Collection[str]) -> tuple[str, ...]:
-    """Return the hubs that are meant, none where none is known."""
-    if order.point is None:
-        return tuple(sorted(hubs))
-    hub = hub_of(order.point, hubs)
-    return (hub,) if hub else ()
+def _is_kept_by(way: WayName, order: Order) -> bool:
+    """Tell whether this way keeps an order itself, for hubs that it has not seen yet."""
+    return way is WayName.BRIDGE and order.point is None and not order.wish.opens
+
+
+def _without_hub(order: Order, hubs: Collection[str]) -> None:
+    """See to an order that no hub can be given now: what shuts all doors waits for the first."""
+    if order.point is not None or order.wish.opens:
+        _fail(order, _nobody(order, hubs))
+    elif order.why != NO_HUB_YET:
+        _set(order, OrderState.WAITING, NO_HUB_YET)
 
 
 def _nobody(order: Order, hubs: Collection[str]) -> str:
@@ -200,48 +245,13 @@ def _giving(order: Order, way: WayName, hubs: Sequence[str], now: int) -> Giving
     hub = None if order.point is None else hubs[0]
     letters: tuple[Letter, ...] = ()
     if way is WayName.ENGINE:
-        letters = _letters(order, hubs, now, is_again=False)
-    return Giving(order.key, order.by, order.wish, hub, letters)
-
-
-def _letters(order: Order, hubs: Iterable[str], now: int, *, is_again: bool) -> tuple[Letter, ...]:
-    """Make a letter for each hub that has not done it, in a transaction that is open."""
-    there = {row.hub: row for row in order.given.all()}
-    rows = [_row(order, hub, there.get(hub), now, is_again) for hub in hubs]
-    letters = [row for row in rows if row is not None]
-    for row in letters:
-        row.save()
-    return tuple(Letter(row.hub, bytes.fromhex(row.message), row.expires_at) for row in letters)
-
-
-def _row(order: Order, hub: str, there: Given | None, now: int, is_again: bool) -> Given | None:
-    """Return the row by which a hub is given an order now; None: it is not given now.
-
-    A letter that lives goes as it was, once its way was lost: a hub does one id once.
-    """
-    if there is None:
-        return Given(order=order, hub=hub, message=order.key, expires_at=now + TAKE_SECONDS)
-    if there.expires_at > now:
-        return None if is_again or there.answer else there
-    if there.answer not in ("", *AGAIN):
-        return None
-    there.message = secrets.token_hex(ID_BYTES)
-    there.expires_at = now + TAKE_SECONDS
-    there.answer = ""
-    return there
-
-
-def _add_hubs(order: Order, reference: str, hubs: Collection[str], now: int) -> None:
-    """Have a row for each hub that is meant, under the id that its answer names."""
-    order.given.filter(answer="").update(message=reference)
-    expires_at = now + TAKE_SECONDS
-    for hub in sorted(set(hubs) - set(order.given.values_list("hub", flat=True))):
-        Given.objects.create(order=order, hub=hub, message=reference, expires_at=expires_at)
+        letters = written([row for _, row in rows_due(order, hubs, now, is_again=False)])
+    return Giving(order.key, order.by, order.wish, hub, letters, is_new=order.way == "")
 
 
 def _take_places(order: Order, now: int) -> None:
-    """Let an order, or an end, take the place of those that it goes before (law 4)."""
-    same = Order.objects.filter(kind=order.kind, point=order.point, way=order.way, on=True)
+    """Let an order, or an end, take the place of those that it goes before (law 5)."""
+    same = Order.objects.filter(kind=order.kind, point=order.point, way=order.way)
     older = same.filter(ended_at=None, at__lte=order.at).exclude(pk=order.pk)
     older.update(ended_at=now, ended_by=order.by)
 

@@ -67,6 +67,8 @@ class Answered(StrEnum):
 DONE = (Answered.TAKEN, Answered.RELEASED)
 AGAIN = (Answered.LATE, Answered.BUSY)
 """Nothing was done, and the same order may be given again."""
+OPEN = ("", *AGAIN, Answered.FAILED)
+"""What a hub may have answered, "" for nothing, that it has neither done nor refused."""
 
 
 @dataclass(frozen=True, slots=True)

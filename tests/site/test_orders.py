@@ -252,7 +252,7 @@ def test_a_lockdown_that_no_hub_had_is_ended_without_a_way() -> None:
             confirming.new_key(), "bert", order.key, "", _all(), asking.Pace(), int(time.time())
         )
         end.refresh_from_db()
-        assert end.why == asking.BEFORE_GIVEN
+        assert end.why == kept.BEFORE_GIVEN
         way.is_there = True
         assert wait_for(lambda: way.is_up)
     order.refresh_from_db()
