@@ -29,6 +29,7 @@ from hubsite.orders import kept, letters
 from hubsite.orders.asking import Pace
 from hubsite.orders.kept import MOVED, Giving
 from hubsite.orders.ways import NotGivenError, OrderWay, Receipt
+from hubsite.orders.words import WayName
 from hubsite.rows import RowsThread
 
 PULSE_SECONDS = 1.0
@@ -69,10 +70,12 @@ class OrderDesk:
         found = [f"By the {name}: {why}" for name, why in self._problems.items() if why]
         return " ".join(found)
 
-    def why_away(self) -> str:
-        """Say why nothing can be given now, "" where one way is up."""
+    def why_away(self, name: str = "") -> str:
+        """Say why nothing can be given now, "" where this way is up; no name: where any is."""
         if self._has_ended():
             return ENDED
+        if name and not any(way.is_up for way in self._ways if way.name == name):
+            return f"By the {name}: {self._problems.get(WayName(name)) or NOT_REACHED.format(name)}"
         return "" if any(way.is_up for way in self._ways) else self.problem
 
     def start(self) -> None:

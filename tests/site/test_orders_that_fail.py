@@ -15,6 +15,7 @@ from hubsite.orders.ways import Receipt
 from hubsite.orders.words import TAKE_SECONDS, Answered, OrderKind, OrderState, WayName, Wish
 from hubsite.pages.orders.confirming import new_key
 from hubsite.register.models import AccessPoint, Door
+from tests.site.browser import at_work
 from tests.site.fakeway import FakeWay
 from tests.site.test_orders import desk_of, doors, wait_for
 
@@ -90,7 +91,8 @@ def test_a_lockdown_that_a_hub_may_have_stays_with_its_way() -> None:
 def test_the_engine_gone_amid_a_lockdown_it_is_given_by_the_bridge() -> None:
     """desk, laws 1 and 2; docs/site.md, orders 4"""
     doors()
-    engine, bridge = FakeWay(ENGINE), FakeWay(BRIDGE)
+    engine = FakeWay(ENGINE)
+    bridge = FakeWay(BRIDGE)
     with desk_of(engine, bridge):
         assert wait_for(lambda: engine.is_up and bridge.is_up)
         engine.is_there = False
@@ -190,6 +192,40 @@ def test_an_order_that_fails_in_an_odd_way_holds_up_no_other() -> None:
         assert _state(odd) in (OrderState.WAITING, OrderState.GIVING)
 
 
+def test_an_end_is_not_ordered_while_the_way_of_its_order_is_away_and_is_where_no_hub_has_it() -> (
+    None
+):
+    """views, law 2"""
+    doors()
+    now = int(time.time())
+    order = ordered(now=now)
+    giving = taken(BRIDGE, now)
+    kept.was_given(giving.key, giving.key, HUBS, now)
+    browser = at_work()
+    bridge = FakeWay(BRIDGE)
+    bridge.is_there = False
+    with desk_of(FakeWay(ENGINE), bridge):
+        browser.get("/orders")
+        told = browser.submit(f"/orders/{order.key}/end")
+        assert "the bridge has what this ends, and is away" in told.text
+        assert not [form for form in told.page.forms if form.action == "/orders/give"]
+    assert not Order.objects.filter(on=False).exists()
+
+
+def test_a_lockdown_that_waits_for_a_way_is_ended_on_the_page() -> None:
+    """views, law 2"""
+    doors()
+    order = ordered(now=int(time.time()))
+    browser = at_work()
+    way = FakeWay()
+    way.is_there = False
+    with desk_of(way):
+        browser.get("/orders")
+        browser.submit(f"/orders/{order.key}/end")
+        browser.submit("/orders/give")
+    assert _state(order) == OrderState.FAILED
+
+
 def _state(order: Order) -> str:
     return str(Order.objects.get(pk=order.pk).state)
 
@@ -269,7 +305,8 @@ def test_a_lockdown_waits_for_the_first_hub_and_the_bridge_keeps_it_for_hubs_to_
 def test_new_orders_go_by_the_way_that_has_hubs() -> None:
     """desk, law 1"""
     doors()
-    engine, bridge = FakeWay(ENGINE), FakeWay(BRIDGE)
+    engine = FakeWay(ENGINE)
+    bridge = FakeWay(BRIDGE)
     engine.hubs = frozenset()
     engine.points = {}
     with desk_of(engine, bridge):

@@ -4,7 +4,8 @@ Laws:
 1. Nothing is ordered without a second step, which says in words what will happen, and to how many
    doors.
 2. Where no way to the hubs is up, that is said at once. What shuts is kept and given later; what
-   opens is not ordered.
+   opens is not ordered. The end of an order needs the way of that order, and none where no hub has
+   it.
 3. Who has ordered waits for answers for WAIT_SECONDS at the longest.
 """
 
@@ -87,7 +88,7 @@ def give(request: HttpRequest) -> HttpResponse:
         return _page(request, TOO_OLD, 409)
     if Order.objects.filter(pk=asked.key).exists():
         return redirect("order", asked.key)
-    why = why_not(asked.wish)
+    why = why_not(asked)
     if why:
         return _page(request, why, 503)
     try:
@@ -110,15 +111,20 @@ def order_page(request: HttpRequest, key: str) -> HttpResponse:
     return render(request, "order.html", known)
 
 
-def why_not(wish: Wish) -> str:
+def why_not(asked: Asked) -> str:
     """Say why this cannot be ordered now, "" where it can (law 2)."""
     desk = settings.HUBSITE_RUNNING.orders
     if desk is None:
         return f"Nothing was ordered. {NO_WAY}"
-    away = desk.why_away()
-    if away and wish.opens:
-        return f"Nothing was ordered: no way to the hubs is up. {away}"
-    return ""
+    ended = Order.objects.filter(pk=asked.of).first() if asked.of else None
+    if ended is not None and not ended.way and ended.state == OrderState.WAITING:
+        return ""
+    way = "" if ended is None else ended.way
+    away = desk.why_away(way)
+    if not away or not asked.wish.opens:
+        return ""
+    what_is = f"the {way} has what this ends, and is away" if way else "no way to the hubs is up"
+    return f"Nothing was ordered: {what_is}. {away}"
 
 
 def _placed(asked: Asked) -> Order:
@@ -149,7 +155,7 @@ def _confirm(request: HttpRequest, asked: Asked, there: Places) -> HttpResponse:
         "is_all": wish.point is None,
         "until": None if wish.until is None else moment(wish.until),
         "opens": wish.opens,
-        "why_not": why_not(wish),
+        "why_not": why_not(asked),
         "away": _away(),
         "minutes": MINUTES,
     }
