@@ -107,7 +107,7 @@ def next_to_give(
     with transaction.atomic():
         fail_late(now)
         ways = Q(way=way) | Q(way="") if takes_new else Q(way=way)
-        waiting = Order.objects.filter(ways, state=OrderState.WAITING, ending=None)
+        waiting = Order.objects.filter(ways, state=OrderState.WAITING, ending=None, ended_at=None)
         for order in waiting.exclude(pk__in=tried).order_by("at", "key"):
             meant = whom(order, hubs)
             if not meant and not _is_kept_by(way, order):

@@ -230,6 +230,20 @@ def _state(order: Order) -> str:
     return str(Order.objects.get(pk=order.pk).state)
 
 
+def test_an_order_whose_place_was_taken_while_it_waited_is_not_given_after_the_newer_one() -> None:
+    """kept, law 5"""
+    doors()
+    first = ordered()
+    lost(ENGINE)
+    newer = ordered(now=BEGAN + 1)
+    ended(first, BEGAN + 2)
+    assert given(ENGINE).key == newer.key
+    lost(ENGINE)
+    first.refresh_from_db()
+    assert first.ending is None
+    assert kept.next_to_give(ENGINE, True, HUBS, BEGAN + 2) is None
+
+
 def test_an_older_end_that_a_hub_was_too_busy_for_ends_no_newer_order() -> None:
     """kept, law 5"""
     doors()
