@@ -10,7 +10,7 @@ Laws:
 2. What is overdue goes (`hubsite.serving.connection`).
 3. No connection ends the worker, whatever it does.
 4. A certificate that was renewed counts for the next connection. One that is wrong is said once,
-   and the last good one counts.
+   and the last good one counts (`hubsite.serving.newest`).
 5. A worker that ends waits for what has begun, and for nobody who is silent.
 """
 
@@ -18,19 +18,17 @@ from __future__ import annotations
 
 import selectors
 import socket
-import ssl
 import time
 from concurrent.futures import Future
 from functools import partial
 from itertools import count
 from typing import Any
 
-from gunicorn.sock import ssl_context
 from gunicorn.workers.gthread import ThreadWorker
 
 from hubcore.backend.callers import CallerLimits, Callers
-from hubcore.errors import HubError
 from hubsite.serving.connection import Connection, Stage, Wants
+from hubsite.serving.newest import NewestTls
 
 CONNECTIONS = 256
 _EVENTS = {Wants.BYTES: selectors.EVENT_READ, Wants.ROOM: selectors.EVENT_WRITE}
@@ -44,12 +42,11 @@ class Worker(ThreadWorker):
         self._numbers = count(1)
         self._there: dict[int, Connection] = {}
         self._callers = Callers(CallerLimits(CONNECTIONS, unread_bytes=0))
-        self._context: Any = None
-        self._wrong = ""
+        self._tls = NewestTls(self.cfg, self.log)
 
     def init_process(self) -> None:
         """Begin with a certificate, or not at all."""
-        self._context = ssl_context(self.cfg)
+        self._tls.read()
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
@@ -60,7 +57,7 @@ class Worker(ThreadWorker):
             return  # it has gone again, or there is no descriptor: the next one tries anew
         try:
             here = listener.getsockname()
-            connection = Connection(self.cfg, self._newest(), accepted, address, here)
+            connection = Connection(self.cfg, self._tls.context(), accepted, address, here)
         except OSError:
             accepted.close()
             return
@@ -69,17 +66,6 @@ class Worker(ThreadWorker):
         self.nr_conns += 1
         self._waits(number)
         self._step(number)
-
-    def _newest(self) -> ssl.SSLContext:
-        """Return what TLS is spoken by now (law 4)."""
-        try:
-            self._context = ssl_context(self.cfg)
-            self._wrong = ""
-        except (HubError, OSError) as error:
-            if str(error) != self._wrong:
-                self.log.warning("the last good certificate is used: %s", error)
-            self._wrong = str(error)
-        return self._context
 
     def finish_request(self, connection: Connection, future: Future[Any]) -> None:
         """Send what a thread has answered."""
