@@ -38,6 +38,7 @@ from hubsite.rules.issuing import (
     OPENS_NOTHING,
     PHONE_SECONDS,
     WEB_SECONDS,
+    Granting,
     access_of,
     expires_at,
     policy_of,
@@ -105,9 +106,14 @@ class Office:
 
         Raise ValueError with a sentence when that is nothing, HubError when nobody signs.
         """
+        return self.grant_of(by, credential, grantings_of(credential.person), now)
+
+    def grant_of(
+        self, by: str, credential: Credential, grantings: tuple[Granting, ...], now: int
+    ) -> SignedGrant:
+        """Sign what these grants of the holder allow, as they were just read; else as `grant`."""
         if credential.revoked_at is not None:
             raise ValueError("This credential was revoked. Nothing is issued to it any more.")
-        grantings = grantings_of(credential.person)
         access = access_of(grantings, now)
         if not access:
             raise ValueError("Nothing is granted to this person now.")

@@ -79,7 +79,7 @@ def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
         is_counted = uses_of(grantings, now) is not None
         if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):
             return newest
-        return office.grant("", credential, now)
+        return office.grant_of("", credential, grantings, now)
     except ValueError as error:
         raise RefusedError(str(error)) from error
 

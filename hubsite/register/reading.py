@@ -73,8 +73,8 @@ def grantings_of(person: Person) -> tuple[Granting, ...]:
         return ()
     if person.is_guest:
         return tuple(granting for _, granting in _guests(Q(person=person)))
-    groups = list(person.groups.values_list("pk", flat=True))
-    wanted = Q(person=person) | Q(group__in=groups) if groups else Q(person=person)
+    groups = Person.groups.through.objects.filter(person=person).values("group_id")
+    wanted = Q(person=person) | Q(group__in=groups)
     return tuple(granting for _, _, granting in _grantings(wanted))
 
 

@@ -17,7 +17,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from oauth2_provider.models import (
     get_access_token_model,
     get_grant_model,
@@ -74,6 +76,10 @@ def link_for(person: models.Person) -> str:
     browser.get(f"/person/{person.pk}")
     answer = browser.submit(f"/person/{person.pk}/invitation")
     return urlsplit(answer.page.fields["link"]).path
+
+
+GOOD_GRANT_LOOKS = 7
+"""Its token, its key, what is granted, its newest grant; then names, ended hubs, revocations."""
 
 
 @dataclass
@@ -184,6 +190,18 @@ def test_from_a_link_to_a_grant(office: Office, anna: models.Person) -> None:
     assert phone.ask("grant") == (status, said), "the same grant, and no new signature"
     assert models.SignedGrant.objects.count() == 1
     log.verify()
+
+
+def test_who_has_a_good_grant_costs_few_looks_and_no_write(
+    office: Office, anna: models.Person
+) -> None:
+    """devices, law 2"""
+    phone = connected(anna)
+    anna.groups.add(models.Group.objects.create(name="Tenants"))
+    phone.ask("grant")
+    with CaptureQueriesContext(connection) as asked:
+        assert phone.ask("grant")[0] == 200
+    assert [one["sql"][:6] for one in asked] == ["SELECT"] * GOOD_GRANT_LOOKS
 
 
 def test_a_larger_right_is_a_new_grant_and_so_is_one_that_is_half_over(
