@@ -1,4 +1,4 @@
-"""`python -m benchmarks.site`: the site's server with 10,000 people, in one run.
+"""`python -m benchmarks.site`: the site's server with 10,000 people and 1,000,000 records.
 
 Laws:
 1. The server is `hubsite serve`, a process of its own with its own configuration; who asks is
@@ -6,12 +6,14 @@ Laws:
 2. A page's time is a browser's, over TLS, on a connection that is kept, after one request that
    warms the server. So it holds the server's whole time, and more.
 3. An answer that is no page is an error, never a figure.
+4. Wall time on a machine with other work says little. So CPU time and load stand beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -22,22 +24,41 @@ from django.db import connection
 
 from benchmarks.machine import describe
 from benchmarks.site.callers import Answered, Asker, fetch_all
-from benchmarks.site.sizes import Size
-from benchmarks.start import children, memory_of
+from benchmarks.site.cost import cpu_of_all, memory_of_all
+from benchmarks.site.sizes import Filled, Revoked, Size
 from benchmarks.stats import p50, p99
 from benchmarks.table import Figure, Table, text
 from hubsim.site.documents import make_key
 from hubsim.stage import free_port
 from hubsite import config
+from hubsite.hubs.signer import FileSigner
 from hubsite.starting import begin, make_tables
 from hubtls.keys import private_pem
 from tests.site.served import context_of, serving
 from tests.site.server import make_folder
 
-PAGES = ("/", "/person", "/person?page=50", "/group", "/door", "/grant", "/acts", "/hubs")
+PAGES = (
+    *("/", "/now/doors", "/now/doors/part", "/now/alarms", "/orders", "/devices"),
+    *("/person", "/person?page=50", "/group", "/door", "/grant", "/guest", "/acts"),
+    *("/hubs", "/hubs/of/hub-01", "/new-hubs"),
+    *("/records", "/records?hub=hub-01", "/records?kind=access", "/records?kind=started"),
+    *("/records?hub=hub-01&kind=started", "/records?hub=hub-01&kind=policy"),
+    *("/records?door=1", "/records?door=1&kind=started", "/records/hub-01/1000"),
+)
+OF_PERSON = ("/person/{}", "/records?person={}", "/records?person={}&door=1")
 PAGE_GOAL_MS = 200.0
 MEMORY_GOAL_MB = 200.0
 PHONES_GOAL_SECONDS = 2.0
+REVOKED_GOAL_SECONDS = 1.0
+REVOKED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What phones got that came at once, and the CPU seconds of the server for all of them."""
+
+    answers: list[Answered]
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +66,10 @@ class Seen:
     """What one run has seen: seconds of each page, answers to phones, memory in MB (PSS)."""
 
     pages: dict[str, list[float]]
-    first: list[Answered]
-    again: list[Answered]
+    first: Fetched
+    again: Fetched
     memory_mb: float
+    revoked: list[Revoked]
 
 
 def main() -> int:
@@ -56,9 +78,10 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument("--acts", type=int, default=100_000)
     parser.add_argument("--phones", type=int, default=500)
+    parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=100)
     told = parser.parse_args()
-    size = Size(told.people, told.acts, told.phones)
+    size = Size(told.people, told.acts, told.phones, told.records)
     with tempfile.TemporaryDirectory(prefix="hubsite-bench-") as folder:
         seen = measure(Path(folder) / "s", size, told.rounds)
     print(shown(seen, size, told.rounds))
@@ -80,25 +103,38 @@ def measure(folder: Path, size: Size, rounds: int) -> Seen:
 
     filled = fill(size)
     connection.close()
-    context = context_of(file)
     with serving(file) as leader:
-        asker = Asker(port, context, filled.cookie)
-        pages = {}
-        for path in (*PAGES, f"/person/{filled.person}"):
-            asker.get(path)
-            pages[path] = [asker.get(path) for _ in range(rounds)]
-        first, again = (asyncio.run(fetch_all(port, context, filled.tokens)) for _ in range(2))
-        return Seen(pages, first, again, memory_of_all(leader))
+        pages = _ask_pages(Asker(port, context_of(file), filled.cookie), filled, rounds)
+        first, again = (_fetched(leader, port, context_of(file), filled) for _ in range(2))
+        memory_mb = memory_of_all(leader)
+    from benchmarks.site.revoking import revoke_all
+    from hubsite.hubs.office import Office
+
+    office = Office("acme", FileSigner(key))
+    revoked = asyncio.run(revoke_all(folder, office, filled.credentials[-REVOKED:]))
+    return Seen(pages, first, again, memory_mb, revoked)
 
 
-def memory_of_all(leader: int) -> float:
-    """Return the memory of a process and its children, in MB (PSS)."""
-    return sum(memory_of(one).proportional for one in (leader, *children(leader)))
+def _ask_pages(asker: Asker, filled: Filled, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each page."""
+    pages = {}
+    for path in (*PAGES, *(one.format(filled.person) for one in OF_PERSON)):
+        asker.get(path)
+        shown_as = path.replace(filled.person, "PERSON")
+        pages[shown_as] = [asker.get(path) for _ in range(rounds)]
+    return pages
+
+
+def _fetched(leader: int, port: int, context: ssl.SSLContext, filled: Filled) -> Fetched:
+    """Let all phones come at once."""
+    before = cpu_of_all(leader)
+    answers = asyncio.run(fetch_all(port, context, filled.tokens))
+    return Fetched(answers, cpu_of_all(leader) - before)
 
 
 def shown(seen: Seen, size: Size, rounds: int) -> str:
     """Return the table."""
-    of = f"{size.people:,} people, {size.acts:,} acts"
+    of = f"{size.people:,} people, {size.records:,} records, {size.acts:,} acts"
     worst = max(seen.pages, key=lambda path: p99(seen.pages[path]))
     lines = [
         f"{path:40} p50 {p50(took) * 1e3:6.0f} ms   p99 {p99(took) * 1e3:6.0f} ms"
@@ -122,13 +158,16 @@ def shown(seen: Seen, size: Size, rounds: int) -> str:
         ),
         *_phones("site_phones_first", "fetch their first grants at once", seen.first),
         *_phones("site_phones_again", "fetch them again", seen.again),
+        _revoked(seen.revoked),
     ]
     return "\n".join([*lines, "", text(Table(describe(), {"pages": rounds}, figures, ()))])
 
 
-def _phones(key: str, what: str, answers: list[Answered]) -> list[Figure]:
+def _phones(key: str, what: str, fetched: Fetched) -> list[Figure]:
+    answers = fetched.answers
     seconds = [one.seconds for one in answers]
     refused = sum(one.status != HTTPStatus.OK for one in answers)
+    cpu_ms = fetched.cpu_seconds * 1e3 / len(answers)
     return [
         Figure(
             key=key,
@@ -136,10 +175,23 @@ def _phones(key: str, what: str, answers: list[Answered]) -> list[Figure]:
             value=p99(seconds),
             unit="s",
             goal=PHONES_GOAL_SECONDS,
-            beside=f"p50 {p50(seconds):.2f} s; the phones share the machine",
+            beside=f"p50 {p50(seconds):.2f} s; CPU of the server {cpu_ms:.1f} ms each",
         ),
         Figure(key=f"{key}_refused", name="of them refused", value=refused, goal=0),
     ]
+
+
+def _revoked(revoked: list[Revoked]) -> Figure:
+    seconds = [one.seconds for one in revoked]
+    cpu_ms = sum(one.cpu_seconds for one in revoked) * 1e3 / len(revoked)
+    return Figure(
+        key="site_revoked_p99",
+        name="a revocation: from its commit until the engine has the policy, p99",
+        value=p99(seconds),
+        unit="s",
+        goal=REVOKED_GOAL_SECONDS,
+        beside=f"p50 {p50(seconds):.2f} s; CPU {cpu_ms:.0f} ms each; without the hub's part",
+    )
 
 
 if __name__ == "__main__":

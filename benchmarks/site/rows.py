@@ -6,6 +6,7 @@ Law: rows are made in bulk, as they would lie after years of use; only what page
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -18,7 +19,9 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
+from benchmarks.site.evidence import fill_records
 from benchmarks.site.sizes import Filled, Size
+from hubcore.access.grant import write_scope
 from hubcore.codec import cbor
 from hubsim.site.documents import make_key
 from hubsite.accounts.making import make_account
@@ -26,8 +29,12 @@ from hubsite.accounts.models import Account
 from hubsite.accounts.sessions import SessionStore
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.acts.log import NewAct
+from hubsite.hubs.office import GRANT_ID_BYTES
 from hubsite.phones.client import CLIENT_ID, SCOPE
 from hubsite.register import models
+from hubsite.register.reading import grantings_of
+from hubsite.rules.issuing import WEB_SECONDS, access_of
 
 GROUPS = 40
 DOORS = 200
@@ -40,12 +47,16 @@ def fill(size: Size) -> Filled:
     points = _doors()
     people = _people(size.people)
     _grants(people, points)
-    tokens = _phones(people[: size.phones])
+    credentials = _credentials(people)
+    tokens = _tokens(people[: size.phones], credentials)
+    _signed(people[size.phones :], credentials[size.phones :])
+    fill_records(size.records, [one.pk for one in credentials])
     for _ in range(0, size.acts, BATCH):
         with transaction.atomic():
-            for number in range(min(BATCH, size.acts)):
-                log.write("olga", ActKind.SIGNED_IN, about=str(number))
-    return Filled(_cookie(), tokens, people[0].pk)
+            new = range(min(BATCH, size.acts))
+            log.write_all("olga", [NewAct(ActKind.SIGNED_IN, str(number)) for number in new])
+    keys = tuple(one.pk for one in credentials)
+    return Filled(_cookie(), tokens, people[0].pk, keys)
 
 
 def _doors() -> list[models.AccessPoint]:
@@ -97,21 +108,50 @@ def _grants(people: list[models.Person], points: list[models.AccessPoint]) -> No
     through.objects.bulk_create(rows, BATCH)
 
 
-def _phones(people: list[models.Person]) -> tuple[str, ...]:
-    """Give each of them a phone in a browser; return their access tokens."""
-    application = get_application_model().objects.get(client_id=CLIENT_ID)
-    expires = datetime.now(UTC) + timedelta(seconds=TOKEN_SECONDS)
-    tokens = []
-    for person in people:
-        account = Account.objects.create(name=person.pk, is_operator=False)
-        family = uuid.uuid4()
-        models.Credential.objects.create(
+def _credentials(people: list[models.Person]) -> list[models.Credential]:
+    """Give each of them a phone in a browser."""
+    made = [
+        models.Credential(
             person=person,
             kind=models.CredentialKind.WEB,
             label="A phone in a browser",
             key=cbor.encode(make_key().cose_key),
-            family=family,
+            family=uuid.uuid4(),
         )
+        for person in people
+    ]
+    models.Credential.objects.bulk_create(made, BATCH)
+    return made
+
+
+def _signed(people: list[models.Person], credentials: list[models.Credential]) -> None:
+    """Let these phones have grants that say what their holders may.
+
+    What was signed is not kept here: only its scope counts for a policy.
+    """
+    now = int(time.time())
+    rows = []
+    for person, credential in zip(people, credentials, strict=True):
+        rows.append(
+            models.SignedGrant(
+                grant_id=secrets.token_hex(GRANT_ID_BYTES),
+                credential=credential,
+                issued_at=now,
+                expires=now + WEB_SECONDS,
+                scope=write_scope(access_of(grantings_of(person), now)),
+                document=b"",
+            )
+        )
+    models.SignedGrant.objects.bulk_create(rows, BATCH)
+
+
+def _tokens(people: list[models.Person], credentials: list[models.Credential]) -> tuple[str, ...]:
+    """Return an access token of each of these phones."""
+    application = get_application_model().objects.get(client_id=CLIENT_ID)
+    expires = datetime.now(UTC) + timedelta(seconds=TOKEN_SECONDS)
+    tokens = []
+    for person, credential in zip(people, credentials, strict=False):
+        account = Account.objects.create(name=person.pk, is_operator=False)
         token = secrets.token_urlsafe(24)
         access = get_access_token_model().objects.create(
             user=account,
@@ -126,7 +166,7 @@ def _phones(people: list[models.Person]) -> tuple[str, ...]:
             application=application,
             token=secrets.token_urlsafe(24),
             access_token=access,
-            token_family=family,
+            token_family=credential.family,
         )
         tokens.append(token)
     return tuple(tokens)

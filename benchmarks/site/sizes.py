@@ -12,6 +12,7 @@ class Size:
     people: int
     acts: int
     phones: int
+    records: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,12 @@ class Filled:
     cookie: str
     tokens: tuple[str, ...]
     person: str
+    credentials: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """One revocation: seconds until the policy is in the engine; CPU of the process meanwhile."""
+
+    seconds: float
+    cpu_seconds: float
