@@ -12,7 +12,7 @@ TESTS ?=
 # Some containers set it. Then each program that a test starts would compile all of hubd again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo site pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave kotlin install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-site bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
+.PHONY: demo site pictures test test-own test-again test-zwave test-oracle test-postgresql fuzz tools zwave-modules openzwave kotlin install-zwave uninstall-zwave install-update uninstall-update install-cache uninstall-cache install-site uninstall-site bench-updates salt test-pythons mutants check bench bench-quick bench-fleet bench-webphone bench-site bench-offline bench-lab lab lab-side-by-side lab-alone lab-again lab-ready lab-soak install wheels uninstall deb image same locks audit clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -236,6 +236,13 @@ install-cache:
 
 uninstall-cache:
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' systemd/install-cache.sh uninstall
+
+# The server of a site, on a machine of its own, as root (docs/site.md). It starts nothing.
+install-site:
+	EXTRAS='$(EXTRAS)' DESTDIR='$(DESTDIR)' SITE_PREFIX='$(SITE_PREFIX)' PYTHON='$(PYTHON)' systemd/install-site.sh install
+
+uninstall-site:
+	DESTDIR='$(DESTDIR)' SITE_PREFIX='$(SITE_PREFIX)' systemd/install-site.sh uninstall
 
 uninstall-zwave:
 	DESTDIR='$(DESTDIR)' ZWAVE_PREFIX='$(ZWAVE_PREFIX)' systemd/install-zwave.sh uninstall

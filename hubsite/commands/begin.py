@@ -30,13 +30,16 @@ _PUBLIC_MODE = 0o644
 @click.option("--site", required=True, help="The site's name, as its hubs have it.")
 @click.option("--host", required=True, help="The name by which browsers call this server.")
 @click.option("--listen", default="127.0.0.1:8443", show_default=True, help="ADDRESS:PORT")
+@click.option("--database", default="", help="A file of SQLite; without it, one in FOLDER.")
 @click.option("--trial", is_flag=True, help="Make a certificate that no browser believes, to try.")
-def init(folder: Path, site: str, host: str, listen: str, trial: bool) -> None:
+def init(folder: Path, site: str, host: str, listen: str, database: str, trial: bool) -> None:
     """Make a configuration and a secret in FOLDER."""
     text = (
         f'site = "{site}"\nhosts = ["{host}"]\nlisten = "{listen}"\nsecret = "{SECRET}"\n'
         f'tls_key = "{KEY}"\ntls_certificate = "{CERTIFICATE}"\n'
     )
+    if database:
+        text += f'database = "{database}"\n'
     config.parse(text.encode(), folder / CONFIG)
     files = {
         CONFIG: (text.encode(), _PUBLIC_MODE),
@@ -46,10 +49,13 @@ def init(folder: Path, site: str, host: str, listen: str, trial: bool) -> None:
         key, certificate = trial_certificate(host, int(time.time()))
         files[KEY] = (key, _SECRET_MODE)
         files[CERTIFICATE] = (certificate, _PUBLIC_MODE)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in files:
-        if (folder / name).exists():
-            raise ConfigError(f"{folder / name} is there already: choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        there = [folder / name for name in files if (folder / name).exists()]
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}") from error
+    if there:
+        raise ConfigError(f"{there[0]} is there already: choose another folder")
     for name, (data, mode) in files.items():
         _write_new(folder / name, data, mode)
     click.echo(f"made: {folder / CONFIG}")

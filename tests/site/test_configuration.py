@@ -120,7 +120,23 @@ def test_init_writes_nothing_over(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == before
 
 
-@pytest.mark.parametrize("word", ["--site=Acme!", "--host=a b"])
+def test_init_puts_the_database_where_it_is_told(tmp_path: Path) -> None:
+    words = ["init", str(tmp_path / "s"), "--site", "acme", "--host", "localhost"]
+    told = [*words, "--database", str(tmp_path / "rows.db")]
+    assert CliRunner().invoke(hubsite, told, catch_exceptions=False).exit_code == 0
+    read = config.load(tmp_path / "s" / "hubsite.toml")
+    assert read.database.name == str(tmp_path / "rows.db")
+    assert "rows.db" not in {path.name for path in (tmp_path / "s").iterdir()}
+
+
+def test_a_folder_that_init_cannot_use_is_named(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("")
+    words = ["init", str(tmp_path / "s"), "--site", "acme", "--host", "localhost"]
+    with pytest.raises(ConfigError, match="File exists"):
+        CliRunner().invoke(hubsite, words, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("word", ['--database=a"b', "--site=Acme!", "--host=a b"])
 def test_init_takes_no_name_that_the_file_refuses(tmp_path: Path, word: str) -> None:
     words = ["init", str(tmp_path / "s"), "--site", "acme", "--host", "localhost", word]
     assert isinstance(CliRunner().invoke(hubsite, words).exception, ConfigError)

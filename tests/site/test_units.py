@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,29 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 UNITS = [ROOT / "systemd" / name for name in ("hubsite.service", "hubsite-backup.service")]
+LAID = {
+    "usr/lib/systemd/system/hubsite-backup.service",
+    "usr/lib/systemd/system/hubsite-backup.timer",
+    "usr/lib/systemd/system/hubsite.service",
+    "usr/lib/sysusers.d/hubsite.conf",
+    "usr/lib/tmpfiles.d/hubsite.conf",
+}
 has_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+
+
+def install(image: Path, word: str, **said: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / "systemd/install-site.sh", word],
+        env={"PATH": os.environ["PATH"], "DESTDIR": str(image), **said},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def tree(image: Path) -> set[str]:
+    return {str(path.relative_to(image)) for path in image.rglob("*") if not path.is_dir()}
 
 
 @has_systemd
@@ -34,6 +57,75 @@ def test_the_units_hand_over_what_the_sample_asks_for(unit: Path) -> None:
     sample = ROOT / "config" / "hubsite.toml"
     read = config.parse(sample.read_bytes(), sample)
     handed = set(re.findall(r"^LoadCredential=(\S+)$", unit.read_text(), re.MULTILINE))
-    asked = {read.secret, read.tls_key}
-    assert {f"credential:{name}" for name in handed} >= asked
+    # also what stands behind a `#` there: whoever takes it out has nothing else to do
+    asked = set(re.findall(r'"credential:(\S+)"', sample.read_text(encoding="utf-8")))
+    assert read.secret.removeprefix("credential:") in asked
+    assert "hubsite.issuer_key" in asked
+    assert handed >= asked
     assert read.database.startswith("/var/lib/hubsite/")
+
+
+def test_an_image_gets_every_file_and_gives_them_back(tmp_path: Path) -> None:
+    assert install(tmp_path, "files", SITE_PREFIX="/srv/site").returncode == 0
+    assert tree(tmp_path) == LAID | {"usr/bin/hubsite"}
+    unit = (tmp_path / "usr/lib/systemd/system/hubsite.service").read_text()
+    assert "ExecStart=/srv/site/bin/hubsite " in unit
+    assert "/opt/hubsite" not in unit
+    mine = tmp_path / "etc/hubsite/hubsite.toml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# mine\n")
+    assert install(tmp_path, "uninstall", SITE_PREFIX="/srv/site").returncode == 0
+    assert tree(tmp_path) == {"etc/hubsite/hubsite.toml"}
+
+
+def test_a_folder_of_somebody_else_is_neither_replaced_nor_removed(tmp_path: Path) -> None:
+    other = tmp_path / "opt/hubsite/bin/hubsite"
+    other.parent.mkdir(parents=True)
+    other.write_text("of somebody else\n")
+    done = install(tmp_path, "install")
+    assert done.returncode == 1
+    assert "no environment of hubsite" in done.stderr
+    assert install(tmp_path, "uninstall").returncode == 0
+    assert tree(tmp_path) == {"opt/hubsite/bin/hubsite"}
+
+
+def test_a_link_that_leads_out_of_an_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "image/usr").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "image/usr/lib").symlink_to(tmp_path / "outside")
+    assert install(tmp_path / "image", "files").returncode == 1
+    assert tree(tmp_path / "outside") == set()
+
+
+def test_an_installation_that_breaks_off_leaves_the_old_environment(tmp_path: Path) -> None:
+    old = tmp_path / "opt/hubsite"
+    (old / "bin").mkdir(parents=True)
+    (old / "bin/hubsite").write_text("the old one\n")
+    (old / "pyvenv.cfg").write_text("")
+    broken = tmp_path / "python"
+    broken.write_text('#!/bin/sh\n[ "$1" != -m ]\n')
+    broken.chmod(0o755)
+    assert install(tmp_path, "install", PYTHON=str(broken)).returncode != 0
+    assert (old / "bin/hubsite").read_text() == "the old one\n"
+    assert [path.name for path in old.parent.iterdir()] == ["hubsite"]
+
+
+def test_the_folders_that_are_made_are_those_of_the_unit_and_its_user() -> None:
+    lines = (ROOT / "systemd/hubsite.tmpfiles").read_text().splitlines()
+    made = {line.split()[1]: line.split()[2:5] for line in lines if not line.startswith("#")}
+    assert made == {
+        "/etc/hubsite": ["0750", "hubsite", "hubsite"],
+        "/var/lib/hubsite": ["0700", "hubsite", "hubsite"],
+    }
+    unit = UNITS[0].read_text()
+    assert "\nUser=hubsite\n" in unit
+    assert "\nStateDirectory=hubsite\n" in unit
+    assert "\nProtectSystem=strict\n" in unit
+
+
+def test_nothing_is_started_but_by_who_says_so() -> None:
+    script = (ROOT / "systemd/install-site.sh").read_text()
+    told = script.partition("cat <<T\n")[2].partition("\nT\n")[0]
+    commands = [line for line in script.replace(told, "").splitlines() if "say" not in line]
+    assert "systemctl enable --now hubsite" in told
+    assert not [line for line in commands if re.search("systemctl (enable|start|restart)", line)]

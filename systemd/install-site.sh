@@ -1,0 +1,157 @@
+#!/bin/sh
+# Installs the server of a site on this machine, or its files below DESTDIR into an image, and removes it again (docs/site.md).
+#
+# Laws:
+# 1. It never overwrites or removes a file of the administrator (/etc), a key or the database.
+# 2. With DESTDIR it touches nothing outside DESTDIR.
+# 3. An installation that breaks off leaves the old environment whole.
+# 4. It starts nothing and restarts nothing: it says what to type.
+#
+# usage: [DESTDIR=DIR] [SITE_PREFIX=/opt/hubsite] [PYTHON=python3] [EXTRAS=postgresql] install-site.sh install | files | uninstall
+#        EXTRAS: libraries beside those of the server, such as postgresql or token; an update keeps those of before
+#        files: everything but the Python environment
+set -eu
+umask 022
+
+here=$(cd "$(dirname "$0")" && pwd)
+python=${PYTHON:-python3}
+prefix=${SITE_PREFIX:-/opt/hubsite}
+dest=${DESTDIR:+$(realpath -m -- "$DESTDIR")}
+dest=${dest%/}
+place=$dest$prefix
+
+files="hubsite.sysusers:/usr/lib/sysusers.d/hubsite.conf
+hubsite.tmpfiles:/usr/lib/tmpfiles.d/hubsite.conf
+hubsite.service:/usr/lib/systemd/system/hubsite.service
+hubsite-backup.service:/usr/lib/systemd/system/hubsite-backup.service
+hubsite-backup.timer:/usr/lib/systemd/system/hubsite-backup.timer"
+
+say() { printf 'hubsite: %s\n' "$*"; }
+refuse() {
+    say "$*" >&2
+    exit 1
+}
+case ${EXTRAS:-} in *[!a-z,]*) refuse "EXTRAS=$EXTRAS: expected names such as postgresql,token" ;; esac
+case $prefix in
+    *[!A-Za-z0-9/._+-]* | */../* | */./* | *//* | */.. | */. | */) refuse "SITE_PREFIX=$prefix: expected a plain path" ;;
+    /*) ;;
+    *) refuse "SITE_PREFIX=$prefix: expected an absolute path such as /opt/hubsite" ;;
+esac
+[ -n "$dest" ] || [ "$(id -u)" = 0 ] || refuse "installing on this machine needs root; DESTDIR=DIR makes an image"
+# A link that leads out of an image would make us change the machine.
+for file in $files "x:$prefix" x:/usr/bin/hubsite; do
+    folder=$dest$(dirname "${file#*:}")
+    case $(realpath -m -- "$folder")/ in
+        "$dest"/*) ;;
+        *) refuse "$folder leads out of $dest by a link: make it a relative one" ;;
+    esac
+done
+runs() { [ -z "$dest" ] && [ -d /run/systemd/system ]; }
+
+# Only what put_environment made may be replaced or removed.
+is_ours() { [ ! -L "$1" ] && [ -f "$1/pyvenv.cfg" ] && [ -f "$1/bin/hubsite" ]; }
+
+work="" made="" old=""
+# However the script ends: put the old environment back if there is no new one, and remove what is left over.
+clear_up() {
+    if [ -n "$old" ] && [ -e "$old/environment" ] && [ ! -e "$place" ]; then
+        mv -T "$old/environment" "$place"
+    fi
+    rm -rf --one-file-system ${work:+"$work"} ${made:+"$made"} ${old:+"$old"}
+    work="" made="" old=""
+}
+trap clear_up EXIT
+trap 'exit 1' HUP INT TERM
+
+put_files() {
+    for file in $files; do
+        laid=$dest${file#*:}
+        mkdir -p "$(dirname "$laid")"
+        made=$(mktemp "$laid.XXXXXX")
+        sed "s|/opt/hubsite/|$prefix/|g" "$here/${file%%:*}" >"$made"
+        chmod 644 "$made"
+        mv -fT "$made" "$laid"
+    done
+    made=""
+    mkdir -p "$dest/usr/bin"
+    ln -sfn "$prefix/bin/hubsite" "$dest/usr/bin/hubsite"
+}
+
+# Make the environment in $made from a copy of this tree. Its programs have the names that they will have in place.
+make_environment() {
+    mkdir "$work/tree"
+    (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubbridge hubgateway hublocal hubsite hubterm hubtls hubupdate setup.cfg pyproject.toml README.md "$work/tree")
+    id=$(git -c safe.directory='*' -C "$here/.." rev-parse --short=12 HEAD 2>/dev/null || true)
+    sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+${id:+g}${id:-unknown}\"/" "$work/tree/hubcore/version.py"
+    extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
+    "$python" -m venv "$made"
+    [ -z "$extras" ] || printf '%s\n' "$extras" >"$made/extras"
+    "$here/../.ci/pip" "$made/bin/python" install -q --no-compile "$work/tree[site${extras:+,$extras}]"
+    find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubsite -delete
+    sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubsite"
+    "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"
+}
+
+put_environment() {
+    if [ -e "$place" ] || [ -L "$place" ]; then
+        is_ours "$place" || refuse "$place is there and is no environment of hubsite: name another SITE_PREFIX, or move it away"
+    fi
+    "$here/../.ci/prerequisites" "$python"
+    mkdir -p "$(dirname "$place")"
+    work=$(mktemp -d)
+    made=$(mktemp -d "$place.XXXXXX")
+    chmod 755 "$made"
+    say "making $place: 1 to 3 minutes"
+    make_environment
+    if [ -e "$place" ]; then
+        old=$(mktemp -d "$place.XXXXXX")
+        mv -T "$place" "$old/environment"
+    fi
+    mv -T "$made" "$place"
+    clear_up
+}
+
+activate() {
+    systemd-sysusers hubsite.conf
+    systemd-tmpfiles --create hubsite.conf
+    ! runs || systemctl daemon-reload
+}
+
+left_to_do() {
+    say "$("$place/bin/hubsite" --version) is installed in $prefix."
+    if [ -e /etc/hubsite/hubsite.toml ]; then
+        say "Left to do: systemctl restart hubsite"
+        return
+    fi
+    cat <<T
+hubsite: Left to do:
+  1. runuser -u hubsite -- hubsite init /etc/hubsite --database /var/lib/hubsite/hubsite.db --site NAME --host NAME --listen ADDRESS:PORT
+     (--trial makes a certificate that no browser believes; else put yours where it says)
+  2. runuser -u hubsite -- hubsite operator add NAME
+  3. systemctl enable --now hubsite hubsite-backup.timer
+T
+}
+
+case ${1:-} in
+    install)
+        for tool in systemd-sysusers systemd-tmpfiles; do
+            [ -n "$dest" ] || command -v "$tool" >/dev/null || refuse "this machine has no systemd; DESTDIR=DIR makes an image"
+        done
+        put_environment
+        put_files
+        [ -n "$dest" ] || activate
+        [ -n "$dest" ] || left_to_do
+        ;;
+    files) put_files ;;
+    uninstall)
+        ! runs || systemctl disable --now hubsite-backup.timer hubsite.service 2>/dev/null || true
+        for file in $files; do
+            rm -f "$dest${file#*:}"
+        done
+        [ "$(readlink "$dest/usr/bin/hubsite")" != "$prefix/bin/hubsite" ] || rm -f "$dest/usr/bin/hubsite"
+        ! is_ours "$place" || rm -rf --one-file-system "$place"
+        ! runs || systemctl daemon-reload
+        say "the server is taken away. /etc/hubsite, /var/lib/hubsite (the database) and the user hubsite are left."
+        ;;
+    *) refuse "usage: install-site.sh install | files | uninstall" ;;
+esac
