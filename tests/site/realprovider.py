@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from hubsim.stage import free_port
 from hubsite.commands.trial import trial_certificate
+from tests.site.fetched import fetched
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "provider" / "provider.mjs"
 CLIENT = "hubsite"
 SECRET = "a secret of these tests"
@@ -26,16 +23,9 @@ SECONDS = 120
 MISSING = "no Node.js, and no pip that could fetch it: .ci/provider-modules"
 
 
-@lru_cache(1)
 def modules() -> Path | None:
-    """Return the folder of the provider's modules, which are fetched once; None without them."""
-    lock = Path(tempfile.gettempdir()) / "hubd-provider-modules.lock"
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # two that fetch at once would remove each other's
-        done = subprocess.run(
-            [ROOT / ".ci" / "provider-modules"], capture_output=True, text=True, timeout=600
-        )
-    return Path(done.stdout.strip()) if done.returncode == 0 else None
+    """Return the folder of the provider's modules; None without them."""
+    return fetched("provider-modules")
 
 
 def make_tls(folder: Path, host: str = "localhost") -> tuple[Path, Path]:

@@ -1,0 +1,1 @@
+"""What looks at each page in a real browser."""
