@@ -17,6 +17,7 @@ from hubcore.door.phases import Happening
 from hubcore.evidence.facts import Fact, RecordKind, Value, named
 from hubcore.evidence.records import Head, chain_hash
 from hubcore.evidence.records import Record as Said
+from hubsite.fleet.models import HubState
 from hubsite.records.columns import ALLOWED
 from hubsite.records.models import Chain, HubDoor, Record
 from hubsite.register.models import Door, HubPolicy
@@ -61,6 +62,10 @@ def _chains(heads: dict[str, Head], now: int) -> None:
         for hub, head in heads.items()
     )
     HubPolicy.objects.bulk_create(HubPolicy(hub=hub) for hub in heads)
+    HubState.objects.bulk_create(
+        HubState(hub=_hub(number), is_here=True, access_points=_points(number))
+        for number in range(HUBS)
+    )
     HubDoor.objects.bulk_create(
         HubDoor(
             hub=_hub(place // DOORS_A_HUB),
@@ -113,6 +118,12 @@ def _said(place: int, nth: int, point: int, credential: str) -> tuple[Said, Row]
     }
     outcome = ALLOWED if is_allowed else "no-grant"
     return Said(RecordKind.ACCESS, 0, 0, named(detail)), (point, "", credential, outcome, False)
+
+
+def _points(hub_number: int) -> str:
+    """Return the access points of a hub as its certificate names them."""
+    first = hub_number * DOORS_A_HUB + 1
+    return ", ".join(str(point) for point in range(first, first + DOORS_A_HUB))
 
 
 def _hub(number: int) -> str:
