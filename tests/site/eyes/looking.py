@@ -23,6 +23,8 @@ _CONTROLS = {
     "spinbutton", "slider", "gridcell", "Date", "DateTime", "InputTime",
 }  # fmt: skip
 _IMAGES = {"image", "img", "graphics-document"}
+_IS_READY = "document.getElementById('starting')?.hidden !== false"
+"""The phone's page shows its parts one after the other, and then hides this one."""
 _TAB = {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}
 _AXE = {
     "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
@@ -62,6 +64,7 @@ class Eyes:
     async def looked_at(self, address: str, is_signed_in: bool) -> list[str]:
         """Open an address; return what is wrong there (law 1)."""
         await self.page.go(address)
+        await self.page.until(_IS_READY)
         wrong = [*await self.looks(), *await self.read(is_signed_in), *await self.tabbed()]
         if self._axe:
             wrong += await self.judged()

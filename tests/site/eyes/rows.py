@@ -121,7 +121,7 @@ def _fleet() -> dict[str, object]:
         away_since=_LONG_AGO,
         began=_LONG_AGO,
         stop=EVIL,
-        access_points="1,65535",
+        access_points="1, 65535",
         certificate_ends=NOW + 86_400,
         certificate_wrong=LONG,
         tls_ends=NOW - 86_400,
