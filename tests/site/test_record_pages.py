@@ -26,6 +26,7 @@ from hubctl.commands.audit.exported import verify_export
 from hubsite.acts.models import Act
 from hubsite.config import Engine, Records
 from hubsite.fleet.models import POINTS_LENGTH, DeviceValue, HubPromise, HubState
+from hubsite.pages.now import doorrows
 from hubsite.records import kept
 from hubsite.records.follower import Follower
 from hubsite.records.models import Chain, HubDoor, Record
@@ -573,3 +574,48 @@ def test_no_text_of_a_hub_injects(path: str) -> None:
     Chain.objects.update(trouble=evil)
     source = at_work().get(path).page.source
     assert "<script>alert" not in source
+
+
+def test_a_door_that_is_as_it_was_is_not_rendered_again() -> None:
+    """doorrows, law 1"""
+    HubState.objects.create(hub="hub-1", is_here=True)
+    kept.take([message(1, told(at_door("closed"), at_door("closed", door="yard")))], NOW)
+    doorrows.kept.cache_clear()
+    browser = at_work()
+    browser.get("/now/doors")
+    assert doorrows.kept.cache_info().misses == 2
+    browser.get("/now/doors")
+    assert doorrows.kept.cache_info().misses == 2
+    HubDoor.objects.filter(door="yard").update(state="forced", alarms="forced")
+    text = browser.get("/now/doors").text
+    assert doorrows.kept.cache_info().misses == 3
+    assert "forced open since" in text
+    assert "alarm: forced" in text
+    assert "closed since" in text
+
+
+@pytest.mark.parametrize("count", [doorrows.SAID_MAX - 1, doorrows.SAID_MAX])
+def test_a_door_that_says_much_is_not_kept(count: int) -> None:
+    """doorrows, law 2"""
+    orders = [["eve", f"order-{number}", None] for number in range(count)]
+    HubDoor.objects.create(hub="hub-1", door="front", state="closed", orders=orders)
+    doorrows.kept.cache_clear()
+    text = at_work().get("/now/doors").text
+    assert text.count("by eve, says hub-1") == count
+    is_kept = count + 1 <= doorrows.SAID_MAX
+    assert doorrows.kept.cache_info().currsize == int(is_kept)
+    assert doorrows.kept.cache_info().maxsize == doorrows.ROWS_KEPT
+
+
+def test_the_last_record_of_a_door_leads_to_its_page() -> None:
+    door, person = _site()
+    HubState.objects.create(hub="hub-1", access_points="1", is_here=True)
+    kept.take([message(1, told(access(), at_door("closed", door="yard")))], NOW)
+    asked = HubDoor.objects.get()
+    browser = at_work()
+    source = browser.get("/now/doors").page.source
+    assert f'<a href="/records?door={door.pk}">Front</a>' in source
+    assert '<a href="/records/hub-1/1">' in source
+    assert "Anna &lt;b&gt;" in source
+    assert person.name not in source
+    assert f'<a href="/now/doors/{asked.pk}">hub-1 yard</a>' in source

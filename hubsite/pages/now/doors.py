@@ -10,7 +10,6 @@ Laws:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from hashlib import sha256
 
 from django.db import transaction
@@ -22,10 +21,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.fleet.models import HubState
-from hubsite.fleet.words import unsure
-from hubsite.pages.evidence.names import Shown, moment, shown
+from hubsite.pages.evidence.names import moment, shown
+from hubsite.pages.now.doorrows import row_of, text_of
 from hubsite.records.models import Chain, HubDoor
-from hubsite.records.showing.looks import DoorNow, doors_now
+from hubsite.records.showing.looks import doors_now
 from hubsite.register.models import Door
 
 _DIGITS = 18
@@ -60,30 +59,13 @@ def _part() -> str:
     found = doors_now(int(time.time()), served)
     named = {one.row.pk: one for one in shown([row for one in found for row in one.last])}
     told = {
-        "doors": [_told(one, named, states) for one in found],
+        "doors": [text_of(row_of(one, named, states)) for one in found],
         "hubs": [
             (chain.hub, moment(chain.heard_at), bool(served.get(chain.hub)))
             for chain in Chain.objects.all()
         ],
     }
     return render_to_string("doors_part.html", told)
-
-
-def _told(
-    one: DoorNow, named: Mapping[int, Shown], states: Mapping[str, HubState]
-) -> dict[str, object]:
-    """Return a door as the page has it."""
-    return {
-        "name": one.door or ", ".join(f"{seen.hub} {seen.door}" for seen in one.seen),
-        "key": one.door.pk if one.door else None,
-        "seen": [(seen, moment(seen.at), unsure(states.get(seen.hub))) for seen in one.seen],
-        "alarms": [alarm for seen in one.seen for alarm in seen.alarms],
-        "orders": [
-            (order, None if order.until is None else moment(order.until))
-            for order in (*one.orders, *(order for seen in one.seen for order in seen.orders))
-        ],
-        "last": [named[row.pk] for row in one.last],
-    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

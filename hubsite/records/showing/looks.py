@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -62,6 +63,8 @@ ORDER_WORDS = {
     DoorOrder.FIRE: "fire",
 }
 
+_BY_NAME = {order.name.lower(): words for order, words in ORDER_WORDS.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class StandingOrder:
@@ -108,17 +111,26 @@ def doors_now(now: int, served: Mapping[str, frozenset[int]]) -> list[DoorNow]:
     """
     chains = list(Chain.objects.all())
     by_point, for_all = _carried(chains, now, served)
-    at_hubs = list(HubDoor.objects.all())
+    at_hubs: dict[int | None, list[SeenDoor]] = defaultdict(list)
+    for row in HubDoor.objects.all():
+        at_hubs[row.site_door_id].append(_seen(row, for_all, now))
+    points = _points()
     last = _last(served)
     shown = []
-    for door in Door.objects.prefetch_related("points"):
-        seen = tuple(_seen(one, for_all, now) for one in at_hubs if one.site_door_id == door.pk)
-        points = [point.number for point in door.points.all()]
-        orders = tuple(one for point in points for one in by_point.get(point, ()))
-        records = tuple(last[point] for point in points if point in last)
-        shown.append(DoorNow(door, seen, orders, records))
-    others = [one for one in at_hubs if one.site_door_id is None]
-    return [*shown, *(DoorNow(None, (_seen(one, for_all, now),), (), ()) for one in others)]
+    for door in Door.objects.all():
+        numbers = points.get(door.pk, ())
+        orders = tuple(one for number in numbers for one in by_point.get(number, ()))
+        records = tuple(last[number] for number in numbers if number in last)
+        shown.append(DoorNow(door, tuple(at_hubs.get(door.pk, ())), orders, records))
+    return [*shown, *(DoorNow(None, (one,), (), ()) for one in at_hubs.get(None, ()))]
+
+
+def _points() -> dict[int, list[int]]:
+    """Return the access points of each door, in their order."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for door, number in AccessPoint.objects.values_list("door_id", "number"):
+        found[door].append(number)
+    return found
 
 
 def _seen(row: HubDoor, for_all: dict[str, tuple[StandingOrder, ...]], now: int) -> SeenDoor:
@@ -133,8 +145,7 @@ def _seen(row: HubDoor, for_all: dict[str, tuple[StandingOrder, ...]], now: int)
 
 
 def _order(name: str) -> str:
-    by_name = {order.name.lower(): words for order, words in ORDER_WORDS.items()}
-    return by_name.get(name, name)
+    return _BY_NAME.get(name, name)
 
 
 def _carried(
