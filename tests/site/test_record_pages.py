@@ -26,6 +26,7 @@ from hubctl.commands.audit.exported import verify_export
 from hubsite.acts.models import Act
 from hubsite.config import Engine, Records
 from hubsite.fleet.models import POINTS_LENGTH, DeviceValue, HubPromise, HubState
+from hubsite.pages.evidence.names import shown
 from hubsite.pages.now import doorrows
 from hubsite.records import kept
 from hubsite.records.follower import Follower
@@ -574,6 +575,53 @@ def test_no_text_of_a_hub_injects(path: str) -> None:
     Chain.objects.update(trouble=evil)
     source = at_work().get(path).page.source
     assert "<script>alert" not in source
+
+
+def test_the_door_that_is_looked_for_stays_chosen_and_the_others_are_offered() -> None:
+    door, _ = _site()
+    other = Door.objects.create(name="Yard <b>")
+    source = at_work().get(f"/records?door={other.pk}").page.source
+    assert f'<option selected value="{other.pk}">Yard &lt;b&gt;</option>' in source
+    assert f'<option value="{door.pk}">Front</option>' in source
+
+
+def test_doors_of_the_same_name_at_two_hubs_are_two() -> None:
+    door, _ = _site()
+    for place, hub in enumerate(("hub-1", "hub-2"), start=1):
+        records = told(at_door("closed"), at_door("closed", door="yard"))
+        kept.take([message(place, records, hub)], NOW)
+    HubDoor.objects.filter(hub="hub-1", door="front").update(site_door=door)
+    HubDoor.objects.filter(hub="hub-2", door="yard").update(site_door=door)
+    where = {(one.row.hub, one.row.door): one.where for one in shown(list(Record.objects.all()))}
+    assert where == {
+        ("hub-1", "front"): "Front",
+        ("hub-1", "yard"): "yard",
+        ("hub-2", "front"): "front",
+        ("hub-2", "yard"): "Front",
+    }
+
+
+@pytest.mark.parametrize("path", ["/records", "/now/doors"])
+def test_a_page_with_more_rows_asks_the_database_no_more_often(path: str) -> None:
+    _site()
+    points = ", ".join(map(str, range(1, 30)))
+    HubState.objects.create(hub="hub-1", access_points=points, is_here=True)
+    browser = at_work()
+    records = told(*[access(), at_door("closed")])
+    kept.take([message(1, records)], NOW)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(path)
+    for number in range(3, 20):
+        door = Door.objects.create(name=f"Door {number}")
+        AccessPoint.objects.create(number=number, name="in", door=door)
+        person = Person.objects.create(name=f"Person {number}")
+        Credential.objects.create(pk=f"c{number}", person=person, key=b"k", label="phone")
+    more = [access(point=number, credential=f"c{number}") for number in range(3, 20)]
+    kept.take([message(2, told(*more, before=head(records)))], NOW)
+    with CaptureQueriesContext(connection) as many:
+        text = browser.get(path).text
+    assert "Person 19" in text
+    assert len(many) == len(few)
 
 
 def test_a_door_that_is_as_it_was_is_not_rendered_again() -> None:

@@ -27,23 +27,26 @@ class Shown:
 def shown(rows: Sequence[Record]) -> list[Shown]:
     """Return records with the names of their doors and people."""
     keys = {row.credential for row in rows if row.credential}
-    owners = {
-        one.pk: one.person
-        for one in Credential.objects.filter(pk__in=keys).select_related("person")
-    }
+    phones = Credential.objects.filter(pk__in=keys).select_related("person")
+    owners = {one.pk: one.person for one in phones.only("person", "person__name")}
     numbers = {row.access_point for row in rows if row.access_point is not None}
+    at_doors = AccessPoint.objects.filter(number__in=numbers).select_related("door")
     points = {
         one.number: f"{one.door} ({one})"
-        for one in AccessPoint.objects.filter(number__in=numbers).select_related("door")
+        for one in at_doors.only("number", "name", "door", "door__name")
     }
     doors = _doors(rows)
     return [_one(row, owners, points, doors) for row in rows]
 
 
 def _doors(rows: Sequence[Record]) -> dict[tuple[str, str], str]:
-    hubs = {row.hub for row in rows if row.door}
-    found = HubDoor.objects.filter(hub__in=hubs, site_door__isnull=False)
-    return {(one.hub, one.door): str(one.site_door) for one in found.select_related("site_door")}
+    """Return the names of those doors of hubs of which an operator has said which one it is."""
+    said = [row for row in rows if row.door]
+    hubs = {row.hub for row in said}
+    doors = {row.door for row in said}
+    found = HubDoor.objects.filter(hub__in=hubs, door__in=doors, site_door__isnull=False)
+    names = found.values_list("hub", "door", "site_door__name")
+    return {(hub, door): name for hub, door, name in names}
 
 
 def _one(

@@ -37,10 +37,16 @@ def records(request: HttpRequest) -> HttpResponse:
             "ways_on": _ways_on(asked, found),
             "chains": Chain.objects.all(),
             "kinds": KINDS,
-            "doors": Door.objects.all()[:_DOORS_MAX],
+            "doors": _doors(),
             "person": Person.objects.filter(pk=asked.typed["person"]).first(),
         },
     )
+
+
+def _doors() -> list[tuple[str, str]]:
+    """Return doors of the register to choose from, each as its key in an address, and its name."""
+    found = Door.objects.values_list("pk", "name")[:_DOORS_MAX]
+    return [(str(key), name) for key, name in found]
 
 
 def _ways_on(asked: Asked, found: Found) -> dict[str, str]:

@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from hubsite.fleet.models import HubState
 from hubsite.fleet.words import unsure
@@ -50,7 +49,8 @@ class Standing(NamedTuple):
 class Last(NamedTuple):
     """The newest record at an access point of the door."""
 
-    address: str
+    hub: str
+    number: int
     at: datetime
     kind: str
     outcome: str
@@ -59,10 +59,10 @@ class Last(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DoorRow:
-    """All that a row says; `address` is where its records are, "" for a door that has no page."""
+    """All that a row says; `key` is that of a door of the register, None for any other."""
 
     name: str
-    address: str
+    key: int | None
     seen: tuple[Seen, ...]
     alarms: tuple[str, ...]
     orders: tuple[Standing, ...]
@@ -82,7 +82,7 @@ def row_of(one: DoorNow, named: Mapping[int, Shown], states: Mapping[str, HubSta
     orders = (*one.orders, *(order for seen in one.seen for order in seen.orders))
     return DoorRow(
         name=str(one.door or ", ".join(f"{seen.hub} {seen.door}" for seen in one.seen)),
-        address=f"{reverse('records')}?door={one.door.pk}" if one.door else "",
+        key=one.door.pk if one.door else None,
         seen=tuple(_seen(seen, states.get(seen.hub)) for seen in one.seen),
         alarms=tuple(alarm for seen in one.seen for alarm in seen.alarms),
         orders=tuple(_standing(order) for order in orders),
@@ -101,7 +101,8 @@ def _standing(one: StandingOrder) -> Standing:
 
 def _last(one: Shown) -> Last:
     return Last(
-        address=reverse("record", args=[one.row.hub, one.row.number]),
+        hub=one.row.hub,
+        number=one.row.number,
         at=one.at,
         kind=one.row.kind,
         outcome=one.row.outcome,
