@@ -3,11 +3,14 @@
 Laws:
 1. TLS alone, believed by the authority that is named. No proxy and no netrc of the environment.
 2. No redirect is followed.
-3. Of an answer no more than ANSWER_BYTES_MAX is read, and for no longer than TOTAL_SECONDS.
+3. Of an answer no more than ANSWER_BYTES_MAX is read, and for no longer than TOTAL_SECONDS: its
+   head too, and whatever tells the length of a piece. Only a byte that was waited for before may
+   come after that, within STEP_SECONDS.
 """
 
 from __future__ import annotations
 
+import ssl
 import time
 from typing import Any
 
@@ -26,15 +29,42 @@ class AnswerError(RequestException):
     """An answer that is too long, or too slow."""
 
 
+def _context(total_seconds: float) -> ssl.SSLContext:
+    """Return a context that believes nobody yet, whose connections end as law 3 says."""
+
+    class Ending(ssl.SSLSocket):
+        """From what is sent last, its answer has `total_seconds`."""
+
+        ends = float("inf")
+
+        def sendall(self, *args: Any, **more: Any) -> None:
+            self.ends = time.monotonic() + total_seconds
+            super().sendall(*args, **more)
+
+        def recv_into(self, *args: Any, **more: Any) -> int:
+            if time.monotonic() > self.ends:
+                raise TimeoutError(f"an answer that took over {total_seconds:g} s")
+            return super().recv_into(*args, **more)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = Ending
+    return context
+
+
 class Bounded(HTTPAdapter):
     """The library's own, but for the ends of law 3, in seconds."""
 
     def __init__(
         self, step_seconds: float = STEP_SECONDS, total_seconds: float = TOTAL_SECONDS
     ) -> None:
-        super().__init__()
         self._step = step_seconds
         self._total = total_seconds
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        """Ask by connections that end (law 3)."""
+        super().init_poolmanager(*args, **more, ssl_context=_context(self._total))
 
     def send(self, request: PreparedRequest, *args: Any, **more: Any) -> Response:
         """Ask, and read the answer within its ends. Raise RequestException."""

@@ -474,6 +474,39 @@ def test_an_answer_that_drips_ends(fake: Fake) -> None:
     assert "took over" in settings.HUBSITE_RUNNING.provider.problem
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"X: ", b"\r\nContent-Length: 2\r\n\r\n{}"),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+    ],
+    ids=["in its head", "in the length of a piece"],
+)
+def test_an_answer_that_drips_where_nobody_reads_a_piece_ends(
+    fake: Fake, before: bytes, after: bytes
+) -> None:
+    """Each byte comes in time; after 40 of them it would be a whole answer."""
+    reached = []
+
+    def dripping_there(handler: BaseHTTPRequestHandler) -> None:
+        handler.connection.settimeout(0.1)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + before)
+        for _ in range(40):
+            handler.wfile.write(b"0")
+            try:
+                if not handler.connection.recv(1):
+                    return
+            except TimeoutError:
+                continue
+        reached.append(True)
+        handler.wfile.write(after)
+
+    fake.instead[DISCOVERY] = dripping_there
+    assert Browser().get("/sign-in/elsewhere").status == 503
+    assert "timed out" in settings.HUBSITE_RUNNING.provider.problem
+    assert not reached
+
+
 def test_a_provider_that_is_away_is_left_alone_for_a_while(fake: Fake) -> None:
     clock = Clock()
     use(fake, clock)

@@ -612,6 +612,7 @@ ROOMS: dict[str, Room] = {
         "hubsite.oidc.tokens hubsite.accounts.models hubsite.acts hubcore", "django", WORLDLY
     ),
     "hubsite.oidc.documents": _room("hubcore.errors", "", PURE),
+    "hubsite.oidc.fetching": _room("", "requests", frozenset({"sqlite3", "subprocess", "socket"})),
     "hubsite.pages.accounts.carried": _room(
         "hubsite.signin.proven", "cryptography django", WORLDLY
     ),
