@@ -4,6 +4,8 @@ Laws:
 1. Its document and its keys are kept for KEPT_SECONDS. An unknown key is looked for at once, and
    not again for KEYS_SECONDS: no token sets our pace.
 2. After it did not answer it is left alone for AWAY_SECONDS, and each who asks is told so at once.
+   An answer to a code that came whole, and is no token, is told to who brought the code: it keeps
+   nobody else from the provider.
 3. At most PLACES ask it at a time. Whoever finds no place is told: no thread waits for another.
 4. A code goes to the very provider that the browser was sent to. An answer in another's name is
    refused before its code is used (RFC 9207).
@@ -22,7 +24,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from requests.exceptions import RequestException
+from requests.exceptions import HTTPError, RequestException, TooManyRedirects
 
 from hubcore.errors import LinkError, ProofError
 from hubsite.config import Oidc
@@ -35,6 +37,12 @@ KEYS_SECONDS = 60.0
 AWAY_SECONDS = 10.0
 PLACES = 2
 KEYS_MAX = 32
+_NOT_TAKEN = (
+    "The provider does not take this answer: it was used, or is too old, or the provider has a "
+    "problem of its own. Begin the sign-in again."
+)
+_NO_TOKEN = (HTTPError, TooManyRedirects, ValueError, TypeError, AttributeError, KeyError)
+"""What the library raises for an answer that came whole, and is no token."""
 _LOG = logging.getLogger("hubsite.oidc")
 
 
@@ -124,10 +132,10 @@ class Provider:
                 )
             except OAuthError as error:
                 _LOG.warning("the provider refused a code: %s", str(error.error)[:40])
-                raise ProofError(
-                    "The provider does not take this answer: it was used, or is too old. Begin the "
-                    "sign-in again."
-                ) from error
+                raise ProofError(_NOT_TAKEN) from error
+            except _NO_TOKEN as error:
+                _LOG.warning("the provider answered a code by no token: %s", type(error).__name__)
+                raise ProofError(_NOT_TAKEN) from error
         return dict(said)
 
     def _get(self, url: str) -> Any:

@@ -428,6 +428,16 @@ def no_json(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"<html>")
 
 
+def list_of_json(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(b"[5]")
+
+
+def too_many(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_error(429)
+
+
 def silent(handler: BaseHTTPRequestHandler) -> None:
     handler.rfile.read(1)  # until the other side goes
 
@@ -472,6 +482,19 @@ def test_an_answer_that_drips_ends(fake: Fake) -> None:
     answer = Browser().get("/sign-in/elsewhere")
     assert answer.status == 503
     assert "took over" in settings.HUBSITE_RUNNING.provider.problem
+
+
+@pytest.mark.parametrize("how", [away, too_many, elsewhere, no_json, list_of_json])
+def test_what_a_provider_answers_to_one_code_keeps_nobody_else_from_it(
+    fake: Fake, how: object
+) -> None:
+    bound(fake)
+    fake.instead["/token"] = how  # type: ignore[assignment]
+    answer = back(Browser(), fake)
+    assert (answer.status, "does not take this answer" in answer.text) == (403, True)
+    assert settings.HUBSITE_RUNNING.provider.problem == ""
+    fake.instead.clear()
+    assert back(Browser("203.0.113.60"), fake).status == 200
 
 
 @pytest.mark.parametrize(
