@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from hubsite.accounts.models import Account, Binding
 from hubsite.acts import log
@@ -37,6 +37,13 @@ def bind(by: str, name: str, issuer: str, subject: str) -> None:
     """
     if not is_subject(subject):
         raise ValueError(f"a subject has 1 to {SUBJECT_LENGTH_MAX} characters of ASCII")
+    try:
+        _bind(by, name, issuer, subject)
+    except IntegrityError as error:  # somebody else has bound it at this moment
+        raise ValueError(f"{subject} is bound to another account already") from error
+
+
+def _bind(by: str, name: str, issuer: str, subject: str) -> None:
     with transaction.atomic():
         account = _operator(name)
         other = Binding.objects.filter(issuer=issuer, subject=subject).first()

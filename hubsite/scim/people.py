@@ -7,6 +7,7 @@ Laws:
 3. `active: false`, and a removal, end a person: each phone is revoked. Whom an operator has ended
    no directory brings back; whom a directory has ended it may, without any phone.
 4. A group that is removed is emptied. Operators keep it with its grants, which are nobody's then.
+5. Of two changes of one group at once, the second is made to what the first one left.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def change_group(by: str, key: str, said: Said) -> ScimGroup:
     """Change a group. Raise ScimError."""
     try:
         with transaction.atomic():
-            found = group_of(key)
+            found = _held(key)
             group = found.group
             if said.external_id is not None:
                 ScimGroup.objects.filter(pk=found.pk).update(external_id=said.external_id)
@@ -150,7 +151,7 @@ def change_group(by: str, key: str, said: Said) -> ScimGroup:
 def remove_group(by: str, key: str) -> None:
     """Empty a group, and know it no more (law 4). Raise ScimError."""
     with transaction.atomic():
-        found = group_of(key)
+        found = _held(key)
         _set_members(by, found.group, (Members(replaced=frozenset()),))
         changes.write_act(by, ActKind.GROUP_CHANGED, found.group)
         found.delete()
@@ -163,6 +164,16 @@ def group_of(key: str) -> ScimGroup:
     found = rows.filter(pk=int(key)).first() if is_number else None
     if found is None:
         raise ScimError(404, "", "There is no such group.")
+    return found
+
+
+def _held(key: str) -> ScimGroup:
+    """Return a group that nobody else changes in this transaction (law 5). Raise ScimError."""
+    found = group_of(key)
+    held = Group.objects.select_for_update().filter(pk=found.pk).first()
+    if held is None or not ScimGroup.objects.filter(pk=found.pk).exists():
+        raise ScimError(404, "", "There is no such group.")
+    found.group = held
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from django.conf import settings
+from django.db.models.signals import pre_save
 from jwcrypto import jwk
 
 from hubcore.errors import ConfigError, LinkError
@@ -219,6 +220,23 @@ def test_an_operator_binds_what_was_proven_and_unbinds_it(fake: Fake) -> None:
     assert kinds[-3:] == ["identity-bound", "account-made", "identity-unbound"]
     with pytest.raises(ValueError, match="olga is bound to nobody"):
         unbind("", "olga")
+
+
+def test_of_two_who_bind_one_at_the_same_moment_the_second_is_told(fake: Fake) -> None:
+    Operator.made()
+    otto = Operator.made("otto")
+
+    def meanwhile(instance: Binding, **_: object) -> None:
+        if instance.account.name == "olga":
+            account = Account.objects.get(name=otto.name)
+            Binding.objects.create(account=account, issuer=fake.issuer, subject="u-1")
+
+    pre_save.connect(meanwhile, Binding)
+    try:
+        with pytest.raises(ValueError, match="bound to another account already"):
+            bind("", "olga", fake.issuer, "u-1")
+    finally:
+        pre_save.disconnect(meanwhile, Binding)
 
 
 def test_a_renewal_and_an_end_end_what_was_bound(fake: Fake, server: Server) -> None:

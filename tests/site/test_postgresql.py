@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from hubcore.evidence.records import Head, Walk
 from hubsite.acts import log
@@ -16,6 +17,7 @@ from hubsite.acts.models import Act
 from hubsite.settings import settings_of
 from tests.site import postgres
 from tests.site.server import Server
+from tests.site.test_scim import Directory
 
 pytestmark = pytest.mark.once
 
@@ -74,3 +76,21 @@ def _head_in(cluster: postgres.Cluster, name: str) -> Head:
         with pytest.raises(Exception, match="never changed"):
             restored.execute("DELETE FROM acts_act")
     return walk.finish()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_directory_holds_a_group_before_it_reads_who_is_in_it(method: str) -> None:
+    """So of two changes at once the second is made to what the first one left."""
+    entra = Directory.made()
+    members = [{"value": entra.user()["id"]}]
+    path = f"Groups/{entra('POST', 'Groups', {'displayName': 'A'})['id']}"
+    add = {"op": "add", "path": "members", "value": members}
+    bodies = {"PUT": {"members": members}, "PATCH": {"Operations": [add]}, "DELETE": None}
+    with CaptureQueriesContext(connection) as asked:
+        entra(method, path, bodies[method])
+    assert entra.status in (200, 204)
+    said = [one["sql"] for one in asked]
+    group = 'FROM "register_group" '
+    held = next(n for n, sql in enumerate(said) if group in sql and "FOR UPDATE" in sql)
+    read = next(n for n, sql in enumerate(said) if '"register_person_groups"' in sql)
+    assert held < read
