@@ -5,14 +5,13 @@ Laws:
    sign-in does.
 2. One at the provider is one account, and one account is one at the provider.
 3. Each is an act. It names who was bound by a digest: what the provider calls him may say who he
-   is.
+   is. The digest is made with this server's secret: who guesses a name cannot try it.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from django.db import IntegrityError, transaction
+from django.utils.crypto import salted_hmac
 
 from hubsite.accounts.models import Account, Binding
 from hubsite.acts import log
@@ -20,6 +19,7 @@ from hubsite.acts.kinds import ActKind
 from hubsite.oidc.tokens import SUBJECT_LENGTH_MAX, is_subject
 
 _DIGITS = 16
+_SALT = "hubsite.oidc.binding"
 
 
 def account_of(issuer: str, subject: str) -> Account | None:
@@ -66,7 +66,8 @@ def unbind(by: str, name: str) -> None:
 
 def digest_of(issuer: str, subject: str) -> str:
     """Return by what acts know somebody at a provider (law 3)."""
-    return sha256(f"{issuer} {subject}".encode()).hexdigest()[:_DIGITS]
+    made = salted_hmac(_SALT, f"{issuer} {subject}", algorithm="sha256")
+    return made.hexdigest()[:_DIGITS]
 
 
 def _operator(name: str) -> Account:

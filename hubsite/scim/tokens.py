@@ -1,6 +1,9 @@
 """Tokens of directories: made, found, revoked; and their pace.
 
-Law: a token has a pace of its own, so one directory never slows another one.
+Laws:
+1. A token has a pace of its own: one directory alone never slows another one. All together have
+   ALL_TOKENS: that is for this server, and more than four at their whole pace slow each other.
+2. At most TOKENS_MAX count, each by a name of its own, however many are made at once.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from hubcore.timing.pace import Paces, Rate
@@ -47,13 +50,22 @@ PACE = ScimPace()
 
 
 def make_token(by: str, token: ScimToken) -> str:
-    """Keep a new token; return what its directory says, which is nowhere kept."""
+    """Keep a new token; return what its directory says, which is nowhere kept.
+
+    Raise ValueError with a sentence (law 2).
+    """
     said = PREFIX + secrets.token_urlsafe(_BYTES)
     token.digest = _digest(said)
     token.changed_by = by
-    with transaction.atomic():
-        token.save(force_insert=True)
-        changes.write_act(by, ActKind.DIRECTORY_MADE, token, token=token.name)
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+            # Acts are written one after the other: who counts after his own sees all before it.
+            changes.write_act(by, ActKind.DIRECTORY_MADE, token, token=token.name)
+            if ScimToken.objects.filter(revoked_at=None).count() > TOKENS_MAX:
+                raise ValueError(f"There are {TOKENS_MAX} tokens: revoke one first.")
+    except IntegrityError as error:
+        raise ValueError("There is a token of this name already.") from error
     return said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.db.models.signals import pre_save
+from django.test import override_settings
 from jwcrypto import jwk
 
 from hubcore.errors import ConfigError, LinkError
@@ -220,6 +222,21 @@ def test_an_operator_binds_what_was_proven_and_unbinds_it(fake: Fake) -> None:
     assert kinds[-3:] == ["identity-bound", "account-made", "identity-unbound"]
     with pytest.raises(ValueError, match="olga is bound to nobody"):
         unbind("", "olga")
+
+
+def test_an_act_names_who_was_bound_by_a_digest_that_needs_this_servers_secret(fake: Fake) -> None:
+    Operator.made()
+
+    def named(subject: str) -> str:
+        bind("", "olga", fake.issuer, subject)
+        return str(Act.objects.order_by("number").last().said["identity"])  # type: ignore[union-attr]
+
+    one = named("u-1")
+    assert named("u-2") != one
+    assert named("u-1") == one
+    assert not hashlib.sha256(f"{fake.issuer} u-1".encode()).hexdigest().startswith(one)
+    with override_settings(SECRET_KEY="of another server"):
+        assert named("u-1") != one
 
 
 def test_of_two_who_bind_one_at_the_same_moment_the_second_is_told(fake: Fake) -> None:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.register.models import Credential, Grant, Group, Person
 from hubsite.scim.models import ScimToken, ScimUser
 from hubsite.scim.reading import ScimError, read_changes, read_filter, read_resource
-from hubsite.scim.tokens import TOKENS_MAX, ScimPace, make_token
+from hubsite.scim.tokens import A_TOKEN, TOKENS_MAX, ScimPace, make_token
 from tests.site.browser import at_work
 from tests.site.server import HOST
 
@@ -221,6 +222,13 @@ def test_without_a_token_that_counts_there_is_nothing_and_tries_are_slowed() -> 
     assert statuses == {401, 429}
 
 
+def test_one_directory_alone_slows_no_other_and_all_together_have_an_end() -> None:
+    pace = ScimPace(monotonic=lambda: 0.0)
+    lots = int(2 * A_TOKEN.burst)
+    lets = [sum(pace.lets(ScimToken(pk=key)) for _ in range(lots)) for key in range(5)]
+    assert lets == [A_TOKEN.burst] * 4 + [0]
+
+
 def test_each_token_has_a_pace_of_its_own() -> None:
     pace = ScimPace(Rate(burst=2, per_second=0.5), lambda: 0.0)
     one = ScimToken(pk=1)
@@ -309,6 +317,24 @@ def test_there_are_few_tokens() -> None:
     browser = at_work()
     browser.get("/directories")
     assert "revoke one first" in browser.submit("/directories", name="more").text
+    with pytest.raises(ValueError, match="revoke one first"):
+        Directory.made("more")
+    assert ScimToken.objects.count() == TOKENS_MAX
+    assert len(_kinds()) == TOKENS_MAX
+    ScimToken.objects.filter(name="d0").update(revoked_at=timezone.now())
+    with pytest.raises(ValueError, match="a token of this name already"):
+        Directory.made("d1")
+    Directory.made("more")
+
+
+def test_a_token_is_counted_behind_the_act_that_others_wait_for() -> None:
+    """So of two that are made at once, in any database, the second counts the first one."""
+    with CaptureQueriesContext(connection) as asked:
+        Directory.made()
+    said = [one["sql"] for one in asked]
+    acted = next(n for n, sql in enumerate(said) if "acts_chainhead" in sql)
+    counted = next(n for n, sql in enumerate(said) if "COUNT(" in sql and "scim_scimtoken" in sql)
+    assert acted < counted
 
 
 _WORDS = ("", "Add", "remove", "x", 'members[value eq "a"]', "members", "active", "\x00")
