@@ -417,6 +417,21 @@ def test_a_provider_that_refuses_is_told_without_its_words(fake: Fake) -> None:
     assert "alert(1)" not in answer.page.source
 
 
+def test_an_address_of_any_length_and_any_letters_is_no_end_of_a_way(fake: Fake) -> None:
+    olga = bound(fake, "s" * 255)
+    use(fake)
+    for number, wanted in enumerate(
+        ("/" + "\u00fc" * 499, "/" + "\U0001f6aa" * 400, "/" + "x" * 5000)
+    ):
+        browser = Browser(f"203.0.113.{70 + number}")
+        back(browser, fake, "s" * 255, wanted=wanted)
+        assert len(browser.client.cookies["__Host-proven"].value) < 3000
+        assert finish(browser, code=olga.code()).where == "/"
+    browser = Browser("203.0.113.80")
+    back(browser, fake, "s" * 255, wanted="/person?name=\u00fc")
+    assert finish(browser, code=olga.code()).where == "/person?name=%C3%BC"
+
+
 def test_after_a_sign_in_there_nobody_is_sent_elsewhere(fake: Fake) -> None:
     olga = bound(fake)
     for wanted in ("https://evil.example/", "//evil.example", "javascript:alert(1)"):

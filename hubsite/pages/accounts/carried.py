@@ -6,6 +6,8 @@ Laws:
 2. What only this server and the provider may know (nonce, the secret of PKCE) is made of that word
    by this server's secret. It is in no cookie.
 3. The second cookie says what was proven. It is Strict.
+4. Whatever page was wanted, both are short enough for a browser: an address of more than
+   NEXT_LENGTH_MAX is carried by neither, and the way ends on the first page.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
+from django.utils.encoding import iri_to_uri
 
 from hubsite.signin.proven import PROVEN_SECONDS, Proven
 
@@ -46,8 +49,10 @@ class Going:
 
 
 def new_going(wanted: str) -> Going:
-    """Begin a way."""
-    return Going(secrets.token_urlsafe(_STATE_BYTES), wanted[:NEXT_LENGTH_MAX])
+    """Begin a way, to where somebody `wanted` to be (law 4)."""
+    address = iri_to_uri(wanted)
+    is_short = len(address) <= NEXT_LENGTH_MAX
+    return Going(secrets.token_urlsafe(_STATE_BYTES), address if is_short else "")
 
 
 def keep_going(response: HttpResponse, going: Going) -> None:
