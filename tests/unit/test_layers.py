@@ -680,7 +680,9 @@ ROOMS: dict[str, Room] = {
         "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
     ),
     "hubsite.pages.scim": _room(
-        "hubsite.pages.scim hubsite.register.changes hubsite.scim", "django msgspec", WORLDLY
+        "hubsite.pages.scim hubsite.pages.accounts.mine hubsite.register.changes hubsite.scim",
+        "django msgspec",
+        WORLDLY,
     ),
     "hubsite.pages.webhooks": _room(
         "hubsite.pages.webhooks hubsite.register.changes hubsite.webhooks hubcore.evidence.facts",

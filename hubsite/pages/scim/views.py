@@ -1,4 +1,7 @@
-"""The page of directories' tokens: made, shown once, revoked."""
+"""The page of directories' tokens: made, shown once, revoked.
+
+Law: a token outlives the session in which it was made, so only who has just signed in makes one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from hubsite.pages.accounts.mine import FRESH_SECONDS, is_fresh
 from hubsite.register.changes import ChangedMeanwhileError, read_seen
 from hubsite.scim.models import ScimToken
 from hubsite.scim.tokens import make_token, revoke_token
@@ -27,6 +31,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
     """List tokens, and make one."""
     form = TokenForm(request.POST or None)
     said = ""
+    may_make = is_fresh(request)
+    if request.method == "POST" and not may_make:
+        form.add_error(None, "Sign in again first: that was too long ago.")
     if request.method == "POST" and form.is_valid():
         try:
             said = make_token(request.user.name, form.save(commit=False))
@@ -34,8 +41,17 @@ def tokens(request: HttpRequest) -> HttpResponse:
         except ValueError as error:
             form.add_error(None, str(error))
     address = request.build_absolute_uri("/scim/v2")
-    shown = {"form": form, "said": said, "rows": ScimToken.objects.all(), "address": address}
-    return render(request, "scim/tokens.html", shown)
+    shown = {
+        "form": form,
+        "said": said,
+        "rows": ScimToken.objects.all(),
+        "address": address,
+        "is_fresh": may_make,
+        "minutes": FRESH_SECONDS // 60,
+    }
+    return render(
+        request, "scim/tokens.html", shown, status=200 if may_make or not form.is_bound else 403
+    )
 
 
 @require_POST
