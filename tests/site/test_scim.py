@@ -21,11 +21,11 @@ from hubsite.acts import log
 from hubsite.acts.models import Act
 from hubsite.pages.accounts.mine import FRESH_SECONDS
 from hubsite.pages.accounts.signing import SIGNED_IN_AT
-from hubsite.pages.scim.api import _of_directories
+from hubsite.pages.scim.api import LISTED_MAX, _of_directories
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.register.models import Credential, Grant, Group, Person
-from hubsite.scim.models import ScimToken, ScimUser
+from hubsite.scim.models import ScimGroup, ScimToken, ScimUser
 from hubsite.scim.reading import ScimError, read_changes, read_filter, read_resource
 from hubsite.scim.tokens import A_TOKEN, TOKENS_MAX, ScimPace, make_token
 from tests.site.browser import Browser, at_work
@@ -182,6 +182,33 @@ def test_lists_have_pages_and_filters() -> None:
     assert entra("GET", 'Users?filter=password sw "a"')["scimType"] == "invalidFilter"
     twice = entra("POST", "Users", {"userName": "USER1@x"})
     assert (entra.status, twice["scimType"]) == (409, "uniqueness")
+
+
+def _many(count: int) -> list[dict[str, str]]:
+    """Users of a directory, as members of a group."""
+    people = Person.objects.bulk_create(Person(name="x") for _ in range(count))
+    names = ((person, f"n{person.pk}") for person in people)
+    ScimUser.objects.bulk_create(
+        ScimUser(person=person, user_name=name, folded=name) for person, name in names
+    )
+    return [{"value": person.pk} for person in people]
+
+
+def test_a_list_of_groups_ends_early_where_they_have_many_members() -> None:
+    entra = Directory.made()
+    members = _many(LISTED_MAX // 2 + 1)
+    for name in "ABC":
+        made = ScimGroup.objects.create(group=Group.objects.create(name=name))
+        made.group.people.set([one["value"] for one in members])
+    seen = []
+    while len(seen) < 3:
+        page = entra("GET", f"Groups?startIndex={len(seen) + 1}")
+        assert (page["totalResults"], page["itemsPerPage"]) == (3, 1)
+        seen += [one["displayName"] for one in page["Resources"]]
+    assert seen == ["A", "B", "C"]
+    assert entra("GET", "Groups?excludedAttributes=members")["itemsPerPage"] == 3
+    Group.objects.get(name="B").people.remove(*[one["value"] for one in members[:2]])
+    assert entra("GET", "Groups")["itemsPerPage"] == 2, "so many have room"
 
 
 def test_what_this_service_can_do_is_said() -> None:
