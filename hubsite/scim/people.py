@@ -1,7 +1,8 @@
 """Users and groups of a directory, made and changed in the register.
 
 Laws:
-1. Each change is an act by the token's name, in its transaction.
+1. Each change is an act by the token's name, in its transaction. Who came into a group and who left
+   it is one act for each ACT_PEOPLE of them: there is no act for each person.
 2. A directory never grants, and touches no group that operators made. What a group may is decided
    by operators alone.
 3. `active: false`, and a removal, end a person: each phone is revoked. Whom an operator has ended
@@ -12,18 +13,26 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from hubsite.accounts.models import Account
+from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.acts.log import NewAct
 from hubsite.register import changes
 from hubsite.register.models import Group, Person
 from hubsite.scim.models import ScimGroup, ScimUser
 from hubsite.scim.reading import MEMBERS_MAX, Members, Said, ScimError
+from hubsite.scim.tokens import PACE
+
+ACT_PEOPLE = 100
+"""So many ids have room in one act."""
+MayWrite = Callable[[str, int], bool]
+"""Tells whether somebody may write so many acts above one (`ScimPace.lets_write`)."""
 
 
 def make_user(by: str, said: Said) -> ScimUser:
@@ -87,15 +96,15 @@ def _rename(by: str, user: ScimUser, said: Said) -> None:
         user_name=user_name, folded=user_name.casefold(), external_id=external_id
     )
     Person.objects.filter(pk=user.pk).update(name=name)
-    _changed(by, [user.pk])
+    _change_rows(by, [user.pk])
+    person = Person.objects.get(pk=user.pk)
+    changes.write_act(by, ActKind.PERSON_CHANGED, person, **changes.facts_of(person))
 
 
-def _changed(by: str, keys: Iterable[str]) -> None:
-    """Write that people have changed (law 1)."""
-    for person in Person.objects.filter(pk__in=list(keys)):
-        rows = Person.objects.filter(pk=person.pk)
-        rows.update(revision=F("revision") + 1, changed_by=by, changed_at=timezone.now())
-        changes.write_act(by, ActKind.PERSON_CHANGED, person, **changes.facts_of(person))
+def _change_rows(by: str, keys: Iterable[str]) -> None:
+    """Let who has seen these people before be told that they have changed."""
+    rows = Person.objects.filter(pk__in=list(keys))
+    rows.update(revision=F("revision") + 1, changed_by=by, changed_at=timezone.now())
 
 
 def _set_active(by: str, user: ScimUser, active: bool) -> None:
@@ -115,7 +124,7 @@ def _set_active(by: str, user: ScimUser, active: bool) -> None:
     changes.write_act(by, ActKind.PERSON_RETURNED, person)
 
 
-def make_group(by: str, said: Said) -> ScimGroup:
+def make_group(by: str, said: Said, may_write: MayWrite = PACE.lets_write) -> ScimGroup:
     """Make a group. Raise ScimError."""
     if said.display_name is None:
         raise ScimError(400, "invalidValue", "displayName is needed.")
@@ -124,13 +133,13 @@ def make_group(by: str, said: Said) -> ScimGroup:
             group = Group.objects.create(name=said.display_name, changed_by=by)
             made = ScimGroup.objects.create(group=group, external_id=said.external_id or "")
             changes.write_act(by, ActKind.GROUP_MADE, group)
-            _set_members(by, group, said.members)
+            _set_members(by, group, said.members, may_write)
     except IntegrityError as error:
         raise _taken("displayName") from error
     return made
 
 
-def change_group(by: str, key: str, said: Said) -> ScimGroup:
+def change_group(by: str, key: str, said: Said, may_write: MayWrite = PACE.lets_write) -> ScimGroup:
     """Change a group. Raise ScimError."""
     try:
         with transaction.atomic():
@@ -142,17 +151,17 @@ def change_group(by: str, key: str, said: Said) -> ScimGroup:
                 changes.take_turn(group, group.revision, by)
                 Group.objects.filter(pk=group.pk).update(name=said.display_name)
                 changes.write_act(by, ActKind.GROUP_CHANGED, group)
-            _set_members(by, group, said.members)
+            _set_members(by, group, said.members, may_write)
     except IntegrityError as error:
         raise _taken("displayName") from error
     return group_of(key)
 
 
-def remove_group(by: str, key: str) -> None:
+def remove_group(by: str, key: str, may_write: MayWrite = PACE.lets_write) -> None:
     """Empty a group, and know it no more (law 4). Raise ScimError."""
     with transaction.atomic():
         found = _held(key)
-        _set_members(by, found.group, (Members(replaced=frozenset()),))
+        _set_members(by, found.group, (Members(replaced=frozenset()),), may_write)
         changes.write_act(by, ActKind.GROUP_CHANGED, found.group)
         found.delete()
 
@@ -182,7 +191,7 @@ def members_of(group: Group) -> frozenset[str]:
     return frozenset(group.people.filter(scim__isnull=False).values_list("pk", flat=True))
 
 
-def _set_members(by: str, group: Group, steps: Iterable[Members]) -> None:
+def _set_members(by: str, group: Group, steps: Iterable[Members], may_write: MayWrite) -> None:
     """Do the steps, and change the groups of who is in another one than before (laws 1 and 2)."""
     before = members_of(group)
     after = before
@@ -195,10 +204,27 @@ def _set_members(by: str, group: Group, steps: Iterable[Members]) -> None:
     known = set(ScimUser.objects.filter(pk__in=new).values_list("pk", flat=True))
     if known != new:
         raise ScimError(400, "invalidValue", "members: one is no user of a directory here.")
-    if after != before:
-        group.people.add(*new)
-        group.people.remove(*(before - after))
-        _changed(by, after ^ before)
+    if after == before:
+        return
+    acts = _acts_of(group, new, before - after)
+    if not may_write(by, len(acts) - 1):
+        raise ScimError(429, "", "Slower, please: that is too many members for now.")
+    group.people.add(*new)
+    group.people.remove(*(before - after))
+    _change_rows(by, after ^ before)
+    log.write_all(by, acts)
+
+
+def _acts_of(group: Group, came: Iterable[str], left: Iterable[str]) -> list[NewAct]:
+    """Return the acts of who came and who left, by their ids (law 1)."""
+    steps = [*(("came", key) for key in sorted(came)), *(("left", key) for key in sorted(left))]
+    acts = []
+    for first in range(0, len(steps), ACT_PEOPLE):
+        facts: dict[str, str] = {}
+        for way, key in steps[first : first + ACT_PEOPLE]:
+            facts[way] = f"{facts[way]},{key}" if way in facts else key
+        acts.append(NewAct(ActKind.GROUP_CHANGED, f"group {group.pk}", facts))
+    return acts
 
 
 def _taken(name: str) -> ScimError:

@@ -3,7 +3,9 @@
 Laws:
 1. A token has a pace of its own: one directory alone never slows another one. All together have
    ALL_TOKENS: that is for this server, and more than four at their whole pace slow each other.
-2. At most TOKENS_MAX count, each by a name of its own, however many are made at once.
+2. For the members of a group a call writes one act. What it writes above that, for more of them,
+   has a pace of its own.
+3. At most TOKENS_MAX count, each by a name of its own, however many are made at once.
 """
 
 from __future__ import annotations
@@ -25,24 +27,41 @@ from hubsite.scim.models import ScimToken
 TOKENS_MAX = 16
 A_TOKEN = Rate(burst=100, per_second=10)
 ALL_TOKENS = Rate(burst=400, per_second=40)
+ACTS_OF_A_TOKEN = Rate(burst=200, per_second=1)
+ALL_ACTS = Rate(burst=800, per_second=4)
 PREFIX = "scim_"
 _BYTES = 32
 
 
 class ScimPace:
-    """How often a token may ask; `monotonic` gives seconds."""
+    """How often a token may ask, and write; `monotonic` gives seconds."""
 
     def __init__(
-        self, each: Rate = A_TOKEN, monotonic: Callable[[], float] = time.monotonic
+        self,
+        each: Rate = A_TOKEN,
+        monotonic: Callable[[], float] = time.monotonic,
+        acts: Rate = ACTS_OF_A_TOKEN,
     ) -> None:
         self._monotonic = monotonic
         self._lock = Lock()
         self._paces = Paces(each=each, whole=ALL_TOKENS, sources_max=TOKENS_MAX)
+        self._acts = Paces(each=acts, whole=ALL_ACTS, sources_max=TOKENS_MAX)
 
     def lets(self, token: ScimToken) -> bool:
         """Tell whether this one may ask now."""
         with self._lock:
             return self._paces.take(token.pk, self._monotonic())
+
+    def lets_write(self, by: str, count: int) -> bool:
+        """Tell whether somebody may write so many acts above one now: all of them, or none."""
+        with self._lock:
+            now = self._monotonic()
+            for taken in range(count):
+                if not self._acts.take(by, now):
+                    for _ in range(taken):
+                        self._acts.give_back(by)
+                    return False
+        return True
 
 
 PACE = ScimPace()
@@ -52,7 +71,7 @@ PACE = ScimPace()
 def make_token(by: str, token: ScimToken) -> str:
     """Keep a new token; return what its directory says, which is nowhere kept.
 
-    Raise ValueError with a sentence (law 2).
+    Raise ValueError with a sentence (law 3).
     """
     said = PREFIX + secrets.token_urlsafe(_BYTES)
     token.digest = _digest(said)

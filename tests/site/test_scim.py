@@ -25,9 +25,10 @@ from hubsite.pages.scim.api import LISTED_MAX, _of_directories
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.register.models import Credential, Grant, Group, Person
+from hubsite.scim import people
 from hubsite.scim.models import ScimGroup, ScimToken, ScimUser
-from hubsite.scim.reading import ScimError, read_changes, read_filter, read_resource
-from hubsite.scim.tokens import A_TOKEN, TOKENS_MAX, ScimPace, make_token
+from hubsite.scim.reading import MEMBERS_MAX, ScimError, read_changes, read_filter, read_resource
+from hubsite.scim.tokens import A_TOKEN, ACTS_OF_A_TOKEN, PACE, TOKENS_MAX, ScimPace, make_token
 from tests.site.browser import Browser, at_work
 from tests.site.server import HOST
 
@@ -209,6 +210,65 @@ def test_a_list_of_groups_ends_early_where_they_have_many_members() -> None:
     assert entra("GET", "Groups?excludedAttributes=members")["itemsPerPage"] == 3
     Group.objects.get(name="B").people.remove(*[one["value"] for one in members[:2]])
     assert entra("GET", "Groups")["itemsPerPage"] == 2, "so many have room"
+
+
+def test_who_came_into_a_group_and_left_it_is_one_act_for_each_hundred() -> None:
+    entra = Directory.made()
+    members = _many(150)
+    keys = {one["value"] for one in members}
+    path = f"Groups/{entra('POST', 'Groups', {'displayName': 'A', 'members': members})['id']}"
+    entra("PUT", path, {"displayName": "A", "members": members})
+    more = _many(60)
+    other = {one["value"] for one in more}
+    entra("PUT", path, {"displayName": "A", "members": more})
+    assert [kind for _, kind in _kinds()] == ["directory-made", "group-made"] + [
+        "group-changed"
+    ] * 5
+    said = [act.said for act in Act.objects.order_by("number")][2:]
+    assert {one["about"] for one in said} == {path.lower().replace("groups/", "group ")}
+
+    def told(acts: Any, way: str) -> list[str]:
+        return [key for one in acts if way in one for key in one[way].split(",")]
+
+    assert (sorted(keys), []) == (told(said[:2], "came"), told(said[:2], "left"))
+    assert (sorted(other), sorted(keys)) == (told(said[2:], "came"), told(said[2:], "left"))
+    assert set(Person.objects.values_list("revision", "changed_by")) == {
+        (3, "scim/entra"),
+        (2, "scim/entra"),
+    }
+    log.verify()
+
+
+def test_what_a_directory_writes_above_one_act_a_call_has_a_pace() -> None:
+    entra = Directory.made("paced")
+    by = "scim/paced"
+    path = f"Groups/{entra('POST', 'Groups', {'displayName': 'A'})['id']}"
+    members = _many(101)
+    while PACE.lets_write(by, 1):
+        pass
+    before = log.verify()
+    for method, at in (("PUT", path), ("POST", "Groups")):
+        entra(method, at, {"displayName": "B", "members": members})
+        assert entra.status == 429
+    assert log.verify() == before
+    assert Group.objects.get().people.count() == 0
+    entra("PUT", path, {"displayName": "A", "members": members[:100]})
+    assert entra.status == 200, "one act is paid by the call"
+    entra("DELETE", path)
+    assert entra.status == 204
+
+
+def test_acts_are_let_all_together_or_not_at_all() -> None:
+    clock = [0.0]
+    pace = ScimPace(monotonic=lambda: clock[0], acts=Rate(burst=3, per_second=1))
+    assert pace.lets_write("scim/a", 0)
+    assert not pace.lets_write("scim/a", 4)
+    assert pace.lets_write("scim/a", 3), "nothing was taken by what was refused"
+    assert not pace.lets_write("scim/a", 1)
+    assert pace.lets_write("scim/b", 3), "each has its own"
+    clock[0] += 1
+    assert pace.lets_write("scim/a", 1)
+    assert ACTS_OF_A_TOKEN.burst >= 2 * MEMBERS_MAX / people.ACT_PEOPLE - 1, "a whole group changes"
 
 
 def test_what_this_service_can_do_is_said() -> None:
