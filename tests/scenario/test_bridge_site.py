@@ -120,6 +120,7 @@ async def test_a_site_goes_on_without_its_backend(tmp_path: Path) -> None:
         assert kinds.count("order") >= 4
 
 
+@pytest.mark.long
 async def test_a_site_lets_in_a_guest_for_a_day(tmp_path: Path) -> None:
     port = free_port()
     async with Stage(
@@ -182,6 +183,7 @@ async def at_the_bridge(socket: Path, *words: str) -> tuple[int, dict[str, Any]]
     return process.returncode, json.loads(out or err)
 
 
+@pytest.mark.long
 async def test_a_building_manager_locks_down_from_the_bridge(tmp_path: Path) -> None:
     """`hubctl --site` at a real bridge, with a real hub and a phone"""
     port = free_port()
@@ -267,6 +269,7 @@ async def test_a_policy_comes_by_the_bridge_alone(tmp_path: Path) -> None:
             assert await reason(stage, anna) is Reason.REVOKED
 
 
+@pytest.mark.long
 async def test_a_site_commands_a_light_by_its_bridge(tmp_path: Path) -> None:
     """`hubctl --site device`, with a relay board on a serial line and the backend gone"""
     port = free_port()

@@ -27,6 +27,7 @@ async def reason(stage: Stage, wallet: Wallet) -> Reason:
     return report.verdict.reason
 
 
+@pytest.mark.long
 async def test_a_phone_brings_a_revocation_to_a_hub_that_is_offline(tmp_path: Path) -> None:
     async with Stage(tmp_path / "site", [FRONT], person=False) as stage:
         site = stage.site

@@ -19,6 +19,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         yield running
 
 
+@pytest.mark.long
 async def test_a_start_tells_that_an_order_of_the_backend_proved_no_time(stage: Stage) -> None:
     answer = await stage.backend("release", hub="hub-1", access_point=1, by="operator-7")
     assert answer["outcome"] == "released"

@@ -118,6 +118,7 @@ def verify_evidence(stage: Stage) -> None:
     assert verify.returncode == 0, verify.stdout + verify.stderr
 
 
+@pytest.mark.long
 async def test_the_demo_shows_every_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

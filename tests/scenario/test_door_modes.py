@@ -140,6 +140,7 @@ async def test_an_alarm_of_before_a_restart_has_its_end_once_the_door_is_shut(
     await stage.until(lambda: told(*words), "the backend has one beginning and one end")
 
 
+@pytest.mark.long
 async def test_a_lockdown_outlasts_a_restart_and_its_end_gives_back_what_stood_before(
     stage: Stage,
 ) -> None:

@@ -300,6 +300,7 @@ def test_one_that_breaks_off_at_the_last_step_puts_the_old_one_back(tmp_path: Pa
     assert {path.name for path in place.parent.iterdir()} == {"hubd", "hubd.failed"}
 
 
+@pytest.mark.long
 def test_one_that_fails_while_it_is_made_leaves_the_old_one_and_nothing_else(
     tmp_path: Path,
 ) -> None:
@@ -575,6 +576,7 @@ def test_on_a_hub_that_runs_the_new_version_is_in_force_in_the_end(
     assert machine.told[1:] == ["daemon-reload", "try-restart bluetooth", "restart hubd"]
 
 
+@pytest.mark.long
 def test_a_bridge_that_runs_here_is_restarted_and_another_is_left_alone(machine: Machine) -> None:
     for state, told in (("inactive", []), ("active", ["restart hubbridge"])):
         machine.run(ROOT / "systemd/install.sh", "install", state="inactive", BRIDGE=state)
@@ -584,6 +586,7 @@ def test_a_bridge_that_runs_here_is_restarted_and_another_is_left_alone(machine:
     assert machine.told.count("restart hubbridge") == 1
 
 
+@pytest.mark.long
 def test_a_bridge_that_would_not_start_again_is_left_running(machine: Machine) -> None:
     done = machine.done(
         ROOT / "systemd/install.sh", "install", state="inactive", BRIDGE="active", BRIDGE_CHECK="78"
@@ -611,6 +614,7 @@ def test_an_administrator_may_choose_when_a_hub_is_restarted(machine: Machine) -
     assert machine.told == ["daemon-reload"]
 
 
+@pytest.mark.long
 def test_a_version_that_this_hub_cannot_start_with_changes_nothing(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -626,6 +630,7 @@ def test_a_version_that_this_hub_cannot_start_with_changes_nothing(
     assert [path.name for path in (tmp_path / "opt").iterdir()] == ["hubd"]
 
 
+@pytest.mark.long
 def test_what_keeps_no_version_from_a_start_is_said_and_the_new_one_goes_in(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -649,6 +654,7 @@ def test_of_a_hub_with_which_all_is_right_nothing_is_said(machine: Machine) -> N
     assert machine.told[-1] == "restart hubd"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", ["77", "1"])
 def test_a_version_of_which_nobody_can_tell_whether_it_starts_changes_nothing(
     machine: Machine, status: str
@@ -663,6 +669,7 @@ def test_a_version_of_which_nobody_can_tell_whether_it_starts_changes_nothing(
     assert machine.told == ["daemon-reload"]
 
 
+@pytest.mark.long
 def test_a_hub_whose_start_fails_again_and_again_is_started_with_the_new_version(
     machine: Machine,
 ) -> None:
@@ -692,6 +699,7 @@ def _installed_version(tree: Path, image: Path, tmp_path: Path) -> str:
     return str(version)
 
 
+@pytest.mark.long
 def test_the_version_carries_the_commit_and_whether_something_was_edited(tmp_path: Path) -> None:
     clone = _clone(tmp_path / "clone")
     commit = _git(clone, "rev-parse", "--short=12", "HEAD")
@@ -764,6 +772,7 @@ def test_bluetooth_is_left_alone_by_a_package_that_changes_nothing_of_it(
     assert machine.told == ["daemon-reload", "restart hubd"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

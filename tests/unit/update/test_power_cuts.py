@@ -82,6 +82,7 @@ def live(machine: Machine, cut: int, moment: int) -> bool:
     return had_cut
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", [0, 1, 2])
 @pytest.mark.parametrize("ends", ["well", "never up", "no radio"])
 def test_a_power_cut_at_any_write_ends_in_a_slot_that_runs(
