@@ -84,6 +84,7 @@ def test_who_asks_and_reads_nothing_holds_nobody_up(serving: Served) -> None:
             assert one.recv(12) == b"HTTP/1.1 200"
 
 
+@pytest.mark.long
 def test_a_newcomer_takes_the_place_of_who_is_silent(serving: Served) -> None:
     """worker, law 1"""
     with ExitStack() as stack:
@@ -95,6 +96,7 @@ def test_a_newcomer_takes_the_place_of_who_is_silent(serving: Served) -> None:
             callers[-1].recv(1)
 
 
+@pytest.mark.long
 def test_who_is_silent_too_long_is_cut(serving: Served) -> None:
     """connection, law 1"""
     with _plain(serving) as silent, _secure(serving) as slow:

@@ -18,6 +18,7 @@ from tests.site.served import served
 from tests.site.server import HOST
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.once,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(PROGRAM is None, reason=MISSING),

@@ -18,6 +18,7 @@ from tests.webphone.server import WebServer
 from tests.webphone.visitor import MORE, phone
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.once,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(PROGRAM is None, reason=MISSING),
