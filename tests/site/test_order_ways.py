@@ -178,6 +178,9 @@ class _NoOffice:
     def renew_policy(self, _now: int, _above: int) -> None:
         return
 
+    def renew_list(self, _now: int) -> None:
+        return
+
 
 def _certificate(hub: str, points: tuple[int, ...]) -> bytes:
     return certify_hub(ISSUER, site=SITE, hub=hub, key=make_key().verify_key, points=points)
