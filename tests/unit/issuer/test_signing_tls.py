@@ -42,7 +42,7 @@ def identity(
     role: TlsRole,
     name: str,
     authority: Authority = AUTHORITY,
-    ends: int = NOW + 1000,
+    ends: int = NOW + 86_400,
 ) -> Identity:
     key: SigningKey = make_key()
     files = files_of(folder, role, name)
@@ -59,7 +59,7 @@ def identity(
 async def served(
     folder: Path,
     role: TlsRole = TlsRole.ISSUER,
-    ends: int = NOW + 1000,
+    ends: int = NOW + 86_400,
     signer: Signer | None = None,
 ) -> AsyncIterator[tuple[int, Heard]]:
     """Serve a signer at a port; yield it and what people are told."""
@@ -96,11 +96,11 @@ async def test_the_server_of_the_site_has_it_sign(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("role", "name", "authority", "ends", "why"),
     [
-        (TlsRole.SITE, "site-2", AUTHORITY, NOW + 1000, "not in servers"),
-        (TlsRole.HUB, "site-1", AUTHORITY, NOW + 1000, "is no site"),
-        (TlsRole.BRIDGE, "site-1", AUTHORITY, NOW + 1000, "is no site"),
+        (TlsRole.SITE, "site-2", AUTHORITY, NOW + 86_400, "not in servers"),
+        (TlsRole.HUB, "site-1", AUTHORITY, NOW + 86_400, "is no site"),
+        (TlsRole.BRIDGE, "site-1", AUTHORITY, NOW + 86_400, "is no site"),
         (TlsRole.SITE, "site-1", AUTHORITY, NOW - 100, "has ended"),
-        (TlsRole.SITE, "site-1", OTHER_AUTHORITY, NOW + 1000, "no handshake"),
+        (TlsRole.SITE, "site-1", OTHER_AUTHORITY, NOW + 86_400, "no handshake"),
     ],
     ids=["name", "hub", "bridge", "ended", "authority"],
 )
@@ -119,9 +119,9 @@ async def test_anybody_else_is_refused_and_told_of(
 @pytest.mark.parametrize(
     ("role", "ends", "asked"),
     [
-        (TlsRole.SITE, NOW + 1000, "issuer-1"),
+        (TlsRole.SITE, NOW + 86_400, "issuer-1"),
         (TlsRole.ISSUER, NOW - 100, "issuer-1"),
-        (TlsRole.ISSUER, NOW + 1000, "issuer-2"),
+        (TlsRole.ISSUER, NOW + 86_400, "issuer-2"),
     ],
     ids=["role", "ended", "name"],
 )
