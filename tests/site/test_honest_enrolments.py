@@ -172,7 +172,7 @@ def test_who_signs_no_list_holds_up_no_policy(office: Office) -> None:
     def turn() -> None:
         async def whole() -> None:
             await publisher._turn(engine, 0)  # type: ignore[arg-type]
-            await publisher._with_rows(lambda: connection.close())
+            await publisher.with_rows(lambda: connection.close())
 
         asyncio.run(whole())
 

@@ -11,7 +11,8 @@ from hubsite.acts import log
 from hubsite.acts.bell import Bell
 from hubsite.acts.kinds import ActKind
 from hubsite.config import Engine
-from hubsite.hubs.publisher import OLD_SECONDS, Publisher
+from hubsite.hubs.publisher import Publisher
+from hubsite.looping import OLD_SECONDS
 from tests.site.browser import at_work
 
 pytestmark = pytest.mark.once
@@ -38,11 +39,11 @@ async def test_who_does_not_sign_is_not_asked_again_at_once_whatever_changes() -
     office = Refusing()
     publisher = Publisher(office, Engine(("nats://127.0.0.1:9",)))  # type: ignore[arg-type]
     for _ in range(3):
-        await publisher._with_rows(_act)
+        await publisher.with_rows(_act)
         with pytest.raises(LinkError):
             await publisher._renew(0)
     assert office.asked == 1
-    await publisher._with_rows(lambda: connection.close())
+    await publisher.with_rows(lambda: connection.close())
 
 
 def test_the_bell_rings_after_the_commit_and_for_who_listens_alone() -> None:
@@ -68,16 +69,16 @@ def _locked() -> None:
 
 
 async def test_what_the_database_refuses_is_an_error_that_is_tried_again() -> None:
-    """publisher, law 4"""
+    """looping, law 2"""
     publisher = Publisher(Refusing(), Engine(("nats://127.0.0.1:9",)))  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="database is locked"):
-        await publisher._with_rows(_locked)
-    await publisher._with_rows(lambda: connection.close())
+        await publisher.with_rows(_locked)
+    await publisher.with_rows(lambda: connection.close())
 
 
 @pytest.mark.parametrize("error", [StoreError("no room"), ValueError("no room")])
 async def test_whatever_happens_the_publisher_goes_on_and_says_it(error: Exception) -> None:
-    """publisher, law 4"""
+    """looping, law 2"""
     publisher = Publisher(Refusing(), Engine(("nats://127.0.0.1:9",)))  # type: ignore[arg-type]
     said: list[str] = []
 
@@ -88,7 +89,7 @@ async def test_whatever_happens_the_publisher_goes_on_and_says_it(error: Excepti
             publisher._is_stopped = True
         raise error
 
-    publisher._connected = fails  # type: ignore[method-assign]
+    publisher.serve = fails  # type: ignore[method-assign]
     await publisher._serve()
     assert len(said) == 3
     assert "no room" in said[1]
@@ -96,9 +97,9 @@ async def test_whatever_happens_the_publisher_goes_on_and_says_it(error: Excepti
 
 
 def test_a_publisher_that_has_ended_or_is_silent_says_so() -> None:
-    """publisher, law 4"""
+    """looping, law 2"""
     publisher = Publisher(Refusing(), Engine(("nats://127.0.0.1:9",)))  # type: ignore[arg-type]
-    publisher._found("")
+    publisher.found("")
     assert publisher.problem == ""
     publisher._turned_at -= OLD_SECONDS + 1
     assert "has said nothing for" in publisher.problem
