@@ -48,7 +48,7 @@ export class NotChosen extends Error {
 export class Radio {
   constructor() {
     this.device = null;
-    this.leftAt = 0;
+    this.leftAt = -Infinity; // nobody was left yet
     this.isDoubted = false;
   }
 
