@@ -164,12 +164,10 @@ bench-lab: $(VENV)/ready
 # ~/.cache). Two guests run at a time. Then the cases that measure run alone; `make lab-soak` runs those longer.
 # BLUEZ=5.82 (or 5.87, newest) uses that BlueZ, built once from Debian's source package.
 BLUEZ ?=
-# A mark that is left out. Nothing: all run.
-LEAVES ?=
 lab: lab-side-by-side lab-alone
 
 lab-side-by-side: lab-ready
-	$(LAB) -n 3 --dist worksteal -m "not alone$(if $(LEAVES), and not $(LEAVES))"
+	$(LAB) -n 3 --dist worksteal -m "not alone"
 
 lab-alone: lab-ready
 	$(LAB) -m alone
