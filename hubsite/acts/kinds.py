@@ -16,6 +16,7 @@ class ActKind(StrEnum):
     ACCOUNT_ENDED = "account-ended"
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
+    SHOWN_AGAIN = "shown-again"
     WRONG_TRIES_READ = "wrong-tries-read"
     KEY_ADDED = "key-added"
     KEY_REMOVED = "key-removed"

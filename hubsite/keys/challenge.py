@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     SIGN_IN = "sign-in"
     ADD = "add"
     FIRST = "first"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from hubsite.pages import acts, assets, hubs, webpage
-from hubsite.pages.accounts import elsewhere, firstkey, mine, signing
+from hubsite.pages.accounts import again, elsewhere, firstkey, mine, signing
 from hubsite.pages.evidence import proving, records
 from hubsite.pages.fleet import devices, ending, newhubs
 from hubsite.pages.now import alarms, doors, overview
@@ -44,6 +44,7 @@ urlpatterns = [
     path("first-key/key", firstkey.key_to_make_first, name="first-key-to-make"),
     path("account", mine.account, name="account"),
     path("account/key", mine.key_to_make, name="key-to-make"),
+    path("account/again/key", again.key_to_show, name="key-to-show"),
     path("acts", acts.acts, name="acts"),
     path("acts/verify", acts.verify, name="acts-verify"),
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),

@@ -15,6 +15,7 @@ from django.test import Client
 from hubsite.accounts import factor
 from hubsite.accounts.making import make_account
 from hubsite.accounts.models import Account
+from hubsite.pages.accounts.signing import SIGNED_IN_AT
 from tests.site.page import Page
 from tests.site.server import HOST, begun
 
@@ -120,4 +121,12 @@ def at_work(name: str = "olga") -> Browser:
     account, _ = Account.objects.get_or_create(name=name, is_operator=True)
     browser = Browser()
     browser.client.force_login(account)
+    signed_in_ago(browser, 0)
     return browser
+
+
+def signed_in_ago(browser: Browser, seconds: int) -> None:
+    """Let the sign-in of this browser have been so long ago."""
+    session = browser.client.session
+    session[SIGNED_IN_AT] = int(time.time()) - seconds
+    session.save()

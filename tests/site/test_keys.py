@@ -27,7 +27,7 @@ from hubsite.keys.place import Place, place_of
 from hubsite.keys.proof import ANSWER_LENGTH_MAX, asked_to_make, asked_to_sign, made_key, signed_by
 from hubsite.starting import tidy
 from tests.site.authenticator import PRESENT, VERIFIED, Authenticator, decoded, encoded
-from tests.site.browser import Answer, Browser, Operator, signed_in
+from tests.site.browser import Answer, Browser, Operator, signed_in, signed_in_ago
 from tests.site.server import Server
 
 pytestmark = pytest.mark.once
@@ -224,11 +224,9 @@ def test_wrong_keys_have_the_pace_of_wrong_codes() -> None:
 
 def test_keys_are_changed_by_who_has_signed_in_just_now_alone() -> None:
     browser = signed_in()
-    session = browser.client.session
-    session["signed_in_at"] -= 601
-    session.save()
+    signed_in_ago(browser, 601)
     shown = browser.get("/account")
-    assert "sign in again" in shown.text
+    assert "show first that it is you" in shown.text
     key = Authenticator().make(asked(browser, "/account/key"))
     form = {**_form(browser, "add"), "key_name": "blue", "key": key}
     assert browser.post("/account", form).status == 403

@@ -176,7 +176,7 @@ def _old_signer() -> None:
 def test_without_a_signer_that_does_it_the_page_names_the_commands(
     browser: Browser, begin: Callable[[], None]
 ) -> None:
-    """newhubs, law 3"""
+    """newhubs, law 4"""
     begin()
     keep(asked())
     replace_hubs(frozenset({"yard-1"}))

@@ -179,12 +179,12 @@ def test_a_session_by_the_providers_word_alone_is_as_old_as_the_sign_in_there(fa
         browser = Browser()
         back(browser, fake, wanted="/account")
         assert finish(browser).where == "/account"
-        assert ("To change them, sign in again" not in browser.get("/account").text) == is_fresh
+        assert ("show first that it is you" not in browser.get("/account").text) == is_fresh
     fake.changes = {"auth_time": now - HOUR}
     browser = Browser("198.51.100.4")
     back(browser, fake, wanted="/account")
     finish(browser, code=olga.code())
-    assert "To change them, sign in again" not in browser.get("/account").text, "a code was typed"
+    assert "show first that it is you" not in browser.get("/account").text, "a code was typed"
     fake.changes = {"auth_time": "now"}
     assert PROVES_NOTHING in back(Browser("198.51.100.5"), fake).text
 

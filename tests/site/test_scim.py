@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,7 @@ from hypothesis import strategies as st
 from hubcore.timing.pace import Rate
 from hubsite.acts import log
 from hubsite.acts.models import Act
-from hubsite.pages.accounts.mine import FRESH_SECONDS
-from hubsite.pages.accounts.signing import SIGNED_IN_AT
+from hubsite.pages.accounts.again import FRESH_SECONDS
 from hubsite.pages.scim.api import LISTED_MAX, _of_directories
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
@@ -29,7 +27,7 @@ from hubsite.scim import people
 from hubsite.scim.models import ScimGroup, ScimToken, ScimUser
 from hubsite.scim.reading import MEMBERS_MAX, ScimError, read_changes, read_filter, read_resource
 from hubsite.scim.tokens import A_TOKEN, ACTS_OF_A_TOKEN, PACE, TOKENS_MAX, ScimPace, make_token
-from tests.site.browser import Browser, at_work
+from tests.site.browser import at_work, signed_in_ago
 from tests.site.server import HOST
 
 pytestmark = pytest.mark.once
@@ -282,32 +280,19 @@ def test_what_this_service_can_do_is_said() -> None:
     assert entra.status == 404
 
 
-def _signed_in(seconds_ago: int = 0) -> Browser:
+def test_the_page_of_tokens_says_by_whom_each_was_made_and_to_end_one_asks_for_no_more() -> None:
     browser = at_work()
-    session = browser.client.session
-    session[SIGNED_IN_AT] = int(time.time()) - seconds_ago
-    session.save()
-    return browser
-
-
-def test_a_token_is_made_by_who_has_just_signed_in_and_the_page_says_by_whom() -> None:
-    for browser in (at_work(), _signed_in(FRESH_SECONDS + 60)):
-        assert "to make one, sign in again" in browser.get("/directories").text
-        answer = browser.submit("/directories", name="okta")
-        assert (answer.status, "Sign in again first" in answer.text) == (403, True)
-        assert "token" not in answer.page.fields
-    assert not ScimToken.objects.exists()
-    browser = _signed_in(FRESH_SECONDS - 60)
-    assert "sign in again" not in browser.get("/directories").text
+    browser.get("/directories")
     assert browser.submit("/directories", name="okta").status == 200
     otto = at_work("otto")
+    signed_in_ago(otto, FRESH_SECONDS + 60)
     assert "olga" in otto.get("/directories").text
     otto.submit(f"/directories/{ScimToken.objects.get().pk}/revoke")
-    assert ScimToken.objects.get().revoked_at is not None, "to end one asks for no more"
+    assert ScimToken.objects.get().revoked_at is not None
 
 
 def test_a_token_is_shown_once_lies_as_a_hash_and_ends_on_the_page() -> None:
-    browser = _signed_in()
+    browser = at_work()
     browser.get("/directories")
     assert "A name has 1 to 24" in browser.submit("/directories", name="Not A Name").text
     answer = browser.submit("/directories", name="okta")
@@ -428,7 +413,7 @@ def test_a_hostile_name_is_text_on_pages_and_a_whole_change_fails_together() -> 
 def test_there_are_few_tokens() -> None:
     for number in range(TOKENS_MAX):
         Directory.made(f"d{number}")
-    browser = _signed_in()
+    browser = at_work()
     browser.get("/directories")
     assert "revoke one first" in browser.submit("/directories", name="more").text
     with pytest.raises(ValueError, match="revoke one first"):

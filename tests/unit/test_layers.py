@@ -649,8 +649,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.fleet": _room(
-        "hubsite.pages.fleet hubsite.acts.kinds hubsite.fleet hubsite.hubs.signer "
-        "hubsite.register hubcore",
+        "hubsite.pages.fleet hubsite.pages.accounts.again hubsite.acts.kinds hubsite.fleet "
+        "hubsite.hubs.signer hubsite.register hubcore",
         "django",
         WORLDLY,
     ),
@@ -680,12 +680,13 @@ ROOMS: dict[str, Room] = {
         "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
     ),
     "hubsite.pages.scim": _room(
-        "hubsite.pages.scim hubsite.pages.accounts.mine hubsite.register.changes hubsite.scim",
+        "hubsite.pages.scim hubsite.pages.accounts.again hubsite.register.changes hubsite.scim",
         "django msgspec",
         WORLDLY,
     ),
     "hubsite.pages.webhooks": _room(
-        "hubsite.pages.webhooks hubsite.register.changes hubsite.webhooks hubcore.evidence.facts",
+        "hubsite.pages.webhooks hubsite.pages.accounts.again hubsite.register.changes "
+        "hubsite.webhooks hubcore.evidence.facts",
         "django",
         WORLDLY,
     ),

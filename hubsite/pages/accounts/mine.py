@@ -1,15 +1,14 @@
 """An operator's own account: the keys that he signs in by, and who he is at the provider.
 
 Laws:
-1. Keys are added and removed by who has signed in within FRESH_SECONDS: a browser that was left
-   open changes no second factor.
+1. Keys and the provider's identity are changed by who has just shown that it is he
+   (`hubsite.pages.accounts.again`): a browser that was left open changes no second factor.
 2. An operator sees and changes his own keys alone.
 3. He binds to his account what the provider has proven in this browser, and nothing that is typed.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -25,10 +24,8 @@ from hubsite.keys.challenge import Challenge, Purpose
 from hubsite.keys.place import Place
 from hubsite.keys.proof import asked_to_make, made_key
 from hubsite.oidc import binding
-from hubsite.pages.accounts import asking, carried
-from hubsite.pages.accounts.signing import SIGNED_IN_AT
+from hubsite.pages.accounts import again, asking, carried
 
-FRESH_SECONDS = 600
 NO_KEY = "No key was made. Try again."
 _DIGITS_MAX = 18
 
@@ -38,11 +35,12 @@ def account(request: HttpRequest) -> HttpResponse:
     """Show the account of who has signed in, and do what a button says."""
     if request.method != "POST":
         return _shown(request)
-    if not is_fresh(request):
-        return _shown(request, "Sign in again first: that was too long ago.", 403)
     do = request.POST.get("do", "")
     if do not in _DOES:
         raise Http404
+    refused = again.refusal(request)
+    if refused is not None:
+        return _shown(request, refused.sentence, refused.status)
     try:
         _DOES[do](request)
     except (ValueError, ProofError) as error:
@@ -62,12 +60,6 @@ def key_to_make(request: HttpRequest) -> HttpResponse:
         return asked_to_make(where, one.value, handle, mine.name, known)
 
     return asking.asked(Purpose.ADD, ask, str(mine.pk))
-
-
-def is_fresh(request: HttpRequest) -> bool:
-    """Tell whether the session's sign-in was not long ago (law 1)."""
-    ago = time.time() - request.session.get(SIGNED_IN_AT, 0)
-    return 0 <= ago <= FRESH_SECONDS
 
 
 def name_of_key(request: HttpRequest) -> str:
@@ -108,7 +100,13 @@ def _unbind(request: HttpRequest) -> None:
     binding.unbind(request.user.name, request.user.name)
 
 
+def _show(request: HttpRequest) -> None:
+    """Nothing more: it was shown that it is he."""
+    del request
+
+
 _DOES: dict[str, Callable[[HttpRequest], None]] = {
+    "show": _show,
     "add": _add,
     "remove": _remove,
     "bind": _bind,
@@ -134,8 +132,7 @@ def _shown(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpR
         "sentence": sentence,
         "keys": mine.keys.order_by("made_at", "pk"),
         "has_code": bool(mine.factor),
-        "is_fresh": is_fresh(request),
-        "minutes": FRESH_SECONDS // 60,
+        "again": again.to_show(request),
         "name_length": KEY_NAME_LENGTH,
         "has_keys": asking.place() is not None,
     }

@@ -73,11 +73,15 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
 
 
 def typed_by(
-    request: HttpRequest, purpose: Purpose = Purpose.SIGN_IN, name: str | None = None
+    request: HttpRequest,
+    purpose: Purpose = Purpose.SIGN_IN,
+    name: str | None = None,
+    about: str = "",
 ) -> Typed:
     """Return what somebody typed into the form of a sign-in, or of a first key.
 
-    `name` is the account that is known already, None for what was typed.
+    `name` is the account that is known already, None for what was typed; `about` is whom a key's
+    signature was asked for.
     """
     if name is None:
         name = request.POST.get("name", "").strip()
@@ -88,7 +92,7 @@ def typed_by(
         address=request.META.get("REMOTE_ADDR", ""),
         browser=_known_browser(request, name),
         answer=request.POST.get("key", ""),
-        challenge=asking.challenge_of(request, purpose),
+        challenge=asking.challenge_of(request, purpose, about),
         place=asking.place(),
     )
 

@@ -4,7 +4,9 @@ Laws:
 1. A machine is taken in by its fingerprint, which the operator types as the machine shows it. What
    he typed is what the signer compares, whatever this page believes.
 2. A token stands on one answer and nowhere else.
-3. Without a signer that does it, the page names the commands.
+3. A token is made, and a machine taken in, by who has just shown that it is he. To refuse one asks
+   for no more.
+4. Without a signer that does it, the page names the commands.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from hubsite.fleet import asking, words
 from hubsite.fleet.asking import Outcome
 from hubsite.fleet.models import HubAsked, HubPromise
 from hubsite.hubs.signer import Decider
+from hubsite.pages.accounts import again
+from hubsite.pages.accounts.again import Refused
 from hubsite.pages.fleet.forms import FingerprintForm, TokenForm
 
 ASKS_SHOWN = 20
@@ -47,8 +51,9 @@ def token(request: HttpRequest) -> HttpResponse:
     zone = settings.HUBSITE.config.time_zone
     form = TokenForm(request.POST or None, initial={"time_zone": zone})
     signer = decider()
-    if request.method != "POST" or not form.is_valid() or signer is None:
-        return render(request, "newhub_token.html", {"form": form, "is_here": signer is not None})
+    refused = again.refusal(request) if form.is_valid() else None
+    if not form.is_valid() or signer is None or refused is not None:
+        return _token_form(request, form, refused)
     wanted = HubAsk(
         act=HubAct.TOKEN,
         by=request.user.name,
@@ -62,13 +67,25 @@ def token(request: HttpRequest) -> HttpResponse:
     return render(request, "newhub_token.html", shown, status=status_of(outcome))
 
 
+def _token_form(request: HttpRequest, form: TokenForm, refused: Refused | None) -> HttpResponse:
+    shown = {
+        "form": form,
+        "is_here": decider() is not None,
+        "refused": refused,
+        "again": again.to_show(request),
+    }
+    status = 200 if refused is None else refused.status
+    return render(request, "newhub_token.html", shown, status=status)
+
+
 @_METHODS
 def new_hub(request: HttpRequest, name: str) -> HttpResponse:
     """Show one promise; take its machine in, or refuse it (law 1)."""
     found = get_object_or_404(HubPromise, pk=name)
     form = FingerprintForm(request.POST if request.POST.get("do") == "approve" else None)
     outcome = None
-    if request.method == "POST":
+    refused = again.refusal(request) if form.is_valid() else None
+    if request.method == "POST" and refused is None:
         outcome = _decided(request, name, form)
         found = HubPromise.objects.filter(pk=name).first() or found
     shown = {
@@ -76,8 +93,11 @@ def new_hub(request: HttpRequest, name: str) -> HttpResponse:
         "form": form,
         "outcome": outcome,
         "is_here": decider() is not None,
+        "refused": refused,
+        "again": again.to_show(request),
     }
-    return render(request, "newhub.html", shown, status=status_of(outcome))
+    status = status_of(outcome) if refused is None else refused.status
+    return render(request, "newhub.html", shown, status=status)
 
 
 def _decided(request: HttpRequest, name: str, form: FingerprintForm) -> Outcome | None:
@@ -96,7 +116,7 @@ def _decided(request: HttpRequest, name: str, form: FingerprintForm) -> Outcome 
 
 
 def decider() -> Decider | None:
-    """Return the signer that does something about hubs, None where there is none (law 3)."""
+    """Return the signer that does something about hubs, None where there is none (law 4)."""
     office = settings.HUBSITE_RUNNING.office
     signer = None if office is None else office.signer
     return signer if isinstance(signer, Decider) else None

@@ -1,6 +1,7 @@
 """The page of directories' tokens: made, shown once, revoked.
 
-Law: a token outlives the session in which it was made, so only who has just signed in makes one.
+Law: a token outlives the session in which it was made, so only who has just shown that it
+is he makes one. To end one asks for no more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from hubsite.pages.accounts.mine import FRESH_SECONDS, is_fresh
+from hubsite.pages.accounts import again
 from hubsite.register.changes import ChangedMeanwhileError, read_seen
 from hubsite.scim.models import ScimToken
 from hubsite.scim.tokens import make_token, revoke_token
@@ -31,10 +32,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
     """List tokens, and make one."""
     form = TokenForm(request.POST or None)
     said = ""
-    may_make = is_fresh(request)
-    if request.method == "POST" and not may_make:
-        form.add_error(None, "Sign in again first: that was too long ago.")
-    if request.method == "POST" and form.is_valid():
+    refused = again.refusal(request) if form.is_valid() else None
+    if form.is_valid() and refused is None:
         try:
             said = make_token(request.user.name, form.save(commit=False))
             form = TokenForm()
@@ -46,12 +45,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "said": said,
         "rows": ScimToken.objects.all(),
         "address": address,
-        "is_fresh": may_make,
-        "minutes": FRESH_SECONDS // 60,
+        "refused": refused,
+        "again": again.to_show(request),
     }
-    return render(
-        request, "scim/tokens.html", shown, status=200 if may_make or not form.is_bound else 403
-    )
+    status = 200 if refused is None else refused.status
+    return render(request, "scim/tokens.html", shown, status=status)
 
 
 @require_POST

@@ -1,6 +1,9 @@
 """The pages of webhooks: made, tried, ended; and how far each one is.
 
-Law: a secret is shown once, on the page that made it.
+Laws:
+1. A secret is shown once, on the page that made it.
+2. A webhook outlives the session in which it was made, so only who has just shown that it is he
+   makes one. To end one asks for no more.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from hubsite.pages.accounts import again
+from hubsite.pages.accounts.again import Refused
 from hubsite.pages.webhooks.forms import WebhookForm
 from hubsite.register.changes import ChangedMeanwhileError, read_seen
 from hubsite.webhooks import kept, signing
@@ -29,18 +34,25 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 
 @_METHODS
 def add(request: HttpRequest) -> HttpResponse:
-    """Make one, and show its secret (law)."""
+    """Make one, and show its secret (laws 1 and 2)."""
     form = WebhookForm(request.POST or None)
-    if request.method != "POST" or not form.is_valid():
-        return render(request, "webhooks/add.html", {"form": form})
+    refused = again.refusal(request) if form.is_valid() else None
+    if not form.is_valid() or refused is not None:
+        return _form(request, form, refused)
     made = form.save(commit=False)
     try:
         secret = kept.make(request.user.name, made, settings.HUBSITE.secret)
     except kept.TooManyError as error:
         form.add_error(None, str(error))
-        return render(request, "webhooks/add.html", {"form": form})
+        return _form(request, form, None)
     shown = {"webhook": made, "secret": signing.shown(secret)}
     return render(request, "webhooks/made.html", shown)
+
+
+def _form(request: HttpRequest, form: WebhookForm, refused: Refused | None) -> HttpResponse:
+    shown = {"form": form, "refused": refused, "again": again.to_show(request)}
+    status = 200 if refused is None else refused.status
+    return render(request, "webhooks/add.html", shown, status=status)
 
 
 @require_safe
