@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "9338346214672ade";
+export const VERSION = "d69a2131efb2d7f7";
 
 export const FILES = [
   "icon.svg",
