@@ -23,7 +23,7 @@ from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.orders.kept import end_unheard
 from hubsite.orders.models import Order
-from hubsite.orders.standing import stands_at_some_hub
+from hubsite.orders.standing import hubs_left
 from hubsite.orders.words import TAKE_SECONDS, OrderKind, Wish, may
 from hubsite.register.models import AccessPoint
 
@@ -121,7 +121,7 @@ def _to_end(of: str, operator: Operator, now: int) -> tuple[Order, int]:
         raise NotOrderedError("This is not yours to order at this place.")
     if ended.until <= now:
         raise NotOrderedError("This order is over by itself.")
-    if ended.ended_at is not None and not stands_at_some_hub(ended, now):
+    if ended.ended_at is not None and not hubs_left(ended, now):
         raise NotOrderedError(f"{ended.ended_by} has ended this already.")
     return ended, ended.until
 

@@ -28,7 +28,9 @@ from django.db.models import Q
 from hubsite.acts.bell import Bell
 from hubsite.orders.letters import Letter, add_hubs, at_hubs, rows_due, whom, written
 from hubsite.orders.models import DETAIL_LENGTH, WHY_LENGTH, Given, Order
+from hubsite.orders.standing import take_places, take_turn, was_done
 from hubsite.orders.words import (
+    DONE,
     OPEN,
     TAKE_SECONDS,
     Answered,
@@ -115,6 +117,7 @@ def next_to_give(
                 continue
             rows = Order.objects.filter(pk=order.pk, state=OrderState.WAITING, ending=None)
             if rows.update(state=OrderState.GIVING, way=way) == 1:
+                take_turn(order)
                 return _giving(order, way, meant, now)
         return None
 
@@ -142,7 +145,7 @@ def was_given(key: str, reference: str, hubs: Collection[str], now: int) -> None
             Order.objects.filter(pk=key).update(reference=reference)
             add_hubs(order, reference, hubs, now)
         if order.wish.kind is not OrderKind.RELEASE:
-            _take_places(order, now)
+            take_places(order, hubs, now)
 
 
 def was_not_given(key: str, why: str, *, is_lost: bool, is_new: bool = False) -> None:
@@ -217,7 +220,11 @@ def record_answers(said: Iterable[HubSaid]) -> None:
             detail = one.detail[:DETAIL_LENGTH]
             rows = Given.objects.filter(counts, hub=one.hub, message=one.message)
             changed = rows.exclude(answer=one.answer, detail=detail)
+            found = list(changed.select_related("order"))
             moved += changed.update(answer=one.answer, detail=detail, answered_at=now)
+            if one.answer in DONE:
+                for row in found:
+                    was_done(row.order, one.hub)
         if moved:
             transaction.on_commit(MOVED.ring)
 
@@ -247,13 +254,6 @@ def _giving(order: Order, way: WayName, hubs: Sequence[str], now: int) -> Giving
     if way is WayName.ENGINE:
         letters = written([row for _, row in rows_due(order, hubs, now, is_again=False)])
     return Giving(order.key, order.by, order.wish, hub, letters, is_new=order.way == "")
-
-
-def _take_places(order: Order, now: int) -> None:
-    """Let an order, or an end, take the place of those that it goes before (law 5)."""
-    same = Order.objects.filter(kind=order.kind, point=order.point, way=order.way)
-    older = same.filter(ended_at=None, at__lte=order.at).exclude(pk=order.pk)
-    older.update(ended_at=now, ended_by=order.by)
 
 
 def _lost(order: Order, why: str) -> None:

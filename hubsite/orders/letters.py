@@ -102,6 +102,7 @@ def _row(order: Order, hub: str, there: Given | None, now: int, is_again: bool) 
     there.message = secrets.token_hex(ID_BYTES)
     there.expires_at = now + TAKE_SECONDS
     there.answer = ""
+    there.is_over = False
     return there
 
 

@@ -25,6 +25,7 @@ class Order(models.Model):
     `key` is its id in hexadecimal digits. Times are Unix seconds. `of` is what an end ends,
     `ending` the end that was ordered last; `ended_at` once an end was given, or another order has
     taken its place. `lives_until` is how long it is given again to hubs that have not answered.
+    `turn` counts what was given, in its order: of two about one place the higher one counts.
     """
 
     key = models.CharField(primary_key=True, max_length=KEY_DIGITS)
@@ -46,11 +47,13 @@ class Order(models.Model):
     ending = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
     ended_at = models.BigIntegerField(null=True)
     ended_by = models.CharField(max_length=32, default="", blank=True)
+    turn = models.BigIntegerField(null=True)
 
     class Meta:
-        """As they are listed."""
+        """As they are listed, and as those about one place are found."""
 
         ordering = ("-at", "key")
+        indexes = (models.Index(fields=("kind", "point", "turn"), name="order_place"),)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
@@ -67,7 +70,10 @@ class Order(models.Model):
 
 
 class Given(models.Model):
-    """An order as one hub was given it last; `message` is the id that its answer names."""
+    """An order as one hub was given it last; `message` is the id that its answer names.
+
+    `is_over` once the hub has done a later order about the same place.
+    """
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="given")
     hub = models.CharField(max_length=HUB_LENGTH)
@@ -76,6 +82,7 @@ class Given(models.Model):
     answer = models.CharField(max_length=_WORD_LENGTH, default="", blank=True)
     detail = models.CharField(max_length=DETAIL_LENGTH, default="", blank=True)
     answered_at = models.BigIntegerField(null=True)
+    is_over = models.BooleanField(default=False)
 
     class Meta:
         """A hub is given an order once at a time."""

@@ -5,14 +5,15 @@ Law: what [operators] does not allow is not offered, and no form takes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django import forms
 
 from hubcore.policy.policy import Operator
-from hubsite.orders.words import RULES, OrderKind, may
-from hubsite.register.models import AccessPoint
+from hubsite.orders.letters import at_hubs
+from hubsite.orders.words import RULES, OrderKind, Wish, may
+from hubsite.register.models import AccessPoint, HubPolicy
 
 MINUTE = 60
 HOUR = 3600
@@ -32,9 +33,14 @@ Choices = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The access points of this site, as they are offered, in the order of their doors."""
+    """The access points of this site, as they are offered, in the order of their doors.
+
+    `hubs` are those that this server knows, `at` is the hub of each point, where it is known.
+    """
 
     points: Sequence[AccessPoint]
+    hubs: frozenset[str] = frozenset()
+    at: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -45,6 +51,18 @@ class Places:
     def doors(self) -> int:
         """Return how many doors there are."""
         return len({point.door_id for point in self.points})
+
+    def hubs_of(self, wish: Wish) -> frozenset[str]:
+        """Return the hubs that a wish concerns, as far as they are known."""
+        if wish.point is None:
+            return self.hubs
+        numbers = {wish.point} if wish.kind is OrderKind.RELEASE else self._of_door(wish.point)
+        return frozenset(self.at[number] for number in numbers if number in self.at)
+
+    def _of_door(self, number: int) -> set[int]:
+        """Return the access points of the door that an access point is of."""
+        doors = {point.door_id for point in self.points if point.number == number}
+        return {point.number for point in self.points if point.door_id in doors}
 
     def name(self, number: int | None) -> str:
         """Return what people call a place; None: all doors."""
@@ -66,7 +84,9 @@ class Places:
 def places() -> Places:
     """Read the access points."""
     rows = AccessPoint.objects.select_related("door").order_by("door__name", "number")
-    return Places(list(rows))
+    at = at_hubs()
+    hubs = frozenset(HubPolicy.objects.values_list("hub", flat=True)) | set(at.values())
+    return Places(list(rows), hubs, at)
 
 
 class OrderForm(forms.Form):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hubsite.orders.models import Given, Order
-from hubsite.orders.standing import may_be_ended
+from hubsite.orders.standing import hubs_left, may_be_ended
 from hubsite.orders.words import DONE, RULES, Answered, OrderKind, OrderState, WayName, Wish
 from hubsite.pages.orders.forms import Places
 
@@ -40,7 +40,10 @@ class ShownAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ShownOrder:
-    """One order."""
+    """One order. `left` are hubs at which it may stand though it was ended or replaced.
+
+    `not_told` are hubs that this server knows, and that were not given it though it concerns them.
+    """
 
     key: str
     words: str
@@ -55,6 +58,8 @@ class ShownOrder:
     is_ended: bool
     may_be_ended: bool
     goes_again: bool
+    left: tuple[str, ...]
+    not_told: tuple[str, ...]
 
 
 def what(wish: Wish, there: Places) -> str:
@@ -70,6 +75,9 @@ def shown(order: Order, there: Places, now: int) -> ShownOrder:
     answers = tuple(_answer(row) for row in order.given.all())
     state = OrderState(order.state)
     is_over = order.ended_at is not None or order.lives_until <= now
+    told = {row.hub for row in order.given.all()}
+    is_given = state is OrderState.GIVEN and bool(told)
+    meant = there.hubs_of(order.wish) if is_given else frozenset[str]()
     waits = state in (OrderState.WAITING, OrderState.GIVING, OrderState.GIVEN)
     return ShownOrder(
         key=order.key,
@@ -85,6 +93,8 @@ def shown(order: Order, there: Places, now: int) -> ShownOrder:
         is_ended=order.ended_at is not None,
         may_be_ended=may_be_ended(order, now),
         goes_again=waits and not is_over and order.ending is None and not order.wish.opens,
+        left=hubs_left(order, now),
+        not_told=tuple(sorted(meant - told)),
     )
 
 
