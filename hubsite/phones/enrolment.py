@@ -24,9 +24,10 @@ DOOR_NAME_LENGTH = 64
 def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> str:
     """Return the text for a grant that was signed."""
     points = [entry.access_point for entry in read_scope(bytes(signed.scope))]
-    rows = AccessPoint.objects.filter(number__in=points).select_related("door")
-    names = {row.number: _name(row) for row in rows}
-    on_air = {row.number: row.shown_name for row in rows if row.shown_name}
+    columns = ("number", "door__name", "name", "shown_name")
+    rows = AccessPoint.objects.filter(number__in=points).order_by("number").values_list(*columns)
+    names = {number: f"{door}, {name}"[:DOOR_NAME_LENGTH] for number, door, name, _ in rows}
+    on_air = {number: shown_name for number, _, _, shown_name in rows if shown_name}
     fields: dict[int, Any] = {
         1: office.site,
         2: cbor.encode(cose.write_key(office.signer.issuer.public)),
@@ -48,7 +49,3 @@ def _newest_list() -> bytes:
     signed = SignedPolicy.objects.exclude(revocations=None).order_by("-version")
     newest = signed.values_list("revocations", flat=True).first()
     return bytes(newest or b"")
-
-
-def _name(point: AccessPoint) -> str:
-    return f"{point.door.name}, {point.name}"[:DOOR_NAME_LENGTH]

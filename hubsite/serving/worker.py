@@ -30,7 +30,7 @@ from hubcore.backend.callers import CallerLimits, Callers
 from hubsite.serving.connection import Connection, Stage, Wants
 from hubsite.serving.newest import NewestTls
 
-CONNECTIONS = 256
+CONNECTIONS = 768
 _EVENTS = {Wants.BYTES: selectors.EVENT_READ, Wants.ROOM: selectors.EVENT_WRITE}
 
 
