@@ -15,7 +15,7 @@ from hubcore.errors import AuditError
 from hubcore.evidence import records
 from hubcore.issuing.hubasks import HubAct
 from hubcore.issuing.hubrules import Decided
-from hubcore.issuing.lines import read_line
+from hubcore.issuing.lines import read_line, read_points, write_points
 from hubcore.issuing.standing import Signed
 from hubcore.issuing.words import ASKER_BYTES
 
@@ -35,7 +35,7 @@ def write_decided(fact: Decided, asker: str, mono_ms: int) -> bytes:
         "act": fact.act.word,
         "by": fact.by,
         "of": fact.hub,
-        "points": " ".join(map(str, fact.points)),
+        "points": write_points(fact.points),
         "fingerprint": fact.fingerprint,
         "replaces": fact.replaces,
         "asker": asker.encode("utf-8", "replace")[:ASKER_BYTES].decode("utf-8", "ignore"),
@@ -51,15 +51,14 @@ def read_any(body: bytes) -> tuple[Signed | Decided, str]:
     if said.keys() != _NAMES:
         raise AuditError("it is no line of a signer's log")
     act = _BY_WORD.get(_typed(said, "act", str))
-    points = _typed(said, "points", str).split()
-    if act is None or not all(point.isascii() and point.isdecimal() for point in points):
+    if act is None:
         raise AuditError("a line of the log is of a kind that this version does not know")
     fact = Decided(
         act=act,
         at_ms=said["at"],
         by=_typed(said, "by", str),
         hub=_typed(said, "of", str),
-        points=tuple(map(int, points)),
+        points=read_points(_typed(said, "points", str)),
         fingerprint=_typed(said, "fingerprint", str),
         replaces=_typed(said, "replaces", bool),
     )

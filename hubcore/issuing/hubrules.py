@@ -2,12 +2,14 @@
 
 Laws:
 1. Without limits nothing is done. What they do not name is refused.
-2. A token promises access points of the limits alone; only those hubs are taken in or ended here.
+2. A token promises access points of the limits alone. Only those hubs are taken in, refused, renewed
+   or ended here.
 3. Within any 24 hours no more tokens are made than `new_hubs_a_day`, no more hubs ended than
    `ends_a_day`, and no more is done beside ends than `acts_a_day`. A token is for one machine, so a
    yes needs no ceiling of its own: one with a mistyped fingerprint would use it up. A token that
    replaces a machine ends that machine, and counts as an end, too. Nothing but ends keeps a hub
-   from being ended: a stolen one does not wait for a day that somebody has filled.
+   from being ended: a stolen one does not wait for a day that somebody has filled. Certificates
+   that are made have the ceiling of all certificates beside (`hubcore.issuing.rules`, law 9).
 4. A machine takes the place of another only where `may_replace` says so.
 5. A clock that was set back does nothing.
 6. What is remembered is made of the log alone, and no more of it than the limits count.

@@ -17,7 +17,8 @@ Laws:
 8. A list of revocations names only what the last policy revokes, and bears no higher version.
 9. A hub's certificate is for the key of the one in force, and for none of its doors more. It ends
    within `certificate_seconds`. The one in force is no older than the newest one that was signed
-   here, for the same key.
+   here, for the same key. One that is made by what enrols hubs (`hubcore.issuing.hubrules`) counts
+   for the same ceiling, and ends within the same time.
 10. A mandate is one of the limits, with a higher version and other days: the same holder, key, use
     and ceilings. It ends within `mandate_seconds`.
 11. The moment of issue is now, within CLOCK_SECONDS. So no version of a mandate is of tomorrow.
@@ -36,6 +37,7 @@ from hubcore.issuing.limits import EACH, VERSION_STEP, Limits
 from hubcore.issuing.standing import Standing, only_revokes, place_of
 from hubcore.issuing.wanted import Wanted, WantedCertificate, WantedPolicy
 from hubcore.issuing.words import CLOCK_SECONDS, DocumentKind, Refusal, RefusedError
+from hubcore.phone.certificates import HubCertificate
 from hubcore.policy.policy import OPENING, Operator, Policy
 
 _CLOCK_MS = 1000 * CLOCK_SECONDS
@@ -57,6 +59,20 @@ def judge(
             _certificate(wanted, limits, standing, now_ms)
         case Mandate():
             _mandate(wanted, limits, standing, now_ms)
+
+
+def judge_made(
+    made: HubCertificate, limits: Limits, standing: Standing, now_ms: int
+) -> WantedCertificate:
+    """Return a certificate that what enrols hubs has made, and may hand out (law 9).
+
+    Raise RefusedError.
+    """
+    wanted = WantedCertificate(certificate=made, before=made)
+    _within_the_day(wanted, limits, standing, None, now_ms)
+    _is_begun("certificate", made.not_before, now_ms)
+    _ends_within("certificate", made.expires, limits.certificate_seconds, now_ms)
+    return wanted
 
 
 def kind_of(wanted: Wanted) -> DocumentKind:

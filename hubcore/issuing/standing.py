@@ -32,7 +32,8 @@ class Signed:
 
     `of` is what the document is about: a credential, a hub, a use and its holder, or REVOKING.
     `number` is a version, or the beginning of a certificate in Unix seconds; 0 for a grant.
-    `digest` is the SHA-256 of the claims, `key` the id of the key that a certificate is for.
+    `digest` is the SHA-256 of the claims, `key` the id of the key that a certificate is for, and
+    `points` are its access points.
     """
 
     kind: DocumentKind
@@ -41,6 +42,7 @@ class Signed:
     number: int
     digest: bytes
     key: bytes = b""
+    points: tuple[int, ...] = ()
 
 
 def signed(wanted: Wanted, at_ms: int, digest: bytes, last: Policy | None) -> Signed:
@@ -54,8 +56,15 @@ def signed(wanted: Wanted, at_ms: int, digest: bytes, last: Policy | None) -> Si
         case Revocations():
             return Signed(DocumentKind.REVOCATIONS, at_ms, "", wanted.version, digest)
         case WantedCertificate(certificate=made):
-            kid = made.key.kid
-            return Signed(DocumentKind.CERTIFICATE, at_ms, made.hub, made.not_before, digest, kid)
+            return Signed(
+                kind=DocumentKind.CERTIFICATE,
+                at_ms=at_ms,
+                of=made.hub,
+                number=made.not_before,
+                digest=digest,
+                key=made.key.kid,
+                points=made.access_points,
+            )
         case Mandate():
             return Signed(DocumentKind.MANDATE, at_ms, place_of(wanted), wanted.version, digest)
 

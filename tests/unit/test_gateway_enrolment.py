@@ -34,6 +34,7 @@ from hubcore.codec import cbor
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
 from hubcore.errors import LinkError
 from hubgateway.enrolment.desk import Desk
+from hubgateway.issuer.office.certificates import Heard
 from hubgateway.issuer.office.hubs import HubOffice
 from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.rules.names import (
@@ -124,7 +125,10 @@ class Away:
 
 
 def office(
-    table: FakeTable | Cutting, archive: FakeArchive | None = None, signer: Signer = SIGNER
+    table: FakeTable | Cutting,
+    archive: FakeArchive | None = None,
+    signer: Signer = SIGNER,
+    heard: Heard | None = None,
 ) -> HubOffice:
     return HubOffice(
         table,
@@ -134,6 +138,7 @@ def office(
         "acme",
         bytes(32),
         wall=lambda: NOON,
+        heard=heard,
     )
 
 

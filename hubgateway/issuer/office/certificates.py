@@ -1,11 +1,14 @@
 """A hub's two certificates, as an office signs and reads them: for phones, and for bridges (TLS).
 
-Law 1: what is not of this site's issuer or authority, or of another hub, is not read.
+Laws:
+1. What is not of this site's issuer or authority, or of another hub, is not read.
+2. Whoever wants to hear of each certificate for phones hears of it before it goes anywhere. If he
+   raises, there is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hubcore.codec.cose import SigningKey, VerifyKey, write_key
 from hubcore.codec.tls import TlsName, TlsRole, read_certificate
@@ -19,11 +22,17 @@ from hubcore.phone.certificates import (
 from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.rules import names
 
+Heard = Callable[[HubCertificate, bytes], None]
+"""Is given a certificate and its document. Raises HubError where it must not be."""
+
 
 class HubCertificates:
-    """Those of the hubs of one site."""
+    """Those of the hubs of one site; `heard` is law 2."""
 
-    def __init__(self, issuer: SigningKey, authority: Authority, site: str) -> None:
+    def __init__(
+        self, issuer: SigningKey, authority: Authority, site: str, heard: Heard | None = None
+    ) -> None:
+        self._heard = heard
         self._issuer = issuer
         self._authority = authority
         self._site = site
@@ -42,7 +51,7 @@ class HubCertificates:
         return certificate
 
     def sign(self, hub: str, key: VerifyKey, points: Sequence[int], validity: Validity) -> bytes:
-        """Return a certificate that phones see."""
+        """Return a certificate that phones see (law 2)."""
         certificate = HubCertificate(
             site=self._site,
             hub=hub,
@@ -51,7 +60,10 @@ class HubCertificates:
             key=key,
             access_points=tuple(points),
         )
-        return issue_hub_certificate(self._issuer, certificate, write_key(key.public))
+        document = issue_hub_certificate(self._issuer, certificate, write_key(key.public))
+        if self._heard is not None:
+            self._heard(certificate, document)
+        return document
 
     def tls_key(self, hub: str, document: bytes) -> bytes:
         """Return the key of a TLS certificate. Raise NoError for one that is not ours."""

@@ -30,7 +30,7 @@ from hubcore.codec.tlsauthority import Authority
 from hubcore.errors import PeerError, StoreError, TrustError
 from hubcore.phone.certificates import HubCertificate
 from hubgateway.engine.buckets import Table
-from hubgateway.issuer.office.certificates import HubCertificates
+from hubgateway.issuer.office.certificates import Heard, HubCertificates
 from hubgateway.issuer.office.ends import EndsLists
 from hubgateway.issuer.office.rows import Rows
 from hubgateway.issuer.office.words import NoError, Validity
@@ -47,7 +47,10 @@ class Archive(Protocol):
 
 
 class HubOffice:
-    """`enrolment_key` is the public key of the gateways' enrolment port; `wall` is Unix time."""
+    """`enrolment_key` is the public key of the gateways' enrolment port; `wall` is Unix time.
+
+    `heard` hears of each certificate for phones (`hubgateway.issuer.office.certificates`, law 2).
+    """
 
     def __init__(
         self,
@@ -58,10 +61,11 @@ class HubOffice:
         site: str,
         enrolment_key: bytes,
         wall: Callable[[], float],
+        heard: Heard | None = None,
     ) -> None:
         self._rows = Rows(table)
         self._ends = EndsLists(self._rows, issuer, site, wall)
-        self._certificates = HubCertificates(issuer, authority, site)
+        self._certificates = HubCertificates(issuer, authority, site, heard)
         self._archive = archive
         self._enrolment_key = enrolment_key
 

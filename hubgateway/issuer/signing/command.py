@@ -96,6 +96,7 @@ def _shown(record: StoredRecord, as_json: bool) -> str:
         "version": fact.number,
         "digest": fact.digest.hex(),
         "key": fact.key.hex(),
+        "access_points": fact.points,
         "asker": asker,
     }
     return json.dumps(document)

@@ -6,13 +6,15 @@ what lies in the engine, and then done by the same code as a command of `hubissu
 Laws:
 1. A machine is taken in only if its keys have the fingerprint that the ask names, and the office
    takes in the very promise that was compared.
-2. Access points of a promise, and of a hub that is ended or whose machine is replaced, are those of
-   the limits. What an enrolled hub serves is what its certificate proves: without one it is neither
-   ended nor replaced here.
+2. Access points of a promise that is approved or refused, and of a hub that is renewed, ended or
+   whose machine is replaced, are those of the limits. What an enrolled hub serves is what its
+   certificate proves: without one it is neither ended nor replaced here.
 3. Who was taken in is not refused any more: a hub is ended.
 4. One ask is done at a time, on a connection of its own.
 5. Whatever goes wrong is a RefusedError with a sentence. To ask for the same again does no harm: a
    newer token ends the one before, and all else ends where it was begun.
+6. A certificate that is made here is judged and logged by the signer before it goes anywhere. It
+   ends within `hub_days`, and within the time of all certificates that are signed.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from hubgateway.engine.engine import Engine
 from hubgateway.engine.visit import with_engine
 from hubgateway.issuer.holding.kinds import open_key
 from hubgateway.issuer.holding.secrets import secret_from
+from hubgateway.issuer.office.certificates import Heard
 from hubgateway.issuer.office.hubs import HubOffice
 from hubgateway.issuer.office.words import NoError, Validity
 from hubgateway.issuer.signing.enrolconfig import EnrolmentSection
@@ -51,18 +54,18 @@ AtOffice = Callable[[Work], str]
 
 
 class Desk:
-    """`hub_days` is how long a hub's certificates last; `wall` is Unix time."""
+    """`certificate_seconds` is how long a hub's certificates last; `wall` is Unix time."""
 
     def __init__(
         self,
         at_office: AtOffice,
         limits: HubLimits,
-        hub_days: int,
+        certificate_seconds: int,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._at_office = at_office
         self._limits = limits
-        self._hub_days = hub_days
+        self._certificate_seconds = certificate_seconds
         self._wall = wall
         self._thread = ThreadPoolExecutor(1, "hubs")
 
@@ -92,9 +95,9 @@ class Desk:
             case HubAct.APPROVE:
                 await self._approve(office, ask)
             case HubAct.REFUSE:
-                await _refuse(office, ask.hub)
+                await self._refuse(office, ask.hub)
             case HubAct.RENEW:
-                await office.renew(ask.hub, (), (), self._validity())
+                await self._renew(office, ask.hub)
             case HubAct.END:
                 await self._end(office, ask.hub)
         return ""
@@ -129,6 +132,18 @@ class Desk:
         check_replacing(promise.replaces, self._limits)
         await office.approve(promise, self._validity())
 
+    async def _refuse(self, office: HubOffice, hub: str) -> None:
+        promise = (await office.promises()).get(hub)
+        if promise is not None:
+            check_points(promise.points, self._limits)
+            if promise.certificate:
+                raise NoError(f"hub {hub} was taken in already: end it, if it is to be none")
+        await office.refuse(hub)
+
+    async def _renew(self, office: HubOffice, hub: str) -> None:
+        check_points((await office.certificate(hub)).access_points, self._limits)
+        await office.renew(hub, (), (), self._validity())
+
     async def _end(self, office: HubOffice, hub: str) -> None:
         promise = (await office.promises()).get(hub)
         served = await office.proven_points(hub)
@@ -137,18 +152,21 @@ class Desk:
 
     def _validity(self) -> Validity:
         begins = int(self._wall()) - BEGAN_SECONDS_AGO
-        return Validity(begins, begins + self._hub_days * DAY_SECONDS)
+        return Validity(begins, begins + self._certificate_seconds)
 
 
-async def _refuse(office: HubOffice, hub: str) -> None:
-    promise = (await office.promises()).get(hub)
-    if promise is not None and promise.certificate:
-        raise NoError(f"hub {hub} was taken in already: end it, if it is to be none")
-    await office.refuse(hub)
+def open_desk(
+    section: EnrolmentSection,
+    site: str,
+    issuer: SigningKey,
+    file: Path,
+    certificate_seconds: int,
+    heard: Heard,
+) -> Desk:
+    """Open what the section names. Raise ConfigError, HardwareError.
 
-
-def open_desk(section: EnrolmentSection, site: str, issuer: SigningKey, file: Path) -> Desk:
-    """Open what the section names. Raise ConfigError, HardwareError."""
+    `heard` judges and logs a certificate (law 6), `certificate_seconds` is the longest of all.
+    """
     secret = secret_from(section.authority_secret, file, "authority_secret")
     key = open_key("authority_key", section.authority_key, file, secret).key
     authority = Authority(key=key, document=tls_authority(section.tls_authority, file))
@@ -164,9 +182,11 @@ def open_desk(section: EnrolmentSection, site: str, issuer: SigningKey, file: Pa
                 site,
                 enrolment_key,
                 wall=time.time,
+                heard=heard,
             )
             return await work(office)
 
         return asyncio.run(with_engine(section, connected))
 
-    return Desk(at_office, section.limits(), section.hub_days)
+    seconds = min(section.hub_days * DAY_SECONDS, certificate_seconds)
+    return Desk(at_office, section.limits(), seconds)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hubcore.codec.cose import SigningKey
 from hubcore.codec.tls import TlsRole
 from hubcore.errors import ConfigError
+from hubcore.phone.certificates import HubCertificate
 from hubcore.ports.clock import ClockState
 from hubcore.timing.lines import LinePace
 from hubgateway.config import place_of
@@ -66,7 +67,7 @@ def complain(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the configuration names, read and checked."""
+    """What the configuration names, read and checked. The signer is used on `thread` alone."""
 
     config: SigningConfig
     file: Path
@@ -74,6 +75,7 @@ class Opened:
     signer: Signer
     callers: dict[int, str]
     identity: Identity | None
+    thread: ThreadPoolExecutor
     desk: Desk | None = None
 
 
@@ -87,22 +89,29 @@ def open_signing(file: Path) -> Opened:
     folder = place_of(config.folder, file)
     if not folder.is_dir():
         raise ConfigError(f"folder {folder}: it is no folder")
+    limits = limits_of(config, file, held.key.verify_key)
     signer = Signer(
         key=held.key,
         trial=SigningKey(ec.generate_private_key(ec.SECP256R1())),
-        limits=limits_of(config, file, held.key.verify_key),
+        limits=limits,
         folder=folder,
         wall=time.time,
         monotonic=time.monotonic,
     )
+    thread = ThreadPoolExecutor(1, "signing")
+
+    def heard(made: HubCertificate, document: bytes) -> None:
+        thread.submit(signer.note, made, document).result()
+
     desk = None
     if config.enrolment is not None:
         try:
-            desk = open_desk(config.enrolment, config.site, held.key, file)
+            seconds = limits.certificate_seconds
+            desk = open_desk(config.enrolment, config.site, held.key, file, seconds, heard)
         except BaseException:
             signer.close()
             raise
-    return Opened(config, file, held, signer, callers, identity, desk)
+    return Opened(config, file, held, signer, callers, identity, thread, desk)
 
 
 def _identity(tls: Tls, site: str, file: Path) -> Identity:
@@ -117,19 +126,17 @@ def _identity(tls: Tls, site: str, file: Path) -> Identity:
 async def serve(opened: Opened, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is given where. Raise HubError."""
     # The thread ends before the log is given up.
-    with closing(opened.signer), ThreadPoolExecutor(1, "signing") as thread:
+    with closing(opened.signer), opened.thread:
         async with asyncio.TaskGroup() as group:
-            serving = group.create_task(_serve_all(opened, thread, ready))
+            serving = group.create_task(_serve_all(opened, ready))
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, serving.cancel)
 
 
-async def _serve_all(
-    opened: Opened, thread: ThreadPoolExecutor, ready: Callable[[str], None]
-) -> None:
+async def _serve_all(opened: Opened, ready: Callable[[str], None]) -> None:
     told = Journal()
-    talks = Talks(opened.signer, thread, told, time.monotonic, desk=opened.desk)
+    talks = Talks(opened.signer, opened.thread, told, time.monotonic, desk=opened.desk)
     config = opened.config
     where = []
     async with asyncio.TaskGroup() as group:

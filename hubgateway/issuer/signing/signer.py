@@ -5,6 +5,8 @@ Laws:
 2. What is refused leaves nothing behind.
 3. What is signed are the bytes that were read.
 4. What is done about a hub has its line on the disk before it is done.
+5. So has a hub's certificate that is made on the way: it is judged and logged as one that is asked
+   for.
 """
 
 from __future__ import annotations
@@ -21,14 +23,18 @@ from hubcore.issuing.hubrules import Decided, HubStanding, judge_hub
 from hubcore.issuing.limits import Limits
 from hubcore.issuing.lines import write_line
 from hubcore.issuing.messages import Ask
-from hubcore.issuing.rules import judge, newest_policy
+from hubcore.issuing.rules import judge, judge_made, newest_policy
 from hubcore.issuing.standing import Signed, Standing, signed
 from hubcore.issuing.wanted import Reader, WantedPolicy
 from hubcore.issuing.words import Refusal, RefusedError
+from hubcore.phone import certificates
+from hubcore.phone.certificates import HubCertificate
 from hubgateway.issuer.signing.lastpolicy import LastPolicy, digest_of
 from hubgateway.issuer.signing.log import SigningLog
 
 LOG = "signed.log"
+DESK = "what enrols hubs"
+"""Who asks for a certificate that is made on the way (law 5)."""
 
 
 class Signer:
@@ -115,6 +121,21 @@ class Signer:
         except StoreError as error:
             raise RefusedError(Refusal.DISK, f"the log cannot be written: {error}") from error
         self._take(fact)
+
+    def note(self, made: HubCertificate, document: bytes) -> None:
+        """Judge a hub's certificate that was made, and log it: then it may leave (law 5).
+
+        Raise RefusedError.
+        """
+        now_ms = int(1000 * self._wall())
+        wanted = judge_made(made, self._limits, self._standing, now_ms)
+        claims = cwt.prove(certificates.HUB, document, self.issuer, self.issuer.kid)
+        fact = signed(wanted, self._standing.moment(now_ms), digest_of(claims), None)
+        try:
+            self._log.append(write_line(fact, DESK, int(1000 * self._monotonic())))
+        except StoreError as error:
+            raise RefusedError(Refusal.DISK, f"the log cannot be written: {error}") from error
+        self._standing.take(fact)
 
     def _take(self, fact: Signed | Decided) -> None:
         """Take the next line of the log."""

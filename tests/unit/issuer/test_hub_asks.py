@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from hubcore.backend.enrolment.messages import Enrolled
 from hubcore.backend.enrolment.promise import promise_of, read_promise, write_promise
 from hubcore.backend.enrolment.token import digest_of
-from hubcore.codec import cbor
+from hubcore.codec import cbor, cwt
 from hubcore.errors import AuditError, FrameError, LinkError
 from hubcore.issuing.hubasks import HubAct, HubAsk, read_ask, write_ask, written_fingerprint
 from hubcore.issuing.hublines import read_any, write_decided
@@ -34,7 +35,16 @@ from hubcore.issuing.messages import (
     encode_from_server,
     encode_from_signer,
 )
-from hubcore.issuing.words import CLOCK_SECONDS, DAY_SECONDS, Refusal, RefusedError
+from hubcore.issuing.standing import Signed
+from hubcore.issuing.words import (
+    CLOCK_SECONDS,
+    DAY_SECONDS,
+    DocumentKind,
+    Refusal,
+    RefusedError,
+)
+from hubcore.phone.certificates import HUB as HUB_TYPE
+from hubgateway.issuer.office.certificates import Heard
 from hubgateway.issuer.signing.desk import Desk, Work
 from hubgateway.issuer.signing.log import read_log
 from hubgateway.issuer.signing.signer import LOG
@@ -83,16 +93,17 @@ def ask(act: HubAct) -> HubAsk:
 class AtOffice:
     """The office before an engine in memory, which may be away."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Heard | None = None) -> None:
         self.table = FakeTable()
         self.is_away = False
+        self.heard = heard
 
     def __call__(self, work: Work) -> str:
         if self.is_away:
             raise LinkError("the engine does not answer")
 
         async def done() -> str:
-            return await work(office(self.table, FakeArchive()))
+            return await work(office(self.table, FakeArchive(), heard=self.heard))
 
         return asyncio.run(done())
 
@@ -102,7 +113,7 @@ class AtOffice:
 
 
 def desk(at: AtOffice, limits: HubLimits = MOST) -> Desk:
-    return Desk(at, limits, 365, wall=lambda: NOON)
+    return Desk(at, limits, 365 * DAY_SECONDS, wall=lambda: NOON)
 
 
 @pytest.fixture
@@ -340,8 +351,10 @@ def test_what_lies_in_the_engine_is_judged_as_well() -> None:
     promise = promise_of(HUB, digest_of(b"0" * 10), NOON, {77: "Safe"}, "UTC", False)
     bound = promise.bound_to(MACHINES[0].ask(), MACHINES[0].curve_bytes)
     table.put(PROMISES_BUCKET, HUB, write_promise(bound))
-    with pytest.raises(RefusedError, match="access point 77"):
-        desk(at).done(YES)
+    for wanted in (YES, ask(HubAct.REFUSE)):
+        with pytest.raises(RefusedError, match="access point 77"):
+            desk(at).done(wanted)
+    assert not _refused_promise(table)
     replacing = replace(bound, names={"10": "x"}, replaces=True)
     table.put(PROMISES_BUCKET, HUB, write_promise(replacing))
     with pytest.raises(RefusedError, match="takes another's place"):
@@ -352,6 +365,7 @@ def test_what_lies_in_the_engine_is_judged_as_well() -> None:
     table.put(KEYS_BUCKET, "00" * 32, f"enrolled {HUB}".encode())
     for wanted in (
         ask(HubAct.END),
+        ask(HubAct.RENEW),
         replace(TOKEN, doors=(), replaces=True),
         replace(TOKEN, replaces=True),
         YES,
@@ -387,6 +401,46 @@ def test_what_is_no_certificate_of_another_hub_keeps_no_hub_from_being_ended() -
     at.table.put(CERTIFICATES_BUCKET, "hub-z", b"no certificate")
     assert desk(at).done(ask(HubAct.END)) == ""
     assert known(at.table) == set()
+
+
+def test_a_certificate_that_is_made_is_judged_and_logged_before_it_is_anywhere(
+    folder: Path,
+) -> None:
+    """desk, law 6; signer, law 5; rules, law 9"""
+    a_day = {**LIMITS.a_day, DocumentKind.CERTIFICATE: 2}
+    limits = replace(LIMITS, hubs=MOST, a_day=a_day)
+    with closing(make_signer(folder, SIGNER.issuer, limits, lambda: NOON)) as signer:
+        at = AtOffice(signer.note)
+        said = desk(at).done(TOKEN)
+        asyncio.run(hear(at.table, MACHINES[0], said))
+        desk(at).done(YES)
+        desk(at).done(ask(HubAct.RENEW))
+        before = at.table.rows[(CERTIFICATES_BUCKET, HUB)]
+        with pytest.raises(RefusedError, match="certificate: 2 were signed") as raised:
+            desk(at).done(ask(HubAct.RENEW))
+        assert raised.value.refusal is Refusal.CEILING
+        assert at.table.rows[(CERTIFICATES_BUCKET, HUB)] == before
+        assert desk(at).done(ask(HubAct.END)) == "", "an end needs none"
+    document, _ = before
+    assert document is not None
+    claims = cwt.prove(HUB_TYPE, document, SIGNER.issuer.verify_key, SIGNER.issuer.verify_key.kid)
+    lines = [read_any(record.body)[0] for record in read_log(folder / LOG)]
+    newest = lines[-1]
+    assert isinstance(newest, Signed)
+    assert (newest.of, newest.points, newest.digest) == (HUB, (10,), sha256(claims).digest())
+    assert len(lines) == 2
+
+
+def test_a_certificate_that_is_made_lasts_no_longer_than_any_other(folder: Path) -> None:
+    """rules, law 9"""
+    limits = replace(LIMITS, hubs=MOST, certificate_seconds=30 * DAY_SECONDS)
+    with closing(make_signer(folder, SIGNER.issuer, limits, lambda: NOON)) as signer:
+        at = AtOffice(signer.note)
+        said = desk(at).done(TOKEN)
+        asyncio.run(hear(at.table, MACHINES[0], said))
+        with pytest.raises(RefusedError, match="ends later"):
+            desk(at).done(YES)
+        assert known(at.table) == set()
 
 
 def test_an_engine_that_is_away_is_said_and_the_same_ask_ends_it() -> None:
