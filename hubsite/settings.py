@@ -8,7 +8,7 @@ Laws:
 5. Tokens of phones are kept as hashes, rotate, and die with each other where one is used twice
    (RFC 9700): each switch for that is on.
 6. No part of a form is written to the disk. The one page that takes a file keeps it in memory
-   (`hubsite.pages.people.importing`).
+   (`hubsite.pages.people.importing`); sent to any other page, a file is not read.
 7. A write is one transaction that holds the database from its beginning, on the disk at its end.
 8. A copy of the database is no session: it has the hashes of cookies (`hubsite.accounts.sessions`).
 """
@@ -60,6 +60,7 @@ _MIDDLEWARE = (
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses a host that is not ours
+    "hubsite.pages.middleware.NoFiles",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "hubsite.accounts.admission.OperatorsOnly",
@@ -74,6 +75,7 @@ _OAUTH = {
     "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 600,
     "REFRESH_TOKEN_EXPIRE_SECONDS": 60 * DAY,
+    "CLEAR_EXPIRED_TOKENS_BATCH_SIZE": 500,
     "PKCE_REQUIRED": True,
     "ROTATE_REFRESH_TOKEN": True,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,

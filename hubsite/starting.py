@@ -26,12 +26,3 @@ def make_tables(site: Site) -> None:
 
     port = int(site.config.listen.rpartition(":")[2])
     make_client(site.config.hosts, port)
-
-
-def tidy() -> None:
-    """Remove sessions and tokens that are over, and what was spent long ago."""
-    call_command("clearsessions", verbosity=0)
-    call_command("cleartokens", verbosity=0)
-    from hubsite.accounts.once import tidy_spent
-
-    tidy_spent()

@@ -19,6 +19,7 @@ from hubsite.running import Part
 from hubsite.syslog.lines import Sender
 from hubsite.syslog.shipper import Shipper
 from hubsite.syslog.wire import SyslogWire, context_of
+from hubsite.tidying import Tidier
 from hubsite.webhooks.courier import Courier
 from hubsite.webhooks.posting import Poster
 from hubsite.webhooks.posting import context_of as context_of_webhooks
@@ -45,7 +46,7 @@ def end() -> None:
 def _parts(site: Site) -> list[Part]:
     """Make the parts with a thread of their own. Raise ConfigError."""
     engine = site.config.engine
-    parts: list[Part] = []
+    parts: list[Part] = [Tidier()]
     if site.config.syslog is not None:
         parts.append(_shipper(site, site.config.syslog))
     poster = Poster(context_of_webhooks(site), site.config.webhooks.private_addresses)

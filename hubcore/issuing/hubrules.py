@@ -2,8 +2,8 @@
 
 Laws:
 1. Without limits nothing is done. What they do not name is refused.
-2. A token promises access points of the limits alone. Only those hubs are taken in, refused, renewed
-   or ended here.
+2. A token promises access points of the limits alone. Only those hubs are taken in, refused,
+   renewed or ended here.
 3. Within any 24 hours no more tokens are made than `new_hubs_a_day`, no more hubs ended than
    `ends_a_day`, and no more is done beside ends than `acts_a_day`. A token is for one machine, so a
    yes needs no ceiling of its own: one with a mistyped fingerprint would use it up. A token that

@@ -22,6 +22,8 @@ def spend(what: bytes) -> bool:
     return bool(is_new)
 
 
-def tidy_spent() -> None:
-    """Forget what is too old to count."""
-    Spent.objects.filter(at__lt=timezone.now() - timedelta(seconds=KEPT_SECONDS)).delete()
+def tidy_spent(most: int) -> None:
+    """Forget what is too old to count, at most so many of it."""
+    old = Spent.objects.filter(at__lt=timezone.now() - timedelta(seconds=KEPT_SECONDS))
+    found = list(old.order_by("pk").values_list("pk", flat=True)[:most])
+    Spent.objects.filter(pk__in=found).delete()

@@ -19,7 +19,7 @@ import click
 
 from hubsite import config
 from hubsite.commands.check import look
-from hubsite.starting import make_tables, tidy
+from hubsite.starting import make_tables
 from hubsite.tls import tls_context
 
 REQUEST_SECONDS = 60
@@ -36,7 +36,6 @@ def serve(file: Path) -> None:
     site = config.load(file)
     look(site)
     make_tables(site)
-    tidy()
     run(site)
 
 

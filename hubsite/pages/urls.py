@@ -31,6 +31,8 @@ class SubjectConverter(StringConverter):
 
 register_converter(SubjectConverter, "subject")
 
+handler400 = "hubsite.pages.failures.unread"
+handler500 = "hubsite.pages.failures.broken"
 urlpatterns = [
     path("", overview.overview, name="home"),
     path("sign-in", signing.sign_in_page, name="sign-in"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.core.validators import RegexValidator
 from django.db import models
 
+from hubsite.accounts.models import NAME_LENGTH
 from hubsite.register.models import Group, Person
 from hubsite.register.models.row import Row
 
@@ -24,11 +25,16 @@ NAME = RegexValidator(
 
 
 class ScimToken(Row):
-    """What a directory proves itself by. Acts of it are by `scim/` and this name."""
+    """What a directory proves itself by. Acts of it are by `scim/` and this name.
+
+    `made_by` is who made it. `used_at` is when it counted last, exact to USED_SECONDS.
+    """
 
     name = models.CharField(max_length=TOKEN_NAME_LENGTH, unique=True, validators=(NAME,))
     digest = models.CharField(max_length=DIGEST_LENGTH, unique=True)
     made_at = models.DateTimeField(auto_now_add=True)
+    made_by = models.CharField(max_length=NAME_LENGTH, default="", editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

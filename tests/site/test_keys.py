@@ -25,7 +25,7 @@ from hubsite.keys.challenge import Purpose
 from hubsite.keys.keeping import KEYS_MAX
 from hubsite.keys.place import Place, place_of
 from hubsite.keys.proof import ANSWER_LENGTH_MAX, asked_to_make, asked_to_sign, made_key, signed_by
-from hubsite.starting import tidy
+from hubsite.tidying import tidy
 from tests.site.authenticator import PRESENT, VERIFIED, Authenticator, decoded, encoded
 from tests.site.browser import Answer, Browser, Operator, signed_in, signed_in_ago
 from tests.site.server import Server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,15 @@ from hubsite.register.models import Credential, Grant, Group, Person
 from hubsite.scim import people
 from hubsite.scim.models import ScimGroup, ScimToken, ScimUser
 from hubsite.scim.reading import MEMBERS_MAX, ScimError, read_changes, read_filter, read_resource
-from hubsite.scim.tokens import A_TOKEN, ACTS_OF_A_TOKEN, PACE, TOKENS_MAX, ScimPace, make_token
+from hubsite.scim.tokens import (
+    A_TOKEN,
+    ACTS_OF_A_TOKEN,
+    PACE,
+    TOKENS_MAX,
+    USED_SECONDS,
+    ScimPace,
+    make_token,
+)
 from tests.site.browser import at_work, signed_in_ago
 from tests.site.server import HOST
 
@@ -269,6 +278,24 @@ def test_acts_are_let_all_together_or_not_at_all() -> None:
     assert ACTS_OF_A_TOKEN.burst >= 2 * MEMBERS_MAX / people.ACT_PEOPLE - 1, "a whole group changes"
 
 
+def test_a_token_says_by_whom_it_was_made_and_when_it_was_used_last() -> None:
+    """tokens, law 4"""
+    said = make_token("olga", ScimToken(name="entra"))
+    page = at_work("otto")
+    assert "olga never" in page.get("/directories").text
+    entra = Directory(said)
+    entra("GET", "Users")
+    first = ScimToken.objects.get().used_at
+    assert first is not None
+    entra("GET", "Users")
+    assert ScimToken.objects.get().used_at == first, "one write a minute"
+    ScimToken.objects.update(used_at=first - timedelta(seconds=USED_SECONDS + 60))
+    entra("GET", "Users")
+    assert ScimToken.objects.get().used_at >= first
+    page.submit(f"/directories/{ScimToken.objects.get().pk}/revoke")
+    assert "olga" in page.get("/directories").text, "who made it, also after its end"
+
+
 def test_what_this_service_can_do_is_said() -> None:
     entra = Directory.made()
     assert entra("GET", "ServiceProviderConfig")["patch"] == {"supported": True}
@@ -382,6 +409,7 @@ def test_a_member_that_is_no_text_is_refused_as_a_path(quoted: str) -> None:
 
 def test_a_key_that_no_row_has_is_told_without_asking_the_database() -> None:
     entra = Directory.made()
+    entra("GET", "Users")  # when a token was used is written once a minute
     for path in ("Users/%00", "Groups/%00", "Groups/\u0661"):
         with CaptureQueriesContext(connection) as asked:
             assert entra("GET", path)["status"] == "404"

@@ -21,7 +21,7 @@ from hubsite.accounts.making import end_account, renew_account
 from hubsite.accounts.models import Account, Session
 from hubsite.acts.models import Act
 from hubsite.settings import settings_of
-from hubsite.starting import tidy
+from hubsite.tidying import tidy
 from tests.site.browser import Browser, Operator, at_work, signed_in
 from tests.site.quick import Quick
 from tests.site.server import Server

@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.conf import settings
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from oauth2_provider.models import (
     get_access_token_model,
@@ -42,7 +41,7 @@ from hubsite.phones.devices import PHONES_A_PERSON
 from hubsite.phones.joining import INVITATIONS_A_PERSON
 from hubsite.register import changes, models
 from hubsite.rules.issuing import DAY
-from tests.site.browser import Browser, at_work
+from tests.site.browser import Browser, FormClient, at_work
 from tests.site.server import HOST
 
 pytestmark = pytest.mark.once
@@ -86,7 +85,7 @@ GOOD_GRANT_LOOKS = 7
 class WebPhone:
     """The page that is a phone, as far as it speaks with the server."""
 
-    client: Client = field(default_factory=lambda: Client(enforce_csrf_checks=True))
+    client: FormClient = field(default_factory=lambda: FormClient(enforce_csrf_checks=True))
     key: SigningKey = field(default_factory=make_key)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     access: str = ""
@@ -514,7 +513,7 @@ def test_while_nobody_signs_the_phone_is_told_and_asks_again(
 
 
 def test_the_pages_of_the_phone_are_served_as_they_lie(office: Office) -> None:
-    client = Client()
+    client = FormClient()
     response = client.get("/webphone/protocol/cbor.js", secure=True, SERVER_NAME=HOST)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
@@ -536,7 +535,7 @@ def test_the_pages_of_the_phone_are_served_as_they_lie(office: Office) -> None:
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke"])
 def test_who_says_a_secret_of_the_client_is_refused_at_once(path: str) -> None:
     """tokens, law 1"""
-    client = Client(enforce_csrf_checks=True)
+    client = FormClient(enforce_csrf_checks=True)
     asked = {"client_id": CLIENT_ID, "token": "t", "grant_type": "refresh_token"}
     for body, headers in (
         ({**asked, "client_secret": ""}, {}),
@@ -567,7 +566,7 @@ def test_no_line_of_the_journal_has_a_link(anna: models.Person) -> None:
     (handler,) = (one for one in logging.getLogger().handlers if one.name == "err")
     before = handler.setStream(lines)  # type: ignore[attr-defined]
     try:
-        Client(enforce_csrf_checks=True).post(link, secure=True, SERVER_NAME=HOST)
+        FormClient(enforce_csrf_checks=True).post(link, secure=True, SERVER_NAME=HOST)
     finally:
         handler.setStream(before)  # type: ignore[attr-defined]
     assert "/join/…" in lines.getvalue()

@@ -677,7 +677,9 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.people": _room(
-        "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
+        "hubsite.pages.people hubsite.pages.middleware hubsite.acts hubsite.people",
+        "django",
+        WORLDLY,
     ),
     "hubsite.pages.scim": _room(
         "hubsite.pages.scim hubsite.pages.accounts.again hubsite.register.changes hubsite.scim",

@@ -1,0 +1,79 @@
+"""Removes what is over, while this server runs: sessions, tokens, what was spent, links.
+
+Laws:
+1. It looks each EVERY_SECONDS. A turn removes at most ROWS of a table at once, so that nobody waits
+   long for the database. What is left goes in the next turn.
+2. What an act tells stays in the acts.
+3. A link that connected a phone stays while its tokens may be renewed: its end is theirs. A guest
+   whose phone has joined stays: a credential that was revoked is named in each later policy.
+4. An invitation that nobody used stays LINK_DAYS after its end, and so does a guest's link: the
+   page says what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hubsite.looping import Looping
+
+EVERY_SECONDS = 60.0
+ROWS = 500
+LINK_DAYS = 30
+
+
+def tidy() -> None:
+    """Remove what is over, at most ROWS of a table (law 1)."""
+    from django.utils import timezone
+    from oauth2_provider.models import clear_expired
+
+    from hubsite.accounts.models import Session
+    from hubsite.accounts.once import tidy_spent
+    from hubsite.register.models import Invitation
+
+    now = timezone.now()
+    over = now - timedelta(days=LINK_DAYS)
+    _remove(Session.objects.filter(expire_date__lt=now))
+    tidy_spent(ROWS)
+    clear_expired()
+    _remove(Invitation.objects.filter(ends__lt=over, family=None))
+    _remove_guests(over)
+
+
+def _remove(rows) -> None:  # type: ignore[no-untyped-def]  # a query of the framework
+    """Remove some of these (law 1)."""
+    found = list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS])
+    rows.filter(pk__in=found).delete()
+
+
+def _remove_guests(over) -> None:  # type: ignore[no-untyped-def]  # a moment
+    """Remove guests whose link ended before `over`, and connected no phone (laws 3 and 4)."""
+    from django.db import transaction
+
+    from hubsite.register.models import GuestLink, Person
+
+    unused = GuestLink.objects.filter(ends__lt=over, joined=0, person__credentials=None)
+    unused = unused.filter(person__grants=None, person__invitations=None)
+    for key, person in list(unused.order_by("pk").values_list("pk", "person")[:ROWS]):
+        with transaction.atomic():
+            # Who joins at this moment has changed `joined`: then nothing is removed.
+            if GuestLink.objects.filter(pk=key, joined=0).delete()[0]:
+                Person.objects.filter(pk=person).delete()
+
+
+class Tidier(Looping):
+    """The part that removes them; `turn` is one turn."""
+
+    def __init__(
+        self, every_seconds: float = EVERY_SECONDS, turn: Callable[[], None] = tidy
+    ) -> None:
+        super().__init__("Tidying", "hubsite.tidying")
+        self._every_seconds = every_seconds
+        self._turn = turn
+
+    async def serve(self) -> None:
+        """Remove what is over until it is stopped. Raise StoreError."""
+        while not self.is_stopped:
+            await self.with_rows(self._turn)
+            self.found("")
+            await self.wait(self._every_seconds)
