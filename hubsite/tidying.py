@@ -25,17 +25,17 @@ LINK_DAYS = 30
 def tidy() -> None:
     """Remove what is over, at most ROWS of a table (law 1)."""
     from django.utils import timezone
-    from oauth2_provider.models import clear_expired
 
     from hubsite.accounts.models import Session
     from hubsite.accounts.once import tidy_spent
     from hubsite.register.models import Invitation
+    from hubsite.register.tokens import remove_expired
 
     now = timezone.now()
     over = now - timedelta(days=LINK_DAYS)
     _remove(Session.objects.filter(expire_date__lt=now))
     tidy_spent(ROWS)
-    clear_expired()
+    remove_expired()
     _remove(Invitation.objects.filter(ends__lt=over, family=None))
     _remove_guests(over)
 

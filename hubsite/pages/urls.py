@@ -9,6 +9,7 @@ from hubsite.pages import acts, assets, hubs, webpage
 from hubsite.pages.accounts import again, elsewhere, firstkey, mine, signing
 from hubsite.pages.evidence import proving, records
 from hubsite.pages.fleet import devices, ending, newhubs
+from hubsite.pages.middleware import takes_files
 from hubsite.pages.now import alarms, doors, overview
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
@@ -58,7 +59,7 @@ urlpatterns = [
     path("new-hubs", newhubs.new_hubs, name="new-hubs"),
     path("new-hubs/token", newhubs.token, name="new-hub-token"),
     path("new-hubs/of/<slug:name>", newhubs.new_hub, name="new-hub"),
-    path("person/import", importing.importing, name="people-import"),
+    path("person/import", takes_files(importing.importing), name="people-import"),
     path("person/imported", importing.imported, name="people-imported"),
     path("person/export", exporting.exported, name="people-export"),
     path("orders", orders.orders, name="orders"),

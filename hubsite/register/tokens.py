@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from oauth2_provider.models import get_grant_model, get_refresh_token_model
+from oauth2_provider.models import clear_expired, get_grant_model, get_refresh_token_model
 
 from hubsite.accounts.models import Account, Session
 from hubsite.register.models import Credential, Person
@@ -26,3 +26,8 @@ def end_joining(person: Person) -> None:
             living.exclude(token_family__in=with_key).values_list("token_family", flat=True)
         ):
             end_tokens(family)
+
+
+def remove_expired() -> None:
+    """Remove the framework's codes and tokens that are over, a batch at a time."""
+    clear_expired()

@@ -111,7 +111,10 @@ ROOMS: dict[str, Room] = {
         "hubcore.issuing.words hubcore.bridge.mandate hubcore.policy.policy", "", PURE
     ),
     "hubcore.issuing.rules": _room(
-        "hubcore.issuing hubcore.access hubcore.bridge.mandate hubcore.policy.policy", "", PURE
+        "hubcore.issuing hubcore.access hubcore.bridge.mandate hubcore.phone.certificates "
+        "hubcore.policy.policy",
+        "",
+        PURE,
     ),
     "hubcore.bridge": _room(
         f"hubcore.bridge hubcore.backend hubcore.device hubcore.evidence hubcore.policy {ACCESS}",
@@ -677,9 +680,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.people": _room(
-        "hubsite.pages.people hubsite.pages.middleware hubsite.acts hubsite.people",
-        "django",
-        WORLDLY,
+        "hubsite.pages.people hubsite.acts hubsite.people", "django", WORLDLY
     ),
     "hubsite.pages.scim": _room(
         "hubsite.pages.scim hubsite.pages.accounts.again hubsite.register.changes hubsite.scim",

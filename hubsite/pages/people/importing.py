@@ -21,7 +21,6 @@ from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 
-from hubsite.pages.middleware import takes_files
 from hubsite.people.applying import OtherPlanError, PeopleImport, apply, plan_now
 from hubsite.people.plan import Asked, KnownPerson, Plan
 from hubsite.people.shown import SHOWN
@@ -92,7 +91,6 @@ class Part:
         return self.rows[ROWS_SHOWN:]
 
 
-@takes_files
 @csrf_exempt  # the form is read below, by what keeps a file in memory; it is judged there
 @require_http_methods(["GET", "HEAD", "POST"])
 def importing(request: HttpRequest) -> HttpResponse:
