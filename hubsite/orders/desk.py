@@ -78,6 +78,12 @@ class OrderDesk:
             return f"By the {name}: {self._problems.get(WayName(name)) or NOT_REACHED.format(name)}"
         return "" if any(way.is_up for way in self._ways) else self.problem
 
+    @property
+    def next_way(self) -> str:
+        """Return the name of the way by which a new order goes now, "" while none is up."""
+        first = self._first()
+        return "" if first is None else str(first.name)
+
     def start(self) -> None:
         """Begin, in a thread of its own."""
         BELL.listen(self._rang)

@@ -641,7 +641,8 @@ ROOMS: dict[str, Room] = {
     "hubsite.orders.words": _room("hubcore", "", PURE),
     "hubsite.rows": _room("hubcore.errors", "django", WORLDLY),
     "hubsite.pages.orders": _room(
-        "hubsite.pages.orders hubsite.config hubsite.orders hubsite.register hubcore",
+        "hubsite.pages.orders hubsite.pages.accounts.again hubsite.config hubsite.orders "
+        "hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

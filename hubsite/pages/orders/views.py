@@ -6,7 +6,9 @@ Laws:
 2. Where no way to the hubs is up, that is said at once. What shuts is kept and given later; what
    opens is not ordered. The end of an order needs the way of that order, and none where no hub has
    it.
-3. Who has ordered waits for answers for WAIT_SECONDS at the longest.
+3. What opens is ordered by who has just shown that it is he (`hubsite.pages.accounts.again`). What
+   shuts never waits for that.
+4. Who has ordered waits for answers for WAIT_SECONDS at the longest.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import time
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from hubcore.policy.policy import Operator
@@ -24,7 +27,8 @@ from hubsite.orders.asking import NotOrderedError, place, place_end
 from hubsite.orders.desk import wait_until
 from hubsite.orders.models import Order
 from hubsite.orders.standing import standing
-from hubsite.orders.words import RULES, OrderKind, OrderState, Wish, may
+from hubsite.orders.words import RULES, OrderKind, OrderState, WayName, Wish, may
+from hubsite.pages.accounts import again
 from hubsite.pages.orders import confirming
 from hubsite.pages.orders.confirming import CONFIRM_SECONDS, Asked
 from hubsite.pages.orders.forms import OrderForm, Places, choices_of, offered, places
@@ -38,6 +42,14 @@ NO_WAY = (
 )
 MINUTES = CONFIRM_SECONDS // 60
 TOO_OLD = f"Nothing was ordered. A confirmation counts for {MINUTES} minutes, for who asked."
+LATER = (
+    "It goes by the bridge, which keeps what it was given: a release that the hub is too busy for "
+    "is tried again for ten minutes."
+)
+LATER_STANDS = (
+    "It goes by the bridge, which keeps what it was given: it reaches a hub that is away when that "
+    "comes back, also hours later, while something stands there."
+)
 NOT_YOURS = "Nothing was ordered: you may not order this at this place."
 
 
@@ -80,6 +92,7 @@ def ask_end(request: HttpRequest, key: str) -> HttpResponse:
     return _confirm(request, asked, there)
 
 
+@sensitive_post_parameters("code", "key")
 @require_POST
 def give(request: HttpRequest) -> HttpResponse:
     """Order what was confirmed."""
@@ -91,6 +104,9 @@ def give(request: HttpRequest) -> HttpResponse:
     why = why_not(asked)
     if why:
         return _page(request, why, 503)
+    refused = again.refusal(request) if asked.wish.opens else None
+    if refused is not None:
+        return _confirm(request, asked, places(), refused)
     try:
         order = _placed(asked)
     except NotOrderedError as error:
@@ -127,6 +143,18 @@ def why_not(asked: Asked) -> str:
     return f"Nothing was ordered: {what_is}. {away}"
 
 
+def _later(asked: Asked) -> str:
+    """Say whether what opens may be done later than now: the bridge gives it by its own rules."""
+    desk = settings.HUBSITE_RUNNING.orders
+    if desk is None or not asked.wish.opens:
+        return ""
+    ended = Order.objects.filter(pk=asked.of).first() if asked.of else None
+    way = desk.next_way if ended is None else ended.way
+    if way != WayName.BRIDGE:
+        return ""
+    return LATER if asked.wish.kind is OrderKind.RELEASE else LATER_STANDS
+
+
 def _placed(asked: Asked) -> Order:
     """Keep the order. Raise NotOrderedError."""
     now = int(time.time())
@@ -144,7 +172,9 @@ def _has_settled(key: str) -> bool:
     return order.state not in (OrderState.WAITING, OrderState.GIVING) or bool(order.why)
 
 
-def _confirm(request: HttpRequest, asked: Asked, there: Places) -> HttpResponse:
+def _confirm(
+    request: HttpRequest, asked: Asked, there: Places, refused: again.Refused | None = None
+) -> HttpResponse:
     wish = asked.wish
     rules = RULES[wish.kind]
     known = {
@@ -158,8 +188,12 @@ def _confirm(request: HttpRequest, asked: Asked, there: Places) -> HttpResponse:
         "why_not": why_not(asked),
         "away": _away(),
         "minutes": MINUTES,
+        "later": _later(asked),
+        "again": again.to_show(request) if wish.opens else None,
+        "refused": refused,
     }
-    return render(request, "order_confirm.html", known)
+    status = 200 if refused is None else refused.status
+    return render(request, "order_confirm.html", known, status=status)
 
 
 def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpResponse:
