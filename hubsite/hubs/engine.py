@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ class HubsEngine:
         self._servers = list(engine.servers)
         self._credentials = engine.credentials or None
         self._complaint = ""
+        self._complained_at = 0.0
         self._client = Client()
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._buckets = Buckets(self._js)
@@ -161,11 +163,11 @@ class HubsEngine:
         The account must have `hub.commands.*`. Raise LinkError, StoreError: it may have gone.
         """
         headers = {str(api.Header.MSG_ID.value): message.hex()}
-        self._complaint = ""
+        began = time.monotonic()
         try:
             await self._js.publish(names.subject(names.COMMANDS, hub), said, headers=headers)
         except (TimeoutError, nats.errors.Error) as error:
-            raise self._trouble(error) from error
+            raise self._trouble(error, began) from error
 
     async def listen(self, heard: Callable[[], None]) -> None:
         """Call this whenever a hub has answered something. Raise StoreError."""
@@ -221,6 +223,7 @@ class HubsEngine:
     async def _complained(self, error: Exception) -> None:
         """Keep what the engine says beside its answers: each call that fails tells its user."""
         self._complaint = str(error)
+        self._complained_at = time.monotonic()
 
     async def last(self, stream: str, subjects: str) -> int:
         """Return the place of the newest message, 0 for none. Raise LinkError, StoreError."""
@@ -236,17 +239,20 @@ class HubsEngine:
 
         Raise LinkError, StoreError.
         """
-        self._complaint = ""
+        began = time.monotonic()
         try:
             return await self._js.get_msg(stream, place, subjects, next=True)
         except refusals.NotFoundError:
             return None
         except (TimeoutError, nats.errors.Error) as error:
-            raise self._trouble(error) from error
+            raise self._trouble(error, began) from error
 
-    def _trouble(self, error: Exception) -> StoreError | LinkError:
-        """Return what a failure means: what the account may not, the engine says apart."""
-        if self._complaint:
+    def _trouble(self, error: Exception, began: float) -> StoreError | LinkError:
+        """Return what a failure means: what the account may not, the engine says apart.
+
+        `began`: when what failed was begun; other calls go on at the same time.
+        """
+        if self._complaint and self._complained_at >= began:
             return StoreError(f"the engine refuses: {self._complaint}")
         return trouble(error)
 

@@ -54,13 +54,14 @@ class BridgeWay:
         self.is_up = False
 
     async def look(self) -> None:
-        """Ask which hubs there are. Raise LinkError."""
-        self.is_up = False
+        """Ask which hubs there are. Raise LinkError: then it is not up."""
         try:
             status = await asyncio.to_thread(_ask, self._socket, "site-status", {})
         except NoAnswer as error:
+            self.is_up = False
             raise LinkError(str(error)) from error
         if status.get("orders_here") is not True:
+            self.is_up = False
             why = status.get("orders_by")
             raise LinkError(f"The bridge gives no orders: {str(why)[:200]}")
         self.hubs = frozenset(_names(status.get("hubs")))

@@ -48,10 +48,9 @@ class EngineWay:
         return self._engine is not None and self._engine.is_up
 
     async def connect(self) -> None:
-        """Connect, and look. Raise LinkError, StoreError."""
+        """Connect. Raise LinkError."""
         self._engine = HubsEngine(self._config)
         await self._engine.connect()
-        await self.look()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -61,9 +60,10 @@ class EngineWay:
     async def look(self) -> None:
         """Read which hubs there are, and their doors. Raise LinkError, StoreError."""
         engine = self._connected()
-        self.hubs = await engine.hubs()
+        hubs = await engine.hubs()
         certificates = await engine.certificates()
-        self.points = points_of(self._site, self.hubs, certificates, self._issuer)
+        self.points = points_of(self._site, hubs, certificates, self._issuer)
+        self.hubs = hubs
 
     async def give(self, giving: Giving) -> Receipt:
         """Publish the messages, and wait until the engine has each. See `OrderWay.give`."""

@@ -2,15 +2,17 @@
 
 How it works: one thread with a loop, and in it a task a way. A task connects, then takes turns: it
 gives what waits for its way, gives again what shuts, and asks for answers. It waits for the bell of
-the acts, at most PULSE_SECONDS.
+the acts, at most PULSE_SECONDS. Beside it, a task of its own looks which hubs there are.
 
 Laws:
 1. A new order goes by the first way, in the configuration's order, that is up and has hubs. Its
    end, and what is given again, go by the same way: a hub ends for nobody what another way has
    ordered.
 2. A way that is away holds up no other one.
-3. A failure is said on the page and in the journal, once for each cause, and tried again.
-4. Nothing ends the thread but `stop`.
+3. Nobody waits while it is looked which hubs there are, but the first time. After a lost connection
+   orders go to the hubs of before, until it was looked again.
+4. A failure is said on the page and in the journal, once for each cause, and tried again.
+5. Nothing ends the thread but `stop`.
 """
 
 from __future__ import annotations
@@ -48,9 +50,17 @@ class OrderDesk:
 
     name = "Orders"
 
-    def __init__(self, ways: Sequence[OrderWay], retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        ways: Sequence[OrderWay],
+        retry_seconds: float = RETRY_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self._ways = tuple(ways)
         self._retry_seconds = retry_seconds
+        self._look_seconds = look_seconds
+        self._seen: set[WayName] = set()
+        """Ways of which it was looked once which hubs there are."""
         self.pace = Pace()
         self._rows = RowsThread("hubsite-orders-rows")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,23 +164,38 @@ class OrderDesk:
         """Serve until the way is lost, or all is stopped. Raise HubError."""
         await self._begin_once()
         await self._with_rows(partial(kept.begin, way.name))
+        looking: asyncio.Task[None] | None = None
         try:
             await way.connect()
-            await self._with_rows(partial(letters.keep_points, dict(way.points)))
-            looked_at = time.monotonic()
-            while way.is_up and not self._is_stopped:
+            if way.name not in self._seen:
+                await self._look(way)
+            looking = asyncio.create_task(self._look_on(way))
+            while way.is_up and not self._is_stopped and not looking.done():
                 await self._turn(way)
                 self._failures[way.name] = 0
                 self._found(way, "")
                 await self._wait(way, PULSE_SECONDS)
-                if time.monotonic() - looked_at > LOOK_SECONDS:
-                    await way.look()
-                    await self._with_rows(partial(letters.keep_points, dict(way.points)))
-                    looked_at = time.monotonic()
+            if looking.done():
+                looking.result()
         finally:
+            if looking is not None:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
             await way.close()
         if not self._is_stopped:
             raise LinkError(f"The {way.name} was lost.")
+
+    async def _look_on(self, way: OrderWay) -> None:
+        """Look again and again which hubs there are (law 3). Raise HubError."""
+        while True:
+            await self._look(way)
+            await asyncio.sleep(self._look_seconds)
+
+    async def _look(self, way: OrderWay) -> None:
+        """Look which hubs there are, and keep which access points they have. Raise HubError."""
+        await way.look()
+        await self._with_rows(partial(letters.keep_points, dict(way.points)))
+        self._seen.add(way.name)
 
     async def _turn(self, way: OrderWay) -> None:
         """Give what waits, give again what shuts, ask for answers. Raise HubError."""

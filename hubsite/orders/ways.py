@@ -53,13 +53,13 @@ class OrderWay(Protocol):
         """Return which hub has which access point, as far as the way knows."""
 
     async def connect(self) -> None:
-        """Go to the other side, and look."""
+        """Go to the other side."""
 
     async def close(self) -> None:
         """Leave it."""
 
     async def look(self) -> None:
-        """Ask again which hubs there are."""
+        """Ask which hubs there are; orders are given meanwhile."""
 
     async def give(self, giving: Giving) -> Receipt:
         """Give an order to the hubs that are meant. Raise as law 1 says."""

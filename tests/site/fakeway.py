@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from hubcore.errors import LinkError
@@ -27,6 +28,9 @@ class FakeWay:
         self.answer: Answered | None = Answered.TAKEN
         self.given: list[Giving] = []
         self.said: list[HubSaid] = []
+        self.looks = 0
+        self.look_hangs_after = 0
+        """So many looks have an end; 0: each one has."""
 
     async def connect(self) -> None:
         if not self.is_there:
@@ -40,6 +44,9 @@ class FakeWay:
         if not self.is_there:
             self.is_up = False
             raise LinkError("nobody listens there")
+        self.looks += 1
+        if 0 < self.look_hangs_after < self.looks:
+            await asyncio.Event().wait()
 
     async def give(self, giving: Giving) -> Receipt:
         if not self.is_there:

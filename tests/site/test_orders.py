@@ -35,6 +35,7 @@ pytestmark = pytest.mark.once
 PATIENCE_SECONDS = 20.0
 ALL_RIGHTS = Operators(("lock-down", "command", "release", "hold-open"), (1, 2))
 SOON = 60
+LOOK_SECONDS = 0.05
 
 
 def doors() -> None:
@@ -46,7 +47,7 @@ def doors() -> None:
 @contextmanager
 def desk_of(*ways: FakeWay) -> Iterator[OrderDesk]:
     """A desk that runs, as the page of this process has it."""
-    desk = OrderDesk(ways, retry_seconds=0.01)
+    desk = OrderDesk(ways, retry_seconds=0.01, look_seconds=LOOK_SECONDS)
     settings.HUBSITE_RUNNING.orders = desk
     desk.start()
     try:

@@ -181,7 +181,7 @@ class OddWay(FakeWay):
 
 
 def test_an_order_that_fails_in_an_odd_way_holds_up_no_other() -> None:
-    """desk, law 3"""
+    """desk, law 4"""
     doors()
     way = OddWay()
     with desk_of(way) as desk:
@@ -372,3 +372,40 @@ def test_the_same_confirmation_twice_at_once_is_one_order(monkeypatch: pytest.Mo
     again = asking.place(first.key, "olga", wish, RIGHTS, asking.Pace(), BEGAN)
     assert again == first
     assert answers == []
+
+
+def test_an_order_is_given_while_it_is_looked_which_hubs_there_are() -> None:
+    """desk, law 3"""
+    doors()
+    way = FakeWay()
+    way.look_hangs_after = 1
+    with desk_of(way):
+        assert wait_for(lambda: way.looks == 2)
+        order = ordered(now=int(time.time()))
+        assert wait_for(lambda: _state(order) == OrderState.GIVEN)
+
+
+def test_after_a_lost_connection_orders_go_to_the_hubs_of_before() -> None:
+    """desk, law 3"""
+    doors()
+    way = FakeWay()
+    with desk_of(way):
+        assert wait_for(lambda: way.looks > 1)
+        way.is_there = False
+        assert wait_for(lambda: not way.is_up)
+        way.look_hangs_after = 1
+        order = ordered(now=int(time.time()))
+        way.is_there = True
+        assert wait_for(lambda: _state(order) == OrderState.GIVEN)
+    assert [letter.hub for letter in way.given[0].letters] == list(HUBS)
+
+
+def test_a_look_that_fails_is_said_and_tried_again() -> None:
+    """desk, law 4"""
+    doors()
+    way = FakeWay()
+    with desk_of(way) as desk:
+        way.is_there = False
+        assert wait_for(lambda: "nobody listens there" in desk.why_away())
+        way.is_there = True
+        assert wait_for(lambda: not desk.why_away())
