@@ -165,8 +165,8 @@ def shown(seen: Seen, size: Size, rounds: int) -> str:
 
 def _phones(key: str, what: str, fetched: Fetched) -> list[Figure]:
     answers = fetched.answers
-    seconds = [one.seconds for one in answers]
-    refused = sum(one.status != HTTPStatus.OK for one in answers)
+    seconds = [one.seconds for one in answers if one.status == HTTPStatus.OK]
+    refused = len(answers) - len(seconds)
     cpu_ms = fetched.cpu_seconds * 1e3 / len(answers)
     return [
         Figure(

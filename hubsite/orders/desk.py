@@ -164,32 +164,46 @@ class OrderDesk:
         """Serve until the way is lost, or all is stopped. Raise HubError."""
         await self._begin_once()
         await self._with_rows(partial(kept.begin, way.name))
-        looking: asyncio.Task[None] | None = None
         try:
             await way.connect()
             if way.name not in self._seen:
                 await self._look(way)
-            looking = asyncio.create_task(self._look_on(way))
-            while way.is_up and not self._is_stopped and not looking.done():
-                await self._turn(way)
-                self._failures[way.name] = 0
-                self._found(way, "")
-                await self._wait(way, PULSE_SECONDS)
-            if looking.done():
-                looking.result()
+            await self._take_turns(way)
         finally:
-            if looking is not None:
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
             await way.close()
         if not self._is_stopped:
             raise LinkError(f"The {way.name} was lost.")
 
-    async def _look_on(self, way: OrderWay) -> None:
-        """Look again and again which hubs there are (law 3). Raise HubError."""
-        while True:
-            await self._look(way)
-            await asyncio.sleep(self._look_seconds)
+    async def _take_turns(self, way: OrderWay) -> None:
+        """Take turns, and look beside them (law 3). Raise what went wrong with the first."""
+        failures: list[Exception] = []
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                looking = tasks.create_task(self._look_on(way))
+                while way.is_up and not self._is_stopped and not looking.done():
+                    await self._turn(way)
+                    self._failures[way.name] = 0
+                    self._found(way, "")
+                    await self._wait(way, PULSE_SECONDS)
+                looking.cancel()
+        except* HubError as errors:
+            failures += errors.exceptions
+        if not failures and not looking.cancelled():
+            failures.append(looking.result())
+        if failures:
+            raise failures[0]
+
+    async def _look_on(self, way: OrderWay) -> HubError:
+        """Look again and again which hubs there are; return why that ended.
+
+        It raises nothing: an order that is being given would be broken off.
+        """
+        try:
+            while True:
+                await self._look(way)
+                await asyncio.sleep(self._look_seconds)
+        except HubError as error:
+            return error
 
     async def _look(self, way: OrderWay) -> None:
         """Look which hubs there are, and keep which access points they have. Raise HubError."""
