@@ -5,14 +5,18 @@ Laws:
 2. The same key is the same order: asked for again, it is the order that is there.
 3. Of two who end one order at once, the second is told. So is who ends what is over.
 4. What [operators] does not allow is refused, whoever asks for it in whichever form.
-5. An operator orders at the pace that hubs take (`PACE`): what is beyond is refused with a
+5. For a door at more than one hub each hub has an order of its own, with an act, an end and answers
+   of its own. All are kept, or none.
+6. An operator orders at the pace that hubs take (`PACE`): what is beyond is refused with a
    sentence, and leaves no row.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from threading import Lock
 
 from django.db import IntegrityError, transaction
@@ -22,7 +26,7 @@ from hubcore.timing.pace import Paces, Rate
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.orders.kept import end_unheard
-from hubsite.orders.models import Order
+from hubsite.orders.models import KEY_DIGITS, Order
 from hubsite.orders.standing import hubs_left
 from hubsite.orders.words import TAKE_SECONDS, OrderKind, Wish, may
 from hubsite.register.models import AccessPoint
@@ -37,7 +41,7 @@ class NotOrderedError(Exception):
 
 
 class Pace:
-    """How often operators order (law 5)."""
+    """How often operators order (law 6)."""
 
     def __init__(self, each: Rate = EACH) -> None:
         self._lock = Lock()
@@ -54,21 +58,44 @@ def points_known() -> frozenset[int]:
     return frozenset(AccessPoint.objects.values_list("number", flat=True))
 
 
-def place(key: str, by: str, wish: Wish, operator: Operator, pace: Pace, now: int) -> Order:
-    """Keep an order that opens or shuts doors (law 1). Raise NotOrderedError."""
-    if not may(operator, wish.kind, wish.point, points_known()):
+def place(
+    key: str,
+    by: str,
+    wish: Wish,
+    operator: Operator,
+    pace: Pace,
+    now: int,
+    more: Sequence[int] = (),
+) -> Order:
+    """Keep an order that opens or shuts doors (law 1). Raise NotOrderedError.
+
+    `more` are access points of the same door at other hubs (law 5).
+    """
+    known = points_known()
+    if not all(may(operator, wish.kind, point, known) for point in (wish.point, *more)):
         raise NotOrderedError("This is not yours to order at this place.")
 
     def make() -> Order:
         if wish.until is not None and wish.until <= now:
             raise NotOrderedError("That moment is over.")
         _take_turn(pace, by)
-        made = Order(key=key, by=by, at=now, kind=wish.kind, on=True, point=wish.point)
-        made.until = wish.until
-        made.lives_until = now + TAKE_SECONDS if wish.until is None else wish.until
-        return _kept(made)
+        for point in more:
+            _kept(_new(key_of_part(key, point), by, replace(wish, point=point), now))
+        return _kept(_new(key, by, wish, now))
 
     return _once(key, make)
+
+
+def key_of_part(key: str, point: int) -> str:
+    """Return the key of the order for an access point that is asked for beside another one."""
+    return sha256(f"{key} {point}".encode()).hexdigest()[:KEY_DIGITS]
+
+
+def _new(key: str, by: str, wish: Wish, now: int) -> Order:
+    made = Order(key=key, by=by, at=now, kind=wish.kind, on=True, point=wish.point)
+    made.until = wish.until
+    made.lives_until = now + TAKE_SECONDS if wish.until is None else wish.until
+    return made
 
 
 def place_end(
@@ -127,7 +154,7 @@ def _to_end(of: str, operator: Operator, now: int) -> tuple[Order, int]:
 
 
 def _take_turn(pace: Pace, by: str) -> None:
-    """Raise NotOrderedError (law 5)."""
+    """Raise NotOrderedError (law 6)."""
     if not pace.take(by):
         raise NotOrderedError("You ordered too often. Wait some seconds, then order it again.")
 

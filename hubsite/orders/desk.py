@@ -94,6 +94,13 @@ class OrderDesk:
         first = self._first()
         return "" if first is None else str(first.name)
 
+    @property
+    def hubs(self) -> frozenset[str] | None:
+        """Return the hubs that a new order reaches now, None while nobody knows."""
+        first = self._first()
+        known = first is not None and first.name in self._seen
+        return frozenset(first.hubs) if first is not None and known else None
+
     def start(self) -> None:
         """Begin, in a thread of its own."""
         BELL.listen(self._rang)

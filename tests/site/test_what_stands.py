@@ -219,19 +219,6 @@ def test_the_page_names_hubs_that_may_have_it_yet_and_hubs_that_were_not_told() 
     assert "No order of this server stands." not in browser.get("/orders").text
 
 
-def test_of_two_points_of_a_door_the_hub_that_was_not_told_is_named() -> None:
-    """docs/site.md, orders 8"""
-    now = int(time.time())
-    door = Door.objects.create(name="Front")
-    for number, hub in ((1, "hub-1"), (2, "hub-2")):
-        AccessPoint.objects.create(number=number, name=str(number), door=door)
-        PointAt.objects.create(number=number, hub=hub)
-    wish = Wish(OrderKind.LOCKDOWN, on=True, point=1, until=now + HOUR)
-    order = asking.place(new_key(), "olga", wish, RIGHTS, asking.Pace(), now)
-    done(order, ENGINE, now, "hub-1")
-    assert "Not told: hub-2." in at_work().get(f"/orders/{order.key}").text
-
-
 def test_who_is_told_that_an_order_is_over_cannot_end_it() -> None:
     """asking, law 3"""
     order = ordered(BEGAN)

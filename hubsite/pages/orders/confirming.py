@@ -21,13 +21,17 @@ _SALT = "hubsite.orders.confirm"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What waits for its confirmation. For an end: `of` is the order, `seen` its end known then."""
+    """What waits for its confirmation. For an end: `of` is the order, `seen` its end known then.
+
+    `more` are access points of the same door at other hubs: each gets an order of its own.
+    """
 
     key: str
     by: str
     wish: Wish
     of: str = ""
     seen: str = ""
+    more: tuple[int, ...] = ()
 
 
 def new_key() -> str:
@@ -39,7 +43,7 @@ def write(asked: Asked) -> str:
     """Return what the form carries."""
     wish = asked.wish
     said = [asked.key, asked.by, str(wish.kind), wish.on, wish.point, wish.until]
-    return signing.dumps([*said, asked.of, asked.seen], salt=_SALT)
+    return signing.dumps([*said, asked.of, asked.seen, *asked.more], salt=_SALT)
 
 
 def read(text: str, by: str) -> Asked | None:
@@ -48,7 +52,8 @@ def read(text: str, by: str) -> Asked | None:
         said = signing.loads(text, salt=_SALT, max_age=CONFIRM_SECONDS)
     except signing.BadSignature:
         return None
-    key, asker, kind, on, point, until, of, seen = said
+    key, asker, kind, on, point, until, of, seen, *more = said
     if asker != by:
         return None
-    return Asked(key, asker, Wish(OrderKind(kind), on, point, until), of, seen)
+    wish = Wish(OrderKind(kind), on, point, until)
+    return Asked(key, asker, wish, of, seen, tuple(more))

@@ -1,6 +1,9 @@
 """What may be ordered here, and the form of each kind.
 
-Law: what [operators] does not allow is not offered, and no form takes it.
+Laws:
+1. What [operators] does not allow is not offered, and no form takes it.
+2. Nor is a door of which no hub is known that is reached now. The page names those doors.
+3. An order for a door is for each hub that has an access point of it: one access point at each.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from django import forms
 
 from hubcore.policy.policy import Operator
-from hubsite.orders.letters import at_hubs
+from hubsite.orders.letters import at_hubs, hub_of
 from hubsite.orders.words import RULES, OrderKind, Wish, may
 from hubsite.register.models import AccessPoint, HubPolicy
 
@@ -35,12 +38,14 @@ Choices = list[tuple[str, str]]
 class Places:
     """The access points of this site, as they are offered, in the order of their doors.
 
-    `hubs` are those that this server knows, `at` is the hub of each point, where it is known.
+    `hubs` are those that this server knows, `at` is the hub of each point, where it is known, and
+    `reached` are those that an order reaches now, None while nobody knows.
     """
 
     points: Sequence[AccessPoint]
     hubs: frozenset[str] = frozenset()
     at: Mapping[int, str] = field(default_factory=dict)
+    reached: frozenset[str] | None = None
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -56,13 +61,30 @@ class Places:
         """Return the hubs that a wish concerns, as far as they are known."""
         if wish.point is None:
             return self.hubs
-        numbers = {wish.point} if wish.kind is OrderKind.RELEASE else self._of_door(wish.point)
-        return frozenset(self.at[number] for number in numbers if number in self.at)
+        hub = self.at.get(wish.point, "")
+        return frozenset({hub} if hub else ())
 
-    def _of_door(self, number: int) -> set[int]:
+    def home(self, number: int) -> str:
+        """Return the hub of an access point, "" where none is known, or it is not reached."""
+        if self.reached is None:
+            return self.at.get(number, "")
+        return hub_of(number, self.reached, self.at)
+
+    def is_reached(self, number: int) -> bool:
+        """Tell whether an order for this access point has somewhere to go (law 2)."""
+        return self.reached is None or bool(self.home(number))
+
+    def of_door(self, number: int) -> tuple[int, ...]:
         """Return the access points of the door that an access point is of."""
         doors = {point.door_id for point in self.points if point.number == number}
-        return {point.number for point in self.points if point.door_id in doors}
+        return tuple(point.number for point in self.points if point.door_id in doors)
+
+    @property
+    def doors_not_reached(self) -> list[str]:
+        """Return the names of the doors that are not offered, as no hub of theirs is reached."""
+        reached = {point.door_id for point in self.points if self.is_reached(point.number)}
+        names = {str(point.door.name) for point in self.points if point.door_id not in reached}
+        return sorted(names)
 
     def name(self, number: int | None) -> str:
         """Return what people call a place; None: all doors."""
@@ -74,19 +96,21 @@ class Places:
         return f"access point {number}"
 
     def door_name(self, number: int | None) -> str:
-        """Return the door of a place."""
+        """Return the door of a place, and the hub where the door is at more than one."""
         for point in self.points:
             if point.number == number:
-                return str(point.door.name)
+                hubs = {self.at[one] for one in self.of_door(point.number) if one in self.at}
+                hub = self.at.get(point.number, "")
+                return f"{point.door.name} at {hub}" if hub and len(hubs) > 1 else point.door.name
         return self.name(number)
 
 
-def places() -> Places:
-    """Read the access points."""
+def places(reached: frozenset[str] | None = None) -> Places:
+    """Read the access points; `reached` are the hubs that an order reaches now."""
     rows = AccessPoint.objects.select_related("door").order_by("door__name", "number")
     at = at_hubs()
     hubs = frozenset(HubPolicy.objects.values_list("hub", flat=True)) | set(at.values())
-    return Places(list(rows), hubs, at)
+    return Places(list(rows), hubs, at, reached)
 
 
 class OrderForm(forms.Form):
@@ -135,7 +159,24 @@ def choices_of(kind: OrderKind, operator: Operator, there: Places) -> Choices:
         is_known = point.door_id in doors and kind is not OrderKind.RELEASE
         if is_known or not may(operator, kind, point.number, numbers):
             continue
+        if not there.is_reached(point.number):
+            continue
         doors.add(point.door_id)
         whole = there.name(point.number) if kind is OrderKind.RELEASE else point.door.name
         found.append((str(point.number), str(whole)))
     return found
+
+
+def parts_of(kind: OrderKind, operator: Operator, there: Places, number: int) -> tuple[int, ...]:
+    """Return the access points by which an order for a door goes: one at each hub (law 3).
+
+    A release is for this access point alone; so is what goes to a hub that nobody knows yet.
+    """
+    home = there.home(number)
+    if kind is OrderKind.RELEASE or not home:
+        return (number,)
+    found = {home: number}
+    for other in there.of_door(number):
+        if there.home(other) and may(operator, kind, other, there.numbers):
+            found.setdefault(there.home(other), other)
+    return tuple(found.values())

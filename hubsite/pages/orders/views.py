@@ -14,6 +14,7 @@ Laws:
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -31,7 +32,7 @@ from hubsite.orders.words import RULES, OrderKind, OrderState, WayName, Wish, ma
 from hubsite.pages.accounts import again
 from hubsite.pages.orders import confirming
 from hubsite.pages.orders.confirming import CONFIRM_SECONDS, Asked
-from hubsite.pages.orders.forms import OrderForm, Places, choices_of, offered, places
+from hubsite.pages.orders.forms import OrderForm, Places, choices_of, offered, parts_of, places
 from hubsite.pages.orders.shown import moment, shown, what
 
 WAIT_SECONDS = 1.5
@@ -62,7 +63,7 @@ def orders(request: HttpRequest) -> HttpResponse:
 @require_POST
 def ask(request: HttpRequest, kind: str) -> HttpResponse:
     """Show what an order would do, with the button that gives it."""
-    there = places()
+    there = _places()
     try:
         of_kind = OrderKind(kind)
     except ValueError as error:
@@ -72,8 +73,11 @@ def ask(request: HttpRequest, kind: str) -> HttpResponse:
         return _page(request, NOT_YOURS, 403)
     now = int(time.time())
     until = now + form.seconds if form.seconds else None
-    wish = Wish(of_kind, on=True, point=form.point, until=until)
-    return _confirm(request, Asked(confirming.new_key(), request.user.name, wish), there)
+    point = form.point
+    parts = () if point is None else parts_of(of_kind, _operator(), there, point)
+    wish = Wish(of_kind, on=True, point=point, until=until)
+    asked = Asked(confirming.new_key(), request.user.name, wish, more=parts[1:])
+    return _confirm(request, asked, there)
 
 
 @require_POST
@@ -106,13 +110,13 @@ def give(request: HttpRequest) -> HttpResponse:
         return _page(request, why, 503)
     refused = again.refusal(request) if asked.wish.opens else None
     if refused is not None:
-        return _confirm(request, asked, places(), refused)
+        return _confirm(request, asked, _places(), refused)
     try:
         order = _placed(asked)
     except NotOrderedError as error:
         return _page(request, f"Nothing was ordered: {error}", 409)
     wait_until(lambda: _has_settled(order.key), WAIT_SECONDS)
-    return redirect("order", order.key)
+    return redirect("orders") if asked.more else redirect("order", order.key)
 
 
 @require_safe
@@ -161,7 +165,7 @@ def _placed(asked: Asked) -> Order:
     pace = settings.HUBSITE_RUNNING.orders.pace
     if asked.of:
         return place_end(asked.key, asked.by, asked.of, asked.seen, _operator(), pace, now)
-    return place(asked.key, asked.by, asked.wish, _operator(), pace, now)
+    return place(asked.key, asked.by, asked.wish, _operator(), pace, now, asked.more)
 
 
 def _has_settled(key: str) -> bool:
@@ -177,12 +181,10 @@ def _confirm(
 ) -> HttpResponse:
     wish = asked.wish
     rules = RULES[wish.kind]
-    known = {
+    known = _where(asked, there) | {
         "asked": confirming.write(asked),
         "words": what(wish, there),
         "effect": rules.effect if wish.on else rules.end_effect,
-        "doors": there.doors if wish.point is None else 1,
-        "is_all": wish.point is None,
         "until": None if wish.until is None else moment(wish.until),
         "opens": wish.opens,
         "why_not": why_not(asked),
@@ -196,8 +198,24 @@ def _confirm(
     return render(request, "order_confirm.html", known, status=status)
 
 
+def _where(asked: Asked, there: Places) -> dict[str, Any]:
+    """Return at which doors and hubs it is, and at which other hubs of the door it is not."""
+    wish = asked.wish
+    if wish.point is None:
+        return {"is_all": True, "doors": there.doors}
+    homes = {there.home(point) for point in (wish.point, *asked.more)} - {""}
+    of_door = () if wish.kind is OrderKind.RELEASE else there.of_door(wish.point)
+    others = {there.at[point] for point in of_door if point in there.at} - homes
+    return {"at_hubs": sorted(homes), "not_at": sorted(others)}
+
+
+def _places() -> Places:
+    desk = settings.HUBSITE_RUNNING.orders
+    return places(None if desk is None else desk.hubs)
+
+
 def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpResponse:
-    there = places()
+    there = _places()
     now = int(time.time())
     operator = _operator()
     stand = standing(now).select_related("ending").prefetch_related("given")[:STANDING]
@@ -209,6 +227,7 @@ def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpRe
         "standing": [shown(order, there, now) for order in stand],
         "newest": [shown(order, there, now) for order in newest],
         "forms": _forms(operator, there) if has_way else [],
+        "not_reached": there.doors_not_reached,
     }
     return render(request, "orders.html", known, status=status)
 
