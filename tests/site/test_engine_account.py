@@ -108,6 +108,7 @@ async def test_the_account_that_orders_is_enough(tmp_path: Path, orders: bool) -
         try:
             with nullcontext() if orders else refused:
                 await way.connect()
+                await way.look()
                 assert way.points == {7: "front-1"}
                 assert await way.give(GIVING) == Receipt()
                 told = await bench.js.get_last_msg(names.COMMANDS_STREAM, "hub.commands.front-1")

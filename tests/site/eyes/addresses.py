@@ -93,6 +93,7 @@ FILES: Mapping[str, str] = {
     "key-to-sign": "what a script asks",
     "first-key-to-make": "what a script asks",
     "key-to-make": "what a script asks",
+    "key-to-show": "what a script asks",
     "doors-part": "a part of a page, which that page loads",
     "asset": "a file of a page",
     "webphone-file": "a file of a page",
