@@ -1,8 +1,8 @@
 """Removes what is over, while this server runs: sessions, tokens, what was spent, links.
 
 Laws:
-1. It looks each EVERY_SECONDS. A turn removes at most ROWS of a table at once, so that nobody waits
-   long for the database. What is left goes in the next turn.
+1. It looks each EVERY_SECONDS. At most ROWS of a table are removed at once, so that nobody waits
+   long for the database. What is left goes in the next turn; codes and tokens, in the same one.
 2. What an act tells stays in the acts.
 3. A link that connected a phone stays while its tokens may be renewed: its end is theirs. A guest
    whose phone has joined stays: a credential that was revoked is named in each later policy.
@@ -13,7 +13,12 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from hubsite.looping import Looping
 
@@ -23,9 +28,7 @@ LINK_DAYS = 30
 
 
 def tidy() -> None:
-    """Remove what is over, at most ROWS of a table (law 1)."""
-    from django.utils import timezone
-
+    """Remove what is over (law 1)."""
     from hubsite.accounts.models import Session
     from hubsite.accounts.once import tidy_spent
     from hubsite.register.models import Invitation
@@ -40,16 +43,14 @@ def tidy() -> None:
     _remove_guests(over)
 
 
-def _remove(rows) -> None:  # type: ignore[no-untyped-def]  # a query of the framework
+def _remove(rows: QuerySet[Any]) -> None:
     """Remove some of these (law 1)."""
     found = list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS])
     rows.filter(pk__in=found).delete()
 
 
-def _remove_guests(over) -> None:  # type: ignore[no-untyped-def]  # a moment
+def _remove_guests(over: datetime) -> None:
     """Remove guests whose link ended before `over`, and connected no phone (laws 3 and 4)."""
-    from django.db import transaction
-
     from hubsite.register.models import GuestLink, Person
 
     unused = GuestLink.objects.filter(ends__lt=over, joined=0, person__credentials=None)

@@ -31,6 +31,7 @@ from hubsite.serving.connection import Connection, Stage, Wants
 from hubsite.serving.newest import NewestTls
 
 CONNECTIONS = 768
+"""500 phones of one site may be one address, and others come meanwhile."""
 _EVENTS = {Wants.BYTES: selectors.EVENT_READ, Wants.ROOM: selectors.EVENT_WRITE}
 
 

@@ -96,6 +96,17 @@ def test_a_newcomer_takes_the_place_of_who_is_silent(serving: Served) -> None:
             callers[-1].recv(1)
 
 
+def test_500_phones_behind_one_address_have_a_place_each(serving: Served) -> None:
+    """worker, law 1"""
+    with ExitStack() as stack:
+        phones = [stack.enter_context(_plain(serving)) for _ in range(500)]
+        assert _status(serving) == 200, "so all that came before were taken"
+        first = context_of(serving[0]).wrap_socket(phones[0], server_hostname=HOST)
+        with first:
+            first.sendall(REQUEST)
+            assert first.recv(12) == b"HTTP/1.1 200"
+
+
 @pytest.mark.long
 def test_who_is_silent_too_long_is_cut(serving: Served) -> None:
     """connection, law 1"""
