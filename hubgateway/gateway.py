@@ -39,7 +39,8 @@ from hubcore.timing.lines import LinePace
 from hubcore.timing.pace import Rate
 from hubgateway.documents import Documents
 from hubgateway.engine.engine import Engine
-from hubgateway.engine.mirror import Mirror
+from hubgateway.engine.mirror import RETRY_SECONDS, Mirror
+from hubgateway.engine.policyanswers import PolicyAnswers, UnprovenAnswers
 from hubgateway.engine.trouble import complain
 from hubgateway.keeper import Keeper
 from hubgateway.keychanges import KeyChanges
@@ -78,6 +79,8 @@ class Gateway:
         self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
         self._router = Router(secret, self._keys, self._on_retired, complain)
         self._documents = Documents(engine, self._router.send, self.sessions)
+        self._policy_answers = PolicyAnswers(engine.keep_result)
+        self._unproven = UnprovenAnswers()
         own = (z85.decode(secret), z85.decode(zmq.curve_public(secret)))
         self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
         self._orders = Orders(self._router.send, self.sessions, self._keys, self.ignored)
@@ -103,6 +106,8 @@ class Gateway:
                 self._group.create_task(self._router.answer_handshakes())
                 self._group.create_task(self._router.watch())
                 self._group.create_task(self._receive())
+                self._group.create_task(self._policy_answers.run())
+                self._group.create_task(self._open_unproven())
                 self._group.create_task(self._probe_again())
                 self._group.create_task(self._tell_present())
                 ready(endpoint)
@@ -115,6 +120,13 @@ class Gateway:
                 self._open(frames)
             await asyncio.sleep(0)
 
+    async def _open_unproven(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            if self._keys.fresh:
+                for frames in self._unproven.take():
+                    self._open(frames)
+
     def _open(self, frames: list[zmq.Frame]) -> None:
         """Put a message into its hub's lane; ignore what must be."""
         if len(frames) != 2:
@@ -123,6 +135,8 @@ class Gateway:
         route, data = frames
         hub = str(data.get("User-Id"))
         key = str(data.get(zap.KEY_PROPERTY))
+        if not self._keys.fresh:
+            self._unproven.keep(hub, frames)
         if not zap.holds(self._keys, hub, key):
             self.ignored["key"] += 1
             return
@@ -220,6 +234,7 @@ class Gateway:
             await self._keep_stop(hub, broken)
         session = Session(heard.route, heard.key, hello, turn, halted=stop is not None)
         self.sessions[hub] = session
+        self._policy_answers.greeted(hub, hello.policy_version)
         if stop is None:
             self._welcome(session, head)
         else:
@@ -293,9 +308,9 @@ class Gateway:
             case from_hub.PolicyResult():
                 hello = replace(session.hello, policy_version=message.version)
                 self.sessions[hub] = replace(session, hello=hello)
-                await self._engine.keep_result(hub, codec.encode(message))
+                self._policy_answers.answered(hub, message)
             case from_hub.Result() | from_hub.OrderResult() | from_hub.ActResult():
-                await self._engine.keep_result(hub, codec.encode(message))
+                await self._engine.keep_result(hub, message)
             case from_hub.CertificateRequest():
                 await self._documents.renew(hub, session, message)
             case from_hub.NewKey() | from_hub.RetireKey():

@@ -27,7 +27,11 @@ _TOLD_BY_SHELLS = ("COLUMNS", "LINES", "LC_ALL", "LC_CTYPE", "NO_COLOR")
 
 
 class _Screen(pyte.Screen):
-    """pyte's, which does not know REP (ECMA-48 8.3.103): the last sign, so many times more."""
+    """pyte's, which does not know REP, SU and SD (ECMA-48 8.3.103, 8.3.147, 8.3.113).
+
+    REP: the last sign, so many times more. SU, SD: the lines of the scrolling region go up or down;
+    the cursor stays.
+    """
 
     _last = " "
 
@@ -38,10 +42,29 @@ class _Screen(pyte.Screen):
     def repeat(self, count: int = 1) -> None:
         super().draw(self._last * count)
 
+    def scroll_up(self, count: int = 1) -> None:
+        self._scroll(self.delete_lines, count)
+
+    def scroll_down(self, count: int = 1) -> None:
+        self._scroll(self.insert_lines, count)
+
+    def _scroll(self, change: Callable[[int], None], count: int) -> None:
+        column = self.cursor.x
+        row = self.cursor.y
+        self.cursor.y = self.margins.top if self.margins else 0
+        change(count)
+        self.cursor.x = column
+        self.cursor.y = row
+
 
 class _Stream(pyte.ByteStream):
-    csi: ClassVar = {**pyte.ByteStream.csi, "b": "repeat"}
-    events: ClassVar = pyte.ByteStream.events | {"repeat"}
+    csi: ClassVar = {
+        **pyte.ByteStream.csi,
+        "b": "repeat",
+        "S": "scroll_up",
+        "T": "scroll_down",
+    }
+    events: ClassVar = pyte.ByteStream.events | {"repeat", "scroll_up", "scroll_down"}
 
 
 class Terminal:

@@ -23,6 +23,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js import errors as refusals
 
+from hubcore.backend.uplink import codec, from_hub
 from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.archive import Archive
@@ -231,8 +232,9 @@ class Engine:
         except nats.errors.Error as error:
             raise trouble(error) from error
 
-    async def keep_result(self, hub: str, data: bytes) -> None:
+    async def keep_result(self, hub: str, answer: from_hub.HubMessage) -> None:
         """Keep a hub's answer. Raise StoreError, LinkError."""
+        data = codec.encode(answer)
         try:
             await self._js.publish(names.subject(names.RESULTS, hub), data, timeout=ANSWER_SECONDS)
         except (TimeoutError, nats.errors.Error) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from nats.js.errors import NotFoundError
 
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.documents import CarriedEnds, CarriedMandate
 from hubcore.backend.uplink.words import MAX_DOCUMENT_BYTES, ReleaseOutcome
 from hubcore.evidence.records import Record, RecordKind
 from hubgateway.rules import names
-from tests.gateway.bench import ROOT, WAIT_SECONDS, Bench, make_chain, running
+from tests.gateway.bench import ROOT, WAIT_SECONDS, Bench, make_chain, running, until
 
 pytestmark = pytest.mark.once
 
@@ -147,3 +149,23 @@ async def test_an_alarm_ahead_of_its_record_is_told_to_whoever_listens(bench: Be
     message = await heard.next_msg(timeout=WAIT_SECONDS)
     assert message.data == codec.encode(notice)
     assert await bench.stored("hub-1") == []
+
+
+async def test_what_a_hub_made_of_a_policy_outlives_an_engine_that_is_away(bench: Bench) -> None:
+    gate = await bench.gate()
+    hub = await bench.hub()
+    await hub.greet(gate.endpoint)
+    said = from_hub.PolicyResult(7, "")
+    await bench.server.kill()
+    await until(lambda: "the connection is lost" in gate.log)
+    await hub.say(said)
+    await bench.server.start()
+    await bench.reconnect()
+    subject = names.subject(names.RESULTS, hub.hub)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            with contextlib.suppress(NotFoundError):
+                kept = await bench.js.get_last_msg(names.RESULTS_STREAM, subject)
+                break
+            await asyncio.sleep(0.05)
+    assert codec.decode_from_hub(kept.data or b"") == said

@@ -22,6 +22,7 @@ from hubsim.pkoc.radio import Visited, visit
 from hubsim.site import OPEN_AND_QUERY, DeskDoor
 from hubsim.site.cards import card_key
 from hubsim.stage import Stage
+from tests.scenario.conftest import policy_in_force
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.once]
 
@@ -38,6 +39,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     for name in ("anna", "bert"):
         place.add_phone(name, ALWAYS)
     async with made as running:
+        await policy_in_force(running)
         yield running
 
 

@@ -1,0 +1,94 @@
+"""What hubs say of policies, until the engine has it.
+
+Laws:
+1. A hub says once what it made of a policy. The newest such word of each hub is owed to the engine
+   until that has kept it.
+2. A Hello names the version in force, too: if it is another one than was told last, it is owed.
+3. One word of a hub is owed, the newest. What the engine has is not told again.
+4. What is said while the directory of keys is away counts only if the key does once it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import zmq
+
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_hub import PolicyResult
+from hubcore.errors import FrameError, LinkError, StoreError
+
+AGAIN_SECONDS = 1.0
+
+Keep = Callable[[str, PolicyResult], Awaitable[None]]
+"""Keeps what a hub said. Raises StoreError for what the engine refuses, LinkError without it."""
+Frames = list[zmq.Frame]
+"""A message of a hub as it came: its route, and what it says."""
+
+
+class PolicyAnswers:
+    """As many as there are hubs with a key; `run` tells the engine."""
+
+    def __init__(self, keep: Keep, again_seconds: float = AGAIN_SECONDS) -> None:
+        self._keep = keep
+        self._again_seconds = again_seconds
+        self._told: dict[str, int] = {}
+        self._owed: dict[str, PolicyResult] = {}
+        self._some = asyncio.Event()
+
+    def answered(self, hub: str, said: PolicyResult) -> None:
+        """A hub has judged a policy (law 1)."""
+        self._owed[hub] = said
+        self._some.set()
+
+    def greeted(self, hub: str, version: int) -> None:
+        """A hub has said Hello with this version in force, 0 for none (law 2)."""
+        owed = self._owed.get(hub)
+        last = self._told.get(hub, 0) if owed is None else owed.version
+        if version != last:
+            self.answered(hub, PolicyResult(version, ""))
+
+    async def run(self) -> None:
+        """Tell the engine what is owed, again and again, until cancelled."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            await self._tell_all()
+            if self._owed:
+                await asyncio.sleep(self._again_seconds)
+                self._some.set()
+
+    async def _tell_all(self) -> None:
+        for hub, said in list(self._owed.items()):
+            try:
+                await self._keep(hub, said)
+            except StoreError:  # of this one; the engine may take those of others
+                continue
+            except LinkError:
+                return
+            self._told[hub] = said.version
+            if self._owed.get(hub) is said:
+                del self._owed[hub]
+
+
+class UnprovenAnswers:
+    """The newest word of each hub that came while nobody could say whose keys count (law 4)."""
+
+    def __init__(self) -> None:
+        self._frames: dict[str, Frames] = {}
+
+    def keep(self, hub: str, frames: Frames) -> None:
+        """Keep a message, if it says what a hub has made of a policy."""
+        try:
+            said = codec.decode_from_hub(frames[-1].bytes)
+        except FrameError:
+            return
+        if isinstance(said, PolicyResult):
+            self._frames[hub] = frames
+
+    def take(self) -> list[Frames]:
+        """Return all, and keep none: each is looked at as if it came now."""
+        found = list(self._frames.values())
+        self._frames.clear()
+        return found
