@@ -5,12 +5,12 @@ Laws:
    is read back from its own bytes: no second table says what hubs were told. One that cannot be
    read says something else.
 2. A version is used once, and is higher than each that the engine has.
-3. A grant is kept before it is handed out. So whatever a phone has can be revoked.
+3. A grant is kept before it is handed out (`hubsite.hubs.keeping`). So whatever a phone has can be
+   revoked.
 4. With each policy a list of what it revokes is signed, for phones to carry to hubs that are
    offline: apart from the policy, so who does not sign a list holds up no policy. It names
    credentials before grants, and of both the newest first. What has no grant any more that could
    open a door is left out.
-5. A phone gets one grant with a number of uses, and no other: hubs would count that anew.
 """
 
 from __future__ import annotations
@@ -18,18 +18,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 
-from django.db import transaction
-
-from hubcore.access.grant import Grant, write_scope
+from hubcore.access.grant import Grant
 from hubcore.codec import cbor, cose
 from hubcore.errors import PeerError, TrustError
 from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.policy import document
 from hubcore.policy.document import Issued
 from hubcore.policy.policy import Operator, Policy
-from hubsite.acts import log
-from hubsite.acts.kinds import ActKind
 from hubsite.acts.models import HEAD, ChainHead
+from hubsite.hubs.keeping import NewGrant, keep
 from hubsite.hubs.signer import Signer
 from hubsite.register.models import Credential, CredentialKind, SignedGrant, SignedPolicy
 from hubsite.register.reading import grantings_of, newest_revoked, rows_of
@@ -130,31 +127,7 @@ class Office:
             uses=uses_of(grantings, now),
         )
         signed = self.signer.grant(made, key)
-        return _keep(by, credential, made, signed, now)
-
-
-def _keep(by: str, credential: Credential, made: Grant, signed: bytes, now: int) -> SignedGrant:
-    """Keep a grant that was signed. Raise ValueError for one that must not be (law 5)."""
-    with transaction.atomic():
-        held = Credential.objects.select_for_update().get(pk=credential.pk)
-        if made.uses is not None and held.signed.exists():
-            raise ValueError("This phone has its grant with a number of uses: it gets no other.")
-        kept = SignedGrant.objects.create(
-            grant_id=made.grant_id.hex(),
-            credential=credential,
-            issued_at=now,
-            expires=made.expires,
-            scope=write_scope(made.access),
-            document=signed,
-        )
-        log.write(
-            by,
-            ActKind.GRANT_SIGNED,
-            about=f"credential {credential.pk}",
-            grant_id=made.grant_id,
-            expires=made.expires,
-        )
-    return kept
+        return keep(NewGrant(by, credential, made, signed, now))
 
 
 def acts_so_far() -> int:

@@ -17,6 +17,7 @@ from django.db import transaction
 
 from hubcore.access.grant import write_scope
 from hubsite.acts.kinds import ActKind
+from hubsite.compiled import Compiled, first, row_of
 from hubsite.hubs.office import Office
 from hubsite.register import changes
 from hubsite.register.models import Credential, CredentialKind, Person, SignedGrant
@@ -24,6 +25,24 @@ from hubsite.register.reading import grantings_of
 from hubsite.rules.issuing import access_of, uses_of
 
 PHONES_A_PERSON = 16
+_OWN = ("id", "kind", "key", "person_id", "is_disabled", "revoked_at")
+_OF_PERSON = ("id", "is_guest", "ended_at")
+_SIGNED = ("grant_id", "issued_at", "expires", "scope", "document")
+
+_CREDENTIAL = Compiled(
+    lambda family: Credential.objects.filter(family=family).values_list(
+        *_OWN, *(f"person__{one}" for one in _OF_PERSON)
+    ),
+    UUID,
+)
+_NEWEST = Compiled(
+    lambda credential: (
+        SignedGrant.objects.filter(credential_id=credential)
+        .order_by("-issued_at", "-expires")
+        .values_list(*_SIGNED)[:1]
+    ),
+    str,
+)
 
 
 class RefusedError(Exception):
@@ -65,23 +84,36 @@ def _same(there: Credential, key: bytes) -> Credential:
 
 def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
     """Return the grant of a device (laws 2 to 4). Raise RefusedError, HubError."""
-    credential = Credential.objects.filter(family=family).select_related("person").first()
-    if credential is None:
-        raise RefusedError("This phone has no key here yet.")
-    if credential.revoked_at is not None or credential.person.ended_at is not None:
-        raise RefusedError("This phone was revoked.")
-    if credential.is_disabled:
-        raise RefusedError("This phone is out of use for a while. Ask who runs the site.")
+    credential = _credential_of(family)
     try:
         grantings = grantings_of(credential.person)
         access = access_of(grantings, now)
-        newest = credential.signed.order_by("-issued_at", "-expires").first()
+        newest = _newest_of(credential)
         is_counted = uses_of(grantings, now) is not None
         if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):
             return newest
         return office.grant_of("", credential, grantings, now)
     except ValueError as error:
         raise RefusedError(str(error)) from error
+
+
+def _credential_of(family: UUID) -> Credential:
+    """Return the credential of these tokens, with its person (law 4). Raise RefusedError."""
+    found = first(_CREDENTIAL(family))
+    if found is None:
+        raise RefusedError("This phone has no key here yet.")
+    credential: Credential = row_of(Credential, _OWN, found[: len(_OWN)])
+    credential.person = row_of(Person, _OF_PERSON, found[len(_OWN) :])
+    if credential.revoked_at is not None or credential.person.ended_at is not None:
+        raise RefusedError("This phone was revoked.")
+    if credential.is_disabled:
+        raise RefusedError("This phone is out of use for a while. Ask who runs the site.")
+    return credential
+
+
+def _newest_of(credential: Credential) -> SignedGrant | None:
+    found = first(_NEWEST(credential.pk))
+    return None if found is None else row_of(SignedGrant, _SIGNED, found)
 
 
 def _is_still_right(signed: SignedGrant, scope: bytes, now: int) -> bool:

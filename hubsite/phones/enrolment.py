@@ -13,19 +13,36 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from hubcore.access.grant import read_scope
+from hubcore.access.grant import ACCESS_ENTRIES, read_scope
 from hubcore.codec import cbor, cose
+from hubsite.compiled import Compiled, first
 from hubsite.hubs.office import Office
 from hubsite.register.models import AccessPoint, EndedHub, SignedGrant, SignedPolicy
 
 DOOR_NAME_LENGTH = 64
 
+_POINTS = Compiled(
+    lambda *numbers: (
+        AccessPoint.objects.filter(number__in=numbers)
+        .order_by("number")
+        .values_list("number", "door__name", "name", "shown_name")
+    ),
+    *[int] * ACCESS_ENTRIES,
+)
+_ENDED = Compiled(lambda: EndedHub.objects.values_list("kid"))
+_LIST = Compiled(
+    lambda: (
+        SignedPolicy.objects.exclude(revocations=None)
+        .order_by("-version")
+        .values_list("revocations")[:1]
+    )
+)
+
 
 def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> str:
     """Return the text for a grant that was signed."""
     points = [entry.access_point for entry in read_scope(bytes(signed.scope))]
-    columns = ("number", "door__name", "name", "shown_name")
-    rows = AccessPoint.objects.filter(number__in=points).order_by("number").values_list(*columns)
+    rows = _points(points)
     names = {number: f"{door}, {name}"[:DOOR_NAME_LENGTH] for number, door, name, _ in rows}
     on_air = {number: shown_name for number, _, _, shown_name in rows if shown_name}
     fields: dict[int, Any] = {
@@ -35,7 +52,7 @@ def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> st
         4: list(aeads),
         5: names,
     }
-    if kids := [bytes.fromhex(kid) for kid in EndedHub.objects.values_list("kid", flat=True)]:
+    if kids := [bytes.fromhex(kid) for (kid,) in _ENDED()]:
         fields[6] = kids
     if revocations := _newest_list():
         fields[7] = revocations
@@ -44,8 +61,15 @@ def enrolment(office: Office, aeads: tuple[int, ...], signed: SignedGrant) -> st
     return base64.urlsafe_b64encode(cbor.encode(fields)).decode("ascii").rstrip("=")
 
 
+def _points(numbers: list[int]) -> list[tuple[int, str, str, str]]:
+    """Return number, door, name, and name on the air of access points, as many as one grant has."""
+    if not numbers:
+        return []
+    repeated = [numbers[-1]] * (ACCESS_ENTRIES - len(numbers))
+    return _POINTS(*numbers, *repeated)
+
+
 def _newest_list() -> bytes:
     """Return the newest list of revocations that was signed; empty where nothing is revoked."""
-    signed = SignedPolicy.objects.exclude(revocations=None).order_by("-version")
-    newest = signed.values_list("revocations", flat=True).first()
-    return bytes(newest or b"")
+    newest = first(_LIST())
+    return b"" if newest is None else bytes(newest[0])

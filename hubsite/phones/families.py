@@ -14,12 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import get_refresh_token_model
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.oauth2 import InvalidGrantError
 
 from hubsite.phones.joining import digest_of
 from hubsite.phones.lost import AnswerUsedError, drop_lost_answer, with_lost_answer
+from hubsite.phones.presented import presented
 from hubsite.register.models import Credential, Invitation
 from hubsite.register.tokens import end_tokens
 
@@ -54,8 +55,7 @@ class Families(OAuth2Validator):
 
     def _load_access_token(self, token: str) -> Any:
         """Return the row of an access token with its refresh token, by one query; None for none."""
-        rows = get_access_token_model().objects.filter(token_checksum=digest_of(token))
-        return rows.select_related("application", "user", "refresh_token").first()
+        return presented(token)
 
     def save_bearer_token(
         self, token: dict[str, Any], request: Any, *args: Any, **more: Any

@@ -17,6 +17,7 @@ from hubcore.access.revocations import NAMES_MAX
 from hubcore.calendar.recurrence import day_of
 from hubcore.policy.policy import PointRules, Policy
 from hubsite.accounts.models import Account
+from hubsite.compiled import Compiled
 from hubsite.register.models import (
     AccessPoint,
     Calendar,
@@ -72,10 +73,8 @@ def grantings_of(person: Person) -> tuple[Granting, ...]:
     if person.ended_at is not None:
         return ()
     if person.is_guest:
-        return tuple(granting for _, granting in _guests(Q(person=person)))
-    groups = Person.groups.through.objects.filter(person=person).values("group_id")
-    wanted = Q(person=person) | Q(group__in=groups)
-    return tuple(granting for _, _, granting in _grantings(wanted))
+        return tuple(granting for _, granting in _guests(_GUESTS_OF(person.pk)))
+    return tuple(granting for _, _, granting in _grantings(_GRANTS_OF(person.pk)))
 
 
 def _entitled(
@@ -103,12 +102,13 @@ def _granted_to(now: int) -> dict[str, list[Granting]]:
     """Return the grants of each person who has some, those of the groups among them."""
     to_person: dict[str, list[Granting]] = defaultdict(list)
     to_group: dict[int, list[Granting]] = defaultdict(list)
-    for person, group, granting in _grantings(Q()):
+    for person, group, granting in _grantings(_grants(Q())):
         if person is not None:
             to_person[person].append(granting)
         else:
             to_group[group].append(granting)
-    for person, granting in _guests(Q(ends__gt=datetime.fromtimestamp(now, UTC))):
+    not_over = Q(ends__gt=datetime.fromtimestamp(now, UTC))
+    for person, granting in _guests(_guest_links(not_over)):
         to_person[person].append(granting)
     members = Person.groups.through.objects.filter(group_id__in=list(to_group))
     for person, group in members.values_list("person_id", "group_id"):
@@ -116,11 +116,32 @@ def _granted_to(now: int) -> dict[str, list[Granting]]:
     return to_person
 
 
-def _grantings(wanted: Q) -> Iterable[tuple[str | None, int, Granting]]:
-    """Yield grants that were not revoked, each with its person or its group, by one query."""
+def _grants(wanted: Q) -> QuerySet[Any]:
+    """Return grants that were not revoked, a row for each of their access points."""
     rows = Grant.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
     columns = ("pk", "person_id", "group_id", "schedule_id", "begins", "ends", "points__number")
-    for _, same in groupby(rows.values_list(*columns), key=itemgetter(0)):
+    return rows.values_list(*columns)
+
+
+def _grants_of(person: str) -> QuerySet[Any]:
+    groups = Person.groups.through.objects.filter(person_id=person).values("group_id")
+    return _grants(Q(person_id=person) | Q(group__in=groups))
+
+
+def _guest_links(wanted: Q) -> QuerySet[Any]:
+    """Return guests' links that were not revoked, a row for each of their access points."""
+    rows = GuestLink.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
+    columns = ("pk", "person_id", "schedule_id", "begins", "ends", "uses", "points__number")
+    return rows.values_list(*columns)
+
+
+_GRANTS_OF = Compiled(_grants_of, str)
+_GUESTS_OF = Compiled(lambda person: _guest_links(Q(person_id=person)), str)
+
+
+def _grantings(rows: Iterable[Any]) -> Iterable[tuple[str | None, int, Granting]]:
+    """Yield grants, each with its person or its group."""
+    for _, same in groupby(rows, key=itemgetter(0)):
         lines = list(same)
         _, person, group, schedule, begins, ends, _ = lines[0]
         granting = Granting(
@@ -132,11 +153,9 @@ def _grantings(wanted: Q) -> Iterable[tuple[str | None, int, Granting]]:
         yield person, group, granting
 
 
-def _guests(wanted: Q) -> Iterable[tuple[str, Granting]]:
-    """Yield what guests' links grant that were not revoked, each with its guest, by one query."""
-    rows = GuestLink.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
-    columns = ("pk", "person_id", "schedule_id", "begins", "ends", "uses", "points__number")
-    for _, same in groupby(rows.values_list(*columns), key=itemgetter(0)):
+def _guests(rows: Iterable[Any]) -> Iterable[tuple[str, Granting]]:
+    """Yield what guests' links grant, each with its guest."""
+    for _, same in groupby(rows, key=itemgetter(0)):
         lines = list(same)
         _, person, schedule, begins, ends, uses, _ = lines[0]
         granting = Granting(

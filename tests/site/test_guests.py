@@ -195,7 +195,7 @@ def csrf(browser: Browser) -> str:
 
 
 def test_a_number_is_counted_by_one_grant_and_no_second_one_is_signed(office: Office) -> None:
-    """office, law 4"""
+    """keeping, law 1"""
     phone = joined(link_of(asked(at_work(), uses="1", ends=moment(9 * DAY))))
     first = granted(phone)
     row = models.SignedGrant.objects.get()
@@ -213,7 +213,7 @@ def test_a_number_is_counted_by_one_grant_and_no_second_one_is_signed(office: Of
 
 
 def test_of_two_grants_with_a_number_at_the_same_moment_one_is_kept(office: Office) -> None:
-    """office, law 4: what was signed beside it is handed to nobody."""
+    """keeping, law 1: what was signed beside it is handed to nobody."""
 
     class Slow(FileSigner):
         def grant(self, *given: Any) -> bytes:

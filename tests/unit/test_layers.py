@@ -600,6 +600,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.hubs.remote": _room(
         "hubsite.config hubgateway.issuer.signing.client hubtls hubcore", "", WORLDLY
     ),
+    "hubsite.hubs.together": _room("", "", WORLDLY),
     "hubsite.hubs.signer": _room("hubtls.keys hubcore", "", WORLDLY),
     "hubsite.keys": _room(
         "hubsite.keys hubsite.accounts.models hubsite.accounts.once hubsite.acts hubcore",
@@ -640,6 +641,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.orders.words": _room("hubcore", "", PURE),
     "hubsite.rows": _room("hubcore.errors", "django", WORLDLY),
+    "hubsite.compiled": _room("", "django", WORLDLY),
     "hubsite.pages.orders": _room(
         "hubsite.pages.orders hubsite.pages.accounts.again hubsite.config hubsite.orders "
         "hubsite.register hubcore",
@@ -702,7 +704,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.people.shown": _room("hubsite.people.applying", "", WORLDLY),
     "hubsite.people.table": _room("", "", PURE),
     "hubsite.phones": _room(
-        "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.hubs.office "
+        "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.compiled hubsite.hubs.office "
         "hubsite.register hubsite.rules hubcore",
         "django oauth2_provider oauthlib segno",
         WORLDLY,
@@ -718,7 +720,8 @@ ROOMS: dict[str, Room] = {
         "hubsite.records hubsite.acts hubsite.register.models hubcore", "django", WORLDLY
     ),
     "hubsite.register": _room(
-        "hubsite.register hubsite.accounts.models hubsite.acts hubsite.rules hubcore",
+        "hubsite.register hubsite.accounts.models hubsite.acts hubsite.compiled hubsite.rules "
+        "hubcore",
         "django oauth2_provider",
         WORLDLY,
     ),
