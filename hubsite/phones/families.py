@@ -2,7 +2,8 @@
 
 Laws:
 1. The code of a link is exchanged for one family, which stands on the link's row. A code of no
-   link, or of a link that has a family, is exchanged for nothing.
+   link is exchanged for nothing. One that comes again ends the family that it brought: somebody
+   else has it (RFC 6749, 4.1.2).
 2. A family without a key, or whose credential was revoked, gets no newer tokens: it is ended. So
    it lasts as long as one access token.
 3. A refresh token whose answer may be lost counts again; used twice otherwise, it ends its family
@@ -32,9 +33,14 @@ class Families(OAuth2Validator):
         self, client_id: str, code: str, client: Any, request: Any, *args: Any, **more: Any
     ) -> bool:
         """Tell whether a code may be exchanged (law 1)."""
-        if not super().validate_code(client_id, code, client, request, *args, **more):
+        link = Invitation.objects.filter(code=digest_of(code)).first()
+        if link is None:
             return False
-        return Invitation.objects.filter(code=digest_of(code), family=None).exists()
+        if link.family is not None:
+            end_tokens(link.family)
+            return False
+        is_good: bool = super().validate_code(client_id, code, client, request, *args, **more)
+        return is_good
 
     def validate_refresh_token(
         self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any

@@ -292,8 +292,18 @@ def test_a_code_counts_once_with_its_proof_alone(office: Office, anna: models.Pe
     phone.open_link(link_for(anna))
     code = phone.code()
     assert phone.exchange(code)[0] == 200
-    assert phone.exchange(code)[0] == 400
     assert WebPhone().authorize().headers["Location"].startswith("/sign-in")
+
+
+def test_a_code_that_comes_again_ends_what_it_brought(office: Office, anna: models.Person) -> None:
+    phone = WebPhone()
+    phone.open_link(link_for(anna))
+    code = phone.code()
+    assert phone.exchange(code)[0] == 200
+    assert phone.give_key()[0] == 200
+    assert WebPhone().exchange(code)[0] == 400
+    assert phone.ask("grant")[0] == 401
+    assert phone.renew()[0] == 400
 
 
 def test_a_link_gives_one_code_and_its_session_ends_with_it(
