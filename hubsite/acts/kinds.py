@@ -74,3 +74,4 @@ class ActKind(StrEnum):
     PERSON_RETURNED = "person-returned"
     DIRECTORY_MADE = "directory-made"
     DIRECTORY_REVOKED = "directory-revoked"
+    DEVICE_TOLD = "device-told"

@@ -23,8 +23,8 @@ from nats.js import api
 from nats.js import errors as refusals
 
 from hubcore.backend.uplink import codec
-from hubcore.backend.uplink.from_hub import OrderResult, PolicyResult, Result
-from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
+from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult, Result
+from hubcore.backend.uplink.words import ActOutcome, OrderOutcome, ReleaseOutcome
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES
@@ -51,11 +51,11 @@ class HubAnswer:
 
 @dataclass(frozen=True, slots=True)
 class OrderAnswer:
-    """What a hub said of an order for doors, or of a release."""
+    """What a hub said of an order for doors, of a release, or of a command to one device."""
 
     hub: str
     message: bytes
-    outcome: OrderOutcome | ReleaseOutcome
+    outcome: OrderOutcome | ReleaseOutcome | ActOutcome
     detail: str
 
 
@@ -273,4 +273,8 @@ def _answer(message: api.RawStreamMsg) -> HubSaid | None:
             return OrderAnswer(hub, message_id, outcome, detail)
         case Result(message_id, released, detail):
             return OrderAnswer(hub, message_id, released, detail)
+        case ActResult(message_id, (), detail):  # nothing was done
+            return OrderAnswer(hub, message_id, ActOutcome.REFUSED, detail)
+        case ActResult(message_id, ((_, outcome), *_), detail):
+            return OrderAnswer(hub, message_id, outcome, detail)
     return None

@@ -28,7 +28,7 @@ from hubsite.acts.kinds import ActKind
 from hubsite.orders.kept import end_unheard
 from hubsite.orders.models import KEY_DIGITS, Order
 from hubsite.orders.standing import hubs_left
-from hubsite.orders.words import TAKE_SECONDS, OrderKind, Wish, may
+from hubsite.orders.words import DEVICE_SECONDS, TAKE_SECONDS, OrderKind, Wish, may
 from hubsite.register.models import AccessPoint
 
 EACH = Rate(burst=60, per_second=0.5)
@@ -67,7 +67,9 @@ def place(
     now: int,
     more: Sequence[int] = (),
 ) -> Order:
-    """Keep an order that opens or shuts doors (law 1). Raise NotOrderedError.
+    """Keep an order that opens or shuts doors, or tells a device something (law 1).
+
+    Raise NotOrderedError.
 
     `more` are access points of the same door at other hubs (law 5).
     """
@@ -95,6 +97,13 @@ def _new(key: str, by: str, wish: Wish, now: int) -> Order:
     made = Order(key=key, by=by, at=now, kind=wish.kind, on=True, point=wish.point)
     made.until = wish.until
     made.lives_until = now + TAKE_SECONDS if wish.until is None else wish.until
+    if wish.told is not None:
+        command = wish.told.command
+        made.hub = wish.told.hub
+        made.device = command.device
+        made.verb = command.verb
+        made.level = command.level
+        made.lives_until = now + DEVICE_SECONDS
     return made
 
 
@@ -161,8 +170,14 @@ def _take_turn(pace: Pace, by: str) -> None:
 
 def _kept(made: Order) -> Order:
     made.save(force_insert=True)
-    kind = ActKind.ORDERED if made.on else ActKind.ORDER_ENDED
-    facts = {"order": made.kind, "point": made.point, "until": made.until, "of": made.of_id}
+    told = made.wish.told
+    if told is None:
+        kind = ActKind.ORDERED if made.on else ActKind.ORDER_ENDED
+        facts = {"order": made.kind, "point": made.point, "until": made.until, "of": made.of_id}
+    else:
+        kind = ActKind.DEVICE_TOLD
+        facts = {"hub": told.hub, "device": told.command.device, "level": told.command.level}
+        facts |= {"verb": told.command.verb.name.lower()}
     log.write(made.by, kind, about=f"order {made.key}", **facts)
     return made
 

@@ -21,7 +21,7 @@ from hubcore.errors import LinkError
 from hubctl.client import HUBBRIDGE, HubClient, NoAnswer
 from hubsite.orders.kept import Giving, HubSaid
 from hubsite.orders.ways import NotGivenError, Receipt
-from hubsite.orders.words import Answered, OrderKind, WayName
+from hubsite.orders.words import Answered, OrderKind, Told, WayName
 
 ANSWER_SECONDS = 8.0
 DOORS_SECONDS = 3.0
@@ -106,6 +106,8 @@ class BridgeWay:
 def question_of(giving: Giving, now: int) -> tuple[str, Document]:
     """Return the call at the bridge's socket, and its arguments."""
     wish = giving.wish
+    if wish.told is not None:
+        return "site-device", _told(wish.told)
     if wish.kind is OrderKind.RELEASE:
         return "site-release", {"hub": giving.hub, "point": wish.point}
     asked: Document = {"order": str(wish.kind), "on": wish.on}
@@ -114,6 +116,13 @@ def question_of(giving: Giving, now: int) -> tuple[str, Document]:
     if wish.until is not None:
         asked["seconds"] = max(1, wish.until - now)
     return "site-order", asked
+
+
+def _told(told: Told) -> Document:
+    command = told.command
+    word = command.verb.name.lower().replace("_", "-")
+    asked: Document = {"hub": told.hub, "device": command.device, "verb": word}
+    return asked if command.level is None else {**asked, "level": command.level}
 
 
 def answers_of(reference: str, answer: Document) -> list[HubSaid]:

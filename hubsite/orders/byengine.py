@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from hubcore.backend.uplink import codec
-from hubcore.backend.uplink.from_backend import Order, Release
+from hubcore.backend.uplink.from_backend import Act, Order, Release
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import HubError, LinkError, StoreError
 from hubcore.phone.certificates import read_hub_certificate
@@ -93,9 +93,18 @@ class EngineWay:
             await engine.order(letter.hub, letter.message, message)
 
 
-def message_of(giving: Giving, letter: Letter) -> Order | Release:
+def message_of(giving: Giving, letter: Letter) -> Order | Release | Act:
     """Return what a hub is told."""
     wish = giving.wish
+    if wish.told is not None:
+        return Act(
+            id=letter.message,
+            by=giving.by,
+            target=wish.told.command.device,
+            verb=wish.told.command.verb,
+            level=wish.told.command.level,
+            expires_at=letter.expires_at,
+        )
     order = RULES[wish.kind].order
     if order is not None:
         return Order(

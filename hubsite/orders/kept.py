@@ -3,8 +3,8 @@
 Laws:
 1. An order is marked as being given before it goes to a way, so that a power cut loses no word of
    what may have been done.
-2. What opens leaves this server once. Not given within GIVE_SECONDS, or lost on the way, it is not
-   given again, and its row says so.
+2. What opens leaves this server once, and so does what a device is told. Not given within
+   GIVE_SECONDS, or lost on the way, it is not given again, and its row says so.
 3. What shuts waits for a way, and goes again to each hub that has not answered or was busy or
    late, until it is over. An end that was asked for stops that at once.
 4. An order belongs to a way once a hub may have it by that way, and no sooner.
@@ -54,7 +54,7 @@ _SHUTS = reduce(
     (
         Q(kind=kind, on=on)
         for kind, on in product(OrderKind, (True, False))
-        if not Wish(kind, on, None, None).opens
+        if not Wish(kind, on, None, None).goes_once
     ),
 )
 MOVED = Bell()
@@ -127,7 +127,7 @@ def fail_late(now: int) -> None:
     with transaction.atomic():
         waiting = Order.objects.filter(state=OrderState.WAITING, ending=None)
         for order in waiting.filter(at__lte=now - GIVE_SECONDS):
-            if order.wish.opens:
+            if order.wish.goes_once:
                 _fail(order, NO_WAY)
             elif order.lives_until <= now:
                 _fail(order, OVER)
@@ -144,7 +144,7 @@ def was_given(key: str, reference: str, hubs: Collection[str], now: int) -> None
         if reference:
             Order.objects.filter(pk=key).update(reference=reference)
             add_hubs(order, reference, hubs, now)
-        if order.wish.kind is not OrderKind.RELEASE:
+        if not order.wish.is_done_once:
             take_places(order, hubs, now)
 
 
@@ -153,8 +153,8 @@ def was_not_given(key: str, why: str, *, is_lost: bool, is_new: bool = False) ->
     with transaction.atomic():
         order = Order.objects.get(pk=key)
         if is_lost:
-            _lost(order, f"{why} {LOST}" if order.wish.opens else why)
-        elif order.wish.opens:
+            _lost(order, f"{why} {LOST}" if order.wish.goes_once else why)
+        elif order.wish.goes_once:
             _fail(order, why)
         else:
             _set(order, OrderState.WAITING, why)
@@ -231,12 +231,12 @@ def record_answers(said: Iterable[HubSaid]) -> None:
 
 def _is_kept_by(way: WayName, order: Order) -> bool:
     """Tell whether this way keeps an order itself, for hubs that it has not seen yet."""
-    return way is WayName.BRIDGE and order.point is None and not order.wish.opens
+    return way is WayName.BRIDGE and order.point is None and not order.wish.goes_once
 
 
 def _without_hub(order: Order, hubs: Collection[str]) -> None:
     """See to an order that no hub can be given now: what shuts all doors waits for the first."""
-    if order.point is not None or order.wish.opens:
+    if order.point is not None or order.wish.goes_once:
         _fail(order, _nobody(order, hubs))
     elif order.why != NO_HUB_YET:
         _set(order, OrderState.WAITING, NO_HUB_YET)
@@ -245,11 +245,13 @@ def _without_hub(order: Order, hubs: Collection[str]) -> None:
 def _nobody(order: Order, hubs: Collection[str]) -> str:
     if not hubs:
         return "No hub is known. Nothing was done."
+    if order.hub:
+        return f"No hub {order.hub} is reached. Nothing was done."
     return f"No hub is known that has access point {order.point}. Nothing was done."
 
 
 def _giving(order: Order, way: WayName, hubs: Sequence[str], now: int) -> Giving:
-    hub = None if order.point is None else hubs[0]
+    hub = None if order.point is None and not order.hub else hubs[0]
     letters: tuple[Letter, ...] = ()
     if way is WayName.ENGINE:
         letters = written([row for _, row in rows_due(order, hubs, now, is_again=False)])
@@ -257,7 +259,7 @@ def _giving(order: Order, way: WayName, hubs: Sequence[str], now: int) -> Giving
 
 
 def _lost(order: Order, why: str) -> None:
-    if order.wish.opens:
+    if order.wish.goes_once:
         _set(order, OrderState.UNCLEAR, why)
         _not_ended(order)
     else:

@@ -3,7 +3,7 @@
 Laws:
 1. A hub's certificate says which access points it has, signed by the issuer. Where none is known
    that names an access point, and the site has one hub alone, it is that one. No order goes to
-   another hub than the certificate names.
+   another hub than the certificate names. What a device is told names its hub.
 2. A hub has one letter of an order at a time. A letter that lives goes as it was, once its way was
    lost: a hub does one id once.
 """
@@ -59,6 +59,8 @@ def whom(
     order: Order, hubs: Collection[str], points: Mapping[int, str] | None = None
 ) -> tuple[str, ...]:
     """Return the hubs that are meant, none where none is known."""
+    if order.hub:
+        return (order.hub,) if order.hub in hubs else ()
     if order.point is None:
         return tuple(sorted(hubs))
     hub = hub_of(order.point, hubs, points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hubcore.backend.uplink.words import ActOutcome
 from hubsite.config import Site
 from hubsite.hubs.engine import OrderAnswer
 from hubsite.orders import kept
@@ -14,6 +15,15 @@ from hubsite.orders.desk import OrderDesk
 from hubsite.orders.kept import HubSaid
 from hubsite.orders.ways import OrderWay
 from hubsite.orders.words import Answered
+
+_OF_DEVICES = {
+    ActOutcome.CONFIRMED: Answered.TAKEN,
+    ActOutcome.FAILED: Answered.FAILED,
+    ActOutcome.TIMEOUT: Answered.UNCLEAR,
+    ActOutcome.UNKNOWN: Answered.UNCLEAR,
+    ActOutcome.REFUSED: Answered.REFUSED,
+}
+"""What a hub says of a device. Only the device's own proof is TAKEN."""
 
 
 def make_desk(site: Site, office: Any) -> OrderDesk | None:
@@ -36,5 +46,8 @@ def keep_orders(said: Sequence[OrderAnswer]) -> None:
 
 
 def _said(one: OrderAnswer) -> HubSaid:
-    answer = Answered(one.outcome.name.lower())
+    if isinstance(one.outcome, ActOutcome):
+        answer = _OF_DEVICES[one.outcome]
+    else:
+        answer = Answered(one.outcome.name.lower())
     return HubSaid(one.hub, one.message.hex(), answer, one.detail)

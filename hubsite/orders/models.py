@@ -1,7 +1,7 @@
 """The tables of orders.
 
 Laws:
-1. The key of an order is made with its form. So the same form twice is one order.
+1. The key of an order is made with the form that confirms it. So the same form twice is one order.
 2. A hub's answer changes one row of `Given`, once for each time that the order was given. No hub
    makes a row.
 """
@@ -10,22 +10,25 @@ from __future__ import annotations
 
 from django.db import models
 
-from hubsite.orders.words import OrderKind, OrderState, Wish
+from hubcore.device.command import Command, Verb
+from hubsite.orders.words import OrderKind, OrderState, Told, Wish
 
 KEY_DIGITS = 32
 WHY_LENGTH = 512
 DETAIL_LENGTH = 200
 HUB_LENGTH = 64
+DEVICE_LENGTH = 32
 _WORD_LENGTH = 16
 
 
 class Order(models.Model):
-    """One order of an operator: an order that stands, an end (`on` false), a release.
+    """One order of an operator: what stands, an end (`on` false), a release, a word to a device.
 
     `key` is its id in hexadecimal digits. Times are Unix seconds. `of` is what an end ends,
     `ending` the end that was ordered last; `ended_at` once an end was given, or another order has
     taken its place. `lives_until` is how long it is given again to hubs that have not answered.
     `turn` counts what was given, in its order: of two about one place the higher one counts.
+    `hub`, `device`, `verb` and `level` are those of what a device is told.
     """
 
     key = models.CharField(primary_key=True, max_length=KEY_DIGITS)
@@ -35,6 +38,10 @@ class Order(models.Model):
     on = models.BooleanField()
     point = models.BigIntegerField(null=True)
     until = models.BigIntegerField(null=True)
+    hub = models.CharField(max_length=HUB_LENGTH, default="", blank=True)
+    device = models.CharField(max_length=DEVICE_LENGTH, default="", blank=True)
+    verb = models.SmallIntegerField(null=True)
+    level = models.SmallIntegerField(null=True)
     lives_until = models.BigIntegerField()
     way = models.CharField(max_length=_WORD_LENGTH, default="", blank=True)
     state = models.CharField(
@@ -50,10 +57,13 @@ class Order(models.Model):
     turn = models.BigIntegerField(null=True)
 
     class Meta:
-        """As they are listed, and as those about one place are found."""
+        """As they are listed, and as those about one place or one device are found."""
 
         ordering = ("-at", "key")
-        indexes = (models.Index(fields=("kind", "point", "turn"), name="order_place"),)
+        indexes = (
+            models.Index(fields=("kind", "point", "turn"), name="order_place"),
+            models.Index(fields=("hub", "device", "-at"), name="order_device"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
@@ -61,7 +71,13 @@ class Order(models.Model):
     @property
     def wish(self) -> Wish:
         """What is ordered."""
-        return Wish(OrderKind(self.kind), self.on, self.point, self.until)
+        return Wish(OrderKind(self.kind), self.on, self.point, self.until, self._told)
+
+    @property
+    def _told(self) -> Told | None:
+        if self.verb is None:
+            return None
+        return Told(self.hub, Command(self.device, Verb(self.verb), self.level))
 
     @property
     def said_state(self) -> OrderState:

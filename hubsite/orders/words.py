@@ -6,21 +6,26 @@ Laws:
 2. What stands ends by itself (`LIFE_SECONDS_MAX` of a site's orders, whichever way it goes).
 3. What opens is an order that lets somebody in who would not get in without it: a release, a door
    held open, the end of a lockdown and of no entry. All else shuts.
+4. A device is told what `COMMANDS` has, and nothing else. None of it opens an entrance, and a lock
+   is only asked how it stands: what a door does is ordered for doors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hubcore.access.precedence import DoorOrder
 from hubcore.access.precedence import opens as opens_door
 from hubcore.bridge.site.order import LIFE_SECONDS_MAX
+from hubcore.device.command import Command, Verb
 from hubcore.policy.policy import Operator, OperatorRight
 
 TAKE_SECONDS = 30
 """A hub must take an order within so long: half of what it allows, for clocks that differ."""
+DEVICE_SECONDS = 180
+"""So long an answer about a device is asked for: a shutter travels for a minute or two."""
 
 
 class OrderKind(StrEnum):
@@ -30,6 +35,12 @@ class OrderKind(StrEnum):
     NO_ENTRY = "no-entry"
     HOLD_OPEN = "hold-open"
     RELEASE = "release"
+    DEVICE = "device"
+    """A device is told something (`Told`)."""
+
+
+DOOR_KINDS = tuple(kind for kind in OrderKind if kind is not OrderKind.DEVICE)
+"""What is ordered for doors."""
 
 
 class WayName(StrEnum):
@@ -62,6 +73,8 @@ class Answered(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     BUSY = "busy"
+    UNCLEAR = "unclear"
+    """It may have been done."""
 
 
 DONE = (Answered.TAKEN, Answered.RELEASED)
@@ -73,7 +86,7 @@ OPEN = ("", *AGAIN, Answered.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class KindRules:
-    """What holds for a kind; `order` is None for a release, which stands for no time."""
+    """What holds for a kind; `order` is None for what is done once, and stands for no time."""
 
     right: OperatorRight
     order: DoorOrder | None
@@ -84,7 +97,7 @@ class KindRules:
 
     @property
     def seconds_max(self) -> int:
-        """Return for how long it stands at the longest; 0 for a release."""
+        """Return for how long it stands at the longest; 0 for what is done once."""
         return 0 if self.order is None else LIFE_SECONDS_MAX[self.order]
 
 
@@ -121,31 +134,120 @@ RULES = {
         effect="The door opens once, for as long as it does for a phone.",
         end_effect="",
     ),
+    OrderKind.DEVICE: KindRules(
+        right=OperatorRight.COMMAND,
+        order=None,
+        words="Tell a device",
+        end_words="",
+        effect="",
+        end_effect="",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
+class CommandWords:
+    """What telling a device is called; `moves` if something moves where people may stand."""
+
+    words: str
+    moves: bool = False
+
+
+COMMANDS: Mapping[Verb, CommandWords] = {
+    Verb.ON: CommandWords("Switch on"),
+    Verb.OFF: CommandWords("Switch off"),
+    Verb.OPEN: CommandWords("Open", moves=True),
+    Verb.CLOSE: CommandWords("Close", moves=True),
+    Verb.STOP: CommandWords("Stop"),
+    Verb.SET_LEVEL: CommandWords("Move", moves=True),
+    Verb.READ: CommandWords("Ask how it stands"),
+}
+"""What a device is told from a page, in the order in which it is offered."""
+MOVES = (
+    "It moves as soon as its hub tells it, and nobody who stands there is asked. "
+    "A hub refuses this for what is an entrance."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a device of a hub is told."""
+
+    hub: str
+    command: Command
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no page tells a device (law 4)."""
+        if self.command.verb not in COMMANDS:
+            raise ValueError(f"no page tells a device to {self.command.verb.name}")
+
+    @property
+    def words(self) -> str:
+        """Return it in a few words, such as "Move to 40 % open"."""
+        words = COMMANDS[self.command.verb].words
+        level = self.command.level
+        return words if level is None else f"{words} to {level} % open"
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether something moves where people may stand."""
+        return COMMANDS[self.command.verb].moves
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants ordered. `until` in Unix seconds; None for a release and for an end.
+    """What somebody wants ordered. `until` in Unix seconds; None for what is done once, and an end.
 
     `point` is an access point of the door; None: all doors. `on` is False for the end of an order.
+    `told` is for a device, and None for doors.
     """
 
     kind: OrderKind
     on: bool
     point: int | None
     until: int | None
+    told: Told | None = None
 
     @property
     def opens(self) -> bool:
         """Tell whether somebody may get in by it who would not without (law 3)."""
+        if self.kind is OrderKind.DEVICE:
+            return False
         order = RULES[self.kind].order
         return True if order is None else opens_door(order) is self.on
+
+    @property
+    def goes_once(self) -> bool:
+        """Tell whether it is given now or never, and once: what opens, and what moves a device."""
+        return self.opens or self.kind is OrderKind.DEVICE
+
+    @property
+    def is_done_once(self) -> bool:
+        """Tell whether nothing stands by it: a release, and what a device is told."""
+        return RULES[self.kind].order is None
+
+    @property
+    def words(self) -> str:
+        """Return what it is called, without the place."""
+        if self.told is not None:
+            return self.told.words
+        rules = RULES[self.kind]
+        return rules.words if self.on else rules.end_words
+
+    @property
+    def effect(self) -> str:
+        """Return what happens by it, in a sentence, "" where that goes without saying."""
+        if self.told is not None:
+            return MOVES if self.told.moves else ""
+        rules = RULES[self.kind]
+        return rules.effect if self.on else rules.end_effect
 
 
 def may(operator: Operator, kind: OrderKind, point: int | None, points: Collection[int]) -> bool:
     """Tell whether it may be ordered (law 1); `points` are all that are known here."""
     right = RULES[kind].right
+    if kind is OrderKind.DEVICE:
+        return operator.may(right)
     if kind is OrderKind.RELEASE and point is None:
         return False
     if point is not None:

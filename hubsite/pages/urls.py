@@ -11,6 +11,7 @@ from hubsite.pages.evidence import proving, records
 from hubsite.pages.fleet import devices, ending, newhubs
 from hubsite.pages.middleware import takes_files
 from hubsite.pages.now import alarms, doors, overview
+from hubsite.pages.orders import devices as told
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
@@ -56,6 +57,8 @@ urlpatterns = [
     path("hubs/of/<slug:name>", hubs.hub, name="hub"),
     path("hubs/of/<slug:name>/keys", ending.keys, name="hub-keys"),
     path("devices", devices.devices, name="devices"),
+    path("devices/of/<slug:hub>/<slug:device>", told.device, name="device"),
+    path("devices/of/<slug:hub>/<slug:device>/tell", told.tell, name="device-tell"),
     path("new-hubs", newhubs.new_hubs, name="new-hubs"),
     path("new-hubs/token", newhubs.token, name="new-hub-token"),
     path("new-hubs/of/<slug:name>", newhubs.new_hub, name="new-hub"),

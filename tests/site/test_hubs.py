@@ -76,10 +76,10 @@ class Place:
 
 
 @asynccontextmanager
-async def at_site(folder: Path) -> AsyncIterator[Place]:
+async def at_site(folder: Path, extra_config: str = "") -> AsyncIterator[Place]:
     async with running(folder) as bench:
         await bench.gate()
-        async with GatewayStage(folder / "site", bench) as stage:
+        async with GatewayStage(folder / "site", bench, extra_config) as stage:
             await stage.welcomed()
             office = Office(stage.site.name, FileSigner.at(stage.site.path / "issuer.key"))
             publisher = Publisher(office, Engine((bench.server.url,)), keep_orders)

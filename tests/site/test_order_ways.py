@@ -22,14 +22,16 @@ from hubbridge.app import open_bridge, read_files
 from hubbridge.config import Api, Config
 from hubcore.access.words import HubName
 from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_backend import Act, Release
 from hubcore.backend.uplink.from_backend import Order as Ordered
-from hubcore.backend.uplink.from_backend import Release
-from hubcore.backend.uplink.from_hub import OrderResult, Result
-from hubcore.backend.uplink.words import OrderOutcome, ReleaseOutcome
+from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome, OrderResult, Result
+from hubcore.backend.uplink.words import ActOutcome, OrderOutcome, ReleaseOutcome
+from hubcore.bridge.ceilings.devices import DeviceCeiling
 from hubcore.bridge.from_bridge import CarriedOrder
 from hubcore.bridge.mandate import Mandate, Use, issue_mandate
 from hubcore.bridge.site.order import DoorsOrder, SiteRelease, prove_site_order
 from hubcore.codec.cose import SigningKey
+from hubcore.device.command import Command, Verb
 from hubgateway.engine.buckets import Buckets
 from hubgateway.rules import names
 from hubsim.site.documents import certify_hub, make_key
@@ -42,7 +44,7 @@ from hubsite.orders.desk import OrderDesk
 from hubsite.orders.making import keep_orders
 from hubsite.orders.models import Given, Order
 from hubsite.orders.ways import OrderWay
-from hubsite.orders.words import Answered, OrderKind, OrderState, Wish
+from hubsite.orders.words import Answered, OrderKind, OrderState, Told, Wish
 from hubsite.pages.orders.confirming import new_key
 from hubsite.register.models import AccessPoint, Door
 from hubtls.identity import IdentityFiles
@@ -59,7 +61,8 @@ from tests.gateway.bench import WAIT_SECONDS, Bench, running
 
 pytestmark = pytest.mark.once
 
-RIGHTS = operator_of(Operators(("lock-down", "release", "hold-open"), (1, 2)))
+RIGHTS = operator_of(Operators(("lock-down", "release", "hold-open", "command"), (1, 2)))
+SHUTTER = Command("shutter", Verb.SET_LEVEL, 40)
 DETAIL = "the door is held otherwise"
 WAYS = pytest.mark.parametrize("kind", ["engine", "bridge"])
 T = TypeVar("T")
@@ -81,7 +84,14 @@ class Hub:
 
     outcome: OrderOutcome | None = OrderOutcome.TAKEN
     heard: list[tuple[str, bool | None, int | None, str]] = field(default_factory=list)
-    """The order, on or its end, the access point, by whom; a release is neither on nor off."""
+    """The order, on or its end, the access point, by whom; a release is neither on nor off.
+
+    Of what a device is told the device, what it is told and the level stand in the first word.
+    """
+
+    def told(self, command: Command, by: str) -> None:
+        words = f"{command.device} {command.verb.name} {command.level}"
+        self.heard.append((words, None, None, by))
 
 
 class Other(Protocol):
@@ -154,12 +164,18 @@ class EngineSide:
 
     async def _hear(self, data: bytes) -> None:
         said = codec.decode_from_backend(data)
-        assert isinstance(said, (Ordered, Release))
+        assert isinstance(said, (Ordered, Release, Act))
         if said.id in self.ids:
             return
         self.ids.add(said.id)
-        answer: OrderResult | Result
-        if isinstance(said, Release):
+        answer: OrderResult | Result | ActResult
+        if isinstance(said, Act):
+            assert isinstance(said.target, str)
+            self.hub.told(Command(said.target, said.verb, said.level), said.by)
+            done = self.hub.outcome is OrderOutcome.TAKEN
+            outcome = ActOutcome.CONFIRMED if done else ActOutcome.REFUSED
+            answer = ActResult(said.id, (DeviceOutcome(said.target, outcome),), DETAIL)
+        elif isinstance(said, Release):
             self.hub.heard.append(("release", None, said.access_point, said.by))
             answer = Result(said.id, ReleaseOutcome.RELEASED, "")
         else:
@@ -229,6 +245,7 @@ class BridgeSide:
             key=self.key.verify_key,
             not_before=BEGINS,
             expires=ENDS,
+            devices=DeviceCeiling((Verb.CLOSE, Verb.SET_LEVEL), ("shutter",)),
         )
 
     def way(self) -> OrderWay:
@@ -273,7 +290,9 @@ class BridgeSide:
     def _told(self, hub: BridgedHub, document: bytes) -> None:
         order = prove_site_order(document, HubName(SITE, "hub-1"), self.mandate)
         what = order.what
-        if isinstance(what, SiteRelease):
+        if isinstance(what, Command):
+            self.hub.told(what, order.by)
+        elif isinstance(what, SiteRelease):
             self.hub.heard.append(("release", None, what.access_point, order.by))
         else:
             assert isinstance(what, DoorsOrder)
@@ -373,6 +392,42 @@ async def test_one_door_is_shut_and_opened_at_its_hub(kind: str, tmp_path: Path)
             ("hold_open", True, 1, side.by),
             ("release", None, 1, side.by),
         ]
+
+
+async def tell(command: Command, hub: str = "hub-1") -> Order:
+    wish = Wish(OrderKind.DEVICE, on=True, point=None, until=None, told=Told(hub, command))
+    now = int(time.time())
+    return await in_thread(
+        lambda: asking.place(new_key(), "olga", wish, RIGHTS, asking.Pace(), now)
+    )
+
+
+@WAYS
+async def test_a_device_is_told_once_at_its_hub_and_the_answer_is_shown(
+    kind: str, tmp_path: Path
+) -> None:
+    async with at_work(kind, tmp_path) as (side, _desk):
+        moved = await tell(SHUTTER)
+        await until(lambda: is_taken(moved))
+        side.hub.outcome = OrderOutcome.REFUSED
+        refused = await tell(Command("shutter", Verb.CLOSE))
+        await until(lambda: answer_of(refused) == (Answered.REFUSED, DETAIL))
+        nowhere = await tell(SHUTTER, "hub-9")
+        await until(lambda: state_of(nowhere) == OrderState.FAILED)
+        assert side.hub.heard == [
+            ("shutter SET_LEVEL 40", None, None, side.by),
+            ("shutter CLOSE None", None, None, side.by),
+        ]
+
+
+async def test_what_the_sites_key_is_not_for_is_refused_in_words(tmp_path: Path) -> None:
+    """The mandate of the bridge's key names the verbs and the devices."""
+    async with at_work("bridge", tmp_path) as (side, _desk):
+        refused = await tell(Command("lamp", Verb.ON))
+        await until(lambda: state_of(refused) == OrderState.FAILED)
+        why = await in_thread(lambda: Order.objects.get(pk=refused.pk).why)
+        assert "not for ON of devices" in why
+        assert side.hub.heard == []
 
 
 @WAYS

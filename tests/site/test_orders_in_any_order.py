@@ -8,13 +8,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hubcore.device.command import Command, Verb
 from hubsite.acts.models import Act
 from hubsite.config import Operators, operator_of
 from hubsite.orders import asking, kept, letters
 from hubsite.orders.asking import NotOrderedError
 from hubsite.orders.kept import Giving, HubSaid
 from hubsite.orders.models import Given, Order
-from hubsite.orders.words import TAKE_SECONDS, Answered, OrderKind, OrderState, WayName, Wish
+from hubsite.orders.words import (
+    TAKE_SECONDS,
+    Answered,
+    OrderKind,
+    OrderState,
+    Told,
+    WayName,
+    Wish,
+)
 from hubsite.register.models import AccessPoint, Door
 
 pytestmark = pytest.mark.once
@@ -22,8 +31,9 @@ pytestmark = pytest.mark.once
 HUBS = ("hub-1", "hub-2")
 BEGAN = 1_800_000_000
 HOUR = 3600
-OPERATOR = operator_of(Operators(("lock-down", "release", "hold-open"), (1,)))
-PLACES = ("lockdown", "hold-open", "release", "end")
+OPERATOR = operator_of(Operators(("lock-down", "release", "hold-open", "command"), (1,)))
+PLACES = ("lockdown", "hold-open", "release", "device", "end")
+SHUTTER = Told("hub-1", Command("shutter", Verb.SET_LEVEL, 40))
 GIVES = ("give", "give", "lose", "refuse", "cut")
 BY_BRIDGE = ("bridge-give", "bridge-lose", "bridge-refuse")
 OTHERS = ("answer", "late", "wait", "wait")
@@ -47,7 +57,7 @@ class World:
 
     def step(self, event: str) -> None:
         match event:
-            case "lockdown" | "hold-open" | "release":
+            case "lockdown" | "hold-open" | "release" | "device":
                 self.place(OrderKind(event))
             case "end":
                 self.end()
@@ -65,8 +75,10 @@ class World:
                     self.again(giving)
 
     def place(self, kind: OrderKind) -> None:
-        until = None if kind is OrderKind.RELEASE else self.now + HOUR
+        until = None if kind in (OrderKind.RELEASE, OrderKind.DEVICE) else self.now + HOUR
         wish = Wish(kind, on=True, point=1, until=until)
+        if kind is OrderKind.DEVICE:
+            wish = Wish(kind, on=True, point=None, until=None, told=SHUTTER)
         asking.place(self.key(), "olga", wish, OPERATOR, self.pace, self.now)
 
     def end(self) -> None:
@@ -109,8 +121,11 @@ class World:
         order = Order.objects.get(pk=giving.key)
         assert order.ending is None, "an end that was asked for stops what is given again"
         assert self.heard_by.setdefault(order.key, way) is way, "an order has one way"
-        if order.wish.opens:
+        if order.wish.goes_once:
             assert self.now < order.at + kept.GIVE_SECONDS, "what opens is given in time"
+        if order.wish.told is not None:
+            assert giving.hub == "hub-1"
+            assert {letter.hub for letter in giving.letters} <= {"hub-1"}
         for letter in giving.letters:
             assert (giving.key, letter.hub) not in self.taken, "what was done is not given again"
             assert self.now < letter.expires_at <= self.now + TAKE_SECONDS
@@ -153,8 +168,8 @@ def test_what_opens_goes_once_and_an_end_stops_what_shuts(events: list[str]) -> 
         world.step(event)
     orders = {order.key: order for order in Order.objects.all()}
     for key, times in Counter(key for key, _, _ in world.gone).items():
-        if orders[key].wish.opens:
-            assert times == 1, "what opens goes once"
+        if orders[key].wish.goes_once:
+            assert times == 1, "what opens, or moves a device, goes once"
     assert Act.objects.count() - acts == len(orders)
     for order in orders.values():
         lost = (OrderState.FAILED, OrderState.UNCLEAR)

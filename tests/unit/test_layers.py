@@ -592,6 +592,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.fleet.said.values": _room(
         "hubcore.backend.uplink hubcore.errors hubgateway.rules.names", "", PURE
     ),
+    "hubsite.fleet.said.kinds": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.fleet.said.words": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.hubs.engine": _room(
@@ -643,8 +644,8 @@ ROOMS: dict[str, Room] = {
     "hubsite.rows": _room("hubcore.errors", "django", WORLDLY),
     "hubsite.compiled": _room("", "django", WORLDLY),
     "hubsite.pages.orders": _room(
-        "hubsite.pages.orders hubsite.pages.accounts.again hubsite.config hubsite.orders "
-        "hubsite.register hubcore",
+        "hubsite.pages.orders hubsite.pages.accounts.again hubsite.config hubsite.fleet.models "
+        "hubsite.fleet.said hubsite.orders hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

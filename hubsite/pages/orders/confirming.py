@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from django.core import signing
 
 from hubcore.backend.uplink.words import ID_BYTES
-from hubsite.orders.words import OrderKind, Wish
+from hubcore.device.command import Command, Verb
+from hubsite.orders.words import OrderKind, Told, Wish
 
 CONFIRM_SECONDS = 120
 _SALT = "hubsite.orders.confirm"
@@ -43,7 +45,8 @@ def write(asked: Asked) -> str:
     """Return what the form carries."""
     wish = asked.wish
     said = [asked.key, asked.by, str(wish.kind), wish.on, wish.point, wish.until]
-    return signing.dumps([*said, asked.of, asked.seen, *asked.more], salt=_SALT)
+    said += [asked.of, asked.seen, _written(wish.told), *asked.more]
+    return signing.dumps(said, salt=_SALT)
 
 
 def read(text: str, by: str) -> Asked | None:
@@ -52,8 +55,21 @@ def read(text: str, by: str) -> Asked | None:
         said = signing.loads(text, salt=_SALT, max_age=CONFIRM_SECONDS)
     except signing.BadSignature:
         return None
-    key, asker, kind, on, point, until, of, seen, *more = said
+    key, asker, kind, on, point, until, of, seen, told, *more = said
     if asker != by:
         return None
-    wish = Wish(OrderKind(kind), on, point, until)
+    wish = Wish(OrderKind(kind), on, point, until, _told(told))
     return Asked(key, asker, wish, of, seen, tuple(more))
+
+
+def _written(told: Told | None) -> list[str | int | None] | None:
+    if told is None:
+        return None
+    return [told.hub, told.command.device, int(told.command.verb), told.command.level]
+
+
+def _told(written: list[Any] | None) -> Told | None:
+    if written is None:
+        return None
+    hub, device, verb, level = written
+    return Told(hub, Command(device, Verb(verb), level))

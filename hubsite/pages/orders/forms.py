@@ -15,7 +15,7 @@ from django import forms
 
 from hubcore.policy.policy import Operator
 from hubsite.orders.letters import at_hubs, hub_of
-from hubsite.orders.words import RULES, OrderKind, Wish, may
+from hubsite.orders.words import DOOR_KINDS, RULES, OrderKind, Wish, may
 from hubsite.register.models import AccessPoint, HubPolicy
 
 MINUTE = 60
@@ -59,6 +59,8 @@ class Places:
 
     def hubs_of(self, wish: Wish) -> frozenset[str]:
         """Return the hubs that a wish concerns, as far as they are known."""
+        if wish.told is not None:
+            return frozenset({wish.told.hub})
         if wish.point is None:
             return self.hubs
         hub = self.at.get(wish.point, "")
@@ -144,8 +146,8 @@ class OrderForm(forms.Form):
 
 
 def offered(operator: Operator, there: Places) -> list[OrderKind]:
-    """Return the kinds that may be ordered somewhere."""
-    return [kind for kind in OrderKind if choices_of(kind, operator, there)]
+    """Return the kinds that may be ordered for doors somewhere."""
+    return [kind for kind in DOOR_KINDS if choices_of(kind, operator, there)]
 
 
 def choices_of(kind: OrderKind, operator: Operator, there: Places) -> Choices:

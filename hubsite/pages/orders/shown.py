@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from hubsite.orders.models import Given, Order
 from hubsite.orders.standing import hubs_left, may_be_ended
-from hubsite.orders.words import DONE, RULES, Answered, OrderKind, OrderState, WayName, Wish
+from hubsite.orders.words import DONE, Answered, OrderKind, OrderState, WayName, Wish
 from hubsite.pages.orders.forms import Places
 
 _STATES = {
@@ -24,6 +24,7 @@ _ANSWERS = {
     Answered.REFUSED: "refused",
     Answered.FAILED: "failed",
     Answered.BUSY: "was busy: nothing was done",
+    Answered.UNCLEAR: "may have done it",
 }
 NO_ANSWER = "no answer yet"
 _WAYS = {WayName.ENGINE: "by the engine", WayName.BRIDGE: "by the bridge"}
@@ -43,6 +44,7 @@ class ShownOrder:
     """One order. `left` are hubs at which it may stand though it was ended or replaced.
 
     `not_told` are hubs that this server knows, and that were not given it though it concerns them.
+    `hub` and `device` are those of what a device was told, "" for doors.
     """
 
     key: str
@@ -60,14 +62,17 @@ class ShownOrder:
     goes_again: bool
     left: tuple[str, ...]
     not_told: tuple[str, ...]
+    hub: str
+    device: str
 
 
 def what(wish: Wish, there: Places) -> str:
     """Return an order in a few words, such as "Lock down: Front door"."""
-    rules = RULES[wish.kind]
+    if wish.told is not None:
+        return f"{wish.words}: {wish.told.command.device} of {wish.told.hub}"
     is_release = wish.kind is OrderKind.RELEASE
     place = there.name(wish.point) if is_release else there.door_name(wish.point)
-    return f"{rules.words if wish.on else rules.end_words}: {place}"
+    return f"{wish.words}: {place}"
 
 
 def shown(order: Order, there: Places, now: int) -> ShownOrder:
@@ -92,9 +97,11 @@ def shown(order: Order, there: Places, now: int) -> ShownOrder:
         done=sum(answer.is_done for answer in answers),
         is_ended=order.ended_at is not None,
         may_be_ended=may_be_ended(order, now),
-        goes_again=waits and not is_over and order.ending is None and not order.wish.opens,
+        goes_again=waits and not is_over and order.ending is None and not order.wish.goes_once,
         left=hubs_left(order, now),
         not_told=tuple(sorted(meant - told)),
+        hub=order.hub,
+        device=order.device,
     )
 
 

@@ -1,11 +1,11 @@
 """The page of orders: what stands, what may be ordered, a confirmation, and the answers of hubs.
 
 Laws:
-1. Nothing is ordered without a second step, which says in words what will happen, and to how many
-   doors.
+1. Nothing is ordered for doors without a second step, which says in words what will happen, and to
+   how many doors. Nor does a device move without one.
 2. Where no way to the hubs is up, that is said at once. What shuts is kept and given later; what
-   opens is not ordered. The end of an order needs the way of that order, and none where no hub has
-   it.
+   opens is not ordered, and no device is told anything. The end of an order needs the way of that
+   order, and none where no hub has it.
 3. What opens is ordered by who has just shown that it is he (`hubsite.pages.accounts.again`). What
    shuts never waits for that.
 4. Who has ordered waits for answers for WAIT_SECONDS at the longest.
@@ -28,7 +28,7 @@ from hubsite.orders.asking import NotOrderedError, place, place_end
 from hubsite.orders.desk import wait_until
 from hubsite.orders.models import Order
 from hubsite.orders.standing import standing
-from hubsite.orders.words import RULES, OrderKind, OrderState, WayName, Wish, may
+from hubsite.orders.words import DOOR_KINDS, OrderKind, OrderState, WayName, Wish, may
 from hubsite.pages.accounts import again
 from hubsite.pages.orders import confirming
 from hubsite.pages.orders.confirming import CONFIRM_SECONDS, Asked
@@ -51,6 +51,10 @@ LATER_STANDS = (
     "It goes by the bridge, which keeps what it was given: it reaches a hub that is away when that "
     "comes back, also hours later, while something stands there."
 )
+LATER_DEVICE = (
+    "It goes by the bridge, which keeps what it was given: a hub that is away now does it when it "
+    "comes back within ten minutes."
+)
 NOT_YOURS = "Nothing was ordered: you may not order this at this place."
 
 
@@ -64,10 +68,9 @@ def orders(request: HttpRequest) -> HttpResponse:
 def ask(request: HttpRequest, kind: str) -> HttpResponse:
     """Show what an order would do, with the button that gives it."""
     there = _places()
-    try:
-        of_kind = OrderKind(kind)
-    except ValueError as error:
-        raise Http404 from error
+    if kind not in DOOR_KINDS:
+        raise Http404
+    of_kind = OrderKind(kind)
     form = OrderForm(of_kind, choices_of(of_kind, _operator(), there), request.POST)
     if not form.is_valid():
         return _page(request, NOT_YOURS, 403)
@@ -77,7 +80,7 @@ def ask(request: HttpRequest, kind: str) -> HttpResponse:
     parts = () if point is None else parts_of(of_kind, _operator(), there, point)
     wish = Wish(of_kind, on=True, point=point, until=until)
     asked = Asked(confirming.new_key(), request.user.name, wish, more=parts[1:])
-    return _confirm(request, asked, there)
+    return confirm(request, asked, there)
 
 
 @require_POST
@@ -86,14 +89,14 @@ def ask_end(request: HttpRequest, key: str) -> HttpResponse:
     order = get_object_or_404(Order, pk=key, on=True)
     there = places()
     kind = OrderKind(order.kind)
-    if kind is OrderKind.RELEASE:
+    if order.wish.is_done_once:
         raise Http404
     if not may(_operator(), kind, order.point, there.numbers):
         return _page(request, NOT_YOURS, 403)
     wish = Wish(kind, on=False, point=order.point, until=None)
     seen = order.ending_id or ""
     asked = Asked(confirming.new_key(), request.user.name, wish, of=order.key, seen=seen)
-    return _confirm(request, asked, there)
+    return confirm(request, asked, there)
 
 
 @sensitive_post_parameters("code", "key")
@@ -110,11 +113,16 @@ def give(request: HttpRequest) -> HttpResponse:
         return _page(request, why, 503)
     refused = again.refusal(request) if asked.wish.opens else None
     if refused is not None:
-        return _confirm(request, asked, _places(), refused)
+        return confirm(request, asked, _places(), refused)
     try:
-        order = _placed(asked)
+        return carried_out(asked)
     except NotOrderedError as error:
         return _page(request, f"Nothing was ordered: {error}", 409)
+
+
+def carried_out(asked: Asked) -> HttpResponse:
+    """Order it, wait a moment for answers, and lead to its page. Raise NotOrderedError."""
+    order = _placed(asked)
     wait_until(lambda: _has_settled(order.key), WAIT_SECONDS)
     return redirect("orders") if asked.more else redirect("order", order.key)
 
@@ -141,21 +149,23 @@ def why_not(asked: Asked) -> str:
         return ""
     way = "" if ended is None else ended.way
     away = desk.why_away(way)
-    if not away or not asked.wish.opens:
+    if not away or not asked.wish.goes_once:
         return ""
     what_is = f"the {way} has what this ends, and is away" if way else "no way to the hubs is up"
     return f"Nothing was ordered: {what_is}. {away}"
 
 
 def _later(asked: Asked) -> str:
-    """Say whether what opens may be done later than now: the bridge gives it by its own rules."""
+    """Say whether it may be done later than now: the bridge gives it by its own rules."""
     desk = settings.HUBSITE_RUNNING.orders
-    if desk is None or not asked.wish.opens:
+    if desk is None or not asked.wish.goes_once:
         return ""
     ended = Order.objects.filter(pk=asked.of).first() if asked.of else None
     way = desk.next_way if ended is None else ended.way
     if way != WayName.BRIDGE:
         return ""
+    if asked.wish.told is not None:
+        return LATER_DEVICE
     return LATER if asked.wish.kind is OrderKind.RELEASE else LATER_STANDS
 
 
@@ -176,15 +186,15 @@ def _has_settled(key: str) -> bool:
     return order.state not in (OrderState.WAITING, OrderState.GIVING) or bool(order.why)
 
 
-def _confirm(
+def confirm(
     request: HttpRequest, asked: Asked, there: Places, refused: again.Refused | None = None
 ) -> HttpResponse:
+    """Show what an order would do, with the button that gives it; `refused`: why it did not."""
     wish = asked.wish
-    rules = RULES[wish.kind]
     known = _where(asked, there) | {
         "asked": confirming.write(asked),
         "words": what(wish, there),
-        "effect": rules.effect if wish.on else rules.end_effect,
+        "effect": wish.effect,
         "until": None if wish.until is None else moment(wish.until),
         "opens": wish.opens,
         "why_not": why_not(asked),
@@ -201,6 +211,8 @@ def _confirm(
 def _where(asked: Asked, there: Places) -> dict[str, Any]:
     """Return at which doors and hubs it is, and at which other hubs of the door it is not."""
     wish = asked.wish
+    if wish.told is not None:
+        return {"told": wish.told}
     if wish.point is None:
         return {"is_all": True, "doors": there.doors}
     homes = {there.home(point) for point in (wish.point, *asked.more)} - {""}

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from hubcore.access.precedence import DoorOrder
-from hubcore.device.state import Quantity
+from hubcore.device.command import Verb
+from hubcore.device.state import Position, Quantity
+from hubcore.device.telemetry import POSITION_NUMBERS
 from hubcore.evidence.carried_orders import CarriedOrder, write_orders
 from hubcore.evidence.facts import Fact, RecordKind
 from hubsite.accounts.models import Account, Key
@@ -146,7 +148,10 @@ def _fleet() -> dict[str, object]:
         DeviceValue.objects.create(
             hub=HUB, device="d" * 32, quantity=quantity, value=1, at=NOW - 86_400
         )
-    return {"hub": HUB, "promise": HUB}
+    position = POSITION_NUMBERS[Position.CLOSED]
+    for quantity, value in ((Quantity.POSITION, position), (Quantity.LEVEL, 0)):
+        DeviceValue.objects.create(hub=HUB, device="s" * 32, quantity=quantity, value=value, at=NOW)
+    return {"hub": HUB, "promise": HUB, "device": "d" * 32, "shutter": "s" * 32}
 
 
 def _orders() -> dict[str, object]:
@@ -155,11 +160,18 @@ def _orders() -> dict[str, object]:
     Order.objects.create(
         key="f" * 32, kind="release", on=True, point=65_535, state="waiting", why=LONG, **row
     )
+    shutter = {"hub": HUB, "device": "s" * 32, "verb": Verb.SET_LEVEL, "level": 40}
+    told = Order.objects.create(
+        key="d" * 32, kind="device", on=True, state="given", **shutter, **row
+    )
+    Given.objects.create(
+        order=told, hub=HUB, message=HUB, expires_at=NOW, answer="failed", detail=LONG
+    )
     for hub, answer in ((HUB, "refused"), ("hub-1", "taken"), ("hub-2", "")):
         Given.objects.create(
             order=order, hub=hub, message=hub, expires_at=NOW, answer=answer, detail=LONG
         )
-    return {"order": order.pk}
+    return {"order": order.pk, "device-order": told.pk}
 
 
 def _others() -> dict[str, object]:
