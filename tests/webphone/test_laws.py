@@ -185,14 +185,18 @@ SITE = """
   };
   const server = new site.SiteServer(store, () => 10000);
   const told = await server.fetchGrant({shown: "k"}).then(String, (error) => error.name);
+  if (told === "e") await server.tookGrant();
   window.fetch = fetches;
   return [told, asked, kept];
 """
 
 
-async def ask(page: Page, kept: object, answers: list[object]) -> object:
+async def ask(page: Page, kept: object, answers: list[object]) -> list[object]:
     """Let the page fetch a grant at second 10,000, with these tokens, before these answers."""
-    return await with_modules(page, "page/site", SITE % (json.dumps(kept), json.dumps(answers)))
+    script = SITE % (json.dumps(kept), json.dumps(answers))
+    done = await with_modules(page, "page/site", script)
+    assert isinstance(done, list)
+    return done
 
 
 TOKENS = {"access": "a", "refresh": "r", "until": 0, "fetchedAt": 0}
@@ -203,6 +207,28 @@ KEPT = {"access": "b", "refresh": "s", "until": 10_600, "fetchedAt": 0}
 async def test_nothing_is_fetched_twice_in_an_hour(page: Page) -> None:  # site, law 5
     recent = {**TOKENS, "fetchedAt": 9_000}
     assert await ask(page, recent, []) == ["null", [], recent]
+
+
+async def test_a_moment_that_is_still_to_come_is_no_hour_of_before(page: Page) -> None:
+    # site, law 5: the clock was 20 days ahead when it was written, and was put right since.
+    ahead = {**TOKENS, "until": 10_000, "fetchedAt": 10_000 + 20 * 86_400}
+    done = await ask(page, ahead, [[200, NEW], [200, {"enrolment": "e"}]])
+    assert done == ["e", ["/oauth/token", "/api/phone/grant"], {**KEPT, "fetchedAt": 10_000}]
+
+
+async def test_a_token_that_ended_before_its_time_is_renewed_once(page: Page) -> None:
+    # site, law 6: the clock that said when it ends was ahead.
+    ahead = {**TOKENS, "until": 10_000 + 20 * 86_400}
+    over = [401, {"sentence": "gone"}]
+    done = await ask(page, ahead, [over, [200, NEW], [200, {"enrolment": "e"}]])
+    asked = ["/api/phone/grant", "/oauth/token", "/api/phone/grant"]
+    assert done == ["e", asked, {**KEPT, "fetchedAt": 10_000}]
+    done = await ask(page, ahead, [over, [200, NEW], over])
+    assert done[:2] == ["Told", asked]
+    assert done[2:] in ([], [None])
+    done = await ask(page, ahead, [over, [400, {"error": "invalid_grant"}]])
+    assert done[:2] == ["Told", asked[:2]]
+    assert done[2:] in ([], [None])
 
 
 async def test_new_tokens_are_kept_before_they_are_used(page: Page) -> None:  # site, laws 2, 3
@@ -227,6 +253,5 @@ async def test_tokens_go_only_when_the_server_says_so(
     page: Page, answers: list[object], told: str, stays: bool
 ) -> None:  # site, law 3
     done = await ask(page, TOKENS, answers)
-    assert isinstance(done, list)
     assert done[0] == told
     assert (done[2:] not in ([], [None])) is stays

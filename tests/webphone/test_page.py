@@ -86,6 +86,39 @@ async def test_a_grant_is_taken_and_shown(browser: Browser, server: WebServer) -
         assert await page.run(kept) is False
 
 
+AT_A_SITE = """const now = Date.now;
+Date.now = () => now() + (window.ahead ?? 0);
+const fetches = window.fetch;
+window.asked = 0;
+window.fetch = async (address, ...how) => {
+  if (!String(address).endsWith("/api/phone/grant")) return fetches(address, ...how);
+  window.asked += 1;
+  return new Response(JSON.stringify({enrolment: window.enrolment}));
+};
+"""
+"""A server that hands out one enrolment, and a clock that may be ahead."""
+HAS_TOKENS = """import('./page/store.js').then(async ({Store}) => {
+  const store = await Store.open();
+  await store.put('tokens', {access: 'a', refresh: 'r', until: 2 ** 40, fetchedAt: 0})})"""
+SEEN = "document.dispatchEvent(new Event('visibilitychange'))"
+AHEAD_MS = 20 * 86_400_000
+
+
+async def test_a_clock_that_was_ahead_does_not_end_renewals(
+    browser: Browser, server: WebServer
+) -> None:  # site, law 5
+    async with loaded(browser, server, before=AT_A_SITE) as page:
+        enrolment = await grant(page, site.make_key())
+        await page.run(HAS_TOKENS)
+        await page.run(f"window.enrolment = '{enrolment}'; window.ahead = {AHEAD_MS}; {SEEN}")
+        trouble = await page.until("document.getElementById('grant-trouble').textContent")
+        assert "Check the date of this phone: it says" in trouble
+        await page.run(f"window.ahead = 0; {SEEN}")
+        await page.until("!document.getElementById('unlock').hidden")
+        assert await text(page, "grant-trouble") == ""
+        assert await page.run("window.asked") == 2
+
+
 async def test_what_is_no_grant_for_this_phone_is_refused_with_a_sentence(
     browser: Browser, server: WebServer
 ) -> None:  # grants, laws 1 and 3

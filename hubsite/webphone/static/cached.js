@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "d69a2131efb2d7f7";
+export const VERSION = "7aa77b3f2ae7d8da";
 
 export const FILES = [
   "icon.svg",

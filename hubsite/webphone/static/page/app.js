@@ -131,9 +131,11 @@ export class App {
   async renewGrant(first = null) {
     try {
       if (first !== null) await first();
-      const text = await this.site.fetchGrant(this.key, first !== null);
+      const asked = { isNew: first !== null, isDue: this.enrolment === null };
+      const text = await this.site.fetchGrant(this.key, asked);
       this.showKey();
-      if (text !== null) await this.offer(text, { isOfServer: true });
+      const isGood = text !== null && (await this.offer(text, { isOfServer: true }));
+      if (isGood) await this.site.tookGrant();
       this.screen.say("site-trouble", "");
     } catch (error) {
       if (error instanceof NoPasskey) this.screen.say("site-trouble", words.LOCKED);
@@ -147,8 +149,9 @@ export class App {
     return grants.readEnrolment(text, this.key.cose, clock.wall());
   }
 
-  /** Take a grant; where `doubtOf` has one, only when the person says so. */
+  /** Take a grant, where `doubtOf` has one when the person says so. Tell whether it was good. */
   async offer(text, { isSure = false, isOfServer = false } = {}) {
+    let isGood = false;
     this.screen.say("grant-trouble", "");
     this.screen.show("other-site", false);
     try {
@@ -157,11 +160,13 @@ export class App {
       const doubt = this.doubtOf(enrolment, isOther, isOfServer);
       if (doubt !== "" && !isSure) return this.ask(text, doubt);
       await this.take(text, enrolment, isOther);
+      isGood = true;
     } catch (error) {
       if (!(error instanceof grants.Refused)) throw error;
       this.screen.say("grant-trouble", error.message);
     }
-    return this.showEnrolment();
+    this.showEnrolment();
+    return isGood;
   }
 
   /** Return what is to be asked before a grant is taken, "" for nothing. */
@@ -176,6 +181,7 @@ export class App {
     this.offered = text;
     this.screen.say("other-site-words", doubt);
     this.screen.show("other-site", true);
+    return true;
   }
 
   async take(text, enrolment, isOther) {
@@ -284,16 +290,10 @@ export class App {
   }
 
   failed(error) {
-    if (error instanceof NoPasskey) {
-      this.screen.trouble(words.LOCKED);
-    } else if (error instanceof NotChosen) {
-      this.screen.trouble(words.wordsOfNobody(error));
-    } else if (error instanceof LinkError) {
-      this.radio.forget();
-      this.screen.trouble(words.NOT_REACHED);
-    } else {
-      this.screen.trouble(words.NOT_REACHED);
-      throw error;
-    }
+    if (error instanceof NoPasskey) return this.screen.trouble(words.LOCKED);
+    if (error instanceof NotChosen) return this.screen.trouble(words.wordsOfNobody(error));
+    this.screen.trouble(words.NOT_REACHED);
+    if (!(error instanceof LinkError)) throw error;
+    return this.radio.forget();
   }
 }

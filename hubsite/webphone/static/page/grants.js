@@ -55,7 +55,7 @@ export async function readEnrolment(text, cose, wall) {
   if (!equal(encode(grant.key.cose), encode(cose))) {
     throw new Refused("This grant is for another phone's key. Ask for one for the key below.");
   }
-  if (wall > grant.expires) throw new Refused("This grant is over. Ask for a new one.");
+  if (wall > grant.expires) throw new Refused(wordsOfOver(wall));
   const aeads = fields.get(4);
   if (!aeads.some((aead) => AEADS_HERE.includes(aead))) {
     throw new Refused("This site allows only ciphers that no browser has. Tell its operator.");
@@ -72,6 +72,16 @@ export async function readEnrolment(text, cose, wall) {
     revocations: fields.get(7) ?? new Uint8Array(0),
     expires: Number(grant.expires),
   };
+}
+
+/** Say that a grant is over by the date of this phone, which may be wrong. */
+function wordsOfOver(wall) {
+  const written = { day: "numeric", month: "long", year: "numeric" };
+  const today = new Date(wall * 1000).toLocaleDateString("en-GB", written);
+  return (
+    `This grant is over. Check the date of this phone: it says ${today}. ` +
+    "If it was wrong, open this page again. If it is right, ask for a new grant."
+  );
 }
 
 function decoded(text) {

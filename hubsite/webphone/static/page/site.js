@@ -11,7 +11,10 @@
  *    this phone is connected no more, its tokens go, and the grant stays until its end.
  * 4. A key is one device's. After a new connecting this phone has a new key, if the server knew the
  *    old one; a key that the server refuses, too, changes nothing here.
- * 5. Nothing is asked for that a grant of these hours has answered already.
+ * 5. Nothing is asked for that a grant of this hour has answered already. Only one that was judged
+ *    and found good counts, and only by a clock that has not gone back since.
+ * 6. An access token that the server does not take is renewed once: a clock that was ahead says
+ *    that it has not ended.
  */
 
 import { toBase64url, utf8 } from "../protocol/bytes.js";
@@ -101,18 +104,34 @@ export class SiteServer {
     });
   }
 
-  /** Return the enrolment for this phone's key; null when it is not due. */
-  async fetchGrant(key, isNew = false) {
+  /**
+   * Return the enrolment for this phone's key; null when it is not due.
+   *
+   * `isNew`: just connected, the server does not know the key. `isDue`: this phone has no grant.
+   */
+  async fetchGrant(key, { isNew = false, isDue = false } = {}) {
     return navigator.locks.request(LOCK, async () => {
       const kept = await this.store.get(TOKENS);
       if (kept === undefined) return null;
-      if (!isNew && this.wall() - kept.fetchedAt < RENEW_SECONDS) return null;
-      if (this.wall() > kept.until - EARLY_SECONDS) await this.renew(kept);
+      if (!isNew && !isDue && this.isRecent(kept.fetchedAt)) return null;
+      const isOver = this.wall() > kept.until - EARLY_SECONDS;
+      if (isOver) await this.renew(kept);
       if (isNew) await this.giveKey(key);
-      const { enrolment } = await this.ask("grant");
-      const now = await this.store.get(TOKENS);
-      await this.store.put(TOKENS, { ...now, fetchedAt: this.wall() });
+      const { enrolment } = await this.ask("grant", undefined, isOver || isNew ? null : kept);
       return enrolment;
+    });
+  }
+
+  isRecent(fetchedAt) {
+    const seconds = this.wall() - fetchedAt;
+    return seconds >= 0 && seconds < RENEW_SECONDS;
+  }
+
+  /** The grant that was fetched is good: in the next hour none is asked for. */
+  async tookGrant() {
+    return navigator.locks.request(LOCK, async () => {
+      const kept = await this.store.get(TOKENS);
+      if (kept !== undefined) await this.store.put(TOKENS, { ...kept, fetchedAt: this.wall() });
     });
   }
 
@@ -146,13 +165,18 @@ export class SiteServer {
     await this.store.put(TOKENS, { access, refresh, until: this.wall() + seconds, fetchedAt: 0 });
   }
 
-  async ask(what, said) {
+  /** Ask the server; `older`: tokens that are renewed where it does not take them (law 6). */
+  async ask(what, said, older = null) {
     const { access } = await this.store.get(TOKENS);
     const headers = { Authorization: `Bearer ${access}`, "Content-Type": "application/json" };
     const body = said === undefined ? "" : JSON.stringify(said);
     const response = await answered(`/api/phone/${what}`, { headers, body });
     const answer = await jsonOf(response);
     if (response.ok) return answer;
+    if (response.status === 401 && older !== null) {
+      await this.renew(older);
+      return this.ask(what, said);
+    }
     if (response.status === 401) await this.forget();
     if (response.status >= 500) throw new Away(answer.sentence);
     throw new Told(answer.sentence ?? "The site refused this phone.");
