@@ -110,8 +110,15 @@ def first(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...] | None:
     return rows[0] if rows else None
 
 
-def row_of(model: type[Model], columns: Sequence[str], values: Sequence[Any]) -> Any:
-    """Return a row of a model that has these columns. Others are read when they are wanted."""
+def take_row(model: type[Model], columns: Sequence[str], left: list[Any]) -> Any:
+    """Take a row of a model off the values that are left: `columns`, with the key first.
+
+    None where there is no such row. Columns that are not among them are read when they are wanted.
+    """
+    values = left[: len(columns)]
+    del left[: len(columns)]
+    if values[0] is None:
+        return None
     said = dict(zip(columns, values, strict=True))
     in_order = [one.attname for one in model._meta.concrete_fields if one.attname in said]
     return model.from_db(DEFAULT_DB_ALIAS, in_order, [said[name] for name in in_order])

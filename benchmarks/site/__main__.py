@@ -16,26 +16,21 @@ import asyncio
 import ssl
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from django.db import connection
-
 from benchmarks.machine import describe
+from benchmarks.site.bare import serving_bare
 from benchmarks.site.callers import Answered, Asker, fetch_all
 from benchmarks.site.cost import cpu_of_all, memory_of_all
+from benchmarks.site.place import Place, place_at
 from benchmarks.site.sizes import Filled, Revoked, Size
 from benchmarks.stats import p50, p99
 from benchmarks.table import Figure, Table, text
-from hubsim.site.documents import make_key
-from hubsim.stage import free_port
-from hubsite import config
 from hubsite.hubs.signer import FileSigner
-from hubsite.starting import begin, make_tables
-from hubtls.keys import private_pem
 from tests.site.served import context_of, serving
-from tests.site.server import make_folder
 
 PAGES = (
     *("/", "/now/doors", "/now/doors/part", "/now/alarms", "/orders", "/devices"),
@@ -55,10 +50,11 @@ REVOKED = 20
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What phones got that came at once, and the CPU seconds of the server for all of them."""
+    """What phones got that came at once, and CPU seconds for all of them, of each side."""
 
     answers: list[Answered]
     cpu_seconds: float
+    cpu_of_phones: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ class Seen:
     pages: dict[str, list[float]]
     first: Fetched
     again: Fetched
+    bare: Fetched
     memory_mb: float
     revoked: list[Revoked]
 
@@ -80,39 +77,33 @@ def main() -> int:
     parser.add_argument("--phones", type=int, default=500)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--at", type=Path, help="keep the filled site in this folder")
     told = parser.parse_args()
     size = Size(told.people, told.acts, told.phones, told.records)
     with tempfile.TemporaryDirectory(prefix="hubsite-bench-") as folder:
-        seen = measure(Path(folder) / "s", size, told.rounds)
+        place = place_at(told.at or Path(folder) / "s", size)
+        seen = measure(place, told.rounds)
     print(shown(seen, size, told.rounds))
     return 0
 
 
-def measure(folder: Path, size: Size, rounds: int) -> Seen:
-    """Fill a server's tables, start it, and ask. Raise RuntimeError."""
-    port = free_port()
-    file = make_folder(folder, "--listen", f"127.0.0.1:{port}")
-    key = make_key()
-    (folder / "issuer.key").write_bytes(private_pem(key))
-    (folder / "issuer.key").chmod(0o600)
-    file.write_text(f'issuer_key = "issuer.key"\n{file.read_text()}')
-    site = config.load(file)
-    begin(site)
-    make_tables(site)
-    from benchmarks.site.rows import fill  # there are tables only now
-
-    filled = fill(size)
-    connection.close()
-    with serving(file) as leader:
-        pages = _ask_pages(Asker(port, context_of(file), filled.cookie), filled, rounds)
-        first, again = (_fetched(leader, port, context_of(file), filled) for _ in range(2))
+def measure(place: Place, rounds: int) -> Seen:
+    """Start a filled server, and ask. Raise RuntimeError."""
+    context = context_of(place.file)
+    filled = place.filled
+    with serving(place.file) as leader:
+        pages = _ask_pages(Asker(place.port, context, filled.cookie), filled, rounds)
+        first, again = (_fetched(leader, place.port, context, filled) for _ in range(2))
         memory_mb = memory_of_all(leader)
+    with serving_bare(place.file.parent) as (process, port):
+        bare = _fetched(process, port, context, filled)
     from benchmarks.site.revoking import revoke_all
     from hubsite.hubs.office import Office
 
-    office = Office("acme", FileSigner(key))
-    revoked = asyncio.run(revoke_all(folder, office, filled.credentials[-REVOKED:]))
-    return Seen(pages, first, again, memory_mb, revoked)
+    office = Office("acme", FileSigner(place.key))
+    with tempfile.TemporaryDirectory(prefix="hubsite-bench-") as folder:
+        revoked = asyncio.run(revoke_all(Path(folder), office, filled.credentials[-REVOKED:]))
+    return Seen(pages, first, again, bare, memory_mb, revoked)
 
 
 def _ask_pages(asker: Asker, filled: Filled, rounds: int) -> dict[str, list[float]]:
@@ -128,8 +119,10 @@ def _ask_pages(asker: Asker, filled: Filled, rounds: int) -> dict[str, list[floa
 def _fetched(leader: int, port: int, context: ssl.SSLContext, filled: Filled) -> Fetched:
     """Let all phones come at once."""
     before = cpu_of_all(leader)
+    own = time.process_time()
     answers = asyncio.run(fetch_all(port, context, filled.tokens))
-    return Fetched(answers, cpu_of_all(leader) - before)
+    own = time.process_time() - own
+    return Fetched(answers, cpu_of_all(leader) - before, own)
 
 
 def shown(seen: Seen, size: Size, rounds: int) -> str:
@@ -158,6 +151,7 @@ def shown(seen: Seen, size: Size, rounds: int) -> str:
         ),
         *_phones("site_phones_first", "fetch their first grants at once", seen.first),
         *_phones("site_phones_again", "fetch them again", seen.again),
+        _beside_bare(seen),
         _revoked(seen.revoked),
     ]
     return "\n".join([*lines, "", text(Table(describe(), {"pages": rounds}, figures, ()))])
@@ -175,10 +169,25 @@ def _phones(key: str, what: str, fetched: Fetched) -> list[Figure]:
             value=p99(seconds),
             unit="s",
             goal=PHONES_GOAL_SECONDS,
-            beside=f"p50 {p50(seconds):.2f} s; CPU of the server {cpu_ms:.1f} ms each",
+            beside=f"p50 {p50(seconds):.2f} s; CPU of the server {cpu_ms:.1f} ms each, "
+            f"of the phones {fetched.cpu_of_phones * 1e3 / len(answers):.1f} ms each",
         ),
         Figure(key=f"{key}_refused", name="of them refused", value=refused, goal=0),
     ]
+
+
+def _beside_bare(seen: Seen) -> Figure:
+    """Return what a phone costs the server beside a server that only shakes hands."""
+    count = len(seen.bare.answers)
+    seconds = [one.seconds for one in seen.bare.answers]
+    return Figure(
+        key="site_phones_bare",
+        name="CPU of the server for a phone that has a grant / for a bare TLS handshake",
+        value=seen.again.cpu_seconds / seen.bare.cpu_seconds,
+        beside=f"{seen.again.cpu_seconds * 1e3 / count:.1f} ms / "
+        f"{seen.bare.cpu_seconds * 1e3 / count:.1f} ms; bare: p99 {p99(seconds):.2f} s, "
+        f"CPU of the phones {seen.bare.cpu_of_phones * 1e3 / count:.1f} ms each",
+    )
 
 
 def _revoked(revoked: list[Revoked]) -> Figure:

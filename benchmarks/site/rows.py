@@ -39,7 +39,7 @@ from hubsite.rules.issuing import WEB_SECONDS, access_of
 GROUPS = 40
 DOORS = 200
 BATCH = 5000
-TOKEN_SECONDS = 3600
+TOKEN_SECONDS = 30 * 86_400
 
 
 def fill(size: Size) -> Filled:
@@ -57,6 +57,15 @@ def fill(size: Size) -> Filled:
             log.write_all("olga", [NewAct(ActKind.SIGNED_IN, str(number)) for number in new])
     keys = tuple(one.pk for one in credentials)
     return Filled(_cookie(), tokens, people[0].pk, keys)
+
+
+def begin_again(filled: Filled) -> Filled:
+    """Let these phones have no grant again; leave out credentials that were revoked meanwhile."""
+    phones = models.Credential.objects.filter(pk__in=filled.credentials[: len(filled.tokens)])
+    models.SignedGrant.objects.filter(credential__in=phones.values("pk")).delete()
+    dead = set(models.Credential.objects.exclude(revoked_at=None).values_list("pk", flat=True))
+    left = tuple(one for one in filled.credentials if one not in dead)
+    return Filled(_session(), tuple(filled.tokens), filled.person, left)
 
 
 def _doors() -> list[models.AccessPoint]:
@@ -173,8 +182,12 @@ def _tokens(people: list[models.Person], credentials: list[models.Credential]) -
 
 
 def _cookie() -> str:
-    """Return the cookie of an operator who has signed in."""
+    """Return the cookie of a new operator who has signed in."""
     make_account("olga", "acme", b"k" * 32)
+    return _session()
+
+
+def _session() -> str:
     account = Account.objects.get(name="olga")
     session = SessionStore()
     session[SESSION_KEY] = str(account.pk)

@@ -6,12 +6,16 @@ Laws:
 3. Everything of a request has a ceiling: its lines, its fields, its body, its time.
 4. No peer holds a thread: a silent or slow one costs a place among CONNECTIONS, which a newcomer
    takes (`hubsite.serving`).
+5. The collector of garbage never walks what was loaded before the first request: each such walk
+   kept who was waiting then for a tenth of a second.
 """
 
 from __future__ import annotations
 
+import gc
 import ssl
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +77,13 @@ def options_of(site: config.Site) -> dict[str, Any]:
 
 
 def _begin(site: config.Site) -> None:
+    """Begin what stands beside the pages, load them, and keep all that for good (law 5)."""
     from hubsite import wiring
 
     wiring.begin(site)
+    import_module("hubsite.pages.urls")  # and with it each page
+    gc.collect()
+    gc.freeze()
 
 
 def _end() -> None:

@@ -61,6 +61,7 @@ class FileSigner:
 
     def __init__(self, key: SigningKey) -> None:
         self._key = key
+        self._issuer = key.verify_key
         self._trial = new_key()
 
     @classmethod
@@ -71,7 +72,7 @@ class FileSigner:
     @property
     def issuer(self) -> VerifyKey:
         """The public key."""
-        return self._key.verify_key
+        return self._issuer
 
     def policy_version(self) -> int:
         """A key remembers nothing."""

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from hubcore.access.grant import write_scope
 from hubsite.acts.kinds import ActKind
-from hubsite.compiled import Compiled, first, row_of
+from hubsite.compiled import Compiled, first, take_row
 from hubsite.hubs.office import Office
 from hubsite.register import changes
 from hubsite.register.models import Credential, CredentialKind, Person, SignedGrant
@@ -29,19 +29,15 @@ _OWN = ("id", "kind", "key", "person_id", "is_disabled", "revoked_at")
 _OF_PERSON = ("id", "is_guest", "ended_at")
 _SIGNED = ("grant_id", "issued_at", "expires", "scope", "document")
 
-_CREDENTIAL = Compiled(
-    lambda family: Credential.objects.filter(family=family).values_list(
-        *_OWN, *(f"person__{one}" for one in _OF_PERSON)
+_PHONE = Compiled(
+    lambda family: (
+        Credential.objects.filter(family=family)
+        .order_by("-signed__issued_at", "-signed__expires")
+        .values_list(
+            *_OWN, *(f"person__{one}" for one in _OF_PERSON), *(f"signed__{one}" for one in _SIGNED)
+        )[:1]
     ),
     UUID,
-)
-_NEWEST = Compiled(
-    lambda credential: (
-        SignedGrant.objects.filter(credential_id=credential)
-        .order_by("-issued_at", "-expires")
-        .values_list(*_SIGNED)[:1]
-    ),
-    str,
 )
 
 
@@ -84,11 +80,10 @@ def _same(there: Credential, key: bytes) -> Credential:
 
 def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
     """Return the grant of a device (laws 2 to 4). Raise RefusedError, HubError."""
-    credential = _credential_of(family)
+    credential, newest = _phone_of(family)
     try:
         grantings = grantings_of(credential.person)
         access = access_of(grantings, now)
-        newest = _newest_of(credential)
         is_counted = uses_of(grantings, now) is not None
         if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):
             return newest
@@ -97,23 +92,22 @@ def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
         raise RefusedError(str(error)) from error
 
 
-def _credential_of(family: UUID) -> Credential:
-    """Return the credential of these tokens, with its person (law 4). Raise RefusedError."""
-    found = first(_CREDENTIAL(family))
+def _phone_of(family: UUID) -> tuple[Credential, SignedGrant | None]:
+    """Return the credential of these tokens, with its person, and its newest grant (law 4).
+
+    Raise RefusedError.
+    """
+    found = first(_PHONE(family))
     if found is None:
         raise RefusedError("This phone has no key here yet.")
-    credential: Credential = row_of(Credential, _OWN, found[: len(_OWN)])
-    credential.person = row_of(Person, _OF_PERSON, found[len(_OWN) :])
+    left = list(found)
+    credential: Credential = take_row(Credential, _OWN, left)
+    credential.person = take_row(Person, _OF_PERSON, left)
     if credential.revoked_at is not None or credential.person.ended_at is not None:
         raise RefusedError("This phone was revoked.")
     if credential.is_disabled:
         raise RefusedError("This phone is out of use for a while. Ask who runs the site.")
-    return credential
-
-
-def _newest_of(credential: Credential) -> SignedGrant | None:
-    found = first(_NEWEST(credential.pk))
-    return None if found is None else row_of(SignedGrant, _SIGNED, found)
+    return credential, take_row(SignedGrant, _SIGNED, left)
 
 
 def _is_still_right(signed: SignedGrant, scope: bytes, now: int) -> bool:

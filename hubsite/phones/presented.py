@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from oauth2_provider.models import (
     get_access_token_model,
     get_application_model,
@@ -15,7 +15,7 @@ from oauth2_provider.models import (
 )
 
 from hubsite.accounts.models import Account
-from hubsite.compiled import Compiled, first, row_of
+from hubsite.compiled import Compiled, first, take_row
 from hubsite.phones.joining import digest_of
 
 _OWN = (
@@ -52,17 +52,10 @@ def presented(token: str) -> Any:
     if found is None:
         return None
     left = list(found)
-    access = _taken(get_access_token_model(), _OWN, left)
-    refresh = _taken(get_refresh_token_model(), _REFRESH, left)
+    access = take_row(get_access_token_model(), _OWN, left)
+    refresh = take_row(get_refresh_token_model(), _REFRESH, left)
     if refresh is not None:
         access.refresh_token = refresh
-    access.user = _taken(Account, _USER, left)
-    access.application = _taken(get_application_model(), _APPLICATION, left)
+    access.user = take_row(Account, _USER, left)
+    access.application = take_row(get_application_model(), _APPLICATION, left)
     return access
-
-
-def _taken(model: type[Model], columns: tuple[str, ...], left: list[Any]) -> Any:
-    """Take the values of one row off those that are left; None where there is no such row."""
-    values = left[: len(columns)]
-    del left[: len(columns)]
-    return None if values[0] is None else row_of(model, columns, values)

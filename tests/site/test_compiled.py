@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubsite.compiled import Compiled, row_of
+from hubsite.compiled import Compiled, take_row
 from hubsite.register import models
 
 pytestmark = pytest.mark.once
@@ -123,9 +123,11 @@ def test_what_is_not_in_the_query_or_of_another_kind_is_refused() -> None:
 
 def test_a_row_of_some_columns_reads_the_others_when_they_are_wanted() -> None:
     person = models.Person.objects.create(name="Anna", note="Room 2")
-    row = row_of(models.Person, ("name", "id"), ("Anna", person.pk))
-    assert (row.pk, row.name) == (person.pk, "Anna")
-    assert row == person
+    left = [person.pk, "Anna", None, "no name", 1]
+    row = take_row(models.Person, ("id", "name"), left)
+    assert take_row(models.Person, ("id", "name"), left) is None
+    assert left == [1]
+    assert (row, row.name) == (person, "Anna")
     with CaptureQueriesContext(connection) as said:
         assert row.note == "Room 2"
     assert len(said) == 1

@@ -97,3 +97,32 @@ def test_check_says_that_all_is_right_or_what_is_not(tmp_path: Path) -> None:
     assert "are no pair in PEM" in wrong.stderr
     os.chmod(file.parent / "tls.key", 0o644)
     assert f"chmod o= {file.parent / 'tls.key'}" in _hubsite(file, "check").stderr
+
+
+_WALKED = """
+import gc, sys
+from pathlib import Path
+from hubsite import config
+from hubsite.commands.check import look
+from hubsite.commands.serve import options_of
+from hubsite.starting import make_tables
+
+site = config.load(Path(sys.argv[1]))
+look(site)
+make_tables(site)
+options = options_of(site)
+options["post_worker_init"](None)
+print(gc.get_freeze_count(), len(gc.get_objects()), "hubsite.pages.register.views" in sys.modules)
+options["worker_exit"](None, None)
+"""
+
+
+def test_what_is_loaded_before_the_first_request_is_never_walked(tmp_path: Path) -> None:
+    """serve, law 5."""
+    file = make_folder(tmp_path / "s")
+    argv = [sys.executable, "-c", _WALKED, str(file)]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=True)
+    kept, walked, has_pages = said.stdout.split()
+    assert has_pages == "True"
+    assert int(kept) > 50_000
+    assert int(walked) < int(kept) / 20

@@ -77,7 +77,7 @@ def link_for(person: models.Person) -> str:
     return urlsplit(answer.page.fields["link"]).path
 
 
-GOOD_GRANT_LOOKS = 7
+GOOD_GRANT_LOOKS = 6
 """Its token, its key, what is granted, its newest grant; then names, ended hubs, revocations."""
 
 
