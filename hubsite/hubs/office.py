@@ -11,6 +11,8 @@ Laws:
    offline: apart from the policy, so who does not sign a list holds up no policy. It names
    credentials before grants, and of both the newest first. What has no grant any more that could
    open a door is left out.
+5. A credential that was revoked waits for no grant to be read, however many phones have some: a
+   policy with it is signed first. Its revoked grants are those of the policy before it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from hubsite.acts.models import HEAD, ChainHead
 from hubsite.hubs.keeping import NewGrant, keep
 from hubsite.hubs.signer import Signer
 from hubsite.register.models import Credential, CredentialKind, SignedGrant, SignedPolicy
-from hubsite.register.reading import grantings_of, newest_revoked, rows_of
+from hubsite.register.reading import grantings_of, newest_revoked, rows_of, rows_without_grants
 from hubsite.rules.issuing import (
     BEGAN_SECONDS_AGO,
     OPENS_NOTHING,
@@ -54,28 +56,37 @@ class Office:
     signer: Signer
     operator: Operator = OPENS_NOTHING
 
+    def renew_at_once(self, now: int, above: int = 0) -> SignedPolicy | None:
+        """Sign what has changed beside the grants that phones have (law 5); None for nothing.
+
+        The policy knows of no act more than the one before it. As `renew_policy` otherwise.
+        """
+        newest = newest_policy()
+        said = self._said(newest, above)
+        if newest is None or said is None:
+            return None
+        rows = policy_of(rows_without_grants(self.site), newest.version + 1, now, self.operator)
+        wanted = replace(rows, revoked_grants=said.revoked_grants)
+        return None if _same(said, wanted) else self._sign(wanted, newest.act)
+
     def renew_policy(self, now: int, above: int = 0) -> SignedPolicy | None:
         """Sign the policy of the rows as they are; None where the newest says the same (law 1).
 
         `above` is the highest version that the engine has. Raise HubError when nobody signs.
         """
         act = acts_so_far()
-        newest = SignedPolicy.objects.order_by("-version").first()
+        newest = newest_policy()
         version = max(above, newest.version if newest else 0) + 1
         wanted = policy_of(rows_of(self.site, now), version, now, self.operator)
-        if newest is not None and newest.version >= above and self._says(newest, wanted):
+        said = self._said(newest, above)
+        if newest is not None and said is not None and _same(said, wanted):
             SignedPolicy.objects.filter(pk=newest.pk).update(act=act)
             return None
-        # One may have been signed whose answer was lost: its version is used.
-        version = max(version, self.signer.policy_version() + 1)
-        signed = self._signed(replace(wanted, version=version))
-        return SignedPolicy.objects.create(
-            version=version, issued_at=now, act=act, document=signed.bundle()
-        )
+        return self._sign(wanted, act)
 
     def renew_list(self, now: int) -> None:
         """Sign what the newest policy revokes, unless that was done (law 4). Raise HubError."""
-        signed = SignedPolicy.objects.order_by("-version").first()
+        signed = newest_policy()
         if signed is None or signed.revocations is not None:
             return
         policy = document.read(bytes(signed.document), self.signer.issuer, self.site)
@@ -85,12 +96,22 @@ class Office:
             listed = self.signer.revocations(self.site, signed.version, now, names)
         SignedPolicy.objects.filter(pk=signed.pk).update(revocations=listed)
 
-    def _says(self, newest: SignedPolicy, wanted: Policy) -> bool:
+    def _said(self, newest: SignedPolicy | None, above: int) -> Policy | None:
+        """Read what the newest policy says; None for one that is not what the engine offers."""
+        if newest is None or newest.version < above:
+            return None
         try:
-            said = document.read(bytes(newest.document), self.signer.issuer, self.site)
+            return document.read(bytes(newest.document), self.signer.issuer, self.site)
         except (PeerError, TrustError):
-            return False
-        return replace(said, version=0, issued_at=0) == replace(wanted, version=0, issued_at=0)
+            return None
+
+    def _sign(self, wanted: Policy, act: int) -> SignedPolicy:
+        # One may have been signed whose answer was lost: its version is used.
+        version = max(wanted.version, self.signer.policy_version() + 1)
+        signed = self._signed(replace(wanted, version=version))
+        return SignedPolicy.objects.create(
+            version=version, issued_at=wanted.issued_at, act=act, document=signed.bundle()
+        )
 
     def _signed(self, policy: Policy) -> Issued:
         try:
@@ -128,6 +149,15 @@ class Office:
         )
         signed = self.signer.grant(made, key)
         return keep(NewGrant(by, credential, made, signed, now))
+
+
+def _same(said: Policy, wanted: Policy) -> bool:
+    return replace(said, version=0, issued_at=0) == replace(wanted, version=0, issued_at=0)
+
+
+def newest_policy() -> SignedPolicy | None:
+    """Return the newest policy that was signed."""
+    return SignedPolicy.objects.order_by("-version").first()
 
 
 def acts_so_far() -> int:

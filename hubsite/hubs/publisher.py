@@ -12,11 +12,13 @@ Laws:
 3. A failure is said on the page and in the journal, once for each cause, and tried again. Who does
    not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile. The list of what
    is revoked, which phones carry, is asked for after its policy is put, and holds up none.
+4. What needs no look at each phone's grant is signed and put first (office, law 5).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from hubcore.errors import HubError, LinkError
@@ -26,12 +28,16 @@ from hubsite.hubs import kept
 from hubsite.hubs.engine import HubsEngine
 from hubsite.hubs.office import Office, acts_so_far
 from hubsite.looping import Looping
+from hubsite.register.models import SignedPolicy
 
 PULSE_SECONDS = 1.0
 AGAIN_SECONDS = 60.0
 HUBS_SECONDS = 10.0
 SIGN_AGAIN_SECONDS = 5.0
 """After a refusal, whatever changes meanwhile: a signer has a pace of its own."""
+
+Renew = Callable[[int, int], SignedPolicy | None]
+"""Signs what is to be said at a moment, above a version; None for nothing new."""
 
 
 def _no_orders(_said: object) -> None:
@@ -84,20 +90,25 @@ class Publisher(Looping):
 
     async def _turn(self, engine: HubsEngine, above: int) -> None:
         """Bring what has changed, and read what was answered. Raise HubError."""
+        put = partial(self._put, engine)
         try:
-            await self._renew(above)
+            await self._renew(put, above)
             problem = ""
         except HubError as error:  # nobody signs: what was signed before is put all the same
             problem = str(error)
+        await put()
+        await self._renew_list()
+        await self._look_for_hubs(engine)
+        await self._read_answers(engine)
+        self.found(problem or self._list_problem)
+
+    async def _put(self, engine: HubsEngine) -> None:
+        """Give the engine the newest policy, unless it has it. Raise HubError."""
         waits = await self.with_rows(kept.policy_to_put)
         if waits is not None:
             version, whole = waits
             await engine.put_policy(version, whole)
             await self.with_rows(partial(kept.mark_put, version))
-        await self._renew_list()
-        await self._look_for_hubs(engine)
-        await self._read_answers(engine)
-        self.found(problem or self._list_problem)
 
     async def _renew_list(self) -> None:
         """Let the office sign the list of the newest policy, with a failure of its own (law 3)."""
@@ -113,20 +124,27 @@ class Publisher(Looping):
             self._is_listed = True
             self._list_problem = ""
 
-    async def _renew(self, above: int) -> None:
-        """Let the office sign where something has changed, or it is time to look (law 2)."""
+    async def _renew(self, put: Callable[[], Awaitable[None]], above: int) -> None:
+        """Let the office sign where something has changed, or it is time to look (laws 2 and 4)."""
         acts = await self.with_rows(acts_so_far)
         now = time.monotonic()
         if acts == self._acts and now - self._read_at < AGAIN_SECONDS:
             return
         if now < self._not_before:
             raise LinkError(self._problem)
-        self._not_before = now + SIGN_AGAIN_SECONDS
-        await self.with_rows(lambda: self._office.renew_policy(int(time.time()), above))
-        self._not_before = 0.0
+        if await self._signed(self._office.renew_at_once, above) is not None:
+            await put()
+        await self._signed(self._office.renew_policy, above)
         self._is_listed = False
         self._acts = acts
         self._read_at = now
+
+    async def _signed(self, renew: Renew, above: int) -> SignedPolicy | None:
+        """Let the office sign. Raise HubError; then it is asked again later (law 3)."""
+        self._not_before = time.monotonic() + SIGN_AGAIN_SECONDS
+        signed = await self.with_rows(lambda: renew(int(time.time()), above))
+        self._not_before = 0.0
+        return signed
 
     async def _look_for_hubs(self, engine: HubsEngine) -> None:
         if time.monotonic() - self._hubs_at < HUBS_SECONDS:

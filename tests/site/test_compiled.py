@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubsite.compiled import Compiled, take_row
@@ -63,6 +63,7 @@ def test_rows_are_those_of_the_query_itself() -> None:
             assert name == "nobody" or expected
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-1, 12), min_size=3, max_size=3), st.integers(0, 12))
 def test_numbers_come_as_they_are_asked(numbers: list[int], above: int) -> None:
     if not models.Door.objects.exists():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +15,7 @@ from hubsite.acts.kinds import ActKind
 from hubsite.config import Engine
 from hubsite.hubs.publisher import Publisher
 from hubsite.looping import OLD_SECONDS
+from hubsite.register import models
 from tests.site.browser import at_work
 
 pytestmark = pytest.mark.once
@@ -24,9 +27,78 @@ class Refusing:
     def __init__(self) -> None:
         self.asked = 0
 
-    def renew_policy(self, _now: int, _above: int) -> None:
+    def renew_at_once(self, _now: int, _above: int) -> None:
         self.asked += 1
         raise LinkError("the signer is away")
+
+
+async def _never() -> None:
+    raise AssertionError("nothing was signed")
+
+
+@dataclass
+class Signing:
+    """An office that signs at once what it is told to, and then the whole."""
+
+    said: list[str]
+    is_new: bool
+    whole_fails: bool = False
+
+    def renew_at_once(self, _now: int, above: int) -> models.SignedPolicy | None:
+        self.said.append("at once")
+        return self._made(above + 1) if self.is_new else None
+
+    def renew_policy(self, _now: int, above: int) -> models.SignedPolicy | None:
+        self.said.append("whole")
+        if self.whole_fails:
+            raise LinkError("the signer is away")
+        return self._made(above + 2)
+
+    def renew_list(self, _now: int) -> None:
+        self.said.append("list")
+
+    def _made(self, version: int) -> models.SignedPolicy:
+        return models.SignedPolicy.objects.create(
+            version=version, issued_at=1, act=0, document=b"policy"
+        )
+
+
+@dataclass
+class Offered:
+    """An engine that only takes policies."""
+
+    said: list[str]
+
+    async def put_policy(self, version: int, whole: bytes) -> None:
+        assert whole == b"policy"
+        self.said.append(f"put {version}")
+
+    async def hubs(self) -> frozenset[str]:
+        return frozenset()
+
+    async def answers(self, place: int) -> tuple[list[object], int]:
+        return [], place
+
+
+@pytest.mark.parametrize(
+    ("is_new", "whole_fails", "expected"),
+    [
+        (True, False, ["at once", "put 8", "whole", "put 9", "list"]),
+        (False, False, ["at once", "whole", "put 9", "list"]),
+        (True, True, ["at once", "put 8", "whole", "list"]),
+        (False, True, ["at once", "whole", "list"]),
+    ],
+)
+async def test_what_needs_no_look_at_each_grant_is_put_first(
+    is_new: bool, whole_fails: bool, expected: list[str]
+) -> None:
+    """publisher, law 4"""
+    said: list[str] = []
+    office = Signing(said, is_new, whole_fails)
+    publisher = Publisher(office, Engine(("nats://127.0.0.1:9",)))  # type: ignore[arg-type]
+    await publisher._turn(Offered(said), 7)  # type: ignore[arg-type]
+    assert said == expected
+    await publisher.with_rows(lambda: connection.close())
 
 
 def _act() -> None:
@@ -41,7 +113,7 @@ async def test_who_does_not_sign_is_not_asked_again_at_once_whatever_changes() -
     for _ in range(3):
         await publisher.with_rows(_act)
         with pytest.raises(LinkError):
-            await publisher._renew(0)
+            await publisher._renew(_never, 0)
     assert office.asked == 1
     await publisher.with_rows(lambda: connection.close())
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from django.db import DatabaseError, connection, transaction
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.access.grant import Access, Grant
@@ -77,6 +77,7 @@ def test_those_who_come_while_others_write_are_written_at_once_in_their_order() 
     assert disk.writes == [[1], numbers[1 : AT_ONCE + 1], numbers[AT_ONCE + 1 :]]
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(1, 30), min_size=1, max_size=8, unique=True),
     st.frozensets(st.integers(1, 30), max_size=4),
