@@ -116,7 +116,10 @@ def _load(path: Path, kind: type[_File]) -> _File:
             raise ConfigError(
                 f"hubgateway: {path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
             )
-    return config
+    if not config.credentials:
+        return config
+    place = str(place_of(config.credentials, path))
+    return msgspec.structs.replace(config, credentials=place)
 
 
 def secret_key(named: str, config_file: Path, key: str = "curve_secret") -> bytes:

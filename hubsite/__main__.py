@@ -19,10 +19,11 @@ from hubsite.commands.begin import init
 from hubsite.commands.check import check
 from hubsite.commands.operators import operator
 from hubsite.commands.serve import serve
+from hubsite.setup.command import setup
 
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
-COMMANDS = (init, check, serve, operator, acts, backup, restore)
+COMMANDS = (setup, init, check, serve, operator, acts, backup, restore)
 
 
 @click.group("hubsite")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the server of a site on this machine, or its files below DESTDIR into an image, and removes it again (docs/site.md).
+# Installs all parts of a site on this machine, or their files below DESTDIR into an image, and removes them again (docs/site.md):
+# the server, and engine, gateway and signer, which it stands behind. `hubsite setup` then makes their files and starts them.
 #
 # Laws:
 # 1. It never overwrites or removes a file of the administrator (/etc), a key or the database.
@@ -20,7 +21,13 @@ dest=${DESTDIR:+$(realpath -m -- "$DESTDIR")}
 dest=${dest%/}
 place=$dest$prefix
 
-files="hubsite.sysusers:/usr/lib/sysusers.d/hubsite.conf
+typed="hubsite hubissuer"
+programs="hubsite hubissuer hubgateway hubengine"
+files="hubissuer.sysusers:/usr/lib/sysusers.d/hubissuer.conf
+hubgateway-engine.service:/usr/lib/systemd/system/hubgateway-engine.service
+hubgateway.service:/usr/lib/systemd/system/hubgateway.service
+hubissuer.service:/usr/lib/systemd/system/hubissuer.service
+hubsite.sysusers:/usr/lib/sysusers.d/hubsite.conf
 hubsite.tmpfiles:/usr/lib/tmpfiles.d/hubsite.conf
 hubsite.service:/usr/lib/systemd/system/hubsite.service
 hubsite-backup.service:/usr/lib/systemd/system/hubsite-backup.service
@@ -39,7 +46,7 @@ case $prefix in
 esac
 [ -n "$dest" ] || [ "$(id -u)" = 0 ] || refuse "installing on this machine needs root; DESTDIR=DIR makes an image"
 # A link that leads out of an image would make us change the machine.
-for file in $files "x:$prefix" x:/usr/bin/hubsite; do
+for file in $files "x:$prefix" x:/usr/bin/hubsite x:/usr/bin/hubissuer; do
     folder=$dest$(dirname "${file#*:}")
     case $(realpath -m -- "$folder")/ in
         "$dest"/*) ;;
@@ -68,13 +75,17 @@ put_files() {
         laid=$dest${file#*:}
         mkdir -p "$(dirname "$laid")"
         made=$(mktemp "$laid.XXXXXX")
-        sed "s|/opt/hubsite/|$prefix/|g" "$here/${file%%:*}" >"$made"
+        # All parts are in one environment, which brings the engine, too.
+        sed "s|/opt/hubsite/|$prefix/|g; s|/opt/hubgateway/|$prefix/|g; s| nats-server | $prefix/bin/nats-server |" \
+            "$here/${file%%:*}" >"$made"
         chmod 644 "$made"
         mv -fT "$made" "$laid"
     done
     made=""
     mkdir -p "$dest/usr/bin"
-    ln -sfn "$prefix/bin/hubsite" "$dest/usr/bin/hubsite"
+    for name in $typed; do
+        ln -sfn "$prefix/bin/$name" "$dest/usr/bin/$name"
+    done
 }
 
 # Make the environment in $made from a copy of this tree. Its programs have the names that they will have in place.
@@ -86,9 +97,15 @@ make_environment() {
     extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
     "$python" -m venv "$made"
     [ -z "$extras" ] || printf '%s\n' "$extras" >"$made/extras"
-    "$here/../.ci/pip" "$made/bin/python" install -q --no-compile "$work/tree[site${extras:+,$extras}]"
-    find "$made/bin" -mindepth 1 ! -name 'python*' ! -name hubsite -delete
-    sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg" "$made/bin/hubsite"
+    "$here/../.ci/pip" "$made/bin/python" install -q --no-compile "$work/tree[site,engine${extras:+,$extras}]"
+    kept="-name python* -o -name nats-server"
+    for name in $programs; do
+        kept="$kept -o -name $name"
+        sed -i "s|$made|$prefix|g" "$made/bin/$name"
+    done
+    # shellcheck disable=SC2086 # words of find, and no pattern of this folder
+    (set -f && find "$made/bin" -mindepth 1 ! \( $kept \) -delete)
+    sed -i "s|$made|$prefix|g" "$made/pyvenv.cfg"
     "$made/bin/python" -m compileall -q -s "$made" -p "$prefix" "$made/lib"
 }
 
@@ -112,7 +129,7 @@ put_environment() {
 }
 
 activate() {
-    systemd-sysusers hubsite.conf
+    systemd-sysusers hubsite.conf hubissuer.conf
     systemd-tmpfiles --create hubsite.conf
     ! runs || systemctl daemon-reload
 }
@@ -120,15 +137,13 @@ activate() {
 left_to_do() {
     say "$("$place/bin/hubsite" --version) is installed in $prefix."
     if [ -e /etc/hubsite/hubsite.toml ]; then
-        say "Left to do: systemctl restart hubsite"
+        say "Left to do: systemctl try-restart hubgateway-engine hubgateway hubissuer hubsite"
         return
     fi
     cat <<T
-hubsite: Left to do:
-  1. runuser -u hubsite -- hubsite init /etc/hubsite --database /var/lib/hubsite/hubsite.db --site NAME --host NAME --listen ADDRESS:PORT
-     (--trial makes a certificate that no browser believes; else put yours where it says)
-  2. runuser -u hubsite -- hubsite operator add NAME
-  3. systemctl enable --now hubsite hubsite-backup.timer
+hubsite: Left to do, for a whole site on this machine:
+  hubsite setup --site NAME --host NAME --operator NAME
+  (--trial makes a certificate that no browser believes; else it says where yours belongs. For the server alone: docs/site.md)
 T
 }
 
@@ -144,14 +159,18 @@ case ${1:-} in
         ;;
     files) put_files ;;
     uninstall)
-        ! runs || systemctl disable --now hubsite-backup.timer hubsite.service 2>/dev/null || true
+        ! runs || systemctl disable --now hubsite-backup.timer hubsite.service hubissuer.service hubgateway.service \
+            hubgateway-engine.service 2>/dev/null || true
         for file in $files; do
             rm -f "$dest${file#*:}"
         done
-        [ "$(readlink "$dest/usr/bin/hubsite")" != "$prefix/bin/hubsite" ] || rm -f "$dest/usr/bin/hubsite"
+        for name in $typed; do
+            [ "$(readlink "$dest/usr/bin/$name")" != "$prefix/bin/$name" ] || rm -f "$dest/usr/bin/$name"
+        done
         ! is_ours "$place" || rm -rf --one-file-system "$place"
         ! runs || systemctl daemon-reload
-        say "the server is taken away. /etc/hubsite, /var/lib/hubsite (the database) and the user hubsite are left."
+        say "all parts are taken away. What is left: /etc/hubsite, /etc/hubgateway, /etc/hubissuer, the keys in /etc/credstore," \
+            "/var/lib/hubsite (the database), /var/lib/hubissuer, /var/lib/nats (the records), and the users."
         ;;
     *) refuse "usage: install-site.sh install | files | uninstall" ;;
 esac

@@ -27,6 +27,7 @@ from hubd.enrolment.durable import Sealer
 from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import Places, choose_sealer
 from hubd.enrolment.settings import DoorLines, Line
+from hubd.enrolment.starting import run_here, start_hub
 from hubterm.deadline import TIMEOUT
 from hubterm.output import as_tool, complain, prepare
 from hubterm.speaking import Speaking, end_with_error
@@ -46,7 +47,7 @@ _PORT_MAX = 65_535
 _WIRES = ("strike", "dps", "rex")
 EXAMPLES = """\b
 Examples:
-  sudo hubctl enroll backend.example:4506 --strike 10=gpiochip0:17
+  sudo hubctl enroll backend.example:4506 --strike 10=gpiochip0:17 --start
   sudo hubctl enroll backend.example:4506 --token-file token.txt
 """
 
@@ -68,6 +69,7 @@ Examples:
     default=None,
     help="Encrypt keys on the disk, or not; by itself where systemd-creds can.",
 )
+@click.option("--start", is_flag=True, help="Then start the hub, if it finds all right.")
 @click.option("--anew", is_flag=True, help="Enrol a machine again that is a hub already.")
 @click.option(
     "--wait",
@@ -88,6 +90,7 @@ def enroll(
     dps: tuple[str, ...],
     rex: tuple[str, ...],
     sealed: bool | None,
+    start: bool,
     anew: bool,
     wait: float,
     as_json: bool,
@@ -97,6 +100,8 @@ def enroll(
 
     Needs root. It may be typed again at any time: it goes on where it stopped.
     """
+    if start and root != Path("/"):
+        _end("--start is for this machine, and not for files below --root")
     if root == Path("/") and os.geteuid() != 0:
         sentence = "only root may enrol this machine: type sudo before the command"
         end_with_error("not-allowed", sentence, as_json)
@@ -112,10 +117,20 @@ def enroll(
         result = _run(enrolment, order, asking, _how_kept(sealer))
     except (HubError, OSError) as error:
         end_with_error("not-enrolled", str(error), as_json)
+    if start:
+        _start(as_json)
     if as_json:
         print(document(**_document(result, lines)))
     else:
-        _show(result, lines)
+        _show(result, lines, start)
+
+
+def _start(as_json: bool) -> None:
+    """Start the hub; end with what keeps it from starting."""
+    try:
+        start_hub(run_here, complain)
+    except HubError as error:
+        end_with_error("not-started", str(error), as_json)
 
 
 def _run(enrolment: Enrolment, order: Order, asking: Asking, kept: str) -> Result:
@@ -203,7 +218,7 @@ def _document(result: Result, lines: dict[int, DoorLines]) -> dict[str, Any]:
     }
 
 
-def _show(result: Result, lines: dict[int, DoorLines]) -> None:
+def _show(result: Result, lines: dict[int, DoorLines], is_started: bool) -> None:
     points = ", ".join(map(str, result.access_points))
     what = "enrolled" if result.new else "enrolled already"
     print(f"{what}: hub {clean(result.hub)} of site {clean(result.site)}, access points {points}")
@@ -218,6 +233,8 @@ def _show(result: Result, lines: dict[int, DoorLines]) -> None:
             f"{', '.join(map(str, unwired))} still needs its chip and line, "
             "unless it is your own file"
         )
+    if is_started:
+        return
     print(
         "next: systemctl daemon-reload && /opt/hubd/bin/hubd --check-config && "
         "systemctl restart bluetooth hubd"

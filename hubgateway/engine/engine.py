@@ -26,6 +26,7 @@ from nats.js import errors as refusals
 from hubcore.backend.uplink import codec, from_hub
 from hubcore.errors import ConfigError, LinkError, StoreError
 from hubcore.evidence.records import Head, StoredRecord
+from hubgateway.engine.account import speak_as
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
 from hubgateway.engine.trouble import ANSWER_SECONDS, JUNK, MovedOnError, complain, trouble, words
@@ -65,7 +66,6 @@ class Engine:
         try:
             await self._client.connect(
                 servers=self._servers,
-                user_credentials=self._credentials or None,
                 name="hubgateway",
                 max_reconnect_attempts=retries,
                 reconnect_time_wait=1,
@@ -73,6 +73,7 @@ class Engine:
                 error_cb=self._on_error,
                 disconnected_cb=self._on_lost,
                 reconnected_cb=self._on_back,
+                **speak_as(self._client, self._credentials),
             )
             await self._make_streams()
             await self._make_buckets()

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import pem_of, public_der, read_public
-from hubcore.codec.tlsauthority import begin_authority
+from hubcore.codec.tlsauthority import Authority, begin_authority
 from hubcore.errors import ConfigError, TrustError
 
 ISSUER_KEY = "issuer.key"
@@ -79,10 +79,7 @@ def begin(folder: Path, site: str, server: str, now: int) -> str:
     `now` in Unix seconds. Raise ConfigError when one of the files is there already.
     """
     issuer = _new_key()
-    try:
-        authority = begin_authority(site, _new_key(), now)
-    except TrustError as error:
-        raise ConfigError(str(error)) from error
+    authority = new_authority(site, _new_key(), now)
     enrolment_public, enrolment_secret = zmq.curve_keypair()
     public, secret = zmq.curve_keypair()
     if not _PLAIN.fullmatch(site) or not _PLAIN.fullmatch(server):
@@ -108,6 +105,19 @@ def begin(folder: Path, site: str, server: str, now: int) -> str:
     for name, (data, mode) in files.items():
         _write_new(folder / name, data, mode)
     return public.decode("ascii")
+
+
+def new_authority(site: str, key: SigningKey, now: int) -> Authority:
+    """Return a site's TLS authority with this key. Raise ConfigError for no name of a site."""
+    try:
+        return begin_authority(site, key, now)
+    except TrustError as error:
+        raise ConfigError(str(error)) from error
+
+
+def new_pem() -> bytes:
+    """Return a new private key, in PEM."""
+    return _pem(_new_key())
 
 
 def _new_key() -> SigningKey:

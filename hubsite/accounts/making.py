@@ -63,6 +63,11 @@ def make_account(name: str, site: str, key: bytes, has_keys: bool = False) -> Ha
     return handed
 
 
+def has_operators() -> bool:
+    """Tell whether somebody may sign in."""
+    return Account.objects.filter(is_operator=True, is_active=True).exists()
+
+
 def renew_account(name: str, site: str, key: bytes, has_keys: bool = False) -> Handed:
     """Give an account a new password and second factor, and end its sessions. Raise ValueError."""
     with transaction.atomic():

@@ -34,16 +34,11 @@ _PUBLIC_MODE = 0o644
 @click.option("--trial", is_flag=True, help="Make a certificate that no browser believes, to try.")
 def init(folder: Path, site: str, host: str, listen: str, database: str, trial: bool) -> None:
     """Make a configuration and a secret in FOLDER."""
-    text = (
-        f'site = "{site}"\nhosts = ["{host}"]\nlisten = "{listen}"\nsecret = "{SECRET}"\n'
-        f'tls_key = "{KEY}"\ntls_certificate = "{CERTIFICATE}"\n'
-    )
-    if database:
-        text += f'database = "{database}"\n'
+    text = first_lines(site, host, listen, database)
     config.parse(text.encode(), folder / CONFIG)
     files = {
         CONFIG: (text.encode(), _PUBLIC_MODE),
-        SECRET: (secrets.token_urlsafe(_SECRET_BYTES).encode(), _SECRET_MODE),
+        SECRET: (new_secret(), _SECRET_MODE),
     }
     if trial:
         key, certificate = trial_certificate(host, int(time.time()))
@@ -62,6 +57,20 @@ def init(folder: Path, site: str, host: str, listen: str, database: str, trial: 
     if not trial:
         click.echo(f"left to do: {folder / CERTIFICATE} for {host}, and {folder / KEY}")
     click.echo(f"then: hubsite --config {folder / CONFIG} operator add NAME, and serve")
+
+
+def first_lines(site: str, host: str, listen: str, database: str) -> str:
+    """Return what each configuration begins with; `database` is "" for one beside the file."""
+    text = (
+        f'site = "{site}"\nhosts = ["{host}"]\nlisten = "{listen}"\nsecret = "{SECRET}"\n'
+        f'tls_key = "{KEY}"\ntls_certificate = "{CERTIFICATE}"\n'
+    )
+    return f'{text}database = "{database}"\n' if database else text
+
+
+def new_secret() -> bytes:
+    """Return a secret for sessions and second factors."""
+    return secrets.token_urlsafe(_SECRET_BYTES).encode()
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

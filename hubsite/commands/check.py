@@ -12,6 +12,7 @@ from django.core.management.base import SystemCheckError
 from django.db import Error, connection
 
 from hubcore.errors import ConfigError, StoreError
+from hubgateway.engine.account import read_account
 from hubsite import config
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
@@ -34,6 +35,8 @@ def look(site: config.Site) -> None:
     if site.config.syslog is not None:
         context_of(site, site.config.syslog)
     context_of_webhooks(site)
+    if site.config.engine is not None and site.config.engine.credentials:
+        read_account(site.config.engine.credentials)
     begin(site)
     from hubsite.oidc.beginning import make_provider
 

@@ -27,11 +27,16 @@ def operator() -> None:
 @operator.command("add")
 @_NAME
 @_WEBAUTHN
+@click.option("--first", is_flag=True, help="Only where nobody may sign in yet.")
 @click.pass_obj
-def add(file: Path, name: str, webauthn: bool) -> None:
+def add(file: Path, name: str, webauthn: bool, first: bool) -> None:
     """Make an account. What is shown is shown once."""
     site = _begun(file)
-    from hubsite.accounts.making import make_account
+    from hubsite.accounts.making import has_operators, make_account
+
+    if first and has_operators():
+        click.echo("there is an operator already; none is made")
+        return
 
     _check_keys(site, webauthn)
     _show(site, name, make_account(name, site.config.site, site.secret, webauthn))

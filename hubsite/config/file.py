@@ -103,7 +103,11 @@ def parse(data: bytes, path: Path) -> Config:
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     _check(config, path)
-    return config
+    if config.engine is None or not config.engine.credentials:
+        return config
+    place = str(place_of(config.engine.credentials, path))
+    engine = msgspec.structs.replace(config.engine, credentials=place)
+    return msgspec.structs.replace(config, engine=engine)
 
 
 def _check(config: Config, path: Path) -> None:

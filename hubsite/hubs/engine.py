@@ -25,9 +25,10 @@ from nats.js import errors as refusals
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult, Result
 from hubcore.backend.uplink.words import ActOutcome, OrderOutcome, ReleaseOutcome
-from hubcore.errors import FrameError, LinkError, StoreError
+from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES
+from hubgateway.engine.account import speak_as
 from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
 from hubgateway.rules import names
@@ -75,7 +76,7 @@ class HubsEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._servers = list(engine.servers)
-        self._credentials = engine.credentials or None
+        self._credentials = engine.credentials
         self._complaint = ""
         self._complained_at = 0.0
         self._client = Client()
@@ -92,15 +93,15 @@ class HubsEngine:
         try:
             await self._client.connect(
                 servers=self._servers,
-                user_credentials=self._credentials,
                 name="hubsite",
                 allow_reconnect=False,
                 max_reconnect_attempts=1,  # it takes 0 for ever
                 reconnect_time_wait=0,
                 connect_timeout=int(ANSWER_SECONDS),
                 error_cb=self._complained,
+                **speak_as(self._client, self._credentials),
             )
-        except (OSError, TimeoutError, nats.errors.Error) as error:
+        except (OSError, TimeoutError, nats.errors.Error, ConfigError) as error:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
 
     async def close(self) -> None:

@@ -28,6 +28,7 @@ from hubsite.orders.ways import Receipt
 from hubsite.orders.words import OrderKind, Wish
 from hubsite.records.engine import Message, RecordsEngine
 from hubsite.records.witnesses import Said
+from hubsite.setup.accounts import RIGHTS, Who
 from tests.gateway.bench import WAIT_SECONDS, Server, running, until
 
 pytestmark = pytest.mark.once
@@ -59,8 +60,8 @@ def _said_of_orders() -> list[str]:
 
 def _server(folder: Path, more: list[str] | None = None) -> Server:
     publish, subscribe = _said()
-    assert publish
-    assert subscribe
+    assert (*publish,) == RIGHTS[Who.SERVER].publish
+    assert (*subscribe,) == RIGHTS[Who.SERVER].subscribe
     limited = json.dumps({"publish": [*publish, *(more or [])], "subscribe": subscribe})
     return Server(
         folder / "engine",

@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 
 from hubsite import config
+from tests.site.machine import PARTS
 
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 UNITS = [ROOT / "systemd" / name for name in ("hubsite.service", "hubsite-backup.service")]
 LAID = {
+    "usr/lib/systemd/system/hubgateway-engine.service",
+    "usr/lib/systemd/system/hubgateway.service",
+    "usr/lib/systemd/system/hubissuer.service",
+    "usr/lib/sysusers.d/hubissuer.conf",
     "usr/lib/systemd/system/hubsite-backup.service",
     "usr/lib/systemd/system/hubsite-backup.timer",
     "usr/lib/systemd/system/hubsite.service",
@@ -67,10 +72,13 @@ def test_the_units_hand_over_what_the_sample_asks_for(unit: Path) -> None:
 
 def test_an_image_gets_every_file_and_gives_them_back(tmp_path: Path) -> None:
     assert install(tmp_path, "files", SITE_PREFIX="/srv/site").returncode == 0
-    assert tree(tmp_path) == LAID | {"usr/bin/hubsite"}
-    unit = (tmp_path / "usr/lib/systemd/system/hubsite.service").read_text()
-    assert "ExecStart=/srv/site/bin/hubsite " in unit
-    assert "/opt/hubsite" not in unit
+    assert tree(tmp_path) == LAID | {"usr/bin/hubsite", "usr/bin/hubissuer"}
+    for part in PARTS:
+        unit = (tmp_path / f"usr/lib/systemd/system/{part}.service").read_text()
+        assert "ExecStart=/srv/site/bin/hub" in unit
+        assert "/opt/" not in unit
+    engine = (tmp_path / "usr/lib/systemd/system/hubgateway-engine.service").read_text()
+    assert " -- /srv/site/bin/nats-server -c /etc/hubgateway/nats.conf\n" in engine
     mine = tmp_path / "etc/hubsite/hubsite.toml"
     mine.parent.mkdir(parents=True)
     mine.write_text("# mine\n")
@@ -127,5 +135,5 @@ def test_nothing_is_started_but_by_who_says_so() -> None:
     script = (ROOT / "systemd/install-site.sh").read_text()
     told = script.partition("cat <<T\n")[2].partition("\nT\n")[0]
     commands = [line for line in script.replace(told, "").splitlines() if "say" not in line]
-    assert "systemctl enable --now hubsite" in told
+    assert "hubsite setup --site NAME" in told
     assert not [line for line in commands if re.search("systemctl (enable|start|restart)", line)]

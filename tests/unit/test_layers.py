@@ -532,6 +532,9 @@ ROOMS: dict[str, Room] = {
         PURE,
     ),
     "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
+    "hubgateway.engine.account": _room(
+        "hubgateway.config hubcore.errors", "cryptography nats", WORLDLY
+    ),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
     "hubgateway.bridges.directory": _room("hubgateway.rules.names hubcore", "", PURE),
@@ -581,6 +584,24 @@ ROOMS: dict[str, Room] = {
     "hubsite.accounts.gate": _room("hubcore.timing", "", WORLDLY),
     "hubsite.acts": _room("hubsite.acts hubcore", "django", WORLDLY),
     "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
+    "hubsite.commands.check": _room(
+        "hubsite hubgateway.engine.account hubcore.errors", "django click"
+    ),
+    "hubsite.setup": _room(
+        "hubsite.setup hubsite.config hubsite.commands.begin hubsite.commands.trial "
+        "hubgateway.config hubgateway.engine.account hubgateway.issuer.holding.files "
+        "hubgateway.issuer.keys hubgateway.issuer.signing.config hubterm.files hubcore",
+        "click zmq",
+        WORLDLY,
+    ),
+    "hubsite.setup.accounts": _room("", "", PURE),
+    "hubsite.setup.certificate": _room(
+        "hubsite.setup hubsite.commands.trial hubcore.errors", "cryptography", WORLDLY
+    ),
+    "hubsite.setup.places": _room("", "", PURE),
+    "hubsite.setup.units": _room(
+        "hubsite.setup.places hubcore.errors", "", frozenset({"sqlite3", "ssl"})
+    ),
     "hubsite.fleet": _room(
         "hubsite.fleet hubsite.acts hubsite.config hubsite.hubs.engine "
         "hubsite.hubs.signer hubsite.looping hubsite.running "

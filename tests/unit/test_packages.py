@@ -64,7 +64,7 @@ BUILD_PARTS = (
 PLACES = {
     "$work/hubd": ["."],
     "$work/hubd${extras:+[$extras]}": [".", ".[zwave,osdp]"],
-    "$work/tree[site${extras:+,$extras}]": [".[site]", ".[site,postgresql]"],
+    "$work/tree[site,engine${extras:+,$extras}]": [".[site,engine]", ".[site,engine,postgresql]"],
     "{file}": ["hardware-sim/laptop-phone.txt", "hardware-sim/laptop-hub.txt"],
 }
 """What stands for a path in a script, and the path."""

@@ -115,21 +115,23 @@ class Pages:
         """Go to a page. Raise StageError."""
         return self._ask(urllib.request.Request(self._address + path))  # noqa: S310, https
 
-    def submit(self, typed: Mapping[str, Typed], action: str = "") -> str:
+    def submit(self, typed: Mapping[str, Typed], action: str = "", stays: bool = False) -> str:
         """Send a form of the page, with what is typed into it; return where that led.
 
-        Raise StageError (law 2).
+        `stays`: the page that took it is at the same address. Raise StageError (law 2).
         """
         found = [form for form in self._page.forms if form.action == action]
         if len(found) != 1:
             raise StageError(f"{self._where} has {len(found)} forms for {action or 'itself'}")
         body = urllib.parse.urlencode({**found[0].values, **typed}, doseq=True).encode()
-        to = self._address + (action or self._where)
+        is_here = action.startswith("?") or not action
+        to = self._address + (self._where.partition("?")[0] if is_here and action else "")
+        to += action or self._where
         request = urllib.request.Request(to, body)  # noqa: S310, https
         request.add_header("Referer", self._address + self._where)
         before = self._where
         page = self._ask(request)
-        if self._where == before and action == "":
+        if self._where == before and action == "" and not stays:
             raise StageError(f"{before} did not take the form: {page.text[:WORDS_SHOWN]}")
         return self._where
 

@@ -115,7 +115,12 @@ def load_signing(path: Path) -> SigningConfig:
     if config.unix is None and config.tls is None:
         raise ConfigError(f"{path}: nobody can ask: it has neither [unix] nor [tls]")
     _operators(config, path)
-    return config
+    section = config.enrolment
+    if section is None or not section.credentials:
+        return config
+    place = str(place_in(section.credentials, path))
+    named = msgspec.structs.replace(section, credentials=place)
+    return msgspec.structs.replace(config, enrolment=named)
 
 
 def limits_of(config: SigningConfig, file: Path, issuer: VerifyKey) -> Limits:

@@ -222,6 +222,7 @@ def test_the_sample_is_read_and_names_what_the_unit_hands_over() -> None:
     assert config.folder == "/var/lib/hubissuer"
     text = UNIT.read_text(encoding="utf-8")
     handed = set(re.findall(r"^LoadCredential=(\w+):hubissuer\.\1$", text, re.M))
+    assert "engine_account" in handed
     assert set(re.findall(r"credential:([a-z_]+)", SAMPLE.read_text(encoding="utf-8"))) <= handed
     assert f"RuntimeDirectory={Path(config.unix.socket).parent.name}\n" in text
     assert f"StateDirectory={Path(config.folder).name}\n" in text

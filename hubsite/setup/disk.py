@@ -1,0 +1,133 @@
+"""Files of a machine that is set up: made where they are missing, kept where they are there.
+
+Laws:
+1. A file that is there is never written over and never changed, whatever is in it.
+2. A file is there whole or not at all, with its owner and its rights, and on the disk.
+3. What is made goes into folders that are there, or are made for root alone to write.
+4. Nothing follows a link on the way to a file that is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hubcore.errors import ConfigError, StoreError
+from hubterm.files import read_ordinary
+
+SECRET = 0o600
+PUBLIC = 0o644
+FILE_BYTES_MAX = 1 << 20
+_FOLDER_MODES = {SECRET: 0o700, PUBLIC: 0o755}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user of the machine, by its numbers."""
+
+    user: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The machine's files below `root`; in an image nothing has another owner than its maker."""
+
+    root: Path
+    made: list[str] = field(default_factory=list)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is no machine that runs."""
+        return self.root != Path("/")
+
+    def at(self, place: str) -> Path:
+        """Return where a file is that the machine calls `place`."""
+        return self.root / place.lstrip("/")
+
+    def read(self, place: str) -> bytes | None:
+        """Read a file, None where there is none. Raise ConfigError."""
+        try:
+            return read_ordinary(self.at(place), FILE_BYTES_MAX)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError(f"{self.at(place)}: {error.strerror}") from error
+
+    def keep(
+        self, place: str, make: Callable[[], bytes], mode: int = PUBLIC, user: str = ""
+    ) -> bytes:
+        """Return what is there; where nothing is, make it first (laws 1 and 2).
+
+        `user` owns it, "" for root. Raise ConfigError, StoreError.
+        """
+        there = self.read(place)
+        if there is not None:
+            return there
+        data = make()
+        self._write(self.at(place), data, mode, self.owner(user))
+        self.made.append(place)
+        return data
+
+    def owner(self, user: str) -> Owner | None:
+        """Return the numbers of a user, None for whoever runs this. Raise ConfigError."""
+        if not user or self.is_image:
+            return None
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError as error:
+            raise ConfigError(f"there is no user {user}: make install-site makes it") from error
+        return Owner(entry.pw_uid, entry.pw_gid)
+
+    def hand_over(self, place: str, user: str) -> None:
+        """Give a secret that somebody has put there to its user. Raise ConfigError, StoreError."""
+        owner = self.owner(user)
+        if owner is None:
+            return
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.at(place), flags)
+            try:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                    raise OSError(errno.EINVAL, "it is no ordinary file of its own")
+                os.fchown(descriptor, owner.user, owner.group)
+                os.fchmod(descriptor, SECRET)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise ConfigError(f"{self.at(place)}: {error.strerror}") from error
+
+    def _write(self, path: Path, data: bytes, mode: int, owner: Owner | None) -> None:
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODES[mode])
+            with os.fdopen(os.open(unfinished, flags, SECRET), "wb") as file:
+                file.write(data)
+                file.flush()
+                if owner is not None:
+                    os.fchown(file.fileno(), owner.user, owner.group)
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            os.link(unfinished, path)  # refused where something came there meanwhile
+            _sync(path.parent)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                unfinished.unlink()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,285 @@
+"""One command sets up a site's machine: all its files, by which a hub enrols from a page."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import zmq
+import zmq.asyncio
+from click.testing import CliRunner
+
+from hubcore.backend.uplink import from_backend
+from hubcore.errors import ConfigError, StoreError
+from hubsim.enrolling import start_enroll
+from hubsim.trial import filling
+from hubsim.trial.pages import Pages
+from hubsite.__main__ import hubsite
+from hubsite.commands.trial import trial_certificate
+from hubsite.setup import making, places
+from hubsite.setup.certificate import Given
+from hubsite.setup.command import points_of, zone_here
+from hubsite.setup.disk import Disk, Owner
+from hubsite.setup.texts import Ports, Wish
+from tests.gateway.bench import WAIT_SECONDS, Hub, make_chain
+from tests.gateway.test_enrolment import Machine as HubMachine
+from tests.site.machine import Machine
+
+pytestmark = pytest.mark.once
+HUB = "front-1"
+T = TypeVar("T")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    root = Path(tempfile.mkdtemp(prefix="site"))  # a socket's path has 107 bytes at most
+    yield Machine(root)
+    shutil.rmtree(root)
+
+
+def setup(machine: Machine, *more: str) -> str:
+    done = CliRunner().invoke(hubsite, machine.setup_words(*more), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def files(machine: Machine) -> dict[str, bytes]:
+    found = machine.at("etc").rglob("*")
+    return {str(one.relative_to(machine.root)): one.read_bytes() for one in found if one.is_file()}
+
+
+@pytest.mark.long
+async def test_a_hub_enrols_from_a_page_by_what_one_command_made(machine: Machine) -> None:
+    machine.install()
+    setup(machine, "--trial")
+    machine.settle()
+    async with machine.running():
+        operator = await machine.first_operator()
+        pages = Pages(machine.address, machine.at("etc/hubsite/tls.pem"))
+        token = await asyncio.to_thread(_token, pages, operator)
+        disk = machine.root / "disk"
+        made = HubMachine(await start_enroll(machine.enrolment_port, token, disk), disk)
+        shown = await made.fingerprint()
+        await _until(lambda: shown in pages.get("/new-hubs").text)
+        await asyncio.to_thread(pages.get, f"/new-hubs/of/{HUB}")
+        await asyncio.to_thread(pages.submit, {"fingerprint": shown}, stays=True)
+        assert "is the hub" in pages.page.text, pages.page.text
+        assert await made.end() == 0, made.said
+        await _is_a_hub(machine, pages, made)
+        config = str(machine.at("etc/hubissuer/hubissuer.toml"))
+        listed = await machine.command("--config", config, "list", module="hubgateway.issuer")
+        assert HUB in listed
+        assert "Violation" not in machine.log("hubgateway-engine")
+
+
+def _token(pages: Pages, operator: filling.Operator) -> str:
+    filling.sign_in(pages, operator)
+    door = pages.add("door", {"name": "Front door"})
+    point = pages.add("point", {"number": "7", "name": "inward", "door": door})
+    pages.get("/new-hubs/token")
+    typed = {"hub": HUB, "points": [point], "time_zone": "Europe/Berlin"}
+    pages.submit(typed, stays=True)
+    assert "token" in pages.page.areas, pages.page.text
+    return pages.page.areas["token"].strip()
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            if await asyncio.to_thread(is_so):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def _is_a_hub(machine: Machine, pages: Pages, made: HubMachine) -> None:
+    """It gets the policy of the pages, and its records come back to them."""
+    context = zmq.asyncio.Context()
+    hub = Hub(context, HUB, made.held("backend_public").split()[0])
+    hub.secret = made.held("curve_secret").strip()
+    hub.public = zmq.curve_public(hub.secret)
+    try:
+        welcome = await hub.greet(machine.endpoint)
+        assert isinstance(welcome, from_backend.Welcome)
+        await hub.hear_a(from_backend.NewPolicy)
+        hub.records = make_chain(3)
+        await hub.send_until_durable(machine.endpoint)
+        await _until(lambda: "connected" in pages.get("/hubs").text)
+        await _until(lambda: f"{HUB} 3" in pages.get("/records").text)
+    finally:
+        hub.close()
+        context.term()
+
+
+def refused(machine: Machine, *more: str) -> str:
+    with pytest.raises((ConfigError, StoreError)) as error:
+        CliRunner().invoke(hubsite, machine.setup_words(*more), catch_exceptions=False)
+    return str(error.value)
+
+
+def test_each_secret_is_for_one_reader(machine: Machine) -> None:
+    setup(machine, "--trial")
+    public = {".toml", ".conf", ".cbor", ".pem"}
+    for name in files(machine):
+        mode = stat.S_IMODE(machine.at(name).stat().st_mode)
+        assert mode == (0o644 if Path(name).suffix in public else 0o600), name
+    assert stat.S_IMODE(machine.at("etc/credstore").stat().st_mode) == 0o700
+
+
+def test_the_servers_user_gets_no_key_that_signs_or_orders(machine: Machine) -> None:
+    setup(machine, "--trial")
+    there = files(machine)
+    secrets = [data for name, data in there.items() if name.startswith("etc/credstore/")]
+    assert len(secrets) == 7
+    for name, data in there.items():
+        if not name.startswith("etc/credstore/"):
+            assert not [one for one in secrets if one in data], name
+
+
+class StopError(Exception):
+    """The power goes."""
+
+
+class Dying(Disk):
+    """A disk whose machine dies before it has made one file more than `left`."""
+
+    left = 0
+
+    def _write(self, path: Path, data: bytes, mode: int, owner: Owner | None) -> None:
+        if len(self.made) == type(self).left:
+            raise StopError
+        super()._write(path, data, mode, owner)
+
+
+WISH = Wish("acme", "localhost", "127.0.0.1:1", (7,), "UTC", Ports())
+TRIAL = Given(is_trial=True)
+
+
+def test_wherever_it_is_broken_off_the_same_again_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Disk(tmp_path / "whole")
+    making.make_files(whole, WISH, TRIAL, 1_800_000_000)
+    for cut in range(len(whole.made)):
+        disk = Dying(tmp_path / f"cut-{cut}")
+        monkeypatch.setattr(Dying, "left", cut)
+        with pytest.raises(StopError):
+            making.make_files(disk, WISH, TRIAL, 1_800_000_000)
+        before = {place: disk.read(place) for place in disk.made}
+        again = Disk(disk.root)
+        making.make_files(again, WISH, TRIAL, 1_800_000_001)
+        assert disk.made + again.made == whole.made
+        assert {place: again.read(place) for place in before} == before
+        assert [one.name for one in disk.root.rglob(".*")] == []
+
+
+def test_what_is_there_is_kept_and_what_does_not_fit_is_refused(machine: Machine) -> None:
+    setup(machine, "--trial")
+    before = files(machine)
+    assert "nothing, all was there" in setup(machine)
+    assert files(machine) == before
+    assert "not of the site other" in refused(machine, "--site", "other")
+    own = machine.at(places.GATEWAY_FILE)
+    own.write_text("# mine\n" + own.read_text())
+    setup(machine)
+    assert own.read_text().startswith("# mine\n")
+    machine.at(places.SERVER_ACCOUNT).unlink()
+    assert "does not name the account of hubsite" in refused(machine)
+
+
+def test_a_key_that_lies_elsewhere_is_not_made_again(machine: Machine) -> None:
+    setup(machine, "--trial")
+    machine.at(places.ISSUER_KEY).unlink()
+    machine.at(f"{places.SERVER_FOLDER}/issuer.cbor").unlink()
+    setup(machine)
+    assert not machine.at(places.ISSUER_KEY).exists()
+    of_server = machine.at(f"{places.SERVER_FOLDER}/issuer.cbor").read_bytes()
+    assert of_server == machine.at(f"{places.GATEWAY_FOLDER}/issuer.cbor").read_bytes()
+
+
+def test_issuers_of_two_sites_are_refused(machine: Machine) -> None:
+    setup(machine, "--trial")
+    machine.at(f"{places.SERVER_FOLDER}/issuer.cbor").write_bytes(b"of another")
+    assert "of another site" in refused(machine)
+
+
+SECRETS = [places.ISSUER_KEY, places.AUTHORITY_KEY, places.CURVE_SECRET, places.GATEWAY_ACCOUNT]
+
+
+@pytest.mark.parametrize("place", SECRETS)
+def test_a_secret_that_is_none_is_named(machine: Machine, place: str) -> None:
+    file = machine.at(place)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no key")
+    assert place in refused(machine, "--trial")
+    assert file.read_bytes() == b"no key"
+
+
+def test_without_a_certificate_nothing_is_made(machine: Machine) -> None:
+    said = refused(machine)
+    assert "--trial" in said
+    assert str(machine.at(places.TLS_KEY)) in said
+    assert not machine.at("etc").exists()
+    machine.at(places.SERVER_FOLDER).mkdir(parents=True)
+    machine.at(places.TLS_CERTIFICATE).write_text("mine")
+    assert "wanted" in refused(machine, "--trial")
+    assert machine.at(places.TLS_CERTIFICATE).read_text() == "mine"
+
+
+def test_the_installers_own_certificate_is_taken_with_its_key(
+    machine: Machine, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        key, certificate = trial_certificate("localhost", 1_800_000_000)
+        (tmp_path / f"{name}.key").write_bytes(key)
+        (tmp_path / f"{name}.pem").write_bytes(certificate)
+
+    def said(certificate: str, key: str) -> list[str]:
+        return ["--certificate", f"{tmp_path}/{certificate}", "--key", f"{tmp_path}/{key}"]
+
+    assert "not the key of" in refused(machine, *said("one.pem", "two.key"))
+    assert "one.key" in refused(machine, *said("one.key", "one.key"))
+    assert "nothing" in refused(machine, *said("nothing", "one.key"))
+    assert "belong together" in refused(machine, "--key", f"{tmp_path}/one.key")
+    assert not machine.at("etc").exists()
+    setup(machine, *said("one.pem", "one.key"))
+    assert machine.at(places.TLS_KEY).read_bytes() == (tmp_path / "one.key").read_bytes()
+    setup(machine, *said("one.pem", "one.key"))
+    assert "copy the newer ones" in refused(machine, *said("two.pem", "two.key"))
+
+
+def test_a_link_in_the_place_of_a_file_leads_nowhere(machine: Machine, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    machine.at(places.SERVER_FOLDER).mkdir(parents=True)
+    machine.at(places.SERVER_SECRET).symlink_to(outside)
+    assert places.SERVER_SECRET in refused(machine, "--trial")
+    assert not outside.exists()
+
+
+@pytest.mark.parametrize("typed", ["", "0", "1-", "5-2", "70000", "1,x", "-3", "1-65535"])
+def test_what_is_no_access_point_is_refused(typed: str) -> None:
+    with pytest.raises(ConfigError, match="--access-points"):
+        points_of(typed)
+
+
+def test_access_points_are_numbers_and_spans() -> None:
+    assert points_of("1-3, 8,2") == (1, 2, 3, 8)
+
+
+@pytest.mark.parametrize("wrong", [("--host", 'a"b'), ("--site", "A b"), ("--listen", "x")])
+def test_what_is_typed_wrong_makes_nothing(machine: Machine, wrong: tuple[str, str]) -> None:
+    assert "hubsite.toml" in refused(machine, "--trial", *wrong)
+    assert not machine.at("etc").exists()
+
+
+def test_the_time_zone_is_that_of_the_machine(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    assert zone_here(disk) == "UTC"
+    disk.at("/etc").mkdir()
+    disk.at("/etc/localtime").symlink_to("/usr/share/zoneinfo/Europe/Berlin")
+    assert zone_here(disk) == "Europe/Berlin"
