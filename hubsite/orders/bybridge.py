@@ -144,6 +144,14 @@ def doors_seen(socket: Path) -> Document:
         raise LinkError(str(error)) from error
 
 
+def readings_seen(socket: Path) -> Document:
+    """Return what devices have said last (docs/bridge.md, `site-readings`). Raise LinkError."""
+    try:
+        return _ask(socket, "site-readings", {}, DOORS_SECONDS)
+    except NoAnswer as error:
+        raise LinkError(str(error)) from error
+
+
 def _ask(socket: Path, call: str, asked: Document, seconds: float = ANSWER_SECONDS) -> Document:
     """Raise NoAnswer."""
     return _call(_client(socket, seconds), call, asked)

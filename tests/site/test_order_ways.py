@@ -24,7 +24,13 @@ from hubcore.access.words import HubName
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_backend import Act, Release
 from hubcore.backend.uplink.from_backend import Order as Ordered
-from hubcore.backend.uplink.from_hub import ActResult, DeviceOutcome, OrderResult, Result
+from hubcore.backend.uplink.from_hub import (
+    ActResult,
+    DeviceOutcome,
+    OrderResult,
+    Result,
+    Telemetry,
+)
 from hubcore.backend.uplink.words import ActOutcome, OrderOutcome, ReleaseOutcome
 from hubcore.bridge.ceilings.devices import DeviceCeiling
 from hubcore.bridge.from_bridge import CarriedOrder
@@ -210,13 +216,15 @@ class BridgeSide:
     key: SigningKey = field(default_factory=make_key)
     hub: Hub = field(default_factory=Hub)
     by: str = "office"
+    says: Telemetry | None = None
+    """What the hub says of its devices, once it was greeted."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
     @classmethod
     @asynccontextmanager
-    async def there(cls, folder: Path) -> AsyncIterator[BridgeSide]:
-        side = cls(folder)
+    async def there(cls, folder: Path, says: Telemetry | None = None) -> AsyncIterator[BridgeSide]:
+        side = cls(folder, says=says)
         document = issue_mandate(side.mandate, ISSUER)
         config = bridge_config(folder, (document,), side.key)
         api = Api(socket=str(side.socket), operator="office")
@@ -280,6 +288,8 @@ class BridgeSide:
         hub = await BridgedHub.connect("hub-1", self.shown, port)
         try:
             await hub.greet([])
+            if self.says is not None:
+                hub.say(self.says)
             greeted.set()
             while (message := await hub.next()) is not None:
                 if isinstance(message, CarriedOrder):

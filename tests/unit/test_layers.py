@@ -677,8 +677,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.fleet": _room(
-        "hubsite.pages.fleet hubsite.pages.accounts.again hubsite.acts.kinds hubsite.fleet "
-        "hubsite.hubs.signer hubsite.register hubcore",
+        "hubsite.pages.fleet hubsite.pages.accounts.again hubsite.pages.orders.readings "
+        "hubsite.acts.kinds hubsite.fleet hubsite.hubs.signer hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

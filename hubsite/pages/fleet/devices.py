@@ -6,27 +6,25 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from hubsite.fleet.models import DeviceValue, HubState
+from hubcore.errors import LinkError
 from hubsite.fleet.said import words
-from hubsite.fleet.said.values import Row
-
-VALUES_SHOWN = 2000
+from hubsite.pages.orders.readings import ROWS_MAX, said_last
 
 
 @require_safe
 def devices(request: HttpRequest) -> HttpResponse:
-    """Show the devices of all hubs, or of one; at most VALUES_SHOWN values are read."""
+    """Show the devices of all hubs, or of one; at most ROWS_MAX values are read."""
     hub = request.GET.get("hub", "")
     hub = hub if hub.isprintable() else ""
-    rows = DeviceValue.objects.all()
-    if hub:
-        rows = rows.filter(hub=hub)
-    read = [Row(*one) for one in rows.values_list(*Row._fields)[: VALUES_SHOWN + 1]]
-    found = sorted(words.devices(read[:VALUES_SHOWN]), key=lambda one: not one.trouble)
+    try:
+        said = said_last(hub)
+    except LinkError as error:
+        return render(request, "devices.html", {"problem": str(error)}, status=503)
+    found = sorted(words.devices(said.rows[:ROWS_MAX]), key=lambda one: not one.trouble)
     shown = {
         "devices": found,
         "hub": hub,
-        "hubs": HubState.objects.values_list("hub", flat=True),
-        "is_cut": len(read) > VALUES_SHOWN,
+        "hubs": said.hubs,
+        "is_cut": len(said.rows) > ROWS_MAX,
     }
     return render(request, "devices.html", shown)

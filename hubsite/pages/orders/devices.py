@@ -18,10 +18,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from hubcore.device.command import LEVELS_OF, Command, Verb
+from hubcore.errors import LinkError
 from hubsite.config import operator_of
-from hubsite.fleet.models import DeviceValue
 from hubsite.fleet.said.kinds import kinds_of, told_from_afar
-from hubsite.fleet.said.values import Row
 from hubsite.fleet.said.words import ShownDevice, devices
 from hubsite.orders.asking import NotOrderedError
 from hubsite.orders.models import Order
@@ -29,6 +28,7 @@ from hubsite.orders.words import COMMANDS, OrderKind, Told, Wish, may
 from hubsite.pages.orders import confirming, views
 from hubsite.pages.orders.confirming import Asked
 from hubsite.pages.orders.forms import places
+from hubsite.pages.orders.readings import said_last
 from hubsite.pages.orders.shown import shown
 
 NEWEST = 10
@@ -62,13 +62,19 @@ class OneDevice:
 @require_safe
 def device(request: HttpRequest, hub: str, device: str) -> HttpResponse:
     """Show one device, and what it may be told."""
-    return _page(request, _found(hub, device))
+    try:
+        return _page(request, _found(hub, device))
+    except LinkError as error:
+        return _nobody_says(request, error)
 
 
 @require_POST
 def tell(request: HttpRequest, hub: str, device: str) -> HttpResponse:
     """Tell a device something, or show what moves first (law 2)."""
-    there = _found(hub, device)
+    try:
+        there = _found(hub, device)
+    except LinkError as error:
+        return _nobody_says(request, error)
     verb = next((one for one in COMMANDS if _word(one) == request.POST.get("verb")), None)
     if verb is None or verb not in there.verbs or not _may():
         return _page(request, there, NOT_YOURS, 403)
@@ -90,13 +96,17 @@ def tell(request: HttpRequest, hub: str, device: str) -> HttpResponse:
 
 
 def _found(hub: str, device: str) -> OneDevice:
-    """Return a device that has said something. Raise Http404."""
-    values = DeviceValue.objects.filter(hub=hub, device=device)
-    rows = [Row(*one) for one in values.values_list(*Row._fields)]
+    """Return a device that has said something. Raise Http404, LinkError."""
+    rows = said_last(hub, device).rows
     said = next(devices(rows), None)
     if said is None:
         raise Http404
     return OneDevice(said, told_from_afar(kinds_of(rows)) & COMMANDS.keys())
+
+
+def _nobody_says(request: HttpRequest, error: LinkError) -> HttpResponse:
+    """Say that the bridge is away, which alone knows devices here."""
+    return render(request, "devices.html", {"problem": str(error)}, status=503)
 
 
 def _level(request: HttpRequest, verb: Verb) -> int | None:
