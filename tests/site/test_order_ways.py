@@ -197,6 +197,9 @@ class EngineSide:
 class _NoOffice:
     """Nobody signs here: what the publisher does for orders is to read answers."""
 
+    def renew_at_once(self, _now: int, _above: int) -> None:
+        return
+
     def renew_policy(self, _now: int, _above: int) -> None:
         return
 
