@@ -22,9 +22,13 @@ from typing import BinaryIO
 PRIVATE = 0o600
 
 
-def read_ordinary(path: Path, most: int) -> bytes:
-    """Read a file of at most so many bytes. Raise OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def read_ordinary(path: Path, most: int, follows: bool = True) -> bytes:
+    """Read a file of at most so many bytes; a link in its place only if it `follows`.
+
+    Raise OSError.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags if follows else flags | os.O_NOFOLLOW)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no ordinary file", str(path))

@@ -36,7 +36,7 @@ class Given:
 def have_certificate(disk: Disk, host: str, given: Given, now: int) -> None:
     """Have a certificate for `host`; `now` in Unix seconds. Raise ConfigError, StoreError."""
     pair = _typed(given)
-    certificate = disk.read(places.TLS_CERTIFICATE)
+    certificate = disk.read(places.TLS_CERTIFICATE, follows=True)
     key = disk.read(places.TLS_KEY)
     if pair is not None and (key or pair[0], certificate or pair[1]) != pair:
         raise ConfigError(

@@ -4,7 +4,8 @@ Laws:
 1. A file that is there is never written over and never changed, whatever is in it.
 2. A file is there whole or not at all, with its owner and its rights, and on the disk.
 3. What is made goes into folders that are there, or are made for root alone to write.
-4. Nothing follows a link on the way to a file that is made.
+4. A link in the place of a file is neither followed nor replaced: the server's user may write to
+   its own folder, and root reads there. Only a certificate, which is public, may be a link.
 """
 
 from __future__ import annotations
@@ -51,14 +52,16 @@ class Disk:
         """Return where a file is that the machine calls `place`."""
         return self.root / place.lstrip("/")
 
-    def read(self, place: str) -> bytes | None:
-        """Read a file, None where there is none. Raise ConfigError."""
+    def read(self, place: str, follows: bool = False) -> bytes | None:
+        """Read a file, None where there is none (law 4). Raise ConfigError."""
+        path = self.at(place)
         try:
-            return read_ordinary(self.at(place), FILE_BYTES_MAX)
+            return read_ordinary(path, FILE_BYTES_MAX, follows)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ConfigError(f"{self.at(place)}: {error.strerror}") from error
+            why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+            raise ConfigError(f"{path}: {why}") from error
 
     def keep(
         self, place: str, make: Callable[[], bytes], mode: int = PUBLIC, user: str = ""

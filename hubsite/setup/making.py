@@ -144,6 +144,8 @@ def _check(disk: Disk, wish: Wish, public: Public) -> None:
             _refuse(disk, place, f"its enrolment_key is not {public.enrolment_key}")
     gateway = load(disk.at(places.GATEWAY_FILE))
     server = config.parse(disk.read(places.SERVER_FILE) or b"", disk.at(places.SERVER_FILE))
+    if server.engine is None or server.signing is None:
+        _refuse(disk, places.SERVER_FILE, "it has no [engine] and [signing] of this machine")
     for place, site in (
         (places.GATEWAY_FILE, gateway.enrolment and gateway.enrolment.site),
         (places.SIGNING_FILE, signing.site),

@@ -192,6 +192,13 @@ def test_what_is_there_is_kept_and_what_does_not_fit_is_refused(machine: Machine
     assert "does not name the account of hubsite" in refused(machine)
 
 
+def test_a_server_that_was_made_alone_is_not_taken_for_a_whole_site(machine: Machine) -> None:
+    folder = machine.at(places.SERVER_FOLDER)
+    words = ["init", str(folder), "--site", "acme", "--host", "localhost", "--trial"]
+    assert CliRunner().invoke(hubsite, words).exit_code == 0
+    assert "no [engine] and [signing]" in refused(machine)
+
+
 def test_a_key_that_lies_elsewhere_is_not_made_again(machine: Machine) -> None:
     setup(machine, "--trial")
     machine.at(places.ISSUER_KEY).unlink()
@@ -253,12 +260,20 @@ def test_the_installers_own_certificate_is_taken_with_its_key(
     assert "copy the newer ones" in refused(machine, *said("two.pem", "two.key"))
 
 
-def test_a_link_in_the_place_of_a_file_leads_nowhere(machine: Machine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [places.SERVER_SECRET, f"{places.SERVER_FOLDER}/issuer.cbor"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_in_the_place_of_a_file_leads_nowhere(
+    machine: Machine, tmp_path: Path, place: str, is_there: bool
+) -> None:
     outside = tmp_path / "outside"
+    if is_there:
+        outside.write_text("secret of root")
     machine.at(places.SERVER_FOLDER).mkdir(parents=True)
-    machine.at(places.SERVER_SECRET).symlink_to(outside)
-    assert places.SERVER_SECRET in refused(machine, "--trial")
-    assert not outside.exists()
+    machine.at(place).symlink_to(outside)
+    assert f"{place}: it is a link" in refused(machine, "--trial")
+    assert outside.exists() is is_there
+    made = [one for one in machine.at("etc").rglob("*") if not one.is_symlink() and one.is_file()]
+    assert not any(b"secret of root" in one.read_bytes() for one in made)
 
 
 @pytest.mark.parametrize("typed", ["", "0", "1-", "5-2", "70000", "1,x", "-3", "1-65535"])
