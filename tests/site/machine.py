@@ -27,6 +27,7 @@ from hubsim.trial.server import Operator
 from tests.gateway.bench import WAIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
+START_SECONDS = 120.0
 PARTS = ("hubgateway-engine", "hubgateway", "hubissuer", "hubsite")
 BY_MODULE = {
     "hubsite": ["-m", "hubsite"],
@@ -168,7 +169,7 @@ class Machine:
         )
         ends = asyncio.create_task(process.wait())
         first = asyncio.FIRST_COMPLETED
-        await asyncio.wait((waits, ends), timeout=WAIT_SECONDS, return_when=first)
+        await asyncio.wait((waits, ends), timeout=START_SECONDS, return_when=first)
         is_ready = waits.done()
         for task in (waits, ends):
             task.cancel()
