@@ -53,6 +53,7 @@ from hubd.adapters.host import log
 LATEST = Path(__file__).with_name("latest.json")
 LATEST_LAB = Path(__file__).with_name("latest-lab.json")
 LATEST_BRIDGE = Path(__file__).with_name("latest-bridge.json")
+LATEST_SITE = Path(__file__).with_name("latest-site.json")
 LATEST_OFFLINE = Path(__file__).with_name("latest-offline.json")
 SOAKED = Path(__file__).with_name("lab-soak.json")
 _T = TypeVar("_T")
@@ -312,7 +313,14 @@ def _latest() -> list[Table]:
     of_soak = lab_figures.soak_figures(json.loads(SOAKED.read_text()))
     of_offline = table.from_json(json.loads(LATEST_OFFLINE.read_text()))
     of_bridge = table.from_json(json.loads(LATEST_BRIDGE.read_text()))
-    return [latest, of_offline, of_bridge, replace(of_lab, figures=[*of_lab.figures, *of_soak])]
+    of_site = table.from_json(json.loads(LATEST_SITE.read_text()))
+    return [
+        latest,
+        of_offline,
+        of_bridge,
+        of_site,
+        replace(of_lab, figures=[*of_lab.figures, *of_soak]),
+    ]
 
 
 async def _announced(what: str, work: Awaitable[_T]) -> _T:

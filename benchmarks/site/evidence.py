@@ -49,6 +49,12 @@ def fill_records(count: int, credentials: Sequence[str]) -> None:
     _chains(heads, now)
 
 
+def hubs_again() -> None:
+    """These hubs are enrolled, whatever a publisher has found since."""
+    rows = (HubPolicy(hub=_hub(number)) for number in range(HUBS))
+    HubPolicy.objects.bulk_create(rows, ignore_conflicts=True)
+
+
 def _chains(heads: dict[str, Head], now: int) -> None:
     Chain.objects.bulk_create(
         Chain(
@@ -61,7 +67,7 @@ def _chains(heads: dict[str, Head], now: int) -> None:
         )
         for hub, head in heads.items()
     )
-    HubPolicy.objects.bulk_create(HubPolicy(hub=hub) for hub in heads)
+    hubs_again()
     HubState.objects.bulk_create(
         HubState(hub=_hub(number), is_here=True, access_points=_points(number))
         for number in range(HUBS)

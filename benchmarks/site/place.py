@@ -15,12 +15,11 @@ from pathlib import Path
 from django.db import connection
 
 from benchmarks.site.sizes import Filled, Size
-from hubcore.codec.cose import SigningKey
 from hubsim.site.documents import make_key
 from hubsim.stage import free_port
 from hubsite import config
 from hubsite.starting import begin, make_tables
-from hubtls.keys import private_pem, read_signing_key
+from hubtls.keys import private_pem
 from tests.site.server import make_folder
 
 KEY = "issuer.key"
@@ -29,11 +28,10 @@ FILLED = "filled.json"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A configured site, its port, the key that signs, and what those who ask have."""
+    """A configured site, its port, and what those who ask have."""
 
     file: Path
     port: int
-    key: SigningKey
     filled: Filled
 
 
@@ -48,7 +46,7 @@ def place_at(folder: Path, size: Size) -> Place:
     make_tables(site)
     filled = _filled(folder / FILLED, size)
     connection.close()
-    return Place(file, port, read_signing_key(folder / KEY), filled)
+    return Place(file, port, filled)
 
 
 def _make(folder: Path) -> None:

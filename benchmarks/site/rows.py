@@ -19,7 +19,7 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
-from benchmarks.site.evidence import fill_records
+from benchmarks.site.evidence import fill_records, hubs_again
 from benchmarks.site.sizes import Filled, Size
 from hubcore.access.grant import write_scope
 from hubcore.codec import cbor
@@ -63,6 +63,7 @@ def begin_again(filled: Filled) -> Filled:
     """Let these phones have no grant again; leave out credentials that were revoked meanwhile."""
     phones = models.Credential.objects.filter(pk__in=filled.credentials[: len(filled.tokens)])
     models.SignedGrant.objects.filter(credential__in=phones.values("pk")).delete()
+    hubs_again()
     dead = set(models.Credential.objects.exclude(revoked_at=None).values_list("pk", flat=True))
     left = tuple(one for one in filled.credentials if one not in dead)
     return Filled(_session(), tuple(filled.tokens), filled.person, left)

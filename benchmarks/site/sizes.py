@@ -27,7 +27,11 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """One revocation: seconds until the policy is in the engine; CPU of the process meanwhile."""
+    """One revocation: seconds until the engine has it, and until a hub has said that it has it.
+
+    `cpu_seconds` of the process that publishes, until the engine has it.
+    """
 
     seconds: float
+    hub_seconds: float
     cpu_seconds: float
