@@ -18,6 +18,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hubcore.backend.uplink.words import SEALED_BYTES
 
@@ -26,6 +27,8 @@ _SHORT_HEAD_BYTES = 2
 _LONG_HEAD_BYTES = 9
 """Of a frame of ZMTP, up to `_SHORT_BYTES` and beyond (RFC 23)."""
 _IPV6_SHARED_BITS = 64
+ADDRESSES_KEPT = 1024
+"""So many addresses are read once, and not each time that they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ def _on_the_wire(part_bytes: int) -> int:
     return sealed + (_SHORT_HEAD_BYTES if sealed <= _SHORT_BYTES else _LONG_HEAD_BYTES)
 
 
+@lru_cache(ADDRESSES_KEPT)
 def _shared(address: str) -> str:
     """Return what one person has of an address, the text itself of one that is none."""
     try:

@@ -8,6 +8,7 @@ Laws:
    takes (`hubsite.serving`).
 5. The collector of garbage never walks what was loaded before the first request: each such walk
    kept who was waiting then for a tenth of a second.
+6. Each page is loaded before the process that serves is forked, so both share that memory.
 """
 
 from __future__ import annotations
@@ -77,11 +78,15 @@ def options_of(site: config.Site) -> dict[str, Any]:
 
 
 def _begin(site: config.Site) -> None:
-    """Begin what stands beside the pages, load them, and keep all that for good (law 5)."""
     from hubsite import wiring
 
     wiring.begin(site)
-    import_module("hubsite.pages.urls")  # and with it each page
+    _keep_for_good()
+
+
+def _keep_for_good() -> None:
+    """Load each page, and let the collector walk nothing of what is there by now (laws 5 and 6)."""
+    import_module("hubsite.pages.urls")
     gc.collect()
     gc.freeze()
 
@@ -109,4 +114,5 @@ def run(site: config.Site) -> None:
             """Return the application."""
             return get_wsgi_application()
 
+    _keep_for_good()
     Server().run()

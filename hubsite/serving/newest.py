@@ -11,10 +11,10 @@ Laws:
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gunicorn.sock import ssl_context
@@ -38,7 +38,7 @@ class _Seen:
     @classmethod
     def of(cls, path: str) -> _Seen:
         """Look at a file. Raise OSError."""
-        found = Path(path).stat()
+        found = os.stat(path)
         return cls(
             number=found.st_ino,
             size=found.st_size,

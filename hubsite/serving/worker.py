@@ -42,6 +42,7 @@ class Worker(ThreadWorker):
         super().__init__(*args, **more)
         self._numbers = count(1)
         self._there: dict[int, Connection] = {}
+        self._heeded: set[int] = set()
         self._callers = Callers(CallerLimits(CONNECTIONS, unread_bytes=0))
         self._tls = NewestTls(self.cfg, self.log)
 
@@ -114,10 +115,12 @@ class Worker(ThreadWorker):
     def _heed(self, connection: Connection, number: int, events: int) -> None:
         """Wait for these events of a connection, 0 for none."""
         wire = connection.wire
-        if wire in self.poller.get_map():
+        if number in self._heeded:
             self.poller.unregister(wire)
+            self._heeded.discard(number)
         if events:
             self.poller.register(wire, events, partial(self._step, number))
+            self._heeded.add(number)
 
     def _drop(self, number: int) -> None:
         connection = self._there.pop(number)

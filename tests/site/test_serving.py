@@ -126,3 +126,31 @@ def test_what_is_loaded_before_the_first_request_is_never_walked(tmp_path: Path)
     assert has_pages == "True"
     assert int(kept) > 50_000
     assert int(walked) < int(kept) / 20
+
+
+_LOADED = """
+import gc, sys
+from pathlib import Path
+from gunicorn.app.base import BaseApplication
+from hubsite import config
+from hubsite.commands.check import look
+from hubsite.commands.serve import run
+
+def forks(_application):
+    print(gc.get_freeze_count(), "hubsite.pages.register.views" in sys.modules)
+
+BaseApplication.run = forks
+site = config.load(Path(sys.argv[1]))
+look(site)
+run(site)
+"""
+
+
+def test_each_page_is_loaded_before_the_process_that_serves_is_forked(tmp_path: Path) -> None:
+    """serve, law 6."""
+    file = make_folder(tmp_path / "s")
+    argv = [sys.executable, "-c", _LOADED, str(file)]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, check=True)
+    kept, has_pages = said.stdout.split()
+    assert has_pages == "True"
+    assert int(kept) > 50_000
