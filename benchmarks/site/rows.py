@@ -148,7 +148,7 @@ def _signed(people: list[models.Person], credentials: list[models.Credential]) -
                 credential=credential,
                 issued_at=now,
                 expires=now + WEB_SECONDS,
-                scope=write_scope(access_of(grantings_of(person), now)),
+                scope=write_scope(access_of(grantings_of(person, credential.kind), now)),
                 document=b"",
             )
         )

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from hubcore.access.cards import Card
 from hubcore.access.factors import Factor
-from hubcore.access.grant import Access, Grant, entry_in, key_asks
+from hubcore.access.grant import Access, Grant, entry_in, in_browser, key_asks
 from hubcore.access.words import Action, Denial
 from hubcore.door.state import DoorState
 
@@ -77,6 +77,11 @@ class Claim:
     def of_site(self) -> bool:
         """Whether the site's own key has signed the grant."""
         return bool(self.site_digest)
+
+    @property
+    def in_browser(self) -> bool:
+        """Whether the issuer says that the holder's key lies in a browser."""
+        return in_browser(self.entry)
 
     @property
     def factors(self) -> Factor:

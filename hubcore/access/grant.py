@@ -35,6 +35,8 @@ SCOPE_ITEMS = 1 + ACCESS_ENTRIES * (4 + 4 * RULES_AN_ENTRY)
 """Heads in a scope: a grant's entries with all their rules; a hub's access points are fewer."""
 KEY_ASKS = 1 << 8
 """A bit of an entry's rights: the phone's key asks its holder each time it signs."""
+IN_BROWSER = 1 << 9
+"""A bit of an entry's rights: the phone's key lies in a browser. It is no right, and takes none."""
 ACCESS_POINT_MAX = 0xFFFFFFFF
 ScheduleRef = Rule | int
 """A rule that the grant itself carries, or the number of a schedule in the hub's policy."""
@@ -87,6 +89,11 @@ def entry_in(access: Iterable[Access], access_point: int) -> Access | None:
 def key_asks(entry: Access | None) -> bool:
     """Tell whether the issuer says that the phone's key asks its holder each time."""
     return entry is not None and bool(entry.rights & KEY_ASKS)
+
+
+def in_browser(entry: Access | None) -> bool:
+    """Tell whether the issuer says that the phone's key lies in a browser."""
+    return entry is not None and bool(entry.rights & IN_BROWSER)
 
 
 def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:

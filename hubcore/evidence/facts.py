@@ -99,6 +99,7 @@ class Fact(StrEnum):
     ATTEMPT = "attempt"
     BACKEND_AHEAD = "backend_ahead"
     BACKEND_WITHIN = "backend_within"
+    BROWSER = "browser"
     CAUSE = "cause"
     CLOCK = "clock"
     CONFIRMED_BY = "confirmed_by"
@@ -214,6 +215,7 @@ FACTS: Mapping[Fact, FactType] = {
     Fact.ATTEMPT: _NUMBER,
     Fact.BACKEND_AHEAD: _NUMBER,  # its clock less this one, milliseconds; where apart
     Fact.BACKEND_WITHIN: _NUMBER,  # the bound of that number's error, milliseconds
+    Fact.BROWSER: FactType((bool,)),  # the grant says that its key lies in a browser; only then
     Fact.CAUSE: _TEXT,
     Fact.CLOCK: _TEXT,  # only while the clock is not trusted
     Fact.CONFIRMED_BY: _TEXT,
@@ -351,6 +353,7 @@ RECORD_FACTS: Mapping[RecordKind, frozenset[Fact]] = {
             Fact.USE,
             Fact.EXPIRES,
             Fact.READER,
+            Fact.BROWSER,
         }
     ),
     RecordKind.REMOTE: _ASKED | {Fact.UID, Fact.GIVEN_BY},

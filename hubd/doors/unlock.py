@@ -214,6 +214,8 @@ class Unlock:
         }
         if claim.reader is not None:
             facts = {**facts, Fact.READER: claim.reader}
+        if claim.in_browser:
+            facts = {**facts, Fact.BROWSER: True}
         return Attempt(
             operation=operation,
             why_denied=partial(self._judge.why_denied, claim),

@@ -46,6 +46,10 @@ from hubsite.rules.issuing import (
 
 GRANT_ID_BYTES = 16
 _SECONDS = {CredentialKind.PHONE: PHONE_SECONDS, CredentialKind.WEB: WEB_SECONDS}
+_NOTHING = {
+    CredentialKind.PHONE: "Nothing is granted to this person now.",
+    CredentialKind.WEB: "Nothing that a phone in a browser may open is granted to this person now.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Office:
 
         Raise ValueError with a sentence when that is nothing, HubError when nobody signs.
         """
-        return self.grant_of(by, credential, grantings_of(credential.person), now)
+        return self.grant_of(by, credential, grantings_of(credential.person, credential.kind), now)
 
     def grant_of(
         self, by: str, credential: Credential, grantings: tuple[Granting, ...], now: int
@@ -133,15 +137,15 @@ class Office:
         if credential.revoked_at is not None:
             raise ValueError("This credential was revoked. Nothing is issued to it any more.")
         access = access_of(grantings, now)
+        kind = CredentialKind(credential.kind)
         if not access:
-            raise ValueError("Nothing is granted to this person now.")
-        seconds = _SECONDS[CredentialKind(credential.kind)]
+            raise ValueError(_NOTHING[kind])
         key = cbor.decode(bytes(credential.key))
         made = Grant(
             site=self.site,
             credential=credential.pk,
             not_before=now - BEGAN_SECONDS_AGO,
-            expires=expires_at(grantings, now, seconds),
+            expires=expires_at(grantings, now, _SECONDS[kind]),
             grant_id=secrets.token_bytes(GRANT_ID_BYTES),
             key=cose.read_key(key),
             access=access,

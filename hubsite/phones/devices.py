@@ -82,7 +82,7 @@ def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
     """Return the grant of a device (laws 2 to 4). Raise RefusedError, HubError."""
     credential, newest = _phone_of(family)
     try:
-        grantings = grantings_of(credential.person)
+        grantings = grantings_of(credential.person, credential.kind)
         access = access_of(grantings, now)
         is_counted = uses_of(grantings, now) is not None
         if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):

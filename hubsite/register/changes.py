@@ -143,6 +143,7 @@ def facts_of(row: models.Model) -> dict[str, Any]:
             "first_person_in": int(row.first_person_in),
             "two_persons": int(row.two_persons),
             "two_persons_in": row.two_persons_in_id,
+            "no_browsers": int(row.no_browsers),
         }
     if isinstance(row, GuestLink):
         return {"uses": row.uses, "phones": row.phones, **_granted(row)}

@@ -23,6 +23,7 @@ from hubsite.register.models import (
     AccessPoint,
     Calendar,
     Credential,
+    CredentialKind,
     Grant,
     GuestLink,
     Person,
@@ -37,8 +38,12 @@ from hubsite.rules.issuing import (
     IssuedGrant,
     SiteRows,
     access_of,
+    for_browsers,
     rules_of_point,
 )
+
+_POINT = ("points__number", "points__no_browsers")
+"""What is read of each access point of a grant."""
 
 
 def rows_of(site: str, now: int) -> SiteRows:
@@ -75,13 +80,20 @@ def _operators() -> frozenset[str]:
     return frozenset(rows.values_list("name", flat=True))
 
 
-def grantings_of(person: Person) -> tuple[Granting, ...]:
-    """Return the grants of a person, those of the groups among them; none of somebody who left."""
+def grantings_of(person: Person, kind: str) -> tuple[Granting, ...]:
+    """Return what a person's credential of this kind has of the grants; none of who left.
+
+    Those of the person's groups are among them.
+    """
     if person.ended_at is not None:
         return ()
     if person.is_guest:
-        return tuple(granting for _, granting in _guests(_GUESTS_OF(person.pk)))
-    return tuple(granting for _, _, granting in _grantings(_GRANTS_OF(person.pk)))
+        return _for(kind, (granting for _, granting in _guests(_GUESTS_OF(person.pk))))
+    return _for(kind, (granting for _, _, granting in _grantings(_GRANTS_OF(person.pk))))
+
+
+def _for(kind: str, grantings: Iterable[Granting]) -> tuple[Granting, ...]:
+    return for_browsers(grantings) if kind == CredentialKind.WEB else tuple(grantings)
 
 
 def _entitled(
@@ -92,16 +104,17 @@ def _entitled(
     The names are no part of a query: the framework takes longer for 10,000 of them than for all
     rows.
     """
-    rows = credentials.filter(person__ended_at=None).values_list("pk", "person_id")
-    owners = {pk: person for pk, person in rows if pk in named}
+    rows = credentials.filter(person__ended_at=None).values_list("pk", "person_id", "kind")
     granted = _granted_to(now)
-    found: dict[frozenset[Granting], tuple[Access, ...]] = {}
+    found: dict[tuple[str, frozenset[Granting]], tuple[Access, ...]] = {}
     entitled = {}
-    for credential, person in owners.items():
-        grantings = frozenset(granted.get(person, ()))
-        if grantings not in found:
-            found[grantings] = _access(tuple(grantings), now)
-        entitled[credential] = found[grantings]
+    for credential, person, kind in rows:
+        if credential not in named:
+            continue
+        has = (kind, frozenset(granted.get(person, ())))
+        if has not in found:
+            found[has] = _access(_for(*has), now)
+        entitled[credential] = found[has]
     return entitled
 
 
@@ -126,7 +139,7 @@ def _granted_to(now: int) -> dict[str, list[Granting]]:
 def _grants(wanted: Q) -> QuerySet[Any]:
     """Return grants that were not revoked, a row for each of their access points."""
     rows = Grant.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
-    columns = ("pk", "person_id", "group_id", "schedule_id", "begins", "ends", "points__number")
+    columns = ("pk", "person_id", "group_id", "schedule_id", "begins", "ends", *_POINT)
     return rows.values_list(*columns)
 
 
@@ -138,7 +151,7 @@ def _grants_of(person: str) -> QuerySet[Any]:
 def _guest_links(wanted: Q) -> QuerySet[Any]:
     """Return guests' links that were not revoked, a row for each of their access points."""
     rows = GuestLink.objects.filter(wanted, revoked_at=None).order_by("pk", "points__number")
-    columns = ("pk", "person_id", "schedule_id", "begins", "ends", "uses", "points__number")
+    columns = ("pk", "person_id", "schedule_id", "begins", "ends", "uses", *_POINT)
     return rows.values_list(*columns)
 
 
@@ -150,9 +163,9 @@ def _grantings(rows: Iterable[Any]) -> Iterable[tuple[str | None, int, Granting]
     """Yield grants, each with its person or its group."""
     for _, same in groupby(rows, key=itemgetter(0)):
         lines = list(same)
-        _, person, group, schedule, begins, ends, _ = lines[0]
+        _, person, group, schedule, begins, ends, *_ = lines[0]
         granting = Granting(
-            points=tuple(line[-1] for line in lines if line[-1] is not None),
+            **_points_in(lines),
             schedule=schedule,
             begins=int(begins.timestamp()),
             ends=_seconds(ends),
@@ -164,15 +177,24 @@ def _guests(rows: Iterable[Any]) -> Iterable[tuple[str, Granting]]:
     """Yield what guests' links grant, each with its guest."""
     for _, same in groupby(rows, key=itemgetter(0)):
         lines = list(same)
-        _, person, schedule, begins, ends, uses, _ = lines[0]
+        _, person, schedule, begins, ends, uses, *_ = lines[0]
         granting = Granting(
-            points=tuple(line[-1] for line in lines if line[-1] is not None),
+            **_points_in(lines),
             schedule=schedule,
             begins=int(begins.timestamp()),
             ends=int(ends.timestamp()),
             uses=uses,
         )
         yield person, granting
+
+
+def _points_in(lines: list[Any]) -> dict[str, Any]:
+    """Return the access points of a grant, whose lines end with _POINT."""
+    points = [(number, kept) for *_, number, kept in lines if number is not None]
+    return {
+        "points": tuple(number for number, _ in points),
+        "no_browsers": frozenset(number for number, kept in points if kept),
+    }
 
 
 def _access(grantings: tuple[Granting, ...], now: int) -> tuple[Access, ...]:

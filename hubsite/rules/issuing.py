@@ -6,15 +6,17 @@ Laws:
    revoked grants until it is over. One that says less is left: the phone fetches a larger one.
 3. Nothing is issued beyond the end of the first of the grants that stand behind it.
 4. A revoked credential stays in the list for ever. No clock decides that it may go.
+5. A phone in a browser has no access point that is kept from browsers, and each entry of its grant
+   has the mark IN_BROWSER. So law 2 holds for a point that is kept from them later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hubcore.access.factors import ANY_FACTOR, Demand
-from hubcore.access.grant import ACCESS_ENTRIES, RULES_AN_ENTRY, Access, ScheduleRef
+from hubcore.access.grant import ACCESS_ENTRIES, IN_BROWSER, RULES_AN_ENTRY, Access, ScheduleRef
 from hubcore.calendar.schedule import ALWAYS, Schedule, SpecialDays
 from hubcore.policy.policy import (
     NO_RULES,
@@ -43,7 +45,8 @@ OPENS_NOTHING = Operator(OperatorRight.LOCK_DOWN | OperatorRight.COMMAND)
 class Granting:
     """One grant of the site. Times in Unix seconds; `schedule` None: at all hours.
 
-    `uses`: how often each hub lets a phone in by it, None for without end.
+    `uses`: how often each hub lets a phone in by it, None for without end. `no_browsers`: those of
+    the points that are kept from phones in a browser.
     """
 
     points: tuple[int, ...]
@@ -51,6 +54,8 @@ class Granting:
     begins: int
     ends: int | None = None
     uses: int | None = None
+    no_browsers: frozenset[int] = frozenset()
+    rights: int = OPEN_AND_QUERY
 
     def counts(self, now: int) -> bool:
         """Tell whether it is in force."""
@@ -140,22 +145,34 @@ def _covers(may: Access | None, said: Access) -> bool:
     return may.rules == ALWAYS or set(said.rules) <= set(may.rules)
 
 
+def for_browsers(grants: Iterable[Granting]) -> tuple[Granting, ...]:
+    """Return what a phone in a browser has of grants (law 5)."""
+    found = []
+    for grant in grants:
+        points = tuple(point for point in grant.points if point not in grant.no_browsers)
+        if points:
+            found.append(replace(grant, points=points, rights=grant.rights | IN_BROWSER))
+    return tuple(found)
+
+
 def access_of(grants: Iterable[Granting], now: int) -> tuple[Access, ...]:
     """Return what somebody with these grants may do now, by access point (law 1).
 
     Raise ValueError for more than a phone's grant holds.
     """
     found: dict[int, set[int | None]] = {}
+    rights: dict[int, int] = {}
     for grant in grants:
         if grant.counts(now):
             for point in grant.points:
                 found.setdefault(point, set()).add(grant.schedule)
+                rights[point] = rights.get(point, 0) | grant.rights
     if len(found) > ACCESS_ENTRIES:
         raise ValueError(
             f"{len(found)} access points are granted, and a phone holds {ACCESS_ENTRIES}"
         )
     return tuple(
-        Access(point, OPEN_AND_QUERY, _rules(point, found[point])) for point in sorted(found)
+        Access(point, rights[point], _rules(point, found[point])) for point in sorted(found)
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.access.grant import ACCESS_ENTRIES, Access
+from hubcore.access.grant import ACCESS_ENTRIES, IN_BROWSER, Access
 from hubcore.calendar.schedule import ALWAYS, Rule, SpecialDays
 from hubcore.policy import document
 from hubcore.policy.policy import OPENING, Operator, OperatorRight
@@ -25,6 +25,7 @@ from hubsite.rules.issuing import (
     access_of,
     covers,
     expires_at,
+    for_browsers,
     policy_of,
 )
 
@@ -119,6 +120,23 @@ def test_an_issued_grant_is_revoked_where_it_says_more_and_only_there(
     at_all_hours = {entry.access_point for entry in may if entry.rules == ALWAYS}
     too_much = {one for one in pairs - allowed if one[0] not in at_all_hours}
     assert is_revoked == bool(too_much)
+
+
+@given(_grantings, st.frozensets(st.integers(1, 6)))
+def test_a_phone_in_a_browser_has_no_point_that_is_kept_from_it(
+    grants: list[Granting], kept: frozenset[int]
+) -> None:
+    """issuing, laws 2 and 5"""
+    before = access_of(for_browsers(grants), NOW)
+    now_kept = [replace(one, no_browsers=kept.intersection(one.points)) for one in grants]
+    access = access_of(for_browsers(now_kept), NOW)
+    assert all(entry.rights == OPEN_AND_QUERY | IN_BROWSER for entry in access)
+    others = [one for one in access_of(now_kept, NOW) if one.access_point not in kept]
+    assert [replace(entry, rights=OPEN_AND_QUERY) for entry in access] == others
+    issued = IssuedGrant(b"g" * 16, "phone", before, NOW + 10)
+    rows = replace(ROWS, issued=(issued,), entitled={"phone": access})
+    is_revoked = issued.grant_id in policy_of(rows, 1, NOW).revoked_grants
+    assert is_revoked == any(entry.access_point in kept for entry in before)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from hubcore.access.decide import (
     hours_begin,
 )
 from hubcore.access.factors import ALL_FACTORS, Demand, Factor, strictest
-from hubcore.access.grant import Access
+from hubcore.access.grant import IN_BROWSER, KEY_ASKS, Access
 from hubcore.access.passback import Violation
 from hubcore.access.words import Action, Denial
 from hubcore.calendar.schedule import ALWAYS, MINUTES_A_DAY, Rule, Schedule, WallTime
@@ -86,6 +86,7 @@ DENIED: list[tuple[Denial, Facts, Claim]] = [
     (Denial.NO_GRANT, replace(FACTS, served=False), CLAIM),
     (Denial.NO_GRANT, FACTS, replace(CLAIM, entry=None)),
     (Denial.NO_GRANT, FACTS, replace(CLAIM, entry=Access(1, 8, ()))),
+    (Denial.NO_GRANT, FACTS, replace(CLAIM, entry=Access(1, KEY_ASKS | IN_BROWSER, ()))),
     (Denial.NO_GRANT, FACTS, replace(CLAIM, action=Action.HOLD_OPEN, entry=Access(1, 15, ()))),
     (Denial.NO_GRANT, FACTS, replace(CLAIM, action=Action.END_HOLD, entry=Access(1, 15, ()))),
     (

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.access.claim import Claim, ClaimOutcome, Strength
-from hubcore.access.grant import Access, Grant, read_grant
+from hubcore.access.grant import IN_BROWSER, Access, Grant, read_grant
 from hubcore.access.once import OP_SECONDS, OPS_AN_ASKER, OPS_MAX, Asked, Key, OpTable
 from hubcore.access.words import Action, Denial, Mode
 from hubcore.backend.answers import ORDER_OUTCOMES
@@ -27,6 +27,7 @@ from hubcore.backend.uplink.words import ReleaseOutcome
 from hubcore.calendar.schedule import Rule, Schedule
 from hubcore.door.state import DoorState
 from hubcore.errors import StoreError
+from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Record, RecordKind, StoredRecord, Value
 from hubcore.evidence.timefloor import CONTRADICTED
 from hubcore.ports.clock import ClockState
@@ -432,6 +433,18 @@ async def test_a_ticket_hears_again_what_the_full_path_was_told(hub: DeskHub) ->
     assert (await hub.unlock.present(one, lambda: True)).allowed
     assert (await hub.unlock.present(replace(one, strength=Strength.SHORT), lambda: True)).allowed
     assert hub.strikes == 1
+
+
+@pytest.mark.parametrize(("mark", "said"), [(0, None), (IN_BROWSER, True)])
+async def test_a_key_in_a_browser_opens_as_any_other_and_stands_in_the_record(
+    hub: DeskHub, mark: int, said: bool | None
+) -> None:
+    wallet = make_wallet(hub.issuer, access=(Access(1, OPEN_AND_QUERY | mark, ()),))
+    grant = read_grant(wallet.grant, hub.issuer.verify_key, SITE)
+    assert (await hub.unlock.present(proof(hub, grant, bytes(8)), lambda: True)).allowed
+    assert hub.strikes == 1
+    (record,) = [one for one in hub.records() if one.kind is RecordKind.ACCESS]
+    assert record.detail.get(Fact.BROWSER) is said
 
 
 NIGHT = Rule(0b1111111, 0, 300)

@@ -46,10 +46,13 @@ class GuestForm(forms.ModelForm):
         self.fields["schedule"].empty_label = "At all hours"
 
     def clean_points(self) -> Any:
-        """Raise ValidationError for more than a phone's grant holds."""
+        """Raise ValidationError for what a guest's phone cannot have."""
         points = self.cleaned_data["points"]
         if len(points) > ACCESS_ENTRIES:
             raise forms.ValidationError(f"At most {ACCESS_ENTRIES} doors can be chosen.")
+        kept = ", ".join(str(point) for point in points if point.no_browsers)
+        if kept:
+            raise forms.ValidationError(f"A guest has a phone in a browser, not for: {kept}.")
         return points
 
     def clean_ends(self) -> Any:

@@ -77,6 +77,7 @@ class PointForm(forms.ModelForm):
             "two_persons",
             "two_persons_in",
             "shown_name",
+            "no_browsers",
         )
 
     def __init__(self, *given: Any, **named: Any) -> None:

@@ -29,7 +29,8 @@ class AccessPoint(Row):
     """One direction through one door, under the number that its hub has for it.
 
     Hubs hold it open in the hours of `hold_open`, and let nobody in alone where `two_persons` is
-    set: in the hours of `two_persons_in`, None for always.
+    set: in the hours of `two_persons_in`, None for always. No phone in a browser has a grant for it
+    where `no_browsers` is set.
     """
 
     number = models.BigIntegerField(
@@ -69,6 +70,14 @@ class AccessPoint(Row):
         validators=(RegexValidator(rf"\A{gatt.SHOWN_NAME}\Z", "It is no name for the air."),),
         help_text="As shown_name in the hub's configuration. Phones in a browser then list this "
         "hub alone. Empty: they list every hub in reach.",
+    )
+
+    no_browsers = models.BooleanField(
+        "Not for phones in a browser",
+        default=False,
+        help_text="Whoever reads a browser's files can take its key. Phones in a browser get no "
+        "grant for this. One that has such a grant is refused at all its doors until it has a "
+        "smaller one, which it fetches by itself.",
     )
 
     class Meta:
