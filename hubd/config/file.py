@@ -41,7 +41,7 @@ from hubd.config.mistakes.explain import explain
 from hubd.config.mistakes.place import ConfigPlace
 from hubd.config.mistakes.sentences import WrongValueError, toml_trouble
 from hubd.config.movers import DoorLock, ZwaveLock
-from hubd.config.radio import Bluez, Pkoc, Radio, check_pkoc
+from hubd.config.radio import Bluez, Pkoc, Radio, check_pkoc, check_shown_name
 from hubd.config.readers import READERS_MAX, Reader, check_readers
 from hubd.config.section import Section, with_default_kinds
 from hubd.config.serial import SerialLine, check_lines, serial_lines
@@ -114,6 +114,7 @@ class Config(Section, frozen=True):
         self._check_readers()
         check_lines(self.serial_lines())
         self.protocol.check()
+        check_shown_name(self.radio, self.protocol.aead)
         self.api.check()
 
     def _check_offline_hours(self) -> None:

@@ -57,6 +57,7 @@ class Bluez(Section, frozen=True, tag_field=KIND, tag="bluez"):
 Radio = Bluez
 """A union of all kinds of radios."""
 
+NO_BROWSERS_AEAD = "A192GCM"
 PKOC_READER = "pkoc"
 """The id under which its claims stand in records; no other reader may have it."""
 LINKS_MIN = 2
@@ -85,6 +86,16 @@ class Pkoc(Section, frozen=True, kw_only=True):
         Literal["reader", "site"],
         Meta(description='"reader" or "site"'),
     ] = "reader"
+
+
+def check_shown_name(radio: Radio, aeads: Collection[str]) -> None:
+    """Raise WrongValueError for a name for browsers, beside ciphers that no browser has."""
+    if radio.shown_name and set(aeads) == {NO_BROWSERS_AEAD}:
+        expected = (
+            '"A256GCM" or "A128GCM" among them, because radio.shown_name is for browsers, '
+            "and none has the other"
+        )
+        raise WrongValueError(("protocol", "aead"), expected, show(list(aeads)))
 
 
 def check_pkoc(

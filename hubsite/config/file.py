@@ -33,6 +33,8 @@ from hubsite.config.syslog import Syslog, check_syslog
 from hubsite.config.webhooks import Webhooks
 
 SECRET_BYTES_MIN = 32
+AEADS_OF_BROWSERS = frozenset({1, 3})
+"""A128GCM and A256GCM; WebCrypto has no AES with 192 bits."""
 _HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
 _LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
 _SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
@@ -117,6 +119,11 @@ def _check(config: Config, path: Path) -> None:
         raise ConfigError(
             f"{path}: time_zone: {config.time_zone!r} is no zone such as Europe/Berlin"
         ) from error
+    if not AEADS_OF_BROWSERS.intersection(config.aeads):
+        raise ConfigError(
+            f"{path}: aeads: {list(config.aeads)} has only A192GCM, which no browser has: no phone "
+            "in a browser would open a door. Name 3, 1 or both, as in the hubs' protocol.aead"
+        )
     if config.signing is not None:
         check_signing(config.signing, config.issuer_key, path)
     check_operators(config.operators, path)

@@ -42,6 +42,7 @@ from hubsite.rules.issuing import (
     rules_of_point,
 )
 
+_WEB = str(CredentialKind.WEB)
 _POINT = ("points__number", "points__no_browsers")
 """What is read of each access point of a grant."""
 
@@ -93,7 +94,7 @@ def grantings_of(person: Person, kind: str) -> tuple[Granting, ...]:
 
 
 def _for(kind: str, grantings: Iterable[Granting]) -> tuple[Granting, ...]:
-    return for_browsers(grantings) if kind == CredentialKind.WEB else tuple(grantings)
+    return for_browsers(grantings) if kind == _WEB else tuple(grantings)
 
 
 def _entitled(

@@ -34,6 +34,7 @@ def _with(tmp_path: Path, line: str) -> Path:
         ('database = "postgresql://a@b:x/c"', "database"),
         ('database_password = "p"', "a file of SQLite has none"),
         ("[engine]\nservers = []", "servers"),
+        ("aeads = [2]", "aeads: [2] has only A192GCM, which no browser has"),
         ('[operators]\nrights = ["all"]', "operators.rights: 'all' is no right: release"),
         ('[operators]\nrights = ["release"]', "need access_points: those doors alone"),
         ('[operators]\nrights = ["hold-open"]', "need access_points: those doors alone"),

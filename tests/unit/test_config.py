@@ -136,6 +136,7 @@ def test_the_config_cannot_be_changed() -> None:
         ("[hub]", "[protocol]\naead = []\n[hub]", 'key protocol.aead: expected one to three of "A256GCM", "A192GCM", "A128GCM", found []'),
         ("[hub]", '[protocol]\naead = ["AES"]\n[hub]', 'key protocol.aead: expected one to three of "A256GCM", "A192GCM", "A128GCM", found \'AES\''),
         ("[hub]", '[protocol]\naead = ["A128GCM", "A128GCM"]\n[hub]', "key protocol.aead: expected each name once, found ['A128GCM', 'A128GCM']"),
+        ("[hub]", '[protocol]\naead = ["A192GCM"]\n[radio]\nshown_name = "Hub 1"\n[hub]', 'key protocol.aead: expected "A256GCM" or "A128GCM" among them, because radio.shown_name is for browsers, and none has the other, found [\'A192GCM\']'),
         ("[hub]", "[protocol]\ngrant_days_max = 367\n[hub]", "key protocol.grant_days_max: expected 1 to 366, found 367"),
         ("[hub]", f"[protocol]\nrsa_burst = {10**30}\n[hub]", f"key protocol.rsa_burst: expected 1 to 100, found {10**30}"),
         ("[hub]", "[protocol]\nrsa_per_second = nan\n[hub]", "key protocol.rsa_per_second: expected 0.1 to 100, found nan"),

@@ -10,6 +10,7 @@ import json
 import pytest
 import pytest_asyncio
 
+from hubcore.phone.messages import Reason
 from hubsim.chromium.browser import MISSING, PROGRAM, Browser, Page
 from tests.webphone.server import WebServer
 from tests.webphone.visitor import passkeys
@@ -184,6 +185,7 @@ SITE = """
     return new Response(JSON.stringify(said), {status});
   };
   const server = new site.SiteServer(store, () => 10000);
+  server.isDue = %s;
   const told = await server.fetchGrant({shown: "k"}).then(String, (error) => error.name);
   if (told === "e") await server.tookGrant();
   window.fetch = fetches;
@@ -191,9 +193,11 @@ SITE = """
 """
 
 
-async def ask(page: Page, kept: object, answers: list[object]) -> list[object]:
+async def ask(
+    page: Page, kept: object, answers: list[object], is_due: bool = False
+) -> list[object]:
     """Let the page fetch a grant at second 10,000, with these tokens, before these answers."""
-    script = SITE % (json.dumps(kept), json.dumps(answers))
+    script = SITE % (json.dumps(kept), json.dumps(answers), json.dumps(is_due))
     done = await with_modules(page, "page/site", script)
     assert isinstance(done, list)
     return done
@@ -207,6 +211,43 @@ KEPT = {"access": "b", "refresh": "s", "until": 10_600, "fetchedAt": 0}
 async def test_nothing_is_fetched_twice_in_an_hour(page: Page) -> None:  # site, law 5
     recent = {**TOKENS, "fetchedAt": 9_000}
     assert await ask(page, recent, []) == ["null", [], recent]
+
+
+AFTER_AN_ANSWER = """
+  const made = new app.App(document);
+  made.site = {isDue: false};
+  made.wallet = {};
+  made.tabs = {alone: (visit) => visit()};
+  made.renewGrant = async () => { asked += 1; made.site.isDue = false; };
+  let asked = 0;
+  const told = [];
+  for (const [allowed, reason] of %s) {
+    made.visit = async () =>
+      made.tell({do: "decided", verdict: {allowed, reason, door: codes.Door.UNKNOWN}});
+    asked = 0;
+    await made.open();
+    told.push(asked);
+  }
+  return told;
+"""
+
+
+async def test_after_an_answer_that_a_newer_grant_may_mend_one_is_asked_for(page: Page) -> None:
+    # app, law 4
+    of_grants = [Reason.NO_RIGHT, Reason.GRANT_TIME, Reason.REVOKED]
+    answers = [(reason is Reason.OK, int(reason)) for reason in Reason]
+    script = AFTER_AN_ANSWER % json.dumps(answers)
+    told = await with_modules(page, "page/app protocol/codes", script)
+    assert told == [int(reason in of_grants) for reason in Reason]
+
+
+async def test_a_grant_that_a_door_did_not_take_is_fetched_within_the_hour(page: Page) -> None:
+    # site, law 5
+    recent = {**TOKENS, "until": 20_000, "fetchedAt": 9_999}
+    answer = [[200, {"enrolment": "e"}]]
+    assert await ask(page, recent, answer) == ["null", [], recent]
+    done = await ask(page, recent, answer, is_due=True)
+    assert done == ["e", ["/api/phone/grant"], {**recent, "fetchedAt": 10_000}]
 
 
 async def test_a_moment_that_is_still_to_come_is_no_hour_of_before(page: Page) -> None:

@@ -11,6 +11,7 @@ from enum import IntEnum
 
 import pytest
 
+from hubcore.access.grant import Access
 from hubcore.access.words import Action
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey
@@ -20,6 +21,7 @@ from hubcore.phone.messages import ErrorCode, Reason
 from hubsim import site
 from hubsim.chromium.browser import MISSING, PROGRAM, Browser, BrowserError, Page
 from hubsim.phone import machine, onlink, radio, trust, wallet
+from hubsim.site import OPEN_AND_QUERY
 from tests.unit.test_protocol_doc import table
 from tests.webphone import cached, enrolling
 from tests.webphone.server import WebServer
@@ -78,8 +80,10 @@ async def test_a_grant_is_taken_and_shown(browser: Browser, server: WebServer) -
     issuer = site.make_key()
     async with loaded(browser, server) as page:
         assert await text(page, "site") == ""
+        assert "this one has deleted it" in await text(page, "no-grant")
         await paste(page, await grant(page, issuer))
         await page.until("!document.getElementById('unlock').hidden")
+        assert await text(page, "no-grant") == ""
         assert await text(page, "site") == SITE
         assert await text(page, "door") == "Front door"
         kept = "document.getElementById('enrolment').open"
@@ -117,6 +121,25 @@ async def test_a_clock_that_was_ahead_does_not_end_renewals(
         await page.until("!document.getElementById('unlock').hidden")
         assert await text(page, "grant-trouble") == ""
         assert await page.run("window.asked") == 2
+
+
+async def test_a_newer_grant_leaves_the_door_that_was_chosen(
+    browser: Browser, server: WebServer
+) -> None:
+    issuer = site.make_key()
+    both = tuple(Access(point, OPEN_AND_QUERY, ()) for point in (1, 2))
+    async with loaded(browser, server) as page:
+        key = await own_key(page)
+        document = enrolling.grant_for(issuer, SITE, key, both)
+        await paste(page, enrolling.enrolment(issuer, SITE, document))
+        await page.until("!document.getElementById('unlock').hidden")
+        chosen = "document.getElementById('door').value"
+        await page.run(f"{chosen} = '2'")
+        await page.run("window.first = document.getElementById('door').firstChild")
+        document = enrolling.grant_for(issuer, SITE, key, both)
+        await paste(page, enrolling.enrolment(issuer, SITE, document))
+        await page.until("document.getElementById('door').firstChild !== window.first")
+        assert await page.run(chosen) == "2"
 
 
 async def test_what_is_no_grant_for_this_phone_is_refused_with_a_sentence(

@@ -6,6 +6,7 @@ import pytest
 
 from hubsim.chromium.browser import MISSING, PROGRAM, Browser
 from hubsim.stage import Stage
+from tests.webphone import cached
 from tests.webphone.server import WebServer
 from tests.webphone.visitor import FEELS, MORE, phone
 
@@ -34,6 +35,7 @@ Date.now = () => now() + (window.ahead ?? 0);
 """
     + FEELS
 )
+UPDATES = "navigator.serviceWorker.getRegistration().then((it) => it.update().then(() => 1))"
 WEEK_MS = 8 * 86_400_000
 
 
@@ -93,6 +95,21 @@ async def test_a_page_whose_database_is_gone_says_so(
         assert await anna.answered() == ("Allowed", "yes")
         await anna.load()
         assert await anna.page.run(TROUBLE) == ""
+
+
+async def test_a_page_that_was_updated_while_open_opens_a_door(
+    browser: Browser, stage: Stage
+) -> None:  # versions, law 2
+    with WebServer() as server:
+        async with phone(browser, server, stage) as anna:
+            await anna.enrol()
+            await anna.page.run("navigator.serviceWorker.ready.then(() => true)")
+            await anna.load()
+            newer = cached.text().replace('VERSION = "', 'VERSION = "newer')
+            server.instead["/static/cached.js"] = newer.encode()
+            await anna.page.run(UPDATES)
+            await anna.page.until("!document.getElementById('new-version').hidden")
+            assert await anna.answered() == ("Allowed", "yes")
 
 
 async def test_a_phone_whose_bluetooth_is_gone_is_told_so(

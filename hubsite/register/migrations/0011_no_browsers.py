@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 default=False,
                 help_text="Whoever reads a browser's files can take its key. Phones in a browser "
                 "get no grant for this. One that has such a grant is refused at all its doors "
-                "until it has a smaller one, which it fetches by itself.",
+                "until it has a smaller one, which it fetches after that refusal.",
             ),
         )
     ]

@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "7aa77b3f2ae7d8da";
+export const VERSION = "24b468af9a826c20";
 
 export const FILES = [
   "icon.svg",

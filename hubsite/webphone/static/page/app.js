@@ -6,6 +6,7 @@
  * 2. A new grant takes the place of the old one only when it proves itself. What was learned of
  *    hubs stays, but for the doors that wanted the full path.
  * 3. What goes wrong ends in a sentence, and the button works again.
+ * 4. After an answer that a newer grant may mend, one is asked for at once.
  */
 
 import { Attempt } from "../phone/attempt.js";
@@ -34,9 +35,7 @@ const clock = {
   wall: () => Date.now() / 1000,
 };
 
-function chance(size) {
-  return crypto.getRandomValues(new Uint8Array(size));
-}
+const chance = (size) => crypto.getRandomValues(new Uint8Array(size));
 
 export class App {
   constructor(document) {
@@ -131,8 +130,8 @@ export class App {
   async renewGrant(first = null) {
     try {
       if (first !== null) await first();
-      const asked = { isNew: first !== null, isDue: this.enrolment === null };
-      const text = await this.site.fetchGrant(this.key, asked);
+      this.site.isDue ||= this.enrolment === null;
+      const text = await this.site.fetchGrant(this.key, first !== null);
       this.showKey();
       const isGood = text !== null && (await this.offer(text, { isOfServer: true }));
       if (isGood) await this.site.tookGrant();
@@ -239,6 +238,7 @@ export class App {
       this.isVisiting = false;
       this.screen.busy(false);
     }
+    if (this.site.isDue) await this.renewGrant();
   }
 
   async visit(accessPoint) {
@@ -283,6 +283,7 @@ export class App {
 
   tell(effect) {
     if (effect.do === "decided") this.screen.verdict(effect.verdict);
+    this.site.isDue ||= words.isOfOldGrant(effect.verdict);
     if (effect.do === "moved") this.screen.door(effect.state.door);
     if (effect.do !== "gave up") return;
     this.screen.ended(effect);

@@ -68,13 +68,14 @@ export class Screen {
     this.at("door-state").textContent = "";
   }
 
-  /** Offer the doors of a grant, `Map` of access point to name, with one of them chosen. */
+  /** Offer the doors of a grant, `Map` of access point to name; `chosen` null: as it was. */
   doors(doors, chosen) {
+    const selected = chosen ?? this.chosenDoor();
     const options = Array.from(doors, ([point, name]) => {
       const option = this.document.createElement("option");
       option.value = String(point);
       option.textContent = name;
-      option.selected = point === chosen;
+      option.selected = point === selected;
       return option;
     });
     this.at("door").replaceChildren(...options);
@@ -95,8 +96,9 @@ export class Screen {
     this.at(id).hidden = words === "";
   }
 
-  /** Open the part where a grant is taken, or close it. */
+  /** Open the part where a grant is taken, and say that there is none; or close it. */
   enrolling(isOpen) {
+    this.show("no-grant", isOpen);
     this.at("enrolment").open = isOpen;
   }
 

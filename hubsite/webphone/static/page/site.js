@@ -12,7 +12,8 @@
  * 4. A key is one device's. After a new connecting this phone has a new key, if the server knew the
  *    old one; a key that the server refuses, too, changes nothing here.
  * 5. Nothing is asked for that a grant of this hour has answered already. Only one that was judged
- *    and found good counts, and only by a clock that has not gone back since.
+ *    and found good counts, and only by a clock that has not gone back since. One that a door did
+ *    not take counts no more.
  * 6. An access token that the server does not take is renewed once: a clock that was ahead says
  *    that it has not ended.
  */
@@ -58,6 +59,7 @@ export class SiteServer {
   constructor(store, wall) {
     this.store = store;
     this.wall = wall;
+    this.isDue = false; // this phone has no grant, or a door did not take it
   }
 
   /** Return whether this phone has tokens of the server. */
@@ -104,16 +106,12 @@ export class SiteServer {
     });
   }
 
-  /**
-   * Return the enrolment for this phone's key; null when it is not due.
-   *
-   * `isNew`: just connected, the server does not know the key. `isDue`: this phone has no grant.
-   */
-  async fetchGrant(key, { isNew = false, isDue = false } = {}) {
+  /** Return the enrolment for this phone's key, which the server knows not yet where it `isNew`. */
+  async fetchGrant(key, isNew = false) {
     return navigator.locks.request(LOCK, async () => {
       const kept = await this.store.get(TOKENS);
       if (kept === undefined) return null;
-      if (!isNew && !isDue && this.isRecent(kept.fetchedAt)) return null;
+      if (!isNew && !this.isDue && this.isRecent(kept.fetchedAt)) return null;
       const isOver = this.wall() > kept.until - EARLY_SECONDS;
       if (isOver) await this.renew(kept);
       if (isNew) await this.giveKey(key);
@@ -129,6 +127,7 @@ export class SiteServer {
 
   /** The grant that was fetched is good: in the next hour none is asked for. */
   async tookGrant() {
+    this.isDue = false;
     return navigator.locks.request(LOCK, async () => {
       const kept = await this.store.get(TOKENS);
       if (kept !== undefined) await this.store.put(TOKENS, { ...kept, fetchedAt: this.wall() });

@@ -79,6 +79,11 @@ export function isOfAnotherHub(why) {
   return [Why.NO_HUB, Why.OTHER_SITE, Why.OTHER_DOOR, Why.OTHER_VERSION].includes(why);
 }
 
+/** Tell whether a newer grant may have another verdict (app.js, law 4). */
+export function isOfOldGrant({ allowed, reason } = { allowed: true }) {
+  return !allowed && [Reason.REVOKED, Reason.GRANT_TIME, Reason.NO_RIGHT].includes(reason);
+}
+
 /** Return the sentence for a touch after which no door was chosen (`radio.js`, NotChosen). */
 export function wordsOfNobody({ isTooLate, isByName, isOff }) {
   if (isOff) return NO_ADAPTER;
