@@ -75,3 +75,4 @@ class ActKind(StrEnum):
     DIRECTORY_MADE = "directory-made"
     DIRECTORY_REVOKED = "directory-revoked"
     DEVICE_TOLD = "device-told"
+    WENT_ON = "went-on"

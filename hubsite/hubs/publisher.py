@@ -13,6 +13,8 @@ Laws:
    not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile. The list of what
    is revoked, which phones carry, is asked for after its policy is put, and holds up none.
 4. What needs no look at each phone's grant is signed and put first (office, law 5).
+5. While the engine has a newer policy than was signed here, nothing is signed and nothing is put
+   until an operator goes on (`hubsite.hubs.behind`). All else goes on.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from hubcore.errors import HubError, LinkError
+from hubcore.errors import HubError, LinkError, PeerError, StoreError, TrustError
 from hubsite.acts.bell import BELL
 from hubsite.config import Engine
 from hubsite.hubs import kept
+from hubsite.hubs.behind import Behind, is_behind, known_version
 from hubsite.hubs.engine import HubsEngine
+from hubsite.hubs.newest import newest_policy
 from hubsite.hubs.office import Office, acts_so_far
 from hubsite.looping import Looping
 from hubsite.register.models import SignedPolicy
@@ -45,7 +49,10 @@ def _no_orders(_said: object) -> None:
 
 
 class Publisher(Looping):
-    """Runs until it is stopped; `problem` is what is wrong now, "" for nothing."""
+    """Runs until it is stopped; `problem` is what is wrong now, "" for nothing.
+
+    `behind` is what an operator has to look at first (law 5), None for nothing.
+    """
 
     def __init__(
         self, office: Office, engine: Engine, keep_orders: kept.KeepOrders = _no_orders
@@ -62,6 +69,8 @@ class Publisher(Looping):
         self._is_listed = False
         self._list_not_before = 0.0
         self._list_problem = ""
+        self.behind: Behind | None = None
+        self._unread_at = 0.0
         self._problem = "The hubs' engine was not reached yet."
 
     def start(self) -> None:
@@ -90,17 +99,41 @@ class Publisher(Looping):
 
     async def _turn(self, engine: HubsEngine, above: int) -> None:
         """Bring what has changed, and read what was answered. Raise HubError."""
+        self.behind = await self._look_behind(engine, above)
+        problem = await self._bring(engine, above) if self.behind is None else self.behind.problem
+        await self._look_for_hubs(engine)
+        await self._read_answers(engine)
+        self.found(problem)
+
+    async def _look_behind(self, engine: HubsEngine, above: int) -> Behind | None:
+        """Keep law 5; the engine's policy is read once, or again after AGAIN_SECONDS."""
+        known = await self.with_rows(known_version)
+        if not is_behind(known, above):
+            return None
+        before = self.behind
+        if before is not None and (before.engine, before.here) == (above, known):
+            is_due = before.policy is None and time.monotonic() - self._unread_at > AGAIN_SECONDS
+            if not is_due:
+                return before
+        office = self._office
+        try:
+            policy = await newest_policy(engine, above, office.signer.issuer, office.site)
+        except (TrustError, PeerError, StoreError) as error:
+            self._unread_at = time.monotonic()
+            return Behind(above, known, None, str(error))
+        return Behind(above, known, policy)
+
+    async def _bring(self, engine: HubsEngine, above: int) -> str:
+        """Have signed what has changed, and put it; return what is wrong. Raise HubError."""
         put = partial(self._put, engine)
+        problem = ""
         try:
             await self._renew(put, above)
-            problem = ""
         except HubError as error:  # nobody signs: what was signed before is put all the same
             problem = str(error)
         await put()
         await self._renew_list()
-        await self._look_for_hubs(engine)
-        await self._read_answers(engine)
-        self.found(problem or self._list_problem)
+        return problem or self._list_problem
 
     async def _put(self, engine: HubsEngine) -> None:
         """Give the engine the newest policy, unless it has it. Raise HubError."""

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from hubsite.acts.models import HEAD, ChainHead
 from hubsite.fleet import words
 from hubsite.fleet.models import HubState
+from hubsite.pages.fleet.behind import waiting
 from hubsite.register.models import HubPolicy, SignedPolicy
 
 
@@ -38,6 +39,7 @@ def hubs(request: HttpRequest) -> HttpResponse:
     shown = {
         "newest": newest,
         "is_whole": newest is not None and head is not None and newest.act >= head.number,
+        "is_behind": waiting() is not None,
         "hubs": [_shown(hub, version, states.get(hub.hub)) for hub in HubPolicy.objects.all()],
         "problem": problem(),
         "problems": _problems(),

@@ -8,7 +8,7 @@ from django.urls.converters import StringConverter
 from hubsite.pages import acts, assets, hubs, webpage
 from hubsite.pages.accounts import again, elsewhere, firstkey, mine, signing
 from hubsite.pages.evidence import proving, records
-from hubsite.pages.fleet import devices, ending, newhubs
+from hubsite.pages.fleet import behind, devices, ending, newhubs
 from hubsite.pages.middleware import takes_files
 from hubsite.pages.now import alarms, doors, overview
 from hubsite.pages.orders import devices as told
@@ -53,6 +53,7 @@ urlpatterns = [
     path("acts/verify", acts.verify, name="acts-verify"),
     path("assets/<slug:digest>/<str:name>", assets.asset, name="asset"),
     path("hubs", hubs.hubs, name="hubs"),
+    path("hubs/behind", behind.behind, name="hubs-behind"),
     path("hubs/ended", ended.ended, name="ended-hubs"),
     path("hubs/of/<slug:name>", hubs.hub, name="hub"),
     path("hubs/of/<slug:name>/keys", ending.keys, name="hub-keys"),

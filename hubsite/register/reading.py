@@ -27,6 +27,7 @@ from hubsite.register.models import (
     Grant,
     GuestLink,
     Person,
+    RevokedElsewhere,
     Schedule,
     SignedGrant,
 )
@@ -52,7 +53,12 @@ def rows_of(site: str, now: int) -> SiteRows:
     issued = tuple(_issued(now))
     named = {one.credential for one in issued}
     live = Credential.objects.filter(revoked_at=None)
-    return replace(rows_without_grants(site), issued=issued, entitled=_entitled(live, named, now))
+    return replace(
+        rows_without_grants(site),
+        issued=issued,
+        entitled=_entitled(live, named, now),
+        revoked_grants=frozenset(map(bytes.fromhex, _grants_elsewhere(now))),
+    )
 
 
 def rows_without_grants(site: str) -> SiteRows:
@@ -61,13 +67,21 @@ def rows_without_grants(site: str) -> SiteRows:
     return SiteRows(
         site=site,
         schedules=_schedules(),
-        revoked=frozenset(_ids(Credential.objects.exclude(revoked_at=None))),
+        revoked=frozenset(_ids(Credential.objects.exclude(revoked_at=None))) | _elsewhere(),
         disabled=frozenset(_ids(live.filter(is_disabled=True))),
         issued=(),
         entitled={},
         operators=_operators(),
         points=_points(),
     )
+
+
+def _elsewhere() -> frozenset[str]:
+    return frozenset(_ids(RevokedElsewhere.objects.filter(is_grant=False)))
+
+
+def _grants_elsewhere(now: int) -> list[str]:
+    return list(_ids(RevokedElsewhere.objects.filter(is_grant=True, until__gt=now)))
 
 
 def _points() -> dict[int, PointRules]:
@@ -230,9 +244,11 @@ def newest_revoked(policy: Policy, now: int) -> list[str | bytes]:
     revoked = Credential.objects.exclude(revoked_at=None).order_by("-revoked_at", "pk")
     newest = _ids(revoked.filter(pk__in=living.values("credential"))[:NAMES_MAX])
     found: list[str | bytes] = [pk for pk in newest if pk in policy.revoked_credentials]
+    elsewhere = RevokedElsewhere.objects.filter(is_grant=False, until__gt=now).order_by("pk")
+    found += [pk for pk in _ids(elsewhere) if pk in policy.revoked_credentials]
     if policy.revoked_grants and len(found) < NAMES_MAX:
         ids = living.order_by("-issued_at", "pk").values_list("grant_id", flat=True)
-        grants = (bytes.fromhex(grant_id) for grant_id in ids)
+        grants = map(bytes.fromhex, [*ids, *_grants_elsewhere(now)])
         found += [grant_id for grant_id in grants if grant_id in policy.revoked_grants]
     return found[:NAMES_MAX]
 

@@ -82,7 +82,10 @@ class IssuedGrant:
 
 @dataclass(frozen=True, slots=True)
 class SiteRows:
-    """What the site has decided. `entitled`: what each credential may by now."""
+    """What the site has decided. `entitled`: what each credential may by now.
+
+    `revoked_grants` were revoked by a policy that this database had not signed.
+    """
 
     site: str
     schedules: Mapping[int, Hours]
@@ -92,6 +95,7 @@ class SiteRows:
     entitled: Mapping[str, tuple[Access, ...]]
     operators: frozenset[str]
     points: Mapping[int, PointRules] = field(default_factory=dict)
+    revoked_grants: frozenset[bytes] = frozenset()
 
 
 def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS_NOTHING) -> Policy:
@@ -101,7 +105,7 @@ def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS
         version=version,
         issued_at=now,
         revoked_credentials=rows.revoked,
-        revoked_grants=frozenset(_said_too_much(rows, now)),
+        revoked_grants=frozenset(_said_too_much(rows, now)) | rows.revoked_grants,
         schedules={number: schedule_of(hours) for number, hours in sorted(rows.schedules.items())},
         disabled=rows.disabled - rows.revoked,
         points={number: rules for number, rules in rows.points.items() if rules != NO_RULES},

@@ -93,6 +93,7 @@ RIGHTS: dict[Who, Rights] = {
         publish=(
             "$JS.API.STREAM.INFO.KV_hub_policy",
             "$KV.hub_policy.>",
+            "$JS.API.STREAM.MSG.GET.KV_hub_policy",
             "$JS.API.STREAM.MSG.GET.KV_hub_keys",
             "$JS.API.STREAM.MSG.GET.HUB_RESULTS",
             "$JS.API.STREAM.MSG.GET.HUB_RECORDS",

@@ -22,6 +22,7 @@ from hubsim.site.documents import certify_hub, make_key
 from hubsite.config import Engine
 from hubsite.fleet.judging import BUCKETS
 from hubsite.hubs.engine import HubAnswer, HubsEngine
+from hubsite.hubs.newest import newest_policy
 from hubsite.orders.byengine import EngineWay, message_of
 from hubsite.orders.kept import Giving, Letter
 from hubsite.orders.ways import Receipt
@@ -128,8 +129,11 @@ async def _is_enough(
         await engine.listen(heard.set)
         assert await engine.highest_version() == 0
         assert await engine.answers(0) == ([], 0)
-        await engine.put_policy(3, document.issue(Policy("acme", 3, 1), make_key()))
+        issuer = make_key()
+        policy = Policy("acme", 3, 1, revoked_credentials=frozenset({"a"}))
+        await engine.put_policy(3, document.issue(policy, issuer))
         assert await engine.highest_version() == 3
+        assert await newest_policy(engine, 3, issuer.verify_key, "acme") == policy
         assert await engine.hubs() == {"front-1"}
         said = codec.encode(PolicyResult(3, ""))
         await js.publish(f"{names.RESULTS}.front-1", said)

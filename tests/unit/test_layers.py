@@ -619,6 +619,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.hubs.engine": _room(
         "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
     ),
+    "hubsite.hubs.newest": _room("hubsite.hubs.engine hubgateway.rules.names hubcore", "", WORLDLY),
     "hubsite.hubs.remote": _room(
         "hubsite.config hubgateway.issuer.signing.client hubtls hubcore", "", WORLDLY
     ),
@@ -678,7 +679,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.pages.fleet": _room(
         "hubsite.pages.fleet hubsite.pages.accounts.again hubsite.pages.orders.readings "
-        "hubsite.acts.kinds hubsite.fleet hubsite.hubs.signer hubsite.register hubcore",
+        "hubsite.acts.kinds hubsite.fleet hubsite.hubs.behind hubsite.hubs.signer "
+        "hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

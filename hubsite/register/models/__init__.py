@@ -9,6 +9,7 @@ from hubsite.register.models.issued import (
     EnginePlace,
     HubPolicy,
     Invitation,
+    RevokedElsewhere,
     SignedGrant,
     SignedPolicy,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "HubPolicy",
     "Invitation",
     "Person",
+    "RevokedElsewhere",
     "Schedule",
     "SignedGrant",
     "SignedPolicy",

@@ -94,10 +94,29 @@ class Invitation(models.Model):
         return f"invitation of {self.person_id}"
 
 
+class RevokedElsewhere(models.Model):
+    """What a policy revoked that was not signed by this database (`hubsite.hubs.behind`).
+
+    `name` is the id of a credential, which stays revoked for ever; or of a grant, in hexadecimal.
+    From `until` on (Unix seconds) no grant of that time is in force.
+    """
+
+    name = models.CharField(primary_key=True, max_length=255)
+    is_grant = models.BooleanField(db_index=True)
+    until = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
 class EnginePlace(models.Model):
-    """How far the answers of hubs were read: a place in the engine's stream; one row."""
+    """How far the answers of hubs were read: a place in the engine's stream; one row.
+
+    `gone_on_from` is a policy of the engine, above which an operator lets this server sign.
+    """
 
     place = models.BigIntegerField(default=0)
+    gone_on_from = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return str(self.place)

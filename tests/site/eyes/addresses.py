@@ -14,6 +14,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "account": ("/account",),
     "acts": ("/acts",),
     "hubs": ("/hubs",),
+    "hubs-behind": ("/hubs/behind",),
     "ended-hubs": ("/hubs/ended",),
     "hub": ("/hubs/of/{hub}",),
     "hub-keys": ("/hubs/of/{hub}/keys",),
