@@ -45,6 +45,7 @@ _APPS = (
     "oauth2_provider",
     "hubsite.acts",
     "hubsite.accounts",
+    "hubsite.clocks",
     "hubsite.register",
     "hubsite.records",
     "hubsite.people",

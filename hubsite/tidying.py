@@ -8,6 +8,7 @@ Laws:
    whose phone has joined stays: a credential that was revoked is named in each later policy.
 4. An invitation that nobody used stays LINK_DAYS after its end, and so does a guest's link: the
    page says what became of it.
+5. Nothing is removed while the clock of this server is not believed (`hubsite.clocks`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from hubsite.clocks.watch import ClockWatch, problem_of
 from hubsite.looping import Looping
 
 EVERY_SECONDS = 60.0
@@ -66,15 +68,21 @@ class Tidier(Looping):
     """The part that removes them; `turn` is one turn."""
 
     def __init__(
-        self, every_seconds: float = EVERY_SECONDS, turn: Callable[[], None] = tidy
+        self,
+        clock: ClockWatch,
+        every_seconds: float = EVERY_SECONDS,
+        turn: Callable[[], None] = tidy,
     ) -> None:
         super().__init__("Tidying", "hubsite.tidying")
+        self._clock = clock
         self._every_seconds = every_seconds
         self._turn = turn
 
     async def serve(self) -> None:
-        """Remove what is over until it is stopped. Raise StoreError."""
+        """Remove what is over until it is stopped (law 5). Raise StoreError."""
         while not self.is_stopped:
-            await self.with_rows(self._turn)
-            self.found("")
+            clock = await self.with_rows(self._clock.look)
+            if clock.is_believed:
+                await self.with_rows(self._turn)
+            self.found(problem_of(clock), "the clock")
             await self.wait(self._every_seconds)

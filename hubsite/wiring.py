@@ -8,6 +8,7 @@ from functools import partial
 from django.conf import settings
 
 from hubcore.errors import ConfigError
+from hubsite.clocks.watch import ClockWatch
 from hubsite.config import Site, Syslog
 from hubsite.fleet.beginning import fleet_parts
 from hubsite.hubs.beginning import begin_hubs, end_hubs
@@ -46,7 +47,7 @@ def end() -> None:
 def _parts(site: Site) -> list[Part]:
     """Make the parts with a thread of their own. Raise ConfigError."""
     engine = site.config.engine
-    parts: list[Part] = [Tidier()]
+    parts: list[Part] = [Tidier(ClockWatch())]
     if site.config.syslog is not None:
         parts.append(_shipper(site, site.config.syslog))
     poster = Poster(context_of_webhooks(site), site.config.webhooks.private_addresses)

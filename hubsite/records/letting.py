@@ -4,7 +4,8 @@ Laws:
 1. The oldest rows of a chain go, in the order of their numbers, and its base moves to the last that
    went. So what is left still proves itself from there.
 2. A row goes when it is older than `keep_days`, or when there are more than `keep_rows`: then those
-   of the hub that has the most, and of those at most half at once.
+   of the hub that has the most, and of those at most half at once. While this server's clock is
+   not believed (`hubsite.clocks`), none is too old.
 3. At most ROWS_AT_ONCE go in one transaction: nobody waits for long.
 4. Who begins a hub's rows again lets all of them go first.
 """
@@ -15,6 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from hubcore.evidence.records import GENESIS
+from hubsite.clocks.watch import is_believed
 from hubsite.config import Records
 from hubsite.records.models import Chain, HubDoor, Record
 
@@ -23,7 +25,7 @@ DAY_SECONDS = 86_400
 
 
 def let_go(keep: Records, now: int) -> int:
-    """Let some rows go (laws 1 to 3); return how many went."""
+    """Let some rows go (laws 1 to 3) at `now`, in Unix seconds; return how many went."""
     with transaction.atomic():
         chain, count = _whose(keep, now)
         if chain is None:
@@ -43,6 +45,8 @@ def _whose(keep: Records, now: int) -> tuple[Chain | None, int]:
     total = sum(Chain.objects.values_list(F("head_number") - F("base_number"), flat=True))
     if total > keep.keep_rows:
         return chains.order_by("-count").first(), total - keep.keep_rows
+    if not is_believed(now):
+        return None, 0
     before = now - keep.keep_days * DAY_SECONDS
     return chains.filter(oldest__lt=before, count__gt=0).first(), 0
 

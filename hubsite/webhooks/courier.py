@@ -19,6 +19,7 @@ from typing import Protocol
 from django.db import Error, close_old_connections, connection
 
 from hubcore.errors import LinkError
+from hubsite.clocks.watch import is_believed
 from hubsite.webhooks import kept
 from hubsite.webhooks.address import Destination, read_url
 from hubsite.webhooks.kept import Done, Work
@@ -109,7 +110,8 @@ class Courier:
         while not self._done.empty():
             done = self._done.get()
             self._busy.discard(done.webhook)
-            kept.settle(done, now, now - self._days * kept.DAY)
+            before = now - self._days * kept.DAY if is_believed(now) else 0
+            kept.settle(done, now, before)
 
     def _deliver(self, work: Work) -> None:
         """Send the messages of one webhook until one is not taken (law 1)."""

@@ -5,7 +5,8 @@ Laws:
    Whatever happens between both, it is sent again.
 2. After a failure there is a wait that grows, up to an hour.
 3. What has failed for the days of the file is given up: all that waits, counted, and said since
-   when. What comes later is tried once an hour.
+   when. What comes later is tried once an hour. While this server's clock is not believed
+   (`hubsite.clocks`), nothing is given up.
 4. At most WEBHOOKS_MAX are there, so that each has a thread.
 """
 

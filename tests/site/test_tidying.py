@@ -11,6 +11,7 @@ from django.utils import timezone
 from hubsite.accounts.models import Session, Spent
 from hubsite.accounts.once import KEPT_SECONDS, spend
 from hubsite.acts.models import Act
+from hubsite.clocks.watch import ClockWatch
 from hubsite.phones.guests import join_guest, make_link
 from hubsite.phones.joining import invite
 from hubsite.register.models import AccessPoint, Credential, Door, GuestLink, Invitation, Person
@@ -94,7 +95,7 @@ def test_it_goes_on_while_the_server_runs_and_says_what_is_wrong() -> None:
         if len(said) == 4:
             has_gone_on.set()
 
-    part = Tidier(every_seconds=0.001, turn=turn)
+    part = Tidier(ClockWatch(), every_seconds=0.001, turn=turn)
     part.start()
     try:
         assert has_gone_on.wait(20)

@@ -583,6 +583,8 @@ ROOMS: dict[str, Room] = {
     "hubsite.accounts.factor": _room("hubcore.errors", "cryptography", WORLDLY),
     "hubsite.accounts.gate": _room("hubcore.timing", "", WORLDLY),
     "hubsite.acts": _room("hubsite.acts hubcore", "django", WORLDLY),
+    "hubsite.clocks": _room("hubsite.clocks", "django", WORLDLY),
+    "hubsite.clocks.judging": _room("", "", PURE),
     "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
     "hubsite.commands.check": _room(
         "hubsite hubgateway.engine.account hubcore.errors", "django click"
@@ -735,7 +737,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),
     "hubsite.records": _room(
-        "hubsite.records hubsite.config hubsite.hubs.engine hubsite.looping "
+        "hubsite.records hubsite.clocks.watch hubsite.config hubsite.hubs.engine hubsite.looping "
         "hubsite.register.models hubgateway.rules hubcore",
         "django",
         WORLDLY,
@@ -762,8 +764,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.webhooks": _room(
-        "hubsite.webhooks hubsite.accounts.factor hubsite.acts hubsite.records.models "
-        "hubsite.register hubcore.errors",
+        "hubsite.webhooks hubsite.accounts.factor hubsite.acts hubsite.clocks.watch "
+        "hubsite.records.models hubsite.register hubcore.errors",
         "django",
         WORLDLY,
     ),

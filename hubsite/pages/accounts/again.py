@@ -22,7 +22,7 @@ from hubsite.accounts.models import Account
 from hubsite.keys.challenge import Purpose
 from hubsite.keys.proof import asked_to_sign
 from hubsite.pages.accounts import asking
-from hubsite.pages.accounts.signing import SAID, SIGNED_IN_AT, typed_by
+from hubsite.pages.accounts.signing import SIGNED_IN_AT, clock_here, said, typed_by
 from hubsite.signin.again import show_again
 from hubsite.signin.judging import SignInOutcome
 
@@ -89,8 +89,10 @@ def refusal(request: HttpRequest) -> Refused | None:
         request.session.cycle_key()
         request.session[SIGNED_IN_AT] = int(time.time())
         return None
-    status, sentence = SAID[outcome]
-    return Refused(status, WRONG if outcome is SignInOutcome.WRONG else sentence)
+    status, sentence = said(outcome)
+    return Refused(
+        status, f"{WRONG} {clock_here()}" if outcome is SignInOutcome.WRONG else sentence
+    )
 
 
 @require_safe

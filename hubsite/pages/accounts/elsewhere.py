@@ -27,7 +27,7 @@ from hubsite.accounts.models import Account
 from hubsite.oidc.binding import account_of
 from hubsite.pages.accounts import asking, carried
 from hubsite.pages.accounts.carried import Going
-from hubsite.pages.accounts.signing import SAID, SIGNED_IN_AT, let_in, typed_by
+from hubsite.pages.accounts.signing import SIGNED_IN_AT, let_in, said, typed_by
 from hubsite.signin.judging import SignInOutcome
 from hubsite.signin.proven import Proven, sign_in_proven
 
@@ -68,7 +68,7 @@ def back(request: HttpRequest) -> HttpResponse:
     if going is None or not hmac.compare_digest(state.encode(), going.state.encode()):
         return _told(request, _NOT_OURS, 403)
     if not settings.HUBSITE_RUNNING.gate.lets(request.META.get("REMOTE_ADDR", ""), None):
-        status, sentence = SAID[SignInOutcome.SLOWED]
+        status, sentence = said(SignInOutcome.SLOWED)
         return _told(request, sentence, status)
     try:
         proven = _proven(request, going)
@@ -99,7 +99,7 @@ def done(request: HttpRequest) -> HttpResponse:
     typed = typed_by(request, name=account.name)
     outcome = sign_in_proven(proven, account, typed, gate, settings.HUBSITE.secret)
     if isinstance(outcome, SignInOutcome):
-        status, sentence = SAID[outcome]
+        status, sentence = said(outcome)
         return _last_step(request, proven, account, sentence, status)
     response = let_in(request, outcome, wanted)
     if proven.has_second:  # nothing was typed here: it is as old as the sign-in there (law 4)

@@ -16,7 +16,7 @@ from hubsite.keys.challenge import Purpose
 from hubsite.keys.proof import asked_to_make, made_key
 from hubsite.pages.accounts import asking
 from hubsite.pages.accounts.mine import NO_KEY, name_of_key
-from hubsite.pages.accounts.signing import SAID, typed_by
+from hubsite.pages.accounts.signing import said, typed_by
 from hubsite.signin.first import first_key
 from hubsite.signin.judging import SignInOutcome
 
@@ -42,7 +42,7 @@ def first(request: HttpRequest) -> HttpResponse:
     if outcome is SignInOutcome.WRONG:
         return _form(request, _WRONG, 403)
     if outcome is not None:
-        status, sentence = SAID[outcome]
+        status, sentence = said(outcome)
         return _form(request, sentence, status)
     messages.success(request, "Your key was made. Sign in by it now.")
     return redirect("sign-in")

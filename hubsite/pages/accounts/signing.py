@@ -35,12 +35,12 @@ SIGNED_IN_AT = "signed_in_at"
 """Under which a session has when its sign-in was, in Unix seconds."""
 _BACKEND = "hubsite.accounts.backend.Sessions"
 
-SAID = {
+_SAID = {
     SignInOutcome.WRONG: (
         403,
         "The name, the password or the second factor is wrong. A code counts once, and for half a "
-        "minute: wait for the next one. If it stays wrong, look whether the clock of your phone is "
-        "right. A key is asked for anew each time, and signs within three minutes. After "
+        "minute: wait for the next one. A key is asked for anew each time, and signs within three "
+        "minutes. After "
         f"{CODES.burst} wrong ones a second factor counts each {CODE_MINUTES} minutes.",
     ),
     SignInOutcome.SLOWED: (
@@ -56,6 +56,23 @@ SAID = {
 """The status and the sentence of each refusal."""
 
 
+def said(outcome: SignInOutcome) -> tuple[int, str]:
+    """Return the status and the sentence of a refusal, with this server's clock where it counts."""
+    status, sentence = _SAID[outcome]
+    if outcome is SignInOutcome.WRONG:
+        sentence = f"{sentence} {clock_here()}"
+    return status, sentence
+
+
+def clock_here() -> str:
+    """Return what the clock of this server says, for who wonders why a right code is none."""
+    return (
+        f"The clock of this server says {timezone.localtime():%Y-%m-%d %H:%M:%S %Z}. If it is more "
+        "than half a minute wrong, no code counts: tell who runs this server. Is it right, look at "
+        "the clock of your phone."
+    )
+
+
 @login_not_required
 @sensitive_post_parameters("password", "code", "key")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,7 +84,7 @@ def sign_in_page(request: HttpRequest) -> HttpResponse:
     site = settings.HUBSITE
     outcome = sign_in(typed, settings.HUBSITE_RUNNING.gate, site.secret)
     if isinstance(outcome, SignInOutcome):
-        status, sentence = SAID[outcome]
+        status, sentence = said(outcome)
         return _form(request, sentence, status)
     return let_in(request, outcome, request.POST.get("next", ""))
 
