@@ -153,9 +153,16 @@ def _database(database: Database) -> dict[str, Any]:
         "PORT": database.port,
         "USER": database.user,
         "PASSWORD": database.password,
+        "OPTIONS": guard_of(database),
         "CONN_MAX_AGE": CONNECTION_SECONDS,
         "CONN_HEALTH_CHECKS": True,
     }
+
+
+def guard_of(database: Database) -> dict[str, Any]:
+    """Return how PostgreSQL's own library guards the connection."""
+    said = {"sslmode": database.sslmode, "sslrootcert": database.authority}
+    return {word: value for word, value in said.items() if value}
 
 
 def _templates() -> dict[str, Any]:

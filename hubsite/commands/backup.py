@@ -3,9 +3,12 @@
 Laws:
 1. A copy has its name only when it is whole, proven and on the disk. One that was cut off is never
    taken for a copy.
-2. Proven means: SQLite finds no fault in it, and its chain of acts holds to its head.
+2. Proven means: the database's own tools find no fault in it, and its chain of acts holds to its
+   head.
 3. The newest copies stay, as many as were asked for. Nothing else in the folder is touched.
 4. A restore proves the copy first. The database that was there is kept beside it.
+
+How PostgreSQL is copied is `hubsite.commands.postgresql`.
 """
 
 from __future__ import annotations
@@ -19,14 +22,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import click
+from django.conf import settings
 from django.db import Error, connection
 
-from hubcore.errors import ConfigError, StoreError
+from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord, Walk
 from hubsite import config
+from hubsite.commands import postgresql
 from hubsite.starting import begin
 
-_NAME = re.compile(r"hubsite-[0-9]{8}T[0-9]{6}Z\.db")
+_NAME = re.compile(r"hubsite-[0-9]{8}T[0-9]{6}Z\.(db|dump)")
 _UNDER_WAY = ".hubsite.under-way"
 _TAILS = ("", "-wal", "-shm")
 KEEP = 48
@@ -39,8 +44,7 @@ KEEP = 48
 @click.pass_obj
 def backup(file: Path, folder: Path, keep: int) -> None:
     """Copy the database into FOLDER while the server runs. The copy has the names of people."""
-    site = _sqlite(config.load(file))
-    begin(site)
+    begin(config.load(file))
     made, head = copy_into(folder, time.time())
     for old in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))[:-keep]:
         old.unlink()
@@ -52,10 +56,24 @@ def backup(file: Path, folder: Path, keep: int) -> None:
 @click.pass_obj
 def restore(file: Path, copy: Path) -> None:
     """Put a COPY in the database's place. End the server first."""
-    site = _sqlite(config.load(file))
-    head = prove(copy)
-    database = Path(site.database.name)
+    site = config.load(file)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    if site.database.is_postgresql:
+        head = postgresql.prove(copy)
+        before = copy.with_name(f"before-{stamp}.dump")
+        postgresql.dump(site.database, before)
+        postgresql.put_back(site.database, copy)
+        place = site.database.name
+    else:
+        head = prove(copy)
+        place = site.database.name
+        before = Path(f"{place}.{stamp}")
+        _replace(Path(place), copy, stamp)
+    click.echo(f"{place} is the copy, up to act {head.number}; before it: {before}")
+
+
+def _replace(database: Path, copy: Path, stamp: str) -> None:
+    """Put a copy that was proven in the place of a file of SQLite. Raise StoreError."""
     try:
         under_way = database.with_name(_UNDER_WAY)
         shutil.copyfile(copy, under_way)
@@ -68,23 +86,26 @@ def restore(file: Path, copy: Path) -> None:
         _sync(database.parent)
     except OSError as error:
         raise StoreError(f"{database}: {error.strerror}") from error
-    click.echo(f"{database} is the copy, up to act {head.number}; before it: {database}.{stamp}")
 
 
 def copy_into(folder: Path, now: float) -> tuple[Path, Head]:
     """Make a copy; return its path, and the head of its acts. `now` in Unix seconds.
 
-    Raise StoreError, AuditError.
+    Raise ConfigError, StoreError, AuditError.
     """
-    made = folder / time.strftime("hubsite-%Y%m%dT%H%M%SZ.db", time.gmtime(now))
+    database = settings.HUBSITE.database
+    kind = "dump" if database.is_postgresql else "db"
+    made = folder / time.strftime(f"hubsite-%Y%m%dT%H%M%SZ.{kind}", time.gmtime(now))
     under_way = folder / _UNDER_WAY
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         under_way.unlink(missing_ok=True)
-        os.close(os.open(under_way, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM INTO %s", [str(under_way)])
-        head = prove(under_way)
+        if database.is_postgresql:
+            postgresql.dump(database, under_way)
+            head = postgresql.prove(under_way)
+        else:
+            _dump(under_way)
+            head = prove(under_way)
         _sync(under_way)
         os.rename(under_way, made)
         _sync(folder)
@@ -93,8 +114,14 @@ def copy_into(folder: Path, now: float) -> tuple[Path, Head]:
     return made, head
 
 
+def _dump(under_way: Path) -> None:
+    os.close(os.open(under_way, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(under_way)])
+
+
 def prove(copy: Path) -> Head:
-    """Return the head of a copy's acts (law 2). Raise StoreError, AuditError."""
+    """Return the head of the acts of a copy of SQLite (law 2). Raise StoreError, AuditError."""
     if not copy.is_file():
         raise StoreError(f"{copy}: there is no such copy")
     try:
@@ -110,12 +137,6 @@ def prove(copy: Path) -> Head:
             return walk.finish()
     except sqlite3.Error as error:
         raise StoreError(f"{copy} is no whole copy: {error}") from error
-
-
-def _sqlite(site: config.Site) -> config.Site:
-    if site.database.is_postgresql:
-        raise ConfigError(f"{site.file}: database: copies of PostgreSQL are pg_dump's to make")
-    return site
 
 
 def _sync(path: Path) -> None:

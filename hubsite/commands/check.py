@@ -16,7 +16,7 @@ from hubgateway.engine.account import read_account
 from hubsite import config
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
-from hubsite.tls import tls_context
+from hubsite.tls import engine_guard, tls_context
 from hubsite.webhooks.posting import context_of as context_of_webhooks
 
 
@@ -35,8 +35,10 @@ def look(site: config.Site) -> None:
     if site.config.syslog is not None:
         context_of(site, site.config.syslog)
     context_of_webhooks(site)
-    if site.config.engine is not None and site.config.engine.credentials:
-        read_account(site.config.engine.credentials)
+    if site.config.engine is not None:
+        engine_guard(site.config.engine.authority)
+        if site.config.engine.credentials:
+            read_account(site.config.engine.credentials)
     begin(site)
     from hubsite.oidc.beginning import make_provider
 

@@ -53,6 +53,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: Annotated[str, Meta(pattern=_LISTEN)] = "127.0.0.1:8443"
     database: Annotated[str, Meta(min_length=1, max_length=1024)] = "hubsite.db"
     database_password: str = ""
+    database_authority: str = ""
     time_zone: str = "UTC"
     threads: Annotated[int, Meta(ge=2, le=64)] = 8
     issuer_key: str = ""
@@ -94,7 +95,9 @@ def load(path: Path) -> Site:
             f"{path}: secret {config.secret}: it has {len(secret)} bytes, and needs "
             f"{SECRET_BYTES_MIN}: `hubsite init` makes a good one"
         )
-    database = database_of(config.database, config.database_password, path)
+    database = database_of(
+        config.database, config.database_password, config.database_authority, path
+    )
     return Site(config, path, secret, database)
 
 
@@ -105,11 +108,16 @@ def parse(data: bytes, path: Path) -> Config:
     except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     _check(config, path)
-    if config.engine is None or not config.engine.credentials:
+    if config.engine is None:
         return config
-    place = str(place_of(config.engine.credentials, path))
-    engine = msgspec.structs.replace(config.engine, credentials=place)
-    return msgspec.structs.replace(config, engine=engine)
+    return msgspec.structs.replace(config, engine=_placed(config.engine, path))
+
+
+def _placed(engine: Engine, path: Path) -> Engine:
+    """Return the section with the places of the files that it names."""
+    named = {"credentials": engine.credentials, "authority": engine.authority}
+    places = {key: str(place_of(value, path)) for key, value in named.items() if value}
+    return msgspec.structs.replace(engine, **places)
 
 
 def _check(config: Config, path: Path) -> None:

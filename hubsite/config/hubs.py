@@ -3,6 +3,7 @@
 Laws:
 1. Operators open only doors that are named: release and hold-open need access points.
 2. One of both signs: a key in a file, or a signer elsewhere.
+3. An engine on another machine is reached by TLS, unless the file says `in_clear`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from hubcore.errors import ConfigError
 from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, Operator, rights_of
+from hubsite.config.hosts import is_this_machine
 
 _SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 SIGNER_PORT = 7718
@@ -32,6 +35,10 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credentials: str = ""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     tls_authority: str = ""
+    authority: str = ""
+    """Who vouches for the engine's certificate (PEM), "" for those whom this system believes."""
+    in_clear: bool = False
+    """Whether `nats://` may lead to another machine: on a way that something else guards."""
     orders: bool = False
     """Whether this server orders at hubs by it: its account then also needs `hub.commands.*`."""
 
@@ -80,6 +87,21 @@ def check_engine(engine: Engine, has_signer: bool, path: Path) -> None:
             raise ConfigError(
                 f"{path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
             )
+        _check_guard(engine, server, path)
+
+
+def _check_guard(engine: Engine, server: str, path: Path) -> None:
+    """Keep law 3. Raise ConfigError."""
+    try:
+        url = urlsplit(server)
+        is_here = is_this_machine(url.hostname or "")
+    except ValueError as error:
+        raise ConfigError(f"{path}: servers: {server!r}: {error}") from error
+    if url.scheme == "nats" and not is_here and not engine.in_clear:
+        raise ConfigError(
+            f"{path}: servers: {server!r} is another machine, and all would be in clear: write "
+            "tls://, or in_clear = true where something else guards the way"
+        )
 
 
 def operator_of(section: Operators) -> Operator:

@@ -7,12 +7,15 @@ Laws:
 3. A connection that is lost is closed. Who uses it makes another one.
 4. It reads without a consumer: whoever may make one has the engine deliver what lies there to any
    subject, also to `hub.commands.HUB`.
+5. A close ends, also of a connection whose TLS failed: the client would wait for it for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import nats
@@ -33,6 +36,7 @@ from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
 from hubgateway.rules import names
 from hubsite.config import Engine
+from hubsite.tls import engine_guard
 
 ANSWERS_AT_ONCE = 256
 """So many are read before anything else has its turn."""
@@ -77,6 +81,7 @@ class HubsEngine:
     def __init__(self, engine: Engine) -> None:
         self._servers = list(engine.servers)
         self._credentials = engine.credentials
+        self._authority = engine.authority
         self._complaint = ""
         self._complained_at = 0.0
         self._client = Client()
@@ -100,13 +105,15 @@ class HubsEngine:
                 connect_timeout=int(ANSWER_SECONDS),
                 error_cb=self._complained,
                 **speak_as(self._client, self._credentials),
+                **engine_guard(self._authority),
             )
         except (OSError, TimeoutError, nats.errors.Error, ConfigError) as error:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self._client.close()
+        """Close the connection (law 5)."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._client.close(), ANSWER_SECONDS)
 
     async def highest_version(self) -> int:
         """Return the highest version of a policy that is there, 0 for none.

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hubsim.stage import free_port
+from hubsite.commands.trial import trial_certificate
 
 NAMED = "HUBSITE_TESTS_POSTGRESQL"
 USER = "hubsite"
@@ -27,10 +29,11 @@ _QUICK = "-c fsync=off -c full_page_writes=off -c shared_buffers=32MB -c max_con
 
 @dataclass(frozen=True)
 class Cluster:
-    """A server that runs: its port, and the file with the password of USER."""
+    """A server that runs: its port, the file with the password of USER, and its certificate."""
 
     port: int
     password_file: Path
+    certificate: Path
 
     def connect(self, name: str = "postgres") -> Any:
         """Return a connection to one database of it."""
@@ -57,7 +60,12 @@ def named() -> Cluster | None:
     folder = os.environ.get(NAMED)
     if not folder:
         return None
-    return Cluster(int(Path(folder, "port").read_text()), Path(folder, "password"))
+    return _of(Path(folder))
+
+
+def _of(folder: Path) -> Cluster:
+    port = int((folder / "port").read_text())
+    return Cluster(port, folder / "password", folder / "server.pem")
 
 
 def programs() -> Path | None:
@@ -76,16 +84,22 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     password.write_text("of the tests")
     data = folder / "data"
     data.mkdir()
+    key, certificate = trial_certificate("localhost", int(time.time()))
+    for name, pem, mode in (("server.key", key, 0o600), ("server.pem", certificate, 0o644)):
+        (folder / name).write_bytes(pem)
+        (folder / name).chmod(mode)
     as_user = _as_somebody(folder)
     initdb = [bin_folder / "initdb", "-D", data, "-U", USER, f"--pwfile={password}", "-A"]
     _run([*as_user, *initdb, "scram-sha-256", "-E", "UTF8", "--locale=C"])
     port = free_port()
     options = f"{_QUICK} -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=''"
+    options += f" -c ssl=on -c ssl_key_file={folder}/server.key"
+    options += f" -c ssl_cert_file={folder}/server.pem"
     control = [*as_user, bin_folder / "pg_ctl", "-D", data, "-w"]
     _run([*control, "-l", data / "log", "-o", options, "start"])
     try:
         (folder / "port").write_text(str(port))
-        yield Cluster(port, password)
+        yield _of(folder)
     finally:
         _run([*control, "-m", "immediate", "stop"])
 

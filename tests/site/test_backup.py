@@ -13,6 +13,7 @@ from hubcore.errors import AuditError, ConfigError, StoreError
 from hubsite.__main__ import hubsite
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.commands import backup
 from hubsite.commands.backup import copy_into, prove
 from hubsite.register import models
 from tests.site.server import Server, make_folder
@@ -80,10 +81,22 @@ def test_a_copy_that_cannot_be_made_leaves_none(tmp_path: Path) -> None:
     ]
 
 
-def test_postgresql_is_copied_by_its_own_tool(tmp_path: Path) -> None:
+def test_without_the_tools_of_postgresql_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """postgresql, law 1"""
     file = make_folder(tmp_path / "s")
     file.write_text('database = "postgresql://hub@db/site"\n' + file.read_text())
-    words = ["--config", str(file), "backup", str(tmp_path)]
+    (tmp_path / "copy").write_bytes(b"x")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ["--config", str(file), "restore", str(tmp_path / "copy")]
     error = CliRunner().invoke(hubsite, words).exception
     assert isinstance(error, ConfigError)
-    assert "pg_dump" in str(error)
+    assert "apt-get install postgresql-client" in str(error)
+
+
+def test_the_newest_copies_of_both_kinds_stay() -> None:
+    """law 3"""
+    for kind in ("db", "dump"):
+        assert backup._NAME.fullmatch(f"hubsite-20270115T080000Z.{kind}")
+    assert not backup._NAME.fullmatch("before-20270115T080000Z.dump")

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hubcore.errors import ConfigError
+from hubcore.errors import ConfigError, LinkError
 from hubsite import config
 from hubsite.__main__ import hubsite
+from hubsite.config.database import SYSTEM_AUTHORITIES
+from hubsite.hubs.engine import HubsEngine
 from hubsite.settings import settings_of
+from hubsite.tls import engine_guard
 from tests.site.server import make_folder
 
 pytestmark = pytest.mark.once
@@ -32,6 +35,16 @@ def _with(tmp_path: Path, line: str) -> Path:
         ('database = "mysql://a@b/c"', "postgresql://USER@HOST:PORT/NAME"),
         ('database = "postgresql://a:secret@b/c"', "a password is in the file"),
         ('database = "postgresql://a@b:x/c"', "database"),
+        ('database = "postgresql://a@b/c?ssl=on"', "'ssl' is no word of an address here"),
+        ('database = "postgresql://a@b/c?sslmode=prefer"', "sslmode is one of disable, require"),
+        ('database = "postgresql://a@b/c?sslmode="', "sslmode is one of disable, require"),
+        ('database = "postgresql://a@b/c?sslmode=require&sslmode=disable"', "once, or nothing"),
+        ('database = "postgresql://a@b/c#d"', "once, or nothing"),
+        (
+            'database = "postgresql://a@b/c?sslmode=require"\ndatabase_authority = "ca.pem"',
+            "with sslmode=require nobody asks it",
+        ),
+        ('database_authority = "ca.pem"', "database_authority: a file of SQLite has none"),
         ('database_password = "p"', "a file of SQLite has none"),
         ("[engine]\nservers = []", "servers"),
         ("aeads = [2]", "aeads: [2] has only A192GCM, which no browser has"),
@@ -92,6 +105,79 @@ def test_postgresql_is_one_setting_and_a_file_for_its_password(tmp_path: Path) -
         "hush",
     }
     assert told["PORT"] == 5433
+
+
+@pytest.mark.parametrize(
+    ("host", "authority", "guard"),
+    [
+        ("db.example", "", {"sslmode": "verify-full", "sslrootcert": SYSTEM_AUTHORITIES}),
+        ("192.0.2.7", "ca.pem", {"sslmode": "verify-full", "sslrootcert": "ca.pem"}),
+        ("localhost", "", {}),
+        ("127.0.0.1", "", {}),
+        ("[::1]", "", {}),
+        ("127.0.0.1", "ca.pem", {"sslmode": "verify-full", "sslrootcert": "ca.pem"}),
+    ],
+)
+def test_postgresql_on_another_machine_proves_its_name(
+    tmp_path: Path, host: str, authority: str, guard: dict[str, str]
+) -> None:
+    """database, law 2"""
+    more = f'\ndatabase_authority = "{authority}"' if authority else ""
+    file = _with(tmp_path, f'database = "postgresql://hub@{host}/site"{more}')
+    told = settings_of(config.load(file))["DATABASES"]["default"]["OPTIONS"]
+    if authority:
+        guard = {**guard, "sslrootcert": str(file.parent / authority)}
+    assert told == guard
+
+
+@pytest.mark.parametrize("mode", ["disable", "require"])
+def test_another_guard_of_postgresql_is_written_down(tmp_path: Path, mode: str) -> None:
+    """database, law 2"""
+    file = _with(tmp_path, f'database = "postgresql://hub@db.example/site?sslmode={mode}"')
+    told = settings_of(config.load(file))["DATABASES"]["default"]
+    assert (told["OPTIONS"], told["NAME"]) == ({"sslmode": mode}, "site")
+
+
+@pytest.mark.parametrize(
+    ("server", "more", "is_right"),
+    [
+        ("nats://127.0.0.1:4222", "", True),
+        ("nats://localhost:4222", "", True),
+        ("nats://[::1]:4222", "", True),
+        ("nats://engine.example:4222", "", False),
+        ("nats://192.0.2.7:4222", "", False),
+        ("nats://127.0.0.1.example:4222", "", False),
+        ("nats://[::1:4222", "", False),
+        ("tls://engine.example:4222", "", True),
+        ("nats://engine.example:4222", "in_clear = true", True),
+    ],
+)
+def test_an_engine_on_another_machine_is_reached_by_tls(
+    tmp_path: Path, server: str, more: str, is_right: bool
+) -> None:
+    """hubs, law 3"""
+    file = _with(tmp_path, 'issuer_key = "issuer.key"')
+    file.write_text(f'{file.read_text()}[engine]\nservers = ["{server}"]\n{more}\n')
+    if is_right:
+        assert config.load(file).config.engine is not None
+        return
+    with pytest.raises(ConfigError, match="servers: "):
+        config.load(file)
+
+
+async def test_who_vouches_for_the_engine_is_a_file(tmp_path: Path) -> None:
+    file = _with(tmp_path, 'issuer_key = "issuer.key"')
+    engine = '[engine]\nservers = ["tls://engine.example:4222"]\nauthority = "tls.pem"\n'
+    file.write_text(file.read_text() + engine)
+    read = config.load(file).config.engine
+    assert read is not None
+    assert read.authority == str(file.parent / "tls.pem")
+    assert engine_guard(read.authority)["tls"].cert_store_stats()["x509"] == 1
+    (file.parent / "tls.pem").write_text("none")
+    with pytest.raises(ConfigError, match="no certificate in PEM"):
+        engine_guard(read.authority)
+    with pytest.raises(LinkError, match="no certificate in PEM"):
+        await HubsEngine(read).connect()
 
 
 def test_sqlite_holds_the_database_from_the_beginning_of_a_write(tmp_path: Path) -> None:

@@ -57,6 +57,27 @@ def test_systemd_understands_each_line(tmp_path: Path, unit: Path) -> None:
     assert unit.name not in said.stderr, said.stderr
 
 
+@has_systemd
+def test_systemd_understands_the_timer_and_it_is_hourly(tmp_path: Path) -> None:
+    timer = ROOT / "systemd/hubsite-backup.timer"
+    there = tmp_path / timer.name
+    there.write_text(timer.read_text(encoding="utf-8"))
+    service = (ROOT / "systemd/hubsite-backup.service").read_text(encoding="utf-8")
+    run = re.sub("/opt/hubsite/bin/[a-z]+", "/bin/true", service)
+    (tmp_path / "hubsite-backup.service").write_text(run)
+    said = _analyzed("verify", "--recursive-errors=no", str(there))
+    assert timer.name not in said.stderr, said.stderr
+    (when,) = re.findall(r"^OnCalendar=(.+)$", timer.read_text(), re.MULTILINE)
+    assert "*-*-* *:00:00" in _analyzed("calendar", when).stdout
+    there.write_text(timer.read_text().replace("OnCalendar=hourly", "OnCalendar=hurly"))
+    assert timer.name in _analyzed("verify", "--recursive-errors=no", str(there)).stderr
+
+
+def _analyzed(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = ["systemd-analyze", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_the_units_hand_over_what_the_sample_asks_for(unit: Path) -> None:
     sample = ROOT / "config" / "hubsite.toml"

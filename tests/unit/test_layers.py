@@ -619,7 +619,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.fleet.said.words": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.hubs.engine": _room(
-        "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
+        "hubsite.config hubsite.tls hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
     ),
     "hubsite.hubs.newest": _room("hubsite.hubs.engine hubgateway.rules.names hubcore", "", WORLDLY),
     "hubsite.hubs.remote": _room(
