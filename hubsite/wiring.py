@@ -13,7 +13,7 @@ from hubsite.config import Site, Syslog
 from hubsite.fleet.beginning import fleet_parts
 from hubsite.hubs.beginning import begin_hubs, end_hubs
 from hubsite.oidc.beginning import make_provider
-from hubsite.orders.making import keep_orders, make_desk
+from hubsite.orders.giving.making import keep_orders, make_desk
 from hubsite.records.follower import Follower
 from hubsite.records.witnesses import Issuer
 from hubsite.running import Part

@@ -25,9 +25,9 @@ from operator import or_
 from django.db import transaction
 from django.db.models import Q
 
-from hubsite.acts.bell import Bell
 from hubsite.orders.letters import Letter, add_hubs, at_hubs, rows_due, whom, written
 from hubsite.orders.models import DETAIL_LENGTH, WHY_LENGTH, Given, Order
+from hubsite.orders.moved import MOVED
 from hubsite.orders.standing import take_places, take_turn, was_done
 from hubsite.orders.words import (
     DONE,
@@ -57,8 +57,6 @@ _SHUTS = reduce(
         if not Wish(kind, on, None, None).goes_once
     ),
 )
-MOVED = Bell()
-"""Rings when an order has moved: given, or answered."""
 
 
 @dataclass(frozen=True, slots=True)

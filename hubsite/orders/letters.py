@@ -19,6 +19,7 @@ from django.db import transaction
 from hubcore.backend.uplink.words import ID_BYTES
 from hubsite.orders.models import Given, Order, PointAt
 from hubsite.orders.words import AGAIN, TAKE_SECONDS
+from hubsite.register.models import HubPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ class Letter:
 def at_hubs() -> dict[int, str]:
     """Return the hub of each access point of which a certificate is known."""
     return dict(PointAt.objects.values_list("number", "hub"))
+
+
+def hubs_before() -> frozenset[str]:
+    """Return the hubs that were enrolled when somebody looked last, over a restart.
+
+    None where the doors of one of them are not known: an order would not find it.
+    """
+    hubs = frozenset(HubPolicy.objects.values_list("hub", flat=True))
+    return hubs if hubs <= set(at_hubs().values()) else frozenset()
 
 
 def hub_of(point: int, hubs: Collection[str], points: Mapping[int, str] | None = None) -> str:

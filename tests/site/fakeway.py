@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hubcore.errors import LinkError
+from hubsite.orders.giving.ways import NotGivenError, Receipt
 from hubsite.orders.kept import Giving, HubSaid
-from hubsite.orders.ways import NotGivenError, Receipt
 from hubsite.orders.words import Answered, WayName
 
 
@@ -20,7 +20,9 @@ class FakeWay:
     def __init__(self, name: WayName = WayName.ENGINE) -> None:
         self.name = name
         self.gives_again = name is WayName.ENGINE
-        self.hubs: frozenset[str] = frozenset({"hub-1", "hub-2"})
+        self.there = frozenset({"hub-1", "hub-2"})
+        """What a look finds."""
+        self.hubs: frozenset[str] = frozenset()
         self.points: Mapping[int, str] = {1: "hub-1", 2: "hub-2"}
         self.is_there = True
         self.is_up = False
@@ -30,7 +32,7 @@ class FakeWay:
         self.said: list[HubSaid] = []
         self.looks = 0
         self.look_hangs_after = 0
-        """So many looks have an end; 0: each one has."""
+        """So many looks have an end; 0: each one has, and -1: none."""
 
     async def connect(self) -> None:
         if not self.is_there:
@@ -40,13 +42,17 @@ class FakeWay:
     async def close(self) -> None:
         self.is_up = False
 
+    def remember(self, hubs: Collection[str]) -> None:
+        self.hubs = frozenset(hubs)
+
     async def look(self) -> None:
         if not self.is_there:
             self.is_up = False
             raise LinkError("nobody listens there")
         self.looks += 1
-        if 0 < self.look_hangs_after < self.looks:
+        if self.look_hangs_after and self.look_hangs_after < self.looks:
             await asyncio.Event().wait()
+        self.hubs = self.there
 
     async def give(self, giving: Giving) -> Receipt:
         if not self.is_there:

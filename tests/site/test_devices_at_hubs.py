@@ -12,7 +12,7 @@ from hubsite.config import Engine
 from hubsite.fleet.judging import Judge
 from hubsite.fleet.watch import FleetWatch
 from hubsite.hubs.signer import FileSigner
-from hubsite.orders.byengine import EngineWay
+from hubsite.orders.giving.byengine import EngineWay
 from tests.gateway.desk import HUB
 from tests.scenario.test_devices import config
 from tests.site.browser import Answer, Browser

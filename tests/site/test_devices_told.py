@@ -18,7 +18,7 @@ from hubsite.fleet.models import DeviceValue
 from hubsite.fleet.said.kinds import KINDS, kinds_of, told_from_afar
 from hubsite.fleet.said.values import Row
 from hubsite.hubs.engine import OrderAnswer
-from hubsite.orders.making import keep_orders
+from hubsite.orders.giving.making import keep_orders
 from hubsite.orders.models import Given, Order
 from hubsite.orders.words import COMMANDS, Answered, OrderKind, OrderState, Told, WayName, Wish
 from hubsite.pages.orders import confirming

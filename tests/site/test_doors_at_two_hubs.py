@@ -110,7 +110,7 @@ def test_a_door_without_a_hub_is_not_offered_and_the_page_says_why() -> None:
         assert "All doors" in page.text
         refused = browser.submit("/orders/ask/lockdown", place="1")
         assert refused.status == 403
-        way.hubs = frozenset({"hub-1"})
+        way.there = way.hubs = frozenset({"hub-1"})
         page = browser.get("/orders")
         assert "Not offered by themselves: Yard gate." in page.text
         assert "is for one door" in ask(browser, place="1").text

@@ -23,9 +23,9 @@ from hubsite.config import Engine
 from hubsite.fleet.judging import BUCKETS
 from hubsite.hubs.engine import HubAnswer, HubsEngine
 from hubsite.hubs.newest import newest_policy
-from hubsite.orders.byengine import EngineWay, message_of
+from hubsite.orders.giving.byengine import EngineWay, message_of
+from hubsite.orders.giving.ways import Receipt
 from hubsite.orders.kept import Giving, Letter
-from hubsite.orders.ways import Receipt
 from hubsite.orders.words import OrderKind, Wish
 from hubsite.records.engine import Message, RecordsEngine
 from hubsite.records.witnesses import Said

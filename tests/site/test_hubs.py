@@ -23,7 +23,7 @@ from hubsite.config import Engine
 from hubsite.hubs.office import Office
 from hubsite.hubs.publisher import Publisher
 from hubsite.hubs.signer import FileSigner
-from hubsite.orders.making import keep_orders
+from hubsite.orders.giving.making import keep_orders
 from hubsite.register import models
 from tests.gateway.bench import Bench, running
 from tests.gateway.desk import HUB, GatewayStage

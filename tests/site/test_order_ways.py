@@ -44,12 +44,12 @@ from hubsim.site.documents import certify_hub, make_key
 from hubsite.config import Engine, Operators, operator_of
 from hubsite.hubs.publisher import Publisher
 from hubsite.orders import asking, kept
-from hubsite.orders.bybridge import BridgeWay
-from hubsite.orders.byengine import EngineWay
-from hubsite.orders.desk import OrderDesk
-from hubsite.orders.making import keep_orders
+from hubsite.orders.giving.bybridge import BridgeWay
+from hubsite.orders.giving.byengine import EngineWay
+from hubsite.orders.giving.desk import OrderDesk
+from hubsite.orders.giving.making import keep_orders
+from hubsite.orders.giving.ways import OrderWay
 from hubsite.orders.models import Given, Order
-from hubsite.orders.ways import OrderWay
 from hubsite.orders.words import Answered, OrderKind, OrderState, Told, Wish
 from hubsite.pages.orders.confirming import new_key
 from hubsite.register.models import AccessPoint, Door

@@ -20,8 +20,9 @@ from hubsite.acts import log
 from hubsite.acts.models import Act
 from hubsite.config import Bridge, Operators
 from hubsite.orders import asking, kept
-from hubsite.orders.desk import OrderDesk, wait_until
+from hubsite.orders.giving.desk import OrderDesk
 from hubsite.orders.models import Given, Order
+from hubsite.orders.moved import wait_until
 from hubsite.orders.words import Answered, OrderKind, OrderState, WayName, Wish
 from hubsite.pages.orders import confirming
 from hubsite.pages.orders.confirming import Asked

@@ -19,11 +19,11 @@ from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage, free_port
 from hubsite.config import Engine
 from hubsite.hubs.signer import FileSigner
-from hubsite.orders.bybridge import BridgeWay
-from hubsite.orders.byengine import EngineWay
-from hubsite.orders.desk import OrderDesk
+from hubsite.orders.giving.bybridge import BridgeWay
+from hubsite.orders.giving.byengine import EngineWay
+from hubsite.orders.giving.desk import OrderDesk
+from hubsite.orders.giving.ways import OrderWay
 from hubsite.orders.models import Order
-from hubsite.orders.ways import OrderWay
 from hubsite.orders.words import OrderKind
 from hubsite.register.models import AccessPoint, Door
 from tests.gateway.desk import HUB

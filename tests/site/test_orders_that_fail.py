@@ -9,12 +9,12 @@ import pytest
 from hubcore.errors import StoreError
 from hubsite.config import Operators, operator_of
 from hubsite.orders import asking, kept, letters
+from hubsite.orders.giving.ways import Receipt
 from hubsite.orders.kept import ASKED_AT_ONCE, Giving, HubSaid
 from hubsite.orders.models import Given, Order
-from hubsite.orders.ways import Receipt
 from hubsite.orders.words import TAKE_SECONDS, Answered, OrderKind, OrderState, WayName, Wish
 from hubsite.pages.orders.confirming import new_key
-from hubsite.register.models import AccessPoint, Door
+from hubsite.register.models import AccessPoint, Door, HubPolicy
 from tests.site.browser import at_work
 from tests.site.fakeway import FakeWay
 from tests.site.test_orders import desk_of, doors, wait_for
@@ -321,7 +321,7 @@ def test_new_orders_go_by_the_way_that_has_hubs() -> None:
     doors()
     engine = FakeWay(ENGINE)
     bridge = FakeWay(BRIDGE)
-    engine.hubs = frozenset()
+    engine.there = frozenset()
     engine.points = {}
     with desk_of(engine, bridge):
         assert wait_for(lambda: engine.is_up and bridge.is_up)
@@ -398,6 +398,34 @@ def test_after_a_lost_connection_orders_go_to_the_hubs_of_before() -> None:
         way.is_there = True
         assert wait_for(lambda: _state(order) == OrderState.GIVEN)
     assert [letter.hub for letter in way.given[0].letters] == list(HUBS)
+
+
+def test_after_a_start_orders_go_to_the_hubs_of_before_while_it_is_looked() -> None:
+    """desk, law 3"""
+    doors()
+    letters.keep_points({1: "hub-1", 2: "hub-2"})
+    HubPolicy.objects.bulk_create(HubPolicy(hub=hub) for hub in HUBS)
+    way = FakeWay()
+    way.look_hangs_after = -1
+    with desk_of(way) as desk:
+        order = ordered(now=int(time.time()))
+        assert wait_for(lambda: _state(order) == OrderState.GIVEN)
+        assert desk.hubs == set(HUBS)
+    assert [letter.hub for letter in way.given[0].letters] == list(HUBS)
+
+
+@pytest.mark.parametrize("known", [(), ("hub-1", "hub-9")])
+def test_where_not_each_hub_is_known_it_is_looked_first(known: tuple[str, ...]) -> None:
+    """desk, law 3: nobody knows which doors hub-9 has"""
+    doors()
+    letters.keep_points({1: "hub-1"})
+    HubPolicy.objects.bulk_create(HubPolicy(hub=hub) for hub in known)
+    way = FakeWay()
+    way.look_hangs_after = -1
+    with desk_of(way) as desk:
+        assert wait_for(lambda: way.looks == 1)
+        assert desk.hubs is None
+        assert way.given == []
 
 
 def test_a_look_that_fails_is_said_and_tried_again() -> None:

@@ -29,7 +29,7 @@ from hubgateway.issuer.signing.signer import Signer
 from hubsite import config
 from hubsite.hubs import beginning
 from hubsite.hubs.office import Office
-from hubsite.orders.making import keep_orders
+from hubsite.orders.giving.making import keep_orders
 from hubsite.register import changes, models
 from tests.site.browser import Operator as Account
 from tests.site.server import make_folder

@@ -657,11 +657,11 @@ ROOMS: dict[str, Room] = {
     "hubsite.orders": _room(
         "hubsite.orders hubsite.acts hubsite.register hubsite.rows hubcore", "django", WORLDLY
     ),
-    "hubsite.orders.bybridge": _room("hubsite.orders hubctl.client hubcore", "", WORLDLY),
-    "hubsite.orders.byengine": _room(
+    "hubsite.orders.giving.bybridge": _room("hubsite.orders hubctl.client hubcore", "", WORLDLY),
+    "hubsite.orders.giving.byengine": _room(
         "hubsite.orders hubsite.config hubsite.hubs.engine hubcore", "", WORLDLY
     ),
-    "hubsite.orders.making": _room(
+    "hubsite.orders.giving.making": _room(
         "hubsite.orders hubsite.config hubsite.hubs.engine hubcore", "", WORLDLY
     ),
     "hubsite.orders.words": _room("hubcore", "", PURE),

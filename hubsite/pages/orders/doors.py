@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from hubcore.errors import LinkError
-from hubsite.orders.bybridge import doors_seen
+from hubsite.orders.giving.bybridge import doors_seen
 from hubsite.pages.orders.shown import moment
 
 ROWS = 1000

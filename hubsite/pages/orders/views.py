@@ -25,8 +25,8 @@ from django.views.decorators.http import require_POST, require_safe
 from hubcore.policy.policy import Operator
 from hubsite.config import operator_of
 from hubsite.orders.asking import NotOrderedError, place, place_end
-from hubsite.orders.desk import wait_until
 from hubsite.orders.models import Order
+from hubsite.orders.moved import wait_until
 from hubsite.orders.standing import standing
 from hubsite.orders.words import DOOR_KINDS, OrderKind, OrderState, WayName, Wish, may
 from hubsite.pages.accounts import again

@@ -13,14 +13,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hubcore.errors import LinkError
 from hubctl.client import HUBBRIDGE, HubClient, NoAnswer
+from hubsite.orders.giving.ways import NotGivenError, Receipt
 from hubsite.orders.kept import Giving, HubSaid
-from hubsite.orders.ways import NotGivenError, Receipt
 from hubsite.orders.words import Answered, OrderKind, Told, WayName
 
 ANSWER_SECONDS = 8.0
@@ -52,6 +52,9 @@ class BridgeWay:
     async def close(self) -> None:
         """No connection stays."""
         self.is_up = False
+
+    def remember(self, _hubs: Collection[str]) -> None:
+        """Nothing: the bridge has said which hubs it knows when it was connected."""
 
     async def look(self) -> None:
         """Ask which hubs there are. Raise LinkError: then it is not up."""

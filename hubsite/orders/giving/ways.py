@@ -58,6 +58,9 @@ class OrderWay(Protocol):
     async def close(self) -> None:
         """Leave it."""
 
+    def remember(self, hubs: Collection[str]) -> None:
+        """Take these for the hubs of the site, until `look` has asked."""
+
     async def look(self) -> None:
         """Ask which hubs there are; orders are given meanwhile."""
 

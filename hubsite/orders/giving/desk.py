@@ -1,16 +1,17 @@
 """Gives the orders of the rows, by each way that the configuration has: a part of its own.
 
-How it works: one thread with a loop, and in it a task a way. A task connects, then takes turns: it
-gives what waits for its way, gives again what shuts, and asks for answers. It waits for the bell of
-the acts, at most PULSE_SECONDS. Beside it, a task of its own looks which hubs there are.
+How it works: one thread with a loop, and in it a task a way. A task connects, then takes turns
+(`Turns`). It waits for the bell of the acts, at most PULSE_SECONDS. Beside it, a task of its own
+looks which hubs there are.
 
 Laws:
 1. A new order goes by the first way, in the configuration's order, that is up and has hubs. Its
    end, and what is given again, go by the same way: a hub ends for nobody what another way has
    ordered.
 2. A way that is away holds up no other one.
-3. Nobody waits while it is looked which hubs there are, but the first time. After a lost connection
-   orders go to the hubs of before, until it was looked again.
+3. Nobody waits while it is looked which hubs there are. Until then orders go to the hubs of before:
+   after a lost connection, and after a start. Where the rows do not say which those are, and which
+   doors they have, nothing is given before the first look.
 4. A failure is said on the page and in the journal, once for each cause, and tried again.
 5. Nothing ends the thread but `stop`.
 """
@@ -19,18 +20,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from threading import Event, Thread
-from typing import TypeVar
+from threading import Thread
 
 from hubcore.errors import HubError, LinkError
 from hubsite.acts.bell import BELL
 from hubsite.orders import kept, letters
 from hubsite.orders.asking import Pace
-from hubsite.orders.kept import MOVED, Giving
-from hubsite.orders.ways import NotGivenError, OrderWay, Receipt
+from hubsite.orders.giving.turns import Turns, give_up_late
+from hubsite.orders.giving.ways import OrderWay
 from hubsite.orders.words import WayName
 from hubsite.rows import RowsThread
 
@@ -42,7 +41,6 @@ FAILURES_MAX = 4
 NOT_REACHED = "The way by the {} was not reached yet."
 ENDED = "What gives orders has ended. Start this server again."
 _LOG = logging.getLogger("hubsite.orders")
-_T = TypeVar("_T")
 
 
 class OrderDesk:
@@ -60,9 +58,12 @@ class OrderDesk:
         self._retry_seconds = retry_seconds
         self._look_seconds = look_seconds
         self._seen: set[WayName] = set()
-        """Ways of which it was looked once which hubs there are."""
+        """Ways of which it is known which hubs there are."""
         self.pace = Pace()
         self._rows = RowsThread("hubsite-orders-rows")
+        self._turns = {
+            way.name: Turns(way, self._rows, partial(self._is_first, way)) for way in self._ways
+        }
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = {way.name: asyncio.Event() for way in self._ways}
         self._problems = {way.name: NOT_REACHED.format(way.name) for way in self._ways}
@@ -140,7 +141,7 @@ class OrderDesk:
         """See to what an earlier run has left. Raise StoreError."""
         async with self._beginning:
             if not self._has_begun:
-                await self._with_rows(kept.begin)
+                await self._rows.do(kept.begin)
             self._has_begun = True
 
     async def _serve_way(self, way: OrderWay) -> None:
@@ -151,7 +152,7 @@ class OrderDesk:
                 self._found(way, str(error))
             except Exception as error:  # whatever it is: tried again after a wait (law 4)
                 self._found(way, f"Orders are not given: {error!r}")
-            await self._late()
+            await give_up_late(self._rows)
             await self._wait(way, self._pause(way))
 
     def _pause(self, way: OrderWay) -> float:
@@ -160,21 +161,13 @@ class OrderDesk:
         self._failures[way.name] = min(failures + 1, FAILURES_MAX)
         return float(self._retry_seconds * 2**failures)
 
-    async def _late(self) -> None:
-        """Give up what was not given in time, whichever way is up."""
-        try:
-            await self._with_rows(partial(kept.fail_late, _now()))
-        except HubError as error:
-            _LOG.error("%s", error)
-
     async def _connected(self, way: OrderWay) -> None:
         """Serve until the way is lost, or all is stopped. Raise HubError."""
         await self._begin_once()
-        await self._with_rows(partial(kept.begin, way.name))
+        await self._rows.do(partial(kept.begin, way.name))
         try:
             await way.connect()
-            if way.name not in self._seen:
-                await self._look(way)
+            await self._remember(way)
             await self._take_turns(way)
         finally:
             await way.close()
@@ -188,9 +181,10 @@ class OrderDesk:
             async with asyncio.TaskGroup() as tasks:
                 looking = tasks.create_task(self._look_on(way))
                 while way.is_up and not self._is_stopped and not looking.done():
-                    await self._turn(way)
-                    self._failures[way.name] = 0
-                    self._found(way, "")
+                    if way.name in self._seen:
+                        await self._turns[way.name].take()
+                        self._failures[way.name] = 0
+                        self._found(way, "")
                     await self._wait(way, PULSE_SECONDS)
                 looking.cancel()
         except* HubError as errors:
@@ -212,57 +206,19 @@ class OrderDesk:
         except HubError as error:
             return error
 
+    async def _remember(self, way: OrderWay) -> None:
+        """Know the hubs of before until the first look (law 3). Raise StoreError."""
+        if not way.hubs:
+            way.remember(await self._rows.do(letters.hubs_before))
+        if way.hubs:
+            self._seen.add(way.name)
+
     async def _look(self, way: OrderWay) -> None:
-        """Look which hubs there are, and keep which access points they have. Raise HubError."""
-        await way.look()
-        await self._with_rows(partial(letters.keep_points, dict(way.points)))
-        self._seen.add(way.name)
-
-    async def _turn(self, way: OrderWay) -> None:
-        """Give what waits, give again what shuts, ask for answers. Raise HubError."""
-        await self._give_all(way)
-        if way.gives_again:
-            for giving in await self._with_rows(partial(kept.again, way.name, way.hubs, _now())):
-                await way.give(giving)
-        references = await self._with_rows(partial(kept.to_ask, way.name, _now()))
-        said = await way.answers(references)
-        if said:
-            await self._with_rows(partial(kept.record_answers, said))
-        await self._late()
-
-    async def _give_all(self, way: OrderWay) -> None:
-        """Give each order that waits once. Raise what went wrong with the first."""
-        tried: list[str] = []
-        failure: Exception | None = None
-        while way.is_up:
-            giving = await self._with_rows(
-                partial(kept.next_to_give, way.name, self._is_first(way), way.hubs, _now(), tried)
-            )
-            if giving is None:
-                break
-            tried.append(giving.key)
-            try:
-                await self._give(way, giving)
-            except Exception as error:  # whatever it is: the others have their turn
-                failure = failure or error
-        if failure is not None:
-            raise failure
-
-    async def _give(self, way: OrderWay, giving: Giving) -> None:
-        """Give one order, and keep what came of it. Raise what went wrong."""
-        try:
-            receipt: Receipt = await way.give(giving)
-        except Exception as error:  # whatever it is: it may have been done
-            is_lost = not isinstance(error, NotGivenError)
-            why = str(error) if isinstance(error, HubError) else repr(error)
-            new = giving.is_new
-            await self._with_rows(
-                partial(kept.was_not_given, giving.key, why, is_lost=is_lost, is_new=new)
-            )
-            raise
-        await self._with_rows(
-            partial(kept.was_given, giving.key, receipt.reference, receipt.hubs, _now())
-        )
+        """Look which hubs there are. Raise HubError."""
+        await self._turns[way.name].look()
+        if way.name not in self._seen:
+            self._seen.add(way.name)
+            self._changed[way.name].set()
 
     def _is_first(self, way: OrderWay) -> bool:
         """Tell whether new orders go by this way now (law 1)."""
@@ -272,9 +228,6 @@ class OrderDesk:
         """Return the way of new orders: the first that is up and has hubs, else that is up."""
         up = [way for way in self._ways if way.is_up]
         return next((way for way in up if way.hubs), up[0] if up else None)
-
-    async def _with_rows(self, work: Callable[[], _T]) -> _T:
-        return await self._rows.do(work)
 
     async def _wait(self, way: OrderWay, seconds: float) -> None:
         """Wait for a change, at most so long."""
@@ -292,23 +245,3 @@ class OrderDesk:
         if problem and problem != self._problems[way.name]:
             _LOG.error("by the %s: %s", way.name, problem)
         self._problems[way.name] = problem
-
-
-def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait until an order has moved as it should, at most so long; tell whether it has."""
-    moved = Event()
-    ends = time.monotonic() + seconds
-    MOVED.listen(moved.set)
-    try:
-        while not true():
-            left = ends - time.monotonic()
-            if left <= 0 or not moved.wait(left):
-                return true()
-            moved.clear()
-    finally:
-        MOVED.leave(moved.set)
-    return True
-
-
-def _now() -> int:
-    return int(time.time())

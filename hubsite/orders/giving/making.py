@@ -9,11 +9,11 @@ from hubcore.backend.uplink.words import ActOutcome
 from hubsite.config import Site
 from hubsite.hubs.engine import OrderAnswer
 from hubsite.orders import kept
-from hubsite.orders.bybridge import BridgeWay
-from hubsite.orders.byengine import EngineWay
-from hubsite.orders.desk import OrderDesk
+from hubsite.orders.giving.bybridge import BridgeWay
+from hubsite.orders.giving.byengine import EngineWay
+from hubsite.orders.giving.desk import OrderDesk
+from hubsite.orders.giving.ways import OrderWay
 from hubsite.orders.kept import HubSaid
-from hubsite.orders.ways import OrderWay
 from hubsite.orders.words import Answered
 
 _OF_DEVICES = {

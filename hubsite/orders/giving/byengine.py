@@ -9,7 +9,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_backend import Act, Order, Release
@@ -18,9 +18,9 @@ from hubcore.errors import HubError, LinkError, StoreError
 from hubcore.phone.certificates import read_hub_certificate
 from hubsite.config import Engine
 from hubsite.hubs.engine import HubsEngine
+from hubsite.orders.giving.ways import NotGivenError, Receipt
 from hubsite.orders.kept import Giving, HubSaid
 from hubsite.orders.letters import Letter
-from hubsite.orders.ways import NotGivenError, Receipt
 from hubsite.orders.words import RULES, WayName
 
 AT_ONCE = 32
@@ -56,6 +56,10 @@ class EngineWay:
         """Close the connection."""
         if self._engine is not None:
             await self._engine.close()
+
+    def remember(self, hubs: Collection[str]) -> None:
+        """Take these for the hubs of the site, until `look` has asked."""
+        self.hubs = frozenset(hubs)
 
     async def look(self) -> None:
         """Read which hubs there are, and their doors. Raise LinkError, StoreError."""
