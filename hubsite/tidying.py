@@ -1,4 +1,4 @@
-"""Removes what is over, while this server runs: sessions, tokens, what was spent, links.
+"""Removes what is over, while this server runs: sessions, tokens, what was spent, links, orders.
 
 Laws:
 1. It looks each EVERY_SECONDS. At most ROWS of a table are removed at once, so that nobody waits
@@ -33,6 +33,7 @@ def tidy() -> None:
     """Remove what is over (law 1)."""
     from hubsite.accounts.models import Session
     from hubsite.accounts.once import tidy_spent
+    from hubsite.orders.tidying import tidy_orders
     from hubsite.register.models import Invitation
     from hubsite.register.tokens import remove_expired
 
@@ -43,6 +44,7 @@ def tidy() -> None:
     remove_expired()
     _remove(Invitation.objects.filter(ends__lt=over, family=None))
     _remove_guests(over)
+    tidy_orders(ROWS, int(now.timestamp()))
 
 
 def _remove(rows: QuerySet[Any]) -> None:

@@ -3,12 +3,14 @@
 Laws:
 1. An order and its act are one transaction. Only then a way may give it.
 2. The same key is the same order: asked for again, it is the order that is there.
-3. Of two who end one order at once, the second is told. So is who ends what is over.
+3. Of two who end one order at once, the second is told. So is who ends what is over. What goes
+   beside it ends with it, each by its own way.
 4. What [operators] does not allow is refused, whoever asks for it in whichever form.
 5. For a door at more than one hub each hub has an order of its own, with an act, an end and answers
    of its own. All are kept, or none.
 6. An operator orders at the pace that hubs take (`PACE`): what is beyond is refused with a
    sentence, and leaves no row.
+7. An operator has at most LIVE_MAX orders that wait or stand. Ends are never refused for that.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from hashlib import sha256
 from threading import Lock
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from hubcore.policy.policy import Operator
 from hubcore.timing.pace import Paces, Rate
@@ -27,13 +30,18 @@ from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.orders.kept import end_unheard
 from hubsite.orders.models import KEY_DIGITS, Order
-from hubsite.orders.standing import hubs_left
-from hubsite.orders.words import DEVICE_SECONDS, TAKE_SECONDS, OrderKind, Wish, may
+from hubsite.orders.standing import ended_with, hubs_left, may_go_beside, standing
+from hubsite.orders.words import DEVICE_SECONDS, TAKE_SECONDS, OrderKind, WayName, Wish, may
 from hubsite.register.models import AccessPoint
 
 EACH = Rate(burst=60, per_second=0.5)
 ALL = Rate(burst=600, per_second=20)
 OPERATORS_MAX = 256
+LIVE_MAX = 500
+NOT_YOURS = "This is not yours to order at this place."
+NOT_BESIDE = (
+    "It does not go by the bridge, too: each hub has it, it is over, or it goes there already."
+)
 
 
 class NotOrderedError(Exception):
@@ -75,12 +83,13 @@ def place(
     """
     known = points_known()
     if not all(may(operator, wish.kind, point, known) for point in (wish.point, *more)):
-        raise NotOrderedError("This is not yours to order at this place.")
+        raise NotOrderedError(NOT_YOURS)
 
     def make() -> Order:
         if wish.until is not None and wish.until <= now:
             raise NotOrderedError("That moment is over.")
         _take_turn(pace, by)
+        _has_room(by, now)
         for point in more:
             _kept(_new(key_of_part(key, point), by, replace(wish, point=point), now))
         return _kept(_new(key, by, wish, now))
@@ -88,9 +97,12 @@ def place(
     return _once(key, make)
 
 
-def key_of_part(key: str, point: int) -> str:
-    """Return the key of the order for an access point that is asked for beside another one."""
-    return sha256(f"{key} {point}".encode()).hexdigest()[:KEY_DIGITS]
+def key_of_part(key: str, part: int | str) -> str:
+    """Return the key of an order that is asked for together with another one.
+
+    `part` is its access point, or the order that it ends.
+    """
+    return sha256(f"{key} {part}".encode()).hexdigest()[:KEY_DIGITS]
 
 
 def _new(key: str, by: str, wish: Wish, now: int) -> Order:
@@ -116,16 +128,53 @@ def place_end(
     """
 
     def make() -> Order:
-        ended, until = _to_end(of, operator, now)
+        _hold(of)
+        ended = _to_end(of, operator, now)
         _take_turn(pace, by)
-        made = Order(key=key, by=by, at=now, kind=ended.kind, on=False, point=ended.point, of=ended)
-        made.way = ended.way
-        made.lives_until = now + TAKE_SECONDS if made.wish.opens else until
-        _kept(made)
-        _end(ended, made, seen, now)
-        return made
+        for other in ended_with(ended, now):
+            _ended(key_of_part(key, other.pk), by, other, other.ending_id or "", now)
+        return _ended(key, by, ended, seen, now)
 
     return _once(key, make)
+
+
+def place_beside(key: str, by: str, of: str, operator: Operator, pace: Pace, now: int) -> Order:
+    """Keep an order that goes by the bridge, too, beside one by the engine.
+
+    Raise NotOrderedError.
+    """
+
+    def make() -> Order:
+        _hold(of)
+        first = Order.objects.filter(pk=of).first()
+        if first is None or not may_go_beside(first, now):
+            raise NotOrderedError(NOT_BESIDE)
+        if not may(operator, OrderKind(first.kind), first.point, points_known()):
+            raise NotOrderedError(NOT_YOURS)
+        _take_turn(pace, by)
+        _has_room(by, now)
+        made = _new(key, by, first.wish, now)
+        made.way = WayName.BRIDGE
+        made.beside = first
+        return _kept(made)
+
+    return _once(key, make)
+
+
+def _ended(key: str, by: str, of: Order, seen: str, now: int) -> Order:
+    """Keep the end of an order. Raise NotOrderedError."""
+    made = Order(key=key, by=by, at=now, kind=of.kind, on=False, point=of.point, of=of)
+    made.way = of.way
+    made.lives_until = now + TAKE_SECONDS if made.wish.opens else of.until
+    _kept(made)
+    _end(of, made, seen, now)
+    return made
+
+
+def _hold(of: str) -> None:
+    """Hold an order, and what goes beside it, in the same order for everybody."""
+    pks = Order.objects.filter(Q(pk=of) | Q(beside=of) | Q(besides=of)).values_list("pk", flat=True)
+    list(Order.objects.select_for_update().filter(pk__in=list(pks)).order_by("pk"))
 
 
 def _once(key: str, make: Callable[[], Order]) -> Order:
@@ -144,28 +193,30 @@ def _there(key: str) -> Order | None:
     return Order.objects.filter(pk=key).first()
 
 
-def _to_end(of: str, operator: Operator, now: int) -> tuple[Order, int]:
-    """Return the order that is to be ended, held until then, and its own end.
-
-    Raise NotOrderedError.
-    """
-    rows = Order.objects.select_for_update(of=("self",)).select_related("ending")
-    ended = rows.filter(pk=of, on=True).first()
+def _to_end(of: str, operator: Operator, now: int) -> Order:
+    """Return the order that is to be ended, which is held. Raise NotOrderedError."""
+    ended = Order.objects.select_related("ending").filter(pk=of, on=True).first()
     if ended is None or ended.until is None:
         raise NotOrderedError("There is no such order.")
     if not may(operator, OrderKind(ended.kind), ended.point, points_known()):
-        raise NotOrderedError("This is not yours to order at this place.")
+        raise NotOrderedError(NOT_YOURS)
     if ended.until <= now:
         raise NotOrderedError("This order is over by itself.")
     if ended.ended_at is not None and not hubs_left(ended, now):
         raise NotOrderedError(f"{ended.ended_by} has ended this already.")
-    return ended, ended.until
+    return ended
 
 
 def _take_turn(pace: Pace, by: str) -> None:
     """Raise NotOrderedError (law 6)."""
     if not pace.take(by):
         raise NotOrderedError("You ordered too often. Wait some seconds, then order it again.")
+
+
+def _has_room(by: str, now: int) -> None:
+    """Raise NotOrderedError (law 7)."""
+    if standing(now).filter(by=by).count() >= LIVE_MAX:
+        raise NotOrderedError(f"{LIVE_MAX} orders of yours wait or stand. End some of them first.")
 
 
 def _kept(made: Order) -> Order:
@@ -178,6 +229,8 @@ def _kept(made: Order) -> Order:
         kind = ActKind.DEVICE_TOLD
         facts = {"hub": told.hub, "device": told.command.device, "level": told.command.level}
         facts |= {"verb": told.command.verb.name.lower()}
+    if made.beside_id is not None:
+        facts["beside"] = made.beside_id
     log.write(made.by, kind, about=f"order {made.key}", **facts)
     return made
 

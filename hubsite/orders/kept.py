@@ -7,7 +7,9 @@ Laws:
    GIVE_SECONDS, or lost on the way, it is not given again, and its row says so.
 3. What shuts waits for a way, and goes again to each hub that has not answered or was busy or
    late, until it is over. An end that was asked for stops that at once.
-4. An order belongs to a way once a hub may have it by that way, and no sooner.
+4. An order belongs to a way once a hub may have it by that way, and no sooner. One that goes beside
+   another belongs to the bridge. Where the engine could not be given the end of two that go beside
+   each other, it gives its own no more all the same: that may stand at its hubs.
 5. Of two orders about one place by one way the newer one counts, as it does at hubs.
 6. The first answer of a hub to a message counts. A bridge tells a message again by itself: there
    the newest answer counts, until the hub has done it or refused.
@@ -28,7 +30,7 @@ from django.db.models import Q
 from hubsite.orders.letters import Letter, add_hubs, at_hubs, rows_due, whom, written
 from hubsite.orders.models import DETAIL_LENGTH, WHY_LENGTH, Given, Order
 from hubsite.orders.moved import MOVED
-from hubsite.orders.standing import take_places, take_turn, was_done
+from hubsite.orders.standing import is_unheard, take_places, take_turn, was_done
 from hubsite.orders.words import (
     DONE,
     OPEN,
@@ -158,16 +160,17 @@ def was_not_given(key: str, why: str, *, is_lost: bool, is_new: bool = False) ->
             _set(order, OrderState.WAITING, why)
             if is_new:
                 order.given.all().delete()
-                Order.objects.filter(pk=key).update(way="")
+                way = "" if order.beside_id is None else order.way
+                Order.objects.filter(pk=key).update(way=way, turn=None)
                 end_unheard(key, int(time.time()))
 
 
 def end_unheard(key: str, now: int) -> None:
     """Let an order that no hub has be over, where its end was asked for (law 4)."""
-    unheard = Order.objects.filter(pk=key, state=OrderState.WAITING, way="")
-    if unheard.exclude(ending=None).update(state=OrderState.FAILED, why=BEFORE_GIVEN, ended_at=now):
-        order = Order.objects.select_related("ending").get(pk=key)
-        Order.objects.filter(pk=key).update(ended_by=order.ending.by)
+    order = Order.objects.select_related("ending").get(pk=key)
+    if order.ending is not None and is_unheard(order):
+        _set(order, OrderState.FAILED, BEFORE_GIVEN)
+        Order.objects.filter(pk=key).update(ended_at=now, ended_by=order.ending.by)
         _set(order.ending, OrderState.GIVEN, BEFORE_GIVEN)
 
 
@@ -253,7 +256,7 @@ def _giving(order: Order, way: WayName, hubs: Sequence[str], now: int) -> Giving
     letters: tuple[Letter, ...] = ()
     if way is WayName.ENGINE:
         letters = written([row for _, row in rows_due(order, hubs, now, is_again=False)])
-    return Giving(order.key, order.by, order.wish, hub, letters, is_new=order.way == "")
+    return Giving(order.key, order.by, order.wish, hub, letters, is_new=is_unheard(order))
 
 
 def _lost(order: Order, why: str) -> None:
@@ -270,8 +273,13 @@ def _fail(order: Order, why: str) -> None:
 
 
 def _not_ended(order: Order) -> None:
-    """The end of an order was not given: that stands as before."""
-    Order.objects.filter(ending=order).update(ending=None)
+    """The end of an order was not given: that stands as before, but for law 4."""
+    for ended in Order.objects.filter(ending=order):
+        rows = Order.objects.filter(pk=ended.pk)
+        if ended.way == WayName.ENGINE and ended.besides.exists():
+            rows.update(ending=None, ended_at=order.at, ended_by=order.by)
+        else:
+            rows.update(ending=None)
 
 
 def _set(order: Order, state: OrderState, why: str) -> None:

@@ -4,6 +4,7 @@ Laws:
 1. The key of an order is made with the form that confirms it. So the same form twice is one order.
 2. A hub's answer changes one row of `Given`, once for each time that the order was given. No hub
    makes a row.
+3. Rows of what is over go (`hubsite.orders.tidying`). The acts stay.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ class Order(models.Model):
 
     `key` is its id in hexadecimal digits. Times are Unix seconds. `of` is what an end ends,
     `ending` the end that was ordered last; `ended_at` once an end was given, or another order has
-    taken its place. `lives_until` is how long it is given again to hubs that have not answered.
-    `turn` counts what was given, in its order: of two about one place the higher one counts.
-    `hub`, `device`, `verb` and `level` are those of what a device is told.
+    taken its place. `beside` is the order by the engine that one by the bridge goes beside.
+    `lives_until` is how long it is given again to hubs that have not answered. `turn` counts what
+    was given, in its order: of two about one place the higher one counts. `hub`, `device`, `verb`
+    and `level` are those of what a device is told.
     """
 
     key = models.CharField(primary_key=True, max_length=KEY_DIGITS)
@@ -50,8 +52,9 @@ class Order(models.Model):
     why = models.CharField(max_length=WHY_LENGTH, default="", blank=True)
     reference = models.CharField(max_length=KEY_DIGITS, default="", blank=True)
     """The id by which the way knows it."""
-    of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="ends")
-    ending = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
+    of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="ends")
+    ending = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")
+    beside = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="besides")
     ended_at = models.BigIntegerField(null=True)
     ended_by = models.CharField(max_length=32, default="", blank=True)
     turn = models.BigIntegerField(null=True)
@@ -91,7 +94,7 @@ class Given(models.Model):
     `is_over` once the hub has done a later order about the same place.
     """
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="given")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="given")
     hub = models.CharField(max_length=HUB_LENGTH)
     message = models.CharField(max_length=KEY_DIGITS, db_index=True)
     expires_at = models.BigIntegerField()

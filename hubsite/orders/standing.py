@@ -6,6 +6,8 @@ Laws:
 2. A hub that has refused an order does not have it.
 3. By the bridge an order may be at hubs that were not there when it was given: each hub that is
    given a later one about the place counts as one that may have it.
+4. What shuts and is by the engine may go by the bridge, too, while some hub has not said that it
+   has it. The two are given apart, and their ends are asked for together.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from hubsite.orders.letters import add_hubs
 from hubsite.orders.models import Given, Order
-from hubsite.orders.words import Answered, OrderKind, OrderState, WayName
+from hubsite.orders.words import OPEN, Answered, OrderKind, OrderState, WayName
 
 _NOT_OVER = (OrderState.WAITING, OrderState.GIVING, OrderState.GIVEN, OrderState.UNCLEAR)
 
@@ -51,6 +53,37 @@ def may_be_ended(order: Order, now: int) -> bool:
         return False
     live = _of_place(order).filter(on=True, ended_at=None, until__gt=now, state__in=_NOT_OVER)
     return not live.exists()
+
+
+def is_unheard(order: Order) -> bool:
+    """Tell whether no hub can have heard of an order that waits, by the way that it would go."""
+    if order.state != OrderState.WAITING:
+        return False
+    return not order.way or (order.beside_id is not None and order.turn is None)
+
+
+def besides(order: Order) -> QuerySet[Order]:
+    """Return the orders that an order goes beside, or that go beside it (law 4)."""
+    return Order.objects.filter(Q(beside=order.pk) | Q(pk=order.beside_id))
+
+
+def ended_with(order: Order, now: int) -> list[Order]:
+    """Return what ends with an order, beside it (law 4)."""
+    return [one for one in besides(order) if may_be_ended(one, now)]
+
+
+def may_go_beside(order: Order, now: int) -> bool:
+    """Tell whether an order may go by the bridge, too (law 4)."""
+    is_asked_of = order.on and order.way == WayName.ENGINE and not order.wish.opens
+    if not is_asked_of or order.until is None or order.until <= now:
+        return False
+    if order.ended_at is not None or order.ending_id is not None:
+        return False
+    if order.state == OrderState.GIVEN:
+        is_open = order.given.filter(answer__in=OPEN).exists()
+    else:
+        is_open = order.state == OrderState.WAITING
+    return is_open and not standing(now).filter(beside=order).exists()
 
 
 def take_turn(order: Order) -> None:

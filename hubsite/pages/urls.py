@@ -72,6 +72,7 @@ urlpatterns = [
     path("orders/doors", bridge_doors.doors, name="bridge-doors"),
     path("orders/<slug:key>", orders.order_page, name="order"),
     path("orders/<slug:key>/end", orders.ask_end, name="order-end"),
+    path("orders/<slug:key>/beside", orders.ask_beside, name="order-beside"),
     path("now/doors", doors.doors, name="doors-now"),
     path("now/doors/part", doors.part, name="doors-part"),
     path("now/doors/<int:key>", doors.name, name="door-name"),

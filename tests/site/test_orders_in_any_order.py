@@ -15,6 +15,8 @@ from hubsite.orders import asking, kept, letters
 from hubsite.orders.asking import NotOrderedError
 from hubsite.orders.kept import Giving, HubSaid
 from hubsite.orders.models import Given, Order
+from hubsite.orders.standing import may_go_beside
+from hubsite.orders.tidying import tidy_orders
 from hubsite.orders.words import (
     TAKE_SECONDS,
     Answered,
@@ -36,7 +38,7 @@ PLACES = ("lockdown", "hold-open", "release", "device", "end")
 SHUTTER = Told("hub-1", Command("shutter", Verb.SET_LEVEL, 40))
 GIVES = ("give", "give", "lose", "refuse", "cut")
 BY_BRIDGE = ("bridge-give", "bridge-lose", "bridge-refuse")
-OTHERS = ("answer", "late", "wait", "wait")
+OTHERS = ("answer", "late", "wait", "wait", "beside", "beside", "tidy")
 EVENTS = st.lists(st.sampled_from((*PLACES, *GIVES, *BY_BRIDGE, *OTHERS)), min_size=8, max_size=20)
 
 
@@ -54,6 +56,10 @@ class World:
         self.heard_by: dict[str, WayName] = {}
         self.given: list[Order] = []
         """What has gone for sure, in this order."""
+        self.was_there: dict[str, Order] = {}
+        """Orders as they were before some of them were removed."""
+        self.never_again: set[str] = set()
+        """What had gone by both ways when its end was asked for."""
 
     def step(self, event: str) -> None:
         match event:
@@ -74,12 +80,24 @@ class World:
                 for giving in kept.again(WayName.ENGINE, HUBS, self.now):
                     self.again(giving)
 
+            case "beside":
+                self.beside()
+            case "tidy":
+                self.was_there |= {order.key: order for order in Order.objects.all()}
+                tidy_orders(1000, self.now, kept=0, young=0)
+
     def place(self, kind: OrderKind) -> None:
         until = None if kind in (OrderKind.RELEASE, OrderKind.DEVICE) else self.now + HOUR
         wish = Wish(kind, on=True, point=1, until=until)
         if kind is OrderKind.DEVICE:
             wish = Wish(kind, on=True, point=None, until=None, told=SHUTTER)
         asking.place(self.key(), "olga", wish, OPERATOR, self.pace, self.now)
+
+    def beside(self) -> None:
+        order = Order.objects.filter(on=True, kind=OrderKind.LOCKDOWN).last()
+        if order is not None and may_go_beside(order, self.now):
+            key = self.key()
+            asking.place_beside(key, "olga", order.key, OPERATOR, self.pace, self.now)
 
     def end(self) -> None:
         order = Order.objects.filter(on=True, until__isnull=False).first()
@@ -89,6 +107,9 @@ class World:
         try:
             key = self.key()
             asking.place_end(key, "bert", order.key, seen, OPERATOR, self.pace, self.now)
+            ends = Order.objects.filter(on=False, at=self.now).exclude(of=None)
+            halves = Order.objects.filter(pk__in=ends.values("of"), besides__isnull=False)
+            self.never_again |= set(halves.values_list("pk", flat=True))
         except NotOrderedError:
             assert not Order.objects.filter(pk=key).exists()
 
@@ -119,6 +140,7 @@ class World:
     def hear(self, giving: Giving, way: WayName) -> None:
         """A hub may have heard it: judge whether it should have."""
         order = Order.objects.get(pk=giving.key)
+        assert order.key not in self.never_again, "the end of both stops the engine's half"
         assert order.ending is None, "an end that was asked for stops what is given again"
         assert self.heard_by.setdefault(order.key, way) is way, "an order has one way"
         if order.wish.goes_once:
@@ -166,13 +188,15 @@ def test_what_opens_goes_once_and_an_end_stops_what_shuts(events: list[str]) -> 
     world = World()
     for event in ("lockdown", *events):
         world.step(event)
-    orders = {order.key: order for order in Order.objects.all()}
+    there = {order.key: order for order in Order.objects.all()}
+    orders = world.was_there | there
     for key, times in Counter(key for key, _, _ in world.gone).items():
         if orders[key].wish.goes_once:
             assert times == 1, "what opens, or moves a device, goes once"
     assert Act.objects.count() - acts == len(orders)
-    for order in orders.values():
+    for order in there.values():
         lost = (OrderState.FAILED, OrderState.UNCLEAR)
         assert order.ending is None or order.ending.state not in lost, "a lost end ends nothing"
         if order.why == kept.BEFORE_GIVEN:
-            assert (order.key if order.on else order.of_id) not in world.heard_by, "no hub had it"
+            unheard = order.key if order.on else order.of_id
+            assert unheard not in world.heard_by, "no hub had it"

@@ -14,7 +14,8 @@ from hubsite.orders import asking, kept
 from hubsite.orders.asking import NotOrderedError
 from hubsite.orders.kept import Giving, HubSaid
 from hubsite.orders.models import Given, Order, PointAt
-from hubsite.orders.standing import hubs_left, may_be_ended, standing
+from hubsite.orders.standing import hubs_left, may_be_ended, may_go_beside, standing
+from hubsite.orders.tidying import tidy_orders
 from hubsite.orders.words import TAKE_SECONDS, Answered, OrderKind, WayName, Wish
 from hubsite.pages.orders.confirming import new_key
 from hubsite.register.models import AccessPoint, Door, HubPolicy
@@ -30,7 +31,7 @@ ENGINE = WayName.ENGINE
 BRIDGE = WayName.BRIDGE
 EVENTS = st.lists(
     st.one_of(
-        st.sampled_from(["place", "end", "wait"]),
+        st.sampled_from(["place", "end", "wait", "beside", "tidy"]),
         st.tuples(st.sampled_from(["give", "lose"]), st.sampled_from([ENGINE, BRIDGE])),
         st.tuples(
             st.sampled_from(["takes", "takes-unheard", "refuses"]),
@@ -76,6 +77,10 @@ class World:
                 self.now += TAKE_SECONDS + 1
                 for giving in kept.again(ENGINE, HUBS, self.now):
                     self.send(giving, ENGINE)
+            case "beside":
+                self.beside()
+            case "tidy":
+                tidy_orders(1000, self.now, kept=0, young=0)
             case ("give" | "lose", way):
                 self.give(event[0], WayName(way))
             case (what, way, hub):
@@ -87,6 +92,13 @@ class World:
                 seen = order.ending_id or ""
                 key = self.key()
                 asking.place_end(key, "bert", order.key, seen, RIGHTS, self.pace, self.now)
+                return
+
+    def beside(self) -> None:
+        for order in standing(self.now):
+            if may_go_beside(order, self.now):
+                key = self.key()
+                asking.place_beside(key, "bert", order.key, RIGHTS, self.pace, self.now)
                 return
 
     def give(self, how: str, way: WayName) -> None:

@@ -25,6 +25,7 @@ _SALT = "hubsite.orders.confirm"
 class Asked:
     """What waits for its confirmation. For an end: `of` is the order, `seen` its end known then.
 
+    For an order that goes by the bridge, too, `of` is the one beside which it goes.
     `more` are access points of the same door at other hubs: each gets an order of its own.
     """
 
@@ -34,6 +35,11 @@ class Asked:
     of: str = ""
     seen: str = ""
     more: tuple[int, ...] = ()
+
+    @property
+    def is_beside(self) -> bool:
+        """Tell whether it goes beside another order."""
+        return bool(self.of) and self.wish.on
 
 
 def new_key() -> str:

@@ -26,6 +26,7 @@ from hubsite.orders.asking import NotOrderedError
 from hubsite.orders.models import Order
 from hubsite.orders.words import COMMANDS, OrderKind, Told, Wish, may
 from hubsite.pages.orders import confirming, views
+from hubsite.pages.orders.before import NO_WAY, why_not
 from hubsite.pages.orders.confirming import Asked
 from hubsite.pages.orders.forms import places
 from hubsite.pages.orders.readings import said_last
@@ -86,7 +87,7 @@ def tell(request: HttpRequest, hub: str, device: str) -> HttpResponse:
     asked = Asked(confirming.new_key(), request.user.name, wish)
     if COMMANDS[verb].moves:
         return views.confirm(request, asked, places())
-    why = views.why_not(asked)
+    why = why_not(asked, int(time.time()))
     if why:
         return _page(request, there, why, 503)
     try:
@@ -142,7 +143,7 @@ def _page(
     known = {
         "one": said,
         "sentence": sentence,
-        "away": views.NO_WAY if desk is None else desk.why_away(),
+        "away": NO_WAY if desk is None else desk.why_away(),
         "may": _may(),
         "offers": there.offers if desk is not None and _may() else [],
         "newest": [shown(order, doors, now) for order in newest],

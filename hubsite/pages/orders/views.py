@@ -5,7 +5,7 @@ Laws:
    how many doors. Nor does a device move without one.
 2. Where no way to the hubs is up, that is said at once. What shuts is kept and given later; what
    opens is not ordered, and no device is told anything. The end of an order needs the way of that
-   order, and none where no hub has it.
+   order, one of them where it has gone by both, and none where no hub has it.
 3. What opens is ordered by who has just shown that it is he (`hubsite.pages.accounts.again`). What
    shuts never waits for that.
 4. Who has ordered waits for answers for WAIT_SECONDS at the longest.
@@ -24,13 +24,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from hubcore.policy.policy import Operator
 from hubsite.config import operator_of
-from hubsite.orders.asking import NotOrderedError, place, place_end
+from hubsite.orders.asking import NOT_BESIDE, NotOrderedError, place, place_beside, place_end
 from hubsite.orders.models import Order
 from hubsite.orders.moved import wait_until
-from hubsite.orders.standing import standing
-from hubsite.orders.words import DOOR_KINDS, OrderKind, OrderState, WayName, Wish, may
+from hubsite.orders.standing import besides, may_go_beside, standing
+from hubsite.orders.words import DOOR_KINDS, OrderKind, OrderState, Wish, may
 from hubsite.pages.accounts import again
 from hubsite.pages.orders import confirming
+from hubsite.pages.orders.before import NO_WAY, both_ways, later, why_not
 from hubsite.pages.orders.confirming import CONFIRM_SECONDS, Asked
 from hubsite.pages.orders.forms import OrderForm, Places, choices_of, offered, parts_of, places
 from hubsite.pages.orders.shown import moment, shown, what
@@ -38,23 +39,8 @@ from hubsite.pages.orders.shown import moment, shown, what
 WAIT_SECONDS = 1.5
 NEWEST = 20
 STANDING = 100
-NO_WAY = (
-    "This server has no way to order: its file has neither [engine] orders = true nor [bridge]."
-)
 MINUTES = CONFIRM_SECONDS // 60
 TOO_OLD = f"Nothing was ordered. A confirmation counts for {MINUTES} minutes, for who asked."
-LATER = (
-    "It goes by the bridge, which keeps what it was given: a release that the hub is too busy for "
-    "is tried again for ten minutes."
-)
-LATER_STANDS = (
-    "It goes by the bridge, which keeps what it was given: it reaches a hub that is away when that "
-    "comes back, also hours later, while something stands there."
-)
-LATER_DEVICE = (
-    "It goes by the bridge, which keeps what it was given: a hub that is away now does it when it "
-    "comes back within ten minutes."
-)
 NOT_YOURS = "Nothing was ordered: you may not order this at this place."
 
 
@@ -99,6 +85,19 @@ def ask_end(request: HttpRequest, key: str) -> HttpResponse:
     return confirm(request, asked, there)
 
 
+@require_POST
+def ask_beside(request: HttpRequest, key: str) -> HttpResponse:
+    """Show what it does to give an order by the bridge, too, with the button that gives it."""
+    order = get_object_or_404(Order, pk=key, on=True)
+    if not may_go_beside(order, int(time.time())) or not _has_bridge():
+        return _page(request, f"Nothing was ordered: {NOT_BESIDE}", 409)
+    there = places()
+    if not may(_operator(), OrderKind(order.kind), order.point, there.numbers):
+        return _page(request, NOT_YOURS, 403)
+    asked = Asked(confirming.new_key(), request.user.name, order.wish, of=order.key)
+    return confirm(request, asked, there)
+
+
 @sensitive_post_parameters("code", "key")
 @require_POST
 def give(request: HttpRequest) -> HttpResponse:
@@ -108,7 +107,7 @@ def give(request: HttpRequest) -> HttpResponse:
         return _page(request, TOO_OLD, 409)
     if Order.objects.filter(pk=asked.key).exists():
         return redirect("order", asked.key)
-    why = why_not(asked)
+    why = why_not(asked, int(time.time()))
     if why:
         return _page(request, why, 503)
     refused = again.refusal(request) if asked.wish.opens else None
@@ -136,43 +135,17 @@ def order_page(request: HttpRequest, key: str) -> HttpResponse:
     known = {"order": shown(order, there, now), "away": _away()}
     for name, other in (("end", order.ending), ("of", order.of)):
         known[name] = None if other is None else shown(other, there, now)
+    known["besides"] = [shown(other, there, now) for other in besides(order)]
+    known["may_go_beside"] = _has_bridge() and may_go_beside(order, now)
     return render(request, "order.html", known)
-
-
-def why_not(asked: Asked) -> str:
-    """Say why this cannot be ordered now, "" where it can (law 2)."""
-    desk = settings.HUBSITE_RUNNING.orders
-    if desk is None:
-        return f"Nothing was ordered. {NO_WAY}"
-    ended = Order.objects.filter(pk=asked.of).first() if asked.of else None
-    if ended is not None and not ended.way and ended.state == OrderState.WAITING:
-        return ""
-    way = "" if ended is None else ended.way
-    away = desk.why_away(way)
-    if not away or not asked.wish.goes_once:
-        return ""
-    what_is = f"the {way} has what this ends, and is away" if way else "no way to the hubs is up"
-    return f"Nothing was ordered: {what_is}. {away}"
-
-
-def _later(asked: Asked) -> str:
-    """Say whether it may be done later than now: the bridge gives it by its own rules."""
-    desk = settings.HUBSITE_RUNNING.orders
-    if desk is None or not asked.wish.goes_once:
-        return ""
-    ended = Order.objects.filter(pk=asked.of).first() if asked.of else None
-    way = desk.next_way if ended is None else ended.way
-    if way != WayName.BRIDGE:
-        return ""
-    if asked.wish.told is not None:
-        return LATER_DEVICE
-    return LATER if asked.wish.kind is OrderKind.RELEASE else LATER_STANDS
 
 
 def _placed(asked: Asked) -> Order:
     """Keep the order. Raise NotOrderedError."""
     now = int(time.time())
     pace = settings.HUBSITE_RUNNING.orders.pace
+    if asked.is_beside:
+        return place_beside(asked.key, asked.by, asked.of, _operator(), pace, now)
     if asked.of:
         return place_end(asked.key, asked.by, asked.of, asked.seen, _operator(), pace, now)
     return place(asked.key, asked.by, asked.wish, _operator(), pace, now, asked.more)
@@ -197,13 +170,14 @@ def confirm(
         "effect": wish.effect,
         "until": None if wish.until is None else moment(wish.until),
         "opens": wish.opens,
-        "why_not": why_not(asked),
+        "why_not": why_not(asked, int(time.time())),
         "away": _away(),
         "minutes": MINUTES,
-        "later": _later(asked),
+        "later": later(asked),
         "again": again.to_show(request) if wish.opens else None,
         "refused": refused,
     }
+    known |= both_ways(asked, int(time.time()))
     status = 200 if refused is None else refused.status
     return render(request, "order_confirm.html", known, status=status)
 
@@ -247,6 +221,10 @@ def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpRe
 def _forms(operator: Operator, there: Places) -> list[OrderForm]:
     kinds = offered(operator, there)
     return [OrderForm(kind, choices_of(kind, operator, there)) for kind in kinds]
+
+
+def _has_bridge() -> bool:
+    return settings.HUBSITE.config.bridge is not None
 
 
 def _away() -> str:

@@ -75,6 +75,7 @@ NO_PAGES: Mapping[str, tuple[str, int]] = {
     "order-ask": ("/orders/ask/lockdown", BY_FORM),
     "order-end": ("/orders/x/end", BY_FORM),
     "device-tell": ("/devices/of/x/y/tell", BY_FORM),
+    "order-beside": ("/orders/x/beside", BY_FORM),
     "records-verify": ("/records/verify", BY_FORM),
     "records-export": ("/records/export", BY_FORM),
     "records-looked-at": ("/records/looked-at", BY_FORM),
