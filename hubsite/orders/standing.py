@@ -20,6 +20,8 @@ from hubsite.orders.letters import add_hubs
 from hubsite.orders.models import Given, Order
 from hubsite.orders.words import OPEN, Answered, OrderKind, OrderState, WayName
 
+WATCH_SECONDS = 300
+"""For so long a page watches what becomes of an order."""
 _NOT_OVER = (OrderState.WAITING, OrderState.GIVING, OrderState.GIVEN, OrderState.UNCLEAR)
 
 
@@ -53,6 +55,14 @@ def may_be_ended(order: Order, now: int) -> bool:
         return False
     live = _of_place(order).filter(on=True, ended_at=None, until__gt=now, state__in=_NOT_OVER)
     return not live.exists()
+
+
+def under_way(now: int) -> QuerySet[Order]:
+    """Return what was ordered just now, and waits, is being given, or was not done by some hub."""
+    young = Order.objects.filter(at__gt=now - WATCH_SECONDS)
+    is_open = Exists(Given.objects.filter(order=OuterRef("pk"), answer__in=OPEN))
+    waits = Q(state__in=(OrderState.WAITING, OrderState.GIVING))
+    return young.filter(waits | Q(is_open, state=OrderState.GIVEN))
 
 
 def is_unheard(order: Order) -> bool:

@@ -39,6 +39,7 @@ class Page(HTMLParser):
         self._select: tuple[str, bool] | None = None
         self._textarea: str | None = None
         self._area: str | None = None
+        self._by_id: dict[str, Form] = {}
         self.feed(self.source)
         self.close()
         self._judge()
@@ -65,6 +66,9 @@ class Page(HTMLParser):
             self._labels.add(given.get("for", ""))
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
+            self._by_id[given.get("id", "")] = self.forms[-1]
+        if tag == "button" and "formaction" in given:
+            self._send_elsewhere(given)
         if tag in _FIELDS:
             self._fields.append((tag, given))
             self._value(tag, given)
@@ -77,6 +81,14 @@ class Page(HTMLParser):
             self.forms[-1].buttons.append(given.get("value", ""))
         if tag == "html" and given.get("lang") != "en":
             self.wrong.append("no language")
+
+    def _send_elsewhere(self, given: dict[str, str]) -> None:
+        """A button of a form, which may stand outside it, sends that to an address of its own."""
+        form = self._by_id.get(given.get("form", ""))
+        if form is None:
+            self.wrong.append(f"a button of no form: {given['formaction']}")
+        else:
+            self.forms.append(Form(given["formaction"], form.method, form.values))
 
     def _value(self, tag: str, given: dict[str, str]) -> None:
         name = given.get("name")

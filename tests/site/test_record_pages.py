@@ -273,7 +273,7 @@ def test_an_export_is_the_file_that_hubctl_verifies(
             headers={"Referer": "https://localhost/"},
         )
         assert response.status_code == 200
-        files.append(b"".join(response.streaming_content))
+        files.append(response.content)
     file = tmp_path / "x.records"
     file.write_bytes(files[0])
     verify_export(file, head(records[:5]), None, as_json=True)
@@ -303,6 +303,22 @@ def test_an_export_has_ceilings() -> None:
     assert proof.last_of_export(chain, 2, bytes_most=3 * size) == 4
     with pytest.raises(ValueError, match="Records 1 to 9 of hub-1 are here"):
         proof.last_of_export(chain, 10)
+
+
+def test_an_export_whose_records_went_meanwhile_is_refused_and_is_no_act() -> None:
+    """proof, `whole_export`"""
+    kept.take([message(1, visits(9))], NOW)
+    chain = Chain.objects.get()
+    assert proof.whole_export(chain, 2, 9)
+    Record.objects.filter(number__lt=4).delete()
+    for first in (1, 2, 4):
+        with pytest.raises(ValueError, match="from a later record on"):
+            proof.whole_export(chain, first, 9)
+    browser = at_work()
+    browser.get("/records")
+    told = browser.submit("/records/export", first="2")
+    assert "Records went while the file was made." in told.text
+    assert _acts() == []
 
 
 def test_what_did_not_follow_is_said_until_somebody_has_looked() -> None:

@@ -276,8 +276,13 @@ class HubOffice:
         return index.of(hub)
 
     async def _must_be_free(self, hub: str, points: Mapping[int, str] | Sequence[int]) -> None:
-        for other, certificate in (await self.hubs()).items():
-            shared = set(points) & set(certificate.access_points)
+        """Raise NoError. What is no certificate of ours says nothing: it opens no door."""
+        rows = await self._rows.snapshot(names.CERTIFICATES_BUCKET)
+        for other, document in sorted(rows.items()):
+            try:
+                shared = set(points) & set(self._certificates.read(other, document).access_points)
+            except NoError:
+                continue
             if other != hub and shared:
                 point = min(shared)
                 raise NoError(

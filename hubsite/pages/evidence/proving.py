@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
@@ -12,7 +12,7 @@ from hubcore.evidence.records import Head
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.records.models import Chain
-from hubsite.records.showing.proof import last_of_export, walk, write_export
+from hubsite.records.showing.proof import last_of_export, walk, whole_export
 
 _DIGITS = 18
 AGAIN = "again"
@@ -41,8 +41,8 @@ def _head(text: str) -> Head | None:
 
 
 @require_POST
-def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Give records of a hub as a file that proves itself."""
+def export(request: HttpRequest) -> HttpResponse:
+    """Give records of a hub as a file that proves itself; the act is written once it is whole."""
     chain = get_object_or_404(Chain, pk=request.POST.get("hub", ""))
     text = request.POST.get("first", "") or str(chain.base_number + 1)
     is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
@@ -51,6 +51,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
             raise ValueError("The first record is a number.")
         first = int(text)
         last = last_of_export(chain, first)
+        whole = whole_export(chain, first, last)
     except ValueError as error:
         told = {"chain": chain, "sentence": str(error), "first": chain.base_number + 1}
         return render(request, "chain.html", told, status=400)
@@ -62,9 +63,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
             first=first,
             last=last,
         )
-    response = StreamingHttpResponse(
-        write_export(chain, first, last), content_type="application/cbor-seq"
-    )
+    response = HttpResponse(whole, content_type="application/cbor-seq")
     name = f"{chain.hub}-{first}-{last}.records"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

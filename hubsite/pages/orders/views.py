@@ -9,6 +9,8 @@ Laws:
 3. What opens is ordered by who has just shown that it is he (`hubsite.pages.accounts.again`). What
    shuts never waits for that.
 4. Who has ordered waits for answers for WAIT_SECONDS at the longest.
+5. While an order of the last minutes is under way its page and the list show themselves again: by
+   a script, and by a link without one. Who has the part as it is gets a few bytes.
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import conditional_page, require_POST, require_safe
 
 from hubcore.policy.policy import Operator
 from hubsite.config import operator_of
 from hubsite.orders.asking import NOT_BESIDE, NotOrderedError, place, place_beside, place_end
 from hubsite.orders.models import Order
 from hubsite.orders.moved import wait_until
-from hubsite.orders.standing import besides, may_go_beside, standing
+from hubsite.orders.standing import besides, may_go_beside, standing, under_way
 from hubsite.orders.words import DOOR_KINDS, OrderKind, OrderState, Wish, may
 from hubsite.pages.accounts import again
 from hubsite.pages.orders import confirming
@@ -129,15 +132,50 @@ def carried_out(asked: Asked) -> HttpResponse:
 @require_safe
 def order_page(request: HttpRequest, key: str) -> HttpResponse:
     """Show one order, and what each hub has answered."""
+    known = _known(key)
+    part = render_to_string("order_part.html", known)
+    return render(request, "order.html", {**known, "part": part, "away": _away()})
+
+
+@require_safe
+@conditional_page
+def order_part(request: HttpRequest, key: str) -> HttpResponse:
+    """Give what changes on the page of an order; nothing where it is as it was (law 5)."""
+    del request
+    return HttpResponse(render_to_string("order_part.html", _known(key)))
+
+
+@require_safe
+@conditional_page
+def orders_part(request: HttpRequest) -> HttpResponse:
+    """Give what stands, for the page of orders; nothing where it is as it was (law 5)."""
+    del request
+    return HttpResponse(render_to_string("orders_part.html", _listed(_places())))
+
+
+def _known(key: str) -> dict[str, Any]:
+    """Return what is shown of one order, as it is now."""
     order = get_object_or_404(Order.objects.select_related("ending", "of"), pk=key)
     there = places()
     now = int(time.time())
-    known = {"order": shown(order, there, now), "away": _away()}
+    known: dict[str, Any] = {"order": shown(order, there, now)}
     for name, other in (("end", order.ending), ("of", order.of)):
         known[name] = None if other is None else shown(other, there, now)
     known["besides"] = [shown(other, there, now) for other in besides(order)]
     known["may_go_beside"] = _has_bridge() and may_go_beside(order, now)
-    return render(request, "order.html", known)
+    together = [order.pk, order.ending_id, *besides(order).values_list("pk", flat=True)]
+    known["under_way"] = under_way(now).filter(pk__in=[one for one in together if one]).exists()
+    return known
+
+
+def _listed(there: Places) -> dict[str, Any]:
+    """Return what stands, as it is now."""
+    now = int(time.time())
+    stand = standing(now).select_related("ending").prefetch_related("given")[:STANDING]
+    return {
+        "standing": [shown(order, there, now) for order in stand],
+        "under_way": under_way(now).exists(),
+    }
 
 
 def _placed(asked: Asked) -> Order:
@@ -202,15 +240,16 @@ def _places() -> Places:
 
 def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpResponse:
     there = _places()
-    now = int(time.time())
     operator = _operator()
-    stand = standing(now).select_related("ending").prefetch_related("given")[:STANDING]
+    listed = _listed(there)
+    now = int(time.time())
     newest = Order.objects.select_related("ending").prefetch_related("given")[:NEWEST]
     has_way = settings.HUBSITE_RUNNING.orders is not None
     known = {
         "sentence": sentence,
         "away": _away(),
-        "standing": [shown(order, there, now) for order in stand],
+        "under_way": listed["under_way"],
+        "part": render_to_string("orders_part.html", listed),
         "newest": [shown(order, there, now) for order in newest],
         "forms": _forms(operator, there) if has_way else [],
         "not_reached": there.doors_not_reached,

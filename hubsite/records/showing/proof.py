@@ -22,6 +22,7 @@ from hubcore.evidence.records import Head, StoredRecord, agrees, follows
 from hubsite.records.models import Chain, Record
 
 WALK_ROWS = 10_000
+GONE = "Records went while the file was made. Ask for it again, from a later record on."
 EXPORT_ROWS = 20_000
 EXPORT_BYTES = 4 << 20
 ROWS_AT_ONCE = 500
@@ -113,6 +114,21 @@ def last_of_export(
             break
         last = number
     return last
+
+
+def whole_export(chain: Chain, first: int, last: int) -> bytes:
+    """Return an export of these records, at most EXPORT_BYTES of them.
+
+    Raise ValueError with a sentence where rows went meanwhile.
+    """
+    try:
+        whole = b"".join(write_export(chain, first, last))
+    except Record.DoesNotExist as error:
+        raise ValueError(GONE) from error
+    count = Record.objects.filter(hub=chain.hub, number__gte=first, number__lte=last).count()
+    if count != last - first + 1:
+        raise ValueError(GONE)
+    return whole
 
 
 def write_export(chain: Chain, first: int, last: int) -> Iterator[bytes]:

@@ -99,6 +99,8 @@ FILES: Mapping[str, str] = {
     "key-to-make": "what a script asks",
     "key-to-show": "what a script asks",
     "doors-part": "a part of a page, which that page loads",
+    "orders-part": "a part of a page, which that page loads",
+    "order-part": "a part of a page, which that page loads",
     "asset": "a file of a page",
     "webphone-file": "a file of a page",
     "authorize": "leads a phone on, once",

@@ -393,11 +393,15 @@ def test_a_hub_whose_doors_nothing_proves_is_neither_ended_nor_replaced() -> Non
     assert known(table) == set()
 
 
-def test_what_is_no_certificate_of_another_hub_keeps_no_hub_from_being_ended() -> None:
+def test_what_is_no_certificate_of_another_hub_keeps_no_hub_from_being_taken_in_or_ended() -> None:
     at = AtOffice()
+    at.table.put(CERTIFICATES_BUCKET, "hub-y", b"no certificate")
     said = desk(at).done(TOKEN)
     asyncio.run(hear(at.table, MACHINES[0], said))
     desk(at).done(YES)
+    taken = replace(TOKEN, hub="hub-b")
+    with pytest.raises(RefusedError, match="access point 10 is hub-a's"):
+        desk(at).done(taken)
     at.table.put(CERTIFICATES_BUCKET, "hub-z", b"no certificate")
     assert desk(at).done(ask(HubAct.END)) == ""
     assert known(at.table) == set()
