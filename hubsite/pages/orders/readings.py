@@ -21,7 +21,7 @@ from hubcore.device.state import Position, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS, VALUE_MAX
 from hubsite.fleet.models import DeviceValue, HubState
 from hubsite.fleet.said.values import Row
-from hubsite.orders.bybridge import readings_seen
+from hubsite.orders.giving.bybridge import readings_seen
 
 ROWS_MAX = 2000
 AGE_SECONDS_MAX = 366 * 86_400
