@@ -68,6 +68,7 @@ async def test_the_button_that_has_the_keyboard_keeps_it_and_it_ends_where_all_i
 ) -> None:
     """live.js, laws 3 and 4"""
     await page.go(f"https://{HOST}:{site[1]}/orders")
+    await page.until("location.pathname === '/orders' && document.readyState === 'complete'")
     await begin(page, BUTTON, f"<p>one</p>{BUTTON}", f"<p>two</p>{BUTTON}{OVER}")
     await page.until("document.querySelector('main').textContent.includes('one')")
     assert await page.run(HELD) == "/orders/x/end"
