@@ -480,5 +480,6 @@ async def test_away_what_shuts_is_kept_and_what_opens_is_not_given_later(
         assert await in_thread(lambda: state_of(lockdown)) == OrderState.WAITING
         await side.come()
         await until(lambda: is_taken(lockdown))
-        assert [word for word, *_ in side.hub.heard] == ["lockdown"]
+        # perhaps twice: what shuts is said again while nobody knows whether it came
+        assert {word for word, *_ in side.hub.heard} == {"lockdown"}
         assert desk.problem == ""
