@@ -122,6 +122,11 @@ def test_how_systemd_keeps_it(
     assert says in told.text
 
 
+def test_of_a_unit_that_never_ran_the_watchdog_is_not_told_off(host: Host) -> None:
+    host.shown.update({"ActiveState": "inactive", "WatchdogUSec": "infinity"})
+    assert wrong(host.service()) == []
+
+
 def test_a_unit_that_lost_a_limit_is_exposed(host: Host) -> None:
     host.level = "→ Overall exposure level for hubd.service: 2.1 OK"
     assert wrong(host.service()) == [CheckId.UNIT_EXPOSED]

@@ -54,6 +54,8 @@ def _kept(shown: Mapping[str, str]) -> Iterator[Finding]:
         yield found(CheckId.SERVICE_FAILED, "service", why=shown.get("Result", "no reason"))
     elif times.isdecimal() and int(times):
         yield found(CheckId.SERVICE_RESTARTS, "service", times=int(times))
+    if shown.get("ActiveState") != "active":
+        return  # systemd says "infinity" of each unit that it has not started yet
     watchdog = shown.get("WatchdogUSec")
     if watchdog in ("0", "infinity"):
         yield found(CheckId.WATCHDOG_OFF, "watchdog")
