@@ -88,13 +88,22 @@ put_files() {
     done
 }
 
+# Libraries that were typed, else those of before. An unknown one is refused: pip would pass it over, and it would be kept.
+choose_extras() {
+    extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
+    known=$(sed -n '/^\[options.extras_require\]$/,/^\[/s/^\([a-z_]*\) =$/\1/p' "$here/../setup.cfg")
+    for extra in $(printf '%s' "$extras" | tr , ' '); do
+        printf '%s\n' "$known" | grep -qx -- "$extra" ||
+            refuse "EXTRAS=$extra: there is none of that name (a site may want postgresql or token); nothing is changed"
+    done
+}
+
 # Make the environment in $made from a copy of this tree. Its programs have the names that they will have in place.
 make_environment() {
     mkdir "$work/tree"
     (cd "$here/.." && cp -R hubcore drivers hubd hubctl hubbridge hubgateway hublocal hubsite hubterm hubtls hubupdate setup.cfg pyproject.toml README.md "$work/tree")
     id=$(git -c safe.directory='*' -C "$here/.." rev-parse --short=12 HEAD 2>/dev/null || true)
     sed -i "s/^\(__version__ = \".*\)+clone\"$/\1+${id:+g}${id:-unknown}\"/" "$work/tree/hubcore/version.py"
-    extras=${EXTRAS:-$(cat "$place/extras" 2>/dev/null || true)}
     "$python" -m venv "$made"
     [ -z "$extras" ] || printf '%s\n' "$extras" >"$made/extras"
     "$here/../.ci/pip" "$made/bin/python" install -q --no-compile "$work/tree[site,engine${extras:+,$extras}]"
@@ -113,6 +122,7 @@ put_environment() {
     if [ -e "$place" ] || [ -L "$place" ]; then
         is_ours "$place" || refuse "$place is there and is no environment of hubsite: name another SITE_PREFIX, or move it away"
     fi
+    choose_extras
     "$here/../.ci/prerequisites" "$python"
     mkdir -p "$(dirname "$place")"
     work=$(mktemp -d)

@@ -63,9 +63,10 @@ def make_account(name: str, site: str, key: bytes, has_keys: bool = False) -> Ha
     return handed
 
 
-def has_operators() -> bool:
-    """Tell whether somebody may sign in."""
-    return Account.objects.filter(is_operator=True, is_active=True).exists()
+def operators() -> list[str]:
+    """Return who may sign in, by name."""
+    found = Account.objects.filter(is_operator=True, is_active=True).order_by("name")
+    return list(found.values_list("name", flat=True))
 
 
 def renew_account(name: str, site: str, key: bytes, has_keys: bool = False) -> Handed:

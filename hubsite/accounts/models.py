@@ -13,10 +13,9 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
 from django.db import models
 
-NAME = RegexValidator(
-    r"\A[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?\Z",
-    "A name has 1 to 32 of a-z, 0-9, '.', '_' and '-', and begins and ends with a letter or digit.",
-)
+from hubsite.accounts.naming import NAME_PATTERN, NAME_WORDS
+
+NAME = RegexValidator(NAME_PATTERN, NAME_WORDS)
 NAME_LENGTH = 32
 SEALED_BYTES = 128
 ADDRESS_LENGTH = 64

@@ -18,6 +18,8 @@ _WEBAUTHN = click.option(
     "--webauthn", is_flag=True, help="The second factor is a security key or passkey, and no code."
 )
 
+SHOWN_MAX = 3
+
 
 @click.group("operator")
 def operator() -> None:
@@ -32,10 +34,11 @@ def operator() -> None:
 def add(file: Path, name: str, webauthn: bool, first: bool) -> None:
     """Make an account. What is shown is shown once."""
     site = _begun(file)
-    from hubsite.accounts.making import has_operators, make_account
+    from hubsite.accounts.making import make_account, operators
 
-    if first and has_operators():
-        click.echo("there is an operator already; none is made")
+    there = operators() if first else []
+    if there:
+        _tell_there(there, name)
         return
 
     _check_keys(site, webauthn)
@@ -93,6 +96,15 @@ def unbind(file: Path, name: str) -> None:
 
     unbind_from("", name)
     click.echo(f"nobody at a provider signs in as {name} any more")
+
+
+def _tell_there(there: list[str], name: str) -> None:
+    """Say who may sign in already, and what helps who cannot."""
+    shown = ", ".join(there[:SHOWN_MAX]) + (", ..." if len(there) > SHOWN_MAX else "")
+    lost = name if name in there else there[0]
+    click.echo(f"there {'is' if len(there) == 1 else 'are'} {shown} already; none is made")
+    click.echo("a lost password or second factor is made anew by:")
+    click.echo(f"  runuser -u hubsite -- hubsite operator renew {lost}")
 
 
 def _begun(file: Path) -> config.Site:

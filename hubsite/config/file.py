@@ -35,22 +35,22 @@ from hubsite.config.webhooks import Webhooks
 SECRET_BYTES_MIN = 32
 AEADS_OF_BROWSERS = frozenset({1, 3})
 """A128GCM and A256GCM; WebCrypto has no AES with 192 bits."""
-_HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
-_LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
-_SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
+HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
+LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
+SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file; `hosts` are the names by which browsers call this server."""
 
-    site: Annotated[str, Meta(pattern=_SITE)]
+    site: Annotated[str, Meta(pattern=SITE)]
     hosts: Annotated[
-        tuple[Annotated[str, Meta(pattern=_HOST)], ...], Meta(min_length=1, max_length=16)
+        tuple[Annotated[str, Meta(pattern=HOST)], ...], Meta(min_length=1, max_length=16)
     ]
     secret: str
     tls_key: str
     tls_certificate: str
-    listen: Annotated[str, Meta(pattern=_LISTEN)] = "127.0.0.1:8443"
+    listen: Annotated[str, Meta(pattern=LISTEN)] = "127.0.0.1:8443"
     database: Annotated[str, Meta(min_length=1, max_length=1024)] = "hubsite.db"
     database_password: str = ""
     database_authority: str = ""

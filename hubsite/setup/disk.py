@@ -6,6 +6,7 @@ Laws:
 3. What is made goes into folders that are there, or are made for root alone to write.
 4. A link in the place of a file is neither followed nor replaced: the server's user may write to
    its own folder, and root reads there. Only a certificate, which is public, may be a link.
+5. What a run that was killed has left half done goes at the next: it may be one file with a key.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import errno
 import os
 import pwd
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,6 +88,16 @@ class Disk:
         except KeyError as error:
             raise ConfigError(f"there is no user {user}: make install-site makes it") from error
         return Owner(entry.pw_uid, entry.pw_gid)
+
+    def clear(self, places: Iterable[str]) -> None:
+        """Take away what was left of making these files (law 5). Raise StoreError."""
+        for place in places:
+            path = self.at(place)
+            for left in path.parent.glob(f".{path.name}.[0-9]*.unfinished"):
+                try:
+                    left.unlink(missing_ok=True)
+                except OSError as error:
+                    raise StoreError(f"{left}: {error.strerror}: take it away") from error
 
     def hand_over(self, place: str, user: str) -> None:
         """Give a secret that somebody has put there to its user. Raise ConfigError, StoreError."""

@@ -50,6 +50,7 @@ class Public:
 def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> None:
     """Make what is missing; `now` in Unix seconds. Raise ConfigError, StoreError."""
     config.parse(texts.server_text(wish).encode(), disk.at(places.SERVER_FILE))  # what was typed
+    disk.clear(places.FILES)
     have_certificate(disk, wish.host, given, now)
     _issuer(disk)
     _authority(disk, wish.site, now)
@@ -144,8 +145,6 @@ def _check(disk: Disk, wish: Wish, public: Public) -> None:
             _refuse(disk, place, f"its enrolment_key is not {public.enrolment_key}")
     gateway = load(disk.at(places.GATEWAY_FILE))
     server = config.parse(disk.read(places.SERVER_FILE) or b"", disk.at(places.SERVER_FILE))
-    if server.engine is None or server.signing is None:
-        _refuse(disk, places.SERVER_FILE, "it has no [engine] and [signing] of this machine")
     for place, site in (
         (places.GATEWAY_FILE, gateway.enrolment and gateway.enrolment.site),
         (places.SIGNING_FILE, signing.site),

@@ -37,4 +37,12 @@ SERVER_SECRET = f"{SERVER_FOLDER}/hubsite.secret"
 SERVER_ACCOUNT = f"{SERVER_FOLDER}/engine.account"
 TLS_KEY = f"{SERVER_FOLDER}/tls.key"
 TLS_CERTIFICATE = f"{SERVER_FOLDER}/tls.pem"
+FILES = (
+    *(ISSUER_KEY, AUTHORITY_KEY, CURVE_SECRET, ENROLMENT_SECRET),
+    *(GATEWAY_ACCOUNT, ISSUER_ACCOUNT, PERSON_ACCOUNT, SERVER_ACCOUNT),
+    *(ENGINE_FILE, GATEWAY_FILE, SIGNING_FILE, ISSUER_FILE, SERVER_FILE),
+    *(SERVER_SECRET, TLS_KEY, TLS_CERTIFICATE),
+    *(f"{folder}/{name}" for folder in PUBLIC_FOLDERS for name in (ISSUER, AUTHORITY)),
+)
+"""All that `hubsite setup` makes."""
 DATABASE = "/var/lib/hubsite/hubsite.db"

@@ -206,7 +206,10 @@ class Machine:
         said = await self.command("--config", file, "operator", "add", "--first", "olga")
         shown = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
         again = await self.command("--config", file, "operator", "add", "--first", "olga")
-        assert "already" in again
+        assert "there is olga already; none is made" in again
+        other = await self.command("--config", file, "operator", "add", "--first", "bob")
+        assert "there is olga already; none is made" in other
+        assert "hubsite operator renew olga" in other
         return Operator("olga", shown["password"].strip(), shown["second factor"].strip())
 
 

@@ -86,6 +86,20 @@ def test_operators_and_their_acts_are_made_beside_a_server_that_runs(
     assert "is not the one that was known" in wrong.stderr
 
 
+def test_no_first_operator_is_made_where_there_is_one_and_it_says_who(tmp_path: Path) -> None:
+    file = make_folder(tmp_path / "s")
+    assert "password:" in _hubsite(file, "operator", "add", "--first", "olga").stdout
+    other = _hubsite(file, "operator", "add", "--first", "bob")
+    assert other.returncode == 0
+    assert other.stdout.startswith("there is olga already; none is made\n")
+    assert other.stdout.endswith(" hubsite operator renew olga\n")
+    assert "password:" not in other.stdout
+    _hubsite(file, "operator", "add", "bob")
+    again = _hubsite(file, "operator", "add", "--first", "olga").stdout
+    assert again.startswith("there are bob, olga already; none is made\n")
+    assert again.endswith(" hubsite operator renew olga\n")
+
+
 def test_check_says_that_all_is_right_or_what_is_not(tmp_path: Path) -> None:
     file = make_folder(tmp_path / "s")
     assert (

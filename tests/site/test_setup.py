@@ -24,9 +24,11 @@ from hubsite.__main__ import hubsite
 from hubsite.commands.trial import trial_certificate
 from hubsite.setup import making, places
 from hubsite.setup.certificate import Given
-from hubsite.setup.command import points_of, zone_here
+from hubsite.setup.command import DEFAULTS, zone_here
 from hubsite.setup.disk import Disk, Owner
+from hubsite.setup.standing import settle
 from hubsite.setup.texts import Ports, Wish
+from hubsite.setup.typed import points_of, spans_of
 from tests.gateway.bench import WAIT_SECONDS, Hub, make_chain
 from tests.gateway.test_enrolment import Machine as HubMachine
 from tests.site.machine import Machine
@@ -165,6 +167,7 @@ def test_wherever_it_is_broken_off_the_same_again_goes_on(
 ) -> None:
     whole = Disk(tmp_path / "whole")
     making.make_files(whole, WISH, TRIAL, 1_800_000_000)
+    assert sorted(whole.made) == sorted(places.FILES)
     for cut in range(len(whole.made)):
         disk = Dying(tmp_path / f"cut-{cut}")
         monkeypatch.setattr(Dying, "left", cut)
@@ -183,13 +186,113 @@ def test_what_is_there_is_kept_and_what_does_not_fit_is_refused(machine: Machine
     before = files(machine)
     assert "nothing, all was there" in setup(machine)
     assert files(machine) == before
-    assert "not of the site other" in refused(machine, "--site", "other")
     own = machine.at(places.GATEWAY_FILE)
     own.write_text("# mine\n" + own.read_text())
     setup(machine)
     assert own.read_text().startswith("# mine\n")
     machine.at(places.SERVER_ACCOUNT).unlink()
     assert "does not name the account of hubsite" in refused(machine)
+
+
+@pytest.mark.parametrize(
+    ("option", "other", "place"),
+    [
+        ("--site", "other", places.SERVER_FILE),
+        ("--host", "localhosst", places.SERVER_FILE),
+        ("--listen", "127.0.0.1:9", places.SERVER_FILE),
+        ("--time-zone", "Asia/Tokyo", places.SERVER_FILE),
+        ("--access-points", "1-8,20", places.SIGNING_FILE),
+        ("--gateway-port", "9", places.GATEWAY_FILE),
+        ("--enrolment-port", "9", places.GATEWAY_FILE),
+        ("--engine-port", "9", places.SERVER_FILE),
+        ("--monitor-port", "9", places.ENGINE_FILE),
+    ],
+)
+def test_what_stands_otherwise_is_refused_with_both_before_anything_is_made(
+    machine: Machine, option: str, other: str, place: str
+) -> None:
+    setup(machine, "--trial", "--time-zone", "Europe/Berlin")
+    machine.at(places.AUTHORITY_KEY).unlink()
+    machine.at(f"{places.ISSUER_FOLDER}/authority.pem").unlink()
+    before = files(machine)
+    said = refused(machine, option, other)
+    assert f"{machine.at(place)} says {option[2:]} " in said
+    assert f", and this line says {other}: leave {option} out, or change the file" in said
+    assert files(machine) == before
+
+
+@pytest.mark.parametrize(
+    "place", [places.ENGINE_FILE, places.GATEWAY_FILE, places.SIGNING_FILE, places.ISSUER_FILE]
+)
+def test_each_file_that_is_there_is_asked_for_the_engines_port(
+    machine: Machine, place: str
+) -> None:
+    setup(machine, "--trial")
+    one = machine.at(place).read_bytes()
+    shutil.rmtree(machine.at("etc"))
+    machine.at(place).parent.mkdir(parents=True)
+    machine.at(place).write_bytes(one)
+    said = refused(machine, "--trial", "--engine-port", "9")
+    assert f"{machine.at(place)} says engine-port {machine.engine_port}, and" in said
+    assert list(files(machine)) == [place.lstrip("/")]
+
+
+def test_what_is_left_out_is_as_the_files_say(machine: Machine) -> None:
+    setup(machine, "--trial", "--access-points", "3,1,2", "--time-zone", "Europe/Berlin")
+    typed = {"--access-points": "1-3"}
+    wish = settle(Disk(machine.root), typed, DEFAULTS)
+    assert wish == {
+        "--site": "acme",
+        "--host": "localhost",
+        "--listen": f"127.0.0.1:{machine.pages_port}",
+        "--access-points": "1-3",
+        "--time-zone": "Europe/Berlin",
+        "--gateway-port": str(machine.gateway_port),
+        "--enrolment-port": str(machine.enrolment_port),
+        "--engine-port": str(machine.engine_port),
+        "--monitor-port": str(machine.monitor_port),
+    }
+    before = files(machine)
+    words = ["setup", "--operator", "olga", "--root", str(machine.root)]
+    done = CliRunner().invoke(hubsite, words, catch_exceptions=False)
+    assert "nothing, all was there" in done.output
+    assert files(machine) == before
+
+
+def test_what_no_file_says_is_typed_or_has_its_default(machine: Machine) -> None:
+    assert settle(Disk(machine.root), {"--listen": "127.0.0.1:9"}, DEFAULTS) == {
+        **DEFAULTS,
+        "--listen": "127.0.0.1:9",
+    }
+    words = ["setup", "--operator", "olga", "--trial", "--root", str(machine.root)]
+    with pytest.raises(ConfigError, match="--site is wanted"):
+        CliRunner().invoke(hubsite, words, catch_exceptions=False)
+    assert not machine.at("etc").exists()
+
+
+def test_an_engine_elsewhere_is_kept_and_no_port_of_this_machine(machine: Machine) -> None:
+    setup(machine, "--trial")
+    file = machine.at(places.SERVER_FILE)
+    here = f"nats://127.0.0.1:{machine.engine_port}"
+    file.write_text(file.read_text().replace(here, "tls://engine.acme.example:4222"))
+    assert "says engine-port tls://engine.acme.example:4222, and" in refused(machine)
+    settled = settle(Disk(machine.root), {}, DEFAULTS)
+    assert settled["--engine-port"] == str(machine.engine_port)
+
+
+def test_a_run_that_was_killed_leaves_no_second_name_of_a_key(machine: Machine) -> None:
+    setup(machine, "--trial")
+    before = files(machine)
+    for place in (places.SERVER_ACCOUNT, places.TLS_KEY, places.ISSUER_KEY):
+        file = machine.at(place)
+        file.with_name(f".{file.name}.77.unfinished").hardlink_to(file)
+    machine.at(f"{places.SERVER_FOLDER}/.hubsite.secret.9.unfinished").write_bytes(b"hal")
+    mine = machine.at(f"{places.SERVER_FOLDER}/.mine.9.unfinished")
+    mine.write_bytes(b"of somebody else")
+    assert "nothing, all was there" in setup(machine)
+    mine.unlink()
+    assert files(machine) == before
+    assert machine.at(places.TLS_KEY).stat().st_nlink == 1
 
 
 def test_a_server_that_was_made_alone_is_not_taken_for_a_whole_site(machine: Machine) -> None:
@@ -282,13 +385,48 @@ def test_what_is_no_access_point_is_refused(typed: str) -> None:
         points_of(typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("5-1", "'5-1' ends before it begins"),
+        ("0-99999", "'0-99999': 0 is none, they are 1 to 65535"),
+        ("1-99999", "99999 is none"),
+        ("1,x", "'x' is no number, and no span"),
+        ("1-5000", "these are 5000, and 4096 are the most"),
+    ],
+)
+def test_what_is_wrong_with_a_span_is_said(typed: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        points_of(typed)
+
+
 def test_access_points_are_numbers_and_spans() -> None:
     assert points_of("1-3, 8,2") == (1, 2, 3, 8)
+    assert spans_of((8, 2, 3, 1, 3)) == "1-3,8"
+    assert spans_of(()) == ""
 
 
-@pytest.mark.parametrize("wrong", [("--host", 'a"b'), ("--site", "A b"), ("--listen", "x")])
-def test_what_is_typed_wrong_makes_nothing(machine: Machine, wrong: tuple[str, str]) -> None:
-    assert "hubsite.toml" in refused(machine, "--trial", *wrong)
+@pytest.mark.parametrize(
+    ("option", "typed", "words"),
+    [
+        ("--host", 'a"b', "of letters, digits, '.' and '-'"),
+        ("--host", "https://site.acme.example/", "no address of a page"),
+        ("--host", "site.acme.example:8443", "the port belongs to --listen"),
+        ("--host", "", "a machine's name"),
+        ("--site", "A b", "1 to 32 of a-z, 0-9 and '-'"),
+        ("--listen", "x", "0.0.0.0:8443"),
+        ("--listen", "0.0.0.0:70000", "a port is 1 to 65535"),
+        ("--time-zone", "Berlin", "no zone such as Europe/Berlin"),
+        ("--operator", "Olga Müller", "1 to 32 of a-z, 0-9, '.', '_' and '-'"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_in_words_and_makes_nothing(
+    machine: Machine, option: str, typed: str, words: str
+) -> None:
+    said = refused(machine, "--trial", option, typed)
+    assert said.startswith(f"{option} {typed!r}: ")
+    assert words in said
+    assert ".toml" not in said
     assert not machine.at("etc").exists()
 
 

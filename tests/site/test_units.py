@@ -139,6 +139,29 @@ def test_an_installation_that_breaks_off_leaves_the_old_environment(tmp_path: Pa
     assert [path.name for path in old.parent.iterdir()] == ["hubsite"]
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_extra_that_there_is_not_is_refused_by_name(tmp_path: Path, is_kept: bool) -> None:
+    old = tmp_path / "opt/hubsite"
+    (old / "bin").mkdir(parents=True)
+    (old / "bin/hubsite").write_text("the old one\n")
+    (old / "pyvenv.cfg").write_text("")
+    if is_kept:
+        (old / "extras").write_text("token,postgres\n")
+    before = tree(tmp_path)
+    broken = tmp_path.parent / "no python"
+    done = install(
+        tmp_path, "install", PYTHON=str(broken), EXTRAS="" if is_kept else "token,postgres"
+    )
+    assert done.returncode == 1
+    assert "EXTRAS=postgres: there is none of that name" in done.stderr
+    assert "token," not in done.stderr
+    assert tree(tmp_path) == before
+    good = install(tmp_path, "install", PYTHON=str(broken), EXTRAS="token,postgresql")
+    assert good.returncode != 0
+    assert "EXTRAS" not in good.stderr
+    assert f"Missing: {broken}" in good.stderr
+
+
 def test_the_folders_that_are_made_are_those_of_the_unit_and_its_user() -> None:
     lines = (ROOT / "systemd/hubsite.tmpfiles").read_text().splitlines()
     made = {line.split()[1]: line.split()[2:5] for line in lines if not line.startswith("#")}

@@ -590,9 +590,10 @@ ROOMS: dict[str, Room] = {
         "hubsite hubgateway.engine.account hubcore.errors", "django click"
     ),
     "hubsite.setup": _room(
-        "hubsite.setup hubsite.config hubsite.commands.begin hubsite.commands.trial "
-        "hubgateway.config hubgateway.engine.account hubgateway.issuer.holding.files "
-        "hubgateway.issuer.keys hubgateway.issuer.signing.config hubterm.files hubcore",
+        "hubsite.setup hubsite.config hubsite.accounts.naming hubsite.commands.begin "
+        "hubsite.commands.trial hubgateway.config hubgateway.engine.account "
+        "hubgateway.issuer.holding.files hubgateway.issuer.keys "
+        "hubgateway.issuer.signing.config hubterm.files hubcore",
         "click zmq",
         WORLDLY,
     ),
