@@ -100,8 +100,9 @@ def check_points(points: Iterable[int], limits: HubLimits) -> None:
     if more:
         raise RefusedError(
             Refusal.RULE,
-            f"access point {min(more)} is not among those of the signer's [enrolment]: what has "
-            "it is decided where the issuer's key is, by hubissuer",
+            f"access point {min(more)} is not among access_points of [enrolment] in the signer's "
+            "file (signing.toml): write it there and start hubissuer again, or decide it where "
+            "the issuer's key is, by hubissuer",
         )
 
 

@@ -14,6 +14,7 @@ from django.db import Error, connection
 from hubcore.errors import ConfigError, StoreError
 from hubgateway.engine.account import read_account
 from hubsite import config
+from hubsite.config.places import pages_address
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
 from hubsite.tls import engine_guard, tls_context
@@ -26,7 +27,8 @@ def check(file: Path) -> None:
     """Say what is wrong, or that all is right."""
     site = config.load(file)
     look(site)
-    click.echo(f"{file} is right: https://{site.config.hosts[0]} at {site.config.listen}")
+    address = pages_address(site.config.hosts[0], site.config.listen)
+    click.echo(f"{file} is right: {address} at {site.config.listen}")
 
 
 def look(site: config.Site) -> None:

@@ -42,6 +42,10 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     orders: bool = False
     """Whether this server orders at hubs by it: its account then also needs `hub.commands.*`."""
 
+    def is_here(self) -> bool:
+        """Tell whether each of its servers is on this machine."""
+        return all(is_this_machine(urlsplit(server).hostname or "") for server in self.servers)
+
 
 class Operators(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What each operator may order of hubs, and where: no access point means at all."""

@@ -8,16 +8,21 @@ Laws:
 2. A token is handed on once. No row, no act and no line has it.
 3. Each outcome is a sentence. Where the answer was lost, nobody knows, and it says how to go on.
 4. The newest ASKS_KEPT are kept.
+5. A yes that was done counts before the engine's word of it comes, for SETTLES and for that one
+   fingerprint, unless something else was asked about the hub since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from hubcore.errors import HubError, LinkError
+from hubcore.evidence.records import Value
 from hubcore.issuing.hubasks import HubAct, HubAsk
 from hubcore.issuing.words import Refusal, RefusedError
 from hubsite.acts import log
@@ -26,6 +31,8 @@ from hubsite.fleet.models import SENTENCE_LENGTH, HubAsked
 from hubsite.hubs.signer import Decider
 
 ASKS_KEPT = 200
+SETTLES = timedelta(minutes=2)
+"""So long after a yes the engine's own word of it may not have come."""
 KINDS: Mapping[HubAct, ActKind] = {
     HubAct.TOKEN: ActKind.HUB_TOKEN_ASKED,
     HubAct.APPROVE: ActKind.HUB_APPROVAL_ASKED,
@@ -63,6 +70,16 @@ def ask(wanted: HubAsk, decider: Decider) -> Outcome:
     return outcome
 
 
+def taken_in() -> dict[str, str]:
+    """Return hubs that were just taken in, and the fingerprint of each (law 5)."""
+    newest: dict[str, HubAsked] = {}
+    now = timezone.now()
+    for row in HubAsked.objects.filter(at__range=(now - SETTLES, now)).order_by("pk"):
+        newest[row.hub] = row
+    done = [one for one in newest.values() if one.act == HubAct.APPROVE.word and one.is_done]
+    return {one.hub: one.fingerprint for one in done}
+
+
 def _begin(wanted: HubAsk) -> HubAsked:
     """Keep the row and the act (law 1)."""
     with transaction.atomic():
@@ -74,15 +91,16 @@ def _begin(wanted: HubAsk) -> HubAsked:
             sentence=UNKNOWN.format(why="no answer has come"),
         )
         HubAsked.objects.filter(pk__lte=row.pk - ASKS_KEPT).delete()
-        log.write(
-            wanted.by,
-            KINDS[wanted.act],
-            about=f"hub {wanted.hub}",
-            access_points=" ".join(map(str, wanted.points)),
-            fingerprint=wanted.fingerprint,
-            replaces=int(wanted.replaces),
-        )
+        log.write(wanted.by, KINDS[wanted.act], about=f"hub {wanted.hub}", **_facts(wanted))
     return row
+
+
+def _facts(wanted: HubAsk) -> dict[str, Value]:
+    """Return what an act says of an ask: what this one has, and nothing of the others."""
+    if wanted.act is HubAct.TOKEN:
+        points = " ".join(map(str, wanted.points))
+        return {"access_points": points, "replaces": int(wanted.replaces)}
+    return {"fingerprint": wanted.fingerprint} if wanted.fingerprint else {}
 
 
 def _asked(wanted: HubAsk, decider: Decider) -> Outcome:

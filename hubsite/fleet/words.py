@@ -166,9 +166,11 @@ class ShownPromise:
     may_refuse: bool
 
 
-def promised(row: HubPromise, now: float) -> ShownPromise:
+def promised(row: HubPromise, now: float, taken: Mapping[str, str]) -> ShownPromise:
     """Return how far a promise is at this moment, in Unix seconds."""
     state = PromiseState(row.state)
+    if state is PromiseState.ASKED and taken.get(row.hub) == row.fingerprint:
+        state = PromiseState.ENROLLED
     words = _PROMISES[state]
     if state is PromiseState.WAITS:
         hours = (row.ends - now) / 3600

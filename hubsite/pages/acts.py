@@ -50,6 +50,8 @@ def _row(act: Act) -> Row:
 
 
 def _text(value: Any) -> str:
+    if value is None or value == "":
+        return "none"
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

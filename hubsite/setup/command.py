@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 import click
 
 from hubcore.errors import ConfigError
+from hubsite.config.places import enroll_line, pages_address
 from hubsite.setup import units
 from hubsite.setup.certificate import Given
 from hubsite.setup.disk import Disk
@@ -112,13 +113,11 @@ def zone_here(disk: Disk) -> str:
 
 
 def _tell(wish: Wish) -> None:
-    port = wish.listen.rpartition(":")[2]
-    place = wish.host if port == "443" else f"{wish.host}:{port}"
     ports = wish.ports
     click.echo(
-        f"The pages: https://{place}/\n"
+        f"The pages: {pages_address(wish.host, wish.listen)}\n"
         f"Hubs call ports {ports.gateway}, {ports.enrolment} and {ports.enrolment + 1} of this "
         "machine.\n"
         'A hub: its doors, and a token on the page "New hubs". Then at its machine, as root:\n'
-        f"  hubctl enroll {wish.host}:{ports.enrolment} --strike POINT=CHIP:LINE --start"
+        f"  {enroll_line(wish.host, ports.enrolment)}"
     )

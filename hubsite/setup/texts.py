@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubsite.commands.begin import first_lines
+from hubsite.config.places import NEW_HUBS_PORT
 from hubsite.setup import places
 
 SOCKET = "/run/hubissuer/sign.sock"
@@ -24,7 +25,7 @@ class Ports:
     """Where hubs come, and where the engine is. The port after `enrolment` is taken, too."""
 
     gateway: int = 7011
-    enrolment: int = 7013
+    enrolment: int = NEW_HUBS_PORT
     engine: int = 4222
     monitor: int = 8222
 

@@ -115,6 +115,17 @@ def test_the_page_shows_acts_and_verifies_them() -> None:
     assert "The chain does not hold: record 2 is missing" in answer.text
 
 
+def test_what_an_act_has_nothing_of_is_told_in_a_word() -> None:
+    browser = signed_in()
+    with transaction.atomic():
+        log.write("olga", ActKind.GRANT_MADE, group=None, points="", person="9")
+    text = browser.get("/acts").text
+    assert "group none" in text
+    assert "points none" in text
+    assert "person 9" in text
+    assert "None" not in text
+
+
 def test_an_act_that_cannot_be_read_is_shown_as_such() -> None:
     browser = signed_in()
     _force("UPDATE acts_act SET body = x'ff' WHERE number = 1")

@@ -11,12 +11,34 @@ from hubcore.errors import ConfigError, LinkError
 from hubsite import config
 from hubsite.__main__ import hubsite
 from hubsite.config.database import SYSTEM_AUTHORITIES
+from hubsite.config.places import enroll_line, pages_address
 from hubsite.hubs.engine import HubsEngine
 from hubsite.settings import settings_of
 from hubsite.tls import engine_guard
 from tests.site.server import make_folder
 
 pytestmark = pytest.mark.once
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("0.0.0.0:8443", "https://site.example:8443/"),
+        ("[::]:443", "https://site.example/"),
+        ("192.0.2.1:4430", "https://site.example:4430/"),
+    ],
+)
+def test_the_address_of_the_pages_has_its_port(listen: str, address: str) -> None:
+    assert pages_address("site.example", listen) == address
+
+
+def test_the_line_at_a_new_hub_names_each_strike() -> None:
+    assert enroll_line("site.example", 7113) == (
+        "hubctl enroll site.example:7113 --strike POINT=CHIP:LINE --start"
+    )
+    assert enroll_line("site.example", points=(1, 20)) == (
+        "hubctl enroll site.example:7013 --strike 1=CHIP:LINE --strike 20=CHIP:LINE --start"
+    )
 
 
 def _with(tmp_path: Path, line: str) -> Path:

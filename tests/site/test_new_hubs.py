@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from django.conf import settings
+from django.test import override_settings
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as drawing
 from hypothesis import strategies as st
@@ -21,6 +25,7 @@ from hubgateway.engine.buckets import Kept
 from hubgateway.rules import names
 from hubsite.acts import log
 from hubsite.acts.models import Act
+from hubsite.config import Engine
 from hubsite.fleet import asking, kept
 from hubsite.fleet.models import HubAsked, HubPromise
 from hubsite.fleet.promises import PromiseState, promised
@@ -36,6 +41,7 @@ pytestmark = pytest.mark.once
 
 TOKEN = "ABCDE-ABCDE-ABCDE-ABCDE-ABCDE-ABCDE-ABCDE-ABCDE"
 MACHINE = NewHub()
+OTHER = NewHub()
 
 
 @dataclass
@@ -144,6 +150,96 @@ def test_a_machine_is_taken_in_by_the_fingerprint_that_somebody_typed(
     assert signing.asked[-1] == HubAsk(HubAct.APPROVE, "olga", "front-1", fingerprint=shown)
     bodies = b"".join(bytes(act.body) for act in Act.objects.all())
     assert shown.encode() in bodies
+
+
+@pytest.mark.parametrize(
+    ("engine", "line"),
+    [
+        ("nats://127.0.0.1:4222", "hubctl enroll localhost:7013 --strike 10=CHIP:LINE --start"),
+        ("tls://nats.example:4222", "hubctl enroll HOST:7013 --strike 10=CHIP:LINE --start"),
+        (None, "hubctl enroll HOST:7013 --strike 10=CHIP:LINE --start"),
+    ],
+)
+def test_the_line_for_the_machine_has_what_the_configuration_knows(
+    signing: Signing, browser: Browser, engine: str | None, line: str
+) -> None:
+    point = _point(browser)
+    browser.get("/new-hubs/token")
+    section = None if engine is None else Engine((engine,))
+    site = settings.HUBSITE
+    config = msgspec.structs.replace(site.config, engine=section)
+    with override_settings(HUBSITE=replace(site, config=config)):
+        text = browser.submit(hub="front-1", points=[point]).text
+    assert f"as root: {line} " in text
+    assert ("HOST is the machine of a gateway." in text) is ("HOST:" in line)
+    assert "7013 is the usual port" in text
+
+
+def test_without_an_access_point_the_page_leads_to_a_door(
+    signing: Signing, browser: Browser
+) -> None:
+    answer = browser.get("/new-hubs/token")
+    assert "There is no access point yet. Add a door" in answer.text
+    assert "There is no access point yet. Add a door" in browser.submit(hub="front-1").text
+    _point(browser)
+    assert "There is no access point yet" not in browser.get("/new-hubs/token").text
+
+
+def test_after_a_yes_the_same_machine_is_not_offered_again(
+    signing: Signing, browser: Browser
+) -> None:
+    """newhubs, law 5: the engine still says that it waits"""
+    keep(asked())
+    browser.get("/new-hubs/of/front-1")
+    answer = browser.submit(button="approve", fingerprint=asked().fingerprint)
+    for text in (answer.text, browser.get("/new-hubs/of/front-1").text):
+        assert "How far enrolled" in text
+        assert "waits for your yes" not in text
+        assert "Take it in" not in text
+        assert "Refuse it" not in text
+    assert "waits for your yes" not in browser.get("/new-hubs").text
+    other = promise().bound_to(OTHER.ask(), OTHER.curve_bytes)
+    keep(other)
+    assert other.fingerprint != asked().fingerprint
+    assert "waits for your yes" in browser.get("/new-hubs").text
+
+
+@drawing(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([HubAct.APPROVE, HubAct.TOKEN, HubAct.REFUSE]),
+            st.sampled_from([True, False, None]),
+            st.sampled_from(["AAAA", "BBBB"]),
+            st.sampled_from([-60, 1, 60, 180]),
+        ),
+        max_size=4,
+    )
+)
+def test_the_newest_ask_of_the_last_minutes_says_whether_it_was_taken_in(
+    asks: list[tuple[HubAct, bool | None, str, int]],
+) -> None:
+    """asking, law 5: no order of asks, and no clock that was set back, hides who waits"""
+    HubAsked.objects.all().delete()
+    for act, is_done, fingerprint, age in asks:
+        row = HubAsked.objects.create(
+            by="olga", act=act.word, hub="front-1", fingerprint=fingerprint, is_done=is_done
+        )
+        HubAsked.objects.filter(pk=row.pk).update(at=timezone.now() - timedelta(seconds=age))
+    new = [one for one in asks if one[3] in (1, 60)]
+    is_yes = bool(new) and new[-1][:2] == (HubAct.APPROVE, True)
+    assert asking.taken_in() == ({"front-1": new[-1][2]} if is_yes else {})
+
+
+def test_an_act_says_of_an_ask_what_this_one_has(signing: Signing) -> None:
+    keys = {"fingerprint", "access_points", "replaces"}
+    for act, more, said in (
+        (HubAct.TOKEN, {"doors": ((10, "in"),), "time_zone": "UTC"}, {"access_points", "replaces"}),
+        (HubAct.APPROVE, {"fingerprint": asked().fingerprint}, {"fingerprint"}),
+        (HubAct.END, {}, set()),
+    ):
+        asking.ask(HubAsk(act, "olga", "front-1", **more), signing)  # type: ignore[arg-type]
+        assert keys & Act.objects.order_by("-number")[0].said.keys() == said
 
 
 def test_a_machine_is_refused_and_a_hub_renewed_and_ended_in_two_steps(

@@ -289,6 +289,31 @@ def test_a_grant_that_makes_no_sense_is_not_made(
     assert not Grant.objects.exists()
 
 
+def test_a_doors_page_lists_its_access_points_and_makes_one() -> None:
+    browser = at_work()
+    browser.get("/door/add")
+    text = browser.submit(name="Front").text
+    assert "Access points There is none. Add an access point to this door" in text
+    door = Door.objects.get()
+    assert f"/point/add?door={door.pk}" in browser.page.source
+    browser.get(f"/point/add?door={door.pk}")
+    assert "Add an access point" in browser.page.text
+    assert browser.page.form().values["door"] == str(door.pk)
+    browser.submit(number="7", name="inward")
+    assert "Access points 7 inward Add an access point" in browser.get(f"/door/{door.pk}").text
+    assert "Add a door" in browser.get("/door").text
+    for wrong in ("x", "9" * 30, "%00"):
+        assert browser.get(f"/point/add?door={wrong}").page.form().values["door"] == ""
+
+
+def test_a_grants_page_says_where_one_for_a_person_begins() -> None:
+    browser = at_work()
+    anna = _person(browser)
+    hint = "A grant for one person begins at the person's page: People"
+    assert hint in browser.get("/grant/add").text
+    assert hint not in browser.get(f"/grant/add?person={anna.pk}").text
+
+
 def test_a_grant_is_for_one_person_or_one_group() -> None:
     browser = at_work()
     point = _door(browser)

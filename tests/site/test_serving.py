@@ -102,9 +102,8 @@ def test_no_first_operator_is_made_where_there_is_one_and_it_says_who(tmp_path: 
 
 def test_check_says_that_all_is_right_or_what_is_not(tmp_path: Path) -> None:
     file = make_folder(tmp_path / "s")
-    assert (
-        _hubsite(file, "check").stdout == f"{file} is right: https://localhost at 127.0.0.1:8443\n"
-    )
+    said = f"{file} is right: https://localhost:8443/ at 127.0.0.1:8443\n"
+    assert _hubsite(file, "check").stdout == said
     (file.parent / "tls.key").write_text("no key")
     wrong = _hubsite(file, "serve")
     assert wrong.returncode == 78

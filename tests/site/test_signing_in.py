@@ -140,7 +140,7 @@ def test_many_wrong_passwords_are_slowed_and_told_and_lock_nobody_out() -> None:
     assert one["wrong_tries"] == judged
     Account.objects.update(wrong_tries=judged + 1)
     told = home.submit("/sign-in/wrong-tries").text
-    assert "was typed for your name 1 times" in told, "one more came after the page was shown"
+    assert "for your name 1 time, the last" in told, "one more came after the page was shown"
     assert Act.objects.order_by("number").last().said["wrong_tries"] == judged
     assert "wrong password" not in home.submit("/sign-in/wrong-tries").text
     assert "wrong password" not in home.sign_in(olga).text

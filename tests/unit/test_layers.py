@@ -682,8 +682,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.pages.fleet": _room(
         "hubsite.pages.fleet hubsite.pages.accounts.again hubsite.pages.orders.readings "
-        "hubsite.acts.kinds hubsite.fleet hubsite.hubs.behind hubsite.hubs.signer "
-        "hubsite.register hubcore",
+        "hubsite.acts.kinds hubsite.config hubsite.fleet hubsite.hubs.behind "
+        "hubsite.hubs.signer hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

@@ -7,11 +7,13 @@ Laws:
 3. A token is made, and a machine taken in, by who has just shown that it is he. To refuse one asks
    for no more.
 4. Without a signer that does it, the page names the commands.
+5. A machine that was taken in is not offered again while the engine's word of it is on its way.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +21,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hubcore.issuing.hubasks import HubAct, HubAsk
+from hubsite.config.places import NEW_HUBS_PORT, enroll_line
 from hubsite.fleet import asking, words
 from hubsite.fleet.asking import Outcome
 from hubsite.fleet.models import HubAsked, HubPromise
@@ -26,6 +29,7 @@ from hubsite.hubs.signer import Decider
 from hubsite.pages.accounts import again
 from hubsite.pages.accounts.again import Refused
 from hubsite.pages.fleet.forms import FingerprintForm, TokenForm
+from hubsite.register.models import AccessPoint
 
 ASKS_SHOWN = 20
 REFUSED_STATUS = 409
@@ -37,8 +41,9 @@ _METHODS = require_http_methods(["GET", "HEAD", "POST"])
 def new_hubs(request: HttpRequest) -> HttpResponse:
     """Show what was promised, who has asked, and what was asked of the signer."""
     now = time.time()
+    taken = asking.taken_in()
     shown = {
-        "promises": [words.promised(one, now) for one in HubPromise.objects.all()],
+        "promises": [words.promised(one, now, taken) for one in HubPromise.objects.all()],
         "asks": HubAsked.objects.all()[:ASKS_SHOWN],
         "is_here": decider() is not None,
     }
@@ -64,13 +69,24 @@ def token(request: HttpRequest) -> HttpResponse:
     )
     outcome = asking.ask(wanted, signer)
     shown = {"form": form, "is_here": True, "hub": wanted.hub, "outcome": outcome}
+    shown |= _at_the_machine(wanted)
     return render(request, "newhub_token.html", shown, status=status_of(outcome))
+
+
+def _at_the_machine(wanted: HubAsk) -> dict[str, Any]:
+    """Return the line that is typed there, with what the configuration knows of it."""
+    config = settings.HUBSITE.config
+    is_here = config.engine is not None and config.engine.is_here()
+    host = config.hosts[0] if is_here else "HOST"
+    line = enroll_line(host, points=wanted.points)
+    return {"line": line, "port": NEW_HUBS_PORT, "is_gateway_here": is_here}
 
 
 def _token_form(request: HttpRequest, form: TokenForm, refused: Refused | None) -> HttpResponse:
     shown = {
         "form": form,
         "is_here": decider() is not None,
+        "has_points": AccessPoint.objects.exists(),
         "refused": refused,
         "again": again.to_show(request),
     }
@@ -89,7 +105,7 @@ def new_hub(request: HttpRequest, name: str) -> HttpResponse:
         outcome = _decided(request, name, form)
         found = HubPromise.objects.filter(pk=name).first() or found
     shown = {
-        "promise": words.promised(found, time.time()),
+        "promise": words.promised(found, time.time(), asking.taken_in()),
         "form": form,
         "outcome": outcome,
         "is_here": decider() is not None,

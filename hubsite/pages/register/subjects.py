@@ -56,6 +56,12 @@ class Subject:
     searched: str = ""
     """The field that a search looks into; "" for none."""
 
+    @property
+    def a_one(self) -> str:
+        """What one is called, with its article."""
+        article = "an" if self.one[0] in "aeiou" else "a"
+        return f"{article} {self.one}"
+
 
 def _moment(at: Any) -> str:
     return "" if at is None else localtime(at).strftime("%Y-%m-%d %H:%M")

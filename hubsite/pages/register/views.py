@@ -31,6 +31,8 @@ SEARCH_LENGTH = 100
 REMOVE = "remove"
 _ENDS: dict[type[Model], str] = {Person: "This person has left", Grant: "Revoke this grant"}
 """What is offered in place of a removal."""
+_IN_ADDRESS = ("person", "door")
+"""What the address of a form may say of its fields."""
 _FORM_METHODS = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -161,7 +163,7 @@ def _form(
 
 def _asked(request: HttpRequest) -> dict[str, str]:
     """Return what the address of a form says of its fields."""
-    return {"person": request.GET.get("person", "")}
+    return {name: request.GET.get(name, "") for name in _IN_ADDRESS}
 
 
 def _week(row: Model | None) -> list[ShownDay]:

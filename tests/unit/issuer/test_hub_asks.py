@@ -221,6 +221,7 @@ def test_a_line_about_a_hub_is_read_again_and_one_of_another_shape_is_refused() 
     [
         (None, TOKEN, Refusal.RULE, "no section"),
         (replace(MOST, access_points=frozenset({11})), TOKEN, Refusal.RULE, "access point 10"),
+        (HubLimits(), TOKEN, Refusal.RULE, r"access_points of \[enrolment\] .* \(signing.toml\)"),
         (replace(MOST, may_replace=False), replace(TOKEN, replaces=True), Refusal.RULE, "replace"),
         (replace(MOST, new_hubs_a_day=0), TOKEN, Refusal.CEILING, "new_hubs_a_day"),
         (replace(MOST, ends_a_day=0), ask(HubAct.END), Refusal.CEILING, "ends_a_day"),
