@@ -233,11 +233,9 @@ async def test_a_device_is_taken_in_by_the_key_that_is_printed_on_it(bench: Benc
     taking_in = asyncio.create_task(bench.care.include(ask_pin, SOON, steps.append))
     await bench.wants_in(Wish(12, PIN))
     included = await taking_in
-    assert [step for step in steps if step is not InclusionStep.FOUND] == [
-        InclusionStep.WAITING,
-        InclusionStep.GRANTED,
-        InclusionStep.KEY,
-    ]
+    assert InclusionStep.WAITING in steps  # a device that is quick may ask before it is said
+    asked = [one for one in steps if one not in (InclusionStep.FOUND, InclusionStep.WAITING)]
+    assert asked == [InclusionStep.GRANTED, InclusionStep.KEY]
     assert shown == [SHOWN]
     assert len(SHOWN) == DSK_GROUPS
     assert (included.node.node, included.low_security) == (12, False)

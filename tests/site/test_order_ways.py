@@ -482,4 +482,4 @@ async def test_away_what_shuts_is_kept_and_what_opens_is_not_given_later(
         await until(lambda: is_taken(lockdown))
         # perhaps twice: what shuts is said again while nobody knows whether it came
         assert {word for word, *_ in side.hub.heard} == {"lockdown"}
-        assert desk.problem == ""
+        await until(lambda: not desk.problem)

@@ -75,13 +75,13 @@ def test_each_configuration_finds_it_beside_itself_or_by_systemd(
 ) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/given")
     gateway = tmp_path / "gateway.toml"
-    said = 'listen = "tcp://*:1"\ncurve_secret = "c"\nservers = ["nats://h:1"]\n'
+    said = 'listen = "tcp://*:1"\ncurve_secret = "c"\nservers = ["tls://h:1"]\n'
     for named, place in (("a", str(tmp_path / "a")), ("credential:a", "/run/given/a")):
         gateway.write_text(f'{said}credentials = "{named}"\n')
         assert load(gateway).credentials == place
         site = (
             'site = "acme"\nhosts = ["h"]\nsecret = "s"\ntls_key = "k"\ntls_certificate = "c"\n'
-            f'issuer_key = "i"\n[engine]\nservers = ["nats://h:1"]\ncredentials = "{named}"\n'
+            f'issuer_key = "i"\n[engine]\nservers = ["tls://h:1"]\ncredentials = "{named}"\n'
         )
         engine = config.parse(site.encode(), tmp_path / "hubsite.toml").engine
         assert engine is not None
@@ -90,7 +90,7 @@ def test_each_configuration_finds_it_beside_itself_or_by_systemd(
         signing.write_text(
             'site = "acme"\nissuer_key = "i"\nfolder = "."\n'
             '[unix]\nsocket = "s"\ncallers = ["root"]'
-            '\n[enrolment]\nservers = ["nats://h:1"]\nauthority_key = "k"\ntls_authority = "a"\n'
+            '\n[enrolment]\nservers = ["tls://h:1"]\nauthority_key = "k"\ntls_authority = "a"\n'
             f'enrolment_key = "{"x" * 40}"\ncredentials = "{named}"\n'
         )
         section = load_signing(signing).enrolment
