@@ -213,6 +213,7 @@ async def test_a_fork_is_told_and_stops_this_way_alone(
     assert await bench.stored("hub-1") == log
 
 
+@pytest.mark.long
 async def test_an_operators_commands_are_all_that_a_bridge_needs(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -520,6 +520,7 @@ def clock_off(seconds: float) -> str:
     return f"import time\nreal = time.time\ntime.time = lambda: real() + {seconds!r}"
 
 
+@pytest.mark.long
 async def test_a_wrong_clock_moves_nothing_and_says_so(tmp_path: Path) -> None:
     async with odd_stage(tmp_path) as stage:
         wallet = new_phone(stage)

@@ -266,6 +266,7 @@ async def test_a_schedule_holds_the_door_and_a_dead_hub_lets_it_fall_shut(stage:
     await until_driven(stage, False, HOLD_SECONDS + 2.0)
 
 
+@pytest.mark.long
 async def test_a_schedule_lets_the_door_fall_shut_at_its_end(stage: Stage) -> None:
     now = datetime.now(ZONE)
     minute = now.hour * 60 + now.minute
