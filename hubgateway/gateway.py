@@ -79,7 +79,7 @@ class Gateway:
         self._stops = Mirror(engine, names.STOPS_BUCKET, self._on_stop_changed)
         self._router = Router(secret, self._keys, self._on_retired, complain)
         self._documents = Documents(engine, self._router.send, self.sessions)
-        self._policy_answers = PolicyAnswers(engine.keep_result)
+        self._policy_answers = PolicyAnswers(engine.keep_result, self._complain)
         self._unproven = UnprovenAnswers()
         own = (z85.decode(secret), z85.decode(zmq.curve_public(secret)))
         self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
@@ -117,6 +117,8 @@ class Gateway:
     async def _receive(self) -> None:
         while True:
             for frames in await self._router.receive():
+                for first in self._unproven.before(frames, self._keys.fresh):
+                    self._open(first)
                 self._open(frames)
             await asyncio.sleep(0)
 
@@ -135,8 +137,6 @@ class Gateway:
         route, data = frames
         hub = str(data.get("User-Id"))
         key = str(data.get(zap.KEY_PROPERTY))
-        if not self._keys.fresh:
-            self._unproven.keep(hub, frames)
         if not zap.holds(self._keys, hub, key):
             self.ignored["key"] += 1
             return

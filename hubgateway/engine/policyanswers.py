@@ -2,10 +2,10 @@
 
 Laws:
 1. A hub says once what it made of a policy. The newest such word of each hub is owed to the engine
-   until that has kept it.
+   until that has kept it, one a hub. People are told of what the engine refuses.
 2. A Hello names the version in force, too: if it is another one than was told last, it is owed.
-3. One word of a hub is owed, the newest. What the engine has is not told again.
-4. What is said while the directory of keys is away counts only if the key does once it is read.
+3. What is said while the directory of keys is away counts only if the key does once it is read, and
+   before what comes then. One such word of a key is kept, the newest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import zmq
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import PolicyResult
 from hubcore.errors import FrameError, LinkError, StoreError
+from hubgateway.rules import zap
 
 AGAIN_SECONDS = 1.0
 
@@ -25,13 +26,18 @@ Keep = Callable[[str, PolicyResult], Awaitable[None]]
 """Keeps what a hub said. Raises StoreError for what the engine refuses, LinkError without it."""
 Frames = list[zmq.Frame]
 """A message of a hub as it came: its route, and what it says."""
+Complain = Callable[[str, str], None]
+"""Tells people what is wrong with a hub."""
 
 
 class PolicyAnswers:
-    """As many as there are hubs with a key; `run` tells the engine."""
+    """Of each hub that was here with a key; `run` tells the engine."""
 
-    def __init__(self, keep: Keep, again_seconds: float = AGAIN_SECONDS) -> None:
+    def __init__(
+        self, keep: Keep, complain: Complain, again_seconds: float = AGAIN_SECONDS
+    ) -> None:
         self._keep = keep
+        self._complain = complain
         self._again_seconds = again_seconds
         self._told: dict[str, int] = {}
         self._owed: dict[str, PolicyResult] = {}
@@ -63,7 +69,8 @@ class PolicyAnswers:
         for hub, said in list(self._owed.items()):
             try:
                 await self._keep(hub, said)
-            except StoreError:  # of this one; the engine may take those of others
+            except StoreError as error:  # of this one; the engine may take those of others
+                self._complain(hub, f"what it made of a policy is not kept: {error}")
                 continue
             except LinkError:
                 return
@@ -73,19 +80,22 @@ class PolicyAnswers:
 
 
 class UnprovenAnswers:
-    """The newest word of each hub that came while nobody could say whose keys count (law 4)."""
+    """The newest word of each key that came while nobody could say which keys count (law 3)."""
 
     def __init__(self) -> None:
         self._frames: dict[str, Frames] = {}
 
-    def keep(self, hub: str, frames: Frames) -> None:
-        """Keep a message, if it says what a hub has made of a policy."""
+    def before(self, frames: Frames, is_fresh: bool) -> list[Frames]:
+        """A message has come: return what is to be looked at first. `is_fresh`: keys are known."""
+        if is_fresh:
+            return self.take()
         try:
             said = codec.decode_from_hub(frames[-1].bytes)
         except FrameError:
-            return
+            return []
         if isinstance(said, PolicyResult):
-            self._frames[hub] = frames
+            self._frames[str(frames[-1].get(zap.KEY_PROPERTY))] = frames
+        return []
 
     def take(self) -> list[Frames]:
         """Return all, and keep none: each is looked at as if it came now."""

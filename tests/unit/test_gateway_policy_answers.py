@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hubcore.backend.uplink.from_hub import PolicyResult
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_hub import HubMessage, Ping, PolicyResult
 from hubcore.errors import LinkError, StoreError
-from hubgateway.engine.policyanswers import PolicyAnswers
+from hubgateway.engine.policyanswers import PolicyAnswers, UnprovenAnswers
+from hubgateway.rules import zap
 
 HUBS = ("hub-1", "hub-2")
 
@@ -25,6 +27,10 @@ class Engine:
     refused: set[str] = field(default_factory=set)
     kept: list[tuple[str, PolicyResult]] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    complaints: set[tuple[str, str]] = field(default_factory=set)
+
+    def complain(self, hub: str, text: str) -> None:
+        self.complaints.add((hub, text))
 
     async def keep(self, hub: str, said: PolicyResult) -> None:
         self.asked.set()
@@ -41,7 +47,7 @@ class Engine:
 
 @contextlib.asynccontextmanager
 async def told(engine: Engine) -> AsyncIterator[PolicyAnswers]:
-    answers = PolicyAnswers(engine.keep, again_seconds=0)
+    answers = PolicyAnswers(engine.keep, engine.complain, again_seconds=0)
     task = asyncio.create_task(answers.run())
     try:
         yield answers
@@ -76,6 +82,7 @@ async def test_a_hub_whose_word_is_refused_keeps_no_others_back() -> None:
         answers.answered("hub-2", PolicyResult(3, ""))
         await rest()
     assert engine.kept == [("hub-2", PolicyResult(3, ""))]
+    assert engine.complaints == {("hub-1", "what it made of a policy is not kept: no")}
 
 
 async def test_a_hello_tells_what_was_not_told_and_no_more() -> None:
@@ -131,3 +138,57 @@ def test_whatever_the_order_the_engine_has_the_newest_word_of_each_hub(
     for hub, version in newest.items():
         kept = engine.newest(hub)
         assert (kept.version if kept else 0) == version
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A part of a message, and what the handshake has proven of who sent it."""
+
+    key: str
+    bytes: bytes
+
+    def get(self, name: str) -> str:
+        assert name == zap.KEY_PROPERTY
+        return self.key
+
+
+def frames(key: str, said: HubMessage) -> list[Frame]:
+    return [Frame(key, b"route"), Frame(key, codec.encode(said))]
+
+
+WORDS = some.tuples(some.sampled_from("ab"), some.booleans())
+
+
+@given(some.lists(WORDS, max_size=24))
+def test_what_came_while_no_key_was_known_is_looked_at_first_and_once(
+    came: list[tuple[str, bool]],
+) -> None:
+    unproven = UnprovenAnswers()
+    looked_at: dict[str, list[int]] = {"a": [], "b": []}
+    newest: dict[str, int] = {}
+    for version, (key, is_fresh) in enumerate(came):
+        message = frames(key, PolicyResult(version, ""))
+        first = unproven.before(message, is_fresh)  # type: ignore[arg-type]
+        assert is_fresh or not first
+        for one in [*first, *([message] if is_fresh else [])]:
+            said = codec.decode_from_hub(one[-1].bytes)
+            assert isinstance(said, PolicyResult)
+            looked_at[one[-1].key].append(said.version)
+        newest[key] = version
+    for one in unproven.take():
+        said = codec.decode_from_hub(one[-1].bytes)
+        assert isinstance(said, PolicyResult)
+        looked_at[one[-1].key].append(said.version)
+    assert not unproven.take()
+    for key, versions in looked_at.items():
+        assert versions == sorted(set(versions))
+        assert versions[-1:] == [newest[key]] if key in newest else not versions
+
+
+def test_nothing_else_is_kept_and_one_word_of_a_key() -> None:
+    unproven = UnprovenAnswers()
+    for version in range(100):
+        unproven.before(frames("a", PolicyResult(version, "")), False)  # type: ignore[arg-type]
+    unproven.before(frames("b", Ping(b"12345678")), False)  # type: ignore[arg-type]
+    unproven.before([Frame("b", b"route"), Frame("b", b"junk")], False)  # type: ignore[list-item]
+    assert unproven.take() == [frames("a", PolicyResult(99, ""))]
