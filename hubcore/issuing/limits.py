@@ -1,7 +1,7 @@
 """What a site's server may have signed at the most: the operator's word, at the signer.
 
-Law: what is not allowed here is refused. The limits of a new site allow no operator, no held door
-and no mandate.
+Law: what is not allowed here is refused. The limits of a new site allow no operator, no held door,
+no card and no mandate.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Limits:
 
     `policy_version` is that of the newest policy that was signed elsewhere before. `operators`: who
     may stand in a policy, with which rights at the most. `held_open`: access points that a policy
-    may hold open. `apart`: those that no grant and no card opens which is signed here. `mandates`
-    are the ones that may be renewed, as the issuer has signed them. `hubs` None: nothing is done
-    about hubs.
+    may hold open. `apart`: those that no grant and no card opens which is signed here. `cards`: how
+    many cards and phones that others make a policy may name. `mandates` are the ones that may be
+    renewed, as the issuer has signed them. `hubs` None: nothing is done about hubs.
     """
 
     site: str
@@ -61,6 +61,7 @@ class Limits:
     operators: Mapping[str, Operator] = field(default_factory=dict)
     held_open: frozenset[int] = frozenset()
     apart: frozenset[int] = frozenset()
+    cards: int = 0
     mandates: tuple[Mandate, ...] = ()
     a_day: Mapping[DocumentKind, int] = field(default_factory=lambda: dict(A_DAY))
     revoking_a_day: int = REVOKING_A_DAY

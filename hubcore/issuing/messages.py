@@ -1,7 +1,8 @@
 """The messages between a site's server and what signs for it: CBOR arrays, one in a frame.
 
 The server says Hello, is answered by Ready, and then asks: each Ask has one answer, Made or No, in
-the order of asking. It may also ask about a hub, by Decide, which is answered by Done or No.
+the order of asking. It may also ask about a hub, by Decide, which is answered by Done or No; and
+for the digest of a card or a key, by Digest, which is answered by Made or No.
 
 Laws:
 1. A message that exists is checked, whoever made it.
@@ -11,7 +12,7 @@ Laws:
 Shapes: Hello [0, protocol]; Ready [1, site, issuer's COSE_Key, version of the last policy];
 Ask [2, number, kind, claims, what comes along]; Made [3, number, document];
 No [4, number, refusal, sentence]; Decide [5, number, ask (`hubcore.issuing.hubasks`)];
-Done [6, number, text].
+Done [6, number, text]; Digest [7, number, ask (`hubcore.issuing.cardasks`)].
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hubcore.codec import cbor, cose
 from hubcore.codec.cose import VerifyKey
 from hubcore.codec.cwt import NAME_BYTES, is_uint
 from hubcore.errors import FrameError, ProofError
+from hubcore.issuing.cardasks import CardAsk, read_card_ask, write_card_ask
 from hubcore.issuing.hubasks import HubAsk, read_ask, write_ask
 from hubcore.issuing.words import (
     ANSWER_BYTES,
@@ -44,6 +46,7 @@ _MADE = 3
 _NO = 4
 _DECIDE = 5
 _DONE = 6
+_DIGEST = 7
 TEXT_BYTES = 256
 
 
@@ -81,7 +84,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The signed document. Of a policy it is the root alone."""
+    """The signed document. Of a policy it is the root alone. Or the digest that was asked for."""
 
     number: int
     document: bytes = field(repr=False)
@@ -136,7 +139,19 @@ class Done:
             raise FrameError(f"signing: a text has at most {TEXT_BYTES} bytes, all printable")
 
 
-FromServer = Hello | Ask | Decide
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Make the digest of this card or key."""
+
+    number: int
+    ask: CardAsk
+
+    def __post_init__(self) -> None:
+        """Raise FrameError for a number that is none."""
+        _check_number(self.number)
+
+
+FromServer = Hello | Ask | Decide | Digest
 FromSigner = Ready | Made | No | Done
 
 
@@ -156,6 +171,8 @@ def encode_from_server(message: FromServer) -> bytes:
             return cbor.encode([_ASK, message.number, kind, message.claims, message.along])
         case Decide():
             return cbor.encode([_DECIDE, message.number, write_ask(message.ask)])
+        case Digest():
+            return cbor.encode([_DIGEST, message.number, write_card_ask(message.ask)])
 
 
 def encode_from_signer(message: FromSigner) -> bytes:
@@ -183,9 +200,11 @@ def decode_from_server(data: bytes) -> FromServer:
             return Ask(number, DocumentKind(kind), claims, along)
         case [5, number, bytes() as asked]:
             return Decide(number, read_ask(asked))
+        case [7, number, bytes() as asked]:
+            return Digest(number, read_card_ask(asked))
     raise FrameError(
-        "signing: expected Hello [0, protocol], Ask [2, number, kind, claims, along] or "
-        "Decide [5, number, ask]"
+        "signing: expected Hello [0, protocol], Ask [2, number, kind, claims, along], "
+        "Decide [5, number, ask] or Digest [7, number, ask]"
     )
 
 

@@ -10,7 +10,7 @@ Laws:
 4. A policy names as operators only whom the limits name, with no right and no access point more.
    EACH in the limits stands for whoever is not named there. Who may open doors (OPENING) has his
    access points named, and none of them is `apart`.
-5. A policy holds open only the doors that the limits name.
+5. A policy holds open only the doors that the limits name, and has no more cards than they say.
 6. A grant ends within `grant_seconds`, and has not ended yet. None is signed for a credential that
    the policy revokes.
 7. An access point that is `apart` is opened by no grant and by no card of a policy.
@@ -146,6 +146,10 @@ def _policy(
     held = {point for point, rules in policy.points.items() if rules.hold_open is not None}
     if held - limits.held_open:
         raise _no(f"policy: access point {min(held - limits.held_open)} may not be held open")
+    if len(policy.cards) > limits.cards:
+        raise _no(
+            f"policy: it names {len(policy.cards)} cards, and the limits allow {limits.cards}"
+        )
     for card in policy.cards.values():
         _none_apart("policy: a card", card.access, limits)
 

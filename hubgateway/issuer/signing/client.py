@@ -24,6 +24,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hubcore.access.cards import DIGEST_BYTES
 from hubcore.access.grant import Grant
 from hubcore.bridge.frames import Frames, frame
 from hubcore.bridge.mandate import Mandate
@@ -32,8 +33,19 @@ from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import TlsName, TlsRole
 from hubcore.errors import FrameError, LinkError, PeerError, SignatureError, TrustError
 from hubcore.issuing import messages, unsigned
+from hubcore.issuing.cardasks import CardAsk
 from hubcore.issuing.hubasks import HubAsk
-from hubcore.issuing.messages import Ask, Decide, Done, FromSigner, Hello, Made, No, Ready
+from hubcore.issuing.messages import (
+    Ask,
+    Decide,
+    Digest,
+    Done,
+    FromSigner,
+    Hello,
+    Made,
+    No,
+    Ready,
+)
 from hubcore.issuing.unsigned import Unsigned
 from hubcore.issuing.words import ANSWER_BYTES, Refusal, RefusedError
 from hubcore.phone.certificates import HubCertificate
@@ -173,6 +185,13 @@ class SigningClient:
         self._talk(until, lambda talk: done.append(_done(talk, ask)))
         return done[0]
 
+    def digest(self, ask: CardAsk) -> bytes:
+        """Return the digest of a card or a phone's key (16 bytes), made by the site's card key."""
+        made: list[bytes] = []
+        until = time.monotonic() + self._seconds
+        self._talk(until, lambda talk: made.append(_digest(talk, ask)))
+        return made[0]
+
     def check(self) -> None:
         """Raise LinkError or TrustError unless the signer of this site and issuer is there."""
         self.policy_version()
@@ -245,6 +264,16 @@ def _answer(talk: _Talk, ask: Ask) -> bytes:
     match talk.hear():
         case Made(number=ask.number, document=document):
             return document
+        case No() as no:
+            raise RefusedError(no.refusal, no.sentence)
+    raise TrustError("the signer answers what was not asked")
+
+
+def _digest(talk: _Talk, ask: CardAsk) -> bytes:
+    talk.say(Digest(1, ask))
+    match talk.hear():
+        case Made(number=1, document=digest) if len(digest) == DIGEST_BYTES:
+            return digest
         case No() as no:
             raise RefusedError(no.refusal, no.sentence)
     raise TrustError("the signer answers what was not asked")

@@ -5,6 +5,7 @@ Laws:
 2. A limit that is not written has the default of `hubcore.issuing.limits`, which allows little.
 3. Who may open doors has his access points named, and none of them is apart.
 4. A mandate that is named must be one that this issuer has signed for this site.
+5. Cards are allowed only with the site's card key.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from hubcore.access.cards import CARD_KEY_BYTES
 from hubcore.bridge.mandate import Mandate, prove_mandate
 from hubcore.codec.cose import VerifyKey
 from hubcore.errors import ConfigError, ProofError
@@ -23,7 +25,7 @@ from hubcore.issuing.limits import A_DAY, REVOKING_A_DAY, Limits
 from hubcore.issuing.standing import place_of
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind
 from hubcore.policy.policy import OPENING, Operator, rights_of
-from hubgateway.config import Label, SiteName, public_file
+from hubgateway.config import Label, SiteName, public_file, secret_file
 from hubgateway.config import place_of as place_in
 from hubgateway.issuer.signing.enrolconfig import EnrolmentSection
 
@@ -80,6 +82,7 @@ class LimitsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mandate_days: _Days = _NONE.mandate_seconds // DAY_SECONDS
     held_open: _Points = ()
     apart: _Points = ()
+    cards: _Number = _NONE.cards
     mandates: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     a_day: ADay = ADay()
 
@@ -99,6 +102,7 @@ class SigningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     issuer_key: str
     folder: str
     issuer_secret: str = ""
+    card_key: str = ""
     unix: Unix | None = None
     tls: Tls | None = None
     limits: LimitsSection = LimitsSection()
@@ -115,6 +119,8 @@ def load_signing(path: Path) -> SigningConfig:
     if config.unix is None and config.tls is None:
         raise ConfigError(f"{path}: nobody can ask: it has neither [unix] nor [tls]")
     _operators(config, path)
+    if config.limits.cards and not config.card_key:
+        raise ConfigError(f"{path}: limits.cards needs card_key: the site's, as its hubs have it")
     section = config.enrolment
     if section is None or not section.credentials:
         return config
@@ -138,11 +144,22 @@ def limits_of(config: SigningConfig, file: Path, issuer: VerifyKey) -> Limits:
         operators=_operators(config, file),
         held_open=frozenset(said.held_open),
         apart=frozenset(said.apart),
+        cards=said.cards,
         mandates=mandates,
         a_day=said.a_day.by_kind(),
         revoking_a_day=said.a_day.revoking_policy,
         hubs=None if config.enrolment is None else config.enrolment.limits(),
     )
+
+
+def card_key_of(config: SigningConfig, file: Path) -> bytes:
+    """Return the site's card key, b"" where the file names none. Raise ConfigError."""
+    if not config.card_key:
+        return b""
+    key = secret_file(config.card_key, file, "card_key")
+    if len(key) != CARD_KEY_BYTES:
+        raise ConfigError(f"{file}: card_key: it has {len(key)} bytes, not {CARD_KEY_BYTES}")
+    return key
 
 
 def callers_of(unix: Unix) -> dict[int, str]:

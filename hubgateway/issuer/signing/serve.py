@@ -23,7 +23,14 @@ from hubcore.timing.lines import LinePace
 from hubgateway.config import place_of
 from hubgateway.issuer.holding.kinds import HeldKey, open_key
 from hubgateway.issuer.holding.secrets import secret_from
-from hubgateway.issuer.signing.config import SigningConfig, Tls, callers_of, limits_of, load_signing
+from hubgateway.issuer.signing.config import (
+    SigningConfig,
+    Tls,
+    callers_of,
+    card_key_of,
+    limits_of,
+    load_signing,
+)
 from hubgateway.issuer.signing.desk import Desk, open_desk
 from hubgateway.issuer.signing.ports import TlsTalks, UnixPort
 from hubgateway.issuer.signing.signer import Signer
@@ -97,6 +104,7 @@ def open_signing(file: Path) -> Opened:
         folder=folder,
         wall=time.time,
         monotonic=time.monotonic,
+        card_key=card_key_of(config, file),
     )
     thread = ThreadPoolExecutor(1, "signing")
 

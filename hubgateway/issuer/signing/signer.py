@@ -7,6 +7,8 @@ Laws:
 4. What is done about a hub has its line on the disk before it is done.
 5. So has a hub's certificate that is made on the way: it is judged and logged as one that is asked
    for.
+6. The card key leaves in digests alone. A digest opens nothing before a policy names it, which has
+   its line: so it has none of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from hubcore.codec import cbor, cose, cwt
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import HardwareError, StoreError
+from hubcore.issuing.cardasks import CardAsk, digest_of_card, judge_card
 from hubcore.issuing.hubasks import HubAsk
 from hubcore.issuing.hublines import read_any, write_decided
 from hubcore.issuing.hubrules import Decided, HubStanding, judge_hub
@@ -48,10 +51,12 @@ class Signer:
         folder: Path,
         wall: Callable[[], float],
         monotonic: Callable[[], float],
+        card_key: bytes = b"",
     ) -> None:
         """Read log and last policy. Raise ConfigError, AuditError or StoreError.
 
-        `trial` is a new key that nobody believes (`hubcore.issuing.wanted`).
+        `trial` is a new key that nobody believes (`hubcore.issuing.wanted`). `card_key` is the
+        site's, b"" where no card is allowed.
         """
         self._key = key
         # A token is asked for its public key once: it may be away later.
@@ -61,6 +66,7 @@ class Signer:
         self._reader = Reader(limits.site, self.issuer, trial)
         self._standing = Standing(limits.a_day, limits.revoking_a_day)
         self._hubs = HubStanding(limits.hubs)
+        self._card_key = card_key
         self._wall = wall
         self._monotonic = monotonic
         self._log = SigningLog(folder / LOG)
@@ -102,6 +108,11 @@ class Signer:
         if isinstance(wanted, WantedPolicy):
             self._last.logged(wanted.policy)
         return document
+
+    def digest(self, ask: CardAsk) -> bytes:
+        """Return the digest of a card or a key (law 6). Raise RefusedError."""
+        judge_card(ask, self._limits)
+        return digest_of_card(ask, self._card_key)
 
     def decide(self, ask: HubAsk, asker: str) -> None:
         """Judge what is asked about a hub, and log it: then it may be done. Raise RefusedError."""

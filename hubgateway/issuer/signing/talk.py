@@ -11,6 +11,7 @@ Laws:
 6. At most `connections_max` are there at once. One more is told to come again.
 7. What is asked about a hub is judged and logged on the signer's thread, then done on another one,
    one after the other: no signature waits for the engine.
+8. Digests have a pace of their own: who may ask learns too few of them to try card numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from hubcore.errors import FrameError, HubError, LinkError
 from hubcore.issuing import messages
 from hubcore.issuing.hubasks import HubAsk
 from hubcore.issuing.hubrules import NOT_HERE
-from hubcore.issuing.messages import Ask, Decide, Done, FromSigner, Hello, Made, No, Ready
+from hubcore.issuing.messages import (
+    Ask,
+    Decide,
+    Digest,
+    Done,
+    FromSigner,
+    Hello,
+    Made,
+    No,
+    Ready,
+)
 from hubcore.issuing.words import (
     ANSWER_BYTES,
     ASK_BYTES,
@@ -44,6 +55,7 @@ CALLERS_MAX = 64
 ASKS = Rate(burst=600, per_second=20.0)
 POLICIES = Rate(burst=30, per_second=1.0)
 HUBS = Rate(burst=20, per_second=0.2)
+DIGESTS = Rate(burst=60, per_second=1 / 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class TalkTimes:
     asks: Rate = ASKS
     policies: Rate = POLICIES
     hubs: Rate = HUBS
+    digests: Rate = DIGESTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,7 @@ class Talks:
         self._asks = _paces(self._times.asks)
         self._policies = _paces(self._times.policies)
         self._hubs = _paces(self._times.hubs)
+        self._digests = _paces(self._times.digests)
         self._desk = desk
 
     async def serve(
@@ -142,6 +156,8 @@ class Talks:
     async def _answer(self, asked: _In, asker: str) -> FromSigner:
         if isinstance(asked, Decide):
             return await self._decide(asked, asker)
+        if isinstance(asked, Digest):
+            return self._digest(asked, asker)
         if not isinstance(asked, Ask):
             why = asked.why if isinstance(asked, Unread) else "Hello was said before"
             self._told.tell(asker, f"{asker}: {why}")
@@ -172,6 +188,18 @@ class Talks:
             return No(asked.number, error.refusal, messages.sentence(str(error)))
         return Done(asked.number, text)
 
+    def _digest(self, asked: Digest, asker: str) -> FromSigner:
+        """Make the digest of a card or a key (law 8)."""
+        try:
+            if not self._digests.take(asker, self._monotonic()):
+                raise RefusedError(
+                    Refusal.PACE, "cards: too many at once: one a minute, ask again later"
+                )
+            return Made(asked.number, self._signer.digest(asked.ask))
+        except RefusedError as error:
+            self._told.tell(asker, f"{asker}: no digest is made: {error}")
+            return No(asked.number, error.refusal, messages.sentence(str(error)))
+
     def _pace(self, asked: Ask, asker: str) -> None:
         """Keep law 4. Raise RefusedError."""
         now = self._monotonic()
@@ -190,7 +218,7 @@ class Talks:
             return
 
 
-_In = Hello | Ask | Decide | Unread
+_In = Hello | Ask | Decide | Digest | Unread
 
 
 def _paces(rate: Rate) -> Paces:

@@ -43,6 +43,7 @@ LIMITS = Limits(
     operators=OPERATORS,
     held_open=frozenset({2}),
     apart=frozenset({9}),
+    cards=2,
     mandates=(MANDATE,),
 )
 IN_FORCE = HubCertificate(SITE, "hub-a", NOW - 1000, NOW + 1000, HUB.verify_key, (1, 2))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from hubcore.access.cards import CARD_KEY_BYTES
 from hubcore.codec.cose import SigningKey
 from hubcore.issuing.limits import Limits
 from hubgateway.issuer.signing.client import SigningClient, by_socket
@@ -22,6 +23,7 @@ from tests.unit.issuer.issuingdesk import ISSUER, LIMITS, NOW, SITE, TRIAL
 
 T = TypeVar("T")
 WAIT_SECONDS = 20.0
+CARD_KEY = b"c" * CARD_KEY_BYTES
 
 
 @dataclass
@@ -48,9 +50,10 @@ def make_signer(
     key: SigningKey = ISSUER,
     limits: Limits = LIMITS,
     wall: Callable[[], float] = lambda: float(NOW),
+    card_key: bytes = CARD_KEY,
 ) -> Signer:
     """Open a signer whose clock stands still."""
-    return Signer(key, TRIAL, limits, folder, wall, time.monotonic)
+    return Signer(key, TRIAL, limits, folder, wall, time.monotonic, card_key)
 
 
 @dataclass

@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
+from hubcore.issuing.cardasks import (
+    CARD_ASK_BYTES,
+    COUNT_MAX,
+    CardAsk,
+    Shown,
+    read_card_ask,
+    write_card_ask,
+)
 from hubcore.issuing.messages import (
     NUMBER_MAX,
     Ask,
+    Digest,
     Hello,
     Made,
     No,
@@ -35,6 +44,7 @@ from tests.unit.issuer.issuingdesk import ISSUER, SITE
 
 pytestmark = pytest.mark.once
 
+KEYS = st.binary(min_size=64, max_size=64).map(lambda rest: b"\x04" + rest)
 NUMBERS = st.integers(0, NUMBER_MAX)
 FROM_SERVER = st.one_of(
     st.builds(Hello, st.integers(1, 9)),
@@ -44,6 +54,17 @@ FROM_SERVER = st.one_of(
         st.sampled_from(DocumentKind),
         st.binary(min_size=1, max_size=99),
         st.binary(max_size=99),
+    ),
+    st.builds(
+        Digest,
+        NUMBERS,
+        st.builds(CardAsk, st.integers(1, COUNT_MAX), st.just(Shown.KEY), KEYS)
+        | st.builds(
+            CardAsk,
+            st.integers(1, COUNT_MAX),
+            st.just(Shown.RECORDED),
+            st.binary(min_size=16, max_size=16),
+        ),
     ),
 )
 FROM_SIGNER = st.one_of(
@@ -55,7 +76,7 @@ FROM_SIGNER = st.one_of(
 
 @settings(deadline=None)
 @given(FROM_SERVER)
-def test_what_a_server_says_is_read_again(message: Hello | Ask) -> None:
+def test_what_a_server_says_is_read_again(message: Hello | Ask | Digest) -> None:
     assert decode_from_server(encode_from_server(message)) == message
 
 
@@ -126,3 +147,34 @@ def test_a_number_is_one(number: object) -> None:
     ):
         with pytest.raises(FrameError):
             make()
+
+
+@pytest.mark.parametrize(
+    ("count", "what", "data"),
+    [
+        (0, Shown.RECORDED, bytes(16)),
+        (COUNT_MAX + 1, Shown.RECORDED, bytes(16)),
+        (True, Shown.RECORDED, bytes(16)),
+        (1, Shown.RECORDED, bytes(17)),
+        (1, Shown.KEY, b"\x04" + bytes(63)),
+        (1, Shown.KEY, b"\x02" + bytes(64)),
+        (1, Shown.KEY, "04" * 65),
+        (1, 9, bytes(16)),
+    ],
+)
+def test_no_ask_for_a_digest_is_another_thing(count: int, what: int, data: object) -> None:
+    """cardasks, law 1: neither made nor read"""
+    if what in set(Shown):
+        with pytest.raises(FrameError):
+            CardAsk(count, Shown(what), data)  # type: ignore[arg-type]
+    written = cbor.encode([int(count), what, data])
+    if count is not True:
+        with pytest.raises(FrameError):
+            read_card_ask(written)
+
+
+def test_an_ask_for_a_digest_is_short() -> None:
+    longest = CardAsk(COUNT_MAX, Shown.KEY, b"\x04" + bytes(64))
+    assert len(write_card_ask(longest)) <= CARD_ASK_BYTES
+    with pytest.raises(FrameError, match="at most"):
+        read_card_ask(bytes(CARD_ASK_BYTES + 1))

@@ -310,6 +310,18 @@ def test_a_door_that_is_apart_is_opened_by_nothing() -> None:
     Signer().ask(brought(policy(7, cards=card(1))))
 
 
+@pytest.mark.parametrize(("most", "there"), [(0, 1), (2, 3)])
+def test_a_policy_has_no_more_cards_than_the_limits_say(most: int, there: int) -> None:
+    """law 5"""
+    (one,) = card(1).values()
+    many = {bytes([number]) * 16: one for number in range(1, there + 1)}
+    cards = {digest: replace(one, digest=digest) for digest in many}
+    signer = Signer(replace(LIMITS, cards=most))
+    refused(signer, brought(policy(7, cards=cards)), f"names {there} cards, and the limits allow")
+    cards.popitem()
+    signer.ask(brought(policy(7, cards=cards)))
+
+
 def test_a_list_of_revocations_says_what_the_policy_says() -> None:
     """law 8"""
     signer = Signer()

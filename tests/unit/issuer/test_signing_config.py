@@ -29,7 +29,12 @@ from hubgateway.issuer import keys
 from hubgateway.issuer.__main__ import hubissuer as command
 from hubgateway.issuer.holding import files
 from hubgateway.issuer.signing.client import SigningClient, by_socket
-from hubgateway.issuer.signing.config import callers_of, limits_of, load_signing
+from hubgateway.issuer.signing.config import (
+    callers_of,
+    card_key_of,
+    limits_of,
+    load_signing,
+)
 from hubgateway.issuer.signing.serve import open_signing
 from hubsim.site.documents import make_key, pem
 from hubtls.keys import read_issuer
@@ -344,3 +349,29 @@ def test_a_certificate_for_each_end_is_made_without_an_engine(folder: Path) -> N
         assert read_certificate(der_of(out.read_bytes()), authority, name).key
     wrong = hubissuer("--config", config, "server", "site", "No Name", key, "--out", out)
     assert isinstance(wrong.exception, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "why"),
+    [
+        ("", None, "limits.cards needs card_key"),
+        ('card_key = "c"\n', None, "card_key .*c: No such file"),
+        ('card_key = "c"\n', bytes(31), "card_key: it has 31 bytes, not 32"),
+        ('card_key = "c"\n', bytes(32), ""),
+    ],
+)
+def test_cards_are_allowed_with_the_sites_card_key(
+    folder: Path, named: str, there: bytes | None, why: str
+) -> None:
+    """law 5"""
+    if there is not None:
+        (folder / "c").write_bytes(there)
+        (folder / "c").chmod(0o600)
+    file = written(folder, named + LEAST + "[limits]\ncards = 7\n")
+    if not why:
+        config = load_signing(file)
+        assert card_key_of(config, file) == there
+        assert limits_of(config, file, ISSUER.verify_key) == Limits(SITE, cards=7)
+        return
+    with pytest.raises(ConfigError, match=why):
+        card_key_of(load_signing(file), file)
