@@ -4,7 +4,9 @@ Laws:
 1. It is the hub's word, as it comes. Nothing is decided by it, and nothing opens by it.
 2. There are at most DOORS_MAX doors and ORDERS_MAX orders, those of which was heard last.
 3. What cannot be read, or has a name out of shape, tells nothing.
-4. An alarm stands from the record of its beginning to that of its end (`evidence.carried_alarms`).
+4. An alarm stands from the record of its beginning to that of its end, or to a sum of what was left
+   out that says so (`evidence.carried_alarms`).
+5. When a hub starts, nothing is known of its doors until it says so. Alarms and orders go on.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, TypeGuard
 from hubcore.access.precedence import DoorOrder
 from hubcore.door.phases import Happening
 from hubcore.errors import AuditError
-from hubcore.evidence.carried_alarms import BEGUN_BY_END
+from hubcore.evidence.carried_alarms import take_happening
 from hubcore.evidence.carried_orders import ALL_DOORS
 from hubcore.evidence.facts import Fact, RecordKind
 from hubcore.evidence.records import facts
@@ -25,11 +27,12 @@ from hubcore.evidence.records import facts
 DOORS_MAX = 64
 ORDERS_MAX = 64
 NAME_CHARS_MAX = 64
-_BEGINS = frozenset(BEGUN_BY_END.values())
+NOT_KNOWN = "not_known"
+"""What a door is in since its hub started (law 5)."""
 _HAPPENINGS = frozenset(map(str, Happening))
 _ORDERS = frozenset(order.name.lower() for order in DoorOrder)
-_WORDS = re.compile("|".join((str(Fact.WHAT), str(Fact.ORDER))).encode())
-"""A record about a door or an order has one of these in its bytes; others are not read."""
+_WORDS = re.compile("|".join((Fact.WHAT, Fact.ORDER, RecordKind.STARTED)).encode())
+"""What tells of a door, an order or a start has one of these in its bytes; others are not read."""
 
 
 def may_tell(bodies: bytes) -> bool:
@@ -82,6 +85,8 @@ class DoorsSeen:
             self._take_door(said)
         elif said["kind"] == RecordKind.ORDER:
             self._take_order(said)
+        elif said["kind"] == RecordKind.STARTED:
+            self._start(said["at"])
 
     def standing(self, now: float) -> dict[OrderPlace, OrderSeen]:
         """Return the orders that stand at a Unix time in seconds."""
@@ -97,14 +102,16 @@ class DoorsSeen:
         if not _is_name(door) or what not in _HAPPENINGS:
             return
         before = self.doors.pop(door, None)
-        alarms = frozenset() if before is None else before.alarms
+        standing = set() if before is None else {Happening(one) for one in before.alarms}
         happening = Happening(what)
-        if happening in _BEGINS:
-            alarms |= {str(happening)}
-        elif happening in BEGUN_BY_END:
-            alarms -= {str(BEGUN_BY_END[happening])}
-        self.doors[door] = DoorSeen(str(happening), said["at"], alarms)
+        take_happening(standing, happening, said)
+        self.doors[door] = DoorSeen(str(happening), said["at"], frozenset(map(str, standing)))
         _shorten(self.doors, DOORS_MAX)
+
+    def _start(self, at_ms: int) -> None:
+        """Forget what a start makes doubtful (law 5)."""
+        for door, seen in self.doors.items():
+            self.doors[door] = DoorSeen(NOT_KNOWN, at_ms, seen.alarms)
 
     def _take_order(self, said: Mapping[str, Any]) -> None:
         order = said.get(Fact.ORDER)

@@ -26,12 +26,16 @@ ALARM_CHARS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What a hub alarmed of. `ahead`: its record has not come yet, and nothing proves it."""
+    """What a hub alarmed of. `ahead`: its record has not come yet, and nothing proves it.
+
+    `hash` is that of the chain with this record, as the hub says it.
+    """
 
     number: int
     at_ms: int
     what: str
     ahead: bool
+    hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +97,23 @@ class HubState:
         if not may_tell(bodies) and not may_alarm(bodies):
             self.told_of = max(self.told_of, max((one.number for one in held), default=0))
             return []
-        alarms = [self._record(one.number, one.body) for one in held]
+        alarms = [self._record(one) for one in held]
         return [one for one in alarms if one is not None]
 
-    def _record(self, number: int, body: bytes) -> Alarm | None:
-        if number > self.told_of:
-            self.told_of = number
-            self.doors.take(body)
-        return self.alarmed(number, body, ahead=False)
+    def _record(self, record: StoredRecord) -> Alarm | None:
+        if record.number > self.told_of:
+            self.told_of = record.number
+            self.doors.take(record.body)
+        return self.alarmed(record.number, record.body, record.hash, ahead=False)
 
-    def alarmed(self, number: int, body: bytes, *, ahead: bool) -> Alarm | None:
+    def alarmed(
+        self, number: int, body: bytes, chain_hash: bytes = b"", *, ahead: bool
+    ) -> Alarm | None:
         """It may have alarmed; return an alarm that is new (law 3)."""
         what = alarm_of(body)[:ALARM_CHARS_MAX]
         if not what:
             return None
-        alarm = Alarm(number, facts(body)["at"], what, ahead)
+        alarm = Alarm(number, facts(body)["at"], what, ahead, chain_hash)
         before = self.alarms.get(number)
         if ahead and before is not None:
             return None

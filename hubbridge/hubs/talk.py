@@ -340,8 +340,9 @@ class HubTalks:
                 self._holding.bear_witness(talking)
             case Telemetry():
                 talking.state.measures(message, self._clock.monotonic())
-            case Notice(number, body):
-                self._holding.tell_alarm(talking, talking.state.alarmed(number, body, ahead=True))
+            case Notice(number, body, chain_hash):
+                alarm = talking.state.alarmed(number, body, chain_hash, ahead=True)
+                self._holding.tell_alarm(talking, alarm)
                 if self._upward is not None:
                     self._upward.ahead(talking.hub, message)
             case OrderResult():

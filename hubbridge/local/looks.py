@@ -19,6 +19,7 @@ class SiteLooks:
             Call("site-status", self.status),
             Call("site-hub", self.hub),
             Call("site-doors", self.doors),
+            Call("site-now", self.now),
             Call("site-readings", self.readings),
             Call("site-orders", self.orders),
         )
@@ -34,6 +35,10 @@ class SiteLooks:
     async def doors(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what is known of the doors."""
         return self._report.things.doors()
+
+    async def now(self, _arguments: Arguments, _caller: object) -> object:
+        """Answer how hubs, doors and alarms are, for a program that looks again and again."""
+        return self._report.now()
 
     async def readings(self, _arguments: Arguments, _caller: object) -> object:
         """Answer what devices have said last."""

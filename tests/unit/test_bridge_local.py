@@ -512,6 +512,7 @@ async def test_the_longest_documents_fit_into_an_answer() -> None:
     for call, args in (
         ("site-status", {}),
         ("site-doors", {}),
+        ("site-now", {}),
         ("site-readings", {}),
         ("site-orders", {}),
         ("site-hub", {"hub": hub}),

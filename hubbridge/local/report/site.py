@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubbridge.local.report.hubs import HubsReport
+from hubbridge.local.report.now import now_of
 from hubbridge.local.report.orders import OrdersReport
 from hubbridge.local.report.sources import (
     Backend,
@@ -69,6 +70,16 @@ class SiteReport:
             "orders": len(self._orders.shown()),
             "orders_unkept": self._orders.unkept,
             "alarms": newest_alarms(self._states.all()),
+        }
+
+    def now(self) -> Document:
+        """Return what a program needs that looks again and again (`report.now`)."""
+        at = self._clock.wall()
+        return {
+            "bridge": self._site.bridge,
+            "since": self._site.started_at,
+            "at": at,
+            **now_of(self.hubs.names(), self._states.all(), at),
         }
 
     def _way(self) -> Document | None:

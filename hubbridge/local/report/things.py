@@ -117,6 +117,7 @@ def _alarm(name: str, alarm: Alarm) -> Document:
         "what": alarm.what,
         "at": alarm.at_ms / THOUSANDTHS,
         "record": alarm.number,
+        "hash": alarm.hash.hex(),
         "ahead": alarm.ahead,
     }
 
