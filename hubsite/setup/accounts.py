@@ -3,7 +3,8 @@
 Laws:
 1. Each program has an account of its own, by a key (`hubgateway.engine.account`). Nobody else gets
    in. The file has public halves alone.
-2. The server reads hubs and writes policies. It makes no hub, and orders nothing at one.
+2. The server reads hubs and writes policies. It makes no hub. It orders at hubs only where it was
+   said that it does: then its account has one subject more.
 3. The gateway writes no policy, no certificate, no list of ends and no order.
 4. What signs writes what makes a hub, and no record, policy or order.
 5. The person at the machine may all: by a key that root alone reads.
@@ -28,6 +29,10 @@ _API = (
     "$JS.FC.>",
 )
 """What makes streams and buckets that are missing, and reads them."""
+
+
+ORDERS = "hub.commands.*"
+"""What an account needs to order at hubs."""
 
 
 class Who(Enum):
@@ -119,9 +124,12 @@ RIGHTS: dict[Who, Rights] = {
 }
 
 
-def engine_text(keys: dict[Who, str], port: int, monitor: int) -> str:
-    """Return the engine's configuration; `keys` are the public halves of the accounts."""
-    users = "\n".join(_user(who, keys[who]) for who in Who)
+def engine_text(keys: dict[Who, str], port: int, monitor: int, orders: bool = False) -> str:
+    """Return the engine's configuration; `keys` are the public halves of the accounts.
+
+    `orders`: whether the server orders at hubs.
+    """
+    users = "\n".join(_user(who, keys[who], orders) for who in Who)
     return (
         "# The engine of this site, by `hubsite setup`: docs/backend.md explains it.\n"
         f"listen: 127.0.0.1:{port}\nmax_payload: 1MB\n"
@@ -134,9 +142,10 @@ def engine_text(keys: dict[Who, str], port: int, monitor: int) -> str:
     )
 
 
-def _user(who: Who, key: str) -> str:
+def _user(who: Who, key: str, orders: bool) -> str:
     rights = RIGHTS[who]
-    publish = _listed(rights.publish)
+    more = (ORDERS,) if orders and who is Who.SERVER else ()
+    publish = _listed((*more, *rights.publish))
     subscribe = _listed(rights.subscribe)
     return (
         f"        # {who.value}\n        {{\n            nkey: {key}\n"

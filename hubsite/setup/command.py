@@ -1,7 +1,10 @@
 """`hubsite setup`: one command, by root, makes and starts all parts of a site on this machine.
 
-Law: typed again it goes on where it was broken off, and changes nothing that is there. What it is
-told otherwise than before is refused (`hubsite.setup.standing`).
+Laws:
+1. Typed again it goes on where it was broken off, and changes nothing that is there. What it is
+   told otherwise than before is refused (`hubsite.setup.standing`).
+2. One thing is changed where it is typed: what operators may order (`hubsite.setup.orders`). Not
+   typed, a new site has what shuts, and one that is there has what it has.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from zoneinfo import available_timezones
 import click
 
 from hubcore.errors import ConfigError
+from hubsite import config
 from hubsite.config.places import enroll_line, pages_address
-from hubsite.setup import units
+from hubsite.setup import places, units
 from hubsite.setup.certificate import Given
 from hubsite.setup.disk import Disk
 from hubsite.setup.making import make_files
+from hubsite.setup.orders import WORDS, Orders, standing_orders
 from hubsite.setup.standing import settle
 from hubsite.setup.texts import Ports, Wish
 from hubsite.setup.typed import judge, points_of, spans_of
@@ -50,6 +55,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--enrolment-port", type=_PORT, show_default=DEFAULTS["--enrolment-port"])
 @click.option("--engine-port", type=_PORT, show_default=DEFAULTS["--engine-port"])
 @click.option("--monitor-port", type=_PORT, show_default=DEFAULTS["--monitor-port"])
+@click.option(
+    "--orders",
+    type=click.Choice([level.value for level in Orders]),
+    help="What operators order from the pages: what shuts, and devices; or what opens, too.",
+    show_default="shuts, or what stands",
+)
 @click.option("--operator", required=True, help="The account name of the first operator.")
 @click.option("--certificate", type=_PATH, help="Yours for HOST, PEM, with its chain.")
 @click.option("--key", type=_PATH, help="Its key, PEM.")
@@ -74,9 +85,11 @@ def setup(
     wish = _wish(disk, operator, typed)
     make_files(disk, wish, Given(certificate, key, trial), int(time.time()))
     click.echo(f"made: {', '.join(disk.made) or 'nothing, all was there'}")
+    if disk.changed:
+        click.echo(f"changed: {', '.join(disk.changed)}")
     if disk.is_image:
         return
-    units.start_all(wish.ports.engine)
+    units.start_all(wish.ports.engine, again=wish.settles_orders)
     units.first_operator(operator)
     _tell(wish)
 
@@ -84,6 +97,7 @@ def setup(
 def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish:
     """Return what was typed, and what stands where it was not. Raise ConfigError."""
     given = {key: str(value) for key, value in typed.items() if value is not None}
+    orders = given.pop("orders", None)
     line = {f"--{key.replace('_', '-')}": value for key, value in given.items()}
     judge({**line, "--operator": operator})
     if "--access-points" in line:
@@ -92,6 +106,7 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
     for option in ("--site", "--host"):
         if option not in said:
             raise ConfigError(f"{option} is wanted: hubsite setup --help says which")
+    standing = _standing_orders(disk)
     return Wish(
         site=said["--site"],
         host=said["--host"],
@@ -99,7 +114,17 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
         points=points_of(said["--access-points"]),
         time_zone=said["--time-zone"],
         ports=Ports(**{name: int(said[f"--{name}-port"]) for name in _PORTS}),
+        orders=Orders(orders) if orders else standing or Orders.SHUTS,
+        settles_orders=bool(orders) or standing is None,
     )
+
+
+def _standing_orders(disk: Disk) -> Orders | None:
+    """Return what operators may order by the server's file, None where there is none."""
+    data = disk.read(places.SERVER_FILE)
+    if data is None:
+        return None
+    return standing_orders(config.parse(data, disk.at(places.SERVER_FILE)))
 
 
 def zone_here(disk: Disk) -> str:
@@ -114,6 +139,7 @@ def zone_here(disk: Disk) -> str:
 
 def _tell(wish: Wish) -> None:
     ports = wish.ports
+    click.echo(WORDS[wish.orders])
     click.echo(
         f"The pages: {pages_address(wish.host, wish.listen)}\n"
         f"Hubs call ports {ports.gateway}, {ports.enrolment} and {ports.enrolment + 1} of this "

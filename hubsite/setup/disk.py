@@ -1,7 +1,8 @@
 """Files of a machine that is set up: made where they are missing, kept where they are there.
 
 Laws:
-1. A file that is there is never written over and never changed, whatever is in it.
+1. A file that is there is never written over and never changed, whatever is in it. `change` alone
+   does so, for what a person has asked for by name: from the text that was read, or not at all.
 2. A file is there whole or not at all, with its owner and its rights, and on the disk.
 3. What is made goes into folders that are there, or are made for root alone to write.
 4. A link in the place of a file is neither followed nor replaced: the server's user may write to
@@ -43,6 +44,7 @@ class Disk:
 
     root: Path
     made: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
     @property
     def is_image(self) -> bool:
@@ -78,6 +80,22 @@ class Disk:
         self._write(self.at(place), data, mode, self.owner(user))
         self.made.append(place)
         return data
+
+    def change(self, place: str, before: bytes, after: bytes) -> None:
+        """Put another text in the place of one, with its owner and rights (laws 1 and 2).
+
+        Raise ConfigError, StoreError.
+        """
+        path = self.at(place)
+        if self.read(place) != before:
+            raise StoreError(f"{path} was changed by somebody else meanwhile")
+        try:
+            found = path.stat()
+            owner = Owner(found.st_uid, found.st_gid)
+            self._write(path, after, stat.S_IMODE(found.st_mode), owner, is_new=False)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
+        self.changed.append(place)
 
     def owner(self, user: str) -> Owner | None:
         """Return the numbers of a user, None for whoever runs this. Raise ConfigError."""
@@ -118,11 +136,14 @@ class Disk:
         except OSError as error:
             raise ConfigError(f"{self.at(place)}: {error.strerror}") from error
 
-    def _write(self, path: Path, data: bytes, mode: int, owner: Owner | None) -> None:
+    def _write(
+        self, path: Path, data: bytes, mode: int, owner: Owner | None, is_new: bool = True
+    ) -> None:
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODES[mode])
+            if is_new:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODES[mode])
             with os.fdopen(os.open(unfinished, flags, SECRET), "wb") as file:
                 file.write(data)
                 file.flush()
@@ -130,7 +151,10 @@ class Disk:
                     os.fchown(file.fileno(), owner.user, owner.group)
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-            os.link(unfinished, path)  # refused where something came there meanwhile
+            if is_new:
+                os.link(unfinished, path)  # refused where something came there meanwhile
+            else:
+                unfinished.replace(path)
             _sync(path.parent)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error

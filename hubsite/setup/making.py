@@ -28,6 +28,7 @@ from hubsite.setup import places, texts
 from hubsite.setup.accounts import Who, engine_text
 from hubsite.setup.certificate import Given, have_certificate
 from hubsite.setup.disk import SECRET, Disk
+from hubsite.setup.orders import Orders, check_points, settle_orders
 from hubsite.setup.texts import Wish
 
 ACCOUNTS = {
@@ -49,6 +50,7 @@ class Public:
 
 def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> None:
     """Make what is missing; `now` in Unix seconds. Raise ConfigError, StoreError."""
+    check_points(wish.orders, wish.points)
     config.parse(texts.server_text(wish).encode(), disk.at(places.SERVER_FILE))  # what was typed
     disk.clear(places.FILES)
     have_certificate(disk, wish.host, given, now)
@@ -58,6 +60,8 @@ def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> None:
     disk.keep(places.SERVER_SECRET, new_secret, SECRET, places.SERVER_USER)
     _configurations(disk, wish, public)
     _check(disk, wish, public)
+    if wish.settles_orders:
+        settle_orders(disk, wish.orders, wish.points)
 
 
 def _issuer(disk: Disk) -> None:
@@ -119,8 +123,10 @@ def _curve(disk: Disk, place: str) -> str:
 
 def _configurations(disk: Disk, wish: Wish, public: Public) -> None:
     ports = wish.ports
+    orders = wish.orders is not Orders.NONE
+    engine = engine_text(public.accounts, ports.engine, ports.monitor, orders)
     for place, text in (
-        (places.ENGINE_FILE, engine_text(public.accounts, ports.engine, ports.monitor)),
+        (places.ENGINE_FILE, engine),
         (places.GATEWAY_FILE, texts.gateway_text(wish)),
         (places.SIGNING_FILE, texts.signing_text(wish, public.enrolment_key)),
         (places.ISSUER_FILE, texts.issuer_text(wish, public.enrolment_key)),

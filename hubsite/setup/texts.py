@@ -2,7 +2,7 @@
 
 Laws:
 1. What signs does about hubs what the page needs: new hubs, newer certificates, and few ends. It
-   gives no machine another's place, and opens no door by an order.
+   gives no machine another's place. Orders that open are signed only where that was said.
 2. Programs find one another on this machine alone: by a socket, or at loopback.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hubsite.commands.begin import first_lines
 from hubsite.config.places import NEW_HUBS_PORT
 from hubsite.setup import places
+from hubsite.setup.orders import SHUTTING, WHOLE, Orders
 
 SOCKET = "/run/hubissuer/sign.sock"
 NEW_HUBS_A_DAY = 5
@@ -37,7 +38,11 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the installer has typed."""
+    """What the installer has typed.
+
+    `orders` are as they were typed, or as they stand. `settles_orders`: a file that says otherwise
+    is changed to that.
+    """
 
     site: str
     host: str
@@ -45,6 +50,8 @@ class Wish:
     points: tuple[int, ...]
     time_zone: str
     ports: Ports = Ports()
+    orders: Orders = Orders.SHUTS
+    settles_orders: bool = False
 
 
 def gateway_text(wish: Wish) -> str:
@@ -76,9 +83,8 @@ def signing_text(wish: Wish, enrolment_key: str) -> str:
         f"# Access points of the hubs that the server may have made and ended.\n"
         f"access_points = [{_points(wish.points)}]\n"
         f"new_hubs_a_day = {NEW_HUBS_A_DAY}\nends_a_day = {ENDS_A_DAY}\n"
-        "\n# Whoever is an operator: locks down, and commands devices. To open doors needs a word\n"
-        "# here and in hubsite.toml, with the access points.\n"
-        '[[operators]]\nname = "*"\nrights = ["lock-down", "command"]\n'
+        "\n# What whoever is an operator may order: `hubsite setup --orders` changes it.\n"
+        f'[[operators]]\nname = "*"\n{_rights(wish)}'
     )
 
 
@@ -102,7 +108,16 @@ def server_text(wish: Wish) -> str:
         f'\n[signing]\nissuer = "{places.ISSUER}"\nsocket = "{SOCKET}"\n'
         f'\n[engine]\nservers = ["{wish.ports.server}"]\ncredentials = "engine.account"\n'
         f'tls_authority = "{places.AUTHORITY}"\n'
+        "# What operators order from the pages: `hubsite setup --orders` changes it.\n"
+        f"orders = {str(wish.orders is not Orders.NONE).lower()}\n\n[operators]\n{_rights(wish)}"
     )
+
+
+def _rights(wish: Wish) -> str:
+    words = WHOLE if wish.orders is Orders.ALL else SHUTTING
+    rights = ", ".join(f'"{word}"' for word in words)
+    points = f"access_points = [{_points(wish.points)}]\n" if wish.orders is Orders.ALL else ""
+    return f"rights = [{rights}]\n{points}"
 
 
 def _points(points: tuple[int, ...]) -> str:

@@ -3,6 +3,8 @@
 Laws:
 1. A unit that does not start is named, with what shows why.
 2. The server's own commands are run as the server's user: what root makes, it could not write.
+3. What reads a file that may have been changed is started again, after the engine: also where a run
+   before was killed between both.
 """
 
 from __future__ import annotations
@@ -18,25 +20,33 @@ from hubsite.setup import places
 
 ENGINE_UNIT = "hubgateway-engine.service"
 UNITS = ("hubgateway.service", "hubissuer.service", "hubsite.service", "hubsite-backup.timer")
+READERS = ("hubissuer.service", "hubsite.service")
+"""Which units read a file that `--orders` may change, beside the engine."""
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 LOOK_SECONDS = 0.1
 _SYSTEMD = Path("/run/systemd/system")
 
 
-def start_all(engine_port: int) -> None:
-    """Start the units, now and at each boot. Raise ConfigError, StoreError (law 1)."""
+def start_all(engine_port: int, again: bool = False) -> None:
+    """Start the units, now and at each boot; `again` those, too, that read what was said (law 3).
+
+    Raise ConfigError, StoreError (law 1).
+    """
     if not _SYSTEMD.is_dir():
         raise ConfigError("systemd does not run here: all files are made, and nothing is started")
-    start(ENGINE_UNIT)
+    start(ENGINE_UNIT, again)
     await_port(engine_port)
     for unit in UNITS:
-        start(unit)
+        start(unit, again and unit in READERS)
 
 
-def start(unit: str) -> None:
-    """Start one unit. Raise StoreError."""
-    _run(["systemctl", "enable", "--now", unit], f"{unit} does not start: journalctl -eu {unit}")
+def start(unit: str, again: bool = False) -> None:
+    """Start one unit; `again` also if it runs. Raise StoreError."""
+    failed = f"{unit} does not start: journalctl -eu {unit}"
+    if again:
+        _run(["systemctl", "restart", unit], failed)
+    _run(["systemctl", "enable", "--now", unit], failed)
 
 
 def await_port(port: int, seconds: float = ANSWER_SECONDS) -> None:

@@ -601,6 +601,12 @@ ROOMS: dict[str, Room] = {
     "hubsite.setup.certificate": _room(
         "hubsite.setup hubsite.commands.trial hubcore.errors", "cryptography", WORLDLY
     ),
+    "hubsite.setup.orders": _room(
+        "hubsite.setup hubsite.config hubgateway.engine.account hubgateway.issuer.signing.config "
+        "hubcore",
+        "tomlkit",
+        WORLDLY,
+    ),
     "hubsite.setup.places": _room("", "", PURE),
     "hubsite.setup.units": _room(
         "hubsite.setup.places hubcore.errors", "", frozenset({"sqlite3", "ssl"})

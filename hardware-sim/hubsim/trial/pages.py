@@ -141,6 +141,11 @@ class Pages:
         return self.submit(typed).rpartition("/")[2]
 
     @property
+    def where(self) -> str:
+        """Return the path that is shown."""
+        return self._where
+
+    @property
     def page(self) -> PageRead:
         """Return the page that is shown."""
         return self._page

@@ -113,8 +113,17 @@ class SigningConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_signing(path: Path) -> SigningConfig:
     """Read the file. Raise ConfigError."""
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=SigningConfig)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return parse_signing(data, path)
+
+
+def parse_signing(data: bytes, path: Path) -> SigningConfig:
+    """Read what the file at `path` holds. Raise ConfigError."""
+    try:
+        config = msgspec.toml.decode(data, type=SigningConfig)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     if config.unix is None and config.tls is None:
         raise ConfigError(f"{path}: nobody can ask: it has neither [unix] nor [tls]")

@@ -12,7 +12,8 @@ from hubsite.orders.words import OrderKind, WayName
 from hubsite.pages.orders.confirming import Asked
 
 NO_WAY = (
-    "This server has no way to order: its file has neither [engine] orders = true nor [bridge]."
+    "This server has no way to order: its file has neither [engine] orders = true nor [bridge]. "
+    "Where `hubsite setup` made this site, --orders shuts says so at the machine."
 )
 LATER = (
     "It goes by the bridge, which keeps what it was given: a release that the hub is too busy for "

@@ -1,0 +1,169 @@
+"""What operators may order from the pages: said once, in three files.
+
+How it works: a level is what a person says. `settle_orders` compares it with the files that are
+there, makes the texts that say it, reads these as the programs do, and only then writes.
+
+Laws:
+1. Nothing is written before each text is found right. What cannot be said by itself is refused,
+   with what to write by hand.
+2. In a file that fits already not a byte changes; in another one nothing but what says the level.
+3. Opening is for the access points that the signer has for this site's hubs, and for no others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from hubcore.errors import ConfigError
+from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, OperatorRight, rights_of
+from hubgateway.engine.account import account_of
+from hubgateway.issuer.signing.config import parse_signing
+from hubsite import config
+from hubsite.setup import places
+from hubsite.setup.accounts import ORDERS
+from hubsite.setup.disk import Disk
+
+ANYBODY = "*"
+SHUTTING = ("lock-down", "command")
+WHOLE = (*SHUTTING, "release", "hold-open")
+_INDENT = 20 * " "
+_IN_LIST = re.compile(r"(publish: \[)([^\]]*)\]")
+
+
+class Orders(Enum):
+    """What operators order from the pages by the engine."""
+
+    NONE = "none"
+    SHUTS = "shuts"
+    ALL = "all"
+
+
+WORDS = {
+    Orders.NONE: "Orders: none from the pages. --orders shuts lets operators lock down.",
+    Orders.SHUTS: "Orders: each operator locks down from the pages, lets nobody new in, and tells "
+    "devices. Nobody opens a door from there.",
+    Orders.ALL: "Orders: each operator locks down from the pages, opens doors there, and tells "
+    "devices. So does whoever takes this server.",
+}
+"""What an installer reads of each."""
+
+
+def standing_orders(server: config.Config) -> Orders:
+    """Return what the server's file says."""
+    if server.engine is None or not server.engine.orders:
+        return Orders.NONE
+    opens = rights_of(server.operators.rights) & OPENING
+    return Orders.ALL if opens else Orders.SHUTS
+
+
+def check_points(level: Orders, points: tuple[int, ...]) -> None:
+    """Refuse more doors than an operator opens. Raise ConfigError."""
+    if level is Orders.ALL and len(points) > POINTS_AN_OPERATOR:
+        raise ConfigError(
+            f"--orders all: the site has {len(points)} access points, and an operator opens at "
+            f"most {POINTS_AN_OPERATOR}: write [operators] and [[operators]] by hand"
+        )
+
+
+def settle_orders(disk: Disk, level: Orders, points: tuple[int, ...]) -> None:
+    """Have all files say this; `points` are those of the doors. Raise ConfigError, StoreError."""
+    planned = (
+        (places.ENGINE_FILE, _engine(disk, level)),
+        (places.SIGNING_FILE, _signing(disk, level, points)),
+        (places.SERVER_FILE, _server(disk, level, points)),
+    )
+    for place, after in planned:
+        before = disk.read(place) or b""
+        if after != before:
+            disk.change(place, before, after)
+
+
+def _engine(disk: Disk, level: Orders) -> bytes:
+    """Return the engine's file, in which the server's account may order or may not."""
+    text = (disk.read(places.ENGINE_FILE) or b"").decode("utf-8", "replace")
+    key = account_of(disk.read(places.SERVER_ACCOUNT) or b"").public
+    before, found, after = text.partition(f"nkey: {key}\n")
+    match = _IN_LIST.search(after)
+    if not found or match is None or "}" in after[: match.start()]:
+        raise ConfigError(
+            f"{disk.at(places.ENGINE_FILE)}: the account {key} of hubsite has no list `publish: "
+            f'[...]`: write "{ORDERS}" there by hand, or take it away'
+        )
+    listed = match[2]
+    has = f'"{ORDERS}"' in listed
+    if has and level is Orders.NONE:
+        listed = re.sub(rf'\s*"{re.escape(ORDERS)}",?', "", listed)
+    elif not has and level is not Orders.NONE:
+        is_tall = listed.startswith("\n")
+        listed = f'\n{_INDENT}"{ORDERS}"{listed}' if is_tall else f'"{ORDERS}", {listed}'
+    else:
+        return text.encode()
+    changed = f"{after[: match.start(2)]}{listed}{after[match.end(2) :]}"
+    return f"{before}{found}{changed}".encode()
+
+
+def _server(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
+    path = disk.at(places.SERVER_FILE)
+    data = disk.read(places.SERVER_FILE) or b""
+    said = config.parse(data, path)
+    document = _document(data, path)
+    if said.engine is not None and said.engine.orders != (level is not Orders.NONE):
+        document["engine"]["orders"] = level is not Orders.NONE
+    if level is not Orders.NONE and not _fits(said.operators, level, points):
+        if "operators" not in document:
+            document["operators"] = tomlkit.table()
+        _write(document["operators"], level, points)
+    return _checked(document, path, config.parse)
+
+
+def _signing(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
+    path = disk.at(places.SIGNING_FILE)
+    data = disk.read(places.SIGNING_FILE) or b""
+    said = [one for one in parse_signing(data, path).operators if one.name == ANYBODY]
+    if level is Orders.NONE or (said and _fits(said[0], level, points)):
+        return data
+    document = _document(data, path)
+    named = [one for one in document.get("operators", ()) if one["name"] == ANYBODY]
+    if not named:
+        raise ConfigError(
+            f'{path} has no [[operators]] of "{ANYBODY}": what operators may is said by hand there'
+        )
+    _write(named[0], level, points)
+    return _checked(document, path, parse_signing)
+
+
+def _fits(said: Any, level: Orders, points: Sequence[int]) -> bool:
+    """Tell whether a section has the rights of this level."""
+    rights = rights_of(said.rights)
+    if level is Orders.SHUTS:
+        return bool(rights & OperatorRight.LOCK_DOWN and not rights & OPENING)
+    return rights == rights_of(WHOLE) and set(said.access_points) == set(points)
+
+
+def _write(section: Any, level: Orders, points: Sequence[int]) -> None:
+    """Write rights into a section of TOML (law 3)."""
+    section["rights"] = list(WHOLE if level is Orders.ALL else SHUTTING)
+    if level is Orders.ALL:
+        section["access_points"] = list(points)
+    else:
+        section.pop("access_points", None)
+
+
+def _document(data: bytes, path: Path) -> Any:
+    try:
+        return tomlkit.parse(data)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _checked(document: Any, path: Path, parse: Callable[[bytes, Path], object]) -> bytes:
+    """Return the text, as the program reads it, too (law 1). Raise ConfigError."""
+    data: bytes = tomlkit.dumps(document).encode()
+    parse(data, path)
+    return data
