@@ -36,6 +36,7 @@ SECRET_BYTES_MIN = 32
 AEADS_OF_BROWSERS = frozenset({1, 3})
 """A128GCM and A256GCM; WebCrypto has no AES with 192 bits."""
 HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
+NEW_HUBS = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-):[1-9][0-9]{0,4}\Z"
 LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
 SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
 
@@ -54,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: Annotated[str, Meta(min_length=1, max_length=1024)] = "hubsite.db"
     database_password: str = ""
     database_authority: str = ""
+    new_hubs: Annotated[str, Meta(pattern=NEW_HUBS)] = ""
+    """HOST:PORT of a gateway for new hubs, as their machines reach it; "" for the usual port."""
     time_zone: str = "UTC"
     threads: Annotated[int, Meta(ge=2, le=64)] = 8
     issuer_key: str = ""

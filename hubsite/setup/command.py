@@ -19,7 +19,7 @@ import click
 
 from hubcore.errors import ConfigError
 from hubsite import config
-from hubsite.config.places import enroll_line, pages_address
+from hubsite.config.places import NEW_HUBS_PORT, enroll_line, pages_address
 from hubsite.setup import places, units
 from hubsite.setup.certificate import Given
 from hubsite.setup.disk import Disk
@@ -87,6 +87,7 @@ def setup(
     click.echo(f"made: {', '.join(disk.made) or 'nothing, all was there'}")
     if disk.changed:
         click.echo(f"changed: {', '.join(disk.changed)}")
+    _tell_the_page(disk, wish)
     if disk.is_image:
         return
     units.start_all(wish.ports.engine, again=wish.settles_orders)
@@ -135,6 +136,15 @@ def zone_here(disk: Disk) -> str:
         return "UTC"
     name = target.rpartition(_ZONES)[2]
     return name if name in available_timezones() else "UTC"
+
+
+def _tell_the_page(disk: Disk, wish: Wish) -> None:
+    """Say what a file of before leaves the page of new hubs to guess, where it guesses wrong."""
+    path = disk.at(places.SERVER_FILE)
+    server = config.parse(disk.read(places.SERVER_FILE) or b"", path)
+    if not server.new_hubs and wish.ports.enrolment != NEW_HUBS_PORT:
+        place = f"{wish.host}:{wish.ports.enrolment}"
+        click.echo(f'For the page "New hubs" write new_hubs = "{place}" into {path}')
 
 
 def _tell(wish: Wish) -> None:

@@ -75,6 +75,8 @@ def _server(disk: Disk, data: bytes) -> Iterator[Said]:
     yield _one(place, "--listen", server.listen)
     yield _one(place, "--time-zone", server.time_zone)
     yield _at_engine(place, server.engine.servers)
+    if server.new_hubs:
+        yield _port(place, "--enrolment-port", server.new_hubs)
 
 
 def _engine(_: Disk, data: bytes) -> Iterator[Said]:

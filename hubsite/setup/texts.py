@@ -105,6 +105,7 @@ def server_text(wish: Wish) -> str:
         "# The server of this site, by `hubsite setup`: config/hubsite.toml has each key.\n"
         f"{first_lines(wish.site, wish.host, wish.listen, places.DATABASE)}"
         f'time_zone = "{wish.time_zone}"\n'
+        f'new_hubs = "{wish.host}:{wish.ports.enrolment}"\n'
         f'\n[signing]\nissuer = "{places.ISSUER}"\nsocket = "{SOCKET}"\n'
         f'\n[engine]\nservers = ["{wish.ports.server}"]\ncredentials = "engine.account"\n'
         f'tls_authority = "{places.AUTHORITY}"\n'

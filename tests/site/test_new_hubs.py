@@ -175,6 +175,20 @@ def test_the_line_for_the_machine_has_what_the_configuration_knows(
     assert "7013 is the usual port" in text
 
 
+def test_the_line_for_the_machine_has_the_place_that_the_file_says(
+    signing: Signing, browser: Browser
+) -> None:
+    point = _point(browser)
+    browser.get("/new-hubs/token")
+    site = settings.HUBSITE
+    config = msgspec.structs.replace(site.config, new_hubs="gate.example:7113")
+    with override_settings(HUBSITE=replace(site, config=config)):
+        text = browser.submit(hub="front-1", points=[point]).text
+    assert "as root: hubctl enroll gate.example:7113 --strike 10=CHIP:LINE --start " in text
+    assert "usual port" not in text
+    assert "HOST is" not in text
+
+
 def test_without_an_access_point_the_page_leads_to_a_door(
     signing: Signing, browser: Browser
 ) -> None:

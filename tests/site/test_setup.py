@@ -20,6 +20,7 @@ from hubcore.errors import ConfigError, StoreError
 from hubsim.enrolling import start_enroll
 from hubsim.trial import filling
 from hubsim.trial.pages import Pages
+from hubsite import config
 from hubsite.__main__ import hubsite
 from hubsite.commands.trial import trial_certificate
 from hubsite.setup import making, places
@@ -64,7 +65,7 @@ async def test_a_hub_enrols_from_a_page_by_what_one_command_made(machine: Machin
     async with machine.running():
         operator = await machine.first_operator()
         pages = Pages(machine.address, machine.at("etc/hubsite/tls.pem"))
-        token = await asyncio.to_thread(_token, pages, operator)
+        token = await asyncio.to_thread(_token, pages, operator, machine.enrolment_port)
         disk = machine.root / "disk"
         made = HubMachine(await start_enroll(machine.enrolment_port, token, disk), disk)
         shown = await made.fingerprint()
@@ -80,7 +81,7 @@ async def test_a_hub_enrols_from_a_page_by_what_one_command_made(machine: Machin
         assert "Violation" not in machine.log("hubgateway-engine")
 
 
-def _token(pages: Pages, operator: filling.Operator) -> str:
+def _token(pages: Pages, operator: filling.Operator, port: int) -> str:
     filling.sign_in(pages, operator)
     door = pages.add("door", {"name": "Front door"})
     point = pages.add("point", {"number": "7", "name": "inward", "door": door})
@@ -88,6 +89,7 @@ def _token(pages: Pages, operator: filling.Operator) -> str:
     typed = {"hub": HUB, "points": [point], "time_zone": "Europe/Berlin"}
     pages.submit(typed, stays=True)
     assert "token" in pages.page.areas, pages.page.text
+    assert f"hubctl enroll localhost:{port} --strike 7=" in pages.page.text
     return pages.page.areas["token"].strip()
 
 
@@ -203,7 +205,7 @@ def test_what_is_there_is_kept_and_what_does_not_fit_is_refused(machine: Machine
         ("--time-zone", "Asia/Tokyo", places.SERVER_FILE),
         ("--access-points", "1-8,20", places.SIGNING_FILE),
         ("--gateway-port", "9", places.GATEWAY_FILE),
-        ("--enrolment-port", "9", places.GATEWAY_FILE),
+        ("--enrolment-port", "9", places.SERVER_FILE),
         ("--engine-port", "9", places.SERVER_FILE),
         ("--monitor-port", "9", places.ENGINE_FILE),
     ],
@@ -257,6 +259,16 @@ def test_what_is_left_out_is_as_the_files_say(machine: Machine) -> None:
     done = CliRunner().invoke(hubsite, words, catch_exceptions=False)
     assert "nothing, all was there" in done.output
     assert files(machine) == before
+    server = config.parse(files(machine)["etc/hubsite/hubsite.toml"], Path("x"))
+    assert server.new_hubs == f"localhost:{machine.enrolment_port}"
+
+
+def test_a_site_of_before_at_another_port_is_told_what_the_page_needs(machine: Machine) -> None:
+    said = f'new_hubs = "localhost:{machine.enrolment_port}"'
+    assert said not in setup(machine, "--trial")
+    file = machine.at(places.SERVER_FILE)
+    file.write_text(file.read_text().replace(f"{said}\n", ""))
+    assert f"{said} into {file}" in setup(machine)
 
 
 def test_what_no_file_says_is_typed_or_has_its_default(machine: Machine) -> None:

@@ -77,9 +77,18 @@ def _at_the_machine(wanted: HubAsk) -> dict[str, Any]:
     """Return the line that is typed there, with what the configuration knows of it."""
     config = settings.HUBSITE.config
     is_here = config.engine is not None and config.engine.is_here()
-    host = config.hosts[0] if is_here else "HOST"
-    line = enroll_line(host, points=wanted.points)
-    return {"line": line, "port": NEW_HUBS_PORT, "is_gateway_here": is_here}
+    host, _, port = config.new_hubs.partition(":")
+    line = enroll_line(
+        host=host or (config.hosts[0] if is_here else "HOST"),
+        port=int(port or NEW_HUBS_PORT),
+        points=wanted.points,
+    )
+    return {
+        "line": line,
+        "port": NEW_HUBS_PORT,
+        "is_said": bool(host),
+        "is_gateway_here": is_here or bool(host),
+    }
 
 
 def _token_form(request: HttpRequest, form: TokenForm, refused: Refused | None) -> HttpResponse:
