@@ -11,6 +11,7 @@ Laws:
    EACH in the limits stands for whoever is not named there. Who may open doors (OPENING) has his
    access points named, and none of them is `apart`.
 5. A policy holds open only the doors that the limits name, and has no more cards than they say.
+   More, that the last one had, keep nobody from being revoked.
 6. A grant ends within `grant_seconds`, and has not ended yet. None is signed for a credential that
    the policy revokes.
 7. An access point that is `apart` is opened by no grant and by no card of a policy.
@@ -146,7 +147,7 @@ def _policy(
     held = {point for point, rules in policy.points.items() if rules.hold_open is not None}
     if held - limits.held_open:
         raise _no(f"policy: access point {min(held - limits.held_open)} may not be held open")
-    if len(policy.cards) > limits.cards:
+    if len(policy.cards) > limits.cards and not only_revokes(policy, last):
         raise _no(
             f"policy: it names {len(policy.cards)} cards, and the limits allow {limits.cards}"
         )

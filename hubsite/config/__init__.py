@@ -2,7 +2,7 @@
 
 from hubsite.config.bridge import Bridge
 from hubsite.config.database import Database
-from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, load, parse
+from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, card_key_of, load, parse
 from hubsite.config.hubs import Engine, Operators, Signing, operator_of
 from hubsite.config.oidc import Oidc
 from hubsite.config.records import Records
@@ -24,6 +24,7 @@ __all__ = [
     "Site",
     "Syslog",
     "Webhooks",
+    "card_key_of",
     "load",
     "operator_of",
     "parse",

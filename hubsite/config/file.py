@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from hubcore.access.cards import CARD_KEY_BYTES
 from hubcore.errors import ConfigError
 from hubsite.config.bridge import Bridge
 from hubsite.config.database import Database, database_of
@@ -60,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str = "UTC"
     threads: Annotated[int, Meta(ge=2, le=64)] = 8
     issuer_key: str = ""
+    card_key: str = ""
     signing: Signing | None = None
     aeads: Annotated[tuple[Annotated[int, Meta(ge=1, le=3)], ...], Meta(min_length=1)] = (3, 1)
     engine: Engine | None = None
@@ -104,6 +106,17 @@ def load(path: Path) -> Site:
     return Site(config, path, secret, database)
 
 
+def card_key_of(site: Site) -> bytes:
+    """Return the site's card key, b"" where the file names none. Raise ConfigError."""
+    named = site.config.card_key
+    if not named:
+        return b""
+    key = secret_file(named, site.file, "card_key")
+    if len(key) != CARD_KEY_BYTES:
+        raise ConfigError(f"{site.file}: card_key: it has {len(key)} bytes, not {CARD_KEY_BYTES}")
+    return key
+
+
 def parse(data: bytes, path: Path) -> Config:
     """Read what the file at `path` holds, and no other file. Raise ConfigError (law 1)."""
     try:
@@ -136,7 +149,7 @@ def _check(config: Config, path: Path) -> None:
             "in a browser would open a door. Name 3, 1 or both, as in the hubs' protocol.aead"
         )
     if config.signing is not None:
-        check_signing(config.signing, config.issuer_key, path)
+        check_signing(config.signing, config.issuer_key, config.card_key, path)
     check_operators(config.operators, path)
     if config.syslog is not None:
         check_syslog(config.syslog, path)

@@ -2,7 +2,7 @@
 
 Laws:
 1. Operators open only doors that are named: release and hold-open need access points.
-2. One of both signs: a key in a file, or a signer elsewhere.
+2. One of both signs: a key in a file, or a signer elsewhere. The site's card key is with it.
 3. An engine on another machine is reached by TLS, unless the file says `in_clear`.
 """
 
@@ -125,8 +125,10 @@ def check_operators(section: Operators, path: Path) -> None:
         )
 
 
-def check_signing(section: Signing, issuer_key: str, path: Path) -> None:
+def check_signing(section: Signing, issuer_key: str, card_key: str, path: Path) -> None:
     """Keep law 2. Raise ConfigError."""
+    if card_key:
+        raise ConfigError(f"{path}: it has card_key and [signing]: the card key is the signer's")
     if issuer_key:
         raise ConfigError(f"{path}: it has issuer_key and [signing]: one of both signs")
     if not section.is_whole():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from hubsite.config import Site, operator_of
+from hubsite.config import Site, card_key_of, operator_of
 from hubsite.hubs.kept import KeepOrders
 from hubsite.hubs.office import Office
 from hubsite.hubs.publisher import Publisher
@@ -33,7 +33,7 @@ def _signer(site: Site) -> Signer | None:
     if site.config.signing is not None:
         return signing_client(site, site.config.signing)
     if site.config.issuer_key:
-        return FileSigner.at(site.place(site.config.issuer_key))
+        return FileSigner.at(site.place(site.config.issuer_key), card_key_of(site))
     return None
 
 

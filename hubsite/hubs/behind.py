@@ -66,8 +66,8 @@ class Difference:
     """What the engine's policy takes away, and a policy of the rows here would not.
 
     `unknown` are ids of credentials that are not here. `holders` are credentials of which a grant
-    was taken back there. `operators` count here, and not there. `has_other_rules`: hours or rules
-    of doors are others.
+    was taken back there. `operators` count here, and not there. `has_other_rules`: hours, rules
+    of doors or phones of others are others.
     """
 
     revoked: tuple[Credential, ...]
@@ -109,8 +109,12 @@ def difference(there: Policy, now: int) -> Difference:
         grants=grants,
         holders=tuple(holders.values()),
         operators=tuple(sorted(here.operators.keys() - there.operators.keys())),
-        has_other_rules=(here.schedules, here.points) != (there.schedules, there.points),
+        has_other_rules=_rules(here) != _rules(there),
     )
+
+
+def _rules(policy: Policy) -> tuple[object, ...]:
+    return policy.schedules, policy.points, policy.cards
 
 
 def go_on(by: str, behind: Behind, takes_over: bool, now: int) -> None:

@@ -12,7 +12,9 @@ Laws:
    credentials before grants, and of both the newest first. What has no grant any more that could
    open a door is left out.
 5. A credential that was revoked waits for no grant to be read, however many phones have some: a
-   policy with it is signed first. Its revoked grants are those of the policy before it.
+   policy with it is signed first. Its revoked grants, and the rights of phones that others make,
+   are those of the policy before it.
+6. A phone that others make has its rights in the policy. No grant is signed for it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from dataclasses import dataclass, replace
 from hubcore.access.grant import Grant
 from hubcore.codec import cbor, cose
 from hubcore.errors import PeerError, TrustError
+from hubcore.issuing.cardasks import CardAsk, Shown
 from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.policy import document
 from hubcore.policy.document import Issued
@@ -70,7 +73,7 @@ class Office:
         if newest is None or said is None:
             return None
         rows = policy_of(rows_without_grants(self.site), newest.version + 1, now, self.operator)
-        wanted = replace(rows, revoked_grants=said.revoked_grants)
+        wanted = replace(rows, revoked_grants=said.revoked_grants, cards=said.cards)
         return None if _same(said, wanted) else self._sign(wanted, newest.act)
 
     def renew_policy(self, now: int, above: int = 0) -> SignedPolicy | None:
@@ -136,6 +139,8 @@ class Office:
         """Sign what these grants of the holder allow, as they were just read; else as `grant`."""
         if credential.revoked_at is not None:
             raise ValueError("This credential was revoked. Nothing is issued to it any more.")
+        if credential.digest is not None:
+            raise ValueError("Hubs know by their policy what this phone may. It takes no grant.")
         access = access_of(grantings, now)
         kind = CredentialKind(credential.kind)
         if not access:
@@ -153,6 +158,14 @@ class Office:
         )
         signed = self.signer.grant(made, key)
         return keep(NewGrant(by, credential, made, signed, now))
+
+    def digest(self, what: Shown, data: bytes) -> bytes:
+        """Return the digest by which hubs know one phone more of others (16 bytes).
+
+        Raise HubError when nobody makes it: the signer's limits may allow no more.
+        """
+        there = Credential.objects.filter(revoked_at=None).exclude(digest=None).count()
+        return self.signer.digest(CardAsk(there + 1, what, data))
 
 
 def _same(said: Policy, wanted: Policy) -> bool:

@@ -15,9 +15,11 @@ from hubcore.access.grant import Grant
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.issuing import unsigned
+from hubcore.issuing.cardasks import CardAsk, digest_of_card
 from hubcore.issuing.hubasks import HubAsk
 from hubcore.issuing.unsigned import Unsigned
 from hubcore.issuing.wanted import Reader
+from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
 from hubtls.keys import new_key, read_signing_key
@@ -47,6 +49,9 @@ class Signer(Protocol):
     ) -> bytes:
         """Sign a list of what the policy of this version revokes (`hubcore.access.revocations`)."""
 
+    def digest(self, ask: CardAsk) -> bytes:
+        """Make the digest of a phone that others make, by the site's card key: 16 bytes."""
+
 
 @runtime_checkable
 class Decider(Protocol):
@@ -59,15 +64,17 @@ class Decider(Protocol):
 class FileSigner:
     """Signs by the issuer's key in a file of this machine: the least safe of all ways."""
 
-    def __init__(self, key: SigningKey) -> None:
+    def __init__(self, key: SigningKey, card_key: bytes = b"") -> None:
+        """`card_key` is the site's, b"" where there is none."""
         self._key = key
+        self._card_key = card_key
         self._issuer = key.verify_key
         self._trial = new_key()
 
     @classmethod
-    def at(cls, path: Path) -> FileSigner:
+    def at(cls, path: Path, card_key: bytes = b"") -> FileSigner:
         """Read the key (PEM). Raise ConfigError."""
-        return cls(read_signing_key(path))
+        return cls(read_signing_key(path), card_key)
 
     @property
     def issuer(self) -> VerifyKey:
@@ -93,6 +100,12 @@ class FileSigner:
         """Sign a list of revocations. Raise RefusedError for one that no hub can read."""
         wanted = unsigned.of_revocations(site, version, issued_at, newest_first, self._trial)
         return self._signed(site, wanted)
+
+    def digest(self, ask: CardAsk) -> bytes:
+        """Make a digest. Raise RefusedError without the site's card key."""
+        if not self._card_key:
+            raise RefusedError(Refusal.RULE, "this server's file has no card_key")
+        return digest_of_card(ask, self._card_key)
 
     def _signed(self, site: str, wanted: Unsigned) -> bytes:
         """Read it as a hub would, then sign those bytes (law 2)."""

@@ -15,7 +15,7 @@ from hubsite.pages.orders import devices as told
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
-from hubsite.pages.phones import api, doorways, ended, guests, tokens
+from hubsite.pages.phones import api, doorways, ended, guests, others, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
@@ -101,6 +101,7 @@ urlpatterns = [
     path("api/phone/grant", api.grant, name="api-grant"),
     path("phone/<slug:key>", phones.phone, name="phone"),
     path("person/<slug:person>/phone", phones.add, name="phone-add"),
+    path("person/<slug:person>/pkoc", others.add, name="phone-add-others"),
     path("webhooks", webhooks.webhooks, name="webhooks"),
     path("webhooks/add", webhooks.add, name="webhook-add"),
     path("webhooks/<slug:key>", webhooks.webhook, name="webhook"),

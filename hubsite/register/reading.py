@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -32,8 +32,10 @@ from hubsite.register.models import (
     SignedGrant,
 )
 from hubsite.rules import week
+from hubsite.rules.cards import Carded, cards_of
 from hubsite.rules.issuing import (
     CLOCKS_APART_SECONDS,
+    PHONE_SECONDS,
     Granting,
     Hours,
     IssuedGrant,
@@ -53,16 +55,18 @@ def rows_of(site: str, now: int) -> SiteRows:
     issued = tuple(_issued(now))
     named = {one.credential for one in issued}
     live = Credential.objects.filter(revoked_at=None)
+    granted = _granted_to(now)
     return replace(
         rows_without_grants(site),
         issued=issued,
-        entitled=_entitled(live, named, now),
+        entitled=_entitled(live, named, granted, now),
+        cards=cards_of(_carded(live, granted), now),
         revoked_grants=frozenset(map(bytes.fromhex, _grants_elsewhere(now))),
     )
 
 
 def rows_without_grants(site: str) -> SiteRows:
-    """Return the same but for the grants that phones have: so it does not rise with people."""
+    """Return the same without what is made of grants: so it does not rise with people."""
     live = Credential.objects.filter(revoked_at=None)
     return SiteRows(
         site=site,
@@ -112,7 +116,10 @@ def _for(kind: str, grantings: Iterable[Granting]) -> tuple[Granting, ...]:
 
 
 def _entitled(
-    credentials: QuerySet[Any], named: set[str], now: int
+    credentials: QuerySet[Any],
+    named: set[str],
+    granted: Mapping[str, Sequence[Granting]],
+    now: int,
 ) -> dict[str, tuple[Access, ...]]:
     """Return what each of the named may, in a number of queries that does not rise with them.
 
@@ -120,7 +127,6 @@ def _entitled(
     rows.
     """
     rows = credentials.filter(person__ended_at=None).values_list("pk", "person_id", "kind")
-    granted = _granted_to(now)
     found: dict[tuple[str, frozenset[Granting]], tuple[Access, ...]] = {}
     entitled = {}
     for credential, person, kind in rows:
@@ -131,6 +137,21 @@ def _entitled(
             found[has] = _access(_for(*has), now)
         entitled[credential] = found[has]
     return entitled
+
+
+def _carded(
+    credentials: QuerySet[Any], granted: Mapping[str, Sequence[Granting]]
+) -> Iterable[Carded]:
+    """Yield the credentials that hubs know by a digest, each with the grants of its holder."""
+    rows = credentials.filter(person__ended_at=None).exclude(digest=None)
+    for digest, credential, person in rows.values_list("digest", "pk", "person_id"):
+        yield Carded(bytes.fromhex(digest), credential, tuple(granted.get(person, ())))
+
+
+def carded_of(credential: Credential) -> Carded:
+    """Return one that hubs know by a digest, with the grants of its holder as they are."""
+    grantings = grantings_of(credential.person, credential.kind)
+    return Carded(bytes.fromhex(credential.digest or ""), credential.pk, grantings)
 
 
 def _granted_to(now: int) -> dict[str, list[Granting]]:
@@ -238,11 +259,14 @@ def _hours(schedule: Schedule, days: dict[int, frozenset[int]]) -> Hours:
 def newest_revoked(policy: Policy, now: int) -> list[str | bytes]:
     """Return credentials, then ids of grants, that a policy revokes and a hub would let in else.
 
-    The newest first, as many as a list of revocations has room for.
+    The newest first, as many as a list of revocations has room for. What hubs know by a digest has
+    no grant that ends: it is named for as long as a phone's grant lasts.
     """
     living = SignedGrant.objects.filter(expires__gt=now - CLOCKS_APART_SECONDS)
     revoked = Credential.objects.exclude(revoked_at=None).order_by("-revoked_at", "pk")
-    newest = _ids(revoked.filter(pk__in=living.values("credential"))[:NAMES_MAX])
+    since = datetime.fromtimestamp(now - PHONE_SECONDS - CLOCKS_APART_SECONDS, UTC)
+    known = Q(pk__in=living.values("credential")) | Q(digest__isnull=False, revoked_at__gt=since)
+    newest = _ids(revoked.filter(known)[:NAMES_MAX])
     found: list[str | bytes] = [pk for pk in newest if pk in policy.revoked_credentials]
     elsewhere = RevokedElsewhere.objects.filter(is_grant=False, until__gt=now).order_by("pk")
     found += [pk for pk in _ids(elsewhere) if pk in policy.revoked_credentials]

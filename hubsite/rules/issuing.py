@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from hubcore.access.cards import Card
 from hubcore.access.factors import ANY_FACTOR, Demand
 from hubcore.access.grant import ACCESS_ENTRIES, IN_BROWSER, RULES_AN_ENTRY, Access, ScheduleRef
 from hubcore.calendar.schedule import ALWAYS, Schedule, SpecialDays
@@ -84,7 +85,8 @@ class IssuedGrant:
 class SiteRows:
     """What the site has decided. `entitled`: what each credential may by now.
 
-    `revoked_grants` were revoked by a policy that this database had not signed.
+    `revoked_grants` were revoked by a policy that this database had not signed. `cards` are phones
+    that others make, by digest (`hubsite.rules.cards`).
     """
 
     site: str
@@ -96,6 +98,7 @@ class SiteRows:
     operators: frozenset[str]
     points: Mapping[int, PointRules] = field(default_factory=dict)
     revoked_grants: frozenset[bytes] = frozenset()
+    cards: Mapping[bytes, Card] = field(default_factory=dict)
 
 
 def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS_NOTHING) -> Policy:
@@ -108,6 +111,7 @@ def policy_of(rows: SiteRows, version: int, now: int, operator: Operator = OPENS
         revoked_grants=frozenset(_said_too_much(rows, now)) | rows.revoked_grants,
         schedules={number: schedule_of(hours) for number, hours in sorted(rows.schedules.items())},
         disabled=rows.disabled - rows.revoked,
+        cards=rows.cards,
         points={number: rules for number, rules in rows.points.items() if rules != NO_RULES},
         operators=dict.fromkeys(sorted(rows.operators), operator),
     )
@@ -159,10 +163,10 @@ def for_browsers(grants: Iterable[Granting]) -> tuple[Granting, ...]:
     return tuple(found)
 
 
-def access_of(grants: Iterable[Granting], now: int) -> tuple[Access, ...]:
+def access_of(grants: Iterable[Granting], now: int, most: int = ~0) -> tuple[Access, ...]:
     """Return what somebody with these grants may do now, by access point (law 1).
 
-    Raise ValueError for more than a phone's grant holds.
+    `most` are the rights that count at all. Raise ValueError for more than a phone's grant holds.
     """
     found: dict[int, set[int | None]] = {}
     rights: dict[int, int] = {}
@@ -176,7 +180,7 @@ def access_of(grants: Iterable[Granting], now: int) -> tuple[Access, ...]:
             f"{len(found)} access points are granted, and a phone holds {ACCESS_ENTRIES}"
         )
     return tuple(
-        Access(point, rights[point], _rules(point, found[point])) for point in sorted(found)
+        Access(point, rights[point] & most, _rules(point, found[point])) for point in sorted(found)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,6 +45,9 @@ def _people() -> list[models.Credential]:
         key = cbor.encode(make_key().cose_key)
         phone = models.Credential.objects.create(person=person, kind="web", label="P", key=key)
         OFFICE.grant("olga", phone, NOW)
+        models.Credential.objects.create(
+            person=person, kind="pkoc", label="O", key=b"", digest=secrets.token_hex(16)
+        )
         phones.append(phone)
     return phones
 
@@ -63,6 +67,10 @@ def _revoke(phone: models.Credential) -> None:
         changes.revoke_credential("olga", held, held.revision)
 
 
+def _revoke_of_others(phone: models.Credential) -> None:
+    _revoke(phone.person.credentials.get(kind="pkoc"))
+
+
 def _disable(phone: models.Credential) -> None:
     held = models.Credential.objects.get(pk=phone.pk)
     change = changes.enable_credential if held.is_disabled else changes.disable_credential
@@ -80,7 +88,13 @@ def _end(phone: models.Credential) -> None:
     changes.end_person("olga", person, person.revision)
 
 
-CHANGES: tuple[Callable[[models.Credential], None], ...] = (_revoke, _disable, _take_back, _end)
+CHANGES: tuple[Callable[[models.Credential], None], ...] = (
+    _revoke,
+    _revoke_of_others,
+    _disable,
+    _take_back,
+    _end,
+)
 _events = st.tuples(st.sampled_from(CHANGES), st.integers(0, PEOPLE - 1), st.booleans())
 
 
@@ -103,6 +117,7 @@ def test_whatever_changes_what_is_signed_at_once_is_true_and_forgets_nothing(
             wanted.disabled,
         )
         assert at_once.revoked_grants == before.revoked_grants
+        assert at_once.cards == before.cards
         assert known == act, "it does not say that it knows the newest act"
         if has_time:
             OFFICE.renew_policy(NOW)

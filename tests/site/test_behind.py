@@ -256,7 +256,7 @@ def test_the_page_says_whose_rights_and_which_operators_to_look_at(restored: Res
     assert "Look at the grants of these persons" in page
     assert "Operators who count here, and not there" in page
     assert "bert" in page
-    assert "rules of doors, are others there" in page
+    assert "or phones of others (PKOC) and what they may, are others there" in page
 
 
 def document_rules() -> Any:

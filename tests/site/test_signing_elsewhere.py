@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 
 from hubcore.access import revocations
+from hubcore.access.cards import public_key_digest
 from hubcore.access.grant import read_grant
 from hubcore.codec import cbor
 from hubcore.codec.tls import TlsRole
@@ -30,17 +32,20 @@ from hubsite import config
 from hubsite.hubs import beginning
 from hubsite.hubs.office import Office
 from hubsite.orders.giving.making import keep_orders
+from hubsite.phones import others
 from hubsite.register import changes, models
 from tests.site.browser import Operator as Account
+from tests.site.browser import at_work
 from tests.site.server import make_folder
 from tests.site.test_office import _site
 from tests.unit.issuer import test_signing_tls as tls
 from tests.unit.issuer.issuingdesk import ISSUER, LIMITS, brought, policy
-from tests.unit.issuer.signingplace import WAIT_SECONDS, make_signer, served
+from tests.unit.issuer.signingplace import CARD_KEY, WAIT_SECONDS, make_signer, served
 from tests.unit.issuer.test_signing_service import lines
 
 pytestmark = pytest.mark.once
 
+KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 LIMITS_HERE = replace(LIMITS, operators={EACH: Operator(ALL_RIGHTS)})
 
 
@@ -124,6 +129,36 @@ def test_the_server_asks_and_holds_no_key(behind: Behind, folder: Path, tmp_path
     assert [word for word, _ in lines(folder)] == ["policy", "grant", "policy", "revocations"]
     listed = revocations.read(newest_list(), ISSUER.verify_key, "acme")
     assert (listed.version, listed.credentials) == (newest.version, (phone.pk,))
+
+
+def test_phones_of_others_are_known_by_what_the_signer_makes(
+    behind: Behind, folder: Path, tmp_path: Path
+) -> None:
+    office = office_by(f'socket = "{folder}/s"', tmp_path)
+    anna, _, _ = _site()
+    phone = others.add_by_key("olga", office, anna, "phone", KEY)
+    assert phone.digest == public_key_digest(CARD_KEY, others.point_of(KEY)).hex()
+    newest = office.renew_policy(now())
+    said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
+    assert [card.credential for card in said.cards.values()] == [phone.pk]
+
+
+@pytest.mark.parametrize(("most", "why"), [(0, "allow no phone of others"), (1, "allow 1")])
+def test_the_signers_limits_say_how_many_phones_of_others_there_are(
+    folder: Path, tmp_path: Path, most: int, why: str
+) -> None:
+    signer = make_signer(folder, limits=replace(LIMITS_HERE, cards=most), wall=time.time)
+    with Behind(signer, served(folder, signer)):
+        office_by(f'socket = "{folder}/s"', tmp_path)
+        anna, _, _ = _site()
+        for number in range(most):
+            digest = bytes([number]).hex() * 16
+            anna.credentials.create(kind="pkoc", label="P", key=b"", digest=digest)
+        browser = at_work()
+        browser.get(f"/person/{anna.pk}/pkoc")
+        text = browser.submit(label="phone", key=others.point_of(KEY).hex()).text
+        assert why in text
+        assert anna.credentials.filter(kind="pkoc").count() == most
 
 
 def test_a_version_whose_answer_was_lost_is_not_used_again(

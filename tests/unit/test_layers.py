@@ -572,7 +572,9 @@ ROOMS: dict[str, Room] = {
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsite": _room("hubsite hubcore", "django click"),
     "hubsite.config": _room(
-        "hubsite.config hubcore.errors hubcore.localapi hubcore.policy.policy", "msgspec", WORLDLY
+        "hubsite.config hubcore.access.cards hubcore.errors hubcore.localapi hubcore.policy.policy",
+        "msgspec",
+        WORLDLY,
     ),
     "hubsite.wiring": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.logs": _room("", "", WORLDLY),
@@ -741,6 +743,12 @@ ROOMS: dict[str, Room] = {
         "hubsite.register hubsite.rules hubcore",
         "django oauth2_provider oauthlib segno",
         WORLDLY,
+    ),
+    "hubsite.phones.atreaders": _room(
+        "hubsite.records.models hubsite.register.models hubcore", "", WORLDLY
+    ),
+    "hubsite.phones.others": _room(
+        "hubsite.acts hubsite.hubs.office hubsite.register hubcore", "cryptography django", WORLDLY
     ),
     "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),
     "hubsite.records": _room(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,10 +18,14 @@ from django.views.decorators.http import require_http_methods
 from hubcore.errors import HubError
 from hubsite.acts.kinds import ActKind
 from hubsite.pages.phones.forms import PhoneForm
+from hubsite.pages.phones.others import NOBODY_SIGNS
 from hubsite.phones.enrolment import enrolment
+from hubsite.phones.others import digits_of
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
-from hubsite.register.models import Credential, Person
+from hubsite.register.models import AccessPoint, Credential, Person
+from hubsite.register.reading import carded_of
+from hubsite.rules.cards import row_of
 
 _METHODS = require_http_methods(["GET", "HEAD", "POST"])
 _ENDS: dict[str, Callable[[str, Credential, int], None]] = {
@@ -29,7 +34,6 @@ _ENDS: dict[str, Callable[[str, Credential, int], None]] = {
     "revoke": changes.revoke_credential,
 }
 GRANT = "grant"
-_NOBODY_SIGNS = "Nobody signs for this server: its file has neither issuer_key nor [signing]."
 
 
 @_METHODS
@@ -72,12 +76,7 @@ def phone(request: HttpRequest, key: str) -> HttpResponse:
 def _grant(request: HttpRequest, found: Credential) -> HttpResponse:
     office = settings.HUBSITE_RUNNING.office
     if office is None:
-        return _shown(
-            request,
-            found,
-            _NOBODY_SIGNS,
-            409,
-        )
+        return _shown(request, found, NOBODY_SIGNS, 409)
     try:
         made = office.grant(request.user.name, found, int(time.time()))
     except ValueError as error:
@@ -92,4 +91,23 @@ def _shown(
     request: HttpRequest, found: Credential, sentence: str = "", status: int = 200, grant: str = ""
 ) -> HttpResponse:
     shown = {"phone": found, "sentence": sentence, "grant": grant, "person": found.person}
+    if found.digest is not None:
+        shown |= _of_others(found)
     return render(request, "phone.html", shown, status=status)
+
+
+def _of_others(found: Credential) -> dict[str, Any]:
+    """Return what the page of a phone of others says of its key and its doors."""
+    sentence = ""
+    numbers = []
+    try:
+        row = row_of(carded_of(found), int(time.time()))
+        numbers = [] if row is None else [entry.access_point for entry in row.access]
+    except ValueError as error:
+        sentence = f"{str(error).capitalize()}."
+    doors = AccessPoint.objects.filter(number__in=numbers).select_related("door")
+    return {
+        "key": digits_of(found),
+        "doors": [f"{point.door}, {point.name}" for point in doors],
+        "sentence_of_row": sentence,
+    }

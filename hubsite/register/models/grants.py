@@ -3,6 +3,7 @@
 Laws:
 1. A grant is for one person or for one group.
 2. A grant or a credential that was revoked never counts again: a new one is made.
+3. What hubs know by a digest is held by one person at a time.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from hubcore.access.cards import DIGEST_BYTES
 from hubsite.register.models.doors import AccessPoint
 from hubsite.register.models.hours import Schedule
 from hubsite.register.models.people import Group, Person
 from hubsite.register.models.row import NAME_LENGTH, Row, new_id
 
 KEY_BYTES = 1024
+DIGEST_LENGTH = 2 * DIGEST_BYTES
 
 
 class Grant(Row):
@@ -62,12 +65,15 @@ class CredentialKind(models.TextChoices):
 
     PHONE = "phone", "phone"
     WEB = "web", "phone in a browser"
+    PKOC = "pkoc", "phone of others (PKOC)"
 
 
 class Credential(Row):
     """What somebody proves to hold; `key` is its public COSE_Key in CBOR.
 
     `family` are the tokens by which this device fetches its grants, None for one that fetches none.
+    `digest` is what hubs know a phone of others by (`hubcore.access.cards`), in hexadecimal; None
+    for all others. `key` is empty where only that is known.
     """
 
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
@@ -75,15 +81,23 @@ class Credential(Row):
     kind = models.CharField(max_length=8, choices=CredentialKind)
     label = models.CharField(max_length=NAME_LENGTH)
     key = models.BinaryField(max_length=KEY_BYTES)
+    digest = models.CharField(max_length=DIGEST_LENGTH, null=True, editable=False)
     made_at = models.DateTimeField(auto_now_add=True)
     is_disabled = models.BooleanField(default=False)
     family = models.UUIDField(null=True, unique=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        """As they are listed."""
+        """As they are listed; law 3 is kept by the database, too."""
 
         ordering = ("-made_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                name="credential_digest_is_held_once",
+                fields=("digest",),
+                condition=models.Q(revoked_at=None),
+            ),
+        )
 
     def __str__(self) -> str:
         return str(self.label)

@@ -38,6 +38,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "door-sign": ("/point/{point}/sign",),
     "phone": ("/phone/{phone}",),
     "phone-add": ("/person/{person}/phone",),
+    "phone-add-others": ("/person/{person}/pkoc",),
     "webhooks": ("/webhooks",),
     "webhook-add": ("/webhooks/add",),
     "webhook": ("/webhooks/{webhook}",),

@@ -322,6 +322,15 @@ def test_a_policy_has_no_more_cards_than_the_limits_say(most: int, there: int) -
     signer.ask(brought(policy(7, cards=cards)))
 
 
+def test_more_cards_than_the_limits_say_keep_nobody_from_being_revoked() -> None:
+    """law 5: the limits were made smaller since the last policy"""
+    signer = Signer()
+    signer.ask(brought(policy(7, cards=card(1))))
+    signer.limits = replace(LIMITS, cards=0)
+    refused(signer, brought(policy(8, cards=card(1), points=HELD)), "the limits allow 0")
+    signer.ask(brought(policy(8, cards=card(1), revoked_credentials=frozenset({"ella"}))))
+
+
 def test_a_list_of_revocations_says_what_the_policy_says() -> None:
     """law 8"""
     signer = Signer()

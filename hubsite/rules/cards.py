@@ -1,0 +1,76 @@
+"""What phones that others make may do: the policy says it, for they carry no grant.
+
+How it works: a row of the policy has one beginning and one end for all its access points. So it is
+made of the grants that last, and is made again when one of them begins or ends.
+
+Laws:
+1. The same grants give the same row, whatever the time is while they last.
+2. A row ends with the first of the grants behind it. So a hub that is offline lets nobody in beyond
+   one.
+3. A grant that ends within AHEAD_SECONDS is left out while there are others that last: hubs have
+   the next row before this one ends, and its holder stands before no closed door meanwhile.
+4. Who may nothing now, or more than a row holds, has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hubcore.access.cards import Card
+from hubsite.rules.issuing import BEGAN_SECONDS_AGO, Granting, access_of
+
+AHEAD_SECONDS = 180
+"""Rows are read again each minute, a policy is signed and fetched meanwhile."""
+ENDLESS = 4_102_444_800
+"""2100-01-01: no calendar of a hub looks further."""
+OPEN = 0b0001
+"""Such a phone asks for nothing but to be let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carded:
+    """A credential that hubs know by a digest, and the grants of its holder."""
+
+    digest: bytes
+    credential: str
+    grantings: tuple[Granting, ...]
+
+
+def cards_of(carded: Iterable[Carded], now: int) -> Mapping[bytes, Card]:
+    """Return the rows of a policy, by digest; `now` in Unix seconds."""
+    rows = (_row(one, now) for one in sorted(carded, key=lambda one: one.digest))
+    return {row.digest: row for row in rows if row is not None}
+
+
+def row_of(one: Carded, now: int) -> Card | None:
+    """Return the row of a credential, None where nothing is granted to its holder now.
+
+    Raise ValueError with a sentence for more than a row holds.
+    """
+    grantings = _lasting(one.grantings, now)
+    access = access_of(grantings, now, OPEN)
+    if not access:
+        return None
+    return Card(
+        digest=one.digest,
+        credential=one.credential,
+        not_before=max(0, max(grant.begins for grant in grantings) - BEGAN_SECONDS_AGO),
+        expires=min((grant.ends or ENDLESS for grant in grantings), default=ENDLESS),
+        access=access,
+    )
+
+
+def _row(one: Carded, now: int) -> Card | None:
+    """Keep law 4."""
+    try:
+        return row_of(one, now)
+    except ValueError:
+        return None
+
+
+def _lasting(grantings: Iterable[Granting], now: int) -> tuple[Granting, ...]:
+    """Return the grants that count, but for those that are about to end (law 3)."""
+    counting = tuple(one for one in grantings if one.points and one.counts(now))
+    lasting = tuple(one for one in counting if one.counts(now + AHEAD_SECONDS))
+    return lasting or counting
