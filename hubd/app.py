@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubcore.checks import Part
 from hubcore.evidence.timefloor import TimeFloor
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
@@ -56,7 +57,6 @@ from hubd.readers.attending import Attending
 from hubd.stores import Stores
 from hubd.takeover.changing import Changing
 from hubd.technician.acts import DoorActs
-from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.lately.traces import Traces

@@ -31,6 +31,7 @@ from hubcore.backend.present import TELL_SECONDS
 from hubcore.backend.present import Heard as HeardHubs
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.fields import sentence
+from hubcore.backend.uplink.health import HealthState
 from hubcore.backend.uplink.updates import UpdateState
 from hubcore.backend.uplink.words import PROTOCOL
 from hubcore.errors import FrameError, LinkError, StoreError
@@ -40,6 +41,7 @@ from hubcore.timing.pace import Rate
 from hubgateway.documents import Documents
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.mirror import RETRY_SECONDS, Mirror
+from hubgateway.engine.newest import keep_newest
 from hubgateway.engine.policyanswers import PolicyAnswers, UnprovenAnswers
 from hubgateway.engine.trouble import complain
 from hubgateway.keeper import Keeper
@@ -303,6 +305,8 @@ class Gateway:
                 await self._alarm(hub, message)
             case UpdateState():
                 await self._keep_update_state(hub, codec.encode(message))
+            case HealthState():
+                await self._keep_health(hub, session.revision, codec.encode(message))
             case from_hub.PiecesWanted(wanted):
                 await self._documents.send_pieces(session, wanted)
             case from_hub.PolicyResult():
@@ -330,6 +334,12 @@ class Gateway:
         """Keep which version a hub runs, if it is another one: each write flushes a disk."""
         if await self._engine.buckets.get(names.UPDATES_BUCKET, hub) != said:
             await self._engine.buckets.put(names.UPDATES_BUCKET, hub, said)
+
+    async def _keep_health(self, hub: str, turn: int, said: bytes) -> None:
+        """Keep what is wrong with a hub; what it has said on an older connection is left out."""
+        buckets = self._engine.buckets
+        if not await keep_newest(buckets, names.HEALTH_BUCKET, hub, said, turn):
+            self.ignored["health of an older connection"] += 1
 
     async def _change_keys(
         self, hub: str, session: Session, message: from_hub.NewKey | from_hub.RetireKey

@@ -20,6 +20,7 @@ from msgspec import structs
 
 from drivers.gpio.events import Edges
 from drivers.lock.commands import Commands
+from hubcore.checks import Part
 from hubcore.errors import ConfigError
 from hubcore.ports.doors import Input, InputEvent, Mover
 from hubcore.ports.radio import Radio
@@ -28,7 +29,6 @@ from hubd.config import movers as sections
 from hubd.config.doors import Door
 from hubd.config.file import Config
 from hubd.config.movers import Maglock, Strike, ZwaveLock
-from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
 from hubd.wiring.locks import locks
 from hubd.wiring.made import MadeKind, MakeForDoor

@@ -5,7 +5,7 @@ Laws:
 2. What the backend has lost is recorded first, and then waits again, a step at a time. No record
    goes up before the last step, nor when they have ceased to speak meanwhile.
 3. Records go first, then notices, then telemetry, then the question for a newer certificate, then
-   which version runs here.
+   which version runs here, then what is wrong here.
 4. On a new uplink each of them begins again.
 """
 
@@ -25,6 +25,7 @@ from hubcore.evidence.records import Head
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
+from hubd.backend.beside.health import HealthTeller, ReadStanding
 from hubd.backend.beside.notices import NoticeSender
 from hubd.backend.beside.renewal import RenewalAsker
 from hubd.backend.beside.telemetry import TelemetrySender
@@ -52,6 +53,7 @@ class Outgoing:
         telemetry: TelemetryTable | None,
         certificate: CertificateInForce | None,
         board: ReadBoard | None,
+        standing: ReadStanding | None,
         software: str,
         doors_first: Callable[[], Awaitable[None]],
     ) -> None:
@@ -82,6 +84,7 @@ class Outgoing:
             say=say,
         )
         self._updates = UpdateTeller(read=board, software=software, clock=clock, pace=pace, say=say)
+        self._health = HealthTeller(read=standing, clock=clock, pace=pace, say=say)
 
     def compare(self, durable: Head) -> Comparison:
         """Hold the log against the newest record that the backend has durably."""
@@ -114,6 +117,7 @@ class Outgoing:
         self._notices.rewind()
         self._renewal.rewind()
         self._updates.rewind()
+        self._health.rewind()
 
     @property
     def stopped_by(self) -> str:
@@ -141,7 +145,8 @@ class Outgoing:
         measure_at = self._telemetry.send()
         renew_at = self._renewal.ask()
         look_at = self._updates.tell()
-        return earliest(send_at, notice_at, measure_at, renew_at, look_at)
+        wrong_at = self._health.tell()
+        return earliest(send_at, notice_at, measure_at, renew_at, look_at, wrong_at)
 
     async def _take_back(self) -> bool:
         """Let what the backend has lost wait again, one step; False while more is to be done."""

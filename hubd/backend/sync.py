@@ -67,6 +67,7 @@ from hubcore.phone.certificates import CertificateInForce
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.ports.uplink import Uplink
+from hubd.backend.beside.health import ReadStanding
 from hubd.backend.beside.updates import ReadBoard
 from hubd.backend.identity import Identity
 from hubd.backend.incoming import Incoming
@@ -103,16 +104,18 @@ class Sync:
         backend_time: BackendTime | None = None,
         certificate: CertificateInForce | None = None,
         board: ReadBoard | None = None,
+        standing: ReadStanding | None = None,
         rotation: KeyRotation | None = None,
         doors_at_rest: Callable[[], Awaitable[None]] = _at_rest,
     ) -> None:
         """Join the parts; each is made here, since all of them speak by this uplink.
 
         `rotation` changes the hub's own key, where the uplink has one. `appended` is set after
-        every append to the log, on the event loop. `heard` is called with each message of the
-        backend that was in turn. `backend_time` learns the backend's time. `certificate` is
-        renewed in time. `board` reads how updates stand. `doors_at_rest` waits, not for long, until
-        no door is being opened.
+        every append to the log and when another problem stands, on the event loop. `heard` is
+        called with each message of the backend that was in turn. `backend_time` learns the
+        backend's time. `certificate` is renewed in time. `board` reads how updates stand,
+        `standing` what is wrong here. `doors_at_rest` waits, not for long, until no door is being
+        opened.
         """
         self._heard = heard
         self._uplink = uplink
@@ -134,6 +137,7 @@ class Sync:
             telemetry=telemetry,
             certificate=certificate,
             board=board,
+            standing=standing,
             software=identity.software,
             doors_first=self._doors_first,
         )

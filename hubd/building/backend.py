@@ -126,6 +126,7 @@ def make_sync(
         heard=heard.heard,
         certificate=keys.in_force,
         board=partial(_read_board, Path(os.environ.get(BOARD_VARIABLE, BOARD))),
+        standing=evidence.health.standing,
         backend_time=evidence.backend_time,
         doors_at_rest=unlock.at_rest,
     )

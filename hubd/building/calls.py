@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 
 from hubcore.access.words import HubName
+from hubcore.checks import CHECK_OF_PART, CHECKS, Part
 from hubcore.codec.cose import SigningKey
 from hubcore.phone.tickets import TicketTable
 from hubcore.ports.doors import Mover
@@ -42,7 +43,6 @@ from hubd.technician.names import DoorNames
 from hubd.technician.report import DoorReport
 from hubd.technician.would import WouldOpen
 from hubd.trying.trials import Trials
-from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.denials import DenialReport
 from hubd.upkeep.shown.devices import DeviceReport

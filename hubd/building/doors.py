@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hubcore.access.words import HubName
+from hubcore.checks import CheckId, Problem, Topic
 from hubcore.door.machine import DoorMachine
 from hubcore.evidence.carried_alarms import standing_alarms
 from hubcore.evidence.records import StoredRecord
@@ -35,7 +36,6 @@ from hubd.orders.standing import StandingOrders
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.technician.decisions import LastDecisions
-from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.denials import LastDenials
 from hubd.upkeep.lately.traces import Traces
 from hubd.upkeep.measured import Measured
@@ -177,7 +177,8 @@ def _show_cannot_hold(problems: StandingProblems, doors: frozenset[str]) -> None
     """Let the problem stand that a schedule would hold open doors which cannot be, or end it."""
     found = None
     if doors:
-        found = problem(CheckId.HOLD_IMPOSSIBLE, doors=", ".join(sorted(doors)))
+        held = tuple(sorted(doors))
+        found = Problem(CheckId.HOLD_IMPOSSIBLE, {"doors": ", ".join(held)}, held)
     problems.update(Topic.HOLD, found)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from hubcore.access import revocations
 from hubcore.access.revocations import CarriedRevocations
 from hubcore.backend.backendtime import BackendTime
+from hubcore.checks import Part
 from hubcore.evidence.facts import Detail
 from hubcore.evidence.timefloor import TimeFloor, from_records
 from hubcore.ports.clock import Clock
@@ -26,7 +27,6 @@ from hubd.policy.carried import CarriedFound, find_carried
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import Stores
 from hubd.upkeep.backendtime import Contradiction
-from hubd.upkeep.checks import Part
 from hubd.upkeep.diskwatch import DiskWatch
 from hubd.upkeep.health import Health
 from hubd.upkeep.standing import READY_PARTS, StandingProblems
@@ -45,7 +45,8 @@ Making an RSA key may take a small board a minute.
 class Evidence:
     """`appended` is set after each append to the log, for the uplink, which clears it.
 
-    `appended_for_bridge` is the same for the way over a bridge. `paced` is the log of decisions.
+    It is set when another problem stands, too. `appended_for_bridge` is the same for the way over
+    a bridge, without that. `paced` is the log of decisions.
     """
 
     clock: Clock
@@ -76,11 +77,11 @@ def make_evidence(config: Config, keys: HubKeys, stores: Stores) -> Evidence:
         begins=begins,
         is_contradicted=contradiction.stands,
     )
-    health = Health(clock, DEADLINES, READY_PARTS)
+    appended = asyncio.Event()
+    health = Health(clock, DEADLINES, READY_PARTS, changed=appended.set)
     tail = EventTail(begins=clock.wall())
     tell = Teller(tail, clock, health.count, config.doors_of_points())
     problems = StandingProblems(health, tell)
-    appended = asyncio.Event()
     appended_for_bridge = asyncio.Event()
     apart = partial(contradiction.facts, clock)
     log = _make_log(audit, floor, apart, (appended, appended_for_bridge), problems)

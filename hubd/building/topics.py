@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubcore.checks import Topic
 from hubd.config.file import Config
 from hubd.config.movers import Maglock, RelayStrike, Strike
-from hubd.upkeep.checks import Topic
 
 ALWAYS = frozenset(
     {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hubcore.checks import Topic
 from hubd.calls.words import Arguments
 from hubd.phones.links import Links
 from hubd.phones.seen import Failure, LinkSeen
-from hubd.upkeep.checks import Topic
 from hubd.upkeep.lately.traces import KEPT, Traces
 from hubd.upkeep.standing import StandingProblems
 from hublocal.calls import Call, CallRefused

@@ -21,6 +21,7 @@ from hubcore.access.cards import Card
 from hubcore.access.revocations import CarriedRevocations
 from hubcore.access.words import Mode
 from hubcore.calendar.schedule import Schedule
+from hubcore.checks import CHECK_OF_DOUBT, CheckId, Topic, problem
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import RecordKind
@@ -41,7 +42,6 @@ from hubcore.policy.root import NO_DIGEST, Root
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog, PolicyFile
 from hubd.recording import record_now
-from hubd.upkeep.checks import CHECK_OF_DOUBT, CheckId, Topic, problem
 from hubd.upkeep.health import Health
 
 

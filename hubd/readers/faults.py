@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_READER_FAULT, CHECKS, Problem
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell, Value
 from hubcore.evidence.records import RecordKind
@@ -23,7 +24,6 @@ from hubcore.ports.reader import ReaderFault
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Bucket, Rate
 from hubd.recording import record_now
-from hubd.upkeep.checks import CHECK_OF_READER_FAULT, CHECKS, Problem
 from hubd.upkeep.standing import StandingProblems
 
 EACH = Rate(burst=20, per_second=1 / 60)
@@ -128,8 +128,8 @@ class ReaderFaults:
     def _show(self, fault: ReaderFault) -> None:
         """Let the problem of a fault stand for its readers, or end it."""
         check = CHECK_OF_READER_FAULT[fault]
-        readers = ", ".join(sorted(self._standing[fault]))
-        found = Problem(check, {"readers": readers}) if readers else None
+        readers = tuple(sorted(self._standing[fault]))
+        found = Problem(check, {"readers": ", ".join(readers)}, readers) if readers else None
         self._problems.update(CHECKS[check].topic, found)
 
     async def _write_some(self) -> None:

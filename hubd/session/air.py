@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
+from hubcore.checks import Part, Topic
 from hubd.app import Hub
-from hubd.upkeep.checks import Part, Topic
 from hubd.upkeep.standing import READY_PARTS
 
 FIRST_STRIKES_SECONDS = 3.0

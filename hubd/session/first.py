@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from hubcore.checks import CheckId, problem
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
 from hubcore.version import __version__
 from hubd.app import Hub
 from hubd.session.writing import append_record, in_time
 from hubd.stores import Stores
-from hubd.upkeep.checks import CheckId, problem
 
 FIRST_RECORDS_SECONDS = 3.0
 """How long a start waits for the disk. One that takes nothing opens no door, but hubd still starts,

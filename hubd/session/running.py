@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from hubcore.checks import Part
 from hubcore.errors import HubError, UnguardedError
 from hubcore.evidence.facts import Detail, EventName, Fact
 from hubcore.evidence.records import RecordKind
@@ -17,7 +18,6 @@ from hubd.app import Hub
 from hubd.session.air import serve_links
 from hubd.session.loops import run_loops
 from hubd.session.writing import LAST_RECORD_SECONDS, append_record, in_time
-from hubd.upkeep.checks import Part
 from hubd.upkeep.standing import READY_PARTS
 from hubd.wiring.handed.belongings import Handed
 from hubd.wiring.parts import RunPart

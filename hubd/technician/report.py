@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from hubcore.access.precedence import DoorMode
 from hubcore.access.words import Denial
+from hubcore.checks import Part
 from hubcore.evidence.facts import Fact, shown
 from hubcore.ports.doors import Mover
 from hubd.config.doors import Door
@@ -22,7 +23,6 @@ from hubd.orders.carried import CarriedOrders
 from hubd.orders.standing import OrderSource, StandingOrders
 from hubd.technician.decisions import LastDecisions
 from hubd.technician.names import Meant
-from hubd.upkeep.checks import Part
 from hubd.upkeep.status import Status
 
 Document = Mapping[str, object]

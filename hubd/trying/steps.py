@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Protocol
 
+from hubcore.checks import CheckId
 from hubcore.device.command import Command, CommandOutcome, Verb
 from hubcore.errors import HardwareError, LinkError
 from hubcore.ports.doors import ReadInputs
@@ -17,7 +18,6 @@ from hubcore.ports.radio import Listen
 from hubcore.ports.stores import AuditLog
 from hubd.backend.state import UplinkState
 from hubd.trying.trials import NotTried, Step
-from hubd.upkeep.checks import CheckId
 
 DEVICE_SECONDS = 12.0
 LOOK_SECONDS = 0.2

@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hubcore.checks import AREA_OF, CHECKS, Area, CheckId
 from hubcore.errors import HubError
 from hubcore.evidence.facts import Detail, EventName, Fact, RecordKind, Tell
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubd.recording import record_now
-from hubd.upkeep.checks import AREA_OF, CHECKS, Area, CheckId
 
 STEP_SECONDS = 15.0
 """A device that sleeps answers later, or not at all: then that is what is known."""

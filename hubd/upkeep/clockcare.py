@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hubcore.backend.backendtime import Offset
+from hubcore.checks import CheckId, Problem, problem
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.evidence.records import Record, RecordKind
@@ -25,7 +26,6 @@ from hubcore.ports.stores import AuditLog
 from hubcore.timing.moment import show_seconds
 from hubd.backend.sync import Sync
 from hubd.upkeep.backendtime import AGREE_SECONDS, Contradiction
-from hubd.upkeep.checks import CheckId, Problem, problem
 
 _MAY_BE_PROVEN = (ClockState.TRUSTED, ClockState.CONTRADICTED)
 UNCONFIRMED_SECONDS = 600.0

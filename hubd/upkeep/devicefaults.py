@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT, CHECKS, CheckId, Problem
 from hubcore.device.state import DeviceFault
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell, Value
@@ -24,7 +25,6 @@ from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.clock import Clock
 from hubcore.ports.stores import AuditLog
 from hubcore.timing.pace import Paces, Rate
-from hubd.upkeep.checks import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT, CHECKS, CheckId, Problem
 from hubd.upkeep.standing import StandingProblems
 
 NAMED_MAX = 8
@@ -90,7 +90,9 @@ class DeviceFaults:
             self._count(FAULTS)
         else:
             devices.pop(device, None)
-        found = Problem(check, {"devices": self._named(devices)}) if devices else None
+        found = None
+        if devices:
+            found = Problem(check, {"devices": self._named(devices)}, tuple(devices))
         self._problems.update(CHECKS[check].topic, found)
         if self._paces.take(device, self._clock.monotonic()):
             self._tell(EventName.DEVICE_FAULT, _facts(device, fault, stands))

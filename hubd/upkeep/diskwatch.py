@@ -18,9 +18,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from hubcore.checks import CheckId, Topic, problem
 from hubcore.errors import HardwareError
 from hubcore.ports.stores import DiskState, RecordsRoom
-from hubd.upkeep.checks import CheckId, Topic, problem
 from hubd.upkeep.health import Health
 
 LOOK_SECONDS = 10.0

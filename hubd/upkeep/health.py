@@ -8,16 +8,18 @@ Laws:
 4. Counters have a ceiling, since strangers can make them grow.
 5. Nothing here waits, except `wait_ready`.
 6. Names are the program's own words, never a stranger's. An unknown one is a bug and raises.
+7. A problem has stood since its check began to stand under its topic, whatever its words are now.
+8. `changed` is called when another list stands than before: another check, or other parts.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from hubcore.checks import Problem, Severity, Standing, Topic
 from hubcore.ports.clock import Clock
-from hubd.upkeep.checks import Problem, Severity, Topic
 
 COUNTERS_MAX = 256
 """Distinct names; what comes beyond is counted under COUNTERS_OVERFLOW."""
@@ -27,17 +29,24 @@ COUNTERS_OVERFLOW = "other"
 class Health:
     """The one place that knows how the daemon is."""
 
-    def __init__(self, clock: Clock, deadlines: Mapping[str, float], parts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        deadlines: Mapping[str, float],
+        parts: Iterable[str],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         """`deadlines`: each critical loop, with the most seconds between two beats, from now on.
 
         `parts` must be up before the daemon calls itself ready.
         """
+        self._changed = changed
         self._clock = clock
         self._deadlines = dict(deadlines)
         self._beats = dict.fromkeys(self._deadlines, clock.monotonic())
         self._parts = dict.fromkeys(parts, False)
         self._counters: Counter[str] = Counter()
-        self._problems: dict[Topic, Problem] = {}
+        self._standing: dict[Topic, Standing] = {}
         self._since = clock.wall()
         self._ready_once = asyncio.Event()
         if not self._parts:
@@ -56,18 +65,28 @@ class Health:
 
     def set(self, problem: Problem) -> None:
         """Let a problem stand, in place of the one of the same topic."""
-        self._problems[problem.id] = problem
+        before = self._standing.get(problem.id)
+        is_same_check = before is not None and before.problem.check is problem.check
+        since = before.since if before is not None and is_same_check else self._clock.monotonic()
+        self._standing[problem.id] = Standing(problem, since)
+        if before is None or not is_same_check or before.problem.parts != problem.parts:
+            self._changed()
 
     def clear(self, topic: Topic) -> None:
         """End a problem. Clearing one that does not stand does nothing."""
-        self._problems.pop(topic, None)
+        if self._standing.pop(topic, None) is not None:
+            self._changed()
+
+    def standing(self) -> tuple[Standing, ...]:
+        """Return what stands now and since when, errors first, then by id."""
+        by_id = sorted(self._standing.values(), key=lambda one: one.problem.id)
+        errors = [one for one in by_id if one.problem.severity is Severity.ERROR]
+        warnings = [one for one in by_id if one.problem.severity is not Severity.ERROR]
+        return (*errors, *warnings)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return what stands now, errors first, then by id."""
-        by_id = sorted(self._problems.values(), key=lambda problem: problem.id)
-        errors = [problem for problem in by_id if problem.severity is Severity.ERROR]
-        warnings = [problem for problem in by_id if problem.severity is not Severity.ERROR]
-        return (*errors, *warnings)
+        """Return what stands now, in the same order."""
+        return tuple(one.problem for one in self.standing())
 
     def shown_problems(self) -> list[dict[str, str]]:
         """Return what stands now, as hubctl shows it."""

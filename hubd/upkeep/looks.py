@@ -11,11 +11,7 @@ from functools import partial
 
 from hubcore.backend.uplink.words import Cause
 from hubcore.bridge.talk import WayPhase
-from hubcore.codec.tls import TlsCertificate
-from hubcore.ports.bridge import IMPOSTORS, LineFault
-from hubd.backend.state import UplinkState
-from hubd.bridge.state import SPOKEN_WITH, WayState
-from hubd.upkeep.checks import (
+from hubcore.checks import (
     CHECK_OF_HALT,
     CheckId,
     Problem,
@@ -25,6 +21,10 @@ from hubd.upkeep.checks import (
     problem,
     tls_problem,
 )
+from hubcore.codec.tls import TlsCertificate
+from hubcore.ports.bridge import IMPOSTORS, LineFault
+from hubd.backend.state import UplinkState
+from hubd.bridge.state import SPOKEN_WITH, WayState
 
 BACKEND_DOWN_SECONDS = 60.0
 """For so long the backend may be away."""

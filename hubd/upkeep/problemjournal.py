@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_PART, CHECKS, Problem, Severity, Topic
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
 from hubcore.phone.certificates import DAY_SECONDS
-from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Problem, Severity, Topic
 
 AT_EVERY_START = frozenset({Topic.EPOCH})
 """What stands for a moment at every start."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from hubcore.checks import Topic
 from hubcore.codec.tls import TlsInForce
 from hubcore.phone.certificates import CertificateInForce
 from hubcore.phone.epochs import EpochRing
 from hubcore.ports.clock import Clock
 from hubd.backend.sync import Sync
 from hubd.bridge.way import BridgeWay
-from hubd.upkeep.checks import Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.looks import LOOKS, Seen
 from hubd.upkeep.standing import StandingProblems

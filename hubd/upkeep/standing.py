@@ -11,8 +11,8 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_PART, CHECKS, Part, Problem, Topic, problem
 from hubcore.evidence.facts import Detail, EventName, Fact, Tell
-from hubd.upkeep.checks import CHECK_OF_PART, CHECKS, Part, Problem, Topic, problem
 from hubd.upkeep.health import Health
 from hubd.upkeep.problemjournal import ProblemJournal
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from hubcore.access.precedence import DoorOrder, mode_of
+from hubcore.checks import AREA_OF, CHECKS, Topic
 from hubcore.device.state import Quantity
 from hubcore.device.telemetry import TelemetryTable
 from hubcore.phone.certificates import CertificateInForce
@@ -23,7 +24,6 @@ from hubd.config.section import kind_of
 from hubd.devices.supervisor import Supervisor
 from hubd.doors.watch import DoorWatch
 from hubd.orders.standing import ShownOrder, StandingOrders
-from hubd.upkeep.checks import AREA_OF, CHECKS, Topic
 from hubd.upkeep.clockcare import ClockCare
 from hubd.upkeep.health import Health
 from hubd.upkeep.measured import Measured

@@ -13,10 +13,10 @@ from drivers.gpio.events import Edges
 from drivers.gpio.inputs import WiredInputs
 from drivers.gpio.wired import Contact, InputLine
 from drivers.lock.commands import Commands
+from hubcore.checks import Part
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config import movers as sections
 from hubd.config.file import Config
-from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
 from hubd.wiring.handed.kinds import HandedInputs
 from hubd.wiring.look import lines, openzwave, ports, zwave

@@ -13,9 +13,9 @@ from functools import partial
 
 from drivers.lock.commands import Commands
 from drivers.lock.mover import LockAtDoor, LockMover
+from hubcore.checks import Part
 from hubcore.ports.doors import Mover
 from hubd.config.movers import DoorLock
-from hubd.upkeep.checks import Part
 from hubd.wiring.made import MadeKind, MakeForDoor
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.networks import Networks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hubcore.checks import Part
 from hubcore.ports.doors import Mover
-from hubd.upkeep.checks import Part
 from hubd.wiring.handed.belongings import Handed
 from hubd.wiring.mover_group import Publish
 from hubd.wiring.parts import RunPart

@@ -21,13 +21,13 @@ from drivers.lock.commands import Commands
 from drivers.strike.guard_client import GPIO_FACTORY, StrikeGuard
 from drivers.strike.strike import Strike
 from drivers.strike.wire import StrikeLine
+from hubcore.checks import Part
 from hubcore.errors import ConfigError
 from hubcore.ports.doors import Mover
 from hubd.config import movers as sections
 from hubd.config.devices import RelayBoard
 from hubd.config.doors import Door
 from hubd.config.file import Config
-from hubd.upkeep.checks import Part
 from hubd.wiring.devices import board_line
 from hubd.wiring.handed.belongings import Handed
 from hubd.wiring.handed.kinds import HandedGuards

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.lock.commands import Commands
+from hubcore.checks import Part
 from hubcore.device.device import Device
 from hubcore.ports.bridge import BridgeLine
 from hubcore.ports.device import DeviceDriver
@@ -21,7 +22,6 @@ from hubcore.ports.reader import Readers
 from hubcore.ports.uplink import Uplink
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config
-from hubd.upkeep.checks import Part
 from hubd.wiring.handed.belongings import Handed
 
 RunPart = Callable[[Callable[[], None]], Awaitable[None]]

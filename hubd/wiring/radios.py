@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from hubcore.checks import Part
 from hubcore.phone.beacon import Beacon
 from hubcore.ports.radio import Listen, Radio
 from hubd.adapters.bluez.plan import RadioNews
@@ -15,7 +16,6 @@ from hubd.adapters.host.systemd import ask_for_new_bluetoothd
 from hubd.adapters.keys.keyfiles import load_beacon
 from hubd.config import radio as sections
 from hubd.config.file import Config
-from hubd.upkeep.checks import Part
 from hubd.wiring.handed.belongings import Handed
 from hubd.wiring.handed.kinds import HandedRadio
 from hubd.wiring.look import bluetooth, hearing

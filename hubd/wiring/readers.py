@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hubcore.checks import CheckId, Part
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.adapters.keys.readerkeys import ReaderKeys
 from hubd.config import readers as sections
 from hubd.config.file import Config
-from hubd.upkeep.checks import CheckId, Part
 from hubd.wiring.look import serial
 from hubd.wiring.look.finding import Finding, found
 from hubd.wiring.look.world import World

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink import from_hub
+from hubcore.backend.uplink.health import HealthState
 from hubcore.backend.uplink.updates import UpdateState
 from hubcore.timing.pace import Paces, Rate
 
@@ -26,6 +27,8 @@ HELLOS = Rate(burst=30, per_second=1.0)
 KEYS = Rate(burst=16, per_second=1.0)
 UPDATES = Rate(burst=4, per_second=0.1)
 """A hub says it once a connection and then at most once a minute. It costs the engine a write."""
+HEALTH = Rate(burst=8, per_second=0.1)
+"""A hub keeps a pace of its own (`hubd.backend.beside.health`), over all connections."""
 
 _KINDS: Mapping[type[from_hub.HubMessage], str] = {
     from_hub.Hello: "hellos",
@@ -37,6 +40,7 @@ _KINDS: Mapping[type[from_hub.HubMessage], str] = {
     from_hub.CertificateRequest: "told",
     from_hub.Notice: "told",
     UpdateState: "updates",
+    HealthState: "health",
     from_hub.PiecesWanted: "pieces",
     from_hub.NewKey: "keys",
     from_hub.RetireKey: "keys",
@@ -50,6 +54,7 @@ PACES: Mapping[str, Rate] = {
     "pieces": PIECES,
     "keys": KEYS,
     "updates": UPDATES,
+    "health": HEALTH,
 }
 _ANY = Rate(burst=1e12, per_second=1e12)
 

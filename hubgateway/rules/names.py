@@ -40,6 +40,7 @@ MANDATES_BUCKET = "hub_mandates"
 ENDS_BUCKET = "hub_ends"
 TESTIMONIES_BUCKET = "hub_testimonies"
 UPDATES_BUCKET = "hub_updates"
+HEALTH_BUCKET = "hub_health"
 BRIDGE_RENEWALS_BUCKET = "hub_bridge_renewals"
 BUCKETS = (
     KEYS_BUCKET,
@@ -55,6 +56,7 @@ BUCKETS = (
     ENDS_BUCKET,
     TESTIMONIES_BUCKET,
     UPDATES_BUCKET,
+    HEALTH_BUCKET,
     BRIDGE_RENEWALS_BUCKET,
 )
 

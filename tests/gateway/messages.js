@@ -28,7 +28,7 @@ function head(major, count) {
   return Buffer.concat([Buffer.from([top | (24 + place)]), digits]);
 }
 // A number above 2^53 comes as a BigInt. Throws for anything that has another form.
-function decode(data, deepest = 3) {
+function decode(data, deepest = 4) {
   let at = 0;
   function count(first) {
     const low = first & 31;
@@ -86,6 +86,11 @@ const id = bytes(16);
 const hash = bytes(32);
 const detail = text(200, 0);
 const numbers = list(1, 256, uint(UINT_MAX, 1));
+const COUNT_MAX = 4294967295;
+const name = (value) => typeof value === "string" && /^[a-z0-9-]{1,32}$/.test(value);
+const trouble = row(name, uint(1), uint(COUNT_MAX), list(0, 64, name), uint(COUNT_MAX));
+const troubles = (value) =>
+  list(0, 32, trouble)(value) && value.reduce((count, one) => count + one[3].length, 0) <= 64;
 const quantities = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 64, 65];
 
 // Each message: its name, its ceiling in bytes, its fields.
@@ -106,6 +111,7 @@ const UPLINK_FROM_HUB = {
   14: ["Notice", 4160, uint(UINT_MAX, 1), bytes(1, 4096), hash],
   15: ["UpdateState", 4096, uint(8), uint(2), text(64), or(bytes(0), hash), text(64, 0), uint(2), uint(1), uint(6), uint(),
     list(0, 32, hash)],
+  35: ["HealthState", 4096, troubles, uint(COUNT_MAX)],
 };
 const UPLINK_FROM_BACKEND = {
   16: ["Welcome", 4096, uint(), uint(), hash],

@@ -26,6 +26,7 @@ import click
 import pytest
 import pytest_asyncio
 
+from hubcore.checks import Area, Topic
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.update.image import Image
 from hubcore.update.running.wishes import Wish
@@ -36,7 +37,6 @@ from hubd.building.topics import judged
 from hubd.config.file import load
 from hubd.enrolment.__main__ import enroll as enrolment_program
 from hubd.netcheck.__main__ import netcheck as netcheck_program
-from hubd.upkeep.checks import Area, Topic
 from hublocal.places import LIMITS
 from hubsim.site.readers import add_reader, readers_of
 from hubsim.stage import Stage

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from hubcore.bridge.talk import WayPhase
+from hubcore.checks import Topic
 from hubctl.commands.look.bridge import DOUBTED, SPEAKING, TOPICS, is_well, page
 from hubctl.page import Trouble
 from hubctl.show import status_page
-from hubd.upkeep.checks import Topic
 
 WELL: dict[str, Any] = {
     "phase": "speaking",

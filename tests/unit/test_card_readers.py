@@ -16,6 +16,7 @@ from hubcore.access.cards import PIN_DIGITS, Card, PinMatch
 from hubcore.access.claim import Strength
 from hubcore.access.lockout import LockoutRule
 from hubcore.access.words import Mode
+from hubcore.checks import CheckId
 from hubcore.errors import AuditError, StoreError
 from hubcore.evidence.records import RecordKind
 from hubcore.ports.reader import CardRead, ReaderFault, Sign
@@ -24,7 +25,6 @@ from hubd.readers.attending import FIRST_PAUSE_SECONDS, INSTALL_ASKED, KEY_INSTA
 from hubd.readers.cards import Cards, HeldCard
 from hubd.readers.pinpad import PAD_SECONDS, PinPad
 from hubd.recording import record_now
-from hubd.upkeep.checks import CheckId
 from tests.readers_desk import (
     BITS,
     DURESS,

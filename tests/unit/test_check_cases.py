@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hubd.upkeep.checks import CHECKS, Check, CheckId
+from hubcore.checks import CHECKS, Check, CheckId
 
 pytestmark = pytest.mark.long
 

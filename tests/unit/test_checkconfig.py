@@ -19,6 +19,7 @@ from typing import Any, cast
 import gpiod
 import pytest
 
+from hubcore.checks import CheckId
 from hubcore.errors import HardwareError
 from hubcore.ports.clock import KernelTime
 from hubd.adapters.keys.keyfiles import load_keys
@@ -26,7 +27,6 @@ from hubd.adapters.sqlite.database import AUDIT
 from hubd.config.file import load
 from hubd.start.checkconfig import EX_CONFIG, EX_NOPERM, EX_UNAVAILABLE, World, check, page
 from hubd.start.checkconfig.credstore import handed_over
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, FindingKind
 from hubsim import site as sites
 

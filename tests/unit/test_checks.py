@@ -13,8 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from hubctl.table import find
-from hubd.upkeep.checks import (
+from hubcore.checks import (
     CHECK_OF_PART,
     CHECKS,
     SUBJECTS,
@@ -25,6 +24,7 @@ from hubd.upkeep.checks import (
     problem,
     tls_problem,
 )
+from hubctl.table import find
 from hubd.wiring.look.finding import KIND_OF_CLASS, FindingKind, found
 from hubsim.main import main as hubsim
 
@@ -79,13 +79,14 @@ def _is_rows(node: ast.stmt) -> bool:
 
 
 def trees() -> Iterator[ast.stmt]:
-    """All statements at the top of hubd's files, without the rows: what names a check there, raises
-    it.
+    """All statements at the top of the files of hubd and of the table, without the rows: what names
+    a check there, raises it.
     """
-    for path in sorted((ROOT / "hubd").rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if not _is_rows(node):
-                yield node
+    for room in ("hubcore/checks", "hubd"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if not _is_rows(node):
+                    yield node
 
 
 def named(tree: ast.AST) -> set[str]:
@@ -108,7 +109,7 @@ def test_the_files_of_the_table_share_no_check_and_no_topic() -> None:  # checks
     assert sum(len(rows) for rows in SUBJECTS) == len(CHECKS)
     topics = [{row.topic for row in rows.values()} for rows in SUBJECTS]
     assert sum(len(of_file) for of_file in topics) == len(Topic)
-    files = {path.stem for path in (ROOT / "hubd/upkeep/checks").glob("*.py")}
+    files = {path.stem for path in (ROOT / "hubcore/checks").glob("*.py")}
     assert len(files - {"__init__", "words"}) == len(SUBJECTS)
 
 

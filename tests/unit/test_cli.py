@@ -26,6 +26,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubcore.checks import CHECKS, CheckId
 from hubcore.version import __version__
 from hubctl.client import HubClient, NoAnswer
 from hubctl.kept import kept_facts
@@ -34,7 +35,6 @@ from hubctl.page import Page
 from hubctl.show import backend_text, clock_text, doors_table, event_line, status_page
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
-from hubd.upkeep.checks import CHECKS, CheckId
 from hublocal.calls import Call, CallRefused
 from hublocal.tail.events import EventTail
 from hubterm.exits import NO_ANSWER, NOT_ALLOWED, PROTOCOL, TRY_AGAIN

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from hubcore.checks import CHECK_OF_FAULT, CHECKS, CheckId, Problem, Topic
 from hubcore.device.state import DeviceFault
 from hubcore.errors import AuditError
 from hubcore.evidence.facts import EventName, Fact
 from hubcore.evidence.records import Record, RecordKind
-from hubd.upkeep.checks import CHECK_OF_FAULT, CHECKS, CheckId, Problem, Topic
 from hubd.upkeep.devicefaults import EACH, FAULTS, NAMED_MAX, UNTOLD, DeviceFaults
 from hubd.upkeep.health import Health
 from hubd.upkeep.standing import READY_PARTS, StandingProblems

@@ -15,6 +15,7 @@ from typing import get_args
 import pytest
 
 from drivers.relays.boards import RelayBoards
+from hubcore.checks import CheckId
 from hubcore.device.command import DEVICE_ID, Capability
 from hubcore.errors import ConfigError
 from hubd.adapters.keys.networkkey import read_network_key
@@ -22,7 +23,6 @@ from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.config.keys import KeyFile
 from hubd.config.movers import DoorLock
-from hubd.upkeep.checks import CheckId
 from hubd.wiring import devices as wiring
 from hubd.wiring.devices import EXTRA_OF, MadeDevice, device_kinds, make_devices
 from hubd.wiring.look import openzwave, ports

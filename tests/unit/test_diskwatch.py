@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.checks import CheckId, Topic
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.ports.stores import DiskState, RecordsRoom
 from hubd.adapters.host import state_disk
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.upkeep.checks import CheckId, Topic
 from hubd.upkeep.diskwatch import MIB, DiskWatch
 from hubd.upkeep.health import Health
 from tests.fakes.clock import FakeClock

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from hubcore.checks import AREA_OF, CHECKS, Class
 from hubcore.errors import AuditError
 from hubcore.evidence.records import Record, RecordKind
 from hubcore.version import __version__
@@ -23,7 +24,6 @@ from hubctl.main import hubctl
 from hubd.adapters.host import log
 from hubd.adapters.local.api import LocalApi
 from hubd.adapters.sqlite.audit import AuditStore
-from hubd.upkeep.checks import AREA_OF, CHECKS, Class
 from hublocal.calls import Call
 from hublocal.tail.events import EventTail
 

@@ -102,7 +102,7 @@ def messages() -> list[str]:
 def sources() -> Iterator[str]:
     """What may say something to a person."""
     yield (ROOT / ".ci" / "pip").read_text()
-    for room in ("hubd", "hubctl", "drivers"):
+    for room in ("hubcore/checks", "hubd", "hubctl", "drivers"):
         for file in (ROOT / room).rglob("*.py"):
             yield file.read_text()
 

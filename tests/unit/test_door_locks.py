@@ -18,6 +18,7 @@ import pytest
 from drivers.lock.commands import Commands
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.words import ActOutcome
+from hubcore.checks import CHECK_OF_LOCK_FAULT, CHECKS, Part
 from hubcore.device.command import Verb
 from hubcore.device.state import DeviceFault, Position, Quantity, Reading
 from hubcore.device.telemetry import POSITION_NUMBERS
@@ -31,7 +32,6 @@ from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import Config, load
 from hubd.config.movers import ZwaveLock
 from hubd.serve import serve
-from hubd.upkeep.checks import CHECK_OF_LOCK_FAULT, CHECKS, Part
 from hubd.wiring.devices import make_devices
 from hubd.wiring.locks import locks
 from hubd.wiring.movers import make_movers

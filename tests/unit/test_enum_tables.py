@@ -20,15 +20,15 @@ from types import ModuleType
 
 import pytest
 
+from hubcore.checks import Severity
 from hubcore.evidence.facts import Fact
 from hubctl.page import STYLES
 from hubctl.show import URGENCY
-from hubd.upkeep.checks import Severity
 
 pytestmark = pytest.mark.once
 
 PARTS_OF_CHECKS = re.compile(r"hubd\.upkeep\.checks\.[a-z]+\.ROWS")
-"""The files of a table that is complete as a whole, hubd.upkeep.checks.CHECKS."""
+"""The files of a table that is complete as a whole, hubcore.checks.CHECKS."""
 ROOT = Path(__file__).parents[2]
 TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubupdate", "hubsim")
 
@@ -339,7 +339,7 @@ def test_every_table_over_an_enum_is_complete_or_says_why_not() -> None:
         "hubcore.phone.answers.REASONS",
         "hubcore.door.phases.STATES",
         "hubcore.evidence.facts.FACTS",
-        "hubd.upkeep.checks.CHECKS",
+        "hubcore.checks.CHECKS",
     }
     assert known <= over_enums
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.checks import CheckId, Problem, Topic, problem
 from hubcore.ports.clock import ClockState
 from hubcore.version import BUILD_TIME
 from hubd.adapters.host import log
 from hubd.adapters.host.clock import BEHIND_SECONDS, SystemClock, set_by_timesyncd
 from hubd.adapters.host.systemd import Notifier
-from hubd.upkeep.checks import CheckId, Problem, Topic, problem
 from hubd.upkeep.health import COUNTERS_MAX, COUNTERS_OVERFLOW, Health
 from tests.fakes.clock import FakeClock
 

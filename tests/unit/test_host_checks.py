@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from hubcore.checks import CheckId, Topic
 from hubcore.errors import HardwareError
 from hubd.building import topics as judging
 from hubd.start.checkconfig import firewall, service, wear
-from hubd.upkeep.checks import CheckId, Topic
 from hubd.wiring.look import bluezversion
 from hubd.wiring.look.finding import Finding, FindingKind
 from hubd.wiring.look.world import World

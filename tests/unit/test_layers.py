@@ -121,6 +121,8 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
+    "hubcore.checks": _room("hubcore.checks hubcore", "", PURE),
+    "hubcore.afar": _room("hubcore.checks", "", PURE),
     "hubcore.update": _room(
         f"hubcore.update hubcore.calendar hubcore.codec hubcore.ports.clock {GROUND}", "", PURE
     ),
@@ -183,7 +185,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.readers": _room(
         "hubd.readers hubd.doors.decisionlog hubd.doors.operation hubd.doors.recall "
-        "hubd.upkeep.checks "
+        "hubcore.checks "
         "hubd.upkeep.standing hubd.recording hubcore",
         "structlog",
         WORLDLY,
@@ -217,7 +219,7 @@ ROOMS: dict[str, Room] = {
     "hubd.bridge.state": _room("hubcore", "", PURE),
     "hubd.evidence": _room("hubd.evidence hubd.recording hubd.threads hubcore", "", WORLDLY),
     "hubd.policy": _room(
-        "hubd.policy hubd.doors hubd.upkeep.checks hubd.upkeep.health hubd.threads hubd.recording "
+        "hubd.policy hubd.doors hubcore.checks hubd.upkeep.health hubd.threads hubd.recording "
         "hubcore",
         "",
         WORLDLY,
@@ -228,12 +230,9 @@ ROOMS: dict[str, Room] = {
         "",
         WORLDLY,
     ),
-    "hubd.building.topics": _room(
-        "hubd.config.file hubd.config.movers hubd.upkeep.checks", "", PURE
-    ),
-    "hubd.upkeep.checks": _room("hubd.upkeep.checks hubcore", "", PURE),
+    "hubd.building.topics": _room("hubd.config.file hubd.config.movers hubcore.checks", "", PURE),
     "hubd.upkeep.looks": _room(
-        "hubd.upkeep.checks hubd.backend.state hubd.bridge.state hubcore", "", PURE
+        "hubcore.checks hubd.backend.state hubd.bridge.state hubcore", "", PURE
     ),
     "hubd.upkeep.selfcheck": _room("hubd.upkeep hubd.backend hubd.bridge.way hubcore", "", WORLDLY),
     "hubd.upkeep.denials": _room("hubd.doors.operation hubd.config.file hubcore", "", WORLDLY),
@@ -255,20 +254,18 @@ ROOMS: dict[str, Room] = {
         "hubd.adapters.host.kerneltime hubd.config hubcore",
         "zmq",
     ),
-    "hubd.wiring": _room(
-        "hubd.wiring hubd.config hubd.adapters hubd.upkeep.checks drivers hubcore"
-    ),
+    "hubd.wiring": _room("hubd.wiring hubd.config hubd.adapters hubcore.checks drivers hubcore"),
     "hubd.wiring.look": _room(
-        "hubd.wiring.look hubd.config hubd.adapters hubd.upkeep.checks drivers.gpio hubcore"
+        "hubd.wiring.look hubd.config hubd.adapters hubcore.checks drivers.gpio hubcore"
     ),
-    "hubd.wiring.look.finding": _room("hubd.upkeep.checks", "msgspec", PURE),
+    "hubd.wiring.look.finding": _room("hubcore.checks", "msgspec", PURE),
     "hubd.wiring.securing": _room(
         "hubd.config.section drivers.gpio.lines drivers.strike.wire hubcore.errors",
         "msgspec",
         IMPURE | WORLDLY,
     ),
     "hubd.wiring.parts": _room(
-        "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubd.upkeep.checks "
+        "hubcore.device hubcore.ports hubd.adapters.keys.keyfiles hubd.config hubcore.checks "
         "hubd.wiring.handed.belongings drivers.lock.commands",
         "",
         WORLDLY,
@@ -277,14 +274,14 @@ ROOMS: dict[str, Room] = {
         "hubcore.door.state hubcore.ports hubcore.errors", "", WORLDLY
     ),
     "hubd.technician": _room(
-        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubd.upkeep.checks "
+        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubcore.checks "
         "hubd.upkeep.denials hubd.upkeep.status hubcore",
         "",
         WORLDLY,
     ),
     "hubd.technician.names": _room("hubd.config.doors hubcore.errors", "", PURE),
     "hubd.technician.report": _room(
-        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubd.upkeep.checks "
+        "hubd.technician hubd.config.doors hubd.doors hubd.orders hubcore.checks "
         "hubd.upkeep.status hubcore",
         "",
         PURE,
@@ -301,7 +298,7 @@ ROOMS: dict[str, Room] = {
     "hubd.start": _room(
         "hubd.start hubd.wiring hubd.config hubd.adapters.host hubd.adapters.keys "
         "hubd.adapters.sqlite "
-        "hubd.upkeep.checks hubcore",
+        "hubcore.checks hubcore",
         "msgspec",
         WORLDLY,
     ),
@@ -325,7 +322,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubd.networks": _room("hubd.networks hubd.recording hubcore", "", WORLDLY),
     "hubd.trying": _room(
-        "hubd.trying hubd.backend.state hubd.recording hubd.upkeep.checks hubcore", "", WORLDLY
+        "hubd.trying hubd.backend.state hubd.recording hubcore.checks hubcore", "", WORLDLY
     ),
     "hubd.keys": _room(
         "hubd.keys hubd.adapters.keys hubd.backend.rotation hubd.config hubd.recording hubcore",
@@ -1343,7 +1340,7 @@ DOC = '"""A module that stands here to be judged."""\n'
         ("hubd.brandnew", "from hubcore.errors import HubError", "must not know hubcore.errors"),
         ("hubd.upkeep.status", "from hubd.adapters.host import log", "must not know "
                                                                      "hubd.adapters.host.log"),
-        ("hubd.upkeep.checks", "from hubd.upkeep.health import Health", "must not know "
+        ("hubcore.checks", "from hubd.upkeep.health import Health", "must not know "
                                                                         "hubd.upkeep.health"),
         ("hubd.start.x", "from hubd.upkeep.health import Health", "must not know "
                                                                   "hubd.upkeep.health"),

@@ -8,11 +8,11 @@ import pytest
 
 from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.bridge.talk import WayPhase
+from hubcore.checks import CHECKS, CheckId, Topic
 from hubcore.codec.tls import TlsCertificate
 from hubcore.ports.bridge import IMPOSTORS, LineFault
 from hubd.backend.state import UplinkState
 from hubd.bridge.state import SPOKEN_WITH, WayState
-from hubd.upkeep.checks import CHECKS, CheckId, Topic
 from hubd.upkeep.looks import BRIDGE_DOWN_SECONDS, LOOKS, Seen
 
 UPLINK = UplinkState(

@@ -14,12 +14,12 @@ from msgspec import structs
 
 from drivers.gpio.wired import Contact
 from drivers.strike.wire import StrikeLine
+from hubcore.checks import Part
 from hubcore.errors import ConfigError
 from hubcore.ports.doors import InputEvent
 from hubd.config.file import Config, parse
 from hubd.config.movers import Maglock, Strike
 from hubd.config.section import kind_of
-from hubd.upkeep.checks import Part
 from hubd.wiring.hardware import wired_inputs
 from hubd.wiring.look import lines
 from hubd.wiring.look.world import World

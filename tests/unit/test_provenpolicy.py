@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.access.words import Mode
+from hubcore.checks import CheckId, Severity, Topic
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import Record, RecordKind, Value
 from hubcore.evidence.statecheck import (
@@ -32,7 +33,6 @@ from hubd.adapters.sqlite.tables.records import ABOUT_STATE, newest
 from hubd.evidence.reporting import ReportingLog
 from hubd.policy.proven import ProvenPolicy
 from hubd.stores import open_stores
-from hubd.upkeep.checks import CheckId, Severity, Topic
 from hubd.upkeep.health import Health
 from hubsim import site
 from tests.crafted import fill_under_another_schema

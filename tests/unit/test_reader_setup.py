@@ -18,6 +18,7 @@ from drivers.osdp.wire.words import DEFAULT_KEY, KEY_BYTES, READERS_MAX
 from hubcore.access.cards import CARD_KEY_BYTES, PinMatch, card_digest, match_pin
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
+from hubcore.checks import Part
 from hubcore.errors import ConfigError, HardwareError
 from hubcore.ports.reader import Readers
 from hubd.adapters.keys import readerkeys
@@ -26,7 +27,6 @@ from hubd.calls.readers import ReaderCalls
 from hubd.config import readers as sections
 from hubd.config.file import Config, parse
 from hubd.start.checkconfig import credstore, unit
-from hubd.upkeep.checks import Part
 from hubd.upkeep.shown.readers import ReaderReport
 from hubd.wiring.look import serial
 from hubd.wiring.look.world import World

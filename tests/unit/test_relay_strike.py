@@ -18,6 +18,7 @@ from drivers.relays.boards import BoardLine
 from drivers.relays.opening import CAN_BE_A_STRIKE, BoardKind, open_line
 from drivers.relays.strike import LATE_SECONDS, RelayStrike, StrikeRelay
 from drivers.relays.strikes import RelayStrikes
+from hubcore.checks import Part
 from hubcore.device.command import Command, Verb
 from hubcore.device.state import DeviceState, Position
 from hubcore.errors import ConfigError, HardwareError
@@ -25,7 +26,6 @@ from hubcore.ports.doors import Input, InputEvent
 from hubd.config import devices as sections
 from hubd.config.file import Config, parse
 from hubd.config.section import kind_of
-from hubd.upkeep.checks import Part
 from hubd.wiring.movers import make_movers, mover_kinds
 from hubd.wiring.networks import make_networks
 from hubsim.relays.boards import SimModbus

@@ -17,6 +17,7 @@ from hubcore.access.words import HubName, Mode
 from hubcore.backend.backendtime import BackendTime
 from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink.words import Cause
+from hubcore.checks import CheckId, Part, Severity, certificate_problem
 from hubcore.codec.cose import Aead
 from hubcore.errors import AuditError, RollbackError, StoreError
 from hubcore.evidence.records import BODY_BYTES, Record, RecordKind, Value, facts
@@ -34,7 +35,6 @@ from hubd.phones.epochkeys import EpochKeys
 from hubd.policy.new import PolicyIntake
 from hubd.session import air
 from hubd.upkeep.backendtime import AGREE_SECONDS, APART_SECONDS, Contradiction
-from hubd.upkeep.checks import CheckId, Part, Severity, certificate_problem
 from hubd.upkeep.clockcare import UNCONFIRMED_SECONDS, ClockCare, backend_agrees
 from hubd.upkeep.health import Health
 from hubd.upkeep.selfcheck import SelfCheck

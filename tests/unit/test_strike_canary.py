@@ -27,10 +27,10 @@ from hubcore.access.grant import read_grant
 from hubcore.access.words import Action, Denial
 from hubcore.backend.uplink import from_backend
 from hubcore.backend.uplink.words import ReleaseOutcome
+from hubcore.checks import Part
 from hubcore.policy.policy import ALL_RIGHTS, Operator
 from hubd.config.file import parse
 from hubd.config.movers import Strike as Section
-from hubd.upkeep.checks import Part
 from hubd.wiring.made import MadeKind
 from hubd.wiring.movers import make_movers, strike_lines
 from hubd.wiring.parts import TellPart

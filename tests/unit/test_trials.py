@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubcore.backend.talk.effects import UplinkPhase
+from hubcore.checks import CHECKS, CheckId
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Verb
 from hubcore.device.device import Device
@@ -23,7 +24,6 @@ from hubd.calls.trials import TrialCalls
 from hubd.devices.supervisor import Supervisor
 from hubd.trying import steps
 from hubd.trying.trials import PACE_SECONDS, NotTried, Step, Trial, Trials, TrialState
-from hubd.upkeep.checks import CHECKS, CheckId
 from hublocal.calls import CallRefused
 from hublocal.peer import PeerProcess
 from tests.fakes.audit import FakeAudit

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hubcore.checks import Topic
 from hubctl.commands.look.uplink import TOPICS, is_well, page
 from hubctl.page import Trouble
-from hubd.upkeep.checks import Topic
 
 UP = {"connected": True, "phase": "up", "since": 1_800_000_000.0, "waiting": 3, "why": ""}
 AWAY = {

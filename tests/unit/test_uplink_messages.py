@@ -52,6 +52,14 @@ from hubcore.backend.uplink.from_hub import (
     RetireKey,
     Telemetry,
 )
+from hubcore.backend.uplink.health import (
+    COUNT_MAX,
+    PARTS_MAX,
+    TROUBLES_MAX,
+    HealthState,
+    Trouble,
+    TroubleSeverity,
+)
 from hubcore.backend.uplink.updates import (
     QUARANTINE_MAX,
     UpdateFault,
@@ -107,6 +115,27 @@ ON_TRIAL = UpdateState(
     lists_end=1_795_305_600,
     quarantine=(bytes(32),),
 )
+WELL = HealthState((), 0)
+UNWELL = HealthState(
+    (
+        Trouble("radio-down", TroubleSeverity.ERROR, 75, (), 0),
+        Trouble("locks-weak", TroubleSeverity.WARNING, 86_400, ("lock-1", "lock-2"), 1),
+    ),
+    2,
+)
+FULL = HealthState(
+    tuple(
+        Trouble(
+            code="c" * 30 + f"{n:02}",
+            severity=TroubleSeverity.ERROR,
+            age_seconds=COUNT_MAX,
+            parts=("p" * 30 + f"{n:02}", "q" * 32),
+            more=COUNT_MAX,
+        )
+        for n in range(TROUBLES_MAX)
+    ),
+    COUNT_MAX,
+)
 FROM_HUB = [
     HELLO,
     Evidence(7, b"\xa0", bytes(32)),
@@ -154,6 +183,9 @@ FROM_HUB = [
         lists_end=2**63 - 1,
         quarantine=tuple(bytes([n]) * 32 for n in range(QUARANTINE_MAX)),
     ),
+    WELL,
+    UNWELL,
+    FULL,
 ]
 FROM_BACKEND = [
     Welcome(1_795_305_600_123, 0, bytes(32)),
@@ -197,6 +229,13 @@ def changed(message: UpdateState, at: int, value: object) -> bytes:
     return cbor.encode(values)
 
 
+def wrong_trouble(at: int, value: object) -> bytes:
+    """A HealthState of one trouble that has another value in one place."""
+    trouble: list[object] = ["radio-down", 1, 75, ["front"], 0]
+    trouble[at] = value
+    return cbor.encode([35, [trouble], 0])
+
+
 WRONG_FROM_HUB = {
     "empty": b"",
     "one byte": b"\x82",
@@ -220,6 +259,30 @@ WRONG_FROM_HUB = {
     "a digest in quarantine of 31 bytes": changed(ON_TRIAL, 10, [bytes(31)]),
     "a quarantine alone": changed(ON_TRIAL, 10, bytes(32)),
     "a quarantine too deep": changed(ON_TRIAL, 10, [[bytes(32)]]),
+    "a trouble of no name": wrong_trouble(0, ""),
+    "a trouble with a name of 33 characters": wrong_trouble(0, "c" * 33),
+    "a trouble in words": wrong_trouble(0, "Radio down"),
+    "a trouble that draws": wrong_trouble(0, "\x1b[2j"),
+    "a trouble by its number": wrong_trouble(0, 7),
+    "a severity of none": wrong_trouble(1, 2),
+    "a severity true": wrong_trouble(1, True),
+    "a trouble that begins later": wrong_trouble(2, -1),
+    "a trouble older than a count": wrong_trouble(2, COUNT_MAX + 1),
+    "a part alone": wrong_trouble(3, "front"),
+    "a part that is a person": wrong_trouble(3, ["Anna Muster"]),
+    "a part too deep": wrong_trouble(3, [["front"]]),
+    "65 parts": wrong_trouble(3, ["front"] * (PARTS_MAX + 1)),
+    "more parts than a count": wrong_trouble(4, COUNT_MAX + 1),
+    "33 troubles": cbor.encode([35, [["radio-down", 1, 75, [], 0]] * (TROUBLES_MAX + 1), 0]),
+    "10,000 troubles": cbor.encode([35, [["a", 1, 7, [], 0]] * 10_000, 0]),
+    "65 parts in two troubles": cbor.encode(
+        [35, [["a", 1, 7, ["x"] * 32, 0], ["b", 1, 7, ["x"] * 33, 0]], 0]
+    ),
+    "a trouble too wide": cbor.encode([35, [["radio-down", 1, 75, [], 0, 0]], 0]),
+    "troubles flat": cbor.encode([35, ["radio-down", 1, 75], 0]),
+    "troubles no list": cbor.encode([35, 0, 0]),
+    "troubles without their count": cbor.encode([35, []]),
+    "more troubles than a count": cbor.encode([35, [], COUNT_MAX + 1]),
     "no piece wanted": cbor.encode([9, []]),
     "too many pieces wanted": cbor.encode([9, [bytes(32)] * 65]),
     "a name too short": cbor.encode([9, [bytes(31)]]),
@@ -383,11 +446,13 @@ def test_a_wrong_message_of_the_backend_is_a_frame_error(data):
         decode_from_backend(data)
 
 
-def test_every_type_has_its_own_number_on_its_side_of_16():
+def test_every_type_has_its_own_number_on_its_own_side():
     kinds = [*codec.FROM_HUB.values(), *codec.FROM_BACKEND.values()]
     numbers = [kind.TYPE for kind in kinds]
     assert len(set(numbers)) == len(kinds)
-    assert all(0 < number < 16 for number in codec.FROM_HUB)
+    hubs = {*range(1, 16), *range(32, 48)}
+    assert set(codec.FROM_HUB) <= hubs
+    assert not set(codec.FROM_BACKEND) & hubs
     assert all(16 <= number < 256 for number in codec.FROM_BACKEND)
     assert all(len(fields(kind)) < 23 for kind in kinds)
 

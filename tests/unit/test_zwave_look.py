@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hubcore.checks import CheckId
 from hubd.config.file import parse
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look import zwave
 from hubd.wiring.look.finding import FindingKind, found
 from hubd.wiring.look.world import World

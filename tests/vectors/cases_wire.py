@@ -190,7 +190,7 @@ def entries(side: Side) -> Iterator[Json]:
     """Yield what the file of a side holds."""
     for message in side.valid:
         data = encode(message)
-        values = cbor.decode(data, max_depth=3, max_items=400)
+        values = cbor.decode(data, max_depth=4, max_items=400)
         yield {
             "verdict": "valid",
             "name": type(message).__name__,

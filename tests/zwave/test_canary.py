@@ -13,6 +13,7 @@ import pytest
 
 from drivers.zwave_js.driver import ZwaveJs
 from drivers.zwave_js.nodes import ZwaveDevice
+from hubcore.checks import Part
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability
 from hubcore.errors import HardwareError
@@ -20,7 +21,6 @@ from hubcore.ports.doors import InputEvent
 from hubd.adapters.host.clock import SystemClock
 from hubd.config.file import Config, parse
 from hubd.devices.supervisor import Supervisor
-from hubd.upkeep.checks import Part
 from hubd.wiring.devices import device_kinds, make_devices
 from hubd.wiring.movers import make_movers, mover_kinds
 from hubd.wiring.networks import Networks

@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from drivers.lock.mover import LockAtDoor, LockMover
 from drivers.zwave_js.driver import ZwaveJs
+from hubcore.checks import Part
 from hubcore.device.breaker import BreakerRule
 from hubcore.device.command import Capability, Command, Verb
 from hubcore.device.state import Position
@@ -26,7 +27,6 @@ from hubd.adapters.host.clock import SystemClock
 from hubd.adapters.keys.keyfiles import HubKeys
 from hubd.config.file import parse
 from hubd.devices.supervisor import Device, Supervisor
-from hubd.upkeep.checks import Part
 from hubsim.desk import desk_parts
 from tests.fakes.device import FakeListener
 from tests.ports import test_mover as suite

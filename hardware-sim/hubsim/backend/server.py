@@ -29,6 +29,7 @@ from zmq.utils import z85
 
 from hubcore.backend.notices import Notices
 from hubcore.backend.uplink import from_backend, from_hub
+from hubcore.backend.uplink.health import HealthState
 from hubcore.backend.uplink.updates import UpdateState
 from hubcore.backend.uplink.words import MAX_ACKNOWLEDGED
 from hubcore.errors import ConfigError, LinkError, StoreError
@@ -89,6 +90,7 @@ class Backend:
         self._notices = Notices()
         self.telemetry = TelemetryBoard()
         self.update_states: dict[str, UpdateState] = {}
+        self.health_states: dict[str, HealthState] = {}
         """What each hub said last of its version."""
         self.gate = Gate(hubs, directory / "revoked", shout)
         self.next_endpoint = "" if next_listening is None else next_listening.endpoint
@@ -210,6 +212,8 @@ class Backend:
                 self.telemetry.take(hub, values)
             case UpdateState():
                 self.update_states[hub] = message
+            case HealthState():
+                self.health_states[hub] = message
             case from_hub.PolicyResult():
                 self.policies.results[hub] = message
                 hello = dataclasses.replace(connection.hello, policy_version=message.version)

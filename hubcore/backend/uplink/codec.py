@@ -47,6 +47,7 @@ from hubcore.backend.uplink.from_hub import (
     RetireKey,
     Telemetry,
 )
+from hubcore.backend.uplink.health import HealthState
 from hubcore.backend.uplink.updates import UpdateState
 
 FROM_HUB: Mapping[int, type[HubMessage]] = {
@@ -67,6 +68,7 @@ FROM_HUB: Mapping[int, type[HubMessage]] = {
         RetireKey,
         Alive,
         UpdateState,
+        HealthState,
     )
 }
 FROM_BACKEND: Mapping[int, type[BackendMessage]] = {

@@ -15,6 +15,7 @@ from hubcore.backend.uplink.fields import (
     check_uint,
     rows_of,
 )
+from hubcore.backend.uplink.health import HealthState
 from hubcore.backend.uplink.updates import UpdateState
 from hubcore.backend.uplink.words import (
     HASH_BYTES,
@@ -383,4 +384,5 @@ HubMessage = (
     | RetireKey
     | Alive
     | UpdateState
+    | HealthState
 )

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubcore.checks import CheckId, Problem, problem
 from hubcore.errors import HardwareError
 from hubd.adapters.keys.keyfiles import WANTED, remedy_for_missing, seal_command, wanted
 from hubd.config.keys import KeyFile
-from hubd.upkeep.checks import CheckId, Problem, problem
 from hubd.wiring.look.finding import Finding, finding, found
 from hubd.wiring.look.world import RunCommand, World
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from hubcore.checks import Area, CheckId
 from hubd.config.file import Config
-from hubd.upkeep.checks import Area, CheckId
 from hubd.wiring.look.finding import Finding, FindingKind, fact, found
 
 ABOUT = "firewall"

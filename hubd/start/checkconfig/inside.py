@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubcore.checks import CheckId, Severity, certificate_problem, tls_problem
 from hubcore.errors import ConfigError
 from hubcore.timing.moment import show_seconds
 from hubd.adapters.keys.keyfiles import HubKeys, load_beacon, load_keys
 from hubd.config.file import Config
 from hubd.start.checkconfig import machine
-from hubd.upkeep.checks import CheckId, Severity, certificate_problem, tls_problem
 from hubd.wiring.hardware import look_at_parts
 from hubd.wiring.look.finding import Finding, FindingKind, fact, finding, found
 from hubd.wiring.look.world import World

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from hubcore.checks import CheckId
 from hubcore.errors import StoreError
 from hubcore.ports.clock import KernelTime
 from hubcore.timing.moment import show_seconds
 from hubcore.version import BUILD_TIME
 from hubd.adapters.sqlite.database import AUDIT, POLICY, DatabaseKind
 from hubd.config.file import Config
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, FindingKind, fact, found
 
 DEFAULT_STATE = Path("/var/lib/hubd")

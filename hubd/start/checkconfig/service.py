@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from hubcore.checks import AREA_OF, CHECKS, CheckId
 from hubcore.errors import HardwareError
-from hubd.upkeep.checks import AREA_OF, CHECKS, CheckId
 from hubd.wiring.look.finding import Finding, FindingKind, fact, found
 from hubd.wiring.look.world import World
 

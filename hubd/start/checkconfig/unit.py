@@ -14,11 +14,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hubcore.checks import CheckId
 from hubcore.errors import HardwareError
 from hubd.config.file import Config
 from hubd.config.keys import SEALED_KEYS, KeyFile
 from hubd.start.checkconfig import credstore, inside, page
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.hardware import look_without_rights
 from hubd.wiring.look.finding import Finding, FindingKind, found
 from hubd.wiring.look.world import World

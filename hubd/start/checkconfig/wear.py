@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hubd.upkeep.checks import CheckId
+from hubcore.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 
 ABOUT = "wear"

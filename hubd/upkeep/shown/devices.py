@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT, Problem
 from hubcore.device.state import UNIT_OF, DeviceFault
 from hubcore.ports.clock import Clock
 from hubd.devices.memory import Commanded
 from hubd.devices.supervisor import Supervisor
-from hubd.upkeep.checks import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT, Problem
 
 Document = Mapping[str, object]
 

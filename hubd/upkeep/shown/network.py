@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT, Problem
 from hubcore.device.state import DeviceFault
 from hubcore.errors import HardwareError
 from hubcore.ports.network import NetworkCare, NodeInfo, NodeSecurity, NodeState, Version
 from hubd.config.devices import OpenZwaveNode, ZwaveNode
 from hubd.config.file import Config
 from hubd.config.movers import OpenZwaveLock, ZwaveLock
-from hubd.upkeep.checks import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT, Problem
 
 Document = Mapping[str, object]
 LOCK = "lock"

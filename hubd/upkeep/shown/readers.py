@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hubcore.checks import CHECK_OF_READER_FAULT, Problem
 from hubcore.ports.reader import ReaderFault
 from hubd.config.file import Config
 from hubd.config.readers import Reader
 from hubd.config.section import kind_of
 from hubd.readers.attending import LOSSES, Attending
 from hubd.readers.faults import FaultSpan
-from hubd.upkeep.checks import CHECK_OF_READER_FAULT, Problem
 
 Document = Mapping[str, object]
 

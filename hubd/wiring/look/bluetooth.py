@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hubcore.checks import CheckId
 from hubcore.errors import HardwareError
 from hubd.config.radio import Bluez
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look import bluezversion
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World

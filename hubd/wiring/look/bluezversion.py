@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hubcore.checks import CheckId
 from hubcore.errors import HardwareError
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from hubd.upkeep.checks import CHECKS, Area, CheckId, Class, Problem, Severity, problem
+from hubcore.checks import CHECKS, Area, CheckId, Class, Problem, Severity, problem
 
 
 class FindingKind(StrEnum):

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.gpio.lines import FoundLine, OpenChip, look_at_line
+from hubcore.checks import CheckId
 from hubcore.errors import HardwareError
 from hubd.config.doors import FIRE
 from hubd.config.file import Config
 from hubd.config.movers import Maglock
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, FindingKind, fact, found
 from hubd.wiring.look.world import World
 

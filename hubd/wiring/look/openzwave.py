@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
+from hubcore.checks import CheckId
 from hubd.adapters.keys.networkkey import read_network_key
 from hubd.config.file import Config
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 

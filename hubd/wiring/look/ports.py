@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from hubcore.checks import CheckId
 from hubd.config.file import Config
 from hubd.config.section import kind_of
 from hubd.config.serial import SerialLine
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 

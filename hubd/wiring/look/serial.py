@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hubd.upkeep.checks import CheckId
+from hubcore.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.ports import may_use, not_ours
 from hubd.wiring.look.world import World

@@ -14,10 +14,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from hubcore.checks import CheckId
 from hubd.config.devices import Zwave
 from hubd.config.file import Config
 from hubd.config.movers import ZwaveLock
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding, fact, found
 from hubd.wiring.look.world import World
 

@@ -212,6 +212,7 @@ class HubOffice:
         await self._rows.put(names.CERTIFICATES_BUCKET, hub, None)
         await self._rows.put(names.TLS_BUCKET, hub, None)
         await self._rows.put(names.UPDATES_BUCKET, hub, None)
+        await self._rows.put(names.HEALTH_BUCKET, hub, None)
 
     async def _let_back(self, hub: str, tls_key: bytes) -> None:
         """Take a hub off the list of ends; the key of its machine before stays ended."""

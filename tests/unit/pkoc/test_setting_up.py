@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from hubcore.checks import CheckId
 from hubcore.errors import ConfigError
 from hubcore.pkoc.certificate import CERTIFICATE_BYTES, uncompressed
 from hubd.adapters.keys.keyfiles import load_keys
 from hubd.config.file import load
 from hubd.start.checkconfig import inside
-from hubd.upkeep.checks import CheckId
 from hubd.wiring.look.finding import Finding
 from hubsim import site as sites
 from hubsim.main import main

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.bridge.talk import WayPhase
+from hubcore.checks import Part, Topic
 from hubcore.ports.clock import ClockState
 from hubcore.update.health import Peer, Required
 from hubd.bridge.state import SPOKEN_WITH, WayState
-from hubd.upkeep.checks import Part, Topic
 from hubupdate.running.clock import HubClock
 from hubupdate.running.daemon import (
     ANSWER_BYTES_MAX,

@@ -15,9 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge
-from hubcore.timing.moment import show_seconds
-from hubd.upkeep.checks import (
+from hubcore.checks import (
     backend,
     clock,
     devices,
@@ -30,12 +28,14 @@ from hubd.upkeep.checks import (
     state,
     trying,
 )
-from hubd.upkeep.checks.backend import CHECK_OF_BRIDGE, CHECK_OF_HALT
-from hubd.upkeep.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
-from hubd.upkeep.checks.keys import CHECK_OF_CERTIFICATE, CHECK_OF_TLS
-from hubd.upkeep.checks.readers import CHECK_OF_READER_FAULT
-from hubd.upkeep.checks.state import CHECK_OF_DOUBT
-from hubd.upkeep.checks.words import AREA_OF, Area, Check, CheckId, Class, Part, Severity, Topic
+from hubcore.checks.backend import CHECK_OF_BRIDGE, CHECK_OF_HALT
+from hubcore.checks.devices import CHECK_OF_FAULT, CHECK_OF_LOCK_FAULT
+from hubcore.checks.keys import CHECK_OF_CERTIFICATE, CHECK_OF_TLS
+from hubcore.checks.readers import CHECK_OF_READER_FAULT
+from hubcore.checks.state import CHECK_OF_DOUBT
+from hubcore.checks.words import AREA_OF, Area, Check, CheckId, Class, Part, Severity, Topic
+from hubcore.phone.certificates import DAY_SECONDS, CertificateState, judge
+from hubcore.timing.moment import show_seconds
 
 __all__ = [
     "AREA_OF",
@@ -57,6 +57,7 @@ __all__ = [
     "Part",
     "Problem",
     "Severity",
+    "Standing",
     "Topic",
     "bridge_problem",
     "certificate_problem",
@@ -103,6 +104,8 @@ class Problem:
 
     check: CheckId
     fields: Mapping[str, object]
+    parts: tuple[str, ...] = ()
+    """The doors, devices or readers that it is about, by the ids of the configuration."""
 
     @property
     def id(self) -> Topic:
@@ -135,6 +138,14 @@ class Problem:
         is_sentence = CHECKS[self.check].cause.endswith(".")
         separator = " " if is_sentence else "; "
         return f"{self.what}{separator}{self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A problem, and since when it has stood, in monotonic seconds."""
+
+    problem: Problem
+    since: float
 
 
 def problem(check: CheckId, **fields: object) -> Problem:

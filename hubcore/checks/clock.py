@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 
 _SET_IT = (
     "set it: sudo timedatectl set-ntp true, where there is a network, "
@@ -25,6 +25,7 @@ ROWS: Mapping[CheckId, Check] = {
             "which is before this software was built or this hub was certified."
         ),
         remedy=f"First {_SET_IT}. Until then no phone opens a door. {_NO_RTC}",
+        afar=("Its clock says a time before this software was built or this hub was certified."),
     ),
     CheckId.CLOCK_BEHIND_RECORDS: Check(
         topic=Topic.CLOCK,
@@ -36,6 +37,7 @@ ROWS: Mapping[CheckId, Check] = {
             f"If not, {_SET_IT}. A backend whose time agrees does the same. "
             "Until then no phone opens a door."
         ),
+        afar=("Its clock says a time before that of its newest records."),
     ),
     CheckId.CLOCK_CONTRADICTED: Check(
         topic=Topic.CLOCK,
@@ -49,6 +51,7 @@ ROWS: Mapping[CheckId, Check] = {
             f"have the backend's set. If not, {_SET_IT}. Until then no card opens a door, and a "
             "phone only by its full proof."
         ),
+        afar=("Its clock and the backend's are far apart, and nothing else says which is right."),
     ),
     CheckId.CLOCK_APART: Check(
         topic=Topic.CLOCK,
@@ -59,6 +62,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Compare both with a watch. If this hub's clock is wrong: timedatectl; see who sets "
             f"it, then {_SET_IT}. If the backend's is wrong, have it set."
         ),
+        afar=("Its clock and the backend's are apart."),
     ),
     CheckId.TIME_SERVICE_NONE: Check(
         topic=Topic.CLOCK,
@@ -83,6 +87,10 @@ ROWS: Mapping[CheckId, Check] = {
             f"If not, {_SET_IT}. "
             "A phone refuses a hub whose clock is wrong by more than a few minutes. "
             f"{_NO_RTC}"
+        ),
+        afar=(
+            "Nothing has confirmed its clock: no backend, no time service, "
+            "no phone by the full path."
         ),
     ),
     CheckId.RTC_NONE: Check(

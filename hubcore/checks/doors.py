@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.STRIKES_DOWN: Check(
@@ -16,6 +16,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Compare strike of [[doors]] with gpioinfo (apt install gpiod), "
             "and check the group of /dev/gpiochip*."
         ),
+        afar=("Its strikes cannot be driven: no door with a strike opens."),
     ),
     CheckId.LOCKS_OPEN: Check(
         topic=Topic.LOCKS,
@@ -26,6 +27,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Go and look: the door may stand unlocked. Shut it, and lock it by hand. "
             "The hub tries to lock it again and again."
         ),
+        afar=("A lock of a door could not be locked again."),
     ),
     CheckId.LOCKS_JAMMED: Check(
         topic=Topic.LOCKS_JAMMED,
@@ -78,6 +80,7 @@ ROWS: Mapping[CheckId, Check] = {
             "The other doors open. Plug the board in: it is found again by its path. "
             "See: ls -l /dev/serial/by-id. Compare [[relay_boards]] with the board."
         ),
+        afar=("Strikes on a relay board cannot be driven."),
     ),
     CheckId.GPIO_OUTLIVES_GUARD: Check(
         topic=Topic.GPIO,
@@ -88,6 +91,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Set dtparam=strict_gpiod in config.txt. "
             "Then a strike falls back even when its guard is killed."
         ),
+        afar=("Its kernel keeps GPIO outputs driven when their process dies."),
     ),
     CheckId.GUARD_FORMER: Check(
         topic=Topic.GUARD,
@@ -98,6 +102,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Doors open all the same, and it is tried again every few minutes. If it stays so: "
             "sudo systemctl restart hubd, at a quiet hour."
         ),
+        afar=("The guard of its strikes is still the one of an older version."),
     ),
     CheckId.INPUTS_DOWN: Check(
         topic=Topic.INPUTS,
@@ -105,6 +110,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="{why}",
         remedy="Compare dps and rex of [[doors]] with gpioinfo (apt install gpiod).",
+        afar=("Its wired inputs (door contacts, exit buttons, fire) cannot be read."),
     ),
     CheckId.LINE_NOT_NAMED: Check(
         topic=Topic.LINES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 from hubcore.device.state import DeviceFault
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.DEVICES_JAMMED: Check(

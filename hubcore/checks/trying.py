@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.TRIED_DISK: Check(

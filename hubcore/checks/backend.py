@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.backend.uplink.words import Cause
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 from hubcore.phone.certificates import CertificateState
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
 
 _BY_UPLINK = "Doors and uplink go on as ever"
 _NO_RECORDS = "Doors still open for phones, but remote orders are refused and no record goes up."
@@ -34,6 +34,12 @@ ROWS: Mapping[CheckId, Check] = {
             "If the backend does not know that one, enrol the hub there again. "
             "If this stays after the next connection, see the journal: journalctl -u hubd."
         ),
+        afar=("The hub's own key for the backend is not as it ought to be."),
+        remedy_afar=(
+            "The hub goes on with the key that it has. "
+            "If the backend does not know that one, enrol the hub there again. "
+            "If this stays after the next connection, see the journal: journalctl -u hubd."
+        ),
     ),
     CheckId.POLICY_REFUSED: Check(
         topic=Topic.POLICY,
@@ -45,6 +51,7 @@ ROWS: Mapping[CheckId, Check] = {
             "not known here. If the disk or memory is short, mend that, then: "
             "sudo systemctl restart hubd. Else have the site's operator issue the policy again."
         ),
+        afar=("The newest policy that the backend offered is not in force here."),
     ),
     CheckId.TWO_HUBS: Check(
         topic=Topic.TWO_HUBS,
@@ -120,6 +127,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Check the backend: is its disk full, does it report a fork? "
             "Then check here: sudo hubctl audit verify."
         ),
+        afar=("Records have waited for long for the backend's receipt."),
     ),
     CheckId.BRIDGE_AWAY: Check(
         topic=Topic.BRIDGE,
@@ -132,6 +140,7 @@ ROWS: Mapping[CheckId, Check] = {
             "On the bridge's machine: systemctl status hubbridge. "
             "Compare its address with [[bridges]] in /etc/hubd/hubd.toml."
         ),
+        afar=("No bridge of the site has been reached for a while."),
     ),
     CheckId.BRIDGE_REFUSES: Check(
         topic=Topic.BRIDGE,
@@ -143,6 +152,7 @@ ROWS: Mapping[CheckId, Check] = {
             "this hub was ended, has a certificate of another site, or found no place there. "
             "The hub's own certificate: hubctl keys."
         ),
+        afar=("A bridge has not let this hub in for a while."),
     ),
     CheckId.BRIDGE_OTHER: Check(
         topic=Topic.BRIDGE,
@@ -155,6 +165,7 @@ ROWS: Mapping[CheckId, Check] = {
             "another machine has taken the address, or the bridge has a certificate of another "
             "site: see hubctl netcheck."
         ),
+        afar=("What answers at the address of a bridge is another machine."),
     ),
     CheckId.BRIDGE_REVOKED: Check(
         topic=Topic.BRIDGE,
@@ -166,6 +177,7 @@ ROWS: Mapping[CheckId, Check] = {
             "systemctl restart hubd. If it was ended by mistake, or replaced by a machine with "
             "another key, whoever has the issuer's key takes it in: hubissuer bridge."
         ),
+        afar=("A bridge that the site has ended stands in this hub's configuration."),
     ),
     CheckId.BRIDGE_ENDED: Check(
         topic=Topic.BRIDGE_CERTIFICATE,
@@ -177,6 +189,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Have the site's authority make a new one, and put it where hubbridge.toml names "
             "tls_certificate. If the date is wrong, check this machine's clock: timedatectl."
         ),
+        afar=("The certificate of a bridge has ended."),
     ),
     CheckId.BRIDGE_ENDING: Check(
         topic=Topic.BRIDGE_CERTIFICATE,
@@ -187,6 +200,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Have the site's authority make a new one, and put it where hubbridge.toml names "
             "tls_certificate."
         ),
+        afar=("The certificate of a bridge ends soon."),
     ),
     CheckId.BRIDGE_FULL: Check(
         topic=Topic.BRIDGE_FULL,
@@ -198,6 +212,7 @@ ROWS: Mapping[CheckId, Check] = {
             "On the bridge's machine, type: df -h /var/lib/hubbridge. If the disk has room, "
             "this hub's share is used up: see [room] of hubbridge.toml."
         ),
+        afar=("A bridge has no room: it does not hold this hub's records."),
     ),
     CheckId.BRIDGE_DOUBTS: Check(
         topic=Topic.BRIDGE_WITNESS,
@@ -211,6 +226,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Check: sudo hubctl audit verify. Tell whoever answers for the site: the disk was "
             "changed, or an older copy was put back."
         ),
+        afar=("A bridge and this hub know different records of it."),
     ),
     CheckId.MANDATES_UNKEPT: Check(
         topic=Topic.MANDATES,
@@ -221,6 +237,7 @@ ROWS: Mapping[CheckId, Check] = {
             "What a bridge has brought holds until hubd ends; after a start a bridge must bring "
             "it again. Type: df -h /var/lib/hubd."
         ),
+        afar=("Who may give orders and receipts for this site is not kept on its disk."),
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 
 _MAKE_ROOM = (
     "Make room: sudo journalctl --vacuum-size=100M; sudo apt-get clean; "
@@ -35,6 +35,7 @@ ROWS: Mapping[CheckId, Check] = {
             "No phone opens a door while nothing can be recorded. "
             "hubd goes on by itself when the cause has ended."
         ),
+        afar=("It cannot write its records."),
     ),
     CheckId.DISK_LOW: Check(
         topic=Topic.DISK,
@@ -42,6 +43,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause="{mebibytes:.1f} MiB are left on the disk of {folder}.",
         remedy=_MAKE_ROOM,
+        afar=("Little room is left on its disk."),
     ),
     CheckId.DISK_SHORT: Check(
         topic=Topic.DISK,
@@ -52,6 +54,7 @@ ROWS: Mapping[CheckId, Check] = {
             "They are kept for the records of releases."
         ),
         remedy=_MAKE_ROOM,
+        afar=("Hardly any room is left on its disk. The rest is kept for the records of releases."),
     ),
     CheckId.JOURNAL_HELD: Check(
         topic=Topic.JOURNAL,
@@ -59,6 +62,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause=_JOURNAL,
         remedy=_JOURNAL_END,
+        afar=("A program reads its audit log and does not stop, so that the log's journal grows."),
+        remedy_afar=("End the program that hubctl status names."),
     ),
     CheckId.JOURNAL_HELD_LONG: Check(
         topic=Topic.JOURNAL,
@@ -66,6 +71,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause=_JOURNAL,
         remedy=_JOURNAL_END,
+        afar=("A program has read its audit log for long, and the log's journal has grown large."),
+        remedy_afar=("End the program that hubctl status names."),
     ),
     CheckId.JOURNAL_GROWN: Check(
         topic=Topic.JOURNAL,
@@ -73,6 +80,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause=_JOURNAL,
         remedy=_JOURNAL_FIND,
+        afar=("A program reads its audit log and does not stop, so that the log's journal grows."),
+        remedy_afar=("Find the program and end it: hubctl status names the file."),
     ),
     CheckId.JOURNAL_GROWN_LONG: Check(
         topic=Topic.JOURNAL,
@@ -80,6 +89,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause=_JOURNAL,
         remedy=_JOURNAL_FIND,
+        afar=("A program has read its audit log for long, and the log's journal has grown large."),
+        remedy_afar=("Find the program and end it: hubctl status names the file."),
     ),
     CheckId.RECORDS_HELD: Check(
         topic=Topic.RECORDS,
@@ -87,6 +98,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause=_HELD,
         remedy=_HELD_REMEDY,
+        afar=("Many records are not at the backend, so they stay and take their whole room."),
     ),
     CheckId.RECORDS_OVER: Check(
         topic=Topic.RECORDS,
@@ -94,6 +106,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause=_HELD,
         remedy=_HELD_REMEDY,
+        afar=("Records that are not at the backend take more than their room."),
     ),
     CheckId.RECORDS_STAY: Check(
         topic=Topic.RECORDS,
@@ -104,5 +117,6 @@ ROWS: Mapping[CheckId, Check] = {
             "Nothing is removed, so that it can be looked at: sudo hubctl audit verify. "
             "Compare with the backend's records."
         ),
+        afar=("The records are above their budget, and the oldest do not hold."),
     ),
 }

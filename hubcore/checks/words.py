@@ -307,6 +307,8 @@ class Check:
 
     A cause that ends with a full stop is a sentence, and so is its remedy. Any other is the first
     half of a sentence, and its remedy is the second.
+
+    `afar` and `remedy_afar` stand in their place for who knows no field but PARTS (`afar.py`).
     """
 
     topic: Topic
@@ -314,3 +316,5 @@ class Check:
     severity: Severity
     cause: str
     remedy: str
+    afar: str = ""
+    remedy_afar: str = ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 from hubcore.phone.certificates import CertificateState
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
 
 _RENEW = (
     "have the issuer renew it for the same key: a backend sends it, and it is in force at once "
@@ -19,6 +19,9 @@ _RENEW_TLS = (
     "--anew."
 )
 _RENEW_SENTENCE = f"H{_RENEW[1:]}"
+_RENEW_AFAR = (
+    "Have the issuer renew it for the same key. The backend sends it, and it is in force at once."
+)
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.KEY_NOT_IN_UNIT: Check(
@@ -196,6 +199,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="The hub's certificate ended on {ends}: phones refuse it.",
         remedy=_RENEW_SENTENCE,
+        afar=("The hub's certificate has ended: phones refuse it."),
+        remedy_afar=(_RENEW_AFAR),
     ),
     CheckId.CERTIFICATE_NOT_YET: Check(
         topic=Topic.CERTIFICATE,
@@ -203,6 +208,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="The hub's certificate begins on {begins}: phones refuse it until then.",
         remedy=f"Check this machine's clock: timedatectl. If it is right, {_RENEW}",
+        afar=("The hub's certificate begins later than now: phones refuse it until then."),
+        remedy_afar=(f"Check this machine's clock: timedatectl. If it is right: {_RENEW_AFAR}"),
     ),
     CheckId.CERTIFICATE_ENDING: Check(
         topic=Topic.CERTIFICATE,
@@ -210,6 +217,8 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause="The hub's certificate ends {left}, on {ends}: phones then refuse it.",
         remedy=_RENEW_SENTENCE,
+        afar=("The hub's certificate ends soon: phones then refuse it."),
+        remedy_afar=(_RENEW_AFAR),
     ),
     CheckId.PKOC_CERTIFICATE: Check(
         topic=Topic.CERTIFICATE,
@@ -220,6 +229,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Phones that others make refuse this hub; the site's own do not. Check the clock: "
             "timedatectl. If it is right, have whoever runs the site's PKOC make another one."
         ),
+        afar=("The certificate of the PKOC reader is not valid now."),
     ),
     CheckId.TLS_ENDED: Check(
         topic=Topic.TLS,
@@ -227,6 +237,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause="The hub's TLS certificate ended on {ends}: the bridges of its site refuse it.",
         remedy=_RENEW_TLS,
+        afar=("The hub's TLS certificate has ended: the bridges of its site refuse it."),
     ),
     CheckId.TLS_NOT_YET: Check(
         topic=Topic.TLS,
@@ -234,6 +245,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause="The hub's TLS certificate begins on {begins}: bridges refuse it until then.",
         remedy=f"Check this machine's clock: timedatectl. {_RENEW_TLS}",
+        afar=("The hub's TLS certificate begins later than now: bridges refuse it until then."),
     ),
     CheckId.TLS_ENDING: Check(
         topic=Topic.TLS,
@@ -241,6 +253,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.WARNING,
         cause="The hub's TLS certificate ends {left}, on {ends}: bridges then refuse it.",
         remedy=_RENEW_TLS,
+        afar=("The hub's TLS certificate ends soon: bridges then refuse it."),
     ),
 }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 from hubcore.ports.reader import ReaderFault
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.READERS_DOWN: Check(
@@ -17,6 +17,7 @@ ROWS: Mapping[CheckId, Check] = {
             "No card opens a door meanwhile; phones do. The hub tries again by itself. "
             "If it stays: sudo /opt/hubd/bin/hubd --check-config."
         ),
+        afar=("Its card readers are down."),
     ),
     CheckId.READER_LIBRARY: Check(
         topic=Topic.READERS,
@@ -24,6 +25,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="{why}",
         remedy="Phones open doors all the same.",
+        afar=("The library for card readers does not work: no card opens a door."),
     ),
     CheckId.READER_GONE: Check(
         topic=Topic.READER_GONE,

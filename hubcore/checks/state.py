@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 from hubcore.evidence.statecheck import Doubt
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
 
 _SENT_AGAIN = (
     "No phone opens a door meanwhile. "
@@ -29,6 +29,10 @@ ROWS: Mapping[CheckId, Check] = {
             "They wait again. Find out who writes to the state directory. "
             "This message goes away with a restart."
         ),
+        afar=(
+            "audit.db was edited: records neither waited for the backend "
+            "nor were acknowledged by it."
+        ),
     ),
     CheckId.USES_EDITED: Check(
         topic=Topic.USES,
@@ -41,6 +45,9 @@ ROWS: Mapping[CheckId, Check] = {
         remedy=(
             "They were made again from the records, so the count is right. "
             "Find out who writes to the state directory. This message goes away with a restart."
+        ),
+        afar=(
+            "audit.db was edited: rows of the table of spent uses did not fit what the records say."
         ),
     ),
     CheckId.POLICY_DAMAGED: Check(
@@ -77,6 +84,7 @@ ROWS: Mapping[CheckId, Check] = {
             "the audit log knows of version {expected}.{more}"
         ),
         remedy=f"{_SENT_AGAIN} {_OR_ACCEPT}",
+        afar=("The policy is gone from the state directory, and the audit log knows of one."),
     ),
     CheckId.POLICY_OLDER: Check(
         topic=Topic.STATE,
@@ -87,6 +95,9 @@ ROWS: Mapping[CheckId, Check] = {
             "the audit log knows of {expected}.{more}"
         ),
         remedy=f"{_SENT_AGAIN} {_OR_ACCEPT}",
+        afar=(
+            "The policy in the state directory is older than the one that the audit log knows of."
+        ),
     ),
     CheckId.POLICY_UNPROVEN: Check(
         topic=Topic.STATE,
@@ -98,6 +109,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Without a stick: stop hubd, move policy.db aside, start hubd, "
             "then: sudo hubctl state accept. Nobody is revoked then."
         ),
+        afar=("The policy in the state directory is not proven by the issuer's signature."),
     ),
     CheckId.LOG_MISSING: Check(
         topic=Topic.STATE,
@@ -105,6 +117,7 @@ ROWS: Mapping[CheckId, Check] = {
         severity=Severity.ERROR,
         cause="The audit log is gone from the state directory, but this hub is not new.{more}",
         remedy=f"Put the log back if you have it, and restart hubd. {_SENT_AGAIN} {_OR_ACCEPT}",
+        afar=("The audit log is gone from the state directory, but this hub is not new."),
     ),
     CheckId.LOG_REPLACED: Check(
         topic=Topic.STATE,
@@ -116,6 +129,9 @@ ROWS: Mapping[CheckId, Check] = {
         ),
         remedy=(
             f"Put the right log back if you have it, and restart hubd. {_SENT_AGAIN} {_OR_ACCEPT}"
+        ),
+        afar=(
+            "The audit log in the state directory is older than this hub, or belongs to another."
         ),
     ),
     CheckId.STATE_UNREADABLE: Check(

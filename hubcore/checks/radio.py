@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hubd.upkeep.checks.words import Check, CheckId, Class, Severity, Topic
+from hubcore.checks.words import Check, CheckId, Class, Severity, Topic
 
 ROWS: Mapping[CheckId, Check] = {
     CheckId.RADIO_DOWN: Check(
@@ -19,6 +19,7 @@ ROWS: Mapping[CheckId, Check] = {
             "If the problem stays: sudo systemctl restart bluetooth, "
             "then plug the adapter in again."
         ),
+        afar=("Its radio is down: no phone reaches it."),
     ),
     CheckId.BLUETOOTHD_MISSING: Check(
         topic=Topic.RADIO,
@@ -72,6 +73,7 @@ ROWS: Mapping[CheckId, Check] = {
             "Check that /usr/lib/hubd/bluez-main.conf and its drop-in are there (make install), "
             "then: sudo systemctl daemon-reload; sudo systemctl restart bluetooth."
         ),
+        afar=("The Bluetooth service does not have the settings that hubd needs."),
     ),
     CheckId.PAIRED: Check(
         topic=Topic.PAIRING,
@@ -83,5 +85,6 @@ ROWS: Mapping[CheckId, Check] = {
             "If nobody paired it on purpose: bluetoothctl devices Paired; "
             "then bluetoothctl remove ADDRESS."
         ),
+        afar=("A device is paired with its Bluetooth adapter."),
     ),
 }
