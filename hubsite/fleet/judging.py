@@ -19,18 +19,19 @@ from hubcore.errors import HubError, PeerError, TrustError
 from hubcore.phone.certificates import read_hub_certificate
 from hubgateway.engine.buckets import Kept
 from hubgateway.rules import chain, names
-from hubsite.fleet.models import POINTS_LENGTH, SENTENCE_LENGTH, UPDATES_BYTES
+from hubsite.fleet.models import POINTS_LENGTH, SENTENCE_LENGTH, UPDATES_BYTES, WRONG_BYTES
 
 VALUE_BYTES = 8192
 BUCKETS = (
     names.SESSIONS_BUCKET,
     names.STOPS_BUCKET,
     names.UPDATES_BUCKET,
+    names.HEALTH_BUCKET,
     names.CERTIFICATES_BUCKET,
     names.TLS_BUCKET,
 )
 _UNREADABLE = b"?"
-"""No UpdateState: it stands for one that is too long to be kept."""
+"""No message: it stands for one that is too long to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Health:
     began: datetime | None
     updates: bytes
     updates_at: datetime | None
+    wrong: bytes
+    wrong_at: datetime | None
     stop: str
     access_points: str
     certificate_ends: int | None
@@ -69,12 +72,15 @@ class Judge:
         """Return how a hub is; `said` are its values by bucket (law 3)."""
         session = said.get(names.SESSIONS_BUCKET)
         updates = said.get(names.UPDATES_BUCKET)
+        wrong = said.get(names.HEALTH_BUCKET)
         paper = self._certificate(hub, said.get(names.CERTIFICATES_BUCKET))
         tls = self._tls(hub, said.get(names.TLS_BUCKET))
         return Health(
             began=None if session is None else _moment(session.at),
-            updates=b"" if updates is None else _updates(updates.value),
+            updates=_message(updates, UPDATES_BYTES),
             updates_at=None if updates is None else _moment(updates.at),
+            wrong=_message(wrong, WRONG_BYTES),
+            wrong_at=None if wrong is None else _moment(wrong.at),
             stop=_stop(said.get(names.STOPS_BUCKET)),
             access_points=paper.access_points,
             certificate_ends=paper.ends,
@@ -117,8 +123,11 @@ def _stop(kept: Kept | None) -> str:
     return _sentence(f"{stop.cause.name} {stop.detail}")
 
 
-def _updates(value: bytes) -> bytes:
-    return value if 0 < len(value) <= UPDATES_BYTES else _UNREADABLE
+def _message(kept: Kept | None, most: int) -> bytes:
+    """Return the bytes of what a hub has said, at most so many; none where it has not."""
+    if kept is None:
+        return b""
+    return kept.value if 0 < len(kept.value) <= most else _UNREADABLE
 
 
 def _sentence(text: str) -> str:

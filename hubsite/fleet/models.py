@@ -7,6 +7,7 @@ from django.db import models
 NAME_LENGTH = 32
 SENTENCE_LENGTH = 512
 UPDATES_BYTES = 2048
+WRONG_BYTES = 4096
 POINTS_LENGTH = 512
 DOORS_LENGTH = 4096
 DEVICE_LENGTH = 32
@@ -16,8 +17,9 @@ class HubState(models.Model):
     """What the engine says of a hub, proven where somebody has signed it.
 
     `is_here` is None while nobody knows; `away_since` is the moment since which it is away.
-    `updates` are the bytes of its UpdateState. Ends are in Unix seconds, None where none is known;
-    `certificate_wrong` and `tls_wrong` say why one counts for nothing.
+    `updates` are the bytes of its UpdateState, `wrong` those of its HealthState. Ends are in Unix
+    seconds, None where none is known; `certificate_wrong` and `tls_wrong` say why one counts for
+    nothing.
     """
 
     hub = models.CharField(primary_key=True, max_length=NAME_LENGTH)
@@ -26,6 +28,8 @@ class HubState(models.Model):
     began = models.DateTimeField(null=True)
     updates = models.BinaryField(max_length=UPDATES_BYTES, default=b"")
     updates_at = models.DateTimeField(null=True)
+    wrong = models.BinaryField(max_length=WRONG_BYTES, default=b"")
+    wrong_at = models.DateTimeField(null=True)
     stop = models.CharField(max_length=SENTENCE_LENGTH, default="", blank=True)
     access_points = models.CharField(max_length=POINTS_LENGTH, default="", blank=True)
     certificate_ends = models.BigIntegerField(null=True)

@@ -18,6 +18,7 @@ from hubgateway.engine.buckets import Kept
 from hubgateway.issuer.versions import HubVersion, read_versions
 from hubsite.fleet.models import HubPromise, HubState
 from hubsite.fleet.promises import PromiseState
+from hubsite.fleet.said.troubles import ShownHealth, health
 
 PART = "Hubs' health"
 """What reads it, by its name among the parts of this server."""
@@ -48,6 +49,13 @@ class Shown:
     tls: str
     access_points: str
     troubles: tuple[str, ...]
+    own: ShownHealth
+    """What the hub finds wrong with itself."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """All that needs somebody; what the hub finds itself is one of them, the last."""
+        return (*self.troubles, self.own.short) if self.own.short else self.troubles
 
 
 def shown(state: HubState, now: float, has_authority: bool) -> Shown:
@@ -71,6 +79,7 @@ def shown(state: HubState, now: float, has_authority: bool) -> Shown:
         else "not judged: tls_authority is not in this server's file",
         access_points=state.access_points or "not known",
         troubles=tuple(one for one in troubles if one),
+        own=health(bytes(state.wrong), state.wrong_at, state.is_here),
     )
 
 

@@ -29,7 +29,8 @@ async def kept(bench: Bench) -> dict[str, bytes]:
 
 
 async def test_each_hub_has_its_own_newest_word_at_whichever_gateway(bench: Bench) -> None:
-    first, second = await bench.gate(), await bench.gate()
+    first = await bench.gate()
+    second = await bench.gate()
     one = await bench.hub("hub-1")
     other = await bench.hub("hub-2")
     await one.greet(first.endpoint)

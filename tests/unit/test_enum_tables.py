@@ -27,7 +27,7 @@ from hubctl.show import URGENCY
 
 pytestmark = pytest.mark.once
 
-PARTS_OF_CHECKS = re.compile(r"hubd\.upkeep\.checks\.[a-z]+\.ROWS")
+PARTS_OF_CHECKS = re.compile(r"hubcore\.checks\.[a-z]+\.ROWS")
 """The files of a table that is complete as a whole, hubcore.checks.CHECKS."""
 ROOT = Path(__file__).parents[2]
 TOPS = ("hubcore", "drivers", "hubd", "hubctl", "hubupdate", "hubsim")

@@ -622,6 +622,9 @@ ROOMS: dict[str, Room] = {
         "hubcore.backend.uplink hubcore.errors hubgateway.rules.names", "", PURE
     ),
     "hubsite.fleet.said.kinds": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
+    "hubsite.fleet.said.troubles": _room(
+        "hubcore.afar hubcore.backend.uplink hubcore.errors", "django", WORLDLY
+    ),
     "hubsite.fleet.said.words": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.hubs.engine": _room(

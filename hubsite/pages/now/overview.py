@@ -71,7 +71,7 @@ def _hubs() -> list[Need]:
     now = time.time()
     found: list[Need] = []
     for state in HubState.objects.iterator():
-        troubles = words.shown(state, now, has_authority).troubles
+        troubles = words.shown(state, now, has_authority).needs
         if troubles and len(found) >= _LISTED:
             return [*found, Need("More hubs need somebody.", reverse("hubs"))]
         address = reverse("hub", args=[state.hub])
