@@ -41,7 +41,7 @@ from hubcore.timing.pace import Rate
 from hubgateway.documents import Documents
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.mirror import RETRY_SECONDS, Mirror
-from hubgateway.engine.newest import keep_newest
+from hubgateway.engine.newest import NewestWords, keep_newest
 from hubgateway.engine.policyanswers import PolicyAnswers, UnprovenAnswers
 from hubgateway.engine.trouble import complain
 from hubgateway.keeper import Keeper
@@ -82,6 +82,7 @@ class Gateway:
         self._router = Router(secret, self._keys, self._on_retired, complain)
         self._documents = Documents(engine, self._router.send, self.sessions)
         self._policy_answers = PolicyAnswers(engine.keep_result, self._complain)
+        self._health = NewestWords(self._keep_health, self._complain)
         self._unproven = UnprovenAnswers()
         own = (z85.decode(secret), z85.decode(zmq.curve_public(secret)))
         self._key_changes = KeyChanges(engine.buckets, own, self._key_index.of)
@@ -109,6 +110,7 @@ class Gateway:
                 self._group.create_task(self._router.watch())
                 self._group.create_task(self._receive())
                 self._group.create_task(self._policy_answers.run())
+                self._group.create_task(self._health.run())
                 self._group.create_task(self._open_unproven())
                 self._group.create_task(self._probe_again())
                 self._group.create_task(self._tell_present())
@@ -306,7 +308,7 @@ class Gateway:
             case UpdateState():
                 await self._keep_update_state(hub, codec.encode(message))
             case HealthState():
-                await self._keep_health(hub, session.revision, codec.encode(message))
+                self._health.said(hub, codec.encode(message), session.revision)
             case from_hub.PiecesWanted(wanted):
                 await self._documents.send_pieces(session, wanted)
             case from_hub.PolicyResult():
@@ -335,11 +337,9 @@ class Gateway:
         if await self._engine.buckets.get(names.UPDATES_BUCKET, hub) != said:
             await self._engine.buckets.put(names.UPDATES_BUCKET, hub, said)
 
-    async def _keep_health(self, hub: str, turn: int, said: bytes) -> None:
-        """Keep what is wrong with a hub; what it has said on an older connection is left out."""
-        buckets = self._engine.buckets
-        if not await keep_newest(buckets, names.HEALTH_BUCKET, hub, said, turn):
-            self.ignored["health of an older connection"] += 1
+    async def _keep_health(self, hub: str, said: bytes, turn: int) -> bool:
+        """Keep what is wrong with a hub; see `engine.newest`."""
+        return await keep_newest(self._engine.buckets, names.HEALTH_BUCKET, hub, said, turn)
 
     async def _change_keys(
         self, hub: str, session: Session, message: from_hub.NewKey | from_hub.RetireKey

@@ -9,16 +9,27 @@ Laws:
 1. What a hub has said on its newest connection is never followed by what it has said before.
 2. What was said on an older connection is not kept.
 3. The same word again costs no write.
+4. A hub says it once. Its newest word is owed to the engine until that has kept it, one a hub.
 """
 
 from __future__ import annotations
 
-from hubcore.errors import StoreError
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hubcore.errors import LinkError, StoreError
 from hubgateway.engine.buckets import Table
 from hubgateway.engine.trouble import MovedOnError
 from hubgateway.rules import names
 
 TRIES = 8
+AGAIN_SECONDS = 1.0
+
+Keep = Callable[[str, bytes, int], Awaitable[bool]]
+"""Keeps what a hub said on the connection of a turn. Raises StoreError, LinkError."""
+Complain = Callable[[str, str], None]
+"""Tells people what is wrong with a hub."""
 
 
 async def keep_newest(table: Table, bucket: str, hub: str, said: bytes, turn: int) -> bool:
@@ -39,3 +50,49 @@ async def keep_newest(table: Table, bucket: str, hub: str, said: bytes, turn: in
             continue
         return True
     raise StoreError(f"{hub} in {bucket} is written by somebody else, again and again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    said: bytes
+    turn: int
+
+
+class NewestWords:
+    """What hubs have said of themselves and the engine does not have yet; `run` brings it there."""
+
+    def __init__(
+        self, keep: Keep, complain: Complain, again_seconds: float = AGAIN_SECONDS
+    ) -> None:
+        self._keep = keep
+        self._complain = complain
+        self._again_seconds = again_seconds
+        self._owed: dict[str, _Owed] = {}
+        self._some = asyncio.Event()
+
+    def said(self, hub: str, said: bytes, turn: int) -> None:
+        """A hub has said this on the connection of this turn (law 4)."""
+        self._owed[hub] = _Owed(said, turn)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Bring to the engine what is owed, again and again, until cancelled."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            await self._keep_all()
+            if self._owed:
+                await asyncio.sleep(self._again_seconds)
+                self._some.set()
+
+    async def _keep_all(self) -> None:
+        for hub, owed in list(self._owed.items()):
+            try:
+                await self._keep(hub, owed.said, owed.turn)
+            except StoreError as error:  # of this one; the engine may take those of others
+                self._complain(hub, f"what it finds wrong with itself is not kept: {error}")
+                continue
+            except LinkError:
+                return
+            if self._owed.get(hub) is owed:
+                del self._owed[hub]

@@ -1,11 +1,12 @@
-"""What hubs say of policies, until the engine has it.
+"""What hubs say of policies, until the engine has it, and what was said while nobody knew them.
 
 Laws:
 1. A hub says once what it made of a policy. The newest such word of each hub is owed to the engine
    until that has kept it, one a hub. People are told of what the engine refuses.
 2. A Hello names the version in force, too: if it is another one than was told last, it is owed.
 3. What is said while the directory of keys is away counts only if the key does once it is read, and
-   before what comes then. One such word of a key is kept, the newest.
+   before what comes then. One such word of a key is kept, the newest; and beside it what the hub
+   finds wrong with itself, the newest as well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import zmq
 
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import PolicyResult
+from hubcore.backend.uplink.health import HealthState
 from hubcore.errors import FrameError, LinkError, StoreError
 from hubgateway.rules import zap
 
@@ -83,7 +85,7 @@ class UnprovenAnswers:
     """The newest word of each key that came while nobody could say which keys count (law 3)."""
 
     def __init__(self) -> None:
-        self._frames: dict[str, Frames] = {}
+        self._frames: dict[tuple[str, type], Frames] = {}
 
     def before(self, frames: Frames, is_fresh: bool) -> list[Frames]:
         """A message has come: return what is to be looked at first. `is_fresh`: keys are known."""
@@ -93,8 +95,9 @@ class UnprovenAnswers:
             said = codec.decode_from_hub(frames[-1].bytes)
         except FrameError:
             return []
-        if isinstance(said, PolicyResult):
-            self._frames[str(frames[-1].get(zap.KEY_PROPERTY))] = frames
+        if isinstance(said, PolicyResult | HealthState):
+            key = str(frames[-1].get(zap.KEY_PROPERTY))
+            self._frames[key, type(said)] = frames
         return []
 
     def take(self) -> list[Frames]:

@@ -5,6 +5,8 @@ Laws:
    of it removes no hub.
 2. A turn takes at most BATCHES_A_TURN batches of a bucket, and none once all is to end. The next
    turn goes on behind them.
+3. An account that may not read what hubs find wrong with themselves hides nothing else: that bucket
+   is left out of this reading, and told.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hubcore.errors import StoreError
 from hubgateway.rules import names
 from hubsite.fleet.judging import BUCKETS, Health, Judge
 from hubsite.fleet.mirror import Mirror
@@ -19,6 +22,8 @@ from hubsite.fleet.promises import Promised, promised
 from hubsite.hubs.engine import HubsEngine
 
 BATCHES_A_TURN = 64
+LATER = frozenset({names.HEALTH_BUCKET})
+"""Buckets that accounts of before may not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Reading:
         self._places = dict.fromkeys(wanted, 0)
         self._has_promises = False
         self._known: dict[str, Health] | None = None
+        self.refused: dict[str, str] = {}
+        """The buckets that the engine does not let this account read, and its words (law 3)."""
 
     @property
     def left_out(self) -> int:
@@ -87,10 +94,18 @@ class Reading:
 
     async def _read(self, engine: HubsEngine, bucket: str) -> bool:
         """Read on in a bucket; tell whether that was its end (law 2)."""
+        if bucket in self.refused:
+            return True
         for _ in range(BATCHES_A_TURN):
             if self._is_stopped():
                 return False
-            changes, place = await engine.changes(bucket, self._places[bucket])
+            try:
+                changes, place = await engine.changes(bucket, self._places[bucket])
+            except StoreError as error:
+                if bucket not in LATER:
+                    raise
+                self.refused[bucket] = str(error)
+                return True
             if place == self._places[bucket]:
                 return True
             self._places[bucket] = place

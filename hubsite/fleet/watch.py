@@ -122,6 +122,12 @@ class FleetWatch(Looping):
                 "Somebody tells in a gateway's place what cannot be read. Look at who may publish "
                 f"{names.PRESENT} at the engine."
             )
+        if reading.refused:
+            return (
+                "What hubs find wrong with themselves is not read: "
+                f"{' '.join(reading.refused.values())}. The account there needs "
+                f"$JS.API.STREAM.MSG.GET.KV_{names.HEALTH_BUCKET} (docs/site.md)."
+            )
         if reading.left_out:
             return (
                 "The engine's buckets of hubs have more keys than are read here. Look at who may "

@@ -20,11 +20,14 @@ from hubcore.backend.uplink.health import (
 )
 from hubcore.checks import CheckId
 from hubcore.codec import cbor
+from hubcore.errors import StoreError
 from hubgateway.engine.buckets import Kept
 from hubgateway.rules import names
 from hubsite.fleet.judging import Judge
 from hubsite.fleet.models import WRONG_BYTES
+from hubsite.fleet.reading import Reading
 from hubsite.fleet.said.troubles import ALL_WELL, SILENT, UNREADABLE, ShownHealth, health
+from hubsite.hubs.engine import Changed
 from tests.site.fleetbench import ISSUER, fleet
 from tests.unit.test_uplink_messages import FULL, WELL
 
@@ -87,6 +90,32 @@ async def test_junk_of_a_hub_is_told_and_hides_no_other_hub(tmp_path: Path) -> N
         home = await site.text("/")
         assert home.count("does not know") == 1, "one hub does not fill the first page"
         assert "nobody-9" not in home
+
+
+class Refusing:
+    """An engine that does not let this account read one bucket; the others are empty."""
+
+    def __init__(self, bucket: str) -> None:
+        self.bucket = bucket
+        self.asked: list[str] = []
+
+    async def changes(self, bucket: str, place: int) -> tuple[list[Changed], int]:
+        self.asked.append(bucket)
+        if bucket == self.bucket:
+            raise StoreError("permissions violation")
+        return [], place
+
+
+async def test_an_account_of_before_reads_all_else() -> None:
+    """reading, law 3"""
+    engine = Refusing(BUCKET)
+    reading = Reading(JUDGE)
+    for _ in range(2):
+        await reading.news(engine)  # type: ignore[arg-type]
+    assert reading.refused == {BUCKET: "permissions violation"}
+    assert engine.asked.count(BUCKET) == 1, "it is asked once a reading"
+    with pytest.raises(StoreError):
+        await Reading(JUDGE).news(Refusing(names.STOPS_BUCKET))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

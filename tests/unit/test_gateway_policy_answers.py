@@ -15,6 +15,7 @@ from hubcore.backend.uplink.from_hub import HubMessage, Ping, PolicyResult
 from hubcore.errors import LinkError, StoreError
 from hubgateway.engine.policyanswers import PolicyAnswers, UnprovenAnswers
 from hubgateway.rules import zap
+from tests.unit.test_uplink_messages import UNWELL, WELL
 
 HUBS = ("hub-1", "hub-2")
 
@@ -192,3 +193,11 @@ def test_nothing_else_is_kept_and_one_word_of_a_key() -> None:
     unproven.before(frames("b", Ping(b"12345678")), False)  # type: ignore[arg-type]
     unproven.before([Frame("b", b"route"), Frame("b", b"junk")], False)  # type: ignore[list-item]
     assert unproven.take() == [frames("a", PolicyResult(99, ""))]
+
+
+def test_what_a_hub_finds_wrong_with_itself_is_kept_beside_it() -> None:
+    unproven = UnprovenAnswers()
+    for said in (UNWELL, PolicyResult(3, ""), WELL):
+        unproven.before(frames("a", said), False)  # type: ignore[arg-type]
+    found = [codec.decode_from_hub(one[-1].bytes) for one in unproven.take()]
+    assert sorted(map(repr, found)) == sorted(map(repr, [PolicyResult(3, ""), WELL]))

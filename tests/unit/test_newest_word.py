@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcore.errors import StoreError
-from hubgateway.engine.newest import TRIES, keep_newest
+from hubcore.errors import LinkError, StoreError
+from hubgateway.engine.newest import TRIES, NewestWords, keep_newest
 from hubgateway.engine.trouble import MovedOnError
 from hubgateway.rules import names
 
@@ -157,3 +157,64 @@ async def test_a_rival_that_always_writes_ends_it_with_an_error() -> None:
     with pytest.raises(StoreError, match="somebody else"):
         await keep_newest(engine, BUCKET, HUB, b"down", turn)
     assert engine.revision == 1 + TRIES
+
+
+class Owed:
+    """Words that are owed, and an engine that answers as it is told to."""
+
+    def __init__(self) -> None:
+        self.refuses: dict[str, Exception] = {}
+        self.kept: list[tuple[str, bytes, int]] = []
+        self.complaints: list[str] = []
+        self.tries = asyncio.Semaphore(0)
+        self.was_kept = asyncio.Event()
+        self.words = NewestWords(self.keep, self.complain, again_seconds=0)
+
+    async def keep(self, hub: str, said: bytes, turn: int) -> bool:
+        self.tries.release()
+        await asyncio.sleep(0)
+        if hub in self.refuses:
+            raise self.refuses[hub]
+        self.kept.append((hub, said, turn))
+        self.was_kept.set()
+        return True
+
+    def complain(self, hub: str, text: str) -> None:
+        self.complaints.append(f"{hub}: {text}")
+
+    async def some_tries(self) -> None:
+        """Wait for two more tries: one of them begins after this."""
+        for _ in range(2):
+            await asyncio.wait_for(self.tries.acquire(), 10)
+
+
+async def test_what_the_engine_did_not_take_is_owed_and_only_the_newest_of_it() -> None:
+    """newest, law 4"""
+    owed = Owed()
+    owed.refuses["front-1"] = LinkError("the engine is away")
+    work = asyncio.create_task(owed.words.run())
+    owed.words.said("front-1", b"down", 3)
+    await owed.some_tries()
+    owed.words.said("front-1", b"well", 4)
+    await owed.some_tries()
+    assert owed.kept == []
+    del owed.refuses["front-1"]
+    await asyncio.wait_for(owed.was_kept.wait(), 10)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert owed.kept == [("front-1", b"well", 4)], "what is kept is owed no more"
+
+
+async def test_what_is_refused_of_one_hub_holds_up_no_other_and_is_told() -> None:
+    owed = Owed()
+    owed.refuses["front-1"] = StoreError("no room")
+    work = asyncio.create_task(owed.words.run())
+    owed.words.said("front-1", b"down", 3)
+    owed.words.said("yard-1", b"well", 1)
+    await asyncio.wait_for(owed.was_kept.wait(), 10)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert owed.kept[0] == ("yard-1", b"well", 1)
+    assert "no room" in owed.complaints[0]
