@@ -24,6 +24,7 @@ from hubcore.backend.talk.effects import UplinkPhase
 from hubcore.backend.uplink import codec, from_backend, from_hub
 from hubcore.backend.uplink.from_backend import Release
 from hubcore.backend.uplink.from_hub import Result
+from hubcore.backend.uplink.health import TROUBLES_MAX
 from hubcore.backend.uplink.words import (
     MAX_MESSAGE_BYTES,
     MAX_POLICY_BYTES,
@@ -32,6 +33,7 @@ from hubcore.backend.uplink.words import (
     OrderOutcome,
     ReleaseOutcome,
 )
+from hubcore.checks import CheckId, Standing, problem
 from hubcore.errors import ConfigError, FrameError, LinkError, RollbackError
 from hubcore.evidence.records import Record, RecordKind, StoredRecord
 from hubcore.policy import document as policies
@@ -92,6 +94,7 @@ class Hub:
         )
         pace = {"acknowledge_seconds": 0.3, "welcome_seconds": 0.5, **pace}
         self.appended = asyncio.Event()
+        self.standing: tuple[Standing, ...] = ()
         self.sync = Sync(
             uplink=self.link,
             records=self.log,
@@ -100,6 +103,7 @@ class Hub:
             clock=system_clock(),
             pace=Pace(**pace),  # type: ignore[arg-type]
             appended=self.appended,
+            standing=lambda: self.standing,
         )
 
     async def release(self, order: Release) -> Result:
@@ -522,6 +526,8 @@ async def test_the_backend_ignores_what_is_no_message_and_reads_all_that_are(tmp
             await dealer.send(data)
         await backend.wait_for(lambda b: b.ignored["undecodable"] > len(wrong))
         assert backend.ignored["undecodable"] == len(wrong) + 1
+        (said,) = backend.health_states.values()
+        assert len(said.troubles) == TROUBLES_MAX, "the last of the file"
 
 
 async def test_an_alarm_is_told_ahead_of_its_record_and_stored_with_it_alone(tmp_path, capsys):
@@ -735,6 +741,7 @@ async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_pa
         ] is False
         hub = Hub(endpoint, ours, theirs.text)
         await hub.add(2)
+        hub.standing = (Standing(problem(CheckId.RADIO_DOWN, why="no adapter"), 0.0),)
         async with running(hub.sync.run()):
             await until(lambda: hub.log.waiting() == 0)
             told = await ask(tmp_path, {"do": "records", "hub": "hub-1"})
@@ -751,6 +758,7 @@ async def test_another_process_drives_the_backend_and_a_freeze_is_noticed(tmp_pa
             assert (tmp_path / "policy.cbor").read_bytes() == b"\x09"
             hubs = (await ask(tmp_path, {"do": "hubs"}))["hubs"]
             assert hubs["hub-1"]["connected"] is True  # type: ignore[index,call-overload]
+            assert hubs["hub-1"]["wrong"] == ["Its radio is down: no phone reaches it."]  # type: ignore[index,call-overload]
             for wrong in (
                 {},
                 [],

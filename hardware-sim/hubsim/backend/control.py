@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.afar import told
 from hubcore.device.command import Verb
 from hubcore.errors import ConfigError, HubError
 from hubcore.evidence.records import StoredRecord, facts
@@ -226,7 +227,15 @@ class Control:
             "policy_version": connection.hello.policy_version if connection else None,
             "policy_drifted": hub in self._backend.policies.drifted,
             "software": connection.hello.software if connection else None,
+            "wrong": self._wrong(hub),
         }
+
+    def _wrong(self, hub: str) -> list[str] | None:
+        """Return what a hub said last is wrong with it, None where it has not told."""
+        said = self._backend.health_states.get(hub)
+        if said is None:
+            return None
+        return [told(trouble.code, trouble.parts).what for trouble in said.troubles]
 
     async def _revoke(self, order: JsonObject) -> JsonObject:
         keys = self._keys(order["hub"])

@@ -99,6 +99,8 @@ def backend_hubs(path: Path) -> None:
         there = "connected" if seen["connected"] else "away"
         records = counted(seen["records"], "record")
         click.echo(f"{hub}: {there}, {records}, policy {seen['policy_version']}")
+        for sentence in seen["wrong"] or []:
+            click.echo(f"{hub}: {sentence}")
         if seen["policy_drifted"]:
             click.echo(f"{hub}: has another policy of that version; publish the next version")
         if seen["keys"] > 1:
