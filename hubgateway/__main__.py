@@ -75,7 +75,7 @@ def _bridges(config: Config, file: Path) -> BridgesPlace | None:
 async def _serve(
     config: Config, secret: bytes, new_hubs: Place | None, bridges: BridgesPlace | None
 ) -> None:
-    engine = Engine(config.servers, config.credentials, config.replicas)
+    engine = Engine(config.servers, config.credentials, config.replicas, config.authority)
     gateway = Gateway(config.listen, secret, engine)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -3,20 +3,22 @@
 Laws:
 1. A key that is unknown, missing or of the wrong type refuses the start.
 2. A secret is in a file of its own, which not everybody may read.
+3. An engine on another machine is reached by TLS, unless the file says `in_clear`
+   (`hubcore.backend.ways`).
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 import zmq
 from msgspec import Meta
 
+from hubcore.backend.ways import check_server
 from hubcore.errors import ConfigError
 
 _ENDPOINT = r"\Atcp://(\[[0-9A-Fa-f:.%*]+\]|[A-Za-z0-9._*-]{1,253}):([0-9]{1,5}|\*)\Z"
@@ -24,7 +26,6 @@ _CREDENTIAL = "credential:"
 _HUBS_REACH = r"\Atcp://(\*|\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]{1,253}):[0-9]{1,5}\Z"
 _Z85_KEY = r"\A[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z"
 Z85Key = Annotated[str, Meta(pattern=_Z85_KEY)]
-_SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 
 Servers = Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)]
 BRIDGES_PORT = 7716
@@ -71,6 +72,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     curve_secret: str
     servers: Servers
     credentials: str = ""
+    authority: str = ""
+    """Who vouches for the engine's certificate (PEM), "" for those whom this system believes."""
+    in_clear: bool = False
+    """Whether `nats://` may lead to another machine: on a way that something else guards."""
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     enrolment: Enrolment | None = None
     bridges: Bridges | None = None
@@ -90,10 +95,32 @@ class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file of its passphrase or PIN. None: a person is asked."""
     authority_secret: str = ""
     credentials: str = ""
+    authority: str = ""
+    in_clear: bool = False
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
 _File = TypeVar("_File", Config, IssuerConfig)
+
+
+class At(Protocol):
+    """A section that says where the engine is."""
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Return its addresses."""
+
+    @property
+    def credentials(self) -> str:
+        """Return what is named as the account there, "" for nothing."""
+
+    @property
+    def authority(self) -> str:
+        """Return what is named as who vouches for it, "" for nothing."""
+
+    @property
+    def in_clear(self) -> bool:
+        """Tell whether something else guards the way."""
 
 
 def load(path: Path) -> Config:
@@ -111,15 +138,21 @@ def _load(path: Path, kind: type[_File]) -> _File:
         config = msgspec.toml.decode(path.read_bytes(), type=kind)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"hubgateway: {path}: {error}") from error
-    for server in config.servers:
-        if not _SERVER.fullmatch(server):
-            raise ConfigError(
-                f"hubgateway: {path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
-            )
-    if not config.credentials:
-        return config
-    place = str(place_of(config.credentials, path))
-    return msgspec.structs.replace(config, credentials=place)
+    return msgspec.structs.replace(config, **reached(config, path))
+
+
+def reached(section: At, path: Path) -> dict[str, str]:
+    """Look at how a section reaches the engine; return the places of the files that it names.
+
+    Raise ConfigError (law 3).
+    """
+    for server in section.servers:
+        try:
+            check_server(server, section.in_clear)
+        except ValueError as error:
+            raise ConfigError(f"hubgateway: {path}: servers: {error}") from error
+    named = {"credentials": section.credentials, "authority": section.authority}
+    return {key: str(place_of(value, path)) for key, value in named.items() if value}
 
 
 def secret_key(named: str, config_file: Path, key: str = "curve_secret") -> bytes:

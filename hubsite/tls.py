@@ -1,4 +1,4 @@
-"""TLS of this server, towards browsers and towards the hubs' engine.
+"""TLS of this server, towards browsers.
 
 Law: TLS 1.2 and 1.3, nothing older, and no key that everybody may read.
 """
@@ -6,7 +6,6 @@ Law: TLS 1.2 and 1.3, nothing older, and no key that everybody may read.
 from __future__ import annotations
 
 import ssl
-from typing import Any
 
 from hubcore.errors import ConfigError
 from hubsite import config
@@ -27,20 +26,3 @@ def tls_context(site: config.Site, context: ssl.SSLContext) -> ssl.SSLContext:
             f"{error}"
         ) from error
     return context
-
-
-def engine_guard(authority: str) -> dict[str, Any]:
-    """Return by whom the engine's client knows the engine, nothing for those of this system.
-
-    `authority` is a file in PEM, "" for none. Raise ConfigError.
-    """
-    if not authority:
-        return {}
-    try:
-        context = ssl.create_default_context(cafile=authority)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"engine.authority {authority}: no certificate in PEM: {error}"
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return {"tls": context}

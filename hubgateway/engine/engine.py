@@ -7,13 +7,15 @@ Laws:
    duplicates decides nothing.
 3. After every reconnection `generation` is another one: what was known of the engine is read again.
    So it is once the engine itself has not answered, whoever is connected (`watch`).
-4. What the engine refuses is a StoreError with the engine's cause; what it does not answer a
+4. An engine whose certificate is not believed is told once, and tried again.
+5. What the engine refuses is a StoreError with the engine's cause; what it does not answer a
    LinkError.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
@@ -29,6 +31,7 @@ from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
+from hubgateway.engine.guard import engine_guard
 from hubgateway.engine.trouble import ANSWER_SECONDS, JUNK, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
 
@@ -39,11 +42,17 @@ Listener = Callable[[Msg], Awaitable[None]]
 
 
 class Engine:
-    """A connection to the engine at `servers`; `credentials` is a file, "" for none."""
+    """A connection to the engine at `servers`; `credentials` is a file, "" for none.
 
-    def __init__(self, servers: Sequence[str], credentials: str, replicas: int) -> None:
+    `authority` is the file of who vouches for it, "" for those whom this system believes.
+    """
+
+    def __init__(
+        self, servers: Sequence[str], credentials: str, replicas: int, authority: str = ""
+    ) -> None:
         self._servers = list(servers)
         self._credentials = credentials
+        self._authority = authority
         self._replicas = replicas
         self._client = Client()
         self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
@@ -52,6 +61,7 @@ class Engine:
         self.generation = 0
         self._answers = True
         self._closing = False
+        self._is_doubted = False
 
     @property
     def is_up(self) -> bool:
@@ -74,6 +84,7 @@ class Engine:
                 disconnected_cb=self._on_lost,
                 reconnected_cb=self._on_back,
                 **speak_as(self._client, self._credentials),
+                **engine_guard(self._authority),
             )
             await self._make_streams()
             await self._make_buckets()
@@ -244,6 +255,9 @@ class Engine:
     # What the connection tells.
 
     async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, ssl.SSLCertVerificationError) and not self._is_doubted:
+            self._is_doubted = True
+            complain(f"engine: its certificate is not believed: {words(error)}")
         if not isinstance(error, nats.errors.Error | OSError | TimeoutError):
             complain(f"engine: {words(error)}")
 

@@ -22,13 +22,17 @@ class EngineAt(Protocol):
         """Return the file of an account there, "" for none."""
 
     @property
+    def authority(self) -> str:
+        """Return the file (PEM) of who vouches for it, "" for those whom this system believes."""
+
+    @property
     def replicas(self) -> int:
         """Return how many copies new buckets have."""
 
 
 async def with_engine(config: EngineAt, work: Callable[[Engine], Awaitable[_T]]) -> _T:
     """Do some work with the engine. Raise LinkError, StoreError."""
-    engine = Engine(config.servers, config.credentials, config.replicas)
+    engine = Engine(config.servers, config.credentials, config.replicas, config.authority)
     try:
         await engine.connect(retries=0)
         return await work(engine)

@@ -13,11 +13,12 @@ from django.db import Error, connection
 
 from hubcore.errors import ConfigError, StoreError
 from hubgateway.engine.account import read_account
+from hubgateway.engine.guard import engine_guard
 from hubsite import config
 from hubsite.config.places import pages_address
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
-from hubsite.tls import engine_guard, tls_context
+from hubsite.tls import tls_context
 from hubsite.webhooks.posting import context_of as context_of_webhooks
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from hubcore.backend.ways import is_this_machine
 from hubcore.errors import ConfigError
-from hubsite.config.hosts import is_this_machine
 from hubsite.config.secrets import place_of, secret_file
 
 _POSTGRESQL = "postgresql"

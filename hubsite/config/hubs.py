@@ -3,12 +3,12 @@
 Laws:
 1. Operators open only doors that are named: release and hold-open need access points.
 2. One of both signs: a key in a file, or a signer elsewhere. The site's card key is with it.
-3. An engine on another machine is reached by TLS, unless the file says `in_clear`.
+3. An engine on another machine is reached by TLS, unless the file says `in_clear`
+   (`hubcore.backend.ways`).
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from hubcore.backend.ways import check_server, is_this_machine
 from hubcore.errors import ConfigError
 from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, Operator, rights_of
-from hubsite.config.hosts import is_this_machine
 
-_SERVER = re.compile(r"(nats|tls)://[^\s/]{1,253}")
 SIGNER_PORT = 7718
 
 
@@ -87,25 +86,10 @@ def check_engine(engine: Engine, has_signer: bool, path: Path) -> None:
             f"{path}: engine: without issuer_key or [signing] nothing is signed for hubs"
         )
     for server in engine.servers:
-        if not _SERVER.fullmatch(server):
-            raise ConfigError(
-                f"{path}: servers: {server!r} is no nats://HOST:PORT or tls://HOST:PORT"
-            )
-        _check_guard(engine, server, path)
-
-
-def _check_guard(engine: Engine, server: str, path: Path) -> None:
-    """Keep law 3. Raise ConfigError."""
-    try:
-        url = urlsplit(server)
-        is_here = is_this_machine(url.hostname or "")
-    except ValueError as error:
-        raise ConfigError(f"{path}: servers: {server!r}: {error}") from error
-    if url.scheme == "nats" and not is_here and not engine.in_clear:
-        raise ConfigError(
-            f"{path}: servers: {server!r} is another machine, and all would be in clear: write "
-            "tls://, or in_clear = true where something else guards the way"
-        )
+        try:
+            check_server(server, engine.in_clear)
+        except ValueError as error:
+            raise ConfigError(f"{path}: servers: {error}") from error
 
 
 def operator_of(section: Operators) -> Operator:

@@ -33,10 +33,10 @@ from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
+from hubgateway.engine.guard import engine_guard
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
 from hubgateway.rules import names
 from hubsite.config import Engine
-from hubsite.tls import engine_guard
 
 ANSWERS_AT_ONCE = 256
 """So many are read before anything else has its turn."""

@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from hubcore.errors import ConfigError, LinkError
+from hubgateway.engine.guard import engine_guard
 from hubsite import config
 from hubsite.__main__ import hubsite
 from hubsite.config.database import SYSTEM_AUTHORITIES
 from hubsite.config.places import enroll_line, pages_address
 from hubsite.hubs.engine import HubsEngine
 from hubsite.settings import settings_of
-from hubsite.tls import engine_guard
 from tests.site.server import make_folder
 
 pytestmark = pytest.mark.once

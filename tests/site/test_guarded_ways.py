@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
 
 from hubcore.errors import LinkError
+from hubgateway.engine.engine import Engine as GatewayEngine
 from hubsite.config import Engine
 from hubsite.hubs.engine import HubsEngine
+from tests.gateway.bench import WAIT_SECONDS, until
 from tests.gateway.bench import Server as Nats
 from tests.site.server import Server
 
 pytestmark = pytest.mark.once
 
 
-async def test_an_engine_proves_its_name_to_who_is_named(server: Server, tmp_path: Path) -> None:
+async def _is_not_believed(engine: GatewayEngine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gateway tries for ever, and says why."""
+    said = ""
+
+    def has_said() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return "certificate verify failed" in said
+
+    trying = asyncio.create_task(engine.connect())
+    try:
+        await until(has_said)
+        assert not engine.is_up
+    finally:
+        trying.cancel()
+        await asyncio.wait((trying,), timeout=WAIT_SECONDS)
+
+
+async def test_an_engine_proves_its_name_to_who_is_named(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """hubs, law 3"""
     for name in ("tls.pem", "tls.key"):
         shutil.copy(server.site.file.parent / name, tmp_path / name)
@@ -31,6 +54,12 @@ async def test_an_engine_proves_its_name_to_who_is_named(server: Server, tmp_pat
         await engine.connect()
         assert engine.is_up
         await engine.close()
+        gateway = GatewayEngine((url,), "", 1, authority)
+        await gateway.connect(retries=0)
+        assert gateway.is_up
+        await gateway.close()
+        for url_of, named in ((url, ""), (other_name, authority)):
+            await _is_not_believed(GatewayEngine((url_of,), "", 1, named), capsys)
         for one in (Engine((url,)), Engine((other_name,), authority=authority)):
             stranger = HubsEngine(one)
             with pytest.raises(LinkError, match="certificate verify failed"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from zmq.utils import z85
@@ -21,7 +22,9 @@ from hubcore.evidence.records import Head, StoredRecord, chain_hash
 from hubgateway.config import load, load_issuer, secret_file, secret_key
 from hubgateway.enrolment.place import place
 from hubgateway.issuer import keys
+from hubgateway.issuer.begin import init
 from hubgateway.issuer.holding.kinds import open_key
+from hubgateway.issuer.signing.config import load_signing
 from hubgateway.keeper import duress
 from hubgateway.rules import chain, names, policy, zap
 from hubgateway.rules.lanes import LANE_MESSAGES_MAX, Heard, Lane
@@ -155,7 +158,7 @@ def test_the_configuration_is_checked(tmp_path: Path) -> None:
     file = tmp_path / "hubgateway.toml"
     file.write_text((ROOT / "config" / "hubgateway.toml").read_text())
     assert load(file).replicas == 1
-    right = 'listen = "tcp://*:7011"\ncurve_secret = "key"\nservers = ["nats://a:4222"]\n'
+    right = 'listen = "tcp://*:7011"\ncurve_secret = "key"\nservers = ["tls://a:4222"]\n'
     file.write_text(right)
     key = tmp_path / "key"
     key.write_bytes(zmq.curve_keypair()[1])
@@ -167,10 +170,64 @@ def test_the_configuration_is_checked(tmp_path: Path) -> None:
     key.write_bytes(b"no key")
     with pytest.raises(ConfigError, match="no Curve key"):
         secret_key(load(file).curve_secret, file)
-    for wrong in (right + "extra = 1\n", right.replace("nats://", "http://"), "["):
+    for wrong in (right + "extra = 1\n", right.replace("tls://", "http://"), "["):
         file.write_text(wrong)
         with pytest.raises(ConfigError):
             load(file)
+
+
+@pytest.mark.parametrize(
+    ("server", "more", "is_right"),
+    [
+        ("nats://127.0.0.1:4222", "", True),
+        ("nats://[::1]:4222", "", True),
+        ("nats://engine.example:4222", "", False),
+        ("nats://127.0.0.1.example:4222", "", False),
+        ("nats://[::1:4222", "", False),
+        ("tls://engine.example:4222", 'authority = "engine.pem"', True),
+        ("nats://engine.example:4222", "in_clear = true", True),
+    ],
+)
+def test_an_engine_on_another_machine_is_reached_by_tls_by_gateway_issuer_and_signer(
+    tmp_path: Path, server: str, more: str, is_right: bool
+) -> None:
+    """config, law 3; ways, laws 1 and 2"""
+    keys.begin(tmp_path, "acme", "nats://127.0.0.1:4222", 0)
+    issuer = tmp_path / keys.CONFIG
+    here = 'servers = ["nats://127.0.0.1:4222"]\n'
+    there = f'servers = ["{server}"]\n{more}\n'
+    text = issuer.read_text()
+    assert here in text
+    issuer.write_text(text.replace(here, there))
+    gateway = tmp_path / "hubgateway.toml"
+    gateway.write_text(f'listen = "tcp://*:7011"\ncurve_secret = "key"\n{there}')
+    signing = tmp_path / "signing.toml"
+    key = load_issuer_key(text)
+    signing.write_text(
+        'site = "acme"\nissuer_key = "a"\nfolder = "b"\n[unix]\nsocket = "c"\ncallers = ["d"]\n'
+        f"[enrolment]\n{there}{key}\n"
+        'authority_key = "e"\ntls_authority = "f"\n'
+    )
+    for read, file in ((load, gateway), (load_issuer, issuer), (load_signing, signing)):
+        if is_right:
+            read(file)
+            continue
+        with pytest.raises(ConfigError, match=r"servers: .*nats://"):
+            read(file)
+    if "authority" in more:
+        assert load(gateway).authority == str(tmp_path / "engine.pem")
+
+
+def load_issuer_key(text: str) -> str:
+    """The line with the key of the port for new hubs."""
+    return next(line for line in text.splitlines() if line.startswith("enrolment_key"))
+
+
+def test_a_new_site_is_not_begun_with_an_engine_in_clear(tmp_path: Path) -> None:
+    words = [str(tmp_path / "i"), "--site", "acme", "--server", "nats://nats.example:4222"]
+    with pytest.raises(ConfigError, match="another machine"):
+        CliRunner().invoke(init, words, catch_exceptions=False)
+    assert not (tmp_path / "i").exists()
 
 
 def _with_enrolment(folder: Path) -> Path:

@@ -528,10 +528,11 @@ ROOMS: dict[str, Room] = {
         "",
         PURE,
     ),
-    "hubgateway.config": _room("hubcore.errors", "msgspec zmq", WORLDLY),
+    "hubgateway.config": _room("hubcore.backend.ways hubcore.errors", "msgspec zmq", WORLDLY),
     "hubgateway.engine.account": _room(
         "hubgateway.config hubcore.errors", "cryptography nats", WORLDLY
     ),
+    "hubgateway.engine.guard": _room("hubcore.errors", "", frozenset({"socket", "sqlite3"})),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
     "hubgateway.bridges.directory": _room("hubgateway.rules.names hubcore", "", PURE),
@@ -569,7 +570,8 @@ ROOMS: dict[str, Room] = {
     "hubupdate.duties": _room("hubupdate hubcore", "", PURE),
     "hubsite": _room("hubsite hubcore", "django click"),
     "hubsite.config": _room(
-        "hubsite.config hubcore.access.cards hubcore.errors hubcore.localapi hubcore.policy.policy",
+        "hubsite.config hubcore.access.cards hubcore.backend.ways hubcore.errors "
+        "hubcore.localapi hubcore.policy.policy",
         "msgspec",
         WORLDLY,
     ),
@@ -586,7 +588,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.clocks.judging": _room("", "", PURE),
     "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
     "hubsite.commands.check": _room(
-        "hubsite hubgateway.engine.account hubcore.errors", "django click"
+        "hubsite hubgateway.engine.account hubgateway.engine.guard hubcore.errors", "django click"
     ),
     "hubsite.setup": _room(
         "hubsite.setup hubsite.config hubsite.accounts.naming hubsite.commands.begin "
@@ -628,7 +630,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.fleet.said.words": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.hubs.engine": _room(
-        "hubsite.config hubsite.tls hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
+        "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
     ),
     "hubsite.hubs.newest": _room("hubsite.hubs.engine hubgateway.rules.names hubcore", "", WORLDLY),
     "hubsite.hubs.remote": _room(

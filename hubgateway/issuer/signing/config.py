@@ -25,7 +25,7 @@ from hubcore.issuing.limits import A_DAY, REVOKING_A_DAY, Limits
 from hubcore.issuing.standing import place_of
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind
 from hubcore.policy.policy import OPENING, Operator, rights_of
-from hubgateway.config import Label, SiteName, public_file, secret_file
+from hubgateway.config import Label, SiteName, public_file, reached, secret_file
 from hubgateway.config import place_of as place_in
 from hubgateway.issuer.signing.enrolconfig import EnrolmentSection
 
@@ -131,11 +131,10 @@ def parse_signing(data: bytes, path: Path) -> SigningConfig:
     if config.limits.cards and not config.card_key:
         raise ConfigError(f"{path}: limits.cards needs card_key: the site's, as its hubs have it")
     section = config.enrolment
-    if section is None or not section.credentials:
+    if section is None:
         return config
-    place = str(place_in(section.credentials, path))
-    named = msgspec.structs.replace(section, credentials=place)
-    return msgspec.structs.replace(config, enrolment=named)
+    placed = msgspec.structs.replace(section, **reached(section, path))
+    return msgspec.structs.replace(config, enrolment=placed)
 
 
 def limits_of(config: SigningConfig, file: Path, issuer: VerifyKey) -> Limits:

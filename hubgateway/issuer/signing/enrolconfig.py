@@ -23,7 +23,8 @@ _Point = Annotated[int, Meta(ge=1, le=65_535)]
 class EnrolmentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The engine with an account of its own, the authority's key, and the limits.
 
-    `enrolment_key` is the public key of the gateways' port for new hubs.
+    `authority` and `in_clear` are as in the gateway's file. `enrolment_key` is the public key of
+    the gateways' port for new hubs.
     """
 
     servers: Servers
@@ -32,6 +33,8 @@ class EnrolmentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_authority: str
     authority_secret: str = ""
     credentials: str = ""
+    authority: str = ""
+    in_clear: bool = False
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     hub_days: Annotated[int, Meta(ge=1, le=3660)] = 365
     access_points: Annotated[tuple[_Point, ...], Meta(max_length=4096)] = ()
