@@ -4,9 +4,9 @@ How it works: a row of the policy has one beginning and one end for all its acce
 made of the grants that last, and is made again when one of them begins or ends.
 
 Laws:
-1. The same grants give the same row, whatever the time is while they last.
-2. A row ends with the first of the grants behind it. So a hub that is offline lets nobody in beyond
-   one.
+1. The same grants give the same row until the week is over: then each is made again.
+2. A row ends with the first of the grants behind it, and as a phone's grant does at the latest. So
+   a hub that is offline lets nobody in beyond one, and no hub refuses a row as too long.
 3. A grant that ends within AHEAD_SECONDS is left out while there are others that last: hubs have
    the next row before this one ends, and its holder stands before no closed door meanwhile.
 4. Who may nothing now, or more than a row holds, has no row.
@@ -18,12 +18,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hubcore.access.cards import Card
-from hubsite.rules.issuing import BEGAN_SECONDS_AGO, Granting, access_of
+from hubsite.rules.issuing import BEGAN_SECONDS_AGO, DAY, PHONE_SECONDS, Granting, access_of
 
 AHEAD_SECONDS = 180
 """Rows are read again each minute, a policy is signed and fetched meanwhile."""
-ENDLESS = 4_102_444_800
-"""2100-01-01: no calendar of a hub looks further."""
+WEEK = 7 * DAY
 OPEN = 0b0001
 """Such a phone asks for nothing but to be let in."""
 
@@ -52,13 +51,18 @@ def row_of(one: Carded, now: int) -> Card | None:
     access = access_of(grantings, now, OPEN)
     if not access:
         return None
+    week = now - now % WEEK
     return Card(
         digest=one.digest,
         credential=one.credential,
-        not_before=max(0, max(grant.begins for grant in grantings) - BEGAN_SECONDS_AGO),
-        expires=min((grant.ends or ENDLESS for grant in grantings), default=ENDLESS),
+        not_before=max([week, *(grant.begins for grant in grantings)]) - BEGAN_SECONDS_AGO,
+        expires=min([week + PHONE_SECONDS, *_ends(grantings)]),
         access=access,
     )
+
+
+def _ends(grantings: Iterable[Granting]) -> tuple[int, ...]:
+    return tuple(one.ends for one in grantings if one.ends is not None)
 
 
 def _row(one: Carded, now: int) -> Card | None:
