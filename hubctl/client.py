@@ -84,8 +84,10 @@ class HubClient:
         answer_seconds: float = ANSWER_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
         daemon: Daemon = HUBD,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> None:
         self._path = path
+        self._answer_bytes_max = answer_bytes_max
         self._daemon = daemon
         self._answer_seconds = answer_seconds
         self._silence_seconds = silence_seconds
@@ -168,7 +170,7 @@ class HubClient:
                 del self._received[:end]
                 return line
             searched = len(self._received)
-            if searched >= ANSWER_BYTES_MAX:
+            if searched >= self._answer_bytes_max:
                 return b""
             self._wait(ends - time.monotonic(), output)
             more = self._socket.recv(READ_BYTES)

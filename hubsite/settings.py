@@ -47,6 +47,7 @@ _APPS = (
     "hubsite.accounts",
     "hubsite.clocks",
     "hubsite.register",
+    "hubsite.bridge",
     "hubsite.records",
     "hubsite.people",
     "hubsite.orders",

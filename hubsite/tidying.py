@@ -8,7 +8,9 @@ Laws:
    whose phone has joined stays: a credential that was revoked is named in each later policy.
 4. An invitation that nobody used stays LINK_DAYS after its end, and so does a guest's link: the
    page says what became of it.
-5. Nothing is removed while the clock of this server is not believed (`hubsite.clocks`).
+5. An alarm that a bridge has told, that somebody has seen, and whose record has not come for
+   ALARM_DAYS, goes.
+6. Nothing is removed while the clock of this server is not believed (`hubsite.clocks`).
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from hubsite.looping import Looping
 EVERY_SECONDS = 60.0
 ROWS = 500
 LINK_DAYS = 30
+ALARM_DAYS = 90
 
 
 def tidy() -> None:
     """Remove what is over (law 1)."""
     from hubsite.accounts.models import Session
     from hubsite.accounts.once import tidy_spent
+    from hubsite.bridge.models import BridgeAlarm
     from hubsite.orders.tidying import tidy_orders
     from hubsite.register.models import Invitation
     from hubsite.register.tokens import remove_expired
@@ -44,6 +48,8 @@ def tidy() -> None:
     remove_expired()
     _remove(Invitation.objects.filter(ends__lt=over, family=None))
     _remove_guests(over)
+    seen_before = (now - timedelta(days=ALARM_DAYS)).timestamp()
+    _remove(BridgeAlarm.objects.filter(seen_at__lt=seen_before))
     tidy_orders(ROWS, int(now.timestamp()))
 
 
@@ -81,7 +87,7 @@ class Tidier(Looping):
         self._turn = turn
 
     async def serve(self) -> None:
-        """Remove what is over until it is stopped (law 5). Raise StoreError."""
+        """Remove what is over until it is stopped (law 6). Raise StoreError."""
         while not self.is_stopped:
             clock = await self.with_rows(self._clock.look)
             if clock.is_believed:

@@ -8,6 +8,7 @@ from functools import partial
 from django.conf import settings
 
 from hubcore.errors import ConfigError
+from hubsite.bridge.watching.watch import BridgeWatch
 from hubsite.clocks.watch import ClockWatch
 from hubsite.config import Site, Syslog
 from hubsite.fleet.beginning import fleet_parts
@@ -54,6 +55,8 @@ def _parts(site: Site) -> list[Part]:
     parts.append(Courier(poster, site.secret, site.config.webhooks.days))
     if engine is not None:
         parts.append(Follower(engine, site.config.records, partial(_issuer, site)))
+    if site.config.bridge is not None:
+        parts.append(BridgeWatch(site.place(site.config.bridge.socket)))
     desk = make_desk(site, settings.HUBSITE_RUNNING.office)
     settings.HUBSITE_RUNNING.orders = desk
     if desk is not None:

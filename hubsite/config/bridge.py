@@ -11,6 +11,9 @@ from hubcore.localapi import BRIDGE_SOCKET
 
 
 class Bridge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Its local socket (docs/bridge.md): orders go by it while the hubs' engine is away."""
+    """Its local socket (docs/bridge.md).
+
+    While the hubs' engine is away orders go by it, and doors and alarms are seen by it.
+    """
 
     socket: Annotated[str, Meta(min_length=1, max_length=100)] = BRIDGE_SOCKET

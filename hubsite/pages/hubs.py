@@ -14,7 +14,10 @@ from django.views.decorators.http import require_safe
 from hubsite.acts.models import HEAD, ChainHead
 from hubsite.fleet import words
 from hubsite.fleet.models import HubState
+from hubsite.pages.evidence.names import moment
 from hubsite.pages.fleet.behind import waiting
+from hubsite.pages.now.bridged import view
+from hubsite.records.showing.reading import engine_read
 from hubsite.register.models import HubPolicy, SignedPolicy
 
 
@@ -43,8 +46,23 @@ def hubs(request: HttpRequest) -> HttpResponse:
         "hubs": [_shown(hub, version, states.get(hub.hub)) for hub in HubPolicy.objects.all()],
         "problem": problem(),
         "problems": _problems(),
+        "engine": engine_read(),
+        "bridge": view(),
+        "by_bridge": _by_bridge(),
     }
     return render(request, "hubs.html", shown)
+
+
+def _by_bridge() -> list[tuple[str, bool, datetime | None]]:
+    """Return each hub that the bridge knows: whether it hears it, and when it did last."""
+    bridge = view()
+    if bridge is None:
+        return []
+    found = bridge.hubs.values()
+    return [
+        (one.hub, one.connected, moment(int(one.heard_at)) if one.heard_at else None)
+        for one in found
+    ]
 
 
 @require_safe

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from hubsite.pages import assets
 from hubsite.pages.register.subjects import SUBJECTS
+from hubsite.records.showing.alarms import count_unseen
 
 
 class Way(NamedTuple):
@@ -34,6 +35,8 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "key_script": assets.address_of("key.js"),
         "scripts": assets.scripts(),
         "ways": ways(),
+        "alarms_at": reverse("alarms"),
+        "count_alarms": count_unseen,  # asked where the menu is shown, and nowhere else
         "here": request.path,
         "has_bridge": settings.HUBSITE.config.bridge is not None,
     }

@@ -19,18 +19,24 @@ from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import Notice
 from hubcore.errors import FrameError
 from hubgateway.rules import names
+from hubsite.bridge.alarms import words_of
 
 KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An alarm that is not proven yet; `at` in Unix seconds when it was heard here."""
+    """An alarm that is not proven yet; `at` in Unix seconds when it was heard here.
+
+    `chain_hash` (in hexadecimal digits) and `alarm` are what its record has to have and to say.
+    """
 
     hub: str
     number: int
     words: str
     at: int
+    chain_hash: str
+    alarm: str
 
 
 class Ahead:
@@ -52,7 +58,14 @@ class Ahead:
         with self._lock:
             words = self._notices.sentence(hub, said, 0, time.monotonic())
             if words:
-                self._waiting[hub, said.number] = Waiting(hub, said.number, words, int(time.time()))
+                self._waiting[hub, said.number] = Waiting(
+                    hub=hub,
+                    number=said.number,
+                    words=words,
+                    at=int(time.time()),
+                    chain_hash=said.hash.hex(),
+                    alarm=words_of(said.body),
+                )
                 self._make_room()
 
     def _make_room(self) -> None:

@@ -56,6 +56,8 @@ class Follower(Looping):
         self._strays = 0
         self._stray = ""
         self.ahead = Ahead()
+        self.read_at = 0.0
+        """When the stream was read to its end last, in monotonic seconds; 0 for never."""
         self._problem = "Records: the hubs' engine was not reached yet."
 
     async def serve(self) -> None:
@@ -88,6 +90,7 @@ class Follower(Looping):
         while not self.is_stopped:
             messages = await engine.messages(place)
             if not messages:
+                self.read_at = time.monotonic()
                 return
             await self._take(messages)
             place = messages[-1].place

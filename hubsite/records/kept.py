@@ -11,6 +11,7 @@ Laws:
    refuses again is counted as one that does not follow, and the others are kept.
 5. A record is dated by when the engine took it, and never later than now: a hub's clock says
    nothing about how long its records stay.
+6. Who has seen an alarm that the bridge told before has seen its record (`hubsite.bridge.alarms`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from hubcore.errors import AuditError
 from hubcore.evidence.facts import Fact
 from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.rules import names
+from hubsite.bridge import alarms
 from hubsite.records import chain as rules
 from hubsite.records.columns import Columns, columns_of
 from hubsite.records.doors import take_doors
@@ -137,9 +139,10 @@ def _add(chain: Chain, new: Sequence[StoredRecord], at: int, now: int, taken: Ta
     rows = []
     read: list[tuple[StoredRecord, Columns]] = []
     dated = max(chain.newest, at)
+    seen = alarms.met(chain.hub, new)
     for record in new:
         columns = columns_of(record.body)
-        rows.append(_row(chain.hub, record, columns, dated))
+        rows.append(_row(chain.hub, record, columns, dated, seen.get(record.number)))
         read.append((record, columns))
     Record.objects.bulk_create(rows, batch_size=ROWS_AT_ONCE)
     if chain.oldest is None:
@@ -164,7 +167,9 @@ def _move_head(
             chain.orders = orders
 
 
-def _row(hub: str, record: StoredRecord, columns: Columns, dated: int) -> Record:
+def _row(
+    hub: str, record: StoredRecord, columns: Columns, dated: int, seen: alarms.Seen | None
+) -> Record:
     return Record(
         hub=hub,
         number=record.number,
@@ -176,6 +181,8 @@ def _row(hub: str, record: StoredRecord, columns: Columns, dated: int) -> Record
         credential=columns.credential,
         outcome=columns.outcome,
         is_alarm=columns.is_alarm,
+        seen_by="" if seen is None else seen.by,
+        seen_at=None if seen is None else seen.at,
         chain_hash=record.hash,
         record=record.body,
     )

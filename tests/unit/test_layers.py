@@ -685,8 +685,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages": _room(
-        "hubsite.pages hubsite.accounts hubsite.acts hubsite.fleet hubsite.register hubsite.rules "
-        "hubcore",
+        "hubsite.pages hubsite.accounts hubsite.acts hubsite.bridge.watching hubsite.fleet "
+        "hubsite.records.showing hubsite.register hubsite.rules hubcore",
         "django",
         WORLDLY,
     ),
@@ -703,8 +703,8 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.now": _room(
-        "hubsite.pages.now hubsite.pages.evidence.names hubsite.acts hubsite.fleet hubsite.records "
-        "hubsite.register.models hubcore",
+        "hubsite.pages.now hubsite.pages.evidence.names hubsite.acts hubsite.bridge hubsite.fleet "
+        "hubsite.records hubsite.register.models hubcore",
         "django",
         WORLDLY,
     ),
@@ -753,14 +753,23 @@ ROOMS: dict[str, Room] = {
         "hubsite.acts hubsite.hubs.office hubsite.register hubcore", "cryptography django", WORLDLY
     ),
     "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),
+    "hubsite.bridge": _room("hubsite.bridge hubsite.acts hubcore", "django", WORLDLY),
+    "hubsite.bridge.answer": _room("hubcore.errors", "msgspec", PURE),
+    "hubsite.bridge.watching": _room(
+        "hubsite.bridge hubsite.looping hubsite.records.models hubctl.client hubcore",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.records": _room(
-        "hubsite.records hubsite.clocks.watch hubsite.config hubsite.hubs.engine hubsite.looping "
-        "hubsite.register.models hubgateway.rules hubcore",
+        "hubsite.records hubsite.bridge.alarms hubsite.clocks.watch hubsite.config "
+        "hubsite.hubs.engine hubsite.looping hubsite.register.models hubgateway.rules hubcore",
         "django",
         WORLDLY,
     ),
     "hubsite.records.showing": _room(
-        "hubsite.records hubsite.acts hubsite.register.models hubcore", "django", WORLDLY
+        "hubsite.records hubsite.acts hubsite.bridge hubsite.register.models hubcore",
+        "django",
+        WORLDLY,
     ),
     "hubsite.register": _room(
         "hubsite.register hubsite.accounts.models hubsite.acts hubsite.compiled hubsite.rules "

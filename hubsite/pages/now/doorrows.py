@@ -8,7 +8,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +19,7 @@ from django.template.loader import render_to_string
 from hubsite.fleet.models import HubState
 from hubsite.fleet.words import unsure
 from hubsite.pages.evidence.names import Shown, moment
+from hubsite.pages.now.bridged import BridgedDoor, BridgeView
 from hubsite.records.showing.looks import DoorNow, SeenDoor, StandingOrder
 
 ROWS_KEPT = 2048
@@ -67,31 +68,86 @@ class DoorRow:
     alarms: tuple[str, ...]
     orders: tuple[Standing, ...]
     last: tuple[Last, ...]
+    bridged: tuple[Seen, ...] = ()
+    bridged_alarms: tuple[str, ...] = ()
 
     @property
     def said(self) -> int:
         """How many things it says."""
-        return sum(map(len, (self.seen, self.alarms, self.orders, self.last)))
+        parts = (self.seen, self.alarms, self.orders, self.last)
+        return sum(map(len, (*parts, self.bridged, self.bridged_alarms)))
 
 
-def row_of(one: DoorNow, named: Mapping[int, Shown], states: Mapping[str, HubState]) -> DoorRow:
-    """Return a door as the page has it.
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """By which ways doors are seen: how the hubs are, and what the bridge says, None without one.
 
-    `named` are its last records with their names, `states` is how the hubs are.
+    `engine_away` is why records say nothing of now, "" while the engine is read.
     """
+
+    states: Mapping[str, HubState]
+    engine_away: str = ""
+    bridge: BridgeView | None = None
+
+    def unsure(self, hub: str) -> str:
+        """Return why what a hub has recorded may be no more, "" for one that is connected."""
+        return self.engine_away or unsure(self.states.get(hub))
+
+
+def row_of(one: DoorNow, named: Mapping[int, Shown], sight: Sight) -> DoorRow:
+    """Return a door as the page has it; `named` are its last records with their names."""
+    bridged = tuple(said for seen in one.seen if (said := _bridged(one, seen, sight)))
     orders = (*one.orders, *(order for seen in one.seen for order in seen.orders))
+    orders += tuple(order for said in bridged for order in said.orders)
     return DoorRow(
         name=str(one.door or ", ".join(f"{seen.hub} {seen.door}" for seen in one.seen)),
         key=one.door.pk if one.door else None,
-        seen=tuple(_seen(seen, states.get(seen.hub)) for seen in one.seen),
+        seen=tuple(_seen(seen, sight.unsure(seen.hub)) for seen in one.seen),
         alarms=tuple(alarm for seen in one.seen for alarm in seen.alarms),
         orders=tuple(_standing(order) for order in orders),
         last=tuple(_last(named[row.pk]) for row in one.last),
+        bridged=tuple(Seen(said.state, said.at, said.unsure) for said in bridged),
+        bridged_alarms=tuple(alarm for said in bridged for alarm in said.alarms),
     )
 
 
-def _seen(one: SeenDoor, state: HubState | None) -> Seen:
-    return Seen(one.state, moment(one.at) if one.at else None, unsure(state))
+def bridged_only(bridge: BridgeView, known: Collection[tuple[str, str]]) -> list[DoorRow]:
+    """Return the doors that the bridge alone names; `known` are those of records."""
+    rows = []
+    for hub, door in bridge.doors.keys() - set(known):
+        said = bridge.door(hub, door)
+        if said is not None:
+            rows.append(_row_of_bridge(f"{hub} {door}", said))
+    return sorted(rows, key=lambda row: row.name)
+
+
+def _row_of_bridge(name: str, said: BridgedDoor) -> DoorRow:
+    return DoorRow(
+        name=name,
+        key=None,
+        seen=(),
+        alarms=(),
+        orders=tuple(_standing(order) for order in said.orders),
+        last=(),
+        bridged=(Seen(said.state, said.at, said.unsure),),
+        bridged_alarms=said.alarms,
+    )
+
+
+def _bridged(one: DoorNow, seen: SeenDoor, sight: Sight) -> BridgedDoor | None:
+    """Return what the bridge adds (`bridged`, law 2)."""
+    if sight.bridge is None:
+        return None
+    said = sight.bridge.door(seen.hub, seen.door, one.points.get(seen.hub, ()))
+    if said is None:
+        return None
+    is_sure = not sight.unsure(seen.hub)
+    is_same = (said.state, set(said.alarms)) == (seen.state, set(seen.alarms))
+    return None if is_sure and (said.unsure or is_same) else said
+
+
+def _seen(one: SeenDoor, unsure: str) -> Seen:
+    return Seen(one.state, moment(one.at) if one.at else None, unsure)
 
 
 def _standing(one: StandingOrder) -> Standing:

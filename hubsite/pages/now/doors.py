@@ -4,7 +4,8 @@ Laws:
 1. The part that changes has an ETag: who has it already is answered in a few bytes, and keeps
    nobody waiting.
 2. What a hub that is away said last is told as that: what its doors are in now is not known.
-3. Which door of a hub is which one of the register is said by an operator. That is an act.
+3. By which ways it is seen is said, and of each since when not.
+4. Which door of a hub is which one of the register is said by an operator. That is an act.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.fleet.models import HubState
 from hubsite.pages.evidence.names import moment, shown
-from hubsite.pages.now.doorrows import row_of, text_of
+from hubsite.pages.now.bridged import view
+from hubsite.pages.now.doorrows import Sight, bridged_only, row_of, text_of
 from hubsite.records.models import Chain, HubDoor
+from hubsite.records.showing.alarms import count_unseen
 from hubsite.records.showing.looks import doors_now
+from hubsite.records.showing.reading import engine_read
 from hubsite.register.models import Door
 
 _DIGITS = 18
@@ -58,8 +62,20 @@ def _part() -> str:
     served = {hub: state.points for hub, state in states.items()}
     found = doors_now(int(time.time()), served)
     named = {one.row.pk: one for one in shown([row for one in found for row in one.last])}
+    bridge = view()
+    engine = engine_read()
+    engine_away = "the hubs' engine is not read" if engine and not engine.is_now else ""
+    sight = Sight(states, engine_away, bridge)
+    rows = [row_of(one, named, sight) for one in found]
+    if bridge is not None:
+        rows += bridged_only(bridge, {(seen.hub, seen.door) for one in found for seen in one.seen})
     told = {
-        "doors": [text_of(row_of(one, named, states)) for one in found],
+        "engine": engine,
+        "engine_at": moment(int(engine.at)) if engine and engine.at else None,
+        "bridge": bridge,
+        "bridge_at": moment(int(bridge.at)) if bridge and bridge.at else None,
+        "unseen": count_unseen(),
+        "doors": [text_of(row) for row in rows],
         "hubs": [
             (chain.hub, moment(chain.heard_at), bool(served.get(chain.hub)))
             for chain in Chain.objects.all()
@@ -70,7 +86,7 @@ def _part() -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: HttpRequest, key: int) -> HttpResponse:
-    """Ask which door of the register a hub's door is, or keep it (law 3)."""
+    """Ask which door of the register a hub's door is, or keep it (law 4)."""
     asked = get_object_or_404(HubDoor, pk=key)
     if request.method != "POST":
         return render(request, "hub_door.html", {"row": asked, "doors": Door.objects.all()})

@@ -12,15 +12,23 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from hubsite.bridge import alarms as told_by_bridge
 from hubsite.fleet import words
 from hubsite.fleet.models import HubPromise, HubState
 from hubsite.fleet.promises import PromiseState
+from hubsite.pages.now.bridged import away_now, view
 from hubsite.records.models import Chain, HubDoor
 from hubsite.records.showing import alarms, countersigned
+from hubsite.records.showing.reading import engine_read
 from hubsite.register.models import HubPolicy
 
 _LISTED = 20
-_PAGES: Mapping[str, str] = {words.PART: "hubs", "Webhooks": "webhooks", "Orders": "orders"}
+_PAGES: Mapping[str, str] = {
+    words.PART: "hubs",
+    "Webhooks": "webhooks",
+    "Orders": "orders",
+    "Bridge": "doors-now",
+}
 """The page of a part of this server; that of any other is "records"."""
 
 
@@ -40,7 +48,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def needs() -> list[Need]:
     """Return what needs somebody now, the most urgent first. What is added is a line here."""
-    return [*_alarms(), *_doors(), *_hubs(), *_asked(), *_chains(), *_policies(), *_parts()]
+    found = [*_alarms(), *_doors(), *_by_bridge(), *_hubs(), *_asked()]
+    return [*found, *_chains(), *_policies(), *_parts()]
 
 
 def _alarms() -> list[Need]:
@@ -50,6 +59,9 @@ def _alarms() -> list[Need]:
     if count:
         many = f"{count} or more" if count == alarms.SHOWN else str(count)
         found.append(Need(f"Alarms that nobody has seen: {many}.", address))
+    told = len(told_by_bridge.unseen())
+    if told:
+        found.append(Need(f"Alarms that the bridge alone has told: {told}.", address))
     waiting = len(alarms.waiting())
     if waiting:
         found.append(Need(f"Alarms whose record has not come: {waiting}.", address))
@@ -61,6 +73,24 @@ def _doors() -> list[Need]:
     return [
         Need(f"An alarm stands at the door {row.site_door or row}.", reverse("doors-now"))
         for row in rows
+    ]
+
+
+def _by_bridge() -> list[Need]:
+    """Return what the bridge alone can say while the engine is not read."""
+    engine = engine_read()
+    bridge = view()
+    if bridge is None or not bridge.is_heard or (engine is not None and engine.is_now):
+        return []
+    alarming = [one for one in bridge.doors.values() if one.alarms][:_LISTED]
+    found = [
+        Need(f"The bridge says that an alarm stands at {one.hub} {one.door}.", reverse("doors-now"))
+        for one in alarming
+    ]
+    away = away_now()[:_LISTED]
+    return [
+        *found,
+        *(Need(f"The bridge does not hear hub {one.hub}.", reverse("hubs")) for one in away),
     ]
 
 

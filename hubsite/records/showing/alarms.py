@@ -3,6 +3,8 @@
 Laws:
 1. An alarm is seen once, by who says so first. That is an act, in the same transaction.
 2. At most SHOWN are shown and seen at once.
+3. An alarm whose record is not here is shown once: as the bridge tells it, or else as it came ahead
+   by the engine. Where both do not say the very same, both are shown.
 """
 
 from __future__ import annotations
@@ -10,14 +12,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from django.conf import settings
 from django.db import transaction
 
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.bridge import alarms as told
+from hubsite.bridge.models import BridgeAlarm
 from hubsite.records.ahead import Waiting
-from hubsite.records.follower import Follower
 from hubsite.records.models import Chain, Record
+from hubsite.records.showing.reading import the_follower
 
 SHOWN = 100
 
@@ -46,9 +49,20 @@ def see(by: str, ids: Sequence[int]) -> int:
 
 
 def waiting() -> list[Waiting]:
-    """Return alarms whose records have not come yet: nothing proves them."""
-    for part in settings.HUBSITE_RUNNING.parts:
-        if isinstance(part, Follower):
-            heads = dict(Chain.objects.values_list("hub", "head_number"))
-            return part.ahead.waiting(heads)
-    return []
+    """Return alarms whose records have not come yet: nothing proves them (law 3)."""
+    follower = the_follower()
+    if follower is None:
+        return []
+    heads = dict(Chain.objects.values_list("hub", "head_number"))
+    rows = follower.ahead.waiting(heads)
+    if not rows:
+        return []
+    same = set(BridgeAlarm.objects.values_list("hub", "number", "chain_hash", "words"))
+    return [one for one in rows if (one.hub, one.number, one.chain_hash, one.alarm) not in same]
+
+
+def count_unseen() -> int:
+    """Return how many alarms nobody has seen, whichever way they came; at most SHOWN of a way."""
+    rows = Record.objects.filter(is_alarm=True, seen_at__isnull=True)
+    records = len(rows.order_by("-id").values_list("pk", flat=True)[:SHOWN])
+    return records + len(told.unseen()) + len(waiting())

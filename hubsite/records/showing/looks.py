@@ -12,8 +12,8 @@ Laws:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.db.models import OuterRef, Subquery
 
@@ -95,13 +95,15 @@ class SeenDoor:
 class DoorNow:
     """A door of the register, None for one that nobody has told which it is.
 
-    `last` are the newest records at its access points.
+    `last` are the newest records at its access points; `points` are these, by the hub whose proven
+    certificate names them.
     """
 
     door: Door | None
     seen: tuple[SeenDoor, ...]
     orders: tuple[StandingOrder, ...]
     last: tuple[Record, ...]
+    points: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def doors_now(now: int, served: Mapping[str, frozenset[int]]) -> list[DoorNow]:
@@ -115,14 +117,35 @@ def doors_now(now: int, served: Mapping[str, frozenset[int]]) -> list[DoorNow]:
     for row in HubDoor.objects.all():
         at_hubs[row.site_door_id].append(_seen(row, for_all, now))
     points = _points()
+    hubs_of = _hubs_of(served)
     last = _last(served)
     shown = []
     for door in Door.objects.all():
         numbers = points.get(door.pk, ())
         orders = tuple(one for number in numbers for one in by_point.get(number, ()))
         records = tuple(last[number] for number in numbers if number in last)
-        shown.append(DoorNow(door, tuple(at_hubs.get(door.pk, ())), orders, records))
+        seen = tuple(at_hubs.get(door.pk, ()))
+        shown.append(DoorNow(door, seen, orders, records, _by_hub(numbers, hubs_of)))
     return [*shown, *(DoorNow(None, (one,), (), ()) for one in at_hubs.get(None, ()))]
+
+
+def _hubs_of(served: Mapping[str, frozenset[int]]) -> dict[int, list[str]]:
+    """Return the hubs whose certificates name each access point."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for hub, points in served.items():
+        for number in points:
+            found[number].append(hub)
+    return found
+
+
+def _by_hub(
+    numbers: Iterable[int], hubs_of: Mapping[int, Sequence[str]]
+) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for number in numbers:
+        for hub in hubs_of.get(number, ()):
+            found[hub] = (*found.get(hub, ()), number)
+    return found
 
 
 def _points() -> dict[int, list[int]]:

@@ -15,6 +15,7 @@ from hubcore.device.telemetry import POSITION_NUMBERS
 from hubcore.evidence.carried_orders import CarriedOrder, write_orders
 from hubcore.evidence.facts import Fact, RecordKind
 from hubsite.accounts.models import Account, Key
+from hubsite.bridge.models import BridgeAlarm
 from hubsite.fleet.models import DeviceValue, HubAsked, HubPromise, HubState
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
@@ -142,6 +143,19 @@ def _fleet() -> dict[str, object]:
     for is_done in (True, False, None):
         HubAsked.objects.create(
             by="olga", act="token", hub=HUB, is_done=is_done, sentence=LONG, fingerprint=fingerprint
+        )
+    for number, who in ((7, ""), (8, "olga")):
+        BridgeAlarm.objects.create(
+            hub=HUB,
+            number=number,
+            chain_hash="ab" * 32,
+            words=LONG[:200],
+            at=NOW,
+            bridge="bridge-1",
+            heard_at=NOW,
+            is_other=bool(who),
+            seen_by=who,
+            seen_at=NOW if who else None,
         )
     models.EndedHub.objects.create(kid="0123456789abcdef", hub=HUB, ended_by="olga")
     for quantity in Quantity:
