@@ -12,6 +12,8 @@ NO = 1
 """It is not well, or the hub says no."""
 FAILED = 2
 """A check of `hubctl doctor` failed; no other command ends so."""
+IN_DOUBT = 3
+"""It was done, and not all is right: `hubctl enroll --start`."""
 USAGE = 64
 UNREADABLE = 66
 NO_ANSWER = 69

@@ -27,8 +27,9 @@ from hubd.enrolment.durable import Sealer
 from hubd.enrolment.enrol import Enrolment, Order
 from hubd.enrolment.places import Places, choose_sealer
 from hubd.enrolment.settings import DoorLines, Line
-from hubd.enrolment.starting import run_here, start_hub
+from hubd.enrolment.starting import Run, run_here, start_hub
 from hubterm.deadline import TIMEOUT
+from hubterm.exits import IN_DOUBT, OK
 from hubterm.output import as_tool, complain, prepare
 from hubterm.speaking import Speaking, end_with_error
 from hubterm.text import clean, document
@@ -117,18 +118,19 @@ def enroll(
         result = _run(enrolment, order, asking, _how_kept(sealer))
     except (HubError, OSError) as error:
         end_with_error("not-enrolled", str(error), as_json)
-    if start:
-        _start(as_json)
+    status = started(as_json, run_here) if start else OK
     if as_json:
         print(document(**_document(result, lines)))
     else:
         _show(result, lines, start)
+    if status != OK:
+        sys.exit(status)
 
 
-def _start(as_json: bool) -> None:
-    """Start the hub; end with what keeps it from starting."""
+def started(as_json: bool, run: Run) -> int:
+    """Start the hub; return the exit status. End with what keeps it from starting."""
     try:
-        start_hub(run_here, complain)
+        return OK if start_hub(run, complain) else IN_DOUBT
     except HubError as error:
         end_with_error("not-started", str(error), as_json)
 

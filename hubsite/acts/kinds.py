@@ -76,3 +76,4 @@ class ActKind(StrEnum):
     DIRECTORY_REVOKED = "directory-revoked"
     DEVICE_TOLD = "device-told"
     WENT_ON = "went-on"
+    RESTORED = "restored"

@@ -7,6 +7,7 @@ Laws:
    head.
 3. The newest copies stay, as many as were asked for. Nothing else in the folder is touched.
 4. A restore proves the copy first. The database that was there is kept beside it.
+5. The next act after those of the copy says that it was restored, and of when the copy is.
 
 How PostgreSQL is copied is `hubsite.commands.postgresql`.
 """
@@ -23,13 +24,13 @@ from pathlib import Path
 
 import click
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord, Walk
 from hubsite import config
 from hubsite.commands import postgresql
-from hubsite.starting import begin
+from hubsite.starting import begin, make_tables
 
 _NAME = re.compile(r"hubsite-[0-9]{8}T[0-9]{6}Z\.(db|dump)")
 _UNDER_WAY = ".hubsite.under-way"
@@ -57,6 +58,7 @@ def backup(file: Path, folder: Path, keep: int) -> None:
 def restore(file: Path, copy: Path) -> None:
     """Put a COPY in the database's place. End the server first."""
     site = config.load(file)
+    made_at = int(copy.stat().st_mtime) if copy.is_file() else 0
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     if site.database.is_postgresql:
         head = postgresql.prove(copy)
@@ -69,7 +71,26 @@ def restore(file: Path, copy: Path) -> None:
         place = site.database.name
         before = Path(f"{place}.{stamp}")
         _replace(Path(place), copy, stamp)
-    click.echo(f"{place} is the copy, up to act {head.number}; before it: {before}")
+    number = _note(site, copy, made_at, head)
+    click.echo(
+        f"{place} is the copy, up to act {head.number}, and act {number} says that it was "
+        f"restored; before it: {before}"
+    )
+
+
+def _note(site: config.Site, copy: Path, made_at: int, head: Head) -> int:
+    """Write the act of a restore (law 5); return its number. Raise AuditError."""
+    if not settings.configured:
+        begin(site)
+    make_tables(site)
+    from hubsite.acts import log
+    from hubsite.acts.kinds import ActKind
+
+    name = copy.name if _NAME.fullmatch(copy.name) else ""  # any other may name somebody
+    with transaction.atomic():
+        act = log.write("", ActKind.RESTORED, name, up_to=head.number, made_at=made_at)
+    number: int = act.number
+    return number
 
 
 def _replace(database: Path, copy: Path, stamp: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -127,6 +128,7 @@ def _show(site: config.Site, name: str, handed: Handed) -> None:
     click.echo(f"password:      {handed.password}")
     if not handed.ticket:
         click.echo(f"second factor: {handed.address}")
+        _show_code(handed.address, sys.stdout)
         click.echo("Put the second factor into an authenticator app now: it is not shown again.")
         return
     from hubsite.accounts.making import TICKET_HOURS
@@ -136,3 +138,16 @@ def _show(site: config.Site, name: str, handed: Handed) -> None:
         f"Make a key at https://{site.config.hosts[0]}/first-key within {TICKET_HOURS} hours. "
         "The ticket counts once, and is not shown again."
     )
+
+
+def _show_code(address: str, terminal: TextIO) -> None:
+    """Show a QR code where somebody can point a camera at it."""
+    from hubsite.phones.qr import qr_in_words
+
+    words = qr_in_words(address)
+    try:
+        words.encode(terminal.encoding or "ascii")
+    except UnicodeEncodeError:
+        return
+    if terminal.isatty():
+        click.echo(words, file=terminal)

@@ -25,6 +25,7 @@ from hubsite.setup.certificate import Given
 from hubsite.setup.disk import Disk
 from hubsite.setup.making import make_files
 from hubsite.setup.orders import WORDS, Orders, standing_orders
+from hubsite.setup.ports import check_ports, runs
 from hubsite.setup.standing import settle
 from hubsite.setup.texts import Ports, Wish
 from hubsite.setup.typed import judge, points_of, spans_of
@@ -83,6 +84,8 @@ def setup(
     if not disk.is_image and os.geteuid() != 0:
         raise ConfigError("only root may set up this machine")
     wish = _wish(disk, operator, typed)
+    if not disk.is_image:
+        check_ports(wish.ports, wish.listen, runs)
     make_files(disk, wish, Given(certificate, key, trial), int(time.time()))
     click.echo(f"made: {', '.join(disk.made) or 'nothing, all was there'}")
     if disk.changed:

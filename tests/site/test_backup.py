@@ -13,9 +13,11 @@ from hubcore.errors import AuditError, ConfigError, StoreError
 from hubsite.__main__ import hubsite
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.acts.models import Act
 from hubsite.commands import backup
 from hubsite.commands.backup import copy_into, prove
 from hubsite.register import models
+from tests.site.browser import at_work
 from tests.site.server import Server, make_folder
 
 pytestmark = [pytest.mark.once, pytest.mark.sqlite]
@@ -45,9 +47,14 @@ def test_a_copy_is_put_back_as_it_was(server: Server, tmp_path: Path) -> None:
     _act()
     done = _restore(server, copy)
     assert done.exit_code == 0, done.output
-    assert "up to act 1; before it: " in done.output
+    assert "up to act 1, and act 2 says that it was restored; before it: " in done.output
     assert models.Person.objects.get().name == "Anna"
-    assert log.verify() == head
+    assert log.verify().number == head.number + 1
+    restored = Act.objects.get(number=2).said
+    assert (restored["kind"], restored["about"], restored["up_to"]) == ("restored", copy.name, 1)
+    assert restored["made_at"] == int(copy.stat().st_mtime)
+    assert Act.objects.get(number=1).stored.hash == head.hash
+    assert f"restored {copy.name}" in at_work().get("/acts").text
     before = Path(done.output.split()[-1])
     assert prove(before).number == 2
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import shutil
+import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import segno
 import zmq
 import zmq.asyncio
 from click.testing import CliRunner
@@ -22,11 +26,13 @@ from hubsim.trial import filling
 from hubsim.trial.pages import Pages
 from hubsite import config
 from hubsite.__main__ import hubsite
+from hubsite.commands.operators import _show_code
 from hubsite.commands.trial import trial_certificate
 from hubsite.setup import making, places
 from hubsite.setup.certificate import Given
 from hubsite.setup.command import DEFAULTS, zone_here
 from hubsite.setup.disk import Disk, Owner
+from hubsite.setup.ports import check_port, check_ports
 from hubsite.setup.standing import settle
 from hubsite.setup.texts import Ports, Wish
 from hubsite.setup.typed import points_of, spans_of
@@ -440,6 +446,81 @@ def test_what_is_typed_wrong_is_said_in_words_and_makes_nothing(
     assert words in said
     assert ".toml" not in said
     assert not machine.at("etc").exists()
+
+
+def test_a_port_that_is_taken_is_named_with_its_option_and_its_program() -> None:
+    """ports, law 1"""
+    with socket.create_server(("127.0.0.1", 0)) as ear:
+        port = ear.getsockname()[1]
+        with pytest.raises(ConfigError) as error:
+            check_port("--engine-port", "127.0.0.1", port)
+    said = str(error.value)
+    assert said.startswith(f"port {port} at 127.0.0.1 cannot be taken: Address already in use")
+    assert "name another by --engine-port" in said
+    has_it = f" (process {os.getpid()}) has it" in said
+    assert has_it is (shutil.which("ss") is not None)
+    check_port("--engine-port", "127.0.0.1", port)
+
+
+def test_each_port_of_a_part_that_does_not_run_is_looked_at(machine: Machine) -> None:
+    """ports, laws 1 and 2"""
+    free = Ports(
+        gateway=machine.gateway_port,
+        enrolment=machine.enrolment_port,
+        engine=machine.engine_port,
+        monitor=machine.monitor_port,
+    )
+    pages = f"127.0.0.1:{machine.pages_port}"
+    check_ports(free, pages, lambda _: False)
+    units = {
+        free.engine: "hubgateway-engine.service",
+        free.monitor: "hubgateway-engine.service",
+        free.gateway: "hubgateway.service",
+        free.enrolment: "hubgateway.service",
+        free.enrolment + 1: "hubgateway.service",
+        machine.pages_port: "hubsite.service",
+    }
+    for port, unit in units.items():
+        with socket.create_server(("127.0.0.1", port)):
+            with pytest.raises(ConfigError, match=f"port {port} at "):
+                check_ports(free, pages, lambda _: False)
+            check_ports(free, pages, unit.__eq__)
+
+
+class Terminal(io.StringIO):
+    def __init__(self, encoding: str, is_terminal: bool) -> None:
+        super().__init__()
+        self._encoding = encoding
+        self._is_terminal = is_terminal
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+def test_a_second_factor_is_a_code_that_a_camera_reads_on_a_terminal_alone() -> None:
+    address = "otpauth://totp/acme:olga?secret=ABCDEFGHIJKLMNOPQRSTUVWXYZ234567&issuer=acme"
+    shown = Terminal("utf-8", True)
+    _show_code(address, shown)
+    modules = [
+        [halves(sign)[row] for sign in line]
+        for line in shown.getvalue().strip().splitlines()
+        for row in (0, 1)
+    ]
+    code = segno.make(address, error="l", micro=False)
+    rows = [list(row) for row in code.matrix_iter(scale=1, border=4)]
+    assert modules[: len(rows)] == rows
+    for silent in (Terminal("utf-8", False), Terminal("latin-1", True)):
+        _show_code(address, silent)
+        assert silent.getvalue() == ""
+
+
+def halves(sign: str) -> tuple[int, int]:
+    """Whether the upper and the lower half are dark: what is lit is light."""
+    return {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1), "\xa0": (1, 1)}[sign]
 
 
 def test_the_time_zone_is_that_of_the_machine(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from hubcore.errors import ConfigError, HardwareError
+from hubd.enrolment.__main__ import started
 from hubd.enrolment.starting import BLUETOOTH, CHECK, ENABLE, RELOAD, START, run_here, start_hub
+from hubterm.exits import IN_DOUBT
 
 
 class Systemd:
@@ -24,13 +27,13 @@ class Systemd:
         names = {CHECK: "check", BLUETOOTH: "bluetooth", ENABLE: "enable", START: "start"}
         return self.status.get(names.get((*argv,), ""), 0)
 
-    def start(self) -> None:
-        start_hub(self.run, self.told.append)
+    def start(self) -> bool:
+        return start_hub(self.run, self.told.append)
 
 
 def test_a_hub_that_is_right_is_started_now_and_at_each_boot() -> None:
     machine = Systemd()
-    machine.start()
+    assert machine.start()
     assert machine.done == [RELOAD, CHECK, BLUETOOTH, ENABLE, START]
     assert len(machine.told) == 1
 
@@ -45,9 +48,18 @@ def test_a_hub_that_would_not_start_is_left(status: int) -> None:
 
 def test_what_does_not_stop_a_start_is_said() -> None:
     machine = Systemd(check=69, bluetooth=1)
-    machine.start()
+    assert not machine.start()
+    assert not Systemd(check=69).start()
+    assert not Systemd(bluetooth=1).start()
     assert machine.done[-1] == START
     assert ["not all is right" in machine.told[0], "bluetooth" in machine.told[1]] == [True, True]
+
+
+def test_a_hub_that_runs_in_doubt_ends_with_a_status_of_its_own() -> None:
+    page = (Path(__file__).parents[2] / "docs/hubctl.md").read_text(encoding="utf-8")
+    assert started(False, Systemd().run) == 0
+    assert started(False, Systemd(check=69).run) == IN_DOUBT
+    assert f"| {IN_DOUBT} | `enroll --start`: the hub is enrolled and was started" in page
 
 
 @pytest.mark.parametrize("step", ["enable", "start"])

@@ -609,6 +609,11 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.setup.places": _room("", "", PURE),
+    "hubsite.setup.ports": _room(
+        "hubsite.setup.texts hubsite.setup.units hubcore.errors",
+        "",
+        frozenset({"sqlite3", "ssl"}),
+    ),
     "hubsite.setup.units": _room(
         "hubsite.setup.places hubcore.errors", "", frozenset({"sqlite3", "ssl"})
     ),
