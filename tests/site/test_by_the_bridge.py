@@ -393,6 +393,7 @@ ODD = st.one_of(
 RIGHT = alarm_from(LOG[0])
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(st.one_of(ODD, st.dictionaries(st.sampled_from([*RIGHT]), ODD))), ODD)
 def test_what_is_odd_is_left_out_and_hides_nothing(rows: list[object], other: object) -> None:
     """answer, laws 1 and 3"""
@@ -404,6 +405,7 @@ def test_what_is_odd_is_left_out_and_hides_nothing(rows: list[object], other: ob
         assert 0 < len(one.what) <= WORDS_LENGTH
 
 
+@hypothesis_settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["bridge", "at", "doors_left_out"]), ODD))
 def test_an_answer_that_does_not_say_whose_it_is_is_refused(head: dict[str, object]) -> None:
     found = None
