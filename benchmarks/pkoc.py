@@ -26,7 +26,8 @@ from hubcore.pkoc.turn import Turn
 from hubcore.timing.budget import Budget
 from hubd.pkoc.hellos import make_key
 from hubd.pkoc.rights import KeyRights, Rows
-from hubsim.pkoc.phone import Answer, KnownSite, PkocPhone
+from hubsim.pkoc.phone import Answer, PkocPhone
+from hubsim.pkoc.trust import KnownSite
 
 _T = TypeVar("_T")
 DAY = 86_400

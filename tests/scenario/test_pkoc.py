@@ -16,7 +16,7 @@ from hubcore.access.cards import public_key_digest
 from hubcore.access.grant import Access
 from hubcore.pkoc.certificate import uncompressed
 from hubsim.phone.radio import on_air
-from hubsim.pkoc.phone import Answer, Habits, PkocPhone
+from hubsim.pkoc.phone import Answer, PkocPhone
 from hubsim.pkoc.place import PkocSite
 from hubsim.pkoc.radio import Visited, visit
 from hubsim.site import OPEN_AND_QUERY, DeskDoor
@@ -44,25 +44,24 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         yield running
 
 
-async def comes(stage: Stage, key: ec.EllipticCurvePrivateKey, old: bool = False) -> Visited:
+async def comes(stage: Stage, key: ec.EllipticCurvePrivateKey) -> Visited:
     phone = PkocPhone(
         key=key,
         knows=PkocSite(stage.site).known(),
         visit_key=ec.generate_private_key(ec.SECP256R1()),
         wall=time.time,
-        habits=Habits(old=old),
     )
     async with on_air(stage.transport) as device:
         return await visit(device, phone)
 
 
-async def let_in(stage: Stage, key: ec.EllipticCurvePrivateKey, old: bool = False) -> Visited:
+async def let_in(stage: Stage, key: ec.EllipticCurvePrivateKey) -> Visited:
     """Come until the door is open: a hub that stood still lets nobody in who came meanwhile.
 
     On a machine with other programs it may stand still (`hubcore.timing.standstill`).
     """
     for _ in range(TRIES):
-        done = await comes(stage, key, old)
+        done = await comes(stage, key)
         if done.answer is Answer.GRANTED:
             break
     return done
@@ -113,7 +112,7 @@ async def test_two_phones_at_the_same_moment_are_both_let_in(stage: Stage) -> No
     place = PkocSite(stage.site)
     await stage.until(lambda: not stage.strike().active, "the strike rests")
     both = await asyncio.gather(
-        let_in(stage, place.phone_key("anna"), old=True), let_in(stage, place.phone_key("bert"))
+        let_in(stage, place.phone_key("anna")), let_in(stage, place.phone_key("bert"))
     )
     assert [one.answer for one in both] == [Answer.GRANTED, Answer.GRANTED]
 

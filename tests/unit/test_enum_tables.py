@@ -168,7 +168,6 @@ PARTIAL: Mapping[str, Partial] = {
     ),
     "hubcore.update.packets._EMPTY": _partial("WARM TURN BACK", "these have fields"),
     "hubsim.phone.bleak.radio._SENTENCES": _partial("UNKNOWN", "bleak's own sentence is told then"),
-    "hubsim.pkoc.commands._SAID": _partial("COMPLETED ERROR UNKNOWN", "these are told as an error"),
     "hubsim.phone.onlink._PATIENCE_SECONDS": _partial(
         "START SESSION END", "in these stages nothing is waited for"
     ),

@@ -820,8 +820,15 @@ ROOMS: dict[str, Room] = {
         "hubsite.config hubcore.errors", "", frozenset({"sqlite3", "subprocess"})
     ),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
-    "hubsim.pkoc.wire": _room("", "cryptography", PURE),
-    "hubsim.pkoc.phone": _room("hubsim.pkoc.wire", "cryptography", PURE),
+    "hubsim.pkoc.elements": _room("", "", PURE),
+    "hubsim.pkoc.channel": _room("", "cryptography", PURE),
+    "hubsim.pkoc.trust": _room("hubsim.pkoc.channel", "cryptography", PURE),
+    "hubsim.pkoc.habits": _room("hubsim.pkoc.elements", "", PURE),
+    "hubsim.pkoc.phone": _room(
+        "hubsim.pkoc.channel hubsim.pkoc.elements hubsim.pkoc.habits hubsim.pkoc.trust",
+        "cryptography",
+        PURE,
+    ),
     "hubsim.update": _room("hubsim.update hubupdate hubterm.exits hubcore"),
     "hubsim.bridge": _room("hubsim hubbridge.app hubbridge.config hubbridge.siteorders hubcore"),
     "hubsim.bridge.engine": _room(

@@ -6,7 +6,7 @@ Law: a file holds all keys. What is signed anew each time is checked by its key,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ from hubcore.pkoc import messages
 from hubcore.pkoc.certificate import ReaderCertificate, compressed, uncompressed
 from hubcore.pkoc.messages import Response
 from hubcore.pkoc.sealing import to_sign
-from hubsim.pkoc import wire
+from hubsim.pkoc.channel import seal, shared_key, sign
+from hubsim.pkoc.elements import write_long
+from hubsim.pkoc.habits import ANDROID, APPS, IPHONE, Habits
+from hubsim.pkoc.phone import PkocPhone
+from hubsim.pkoc.trust import KnownSite
 from tests.vectors.form import WALL, Json, pem
 
 FOLDER = Path(__file__).parent / "pkoc"
@@ -70,19 +74,29 @@ class World:
     def proof(self, by: ec.EllipticCurvePrivateKey | None = None) -> bytes:
         return messages.proof(SigningKey(by or self.reader).sign(self.signed))
 
-    def first(self, old: bool = False) -> bytes:
-        version = b"" if old else wire.tlv(0x0C, messages.READER_VERSION)
-        return wire.tlv(0x07, self.point) + version
+    def first(self) -> bytes:
+        return write_long(0x07, self.point) + write_long(0x0C, messages.READER_VERSION)
 
-    def sealed(self, inside: bytes, counter: int = 1, old: bool = False) -> bytes:
-        shared = wire.shared_key(self.visit, self.turn.public_key())
-        return wire.tlv(0x40, wire.seal(shared, counter, inside), old)
+    def sealed(self, inside: bytes, counter: int = 1) -> bytes:
+        shared = shared_key(self.visit, self.turn.public_key())
+        return write_long(0x40, seal(shared, counter, inside))
+
+    def of_1x(self, habits: Habits) -> tuple[bytes, bytes]:
+        """Return both writes of an app of 1.x, at a reader that signs by the site's key."""
+        by_site = self.reader.public_key()
+        knows = KnownSite(SITE, frozenset({LOCATION}), site_key=by_site)
+        phone = PkocPhone(self.phone, knows, self.visit, lambda: WALL, habits)
+        first = phone.heard(self.hello(None))
+        second = phone.heard(self.proof())
+        if first is None or second is None:
+            raise ValueError("the phone has not gone through")
+        return first, second
 
     def inside(self, by: ec.EllipticCurvePrivateKey | None = None) -> bytes:
         own = by or self.phone
-        signature = wire.sign(own, self.signed)
-        said = wire.tlv(1, uncompressed(own.public_key())) + wire.tlv(3, signature)
-        return said + wire.tlv(9, bytes(4))
+        signature = sign(own, self.signed)
+        said = write_long(1, uncompressed(own.public_key())) + write_long(3, signature)
+        return said + write_long(9, bytes(4))
 
 
 def phone_cases() -> Iterator[Json]:
@@ -108,6 +122,8 @@ def phone_cases() -> Iterator[Json]:
                 "issuer": uncompressed(world.issuer.public_key()).hex(),
                 "site_key": None,
                 "revoked": [],
+                "app": "2.0.1",
+                "seals": [1, 3, 9, 12],
                 **knows,
             },
             "steps": steps,
@@ -142,6 +158,38 @@ def phone_cases() -> Iterator[Json]:
         yield story(name, f"the certificate: {name.replace('-', ' ')}", leaves(hello))
     revoked = [LOCATION.hex()]
     yield story("revoked", "the location is revoked", leaves(good), revoked=revoked)
+    cut = [{"hears": good[:182].hex(), "writes": None}]
+    yield story("cut", "a hello that an ATT_MTU of 185 has cut: the phone waits", cut)
+    yield from _of_1x(world, story, by_site)
+
+
+def _of_1x(world: World, story: Callable[..., Json], by_site: Json) -> Iterator[Json]:
+    """Yield the stories of both apps of 1.x."""
+    proof = world.proof().hex()
+    other = world.proof(_key()).hex()
+    granted = {"hears": GRANTED, "answer": "granted"}
+    for name, habits in APPS.items():
+        if habits.certificates:
+            continue
+        given = {
+            "app": name,
+            "seals": [1, 3, 9, 12] if habits.says_version else [1, 3, 9],
+            **by_site,
+        }
+        meets = {"hears": world.hello(None).hex(), "writes": world.of_1x(habits)[0].hex()}
+        steps = [meets, {"hears": proof, "writes": "sealed"}, granted]
+        yield story(name, f"{name}, 1.x: a whole visit by the site's key", steps, **given)
+        wrong: Json = {"hears": other}
+        wrong |= {"writes": None} if habits.patient else {"leaves": True}
+        shows = f"{name}, 1.x: a signature of another key"
+        yield story(f"{name}-signature", shows, [meets, wrong], **given)
+        early: Json = {"hears": GRANTED}
+        early |= {"writes": None} if habits.patient else {"leaves": True}
+        shows = f"{name}, 1.x: an answer before its key was shown"
+        yield story(f"{name}-early", shows, [meets, early], **given)
+    met = [{"hears": world.hello(world.certificate()).hex(), "writes": None}]
+    shows = "Android, 1.x: a certificate ends what it reads, so that it waits for ever"
+    yield story("android-certificate", shows, met, app="android", **by_site)
 
 
 def plain_of(world: World) -> bytes:
@@ -184,26 +232,31 @@ def hub_cases() -> Iterator[Json]:
     yield story("granted", "a whole visit", [met, proves, granted])
     yield story("denied", "proven, and denied", [met, proves, {"decided": False, "says": DENIED}])
     yield story("site-key", "without a certificate", [met, proves, granted], certificate=False)
-    old_first = {"writes": world.first(old=True).hex(), "signs": world.signed.hex()}
-    old_second = {"writes": world.sealed(world.inside(), old=True).hex(), "proves": point}
-    yield story("old", "a phone of the first apps", [old_first, old_second, granted])
+    for name, habits in (("android", ANDROID), ("iphone", IPHONE)):
+        first, second = world.of_1x(habits)
+        of_1x = [
+            {"writes": first.hex(), "signs": world.signed.hex()},
+            {"writes": second.hex(), "proves": point},
+            granted,
+        ]
+        yield story(name, f"{name}, 1.x, by the site's key", of_1x, certificate=False)
     spoiled = bytearray(world.sealed(world.inside()))
     spoiled[-1] ^= 1
     yield story("spoiled", "one bit of the seal", [met, failing(bytes(spoiled))])
     counted = world.sealed(world.inside(), counter=2)
     yield story("counter", "sealed under the second nonce", [met, failing(counted)])
     other = World(turn=world.turn, visit=world.visit, reader=world.reader)
-    stranger = wire.tlv(1, bytes.fromhex(point)) + wire.tlv(3, wire.sign(_key(), other.signed))
+    stranger = write_long(1, bytes.fromhex(point)) + write_long(3, sign(_key(), other.signed))
     yield story("stranger", "signed by another key", [met, failing(world.sealed(stranger))])
     reflected = world.sealed(world.inside(world.reader))
     yield story("reflected", "the reader's own key as a phone's", [met, failing(reflected)])
-    own = wire.tlv(0x07, uncompressed(world.turn.public_key()))
+    own = write_long(0x07, uncompressed(world.turn.public_key()))
     yield story("turn-back", "the reader's key of the turn sent back", [refused(own)])
-    off = wire.tlv(0x07, b"\x04" + bytes([1]) * 64)
+    off = write_long(0x07, b"\x04" + bytes([1]) * 64)
     yield story("off-curve", "a key that is no point of the curve", [refused(off)])
-    clear = wire.tlv(1, bytes.fromhex(point)) + wire.tlv(3, bytes(64))
+    clear = write_long(1, bytes.fromhex(point)) + write_long(3, bytes(64))
     yield story("clear", "the phone's key in the clear", [refused(clear)])
-    no_ccm = wire.tlv(0x07, world.point) + wire.tlv(0x0C, bytes([1, 0, 0, 0, 2]))
+    no_ccm = write_long(0x07, world.point) + write_long(0x0C, bytes([1, 0, 0, 0, 2]))
     yield story("no-ccm", "a phone without AES-CCM", [refused(no_ccm)])
     early = world.sealed(world.inside())
     yield story("early", "the proof before the key", [refused(early)])

@@ -16,12 +16,24 @@ from hubcore.errors import HubError
 from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, POINT, new_name, open_site, site_option, weekly_rules
 from hubsim.cli.site import hand_to_backend
-from hubsim.pkoc.phone import Answer, Habits, PkocPhone, UntrustedError
+from hubsim.pkoc.habits import APPS
+from hubsim.pkoc.phone import Answer, PkocPhone
 from hubsim.pkoc.place import READER_DAYS, PkocSite
+from hubsim.pkoc.trust import UntrustedError
 from hubsim.radio.choice import DEFAULT_RADIO, hci_transport
 from hubsim.site.building import hub_doors
 
-_SAID = {Answer.GRANTED: "allowed", Answer.DENIED: "denied"}
+_SAID = {
+    Answer.UNKNOWN: "an answer that says nothing",
+    Answer.COMPLETED: "read; what was decided is not said",
+    Answer.DENIED: "denied",
+    Answer.GRANTED: "allowed",
+    Answer.GCM_ERROR: "the reader could not open the seal (GCM)",
+    Answer.SECURITY_ERROR: "the reader wants another flow",
+    Answer.SIGNATURE_ERROR: "the reader found the signature wrong",
+    Answer.CCM_ERROR: "the reader could not open the seal (CCM)",
+    Answer.UNRECOGNISED: "the reader did not understand",
+}
 
 
 @click.command("pkoc")
@@ -29,15 +41,16 @@ _SAID = {Answer.GRANTED: "allowed", Answer.DENIED: "denied"}
 @click.option("--hub", "hub_name", help="Which of several; by itself the first.")
 @click.option("--access-point", "point", type=HUB_POINT, default=1, show_default=True)
 @click.option("--days", type=click.FloatRange(1, 3660), default=READER_DAYS, show_default=True)
+@click.option("--by-site-key", "by_site", is_flag=True, help="For apps of 1.x: docs/pkoc.md.")
 @click.pass_obj
-def site_pkoc(path: Path, hub_name: str | None, point: int, days: float) -> None:
+def site_pkoc(path: Path, hub_name: str | None, point: int, days: float, by_site: bool) -> None:
     """Let a hub meet phones that others make (PKOC), at one access point.
 
     Its advertisement then has no room for the site's beacon.
     """
     where = open_site(path)
     hub = hub_name or where.first_hub
-    PkocSite(where).add_reader(hub, point, days)
+    PkocSite(where).add_reader(hub, point, days, by_site)
     config = sites.write_config(where, where.endpoint, hub_doors(where, hub), hub)
     click.echo(f"hub {hub} meets PKOC phones at access point {point}; {config} says so")
 
@@ -91,9 +104,15 @@ def _point(text: str) -> bytes:
 @click.argument("name")
 @site_option()
 @click.option("--radio", "transport", default=DEFAULT_RADIO, callback=hci_transport)
-@click.option("--old", is_flag=True, help="Write as the first apps do.")
+@click.option(
+    "--app",
+    type=click.Choice(list(APPS)),
+    default="2.0.1",
+    show_default=True,
+    help="Which public app it is like; the other two are of 1.x.",
+)
 @click.pass_obj
-def pkoc_unlock(path: Path, name: str, transport: str, old: bool) -> None:
+def pkoc_unlock(path: Path, name: str, transport: str, app: str) -> None:
     """Unlock the door of the first PKOC reader in sight; exit status 0 only if it was allowed."""
     from hubsim.phone.radio import on_air
     from hubsim.pkoc.radio import Visited, visit
@@ -104,7 +123,8 @@ def pkoc_unlock(path: Path, name: str, transport: str, old: bool) -> None:
         knows=place.known(),
         visit_key=ec.generate_private_key(ec.SECP256R1()),
         wall=time.time,
-        habits=Habits(old=old),
+        habits=APPS[app],
+        made=place.phone_made(name),
     )
 
     async def attempt() -> Visited:
@@ -120,6 +140,6 @@ def pkoc_unlock(path: Path, name: str, transport: str, old: bool) -> None:
     except (HubError, UntrustedError) as error:
         click.echo(f"no answer: {error}")
         sys.exit(1)
-    said = "no answer" if done.answer is None else _SAID.get(done.answer, "an error")
+    said = "no answer" if done.answer is None else _SAID[done.answer]
     click.echo(f"{said} (PKOC, {done.bytes_over_air} bytes, {done.seconds * 1000:.0f} ms)")
     sys.exit(0 if done.answer is Answer.GRANTED else 1)

@@ -1,89 +1,81 @@
-"""A PKOC phone's side of one visit: notifications in, writes out.
+"""A PKOC phone: what it says to a reader, and when it goes away.
 
-It does what the public apps do. It waits for a reader that it knows, proves the reader by its
-certificate (or by the site's key, where the site has no certificates), and only then seals its own
-public key and signature.
+Written from the public apps (their names and commits stand in the modules beside this one), by
+other hands than the hub's reader, and without a look into it.
+
+A reader speaks first, as soon as a phone subscribes. It says its version, its point for this visit,
+where it is and of which site, and shows its certificate. The phone answers with its own point. The
+reader signs; the phone checks, and only then seals its key and its own signature. The reader
+answers with one number.
 
 Laws:
-1. A reader of a site or a location that the phone does not know ends the visit.
-2. Where the phone has the site's PKOC issuer, a reader without a good certificate ends the visit.
-3. A signature that does not verify is passed over: it may be another phone's.
-4. Nothing of the phone's own key leaves it before a reader's signature has verified.
-5. Revocation of a location is asked each time.
+1. A phone's key leaves it sealed, after the reader has proven itself, once a visit. The iPhone's
+   app of 1.x sends it at any second notification; this phone does not.
+2. A phone that does not trust the reader goes away without a word (UntrustedError).
+3. It says the reader's own version back, in five bytes, and always seals by CCM, as the apps do.
+4. A number in answer ends the visit, once the phone has shown its key.
+5. What a phone does not know, or does not wait for, it passes over: every phone there hears the
+   same notifications. The iPhone's app of 1.x leaves instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hubsim.pkoc import wire
+from hubsim.pkoc.channel import (
+    COMPRESSED_BYTES,
+    FIRST,
+    both_sign,
+    is_signed,
+    key_of,
+    point_of,
+    seal,
+    shared_key,
+    sign,
+)
+from hubsim.pkoc.elements import Element, Kind
+from hubsim.pkoc.habits import VALIDATED, Habits
+from hubsim.pkoc.trust import ID_BYTES, Distrust, KnownSite, UntrustedError
 
-_VERSION = bytes((1, 0, 0, 0, 1))
-_UPDATE = bytes(4)
+_SHORT_VERSION_BYTES = 2
+_VERSION_BYTES = 5
+_CCM = 1
+_CCM_AND_GCM = 3
+_TIME_BYTES = 4
+_NEEDED = (Kind.VERSION, Kind.READER_POINT, Kind.LOCATION, Kind.SITE)
 
 
-class Stage(Enum):
-    """What the phone waits for."""
-
-    READER = "a reader"
-    PROOF = "the reader's signature"
-    ANSWER = "the reader's answer"
-    DONE = "nothing"
-
-
-class Answer(Enum):
-    """What a reader answers."""
+class Answer(IntEnum):
+    """What a reader answers (ReaderUnlockStatus of both apps)."""
 
     UNKNOWN = 0
     COMPLETED = 1
     DENIED = 2
     GRANTED = 3
-    ERROR = 4
+    GCM_ERROR = 4
+    SECURITY_ERROR = 5
+    SIGNATURE_ERROR = 6
+    CCM_ERROR = 7
+    UNRECOGNISED = 8
 
 
-class UntrustedError(Exception):
-    """This is no reader that the phone may show its key to: the phone leaves."""
+class Stage(Enum):
+    """What a phone waits for."""
 
-
-@dataclass(frozen=True, slots=True)
-class KnownSite:
-    """What a phone knows of a site; ids have 16 bytes.
-
-    `issuer` proves certificates of readers. Where it is None, `site_key` proves each reader.
-    """
-
-    site: bytes
-    locations: frozenset[bytes]
-    issuer: ec.EllipticCurvePublicKey | None = None
-    site_key: ec.EllipticCurvePublicKey | None = None
-    revoked: frozenset[bytes] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How an app writes: `old` ones write one byte of length and tell no version."""
-
-    old: bool = False
-
-
-@dataclass(slots=True)
-class _Reader:
-    """What a reader has said of itself."""
-
-    key: bytes = b""
-    location: bytes = b""
-    site: bytes = b""
-    certificate: bytes = b""
-    proves_by: ec.EllipticCurvePublicKey | None = None
-    shared: bytes = field(default=b"", repr=False)
+    READER = "reader"
+    SIGNATURE = "signature"
+    ANSWER = "answer"
+    DONE = "done"
 
 
 class PkocPhone:
-    """One visit. `key` is the phone's own, `visit_key` a new one; `wall` tells Unix seconds."""
+    """One phone at one visit.
+
+    `key` is its credential, made at `made` (UNIX seconds). `visit_key` is for this visit alone.
+    """
 
     def __init__(
         self,
@@ -91,84 +83,101 @@ class PkocPhone:
         knows: KnownSite,
         visit_key: ec.EllipticCurvePrivateKey,
         wall: Callable[[], float],
-        habits: Habits | None = None,
+        habits: Habits = VALIDATED,
+        made: int = 0,
     ) -> None:
+        self.stage = Stage.READER
+        self.answer: Answer | None = None
+        self.habits = habits
         self._key = key
         self._knows = knows
         self._visit_key = visit_key
         self._wall = wall
-        self._habits = habits or Habits()
-        self._reader = _Reader()
-        self.stage = Stage.READER
-        self.answer: Answer | None = None
+        self._made = made
+        self._said: dict[Kind, bytes] = {}
+        self._reader_key: ec.EllipticCurvePublicKey | None = None
+        self._shared = b""
+        self._both = b""
 
-    def heard(self, message: bytes) -> bytes | None:
-        """Take a notification; return what is to be written, if anything. Raise UntrustedError."""
-        items = dict(wire.split(message))
-        if self.stage is Stage.READER and wire.SITE in items:
-            return self._meet(items)
-        if self.stage is Stage.PROOF and wire.SIGNATURE in items:
-            return self._prove(items[wire.SIGNATURE])
-        if self.stage is Stage.ANSWER and wire.RESPONSE in items:
-            self._take_answer(items[wire.RESPONSE])
+    def heard(self, notification: bytes) -> bytes | None:
+        """Take a notification, and return what the phone writes. Raise UntrustedError."""
+        for element in self.habits.read(notification):
+            if element.kind is Kind.ANSWER and (self._awaits_answer() or not self.habits.patient):
+                self._end(element.value)
+                return None
+            if self.stage is Stage.SIGNATURE and element.kind is Kind.SIGNATURE:
+                return self._credential(element.value)
+            if self.stage is Stage.READER and not self._note(element):
+                break
+        if self.stage is Stage.READER and all(kind in self._said for kind in _NEEDED):
+            return self._hello()
         return None
 
-    def _meet(self, items: dict[int, bytes]) -> bytes | None:
-        said = _Reader(
-            key=items.get(wire.READER_KEY, b""),
-            location=items.get(wire.LOCATION, b""),
-            site=items[wire.SITE],
-            certificate=items.get(wire.CERTIFICATE, b""),
-        )
-        said.proves_by = self._trusted(said)
+    def _awaits_answer(self) -> bool:
+        return self.stage is Stage.ANSWER
+
+    def _note(self, element: Element) -> bool:
+        """Keep what a reader says of itself; tell whether this app reads on."""
+        is_wanted = element.kind in (*_NEEDED, Kind.CERTIFICATE)
+        if element.kind is not None and is_wanted:
+            self._said[element.kind] = element.value
+        if not self.habits.hasty:
+            return True
+        return is_wanted and not all(kind in self._said for kind in _NEEDED)
+
+    def _hello(self) -> bytes:
+        """Judge the reader as far as it has shown itself, and say the phone's point."""
+        site = self._said[Kind.SITE]
+        location = self._said[Kind.LOCATION]
+        if len(site) != ID_BYTES or len(location) != ID_BYTES:
+            raise UntrustedError(Distrust.BYTES)
+        certificate = self._said.get(Kind.CERTIFICATE) if self.habits.certificates else None
+        self._reader_key = self._knows.reader_key(site, location, certificate, self._wall())
+        theirs = self._said[Kind.READER_POINT]
+        if len(theirs) != COMPRESSED_BYTES:
+            raise UntrustedError(Distrust.POINT)
         try:
-            said.shared = wire.shared_key(self._visit_key, wire.public_key(said.key))
+            self._shared = shared_key(self._visit_key, key_of(theirs))
         except ValueError as error:
-            raise UntrustedError("a reader whose key is none") from error
-        self._reader = said
-        self.stage = Stage.PROOF
-        written = wire.tlv(wire.PHONE_KEY, self._point())
-        return written if self._habits.old else written + wire.tlv(wire.VERSION, _VERSION)
+            raise UntrustedError(Distrust.POINT) from error
+        point = point_of(self._visit_key.public_key())
+        self._both = both_sign(site, location, point, theirs)
+        self.stage = Stage.SIGNATURE
+        return self.habits.write(Kind.PHONE_POINT, point) + self._version()
 
-    def _trusted(self, said: _Reader) -> ec.EllipticCurvePublicKey:
-        """Return the key that must have signed. Raise UntrustedError."""
-        knows = self._knows
-        if said.site != knows.site or said.location not in knows.locations:
-            raise UntrustedError("a reader of a site or a place that the phone does not know")
-        if said.location in knows.revoked:
-            raise UntrustedError("this reader is revoked")
-        if knows.issuer is None:
-            if knows.site_key is None:
-                raise UntrustedError("the phone has no key of this site")
-            return knows.site_key
-        found = wire.certified(said.certificate, knows.issuer)
-        if found is None:
-            raise UntrustedError("no certificate of the site's PKOC issuer")
-        if (found.site, found.location) != (said.site, said.location):
-            raise UntrustedError("a certificate for another reader")
-        if not wire.in_time(found, self._wall()):
-            raise UntrustedError("a certificate that is not valid now")
-        return wire.public_key(found.key)
-
-    def _prove(self, signature: bytes) -> bytes | None:
-        said = self._reader
-        signed = said.site + said.location + self._point()[1:33] + said.key[1:33]
-        if said.proves_by is None or not wire.is_signed(said.proves_by, signature, signed):
-            return None
-        one_byte = self._habits.old
-        inside = wire.tlv(wire.PUBLIC_KEY, wire.point(self._key.public_key()))
-        inside += wire.tlv(wire.SIGNATURE, wire.sign(self._key, signed))
-        inside += wire.tlv(wire.LAST_UPDATE, _UPDATE)
-        if not one_byte:
-            inside += wire.tlv(wire.VERSION, _VERSION)
+    def _credential(self, signature: bytes) -> bytes | None:
+        """Check the reader's signature, and show the phone's key, sealed."""
+        by = self._reader_key
+        if by is None or not is_signed(by, self._both, signature):
+            if self.habits.patient:
+                return None
+            raise UntrustedError(Distrust.SIGNATURE)
+        write = self.habits.write
+        plain = (
+            write(Kind.CREDENTIAL, point_of(self._key.public_key()))
+            + write(Kind.SIGNATURE, sign(self._key, self._both))
+            + write(Kind.LAST_UPDATE, self._made.to_bytes(_TIME_BYTES, "big"))
+            + self._version()
+        )
         self.stage = Stage.ANSWER
-        return wire.tlv(wire.SEALED, wire.seal(said.shared, 1, inside), one_byte)
+        return write(Kind.SEALED, seal(self._shared, FIRST, plain))
 
-    def _take_answer(self, value: bytes) -> None:
-        number = value[0] if value else 0
-        is_known = number in (one.value for one in Answer)
-        self.answer = Answer(number) if is_known else Answer.ERROR
+    def _version(self) -> bytes:
+        """Say the reader's version back (law 3)."""
+        if not self.habits.says_version:
+            return b""
+        said = self._said[Kind.VERSION]
+        if len(said) == _VERSION_BYTES:
+            back = said[:3] + bytes([0, said[4] & _CCM_AND_GCM])
+        elif len(said) == _SHORT_VERSION_BYTES:
+            back = bytes([0]) + said + bytes([0, _CCM])
+        else:
+            raise UntrustedError(Distrust.BYTES)
+        return self.habits.write(Kind.VERSION, back)
+
+    def _end(self, value: bytes) -> None:
+        if not self._awaits_answer():
+            raise UntrustedError(Distrust.EARLY)
+        is_known = len(value) == 1 and value[0] in set(Answer)
+        self.answer = Answer(value[0]) if is_known else Answer.UNKNOWN
         self.stage = Stage.DONE
-
-    def _point(self) -> bytes:
-        return wire.point(self._visit_key.public_key())

@@ -1,9 +1,10 @@
 """The files of PKOC in a site's folder.
 
     SITE/pkoc/issuer.key        the site's PKOC issuer: proves readers
+    SITE/pkoc/site.key          the site's one key, for the apps of 1.x
     SITE/pkoc/site.id           the site's id, 16 bytes
     SITE/pkoc/phones/NAME.key   a simulated phone of others
-    HUB/pkoc.key, pkoc.cert     the reader's key, and its certificate
+    HUB/pkoc.key, pkoc.cert     the reader's key, and its certificate; or the site's key alone
     HUB/pkoc.toml               the section of the hub's configuration
 
 Law: only their owner may read a key.
@@ -32,7 +33,7 @@ from hubcore.pkoc.certificate import ReaderCertificate, compressed, uncompressed
 from hubcore.policy.policy import Policy
 from hubd.config.file import load
 from hubsim.phone.wallet import write_private
-from hubsim.pkoc.phone import KnownSite
+from hubsim.pkoc.trust import KnownSite
 from hubsim.site.cards import card_key
 from hubsim.site.documents import GRANT_DAYS, Validity
 from hubsim.site.folder import Site
@@ -70,9 +71,12 @@ class PkocSite:
             write_private(path, uuid.uuid4().bytes)
         return path.read_bytes()
 
-    def add_reader(self, hub: str, access_point: int, days: float = READER_DAYS) -> None:
-        """Let a hub meet PKOC phones at an access point, with a new key and certificate.
+    def add_reader(
+        self, hub: str, access_point: int, days: float = READER_DAYS, by_site: bool = False
+    ) -> None:
+        """Let a hub meet PKOC phones at an access point.
 
+        It gets a new key and a certificate; with `by_site` the site's one key, for apps of 1.x.
         Raise ValueError for an access point that the hub does not serve.
         """
         folder = self.site.hub_folder(hub)
@@ -80,6 +84,28 @@ class PkocSite:
         if is_certified and access_point not in self.site.certificate(hub).access_points:
             raise ValueError(f"hub {hub} does not serve access point {access_point}")
         location = secrets.token_bytes(_ID_BYTES)
+        if by_site:
+            write_private(folder / KEY_FILE, _pem(self.key_of_all()))
+            (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
+        else:
+            self._certify(folder, location, days)
+        write_private(folder / CARD_KEY_FILE, card_key(self.site))
+        section = f"""
+[pkoc]
+access_point = {access_point}
+site = "{uuid.UUID(bytes=self.id())}"
+location = "{uuid.UUID(bytes=location)}"
+"""
+        if by_site:
+            section += 'signs_as = "site"\n'
+        (folder / PKOC_SECTION).write_text(section)
+
+    def key_of_all(self) -> ec.EllipticCurvePrivateKey:
+        """Return the site's one key; make it when there is none yet."""
+        return _key(self.folder / "site.key")
+
+    def _certify(self, folder: Path, location: bytes, days: float) -> None:
+        """Give a reader a key of its own, and a certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         validity = Validity.days(days)
         certificate = ReaderCertificate(
@@ -91,14 +117,6 @@ class PkocSite:
         )
         write_private(folder / KEY_FILE, _pem(key))
         write_private(folder / CERTIFICATE_FILE, certificate.encode(SigningKey(self.issuer())))
-        write_private(folder / CARD_KEY_FILE, card_key(self.site))
-        section = f"""
-[pkoc]
-access_point = {access_point}
-site = "{uuid.UUID(bytes=self.id())}"
-location = "{uuid.UUID(bytes=location)}"
-"""
-        (folder / PKOC_SECTION).write_text(section)
 
     def add_phone(
         self, name: str, access: Sequence[Access], validity: Validity | None = None
@@ -144,17 +162,29 @@ location = "{uuid.UUID(bytes=location)}"
             )
         return _key(path)
 
+    def phone_made(self, name: str) -> int:
+        """Return when a phone's key was made, in UNIX seconds."""
+        return int(self._phone(name).stat().st_mtime)
+
     def known(self) -> KnownSite:
-        """Return what a phone knows of the site: its issuer, and each of its readers."""
+        """Return what a phone knows of the site: its readers, and what proves them.
+
+        Where one reader signs by the site's key, that key proves all: apps of 1.x know no other.
+        """
         locations: set[bytes] = set()
+        by_site = False
         for hub in self.site.hub_names():
             section = self.site.hub_folder(hub) / PKOC_SECTION
             if section.exists():
                 config = load(self.site.hub_folder(hub) / "hub.toml")
                 if config.pkoc is not None:
                     locations.add(config.pkoc.location.bytes)
+                    by_site = by_site or config.pkoc.signs_as == "site"
         return KnownSite(
-            site=self.id(), locations=frozenset(locations), issuer=self.issuer().public_key()
+            site=self.id(),
+            locations=frozenset(locations),
+            issuer=None if by_site else self.issuer().public_key(),
+            site_key=self.key_of_all().public_key() if by_site else None,
         )
 
     def _phone(self, name: str) -> Path:

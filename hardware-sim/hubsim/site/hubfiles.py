@@ -77,7 +77,7 @@ def write_config(
     beacon_line = '\nbeacon = "beacon.key"' if site.beacon_key and not pkoc else ""
     readers = list(readers_of(folder))
     card_line = f'\ncard_key = "{CARD_KEY_FILE}"' if readers or pkoc else ""
-    pkoc_lines = '\npkoc_key = "pkoc.key"\npkoc_certificate = "pkoc.cert"' if pkoc else ""
+    pkoc_lines = _pkoc_keys(folder) if pkoc else ""
     text = f"""[hub]
 id = "{hub}"
 site = "{site.name}"
@@ -115,6 +115,13 @@ socket = "hubd.sock"
 def _pkoc_section(folder: Path) -> str:
     path = folder / PKOC_SECTION
     return path.read_text() if path.exists() else ""
+
+
+def _pkoc_keys(folder: Path) -> str:
+    """Return the lines of the reader's key, and of its certificate where it has one."""
+    names = ("pkoc_key", "pkoc_certificate")
+    there = [name for name in names if (folder / FILE_OF_KEY[name]).exists()]
+    return "".join(f'\n{name} = "{FILE_OF_KEY[name]}"' for name in there)
 
 
 def _desk_door_section(index: int, door: DeskDoor) -> str:

@@ -11,7 +11,9 @@ from hubcore.pkoc.certificate import ReaderCertificate, compressed
 from hubcore.pkoc.reader import Effect, ReaderLink, ReaderSide, Say
 from hubcore.pkoc.turn import Turn
 from hubcore.timing.budget import Budget
-from hubsim.pkoc.phone import Habits, KnownSite, PkocPhone
+from hubsim.pkoc.habits import VALIDATED, Habits
+from hubsim.pkoc.phone import PkocPhone
+from hubsim.pkoc.trust import KnownSite
 
 SITE = bytes(range(16))
 LOCATION = bytes(range(16, 32))
@@ -32,8 +34,10 @@ class Reader:
     def turn(self, now: float = 0.0) -> Turn:
         return Turn(key(), now)
 
-    def phone(self, own: ec.EllipticCurvePrivateKey | None = None, old: bool = False) -> PkocPhone:
-        return PkocPhone(own or key(), self.knows, key(), lambda: WALL, Habits(old=old))
+    def phone(
+        self, own: ec.EllipticCurvePrivateKey | None = None, habits: Habits = VALIDATED
+    ) -> PkocPhone:
+        return PkocPhone(own or key(), self.knows, key(), lambda: WALL, habits)
 
 
 def reader(

@@ -24,7 +24,7 @@ from hubd.adapters.keys.keyfiles import load_keys
 from hubd.building.readers import make_pkoc
 from hubd.config.file import load
 from hubsim import site as sites
-from hubsim.pkoc import wire
+from hubsim.pkoc.elements import write_long
 from hubsim.pkoc.phone import Answer, PkocPhone
 from hubsim.pkoc.place import PkocSite
 from tests.fakes.radio import FakeRadio
@@ -95,7 +95,7 @@ class Built:
     def begin(self, link: LinkId) -> None:
         """Let a stranger write a first message that is in order."""
         self.phones.begin(link)
-        first = wire.tlv(0x07, uncompressed(ec.generate_private_key(ec.SECP256R1()).public_key()))
+        first = write_long(0x07, uncompressed(ec.generate_private_key(ec.SECP256R1()).public_key()))
         self.phones.frame(link, first, self.hub.clock.monotonic())
 
     async def fail(self, link: LinkId) -> None:

@@ -10,7 +10,9 @@ from hubcore.pkoc import messages, tlv
 from hubcore.pkoc.certificate import ReaderCertificate, compressed, read_certificate, uncompressed
 from hubcore.pkoc.messages import PhoneKey, Sealed
 from hubcore.pkoc.tlv import BYTES_MAX, ITEMS_MAX, Tag
-from hubsim.pkoc import wire
+from hubsim.pkoc.channel import key_of
+from hubsim.pkoc.elements import write_byte, write_long
+from hubsim.pkoc.trust import KnownSite
 from tests.unit.pkoc.bench import LOCATION, SITE, WALL, key
 
 pytestmark = pytest.mark.once
@@ -25,7 +27,7 @@ def test_a_value_comes_back_whole(size: int) -> None:
 def test_a_long_value_is_taken_with_one_byte_of_length_and_with_two(size: int) -> None:
     """Law 4: the older apps write one byte, the newer ones 0x81 and one byte."""
     value = bytes(size)
-    for message in (wire.tlv(0x40, value, one_byte=True), wire.tlv(0x40, value)):
+    for message in (write_byte(0x40, value), write_long(0x40, value)):
         assert tlv.decode(message) == {0x40: value}
 
 
@@ -63,16 +65,16 @@ POINT = b"\x04" + bytes(64)
 @pytest.mark.parametrize(
     ("message", "says"),
     [
-        (wire.tlv(0x01, POINT), "in the clear"),
-        (wire.tlv(0x03, bytes(64)), "in the clear"),
-        (wire.tlv(0x07, POINT) + wire.tlv(0x01, POINT), "in the clear"),
-        (wire.tlv(0x07, POINT) + wire.tlv(0x40, bytes(20)), "expected either"),
-        (wire.tlv(0x0C, bytes(5)), "expected either"),
-        (wire.tlv(0x07, POINT[:-1]), "has 64 bytes, not 65"),
-        (wire.tlv(0x07, b"\x02" + bytes(64)), "no uncompressed point"),
-        (wire.tlv(0x07, POINT) + wire.tlv(0x0C, b"\x01\x00\x00\x00\x02"), "no AES-CCM"),
-        (wire.tlv(0x07, POINT) + wire.tlv(0x0C, bytes(3)), "a version of 3 bytes"),
-        (wire.tlv(0x40, bytes(16)), "holds nothing"),
+        (write_long(0x01, POINT), "in the clear"),
+        (write_long(0x03, bytes(64)), "in the clear"),
+        (write_long(0x07, POINT) + write_long(0x01, POINT), "in the clear"),
+        (write_long(0x07, POINT) + write_long(0x40, bytes(20)), "expected either"),
+        (write_long(0x0C, bytes(5)), "expected either"),
+        (write_long(0x07, POINT[:-1]), "has 64 bytes, not 65"),
+        (write_long(0x07, b"\x02" + bytes(64)), "no uncompressed point"),
+        (write_long(0x07, POINT) + write_long(0x0C, b"\x01\x00\x00\x00\x02"), "no AES-CCM"),
+        (write_long(0x07, POINT) + write_long(0x0C, bytes(3)), "a version of 3 bytes"),
+        (write_long(0x40, bytes(16)), "holds nothing"),
     ],
 )
 def test_what_no_phone_should_write_says_why(message: bytes, says: str) -> None:
@@ -81,21 +83,24 @@ def test_what_no_phone_should_write_says_why(message: bytes, says: str) -> None:
 
 
 def test_a_phone_with_the_first_form_of_a_version_or_none_is_taken() -> None:
-    for version in (b"", wire.tlv(0x0C, bytes(2)), wire.tlv(0x0C, b"\x01\x00\x00\x00\x03")):
-        assert messages.read(wire.tlv(0x07, POINT) + version) == PhoneKey(POINT)
+    for version in (b"", write_long(0x0C, bytes(2)), write_long(0x0C, b"\x01\x00\x00\x00\x03")):
+        assert messages.read(write_long(0x07, POINT) + version) == PhoneKey(POINT)
 
 
 def test_an_unknown_type_is_passed_over() -> None:
-    assert messages.read(wire.tlv(0x77, b"x") + wire.tlv(0x40, bytes(17))) == Sealed(bytes(17))
+    assert messages.read(write_long(0x77, b"x") + write_long(0x40, bytes(17))) == Sealed(bytes(17))
 
 
 @pytest.mark.parametrize(
     ("inside", "says"),
     [
-        (wire.tlv(3, bytes(64)), "0x01 is not there"),
-        (wire.tlv(1, POINT), "0x03 is not there"),
-        (wire.tlv(1, POINT) + wire.tlv(3, bytes(63)), "0x03 has 63 bytes, not 64"),
-        (wire.tlv(1, POINT) + wire.tlv(3, bytes(64)) + wire.tlv(9, bytes(5)), "0x09 has 5 bytes"),
+        (write_long(3, bytes(64)), "0x01 is not there"),
+        (write_long(1, POINT), "0x03 is not there"),
+        (write_long(1, POINT) + write_long(3, bytes(63)), "0x03 has 63 bytes, not 64"),
+        (
+            write_long(1, POINT) + write_long(3, bytes(64)) + write_long(9, bytes(5)),
+            "0x09 has 5 bytes",
+        ),
     ],
 )
 def test_what_no_phone_should_seal_says_why(inside: bytes, says: str) -> None:
@@ -124,10 +129,11 @@ def test_a_certificate_comes_back_and_a_phone_reads_the_same(
     encoded, said, issuer = _certificate(*span)
     assert len(encoded) == 138
     assert read_certificate(encoded) == said
-    public = wire.public_key(uncompressed(issuer.private.public_key()))  # type: ignore[arg-type]
-    found = wire.certified(encoded, public)
-    assert found is not None
-    assert (found.location, found.site, found.key) == (LOCATION, SITE, said.key)
+    public = key_of(uncompressed(issuer.private.public_key()))  # type: ignore[arg-type]
+    knows = KnownSite(SITE, frozenset({LOCATION}), public)
+    now = span[0] or span[1] or WALL
+    found = knows.reader_key(SITE, LOCATION, encoded, now)
+    assert compressed(found) == said.key
 
 
 def test_a_certificate_holds_within_its_times() -> None:

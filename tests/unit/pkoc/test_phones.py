@@ -37,7 +37,7 @@ from hubd.pkoc.hellos import HELLO_SECONDS
 from hubd.pkoc.phones import PkocPhones
 from hubd.pkoc.rights import KeyRights
 from hubd.upkeep.lately.traces import Traces
-from hubsim.pkoc import wire
+from hubsim.pkoc.elements import write_long
 from hubsim.pkoc.phone import Answer, PkocPhone
 from hubsim.site import make_key
 from tests.fakes.radio import FakeRadio
@@ -683,7 +683,7 @@ async def test_a_strangers_first_write_that_fails_is_answered_to_nobody(rig: Rig
         said = len(rig.radio.pkoc_sent)
         assert rig.radio.pkoc is not None
         with pytest.raises(ProofError):
-            rig.radio.pkoc.pkoc_frame(B, wire.tlv(0x07, b"\x04" + b"\x01" * 64))
+            rig.radio.pkoc.pkoc_frame(B, write_long(0x07, b"\x04" + b"\x01" * 64))
         await until(lambda: B in rig.radio.gone)
         assert len(rig.radio.pkoc_sent) == said
         phone.heard(await rig.writes(A, second))

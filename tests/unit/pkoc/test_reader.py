@@ -22,8 +22,11 @@ from hubcore.pkoc.reader import (
     Say,
 )
 from hubcore.pkoc.turn import ANSWERS_MAX, TURN_SECONDS
-from hubsim.pkoc import wire
-from hubsim.pkoc.phone import Answer, UntrustedError
+from hubsim.pkoc.channel import key_of, seal, shared_key, sign
+from hubsim.pkoc.elements import read_long, write_long
+from hubsim.pkoc.habits import ANDROID, IPHONE, VALIDATED, Habits
+from hubsim.pkoc.phone import Answer
+from hubsim.pkoc.trust import UntrustedError
 from tests.unit.pkoc.bench import WALL, Visit, key, reader, said, visited, written
 
 pytestmark = pytest.mark.once
@@ -32,12 +35,17 @@ DENIED = b"\x04\x01\x02"
 GRANTED = b"\x04\x01\x03"
 
 
-@pytest.mark.parametrize("with_certificate", [True, False])
-@pytest.mark.parametrize("old", [False, True])
-def test_a_phone_proves_its_whole_key_and_is_answered(with_certificate: bool, old: bool) -> None:
+@pytest.mark.parametrize(
+    ("with_certificate", "habits"),
+    [(True, VALIDATED), (False, VALIDATED), (False, ANDROID), (False, IPHONE)],
+    ids=["2.0.1", "2.0.1 by the site's key", "android", "iphone"],
+)
+def test_a_phone_proves_its_whole_key_and_is_answered(
+    with_certificate: bool, habits: Habits
+) -> None:
     one = reader(with_certificate)
     own = key()
-    phone = one.phone(own, old)
+    phone = one.phone(own, habits)
     visit = visited(one, phone)
     effects = visit.link.frame(visit.second, 0.2)
     assert effects == [Proven(uncompressed(own.public_key()))]
@@ -63,7 +71,7 @@ def test_the_first_message_has_the_certificate_before_the_site_and_one_notificat
 ):
     one = reader()
     hello = one.side.hello(one.turn())
-    kinds = [kind for kind, _ in wire.split(hello)]
+    kinds = [element.kind for element in read_long(hello)]
     assert kinds == [0x0C, 0x02, 0x0D, 0x10, 0x0E]
     assert len(hello) == HELLO_BYTES_MAX
 
@@ -98,12 +106,12 @@ def _failed_unsaid(effects: list[Effect]) -> None:
 
 
 def _sealed(shared: bytes, public: bytes, signature: bytes) -> bytes:
-    inside = wire.tlv(0x01, public) + wire.tlv(0x03, signature)
-    return wire.tlv(0x40, wire.seal(shared, 1, inside))
+    inside = write_long(0x01, public) + write_long(0x03, signature)
+    return write_long(0x40, seal(shared, 1, inside))
 
 
 def _shared(visit: Visit, own: ec.EllipticCurvePrivateKey) -> bytes:
-    return wire.shared_key(own, wire.public_key(visit.turn.reader_key))
+    return shared_key(own, key_of(visit.turn.reader_key))
 
 
 @pytest.mark.parametrize("at", [2, 3, 40, 100, -1])
@@ -123,20 +131,20 @@ def test_every_failed_proof_gets_the_same_answer() -> None:
         turn = one.turn()
         link = ReaderLink(one.side, turn, 0.0)
         point = uncompressed(visit_key.public_key())
-        link.frame(wire.tlv(0x07, point), 0.1)
+        link.frame(write_long(0x07, point), 0.1)
         visit = Visit(link, turn, b"", b"")
         shared = _shared(visit, visit_key)
         own = key()
         public = uncompressed(own.public_key())
-        signature = wire.sign(own, b"another message")
+        signature = sign(own, b"another message")
         inside = {
-            "signature": wire.tlv(1, public) + wire.tlv(3, signature),
-            "other key": wire.tlv(1, uncompressed(key().public_key())) + wire.tlv(3, signature),
-            "no key": wire.tlv(3, signature),
+            "signature": write_long(1, public) + write_long(3, signature),
+            "other key": write_long(1, uncompressed(key().public_key())) + write_long(3, signature),
+            "no key": write_long(3, signature),
             "rubbish": b"\x00" * 40,
-            "off the curve": wire.tlv(1, b"\x04" + b"\x01" * 64) + wire.tlv(3, signature),
+            "off the curve": write_long(1, b"\x04" + b"\x01" * 64) + write_long(3, signature),
         }[wrong]
-        effects = link.frame(wire.tlv(0x40, wire.seal(shared, 1, inside)), 0.2)
+        effects = link.frame(write_long(0x40, seal(shared, 1, inside)), 0.2)
         assert isinstance(effects[1], Refused)
         assert isinstance(effects[1].cause, ProofError), wrong
         answers.add(said(effects))
@@ -150,11 +158,11 @@ def test_the_readers_own_signature_is_no_phones() -> None:
     turn = one.turn()
     link = ReaderLink(one.side, turn, 0.0)
     point = uncompressed(visit_key.public_key())
-    (proof,) = wire.split(said(link.frame(wire.tlv(0x07, point), 0.1)))
+    (proof,) = read_long(said(link.frame(write_long(0x07, point), 0.1)))
     public = one.side.signing.private.public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
     visit = Visit(link, turn, b"", b"")
-    reflected = _sealed(_shared(visit, visit_key), uncompressed(public), proof[1])
+    reflected = _sealed(_shared(visit, visit_key), uncompressed(public), proof.value)
     cause = _failed(visit, reflected)
     assert "own key" in str(cause)
 
@@ -165,14 +173,14 @@ def test_the_readers_key_of_the_turn_sent_back_is_no_phones_key() -> None:
     turn = one.turn()
     turn = type(turn)(turn_key, 0.0)
     link = ReaderLink(one.side, turn, 0.0)
-    effects = link.frame(wire.tlv(0x07, uncompressed(turn_key.public_key())), 0.1)
+    effects = link.frame(write_long(0x07, uncompressed(turn_key.public_key())), 0.1)
     _failed_unsaid(effects)
 
 
 def test_a_key_off_the_curve_is_refused() -> None:
     one = reader()
     link = ReaderLink(one.side, one.turn(), 0.0)
-    effects = link.frame(wire.tlv(0x07, b"\x04" + b"\x01" * 64), 0.1)
+    effects = link.frame(write_long(0x07, b"\x04" + b"\x01" * 64), 0.1)
     _failed_unsaid(effects)
     assert link.phase is ReaderPhase.OVER
 
@@ -264,8 +272,8 @@ def test_a_turn_that_is_over_meets_nobody_and_has_no_key_in_whatever_order_it_ca
 
 def test_a_key_in_the_clear_is_refused_without_an_answer() -> None:
     own = key()
-    public = wire.tlv(1, uncompressed(own.public_key()))
-    for message in (public, public + wire.tlv(3, b"\x00" * 64), wire.tlv(3, b"\x00" * 64)):
+    public = write_long(1, uncompressed(own.public_key()))
+    for message in (public, public + write_long(3, b"\x00" * 64), write_long(3, b"\x00" * 64)):
         one = reader()
         link = ReaderLink(one.side, one.turn(), 0.0)
         (refused, leave) = link.frame(message, 0.1)
@@ -327,7 +335,7 @@ def test_a_place_comes_back_however_a_visit_ends() -> None:
         if end == "closed":
             visit.link.close(0.3)
         elif end == "failed":
-            visit.link.frame(wire.tlv(0x40, b"\x00" * 60), 0.3)
+            visit.link.frame(write_long(0x40, b"\x00" * 60), 0.3)
         elif end == "decided":
             visit.link.frame(visit.second, 0.3)
             visit.link.decided(False, 0.4)
@@ -375,5 +383,5 @@ def test_a_phone_leaves_a_reader_whose_key_is_none() -> None:
     one = reader()
     hello = bytearray(one.side.hello(one.turn()))
     hello[9:42] = bytes(33)
-    with pytest.raises(UntrustedError, match="key is none"):
+    with pytest.raises(UntrustedError, match="no point"):
         one.phone().heard(bytes(hello))

@@ -16,7 +16,8 @@ from hubcore.errors import PeerError
 from hubcore.pkoc.certificate import uncompressed
 from hubcore.pkoc.reader import Effect, Leave, Proven, ReaderLink, ReaderPhase, Refused, Say
 from hubcore.pkoc.turn import Turn
-from hubsim.pkoc import wire
+from hubsim.pkoc.channel import point_of
+from hubsim.pkoc.elements import write_long
 from hubsim.pkoc.phone import PkocPhone
 from tests.fuzz.common import effort
 from tests.unit.pkoc.bench import Reader, key, reader
@@ -66,7 +67,7 @@ class Visits(RuleBasedStateMachine):
             if isinstance(effect, Say):
                 second = phone.heard(effect.message)
                 if second is not None:
-                    self.made[second] = (at, wire.point(own.public_key()))
+                    self.made[second] = (at, point_of(own.public_key()))
                     return second
         return first
 
@@ -136,7 +137,7 @@ def test_only_two_rows_lead_anywhere() -> None:
             phone = one.phone()
             first = phone.heard(one.side.hello(turn))
             assert first is not None
-            second = wire.tlv(0x40, bytes(40))
+            second = write_long(0x40, bytes(40))
             if phase is not ReaderPhase.MEETING:
                 (said,) = link.frame(first, 0.0)
                 assert isinstance(said, Say)
@@ -147,7 +148,7 @@ def test_only_two_rows_lead_anywhere() -> None:
                 link.frame(second, 0.0)
             if phase is ReaderPhase.OVER:
                 link.decided(True, 0.0)
-            other = wire.tlv(0x07, uncompressed(key().public_key()))
+            other = write_long(0x07, uncompressed(key().public_key()))
             link.frame((other, second)[number], 0.0)
             seen[phase, number] = link.phase
     over = dict.fromkeys(((phase, at) for phase in ReaderPhase for at in (0, 1)), ReaderPhase.OVER)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hubcore.codec.cose import SigningKey
+from hubcore.pkoc.certificate import compressed
+from hubcore.pkoc.messages import proof
 from hubcore.pkoc.reader import Effect, Proven, ReaderLink, ReaderPhase, ReaderSide, Say
-from hubcore.pkoc.sealing import agree, open_sealed
+from hubcore.pkoc.sealing import agree, open_sealed, to_sign
 from hubcore.pkoc.turn import Turn
 from hubcore.timing.budget import Budget
-from hubsim.pkoc import wire
-from hubsim.pkoc.phone import KnownSite, PkocPhone, UntrustedError
+from hubsim.pkoc.channel import is_signed, key_of, point_of
+from hubsim.pkoc.elements import Element, Kind, read_long
+from hubsim.pkoc.habits import APPS
+from hubsim.pkoc.phone import PkocPhone
+from hubsim.pkoc.trust import KnownSite, UntrustedError
 from tests.vectors.cases_pkoc import FOLDER, hub_cases, phone_cases
 
 pytestmark = pytest.mark.once
@@ -35,7 +42,7 @@ def _key(pem: str) -> ec.EllipticCurvePrivateKey:
 
 
 def _public(point: str | None) -> ec.EllipticCurvePublicKey | None:
-    return None if point is None else wire.public_key(bytes.fromhex(point))
+    return None if point is None else key_of(bytes.fromhex(point))
 
 
 def run_phone(case: Json) -> None:
@@ -53,6 +60,7 @@ def run_phone(case: Json) -> None:
         knows=knows,
         visit_key=_key(given["visit_key"]),
         wall=lambda: case["at"],
+        habits=APPS[given["app"]],
     )
     for step in case["steps"]:
         heard = bytes.fromhex(step["hears"])
@@ -76,14 +84,16 @@ def run_phone(case: Json) -> None:
 
 def _check_sealed(given: Json, written: bytes) -> None:
     """Open what a phone has sealed, by the reader's side, and check what it says."""
-    visit_point = wire.point(_key(given["visit_key"]).public_key())
+    read = APPS[given["app"]].read
+    visit_point = point_of(_key(given["visit_key"]).public_key())
     shared = agree(_key(given["turn_key"]), visit_point)
-    ((kind, sealed),) = wire.split(written)
-    assert kind == 0x40
-    inside = dict(wire.split(open_sealed(shared, sealed)))
+    (sealed,) = read(written)
+    assert sealed.kind == 0x40
+    inside = {element.kind: element.value for element in read(open_sealed(shared, sealed.value))}
+    assert list(inside) == given["seals"]
     own = _key(given["phone_key"]).public_key()
-    assert inside[1] == wire.point(own)
-    assert wire.is_signed(own, inside[3], bytes.fromhex(given["signs"]))
+    assert inside[1] == point_of(own)
+    assert is_signed(own, bytes.fromhex(given["signs"]), inside[3])
 
 
 def run_hub(case: Json) -> None:
@@ -114,9 +124,9 @@ def _check_step(step: Json, link: ReaderLink, effects: list[Effect], side: Reade
     assert proven == ([step["proves"]] if "proves" in step else [])
     if "signs" in step:
         (message,) = said
-        ((kind, signature),) = wire.split(message)
-        assert kind == 3
-        side.signing.verify_key.verify(signature, bytes.fromhex(step["signs"]))
+        (signature,) = read_long(message)
+        assert signature.kind == 3
+        side.signing.verify_key.verify(signature.value, bytes.fromhex(step["signs"]))
     elif step.get("says") is not None:
         assert said == [bytes.fromhex(step["says"])]
     else:
@@ -134,6 +144,60 @@ def test_the_simulated_phone_does_what_the_file_says(path: Path) -> None:
 def test_what_the_public_apps_have_written_proves_their_keys(path: Path) -> None:
     """Recorded once from the apps' own classes on a Java VM; nothing here can write them again."""
     run_hub(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("file", "app"), [("elatec", "2.0.1"), ("elatec-site-key", "2.0.1"), ("psia", "android")]
+)
+def test_the_simulated_phone_writes_what_the_public_app_has_written(file: str, app: str) -> None:
+    """The same elements in the same order, of the same sizes, and the same version."""
+    case = json.loads((FOLDER / f"app-{file}.json").read_text())
+    given = case["given"]
+    turn = _key(given["turn_key"])
+    by = SigningKey(_key(given["reader_key"]))
+    visit_key = ec.generate_private_key(ec.SECP256R1())
+    phone = PkocPhone(
+        key=ec.generate_private_key(ec.SECP256R1()),
+        knows=KnownSite(
+            site=bytes.fromhex(given["site"]),
+            locations=frozenset({bytes.fromhex(given["location"])}),
+            site_key=_key(given["reader_key"]).public_key(),
+        ),
+        visit_key=visit_key,
+        wall=time.time,
+        habits=APPS[app],
+    )
+    first = phone.heard(bytes.fromhex(given["hello"]))
+    assert first is not None
+    signed = to_sign(
+        bytes.fromhex(given["site"]),
+        bytes.fromhex(given["location"]),
+        point_of(visit_key.public_key()),
+        compressed(turn.public_key()),
+    )
+    second = phone.heard(proof(by.sign(signed)))
+    assert second is not None
+    theirs = [bytes.fromhex(step["writes"]) for step in case["steps"] if "writes" in step]
+    read = APPS[app].read
+    assert _shape(turn, first, second, read) == _shape(turn, *theirs, read)
+
+
+def _shape(
+    turn: ec.EllipticCurvePrivateKey,
+    first: bytes,
+    second: bytes,
+    read: Callable[..., list[Element]],
+) -> Json:
+    """Return what is the same in each visit: types, sizes, lengths' bytes, and the version."""
+    said = {element.kind: element.value for element in read(first)}
+    (sealed,) = read(second)
+    inside = read(open_sealed(agree(turn, said[Kind.PHONE_POINT]), sealed.value))
+    sizes = [[(one.kind, len(one.value)) for one in part] for part in (read(first), inside)]
+    return {
+        "sizes": sizes,
+        "version": said.get(Kind.VERSION),
+        "head": second[: -len(sealed.value)].hex(),
+    }
 
 
 @pytest.mark.parametrize("path", _files("hub"), ids=lambda path: path.stem)
