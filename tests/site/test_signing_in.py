@@ -29,7 +29,7 @@ from tests.site.server import Server
 pytestmark = pytest.mark.once
 
 WRONG_TRIES = 300
-"""A hundredth of what somebody may try in an afternoon; each costs what 10,000 of them cost."""
+"""At the pages. Ten thousand, by a clock that is driven: test_wrong_passwords.py."""
 
 
 def test_name_password_and_code_let_in_and_each_alone_does_not() -> None:
