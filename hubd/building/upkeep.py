@@ -69,7 +69,7 @@ def make_status(
         way=way,
         records_room=evidence.disk.records,
         telemetry=devices.telemetry if config.devices or config.door_locks else None,
-        link_count=lambda: len(phones.links),
+        link_count=phones.links.connected,
         has_epoch_key=lambda: phones.ring.current is not None,
         task_count=lambda: len(asyncio.all_tasks()),
     )

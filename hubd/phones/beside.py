@@ -24,6 +24,10 @@ class Beside(Protocol):
         """Tell whether a link is one of them, or was until it was sent away."""
 
     @property
+    def connected(self) -> int:
+        """How many are there, until their links are gone."""
+
+    @property
     def unanswered(self) -> int:
         """How many have begun something that is not answered to its end."""
 

@@ -209,6 +209,11 @@ class Links:
         """Show each link that is served, the oldest first."""
         return [visit.seen() for visit in self._visits.values()]
 
+    def connected(self) -> int:
+        """Return how many phones are served, those of the second service among them."""
+        beside = 0 if self._beside is None else self._beside.connected
+        return beside + len(self._visits)
+
     def unanswered(self) -> int:
         """Return how many phones have begun something that is not answered to its end."""
         beside = 0 if self._beside is None else self._beside.unanswered

@@ -73,6 +73,11 @@ class PkocPhones:
         return link in self._visits
 
     @property
+    def connected(self) -> int:
+        """How many phones are there, until their links are gone."""
+        return len(self._visits)
+
+    @property
     def unanswered(self) -> int:
         """How many phones are amid their visit."""
         return sum(visit.is_amid for visit in self._visits.values())

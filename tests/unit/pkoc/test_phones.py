@@ -534,6 +534,7 @@ async def test_a_visit_that_is_over_takes_no_place_however_long_the_phone_stays(
             assert len(rig.beside) == 0
         assert rig.beside.has(A)
         assert rig.beside.has(B)
+        assert rig.links.connected() == 3, "whoever is there is counted, of either service"
         rig.radio.come(LinkId("own", 10))
         rig.radio.come(LinkId("own", 11))
         assert len(rig.links) == LINKS_MAX
