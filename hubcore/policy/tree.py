@@ -128,6 +128,21 @@ def names_of(piece: bytes) -> tuple[bytes, ...]:
         return (as_index,)
 
 
+def asked_for(root: bytes, named: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+    """Return the pieces of a policy under the names by which a hub can ask for them.
+
+    Those stand in the root or in a piece of an index. `named` has each name that a piece may have
+    (`names_of`): who splits a policy without its trees cannot tell which of both it is.
+    """
+    told = {
+        piece[at : at + HASH_BYTES]
+        for piece in set(named.values())
+        if len(piece) % HASH_BYTES == 0
+        for at in range(0, len(piece), HASH_BYTES)
+    }
+    return {name: piece for name, piece in named.items() if name in told or name in root}
+
+
 def levels(names: bytes) -> Iterator[bytes]:
     """Yield the lists of names above the pieces, from the lowest level up, until one is enough.
 

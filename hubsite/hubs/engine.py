@@ -1,7 +1,7 @@
 """The hubs' engine, as this server uses it: policies go in, hubs' answers come out.
 
 Laws:
-1. Pieces of a policy are there before the root that names them.
+1. Pieces of a policy are there before the root that names them, each under its one name.
 2. Answers are read in their order from a place that is kept. What came while this server was down
    is read afterwards.
 3. A connection that is lost is closed. Who uses it makes another one.
@@ -30,7 +30,7 @@ from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult
 from hubcore.backend.uplink.words import ActOutcome, OrderOutcome, ReleaseOutcome
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
 from hubcore.policy import document
-from hubcore.policy.tree import PIECE_BYTES
+from hubcore.policy.tree import PIECE_BYTES, asked_for
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
 from hubgateway.engine.guard import engine_guard
@@ -134,7 +134,7 @@ class HubsEngine:
         said = whole
         if len(whole) > PIECE_BYTES:
             brought = document.split(whole)
-            for name, piece in brought.pieces.items():
+            for name, piece in asked_for(brought.root, brought.pieces).items():
                 await self._buckets.put(names.POLICY_BUCKET, names.piece_key(name), piece)
             said = brought.root
         await self._buckets.put(names.POLICY_BUCKET, names.root_key(version), said)

@@ -21,6 +21,7 @@ from hubcore.policy.tree import (
     Grown,
     Table,
     Tree,
+    asked_for,
     grow,
     hash_node,
     hash_of,
@@ -291,3 +292,23 @@ def test_bytes_of_any_kind_are_a_piece_or_a_frame_error(data: bytes) -> None:
             read(data)
         except FrameError:
             continue
+
+
+@pytest.mark.parametrize("count", [1, 300, 20_000])
+def test_a_policy_comes_together_of_pieces_that_lie_under_one_name_each(count: int) -> None:
+    """engine of hubsite, law 1: whatever a hub asks for is there, and nothing a second time."""
+    ids = frozenset(f"credential-{number:06}" for number in range(count))
+    issued = policies.issue(Policy(SITE, 2, 0, revoked_credentials=ids), ISSUER)
+    brought = policies.split(issued)
+    there = asked_for(brought.root, brought.pieces)
+    asked = set()
+    root = policies.prove(issued, ISSUER.verify_key, SITE).root()
+    assembly = Assembly(root.trees, lambda _table, _piece, _name: False)
+    while names := assembly.ask(64):
+        asked |= set(names)
+        for name in names:
+            assert assembly.take(there[name]) is not None
+    assert assembly.complete
+    assert set(there) == asked
+    assert len(there) == len(set(brought.pieces.values()))
+    assert len(brought.pieces) > len(there)
