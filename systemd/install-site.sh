@@ -6,7 +6,8 @@
 # 1. It never overwrites or removes a file of the administrator (/etc), a key or the database.
 # 2. With DESTDIR it touches nothing outside DESTDIR.
 # 3. An installation that breaks off leaves the old environment whole.
-# 4. It starts nothing and restarts nothing: it says what to type.
+# 4. What a run that was killed has left beside the environment goes at the next. It is known by a mark, with a process that is no more.
+# 5. It starts nothing and restarts nothing: it says what to type.
 #
 # usage: [DESTDIR=DIR] [SITE_PREFIX=/opt/hubsite] [PYTHON=python3] [EXTRAS=postgresql] install-site.sh install | files | uninstall
 #        EXTRAS: libraries beside those of the server, such as postgresql or token; an update keeps those of before
@@ -57,6 +58,25 @@ runs() { [ -z "$dest" ] && [ -d /run/systemd/system ]; }
 
 # Only what put_environment made may be replaced or removed.
 is_ours() { [ ! -L "$1" ] && [ -f "$1/pyvenv.cfg" ] && [ -f "$1/bin/hubsite" ]; }
+
+mark=.install-site
+marked() {
+    folder=$(mktemp -d "$place.XXXXXX")
+    printf '%s\n' "$$" >"$folder/$mark"
+    printf '%s\n' "$folder"
+}
+
+# Take away what was left; an old environment that was on its way goes back first (law 4).
+take_leftovers() {
+    for left in "$place".??????; do
+        [ ! -L "$left" ] && [ -f "$left/$mark" ] || continue
+        ! kill -0 "$(cat "$left/$mark")" 2>/dev/null || continue
+        if is_ours "$left/environment" && [ ! -e "$place" ]; then
+            mv -T "$left/environment" "$place"
+        fi
+        rm -rf --one-file-system "$left"
+    done
+}
 
 work="" made="" old=""
 # However the script ends: put the old environment back if there is no new one, and remove what is left over.
@@ -119,6 +139,7 @@ make_environment() {
 }
 
 put_environment() {
+    take_leftovers
     if [ -e "$place" ] || [ -L "$place" ]; then
         is_ours "$place" || refuse "$place is there and is no environment of hubsite: name another SITE_PREFIX, or move it away"
     fi
@@ -126,14 +147,15 @@ put_environment() {
     "$here/../.ci/prerequisites" "$python"
     mkdir -p "$(dirname "$place")"
     work=$(mktemp -d)
-    made=$(mktemp -d "$place.XXXXXX")
+    made=$(marked)
     chmod 755 "$made"
     say "making $place: 1 to 3 minutes"
     make_environment
     if [ -e "$place" ]; then
-        old=$(mktemp -d "$place.XXXXXX")
+        old=$(marked)
         mv -T "$place" "$old/environment"
     fi
+    rm -f "$made/$mark"
     mv -T "$made" "$place"
     clear_up
 }

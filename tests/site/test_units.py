@@ -139,6 +139,31 @@ def test_an_installation_that_breaks_off_leaves_the_old_environment(tmp_path: Pa
     assert [path.name for path in old.parent.iterdir()] == ["hubsite"]
 
 
+def test_what_a_killed_run_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    place = tmp_path / "opt/hubsite"
+    (place.parent / "hubsite.abcdef").mkdir(parents=True)
+    unmarked = place.parent / "hubsite.backup"
+    unmarked.mkdir()
+    under_way = place.parent / "hubsite.123456"
+    under_way.mkdir()
+    (under_way / ".install-site").write_text(f"{os.getpid()}\n")
+    old = place.parent / "hubsite.ABCDEF"
+    (old / "environment/bin").mkdir(parents=True)
+    (old / "environment/pyvenv.cfg").write_text("x")
+    (old / "environment/bin/hubsite").write_text("x")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for left in (place.parent / "hubsite.abcdef", old):
+        (left / ".install-site").write_text(f"{ended.pid}\n")
+    assert install(tmp_path, "install", EXTRAS="postgres").returncode == 1
+    assert sorted(one.name for one in place.parent.iterdir()) == [
+        "hubsite",
+        "hubsite.123456",
+        "hubsite.backup",
+    ]
+    assert (place / "bin/hubsite").exists()
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_an_extra_that_there_is_not_is_refused_by_name(tmp_path: Path, is_kept: bool) -> None:
     old = tmp_path / "opt/hubsite"
