@@ -72,6 +72,9 @@ class NewestWords:
 
     def said(self, hub: str, said: bytes, turn: int) -> None:
         """A hub has said this on the connection of this turn (law 4)."""
+        before = self._owed.get(hub)
+        if before is not None and before.turn > turn:
+            return
         self._owed[hub] = _Owed(said, turn)
         self._some.set()
 

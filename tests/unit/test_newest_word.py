@@ -196,6 +196,7 @@ async def test_what_the_engine_did_not_take_is_owed_and_only_the_newest_of_it() 
     owed.words.said("front-1", b"down", 3)
     await owed.some_tries()
     owed.words.said("front-1", b"well", 4)
+    owed.words.said("front-1", b"of a connection before", 3)
     await owed.some_tries()
     assert owed.kept == []
     del owed.refuses["front-1"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from hubcore.access.precedence import DoorOrder
+from hubcore.backend.uplink import codec
 from hubcore.device.command import Verb
 from hubcore.device.state import Position, Quantity
 from hubcore.device.telemetry import POSITION_NUMBERS
@@ -33,6 +34,7 @@ from tests.site.browser import at_work
 from tests.site.chains import access, at_door, message, told
 from tests.site.server import begun
 from tests.site.test_web_phones import ISSUER, connected
+from tests.unit.test_uplink_messages import FULL
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitaensmuetzenabzeichen"
 """60 letters, and no place to break a line."""
@@ -124,6 +126,8 @@ def _fleet() -> dict[str, object]:
         away_since=_LONG_AGO,
         began=_LONG_AGO,
         stop=EVIL,
+        wrong=codec.encode(FULL),
+        wrong_at=_LONG_AGO,
         access_points="1, 65535",
         certificate_ends=NOW + 86_400,
         certificate_wrong=LONG,
