@@ -48,6 +48,7 @@ _APPS = (
     "hubsite.clocks",
     "hubsite.register",
     "hubsite.bridge",
+    "hubsite.passkeys",
     "hubsite.records",
     "hubsite.people",
     "hubsite.orders",

@@ -77,3 +77,7 @@ class ActKind(StrEnum):
     DEVICE_TOLD = "device-told"
     WENT_ON = "went-on"
     RESTORED = "restored"
+    PASSKEY_KEPT = "passkey-kept"
+    PASSKEY_USED = "passkey-used"
+    PASSKEY_REFUSED = "passkey-refused"
+    CAME_BACK = "came-back"

@@ -5,6 +5,7 @@ from hubsite.config.database import Database
 from hubsite.config.file import SECRET_BYTES_MIN, Config, Site, card_key_of, load, parse
 from hubsite.config.hubs import Engine, Operators, Signing, operator_of
 from hubsite.config.oidc import Oidc
+from hubsite.config.phones import Phones
 from hubsite.config.records import Records
 from hubsite.config.secrets import FILE_BYTES_MAX, place_of, secret_file
 from hubsite.config.syslog import Syslog
@@ -19,6 +20,7 @@ __all__ = [
     "Engine",
     "Oidc",
     "Operators",
+    "Phones",
     "Records",
     "Signing",
     "Site",

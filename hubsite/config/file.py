@@ -28,6 +28,7 @@ from hubsite.config.hubs import (
     check_signing,
 )
 from hubsite.config.oidc import Oidc, check_oidc
+from hubsite.config.phones import Phones, check_phones
 from hubsite.config.records import Records
 from hubsite.config.secrets import place_of, secret_file
 from hubsite.config.syslog import Syslog, check_syslog
@@ -71,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: Records = Records()
     syslog: Syslog | None = None
     webhooks: Webhooks = Webhooks()
+    phones: Phones = Phones()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _check(config: Config, path: Path) -> None:
     if config.signing is not None:
         check_signing(config.signing, config.issuer_key, config.card_key, path)
     check_operators(config.operators, path)
+    check_phones(config.phones, config.hosts[0], path)
     if config.syslog is not None:
         check_syslog(config.syslog, path)
     if config.oidc is not None:

@@ -51,7 +51,8 @@ def _no_orders(_said: object) -> None:
 class Publisher(Looping):
     """Runs until it is stopped; `problem` is what is wrong now, "" for nothing.
 
-    `behind` is what an operator has to look at first (law 5), None for nothing.
+    `behind` is what an operator has to look at first (law 5), None for nothing. `is_level`: the
+    engine was reached, and there is nothing to look at.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Publisher(Looping):
         self._list_not_before = 0.0
         self._list_problem = ""
         self.behind: Behind | None = None
+        self.is_level = False
         self._unread_at = 0.0
         self._problem = "The hubs' engine was not reached yet."
 
@@ -100,6 +102,7 @@ class Publisher(Looping):
     async def _turn(self, engine: HubsEngine, above: int) -> None:
         """Bring what has changed, and read what was answered. Raise HubError."""
         self.behind = await self._look_behind(engine, above)
+        self.is_level = self.behind is None
         problem = await self._bring(engine, above) if self.behind is None else self.behind.problem
         await self._look_for_hubs(engine)
         await self._read_answers(engine)

@@ -32,6 +32,8 @@ class Purpose(StrEnum):
     ADD = "add"
     FIRST = "first"
     AGAIN = "again"
+    PHONE_KEEPS = "phone-keeps"
+    PHONE_RETURNS = "phone-returns"
 
 
 @dataclass(frozen=True, slots=True)

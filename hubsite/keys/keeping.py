@@ -21,6 +21,7 @@ from hubsite.accounts.models import Account, Key
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.keys.challenge import Challenge
+from hubsite.keys.counting import has_counted
 from hubsite.keys.place import Place
 from hubsite.keys.proof import MadeKey, Signed, signed_by
 
@@ -96,15 +97,8 @@ def use_key(
 
 
 def _counts(account: Account, key: Key, signed: Signed, address: str) -> bool:
-    """Keep a key's counter. A key without one says 0 each time."""
-    rows = Key.objects.filter(pk=key.pk, refused_at=None)
-    now = timezone.now()
-    if signed.counter == 0:
-        has_counted = rows.filter(counter=0).update(used_at=now)
-    else:
-        newer = rows.filter(counter__lt=signed.counter)
-        has_counted = newer.update(counter=signed.counter, used_at=now)
-    if has_counted == 1:
+    """Keep a key's counter (law 3)."""
+    if has_counted(Key.objects.filter(pk=key.pk, refused_at=None), signed.counter):
         return True
     _refuse(account, key, address)
     return False

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fido2.server import Fido2Server
-from fido2.utils import websafe_encode
+from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import (
     AttestedCredentialData,
     AuthenticationResponse,
@@ -114,6 +114,17 @@ def signed_by(place: Place, challenge: bytes, answer: str, credentials: Sequence
         raise ProofError(f"no key has signed: {error!r}") from error
     counter = response.response.authenticator_data.counter
     return Signed(used.credential_id, counter, response.response.user_handle or b"")
+
+
+def id_said(answer: str) -> bytes:
+    """Return whose key an answer says that it is of. That proves nothing. Raise ProofError."""
+    raw = _read(answer).get("rawId")
+    if not isinstance(raw, str):
+        raise ProofError("an answer without the id of a key")
+    try:
+        return websafe_decode(raw)
+    except ValueError as error:
+        raise ProofError("an answer with an id that is no base64url") from error
 
 
 def _read(answer: str) -> dict[str, Any]:

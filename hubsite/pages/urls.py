@@ -15,6 +15,7 @@ from hubsite.pages.orders import devices as told
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
+from hubsite.pages.phones import again as returning
 from hubsite.pages.phones import api, doorways, ended, guests, others, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
@@ -93,12 +94,16 @@ urlpatterns = [
     path("d/<int:number>", doorways.door, name="door-link"),
     path("point/<slug:key>/sign", doorways.sign, name="door-sign"),
     path("webphone/", webpage.webpage, name="webphone"),
+    path("webphone/offers.json", returning.offers, name="webphone-offers"),
     path("webphone/<path:name>", webpage.webpage, name="webphone-file"),
     path("oauth/authorize", invitations.Authorizing.as_view(), name="authorize"),
     path("oauth/token", tokens.Token.as_view(), name="token"),
     path("oauth/revoke", tokens.RevokeToken.as_view(), name="revoke-token"),
     path("api/phone/key", api.key, name="api-key"),
     path("api/phone/grant", api.grant, name="api-grant"),
+    path("api/phone/passkey", returning.passkey, name="api-passkey"),
+    path("api/phone/passkey/asked", returning.passkey_asked, name="api-passkey-asked"),
+    path("api/phone/again", returning.again, name="api-again"),
     path("phone/<slug:key>", phones.phone, name="phone"),
     path("person/<slug:person>/phone", phones.add, name="phone-add"),
     path("person/<slug:person>/pkoc", others.add, name="phone-add-others"),

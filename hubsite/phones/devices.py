@@ -5,7 +5,8 @@ Laws:
 2. A grant that still says what the holder may, and is not half over, is handed out again. So a
    phone that asks often makes no rows and no signatures.
 3. A grant with a number of uses is the only one of its phone: another one would be counted anew.
-4. Whoever has left, or whose credential was revoked or is out of use, gets nothing.
+4. A phone that comes in another one's place ends that one (`hubsite.passkeys.replacing`).
+5. Whoever has left, or whose credential was revoked or is out of use, gets nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from hubcore.access.grant import write_scope
 from hubsite.acts.kinds import ActKind
 from hubsite.compiled import Compiled, first, take_row
 from hubsite.hubs.office import Office
+from hubsite.passkeys.models import Return
+from hubsite.passkeys.replacing import replace, returning
 from hubsite.register import changes
 from hubsite.register.models import Credential, CredentialKind, Person, SignedGrant
 from hubsite.register.reading import grantings_of
@@ -62,14 +65,28 @@ def take_key(account_name: str, family: UUID, key: bytes, label: str) -> Credent
             return _same(there, key)
         if Credential.objects.filter(key=key).exists():
             raise RefusedError("Another phone has this key. Make a new one.")
-        if person.credentials.filter(revoked_at=None).count() >= PHONES_A_PERSON:
+        going = returning(family)
+        others = person.credentials.filter(revoked_at=None)
+        if going is None and others.count() >= PHONES_A_PERSON:
             raise RefusedError(f"You have {PHONES_A_PERSON} phones. Ask for one to be revoked.")
         made = Credential.objects.create(
-            person=person, kind=CredentialKind.WEB, label=label, key=key, family=family
+            person=person,
+            kind=CredentialKind.WEB,
+            label=label if going is None else going.phone.label,
+            key=key,
+            family=family,
         )
-        facts = {"person": person.pk, "credential_kind": made.kind, "key": key}
-        changes.write_act("", ActKind.CREDENTIAL_MADE, made, **facts)
+        _write_made(made, going)
     return made
+
+
+def _write_made(made: Credential, going: Return | None) -> None:
+    """Write the act of a new phone, which may take the place of another. Raise RefusedError."""
+    if going is None:
+        facts = {"person": made.person_id, "credential_kind": made.kind, "key": bytes(made.key)}
+        changes.write_act("", ActKind.CREDENTIAL_MADE, made, **facts)
+    elif not replace(going, made):
+        raise RefusedError("The phone whose place this one takes was ended meanwhile.")
 
 
 def _same(there: Credential, key: bytes) -> Credential:
@@ -79,8 +96,8 @@ def _same(there: Credential, key: bytes) -> Credential:
 
 
 def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
-    """Return the grant of a device (laws 2 to 4). Raise RefusedError, HubError."""
-    credential, newest = _phone_of(family)
+    """Return the grant of a device (laws 2, 3 and 5). Raise RefusedError, HubError."""
+    credential, newest = _with_newest(family)
     try:
         grantings = grantings_of(credential.person, credential.kind)
         access = access_of(grantings, now)
@@ -92,8 +109,13 @@ def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
         raise RefusedError(str(error)) from error
 
 
-def _phone_of(family: UUID) -> tuple[Credential, SignedGrant | None]:
-    """Return the credential of these tokens, with its person, and its newest grant (law 4).
+def phone_of(family: UUID) -> Credential:
+    """Return the phone of these tokens (law 5). Raise RefusedError."""
+    return _with_newest(family)[0]
+
+
+def _with_newest(family: UUID) -> tuple[Credential, SignedGrant | None]:
+    """Return the credential of these tokens, with its person, and its newest grant (law 5).
 
     Raise RefusedError.
     """

@@ -5,6 +5,8 @@ Laws:
 2. It counts once, and not after its end. Seeing it uses it not: a button does.
 3. It gives a short session of that person, which can ask for one code and do nothing else. The
    session ends with that code.
+4. Who has proven a phone's passkey gets the same, in the place of that phone
+   (`hubsite.passkeys.replacing`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from django.utils import timezone
 from hubsite.accounts.models import Account
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
+from hubsite.passkeys.judging import may_come_back
+from hubsite.passkeys.models import Passkey, Return
 from hubsite.register.models import Invitation, Person
 
 HOURS = 24
@@ -29,14 +33,15 @@ _TOKEN_BYTES = 24
 
 
 def invite(by: str, person: Person) -> str:
-    """Make a link's token. The oldest links of the person make room. Raise ValueError."""
+    """Make a link's token. The oldest links that connected no phone make room. Raise ValueError."""
     if person.ended_at is not None:
         raise ValueError("This person has left.")
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     ends = timezone.now() + timedelta(hours=HOURS)
     with transaction.atomic():
-        kept = person.invitations.order_by("-ends").values_list("pk", flat=True)
-        person.invitations.exclude(pk__in=list(kept[: INVITATIONS_A_PERSON - 1])).delete()
+        rows = person.invitations.filter(family=None)
+        kept = rows.order_by("-ends").values_list("pk", flat=True)
+        rows.exclude(pk__in=list(kept[: INVITATIONS_A_PERSON - 1])).delete()
         Invitation.objects.create(digest=digest_of(token), person=person, ends=ends)
         log.write(by, ActKind.INVITED, about=f"person {person.pk}", ends=int(ends.timestamp()))
     return token
@@ -60,6 +65,27 @@ def join(token: str) -> Account | None:
             return None
         log.write("", ActKind.JOINED, about=f"person {person.pk}")
     return account
+
+
+def begin_return(passkey: Passkey) -> tuple[Account, str] | None:
+    """Return the account of a phone's person, and the digest of the link in the phone's place.
+
+    None where the phone may not come back (replacing, law 2).
+    """
+    phone = passkey.phone
+    if not may_come_back(phone):
+        return None
+    now = timezone.now()
+    with transaction.atomic():
+        account = account_of(phone.person)
+        if account is None:
+            return None
+        digest = digest_of(secrets.token_urlsafe(_TOKEN_BYTES))
+        ends = now + timedelta(hours=HOURS)
+        link = Invitation.objects.create(digest=digest, person=phone.person, ends=ends, used_at=now)
+        Return.objects.create(link=link, phone=phone)
+        log.write("", ActKind.PASSKEY_USED, about=f"credential {phone.pk}", person=phone.person_id)
+    return account, digest
 
 
 def account_of(person: Person) -> Account | None:

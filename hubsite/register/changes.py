@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from hubcore.evidence.records import Value
@@ -94,6 +95,21 @@ def revoke_credential(by: str, credential: Credential, seen: int) -> None:
     with transaction.atomic():
         take_turn(credential, seen, by)
         _revoke(by, credential)
+
+
+def give_way(old: Credential, made: Credential) -> bool:
+    """Let a credential end for another one of its person, in a transaction that is open.
+
+    False where it was revoked or out of use meanwhile.
+    """
+    rows = Credential.objects.filter(pk=old.pk, revoked_at=None, is_disabled=False)
+    now = timezone.now()
+    if rows.update(revision=F("revision") + 1, revoked_at=now, changed_by="", changed_at=now) != 1:
+        return False
+    end_tokens(old.family)
+    facts = {"person": made.person_id, "credential_kind": made.kind, "key": bytes(made.key)}
+    write_act("", ActKind.CAME_BACK, made, replaces=old.pk, **facts)
+    return True
 
 
 def disable_credential(by: str, credential: Credential, seen: int) -> None:

@@ -719,8 +719,9 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.phones": _room(
-        "hubsite.pages.phones hubsite.pages.register.fields hubsite.accounts.models "
-        "hubsite.acts hubsite.phones hubsite.register hubsite.rules hubcore",
+        "hubsite.pages.phones hubsite.pages.accounts.asking hubsite.pages.register.fields "
+        "hubsite.accounts.models hubsite.acts hubsite.keys hubsite.passkeys hubsite.phones "
+        "hubsite.register hubsite.rules hubcore",
         "django msgspec oauth2_provider segno",
         WORLDLY,
     ),
@@ -739,6 +740,9 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.pages.urls": _room("hubsite.pages", "django", WORLDLY),
+    "hubsite.passkeys": _room(
+        "hubsite.passkeys hubsite.acts hubsite.keys hubsite.register hubcore", "django", WORLDLY
+    ),
     "hubsite.people": _room(
         "hubsite.people hubsite.acts hubsite.register hubcore.errors", "django", WORLDLY
     ),
@@ -747,7 +751,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.people.table": _room("", "", PURE),
     "hubsite.phones": _room(
         "hubsite.phones hubsite.accounts.models hubsite.acts hubsite.compiled hubsite.hubs.office "
-        "hubsite.register hubsite.rules hubcore",
+        "hubsite.passkeys hubsite.register hubsite.rules hubcore",
         "django oauth2_provider oauthlib segno",
         WORLDLY,
     ),

@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.webphone.server import STATIC
 
 CACHED = STATIC / "cached.js"
-NOT_KEPT = ("cached.js", "worker.js")
-"""The browser keeps the worker's own scripts by itself."""
+NOT_KEPT = ("cached.js", "worker.js", "offers.json")
+"""The browser keeps the worker's own scripts by itself, and the server says what it offers."""
 VERSION_LETTERS = 16
 
 

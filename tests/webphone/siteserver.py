@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from hubsim.stage import Stage, free_port
 
-SECONDS = 60
+SECONDS = 180
 POLL_SECONDS = 0.05
 PEOPLE = """
 import json, sys
@@ -68,7 +68,8 @@ class SiteServer:
         listen = ["--listen", f"127.0.0.1:{self.port}"]
         self._run("-m", "hubsite", "init", str(self._folder), *words, *listen)
         key = self._stage.site.path.absolute() / "issuer.key"
-        self._file.write_text(f'issuer_key = "{key}"\n{self._file.read_text()}')
+        text = f'issuer_key = "{key}"\n{self._file.read_text()}'
+        self._file.write_text(f"{text}\n[phones]\ncome_back = true\n")
         self._start()
         self._operator = subprocess.Popen(
             [sys.executable, "-c", PEOPLE, str(self._file)],

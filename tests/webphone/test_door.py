@@ -6,16 +6,29 @@ Law: each test leaves no link and the strike at rest (`visitor`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from hubcore.access.grant import Access
+from hubcore.access.grant import Access, read_grant
+from hubcore.policy import document
 from hubsim.chromium.browser import MISSING, PROGRAM, Browser
 from hubsim.site import OPEN_AND_QUERY
 from hubsim.stage import Stage
 from tests.webphone.server import WebServer
 from tests.webphone.siteserver import SiteServer
-from tests.webphone.visitor import DOOR, MORE, OWN_KEY, READY, VISITED, WORD, Phone, passkeys, phone
+from tests.webphone.visitor import (
+    DOOR,
+    FEELS,
+    MORE,
+    OWN_KEY,
+    READY,
+    VISITED,
+    WORD,
+    Phone,
+    passkeys,
+    phone,
+)
 
 pytestmark = [
     pytest.mark.once,
@@ -31,6 +44,13 @@ IS_DUE = """import('./page/store.js').then(async ({Store}) => {
   await store.put('tokens', {...tokens, fetchedAt: 0, until: 0});
   return tokens.refresh})"""
 """Makes a fetch due, and its access token over."""
+WATCHES = """;window.doorWords = [];
+document.addEventListener('DOMContentLoaded', () => {
+  const shown = document.getElementById('door-state');
+  const note = () => shown.textContent && window.doorWords.push(shown.textContent);
+  new MutationObserver(note).observe(shown, {childList: true});
+})"""
+"""Each word of the door's state is written down, in the order in which it was shown."""
 QUERY_ONLY = (Access(1, OPEN_AND_QUERY & ~1, ()),)
 
 
@@ -39,11 +59,12 @@ async def test_a_page_opens_a_door_and_again_by_its_ticket(
     browser: Browser, server: WebServer, stage: Stage, notifies: bool
 ) -> None:
     rises = stage.strike().rises
-    async with phone(browser, server, stage, notifies=notifies) as anna:
+    before = FEELS + WATCHES
+    async with phone(browser, server, stage, notifies=notifies, before=before) as anna:
         await anna.enrol()
         assert await anna.answered() == ("Allowed", "yes")
         assert stage.strike().rises == rises + 1
-        assert await anna.page.run(DOOR) in ("Push the door", "Open", "Closed")
+        assert await anna.page.run("window.doorWords") == ["Push the door", "Open"]
         full = anna.radio.writes
         assert full > 2, "certificates and an open"
         assert await anna.answered() == ("Allowed", "yes")
@@ -78,6 +99,46 @@ async def test_a_no_is_shown_and_moves_nothing(
         assert await bert.page.run("window.buzzed") == [[60, 60, 60]]
     assert stage.strike().rises == rises
     await recorded(stage, ["no-grant"])
+
+
+async def test_each_no_has_its_words(browser: Browser, server: WebServer, stage: Stage) -> None:
+    rises = stage.strike().rises
+    async with phone(browser, server, stage) as bert:
+        await bert.enrol((Access(1, OPEN_AND_QUERY, (9,)),))
+        assert await bert.answered() == ("Not at this time", "no")
+        grant = await bert.enrol()
+        await lockdown(stage, True)
+        assert await bert.answered() == ("Closed by order of the site", "no")
+        await lockdown(stage, False)
+        await revoke(stage, grant)
+        assert await bert.answered() == ("Your access was withdrawn", "no")
+        assert await bert.page.run(DOOR) == ""
+    assert stage.strike().rises == rises
+    orders = [None, None]  # the two of the lockdown were allowed
+    await recorded(
+        stage, ["out-of-schedule", orders[0], "lockdown", orders[1], "credential-revoked"]
+    )
+
+
+async def lockdown(stage: Stage, on: bool) -> None:
+    answer = await stage.backend("order", hub="hub-1", order="lockdown", on=on)
+    assert answer["outcome"] == "taken", answer
+
+
+async def revoke(stage: Stage, grant: bytes) -> None:
+    """Let the hub have a policy that revokes the credential of a grant."""
+    issuer = stage.site.issuer
+    credential = read_grant(grant, issuer.verify_key, stage.site.name).credential
+    version = int((await stage.hub("status"))["policy_version"]) + 1
+    new = replace(stage.site.policy(), version=version, revoked_credentials=frozenset({credential}))
+    file = stage.path / f"policy-{version}"
+    file.write_bytes(document.issue(new, issuer))
+    await stage.backend("policy", path=str(file.absolute()))
+
+    async def in_force() -> bool:
+        return bool((await stage.hub("status"))["policy_version"] == version)
+
+    await stage.until(in_force, f"policy {version} is in force")
 
 
 async def test_a_link_that_is_cut_in_the_middle_is_no_refusal_and_one_wish_moves_a_door_once(
@@ -150,7 +211,7 @@ async def test_nobody_is_chosen_and_then_somebody_by_the_keyboard_alone(
 
 async def test_a_protected_key_opens_nothing_without_the_person(
     browser: Browser, server: WebServer, stage: Stage
-) -> None:  # keys, law 3
+) -> None:  # keys, law 4
     rises = stage.strike().rises
     async with phone(browser, server, stage) as anna:
         authenticator = await passkeys(anna.page)

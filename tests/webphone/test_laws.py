@@ -149,7 +149,7 @@ async def test_a_link_that_ends_wakes_who_waits(page: Page) -> None:  # visit, l
     assert await with_modules(page, "phone/visit", script) == [True, True]
 
 
-async def test_a_key_is_locked_again_after_a_while(page: Page) -> None:  # keys, law 3
+async def test_a_key_is_locked_again_after_a_while(page: Page) -> None:  # keys, law 4
     script = """
       let now = 0;
       let asked = 0;
@@ -169,7 +169,47 @@ async def test_a_key_is_locked_again_after_a_while(page: Page) -> None:  # keys,
       }
       return told;
     """
-    assert await with_modules(page, "page/keys", script) == [[1, False], [1, False], [2, False]]
+    assert await with_modules(page, "key/keys", script) == [[1, False], [1, False], [2, False]]
+
+
+async def test_what_a_server_is_told_of_a_passkey_has_no_byte_that_wraps(page: Page) -> None:
+    # passkey, law 3
+    script = """
+      const secrets = [];
+      const get = navigator.credentials.get.bind(navigator.credentials);
+      navigator.credentials.get = async (what) => {
+        const got = await get(what);
+        secrets.push(got.getClientExtensionResults().prf.results.first);
+        return got;
+      };
+      const challenge = bytes.toBase64url(new Uint8Array(32));
+      const user = {id: challenge, name: "n", displayName: "n"};
+      const made = await passkey.makeAsked({
+        rp: {id: "localhost", name: "s"},
+        user,
+        challenge,
+        pubKeyCredParams: [{type: "public-key", alg: -7}],
+        authenticatorSelection: {residentKey: "required", userVerification: "required"},
+      });
+      const asked = {challenge, rpId: "localhost", userVerification: "required"};
+      const {told, passkey: {salt}} = await passkey.signAsked(asked);
+      const [secret] = secrets.map((one) => new Uint8Array(one));
+      const text = JSON.stringify([made, told]);
+      return [
+        Object.keys(made.response), Object.keys(told.response), told.clientExtensionResults,
+        secret.length, text.includes(bytes.toBase64url(secret)), text.includes("prf"),
+        salt.length, told.response.userHandle === challenge];
+    """
+    assert await with_modules(page, "key/passkey protocol/bytes", script) == [
+        ["clientDataJSON", "attestationObject"],
+        ["clientDataJSON", "authenticatorData", "signature", "userHandle"],
+        {},
+        32,
+        False,
+        False,
+        32,
+        True,
+    ]
 
 
 SITE = """
@@ -186,18 +226,37 @@ SITE = """
   };
   const server = new site.SiteServer(store, () => 10000);
   server.isDue = %s;
-  const told = await server.fetchGrant({shown: "k"}).then(String, (error) => error.name);
+  let coming = %s;
+  let now = {shown: "k"};
+  const key = {
+    shown: "k",
+    coming: async () => coming,
+    expect: async (one) => { coming = one; },
+    keep: async (one) => { now = one; },
+    another: async () => ({publicKey: pair.publicKey, other: true}),
+  };
+  const told = await server.fetchGrant(key).then(String, (error) => error.name);
   if (told === "e") await server.tookGrant();
   window.fetch = fetches;
-  return [told, asked, kept];
+  return [told, asked, kept, [coming !== undefined, now.other ?? false]];
 """
+PAIR = """const p256 = {name: "ECDSA", namedCurve: "P-256"};
+  const pair = await crypto.subtle.generateKey(p256, false, ["sign"]);"""
 
 
 async def ask(
     page: Page, kept: object, answers: list[object], is_due: bool = False
 ) -> list[object]:
     """Let the page fetch a grant at second 10,000, with these tokens, before these answers."""
-    script = SITE % (json.dumps(kept), json.dumps(answers), json.dumps(is_due))
+    return (await ask_with_key(page, kept, answers, is_due, is_coming=False))[:3]
+
+
+async def ask_with_key(
+    page: Page, kept: object, answers: list[object], is_due: bool = False, is_coming: bool = False
+) -> list[object]:
+    """As `ask`; behind what it tells: whether a key waits, and whether one was taken."""
+    coming = "{publicKey: pair.publicKey, other: true}" if is_coming else "undefined"
+    script = PAIR + SITE % (json.dumps(kept), json.dumps(answers), json.dumps(is_due), coming)
     done = await with_modules(page, "page/site", script)
     assert isinstance(done, list)
     return done
@@ -218,12 +277,13 @@ AFTER_AN_ANSWER = """
   made.site = {isDue: false};
   made.wallet = {};
   made.tabs = {alone: (visit) => visit()};
+  made.atDoor = made.doorway();
   made.renewGrant = async () => { asked += 1; made.site.isDue = false; };
   let asked = 0;
   const told = [];
   for (const [allowed, reason] of %s) {
     made.visit = async () =>
-      made.tell({do: "decided", verdict: {allowed, reason, door: codes.Door.UNKNOWN}});
+      made.atDoor.tell({do: "decided", verdict: {allowed, reason, door: codes.Door.UNKNOWN}});
     asked = 0;
     await made.open();
     told.push(asked);
@@ -270,6 +330,35 @@ async def test_a_token_that_ended_before_its_time_is_renewed_once(page: Page) ->
     done = await ask(page, ahead, [over, [400, {"error": "invalid_grant"}]])
     assert done[:2] == ["Told", asked[:2]]
     assert done[2:] in ([], [None])
+
+
+OWES = {"access": "a", "refresh": "r", "until": 20_000, "fetchedAt": 0, "owesKey": True}
+PAID = {**OWES, "owesKey": False, "fetchedAt": 10_000}
+GRANT = [200, {"enrolment": "e"}]
+KEY = ["/api/phone/key"]
+KEY_TWICE = [*KEY, *KEY]
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_coming", "done"),
+    [
+        ([[200, {}], GRANT], False, ["e", [*KEY, "/api/phone/grant"], PAID, [False, False]]),
+        ([], False, ["Away", KEY, OWES, [False, False]]),
+        ([[200, {}], GRANT], True, ["e", [*KEY, "/api/phone/grant"], PAID, [False, True]]),
+        ([], True, ["Away", KEY, OWES, [True, False]]),
+        ([[403, {"sentence": "no"}]], True, ["Told", KEY, OWES, [False, False]]),
+        (
+            [[403, {"sentence": "known"}], [200, {}], GRANT],
+            False,
+            ["e", [*KEY_TWICE, "/api/phone/grant"], PAID, [False, True]],
+        ),
+    ],
+    ids=["its own", "closed", "one that waits", "closed then", "refused", "known already"],
+)
+async def test_a_page_that_was_closed_before_its_key_was_taken_goes_on(
+    page: Page, answers: list[object], is_coming: bool, done: list[object]
+) -> None:  # site, law 4; keys, law 3; again, law 2
+    assert await ask_with_key(page, OWES, answers, is_coming=is_coming) == done
 
 
 async def test_new_tokens_are_kept_before_they_are_used(page: Page) -> None:  # site, laws 2, 3

@@ -49,14 +49,15 @@ class Phone:
         await self.page.until(READY)
         await self.radio.power_on()
 
-    async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS, **more: Any) -> None:
-        """Take a grant for the key that the page shows, by a link; `more` are members."""
+    async def enrol(self, access: tuple[Access, ...] = enrolling.ALWAYS, **more: Any) -> bytes:
+        """Take a grant for the page's key by a link, and return it; `more` are its members."""
         site = self.stage.site
         key = enrolling.key_of(await self.page.run(OWN_KEY))
         grant = enrolling.grant_for(site.issuer, site.name, key, access)
         text = enrolling.enrolment(site.issuer, site.name, grant, **more)
         await self.page.run(f"location.hash = 'grant={text}'")
         await self.page.until("!document.getElementById('unlock').hidden")
+        return grant
 
     async def touch(self) -> None:
         """Touch "Open"; return when the visit is over."""

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from msgspec import Meta
@@ -39,55 +39,56 @@ class KeySaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: Annotated[str, Meta(min_length=1, max_length=120)] = "A phone in a browser"
 
 
-def _refused(status: int, sentence: str) -> JsonResponse:
+def refused(status: int, sentence: str) -> JsonResponse:
+    """Answer a call that is not done (law 2)."""
     return JsonResponse({"sentence": sentence}, status=status)
 
 
-Call = Callable[[HttpRequest, str, UUID], JsonResponse]
+Call = Callable[[HttpRequest, str, UUID], HttpResponse]
 
 
-def _of_phones(call: Call) -> Callable[[HttpRequest], JsonResponse]:
+def of_phones(call: Call) -> Callable[[HttpRequest], HttpResponse]:
     """Let a call through for who has a token (law 1)."""
 
     @csrf_exempt
     @login_not_required
     @require_POST
-    def checked(request: HttpRequest) -> JsonResponse:
+    def checked(request: HttpRequest) -> HttpResponse:
         is_valid, asked = get_oauthlib_core().verify_request(request, scopes=[SCOPE])
         family = family_of(asked.access_token) if is_valid else None
         is_known = family is not None and asked.user.is_active
         if family is None or not is_known or not arrived(asked.access_token):
-            return _refused(401, "This phone is not connected any more. Connect it by a new link.")
+            return refused(401, "This phone is not connected any more. Connect it by a new link.")
         if len(request.body) > BODY_BYTES:
-            return _refused(413, f"A request has at most {BODY_BYTES} bytes.")
+            return refused(413, f"A request has at most {BODY_BYTES} bytes.")
         try:
             return call(request, asked.user.name, family)
         except RefusedError as error:
-            return _refused(403, str(error))
+            return refused(403, str(error))
         except HubError as error:
-            return _refused(503, f"The site signs nothing at this moment: {error}")
+            return refused(503, f"The site signs nothing at this moment: {error}")
 
     return checked
 
 
-@_of_phones
+@of_phones
 def key(request: HttpRequest, name: str, family: UUID) -> JsonResponse:
     """Take the phone's public key; answer with the credential's id."""
     try:
         said = msgspec.json.decode(request.body, type=KeySaid)
         data = read_public_key(said.key)
     except (msgspec.DecodeError, UnicodeDecodeError, PeerError):
-        return _refused(400, "This is no public key of a phone (COSE_Key, P-256, base64url).")
+        return refused(400, "This is no public key of a phone (COSE_Key, P-256, base64url).")
     made = take_key(name, family, data, said.label)
     return JsonResponse({"credential": made.pk})
 
 
-@_of_phones
+@of_phones
 def grant(_request: HttpRequest, _name: str, family: UUID) -> JsonResponse:
     """Answer with what the phone takes: its enrolment, and when its grant ends (Unix seconds)."""
     office = settings.HUBSITE_RUNNING.office
     if office is None:
-        return _refused(503, "The site signs nothing at this moment: it has no key.")
+        return refused(503, "The site signs nothing at this moment: it has no key.")
     signed = grant_for(office, family, int(time.time()))
     text = enrolment(office, settings.HUBSITE.config.aeads, signed)
     answer: dict[str, Any] = {"enrolment": text, "expires": signed.expires}

@@ -74,11 +74,15 @@ def _connected(request: HttpRequest, joined: tuple[Account, str] | None) -> Http
     """Begin the session of an account by the invitation of this digest; None: nothing counts."""
     if joined is None:
         return render(request, "join.html", {"person": None}, status=404)
-    account, digest = joined
+    begin_session(request, *joined)
+    return redirect(f"{PAGE}?connect")
+
+
+def begin_session(request: HttpRequest, account: Account, digest: str) -> None:
+    """Let this browser ask for the one code of the invitation with this digest."""
     login(request, account, backend=_BACKEND)
     request.session.set_expiry(SESSION_SECONDS)
     request.session[_LINK] = digest
-    return redirect(f"{PAGE}?connect")
 
 
 class Authorizing(AuthorizationView):

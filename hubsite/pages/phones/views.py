@@ -19,6 +19,7 @@ from hubcore.errors import HubError
 from hubsite.acts.kinds import ActKind
 from hubsite.pages.phones.forms import PhoneForm
 from hubsite.pages.phones.others import NOBODY_SIGNS
+from hubsite.passkeys.models import Passkey, Return
 from hubsite.phones.enrolment import enrolment
 from hubsite.phones.others import digits_of
 from hubsite.register import changes
@@ -90,7 +91,16 @@ def _grant(request: HttpRequest, found: Credential) -> HttpResponse:
 def _shown(
     request: HttpRequest, found: Credential, sentence: str = "", status: int = 200, grant: str = ""
 ) -> HttpResponse:
-    shown = {"phone": found, "sentence": sentence, "grant": grant, "person": found.person}
+    shown = {
+        "phone": found,
+        "sentence": sentence,
+        "grant": grant,
+        "person": found.person,
+        "passkey": Passkey.objects.filter(phone=found).first(),
+        "comes_back": settings.HUBSITE.config.phones.come_back,
+        "became": Return.objects.filter(phone=found).exclude(made=None).first(),
+        "came_from": Return.objects.filter(made=found).first(),
+    }
     if found.digest is not None:
         shown |= _of_others(found)
     return render(request, "phone.html", shown, status=status)

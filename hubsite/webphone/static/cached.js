@@ -4,17 +4,19 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "24b468af9a826c20";
+export const VERSION = "74d04c4c048786d1";
 
 export const FILES = [
   "icon.svg",
   "index.html",
+  "key/again.js",
+  "key/keys.js",
+  "key/passkey.js",
   "main.js",
   "manifest.webmanifest",
   "page/app.js",
+  "page/door.js",
   "page/grants.js",
-  "page/keys.js",
-  "page/passkey.js",
   "page/radio.js",
   "page/screen.js",
   "page/site.js",

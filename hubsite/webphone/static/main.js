@@ -20,6 +20,7 @@ at("take-grant").addEventListener("submit", (event) => {
   app.offer(at("grant-text").value);
 });
 at("protect-key").addEventListener("click", () => app.protect());
+at("come-back-now").addEventListener("click", () => app.comeBack());
 at("other-site-yes").addEventListener("click", () => app.offer(app.offered, { isSure: true }));
 window.addEventListener("hashchange", () => app.takeAddress(location.href));
 

@@ -88,6 +88,9 @@ NO_PAGES: Mapping[str, tuple[str, int]] = {
     "revoke-token": ("/oauth/revoke", BY_FORM),
     "api-key": ("/api/phone/key", BY_FORM),
     "api-grant": ("/api/phone/grant", BY_FORM),
+    "api-passkey": ("/api/phone/passkey", BY_FORM),
+    "api-passkey-asked": ("/api/phone/passkey/asked", BY_FORM),
+    "api-again": ("/api/phone/again", 404),
     "elsewhere": ("/sign-in/elsewhere", 404),
     "elsewhere-back": ("/sign-in/elsewhere/back", 404),
     "door-link": ("/d/1", 302),
@@ -104,6 +107,7 @@ FILES: Mapping[str, str] = {
     "order-part": "a part of a page, which that page loads",
     "asset": "a file of a page",
     "webphone-file": "a file of a page",
+    "webphone-offers": "what a page's script asks",
     "authorize": "leads a phone on, once",
 }
 """What is no page by itself, and why."""

@@ -9,33 +9,26 @@
  * 4. After an answer that a newer grant may mend, one is asked for at once.
  */
 
-import { Attempt } from "../phone/attempt.js";
-import { OnLink } from "../phone/onlink.js";
-import { Visit } from "../phone/visit.js";
+import { ComingBack } from "../key/again.js";
+import { OwnKey } from "../key/keys.js";
+import { NoPasskey, hasPasskeys } from "../key/passkey.js";
 import { Wallet } from "../phone/wallet.js";
-import { Action } from "../protocol/codes.js";
-import { LinkError } from "../protocol/errors.js";
-import { BLE_GATT } from "../protocol/sealing.js";
+import { AtDoor } from "./door.js";
 import * as grants from "./grants.js";
-import { OwnKey } from "./keys.js";
-import { NoPasskey, hasPasskeys } from "./passkey.js";
-import { NotChosen, Radio, hasRadio } from "./radio.js";
+import { Radio, hasRadio } from "./radio.js";
 import { Screen } from "./screen.js";
-import { Away, SiteServer, Told } from "./site.js";
+import { Away, Gone, SiteServer, Told } from "./site.js";
 import { Store, persists } from "./store.js";
 import { Tabs } from "./tabs.js";
 import * as words from "./words.js";
 
 const ENROLMENT = "enrolment";
 const WAS_ENROLLED = "was enrolled"; // in localStorage, which outlives a database that is evicted
-const CONNECT_TRIES = 2;
 
 const clock = {
   now: () => performance.now() / 1000,
   wall: () => Date.now() / 1000,
 };
-
-const chance = (size) => crypto.getRandomValues(new Uint8Array(size));
 
 export class App {
   constructor(document) {
@@ -53,30 +46,48 @@ export class App {
     this.store = await Store.open();
     this.tabs = new Tabs(this.store);
     this.key = await OwnKey.open(this.store, clock.now);
+    this.site = new SiteServer(this.store, clock.wall);
+    this.comingBack = new ComingBack(this.site, this.key);
+    this.atDoor = this.doorway();
     this.showKey();
     this.screen.say("no-radio", hasRadio() ? "" : words.NO_RADIO);
-    this.site = new SiteServer(this.store, clock.wall);
     await this.takeKept();
     await this.takeAddress(location.href);
     await this.connectSite(location.href);
     this.screen.say("not-kept", (await persists()) ? "" : words.NOT_KEPT);
     this.screen.show("starting", false);
+    this.comingBack.look(this.enrolment !== null).then(() => this.showKey());
+  }
+
+  doorway() {
+    const { screen, radio, key } = this;
+    const keep = () => this.keep();
+    const doubtGrant = () => {
+      this.site.isDue = true;
+    };
+    return new AtDoor({ screen, radio, key, clock, keep, doubtGrant });
   }
 
   showKey() {
+    const { isOffered, mayKeep } = this.comingBack;
+    const { isProtected, comesBack } = this.key;
     this.screen.say("own-key", this.key.shown);
-    this.screen.show("protect", hasPasskeys() && !this.key.isProtected);
-    this.screen.show("is-protected", this.key.isProtected);
+    this.screen.show("protect", mayKeep || (hasPasskeys() && !isProtected));
+    this.screen.show("protect-by-link", !mayKeep);
+    this.screen.show("protect-in-place", mayKeep);
+    this.screen.show("is-protected", isProtected);
+    this.screen.show("comes-back", comesBack && isOffered);
+    this.screen.show("come-back", isOffered && this.enrolment === null);
   }
 
   /** The person wants a key under a passkey: a new one, so what the old one could is over. */
   async protect() {
     this.screen.say("protect-trouble", "");
     try {
+      if (this.comingBack.mayKeep) return await this.protectInPlace();
       await this.key.protect();
     } catch (error) {
-      if (!(error instanceof NoPasskey)) throw error;
-      return this.screen.say("protect-trouble", words.NO_PASSKEY);
+      return this.screen.say("protect-trouble", words.wordsOfTrouble(error, words.NO_PASSKEY));
     }
     this.enrolment = null;
     this.wallet = null;
@@ -85,6 +96,24 @@ export class App {
     await this.site.forget();
     this.showKey();
     return this.showEnrolment();
+  }
+
+  async protectInPlace() {
+    await this.comingBack.keepPasskey();
+    return this.goTo(await this.comingBack.prove());
+  }
+
+  /** The person proves the passkey of the phone that this browser was. */
+  async comeBack() {
+    this.screen.say("come-back-trouble", "");
+    try {
+      return this.goTo(await this.comingBack.prove());
+    } catch (error) {
+      return this.screen.say(
+        "come-back-trouble",
+        words.wordsOfTrouble(error, words.NO_PASSKEY_HERE),
+      );
+    }
   }
 
   async takeKept() {
@@ -114,7 +143,10 @@ export class App {
   /** Connect this phone with the site's server, where its address asks for that; fetch a grant. */
   async connectSite(address) {
     const said = new URL(address).searchParams;
-    if (said.has("connect")) return this.goTo(await this.site.begin());
+    if (said.has("connect")) {
+      await this.key.expect(undefined); // it was for another connecting
+      return this.goTo(await this.site.begin());
+    }
     const isBack = said.has("state") && (said.has("code") || said.has("error"));
     if (isBack) history.replaceState(null, "", location.pathname);
     return this.renewGrant(isBack ? () => this.site.finish(address) : null);
@@ -131,17 +163,26 @@ export class App {
     try {
       if (first !== null) await first();
       this.site.isDue ||= this.enrolment === null;
-      const text = await this.site.fetchGrant(this.key, first !== null);
-      this.showKey();
+      const before = this.key.shown;
+      const text = await this.site.fetchGrant(this.key);
+      if (this.key.shown !== before) this.keyIsNew();
       const isGood = text !== null && (await this.offer(text, { isOfServer: true }));
       if (isGood) await this.site.tookGrant();
       this.screen.say("site-trouble", "");
     } catch (error) {
-      if (error instanceof NoPasskey) this.screen.say("site-trouble", words.LOCKED);
-      else if (error instanceof Told) this.screen.say("site-trouble", error.message);
-      else if (!(error instanceof Away)) throw error;
-      else if (first !== null) this.screen.say("site-trouble", words.SITE_AWAY);
+      if (error instanceof Away && first === null) return;
+      const isPerhapsAnother = error instanceof Gone && this.key.comesBack;
+      const more = isPerhapsAnother ? ` ${words.PERHAPS_ANOTHER}` : "";
+      this.screen.say("site-trouble", words.wordsOfTrouble(error, words.LOCKED) + more);
     }
+  }
+
+  /** Another key has taken the place of this one: its grant and its tickets go with it. */
+  keyIsNew() {
+    this.enrolment = null;
+    this.wallet?.tickets.clear();
+    this.screen.show("came-back", this.key.comesBack);
+    this.showKey();
   }
 
   read(text) {
@@ -208,6 +249,7 @@ export class App {
     this.screen.show("unlock", isEnrolled && hasRadio());
     this.screen.say("site", isEnrolled ? this.enrolment.site : "");
     this.screen.enrolling(!isEnrolled);
+    this.showKey();
   }
 
   keep() {
@@ -233,7 +275,7 @@ export class App {
       const elsewhere = () => this.screen.trouble(words.ELSEWHERE);
       await this.tabs.alone(() => this.visit(this.screen.chosenDoor()), elsewhere);
     } catch (error) {
-      this.failed(error);
+      this.atDoor.failed(error);
     } finally {
       this.isVisiting = false;
       this.screen.busy(false);
@@ -243,58 +285,6 @@ export class App {
 
   async visit(accessPoint) {
     await this.catchUp();
-    if (clock.wall() > this.enrolment.expires) return this.screen.trouble(words.GRANT_OVER);
-    this.screen.working(this.key.isProtected ? words.PROVE : words.CHOOSE);
-    this.wallet.signer = await this.key.signer();
-    this.screen.working(words.CHOOSE);
-    await this.radio.choose(this.enrolment.shownNames.get(accessPoint) ?? "");
-    this.screen.working(words.CONNECTING);
-    const link = await this.connect();
-    try {
-      await this.visitOn(link, accessPoint);
-    } finally {
-      this.radio.leave(link);
-    }
-    return undefined;
-  }
-
-  async connect() {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.radio.connect();
-      } catch (error) {
-        if (!(error instanceof LinkError) || tries === CONNECT_TRIES) throw error;
-      }
-    }
-  }
-
-  async visitOn(link, accessPoint) {
-    const { wallet } = this;
-    const action = Action.OPEN;
-    const op = wallet.opFor(accessPoint, action, clock.wall(), chance);
-    const wish = { wallet, accessPoint, action, chance, transport: BLE_GATT, op };
-    const onLink = new OnLink(new Attempt(wish), link.subscribed);
-    const keep = () => this.keep();
-    const tell = (effect) => this.tell(effect);
-    const visit = new Visit({ link, onLink, wallet, clock, keep, tell });
-    link.hear = (frame) => visit.notified(frame);
-    await visit.run();
-  }
-
-  tell(effect) {
-    if (effect.do === "decided") this.screen.verdict(effect.verdict);
-    this.site.isDue ||= words.isOfOldGrant(effect.verdict);
-    if (effect.do === "moved") this.screen.door(effect.state.door);
-    if (effect.do !== "gave up") return;
-    this.screen.ended(effect);
-    if (words.isOfAnotherHub(effect.why)) this.radio.doubt();
-  }
-
-  failed(error) {
-    if (error instanceof NoPasskey) return this.screen.trouble(words.LOCKED);
-    if (error instanceof NotChosen) return this.screen.trouble(words.wordsOfNobody(error));
-    this.screen.trouble(words.NOT_REACHED);
-    if (!(error instanceof LinkError)) throw error;
-    return this.radio.forget();
+    await this.atDoor.visit(this.wallet, this.enrolment, accessPoint);
   }
 }

@@ -10,7 +10,8 @@
  * 3. Without network, or while the server cannot answer, nothing changes. When the server says that
  *    this phone is connected no more, its tokens go, and the grant stays until its end.
  * 4. A key is one device's. After a new connecting this phone has a new key, if the server knew the
- *    old one; a key that the server refuses, too, changes nothing here.
+ *    old one; a key that the server refuses, too, changes nothing here. Tokens know that the server
+ *    has no key yet, so a page that was closed meanwhile goes on.
  * 5. Nothing is asked for that a grant of this hour has answered already. Only one that was judged
  *    and found good counts, and only by a clock that has not gone back since. One that a door did
  *    not take counts no more.
@@ -20,11 +21,12 @@
 
 import { toBase64url, utf8 } from "../protocol/bytes.js";
 import { sha256 } from "../protocol/cose.js";
-import { shownOf } from "./keys.js";
+import { shownOf } from "../key/keys.js";
 
 export const RENEW_SECONDS = 3600;
 
 const CLIENT = "webphone";
+const AGAIN = "/api/phone/again";
 const SCOPE = "phone";
 const BEGUN = "connecting";
 const TOKENS = "tokens";
@@ -38,6 +40,9 @@ const GONE = [400, 401]; // at the tokens' door: these tokens are no more
 export class Told extends Error {
   name = "Told";
 }
+
+/** The server knows this phone no more. */
+export class Gone extends Told {}
 
 /** The server cannot be reached, or cannot answer now. */
 export class Away extends Error {
@@ -98,26 +103,59 @@ export class SiteServer {
     if (!isOurs || !isOfHere(said.get("iss")) || said.get("code") === null) {
       throw new Told("The site did not connect this phone. Ask for a new link.");
     }
-    await this.token({
-      grant_type: "authorization_code",
-      code: said.get("code"),
-      redirect_uri: here(),
-      code_verifier: begun.verifier,
-    });
+    const asked = { code: said.get("code"), redirect_uri: here(), code_verifier: begun.verifier };
+    await this.token({ grant_type: "authorization_code", ...asked }, true);
   }
 
-  /** Return the enrolment for this phone's key, which the server knows not yet where it `isNew`. */
-  async fetchGrant(key, isNew = false) {
+  /** Return the enrolment for this phone's key, which the server gets first where it has none. */
+  async fetchGrant(key) {
     return navigator.locks.request(LOCK, async () => {
       const kept = await this.store.get(TOKENS);
       if (kept === undefined) return null;
-      if (!isNew && !this.isDue && this.isRecent(kept.fetchedAt)) return null;
-      const isOver = this.wall() > kept.until - EARLY_SECONDS;
-      if (isOver) await this.renew(kept);
-      if (isNew) await this.giveKey(key);
-      const { enrolment } = await this.ask("grant", undefined, isOver || isNew ? null : kept);
+      if (!kept.owesKey && !this.isDue && this.isRecent(kept.fetchedAt)) return null;
+      const older = await this.fresh(kept);
+      if (kept.owesKey) await this.giveKey(key);
+      const { enrolment } = await this.ask("grant", undefined, kept.owesKey ? null : older);
       return enrolment;
     });
+  }
+
+  /** Renew tokens that are over; return them where they may be renewed still, else null. */
+  async fresh(kept) {
+    if (this.wall() <= kept.until - EARLY_SECONDS) return kept;
+    await this.renew(kept);
+    return null;
+  }
+
+  /** Ask the server something by this phone's tokens. Raise Told, Away. */
+  say(what, said) {
+    return navigator.locks.request(LOCK, async () => {
+      const kept = await this.store.get(TOKENS);
+      if (kept === undefined) throw new Gone(NOT_CONNECTED);
+      return this.ask(what, said, await this.fresh(kept));
+    });
+  }
+
+  /** Tell whether a passkey connects a browser here again. A server that is away offers nothing. */
+  async offersReturn() {
+    const { pathname } = new URL("offers.json", location.href);
+    try {
+      return (await okOf(await answered(pathname, { method: "GET" }))).comesBack === true;
+    } catch (error) {
+      if (error instanceof Away || error instanceof Told) return false;
+      throw error;
+    }
+  }
+
+  /** Return what a passkey has to sign, so that this browser is connected. Raise Told, Away. */
+  async askedAgain() {
+    return okOf(await answered(AGAIN, { method: "GET" }));
+  }
+
+  /** Tell the server what a passkey has signed. Raise Told, Away. */
+  async provenAgain(told) {
+    const headers = { "Content-Type": "application/json" };
+    return okOf(await answered(AGAIN, { headers, body: JSON.stringify(told) }));
   }
 
   isRecent(fetchedAt) {
@@ -128,40 +166,65 @@ export class SiteServer {
   /** The grant that was fetched is good: in the next hour none is asked for. */
   async tookGrant() {
     this.isDue = false;
-    return navigator.locks.request(LOCK, async () => {
-      const kept = await this.store.get(TOKENS);
-      if (kept !== undefined) await this.store.put(TOKENS, { ...kept, fetchedAt: this.wall() });
-    });
+    return navigator.locks.request(LOCK, () => this.note({ fetchedAt: this.wall() }));
   }
 
-  /** Give the server the key; one that it knows from an earlier connecting is replaced. */
+  /** Give the server the key that waits, or this one; one that it knows already is replaced. */
   async giveKey(key) {
+    if ((await key.coming()) === undefined && !(await this.takes(key.shown))) {
+      await key.expect(await key.another());
+    }
+    if ((await key.coming()) !== undefined) await this.giveComing(key);
+    await this.note({ owesKey: false });
+  }
+
+  /** Tell whether the server takes a key for this phone. Raise Gone, Away. */
+  async takes(shown) {
     try {
-      await this.ask("key", { key: key.shown });
+      await this.ask("key", { key: shown });
+      return true;
     } catch (error) {
-      if (!(error instanceof Told) || !(await this.isConnected())) throw error;
-      const other = await key.another();
-      await this.ask("key", { key: await shownOf(other) });
-      await key.keep(other);
+      if (!(error instanceof Told) || error instanceof Gone) throw error;
+      return false;
     }
   }
 
-  renew({ refresh }) {
-    return this.token({ grant_type: "refresh_token", refresh_token: refresh });
+  /** Give the server the key that waits, and keep it in this one's place. */
+  async giveComing(key) {
+    const coming = await key.coming();
+    try {
+      await this.ask("key", { key: await shownOf(coming) });
+    } catch (error) {
+      if (error instanceof Told) await key.expect(undefined);
+      throw error;
+    }
+    await key.keep(coming);
+    await key.expect(undefined);
+  }
+
+  /** Keep something more beside the tokens. */
+  async note(more) {
+    const kept = await this.store.get(TOKENS);
+    if (kept !== undefined) await this.store.put(TOKENS, { ...kept, ...more });
+  }
+
+  renew({ refresh, owesKey }) {
+    return this.token({ grant_type: "refresh_token", refresh_token: refresh }, owesKey);
   }
 
   /** Ask for tokens, and keep them before anything else is done. */
-  async token(asked) {
+  async token(asked, owesKey) {
     const body = new URLSearchParams({ client_id: CLIENT, ...asked });
     const response = await answered("/oauth/token", { body });
     if (GONE.includes(response.status)) {
       await this.forget();
-      throw new Told(NOT_CONNECTED);
+      throw new Gone(NOT_CONNECTED);
     }
     const said = await jsonOf(response);
     const { access_token: access, refresh_token: refresh, expires_in: seconds } = said;
     if (!response.ok || typeof refresh !== "string") throw new Away("no tokens");
-    await this.store.put(TOKENS, { access, refresh, until: this.wall() + seconds, fetchedAt: 0 });
+    const kept = { access, refresh, until: this.wall() + seconds, fetchedAt: 0 };
+    await this.store.put(TOKENS, owesKey ? { ...kept, owesKey } : kept);
   }
 
   /** Ask the server; `older`: tokens that are renewed where it does not take them (law 6). */
@@ -170,15 +233,13 @@ export class SiteServer {
     const headers = { Authorization: `Bearer ${access}`, "Content-Type": "application/json" };
     const body = said === undefined ? "" : JSON.stringify(said);
     const response = await answered(`/api/phone/${what}`, { headers, body });
-    const answer = await jsonOf(response);
-    if (response.ok) return answer;
-    if (response.status === 401 && older !== null) {
+    if (response.status !== 401) return okOf(response);
+    if (older !== null) {
       await this.renew(older);
       return this.ask(what, said);
     }
-    if (response.status === 401) await this.forget();
-    if (response.status >= 500) throw new Away(answer.sentence);
-    throw new Told(answer.sentence ?? "The site refused this phone.");
+    await this.forget();
+    throw new Gone(NOT_CONNECTED);
   }
 }
 
@@ -194,6 +255,14 @@ async function answered(path, what) {
   } catch (error) {
     throw new Away(error.message, { cause: error });
   }
+}
+
+/** Return what an answer says. Raise Told for a refusal, Away for a server that cannot answer. */
+async function okOf(response) {
+  const answer = await jsonOf(response);
+  if (response.ok) return answer;
+  if (response.status >= 500) throw new Away(answer.sentence);
+  throw new Told(answer.sentence ?? "The site refused this phone.");
 }
 
 async function jsonOf(response) {

@@ -9,8 +9,10 @@
  * 3. Each sentence that can be followed by something to do says what.
  */
 
+import { NoPasskey } from "../key/passkey.js";
 import { Why } from "../phone/effects.js";
 import { Door, Reason } from "../protocol/codes.js";
+import { Away, Told } from "./site.js";
 
 const OF_REASON = new Map([
   [Reason.OK, "Allowed"],
@@ -91,6 +93,14 @@ export function wordsOfNobody({ isTooLate, isByName, isOff }) {
   return isByName ? NOT_IN_SIGHT : NOBODY_CHOSEN;
 }
 
+/** Return the sentence for what a site or a passkey did wrong; raise what is neither's. */
+export function wordsOfTrouble(error, noPasskey) {
+  if (error instanceof NoPasskey) return noPasskey;
+  if (error instanceof Told) return error.message;
+  if (error instanceof Away) return SITE_AWAY;
+  throw error;
+}
+
 export const CHOOSE = "Choose the door in the list of the browser";
 export const PROVE = "Prove to this phone that it is you";
 export const LOCKED =
@@ -99,6 +109,11 @@ const TOUCH_AGAIN = "The browser wants one more touch: touch the button again.";
 export const NO_PASSKEY =
   "No passkey was made that can protect the key, and the key is as it was. " +
   "Try another one, or go on without.";
+export const NO_PASSKEY_HERE =
+  "No passkey was proven that can protect a key in this browser. " +
+  "Try again, or ask the site for a new link.";
+export const PERHAPS_ANOTHER =
+  "Perhaps another browser was connected by your passkey. If that was not you, tell the site.";
 export const CONNECTING = "Connecting";
 const NOBODY_CHOSEN = "No door was chosen. Is Bluetooth on, and may this browser use it?";
 const NO_ADAPTER =

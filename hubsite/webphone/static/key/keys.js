@@ -5,7 +5,8 @@
  * 1. There is one key pair. It is made when the page is first opened, and made again only when the
  *    browser has lost it, or the person protects it; then a new grant is needed.
  * 2. The private key that signs is not extractable: scripts can sign with it and cannot copy it.
- * 3. A protected key is kept wrapped (AES-GCM) under a passkey, and nowhere else. It is unwrapped
+ * 3. A key that is to take this one's place waits beside it until the site has taken it.
+ * 4. A protected key is kept wrapped (AES-GCM) under a passkey, and nowhere else. It is unwrapped
  *    when the person proves himself, for UNLOCKED_SECONDS of this page's life.
  */
 
@@ -17,6 +18,7 @@ import { makePasskey, wrappingKey } from "./passkey.js";
 export const UNLOCKED_SECONDS = 300;
 
 const KEY = "key";
+const COMING = "coming key";
 const P256 = { name: "ECDSA", namedCurve: "P-256" };
 
 export class OwnKey {
@@ -37,6 +39,21 @@ export class OwnKey {
     this.cose = await coseKey(kept.publicKey);
   }
 
+  /** Let a key wait (law 3); undefined for none. */
+  expect(coming) {
+    return this.store.put(COMING, coming);
+  }
+
+  /** Return the key that waits, undefined for none. */
+  coming() {
+    return this.store.get(COMING);
+  }
+
+  /** Whether its passkey brings this phone back after the browser has forgotten it. */
+  get comesBack() {
+    return this.kept.comesBack === true;
+  }
+
   /** Whether it is kept under a passkey. */
   get isProtected() {
     return this.kept.wrapped !== undefined;
@@ -49,13 +66,15 @@ export class OwnKey {
 
   /** Make a new key under a new passkey. Needs a touch. Raise NoPasskey: the old one stays. */
   async protect() {
-    await this.keep(await wrappedKey(await makePasskey()));
+    const passkey = await makePasskey();
+    await this.keep(await wrappedKey(passkey, await wrappingKey(passkey)));
   }
 
   /** Make another key, protected as this one is; `keep` takes it. Raise NoPasskey. */
   async another() {
     const { passkey } = this.kept;
-    return passkey === undefined ? plainKey() : wrappedKey(passkey);
+    if (passkey === undefined) return plainKey();
+    return wrappedKey(passkey, await wrappingKey(passkey));
   }
 
   /** Return `{alg, key}` to sign with; a protected key asks the person. Raise NoPasskey. */
@@ -85,13 +104,13 @@ function plainKey() {
   return crypto.subtle.generateKey(P256, false, ["sign"]);
 }
 
-async function wrappedKey(passkey) {
-  const wraps = await wrappingKey(passkey);
+/** Make a key under what a passkey makes; `more` is kept with it. */
+export async function wrappedKey(passkey, wraps, more = {}) {
   const { publicKey, privateKey } = await crypto.subtle.generateKey(P256, true, ["sign"]);
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
   const how = { name: "AES-GCM", iv };
   const wrapped = new Uint8Array(await crypto.subtle.wrapKey("pkcs8", privateKey, wraps, how));
-  return { publicKey, wrapped, iv, passkey };
+  return { publicKey, wrapped, iv, passkey, ...more };
 }
 
 function unwrapped(wrapped, wraps, iv) {
