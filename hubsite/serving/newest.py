@@ -14,8 +14,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.sock import ssl_context
 
@@ -25,8 +24,7 @@ SETTLED_SECONDS = 2.0
 CONNECTIONS_A_CONTEXT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """A file as it was seen; times in nanoseconds."""
 
     number: int

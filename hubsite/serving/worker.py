@@ -27,7 +27,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from hubcore.backend.callers import CallerLimits, Callers
-from hubsite.serving.connection import Connection, Stage, Wants
+from hubsite.serving.connection import LEAVE_SECONDS, Connection, Stage, Wants
 from hubsite.serving.newest import NewestTls
 
 CONNECTIONS = 768
@@ -42,7 +42,8 @@ class Worker(ThreadWorker):
         super().__init__(*args, **more)
         self._numbers = count(1)
         self._there: dict[int, Connection] = {}
-        self._heeded: set[int] = set()
+        self._heeded: dict[int, int] = {}
+        self._next_look = 0.0
         self._callers = Callers(CallerLimits(CONNECTIONS, unread_bytes=0))
         self._tls = NewestTls(self.cfg, self.log)
 
@@ -80,12 +81,19 @@ class Worker(ThreadWorker):
         self._step(number)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """End what is overdue (laws 2 and 5)."""
+        """End what is overdue, once it may be: the server's loop calls this at each turn of its."""
         now = time.monotonic()
+        if force or not self.alive or now >= self._next_look:
+            self.end_overdue(now, force)
+
+    def end_overdue(self, now: float, force: bool = False) -> None:
+        """End what is overdue (laws 2 and 5). Nothing else is until `_next_look`."""
         for number, one in tuple(self._there.items()):
             is_silent = not self.alive and not one.has_begun
             if one.stage is not Stage.ANSWERED and (force or is_silent or one.until <= now):
                 self._drop(number)
+        waits = [one.until for one in self._there.values() if one.stage is not Stage.ANSWERED]
+        self._next_look = min([now + LEAVE_SECONDS, *waits])
 
     def _waits(self, number: int) -> None:
         """This one waits for its peer; who makes room for it goes (law 1)."""
@@ -115,12 +123,13 @@ class Worker(ThreadWorker):
     def _heed(self, connection: Connection, number: int, events: int) -> None:
         """Wait for these events of a connection, 0 for none."""
         wire = connection.wire
-        if number in self._heeded:
+        heeded = self._heeded.pop(number, 0)
+        if heeded and heeded != events:
             self.poller.unregister(wire)
-            self._heeded.discard(number)
         if events:
-            self.poller.register(wire, events, partial(self._step, number))
-            self._heeded.add(number)
+            self._heeded[number] = events
+            if heeded != events:
+                self.poller.register(wire, events, partial(self._step, number))
 
     def _drop(self, number: int) -> None:
         connection = self._there.pop(number)

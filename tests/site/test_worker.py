@@ -91,8 +91,27 @@ def test_each_wait_for_a_peer_has_an_end(rig: Rig, stage: Stage, seconds: float)
     rig.worker.murder_keepalived()
     assert rig.there == [one]
     one.until = before
-    rig.worker.murder_keepalived()
+    rig.worker.end_overdue(time.monotonic())
     assert rig.there == []
+
+
+def test_who_is_overdue_is_looked_for_by_his_time(rig: Rig) -> None:
+    """worker, law 2: whoever is there, and whatever begins meanwhile, is looked at in time."""
+    now = time.monotonic()
+    first = rig.come()
+    rig.worker.end_overdue(now)
+    assert now < rig.worker._next_look <= first.until
+    first._enter(Stage.LEAVING, connection.LEAVE_SECONDS)
+    assert rig.worker._next_look <= first.until
+    first.until = now + 0.5
+    second = rig.come()
+    second.stage = Stage.ANSWERED
+    second.until = now
+    rig.worker.end_overdue(now)
+    assert rig.worker._next_look == first.until, "who is being answered is never overdue"
+    rig.worker.end_overdue(first.until)
+    assert rig.there == [second]
+    second.stage = Stage.SENDING
 
 
 def test_an_answer_has_its_time_and_the_end_after_it(rig: Rig) -> None:
