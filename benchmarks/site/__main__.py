@@ -28,7 +28,7 @@ from benchmarks.site.callers import Answered, Asker, fetch_all
 from benchmarks.site.cost import cpu_of_all, memory_of_all
 from benchmarks.site.phones import measure_phones
 from benchmarks.site.place import Place, place_at
-from benchmarks.site.sizes import Filled, Revoked, Size
+from benchmarks.site.sizes import Filled, Revoked, Size, Visited
 from benchmarks.stats import p50, p99
 from benchmarks.table import Figure, Table, as_json, text
 from tests.site.served import context_of, serving
@@ -48,6 +48,7 @@ MEMORY_GOAL_MB = 200.0
 PHONES_GOAL_SECONDS = 2.0
 REVOKED_GOAL_SECONDS = 1.0
 REVOKED = 20
+VISITED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Seen:
     bare: Fetched
     memory_mb: float
     revoked: list[Revoked]
+    visited: list[Visited]
 
 
 def main() -> int:
@@ -115,8 +117,9 @@ def measure(place: Place, rounds: int) -> Seen:
     from benchmarks.site.revoking import revoke_all
 
     with tempfile.TemporaryDirectory(prefix="hubsite-bench-") as folder:
-        revoked = asyncio.run(revoke_all(Path(folder), filled.credentials[-REVOKED - 1 :]))
-    return Seen(pages, first, again, bare, memory_mb, revoked)
+        keys = filled.credentials[-REVOKED - 1 :]
+        revoked, visited = asyncio.run(revoke_all(Path(folder), keys, VISITED))
+    return Seen(pages, first, again, bare, memory_mb, revoked, visited)
 
 
 def _ask_pages(asker: Asker, filled: Filled, rounds: int) -> dict[str, list[float]]:
@@ -171,6 +174,7 @@ def figures_of(seen: Seen, size: Size) -> list[Figure]:
         *_phones("site_phones_again", "fetch them again", seen.again),
         _beside_bare(seen),
         *_revoked(seen.revoked),
+        _visited(seen.visited),
     ]
 
 
@@ -228,6 +232,19 @@ def _revoked(revoked: list[Revoked]) -> list[Figure]:
             beside=f"p50 {p50(put):.2f} s; CPU of the publisher's process {cpu_ms:.0f} ms each",
         ),
     ]
+
+
+def _visited(visited: list[Visited]) -> Figure:
+    seconds = [one.seconds for one in visited]
+    a_visit = p50([took for one in visited for took in one.took])
+    return Figure(
+        key="site_revoked_at_door",
+        name="a phone that comes again and again: from the commit until it is refused, the longest",
+        value=max(seconds),
+        unit="s",
+        goal=REVOKED_GOAL_SECONDS,
+        beside=f"p50 {p50(seconds):.2f} s of {len(seconds)}; a visit takes {a_visit:.2f} s of it",
+    )
 
 
 if __name__ == "__main__":

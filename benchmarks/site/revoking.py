@@ -20,7 +20,8 @@ from pathlib import Path
 from django.db import connection
 from nats.aio.msg import Msg
 
-from benchmarks.site.sizes import Revoked
+from benchmarks.site.sizes import Revoked, Visited
+from benchmarks.site.visiting import visit_all
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import PolicyResult
 from hubgateway.rules import names
@@ -37,8 +38,13 @@ LOOK_SECONDS = 0.002
 WAIT_SECONDS = 60.0
 
 
-async def revoke_all(folder: Path, keys: tuple[str, ...]) -> list[Revoked]:
-    """Revoke these credentials one after the other. Raise TimeoutError."""
+async def revoke_all(
+    folder: Path, keys: tuple[str, ...], visits: int
+) -> tuple[list[Revoked], list[Visited]]:
+    """Revoke these credentials one after the other, then so many phones that come meanwhile.
+
+    Raise TimeoutError, RuntimeError.
+    """
     async with running(folder) as bench:
         await bench.gate()
         async with GatewayStage(folder / "site", bench) as stage:
@@ -51,7 +57,8 @@ async def revoke_all(folder: Path, keys: tuple[str, ...]) -> list[Revoked]:
             publisher = Publisher(office, Engine((bench.server.url,)))
             publisher.start()
             try:
-                return await asyncio.to_thread(_revoke_all, keys, taken)
+                revoked = await asyncio.to_thread(_revoke_all, keys, taken)
+                return revoked, await visit_all(stage, office, visits)
             finally:
                 await asyncio.to_thread(publisher.stop)
 

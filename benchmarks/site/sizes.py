@@ -35,3 +35,14 @@ class Revoked:
     seconds: float
     hub_seconds: float
     cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """One phone that was revoked while it came again and again.
+
+    `seconds` from the commit until it was refused; of each visit before, that was let in: `took`.
+    """
+
+    seconds: float
+    took: list[float]
