@@ -14,7 +14,7 @@ Laws:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -81,6 +81,29 @@ class Compiled:
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
         converters = compiler.get_converters(columns)
         return _Made(wire, compiler, sql, tuple(constants), places, converters)
+
+
+class CompiledIn:
+    """A compiled query of values of one kind, of any number of them.
+
+    `rows` makes the query of `most` values, in no order that one could count on. With fewer the
+    last one stands for the others; more are asked `most` at a time.
+    """
+
+    def __init__(
+        self, rows: Callable[[tuple[Any, ...]], QuerySet[Any]], kind: type[Value], most: int
+    ) -> None:
+        self._most = most
+        self._ask = Compiled(lambda *values: rows(values), *[kind] * most)
+
+    def __call__(self, values: Iterable[Value]) -> list[tuple[Any, ...]]:
+        """Return the rows for these values, each value once; none for no value."""
+        different = list(dict.fromkeys(values))
+        found: list[tuple[Any, ...]] = []
+        for begin in range(0, len(different), self._most):
+            some = different[begin : begin + self._most]
+            found += self._ask(*some, *[some[-1]] * (self._most - len(some)))
+        return found
 
 
 def _place(place_of: dict[Any, int], constant: object) -> int | None:

@@ -97,9 +97,17 @@ def _end() -> None:
     wiring.end()
 
 
+def application() -> Any:
+    """Return what answers requests: the framework, with what is quicker for phones before it."""
+    from django.core.wsgi import get_wsgi_application
+
+    from hubsite.crowd.front import Front
+
+    return Front(get_wsgi_application())
+
+
 def run(site: config.Site) -> None:
     """Serve with gunicorn, in this process."""
-    from django.core.wsgi import get_wsgi_application
     from gunicorn.app.base import BaseApplication
 
     class Server(BaseApplication):
@@ -112,7 +120,7 @@ def run(site: config.Site) -> None:
 
         def load(self) -> object:
             """Return the application."""
-            return get_wsgi_application()
+            return application()
 
     _keep_for_good()
     Server().run()

@@ -11,37 +11,60 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
 
 from hubcore.access.grant import write_scope
 from hubsite.acts.kinds import ActKind
-from hubsite.compiled import Compiled, first, take_row
+from hubsite.compiled import CompiledIn, take_row
 from hubsite.hubs.office import Office
 from hubsite.passkeys.models import Return
 from hubsite.passkeys.replacing import replace, returning
+from hubsite.phones.lost import arrived
+from hubsite.phones.presented import AT_ONCE
 from hubsite.register import changes
 from hubsite.register.models import Credential, CredentialKind, Person, SignedGrant
-from hubsite.register.reading import grantings_of
-from hubsite.rules.issuing import access_of, uses_of
+from hubsite.rules.issuing import Granting, access_of, uses_of
 
 PHONES_A_PERSON = 16
 _OWN = ("id", "kind", "key", "person_id", "is_disabled", "revoked_at")
 _OF_PERSON = ("id", "is_guest", "ended_at")
 _SIGNED = ("grant_id", "issued_at", "expires", "scope", "document")
 
-_PHONE = Compiled(
-    lambda family: (
-        Credential.objects.filter(family=family)
-        .order_by("-signed__issued_at", "-signed__expires")
+
+def _newest() -> Subquery:
+    """Ask which grant is the newest one of a credential."""
+    rows = SignedGrant.objects.filter(credential=OuterRef("pk"))
+    return Subquery(rows.order_by("-issued_at", "-expires").values("pk")[:1])
+
+
+_DEVICES = CompiledIn(
+    lambda families: (
+        Credential.objects.filter(family__in=families)
+        .filter(Q(signed=None) | Q(signed__pk=_newest()))
         .values_list(
-            *_OWN, *(f"person__{one}" for one in _OF_PERSON), *(f"signed__{one}" for one in _SIGNED)
-        )[:1]
+            "family",
+            *_OWN,
+            *(f"person__{one}" for one in _OF_PERSON),
+            *(f"signed__{one}" for one in _SIGNED),
+        )
     ),
     UUID,
+    AT_ONCE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The credential of a family of tokens, with its person; its newest grant, None for none."""
+
+    credential: Credential
+    newest: SignedGrant | None
 
 
 class RefusedError(Exception):
@@ -49,9 +72,15 @@ class RefusedError(Exception):
 
 
 def family_of(access_token: Any) -> UUID | None:
-    """Return the family of an access token, None for one that has none."""
+    """Return the family of an access token that counts, and note that its answer has arrived.
+
+    None for one that has no family, is of an account that ended, or is over by now.
+    """
     refresh = getattr(access_token, "refresh_token", None)
-    return None if refresh is None else refresh.token_family
+    if refresh is None or not access_token.user.is_active or not arrived(access_token):
+        return None
+    family: UUID | None = refresh.token_family
+    return family
 
 
 def take_key(account_name: str, family: UUID, key: bytes, label: str) -> Credential:
@@ -95,11 +124,25 @@ def _same(there: Credential, key: bytes) -> Credential:
     return there
 
 
-def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
-    """Return the grant of a device (laws 2, 3 and 5). Raise RefusedError, HubError."""
-    credential, newest = _with_newest(family)
+def devices_of(families: Iterable[UUID]) -> dict[UUID, Device]:
+    """Return the devices of those families that have a key."""
+    found = {}
+    for family, *left in _DEVICES(families):
+        credential = take_row(Credential, _OWN, left)
+        credential.person = take_row(Person, _OF_PERSON, left)
+        found[family] = Device(credential, take_row(SignedGrant, _SIGNED, left))
+    return found
+
+
+def grant_of(
+    office: Office, device: Device | None, grantings: tuple[Granting, ...], now: int
+) -> SignedGrant:
+    """Return the grant of a device (laws 2, 3 and 5), None for one without a key.
+
+    `grantings` are those of its person, as they were just read. Raise RefusedError, HubError.
+    """
+    credential, newest = _in_use(device)
     try:
-        grantings = grantings_of(credential.person, credential.kind)
         access = access_of(grantings, now)
         is_counted = uses_of(grantings, now) is not None
         if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):
@@ -111,25 +154,19 @@ def grant_for(office: Office, family: UUID, now: int) -> SignedGrant:
 
 def phone_of(family: UUID) -> Credential:
     """Return the phone of these tokens (law 5). Raise RefusedError."""
-    return _with_newest(family)[0]
+    return _in_use(devices_of([family]).get(family))[0]
 
 
-def _with_newest(family: UUID) -> tuple[Credential, SignedGrant | None]:
-    """Return the credential of these tokens, with its person, and its newest grant (law 5).
-
-    Raise RefusedError.
-    """
-    found = first(_PHONE(family))
-    if found is None:
+def _in_use(device: Device | None) -> tuple[Credential, SignedGrant | None]:
+    """Return what a device has (law 5). Raise RefusedError."""
+    if device is None:
         raise RefusedError("This phone has no key here yet.")
-    left = list(found)
-    credential: Credential = take_row(Credential, _OWN, left)
-    credential.person = take_row(Person, _OF_PERSON, left)
+    credential = device.credential
     if credential.revoked_at is not None or credential.person.ended_at is not None:
         raise RefusedError("This phone was revoked.")
     if credential.is_disabled:
         raise RefusedError("This phone is out of use for a while. Ask who runs the site.")
-    return credential, take_row(SignedGrant, _SIGNED, left)
+    return credential, device.newest
 
 
 def _is_still_right(signed: SignedGrant, scope: bytes, now: int) -> bool:

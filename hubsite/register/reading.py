@@ -18,7 +18,7 @@ from hubcore.access.revocations import NAMES_MAX
 from hubcore.calendar.recurrence import day_of
 from hubcore.policy.policy import PointRules, Policy
 from hubsite.accounts.models import Account
-from hubsite.compiled import Compiled
+from hubsite.compiled import CompiledIn
 from hubsite.register.models import (
     AccessPoint,
     Calendar,
@@ -46,6 +46,8 @@ from hubsite.rules.issuing import (
 )
 
 _WEB = str(CredentialKind.WEB)
+AT_ONCE = 16
+"""The grants of so many persons are asked for by one query."""
 _POINT = ("points__number", "points__no_browsers")
 """What is read of each access point of a grant."""
 
@@ -104,11 +106,37 @@ def grantings_of(person: Person, kind: str) -> tuple[Granting, ...]:
 
     Those of the person's groups are among them.
     """
-    if person.ended_at is not None:
-        return ()
-    if person.is_guest:
-        return _for(kind, (granting for _, granting in _guests(_GUESTS_OF(person.pk))))
-    return _for(kind, (granting for _, _, granting in _grantings(_GRANTS_OF(person.pk))))
+    return _for(kind, granted_to([person])[person.pk])
+
+
+def grantings_of_all(credentials: Iterable[Credential]) -> dict[str, tuple[Granting, ...]]:
+    """Return the same for credentials with their persons, in as many queries as for one."""
+    there = list(credentials)
+    granted = granted_to(one.person for one in there)
+    return {one.pk: _for(one.kind, granted[one.person_id]) for one in there}
+
+
+def granted_to(people: Iterable[Person]) -> dict[str, list[Granting]]:
+    """Return what each person has of the grants, for credentials of any kind."""
+    by_key = {person.pk: person for person in people}
+    living = [person for person in by_key.values() if person.ended_at is None]
+    found: dict[str, list[Granting]] = {key: [] for key in by_key}
+    for guest, granting in _guests(_GUESTS_OF(one.pk for one in living if one.is_guest)):
+        found[guest].append(granting)
+    others = [one.pk for one in living if not one.is_guest]
+    for begin in range(0, len(others), AT_ONCE):
+        _add_granted(found, others[begin : begin + AT_ONCE])
+    return found
+
+
+def _add_granted(found: dict[str, list[Granting]], people: list[str]) -> None:
+    """Add what is granted to these people, no more than AT_ONCE of them, and to their groups."""
+    members: dict[int, list[str]] = defaultdict(list)
+    for key, group in _MEMBERS_OF(people):
+        members[group].append(key)
+    for person, group, granting in _grantings(_GRANTS_OF(people)):
+        for key in members[group] if person is None else [person]:
+            found[key].append(granting)
 
 
 def _for(kind: str, grantings: Iterable[Granting]) -> tuple[Granting, ...]:
@@ -179,9 +207,12 @@ def _grants(wanted: Q) -> QuerySet[Any]:
     return rows.values_list(*columns)
 
 
-def _grants_of(person: str) -> QuerySet[Any]:
-    groups = Person.groups.through.objects.filter(person_id=person).values("group_id")
-    return _grants(Q(person_id=person) | Q(group__in=groups))
+def _grants_of(people: tuple[str, ...]) -> QuerySet[Any]:
+    return _grants(Q(person_id__in=people) | Q(group__in=_members_of(people).values("group_id")))
+
+
+def _members_of(people: tuple[str, ...]) -> QuerySet[Any]:
+    return Person.groups.through.objects.filter(person_id__in=people)
 
 
 def _guest_links(wanted: Q) -> QuerySet[Any]:
@@ -191,8 +222,11 @@ def _guest_links(wanted: Q) -> QuerySet[Any]:
     return rows.values_list(*columns)
 
 
-_GRANTS_OF = Compiled(_grants_of, str)
-_GUESTS_OF = Compiled(lambda person: _guest_links(Q(person_id=person)), str)
+_GRANTS_OF = CompiledIn(_grants_of, str, AT_ONCE)
+_MEMBERS_OF = CompiledIn(
+    lambda people: _members_of(people).values_list("person_id", "group_id"), str, AT_ONCE
+)
+_GUESTS_OF = CompiledIn(lambda people: _guest_links(Q(person_id__in=people)), str, AT_ONCE)
 
 
 def _grantings(rows: Iterable[Any]) -> Iterable[tuple[str | None, int, Granting]]:

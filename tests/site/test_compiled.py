@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubsite.compiled import Compiled, take_row
+from hubsite.compiled import Compiled, CompiledIn, take_row
 from hubsite.register import models
 
 pytestmark = pytest.mark.once
@@ -120,6 +120,19 @@ def test_what_is_not_in_the_query_or_of_another_kind_is_refused() -> None:
     for asked in ((1,), (), ("a", "b"), (None,)):
         with pytest.raises(ValueError, match="asked by"):
             ask(*asked)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 6, 7])
+def test_any_number_of_values_is_asked_by_one_query_of_so_many(count: int) -> None:
+    names = [str(number) for number in range(count)]
+    for name in [*names, "another"]:
+        models.Person.objects.create(name=name)
+    ask = CompiledIn(
+        lambda some: models.Person.objects.filter(name__in=some).values_list("name"), str, 3
+    )
+    with CaptureQueriesContext(connection) as said:
+        assert sorted(ask([*names, *names])) == [(name,) for name in names]
+    assert len(said) == -(-count // 3)
 
 
 def test_a_row_of_some_columns_reads_the_others_when_they_are_wanted() -> None:

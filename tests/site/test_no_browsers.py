@@ -17,9 +17,10 @@ from hubcore.codec import cbor
 from hubcore.policy import document
 from hubsim.site.documents import make_key
 from hubsite.acts.models import Act
+from hubsite.crowd.answering import had_by
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
-from hubsite.phones.devices import RefusedError, grant_for
+from hubsite.phones.devices import RefusedError, grant_of
 from hubsite.register import models
 from hubsite.rules.issuing import DAY, OPEN_AND_QUERY
 from tests.site.browser import at_work
@@ -59,6 +60,11 @@ def keep_from_browsers(number: int, kept: bool = True) -> None:
     browser.get(f"/point/{models.AccessPoint.objects.get(number=number).pk}")
     assert "no_browsers" in browser.page.form().values or kept
     browser.submit(no_browsers="on" if kept else [])
+
+
+def fetched(phone: models.Credential, now: int) -> models.SignedGrant:
+    had = had_by([phone.family])[phone.family]
+    return grant_of(OFFICE, had.device, had.grantings, now)
 
 
 def read(signed: models.SignedGrant) -> Grant:
@@ -105,20 +111,20 @@ def test_a_door_that_is_kept_from_browsers_refuses_them_alone_and_at_once(
 ) -> None:
     phone, web = phones
     of_phone = read(OFFICE.grant("olga", phone, NOW))
-    before = read(grant_for(OFFICE, web.family, NOW))
+    before = read(fetched(web, NOW))
     assert {why(one, point) for one in (of_phone, before) for point in (10, 11)} == {None}
     keep_from_browsers(10)
     act = Act.objects.order_by("number").last().said
     assert (act["kind"], act["fields"], act["no_browsers"]) == ("point-changed", "no_browsers", 1)
     assert why(before, 10) is Denial.CREDENTIAL_REVOKED
     assert why(before, 11) is Denial.CREDENTIAL_REVOKED, "a grant is revoked as a whole"
-    after = read(grant_for(OFFICE, web.family, NOW + 1))
+    after = read(fetched(web, NOW + 1))
     assert after.grant_id != before.grant_id
     assert why(after, 10) is Denial.NO_GRANT
     assert why(after, 11) is None
     assert why(of_phone, 10) is None
     keep_from_browsers(10, kept=False)
-    again = read(grant_for(OFFICE, web.family, NOW + 2))
+    again = read(fetched(web, NOW + 2))
     assert {why(one, 10) for one in (again, before)} == {None}
     assert why(after, 11) is None, "it says less than its holder may, and stays"
 
@@ -149,7 +155,7 @@ def test_a_grant_of_before_the_mark_opens_until_its_phone_has_another(
     plain = [Access(one.access_point, OPEN_AND_QUERY, one.rules) for one in read(old).access]
     models.SignedGrant.objects.filter(pk=old.pk).update(scope=write_scope(plain))
     assert why(read(old), 10) is None
-    newer = grant_for(OFFICE, web.family, NOW + 1)
+    newer = fetched(web, NOW + 1)
     assert newer.grant_id != old.grant_id
     assert why(read(old), 10) is None
     assert read_scope(bytes(newer.scope)) == read(newer).access
@@ -162,7 +168,7 @@ def test_a_browser_for_which_no_door_is_left_is_told_so(
     keep_from_browsers(10)
     keep_from_browsers(11)
     with pytest.raises(RefusedError, match="Nothing that a phone in a browser may open"):
-        grant_for(OFFICE, web.family, NOW)
+        fetched(web, NOW)
     assert len(read(OFFICE.grant("olga", phone, NOW)).access) == 2
 
 

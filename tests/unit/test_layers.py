@@ -617,6 +617,12 @@ ROOMS: dict[str, Room] = {
     "hubsite.setup.units": _room(
         "hubsite.setup.places hubcore.errors", "", frozenset({"sqlite3", "ssl"})
     ),
+    "hubsite.crowd": _room(
+        "hubsite.crowd hubsite.hubs.together hubsite.phones hubsite.register.reading "
+        "hubsite.rules hubcore.errors",
+        "django",
+        WORLDLY,
+    ),
     "hubsite.fleet": _room(
         "hubsite.fleet hubsite.acts hubsite.config hubsite.hubs.engine "
         "hubsite.hubs.signer hubsite.looping hubsite.running "
@@ -720,7 +726,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.pages.phones": _room(
         "hubsite.pages.phones hubsite.pages.accounts.asking hubsite.pages.register.fields "
-        "hubsite.accounts.models hubsite.acts hubsite.keys hubsite.passkeys hubsite.phones "
+        "hubsite.accounts.models hubsite.acts hubsite.crowd.answering hubsite.keys "
+        "hubsite.passkeys hubsite.phones "
         "hubsite.register hubsite.rules hubcore",
         "django msgspec oauth2_provider segno",
         WORLDLY,

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -22,11 +21,10 @@ from django.views.decorators.http import require_POST
 from msgspec import Meta
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 
-from hubcore.errors import HubError, PeerError
+from hubcore.errors import PeerError
+from hubsite.crowd.answering import REFUSALS, Said, grant_said, had_by, refusal, refusal_for
 from hubsite.phones.client import SCOPE
-from hubsite.phones.devices import RefusedError, family_of, grant_for, take_key
-from hubsite.phones.enrolment import enrolment
-from hubsite.phones.lost import arrived
+from hubsite.phones.devices import family_of, take_key
 from hubsite.phones.publickey import read_public_key
 
 BODY_BYTES = 4096
@@ -41,7 +39,12 @@ class KeySaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def refused(status: int, sentence: str) -> JsonResponse:
     """Answer a call that is not done (law 2)."""
-    return JsonResponse({"sentence": sentence}, status=status)
+    return _shown(refusal(status, sentence))
+
+
+def _shown(said: Said) -> JsonResponse:
+    status, words = said
+    return JsonResponse(words, status=status)
 
 
 Call = Callable[[HttpRequest, str, UUID], HttpResponse]
@@ -56,17 +59,14 @@ def of_phones(call: Call) -> Callable[[HttpRequest], HttpResponse]:
     def checked(request: HttpRequest) -> HttpResponse:
         is_valid, asked = get_oauthlib_core().verify_request(request, scopes=[SCOPE])
         family = family_of(asked.access_token) if is_valid else None
-        is_known = family is not None and asked.user.is_active
-        if family is None or not is_known or not arrived(asked.access_token):
+        if family is None:
             return refused(401, "This phone is not connected any more. Connect it by a new link.")
         if len(request.body) > BODY_BYTES:
             return refused(413, f"A request has at most {BODY_BYTES} bytes.")
         try:
             return call(request, asked.user.name, family)
-        except RefusedError as error:
-            return refused(403, str(error))
-        except HubError as error:
-            return refused(503, f"The site signs nothing at this moment: {error}")
+        except REFUSALS as error:
+            return _shown(refusal_for(error))
 
     return checked
 
@@ -85,11 +85,5 @@ def key(request: HttpRequest, name: str, family: UUID) -> JsonResponse:
 
 @of_phones
 def grant(_request: HttpRequest, _name: str, family: UUID) -> JsonResponse:
-    """Answer with what the phone takes: its enrolment, and when its grant ends (Unix seconds)."""
-    office = settings.HUBSITE_RUNNING.office
-    if office is None:
-        return refused(503, "The site signs nothing at this moment: it has no key.")
-    signed = grant_for(office, family, int(time.time()))
-    text = enrolment(office, settings.HUBSITE.config.aeads, signed)
-    answer: dict[str, Any] = {"enrolment": text, "expires": signed.expires}
-    return JsonResponse(answer)
+    """Answer with what the phone takes (`grant_said`), or why it gets nothing."""
+    return _shown(grant_said(had_by([family])[family], int(time.time())))

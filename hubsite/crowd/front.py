@@ -1,0 +1,106 @@
+"""Stands before the web framework, and answers phones that fetch their grants.
+
+500 of them come at one moment when a site's doors have changed. The framework takes most of the
+time of such a call: its layers, its token server, its rows one by one.
+
+Laws:
+1. Only one call is answered here: POST, this address, a bearer token, no body. All else, and each
+   token that is not plain (`hubsite.crowd.reading`), goes on to the framework.
+2. An answer has the head of the framework's own, and its words: a phone cannot tell them apart.
+3. What fails here in a way that nobody foresaw goes on to the framework, which says so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections
+from django.http.request import split_domain_port, validate_host
+
+from hubsite.crowd.answering import Said, grant_said, said_by
+from hubsite.crowd.reading import had_with
+
+Environ = dict[str, Any]
+Start = Callable[..., Any]
+Application = Callable[[Environ, Start], Iterable[bytes]]
+Head = list[tuple[str, str]]
+
+PATH = "/api/phone/grant"
+_TOKEN = re.compile(r"(?i:bearer) ([!-~]{1,255})")
+_KINDS = ("", "application/json")
+_LOG = logging.getLogger("hubsite.crowd")
+
+
+class Front:
+    """The application that the web server calls; `framework` is Django's."""
+
+    def __init__(self, framework: Application) -> None:
+        self._framework = framework
+        self._head: Head = []
+
+    def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
+        """Answer a request."""
+        token = token_of(environ)
+        said = None if token is None else self._said(token)
+        if said is None:
+            return self._framework(environ, start)
+        status, words = said
+        body = json.dumps(words).encode()
+        head = [*self._head_like(environ), ("Content-Length", str(len(body)))]
+        start(f"{status} {HTTPStatus(status).phrase}", head)
+        return [body]
+
+    def _said(self, token: str) -> Said | None:
+        """Return the answer to a phone, None where the framework gives it (laws 1 and 3)."""
+        close_old_connections()
+        try:
+            had = had_with(token)
+            return None if had is None else said_by(partial(grant_said, had, int(time.time())))
+        except Exception:
+            _LOG.exception("a phone's call goes on to the framework")
+            return None
+        finally:
+            close_old_connections()
+
+    def _head_like(self, environ: Environ) -> Head:
+        """Return what stands in the framework's head of each answer to a phone (law 2).
+
+        It is asked once, by a call without a token.
+        """
+        if not self._head:
+            asked = {**environ, "HTTP_AUTHORIZATION": ""}
+            heard: list[Head] = []
+            answer = self._framework(asked, lambda _status, head, *_: heard.append(head))
+            getattr(answer, "close", list)()
+            self._head = [one for one in heard[0] if one[0] != "Content-Length"]
+        return self._head
+
+
+def token_of(environ: Environ) -> str | None:
+    """Return the token of a call that is answered here (law 1), None for any other call."""
+    is_ours = (
+        environ["PATH_INFO"] == PATH
+        and environ["REQUEST_METHOD"] == "POST"
+        and not environ.get("QUERY_STRING")
+        and environ.get("CONTENT_LENGTH", "") in ("", "0")
+        and environ.get("CONTENT_TYPE", "") in _KINDS
+        and "HTTP_TRANSFER_ENCODING" not in environ
+        and environ["wsgi.url_scheme"] == "https"
+        and _is_here(environ.get("HTTP_HOST", ""))
+    )
+    found = _TOKEN.fullmatch(environ.get("HTTP_AUTHORIZATION", "")) if is_ours else None
+    return None if found is None else found[1]
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a host is one of this server."""
+    name, _port = split_domain_port(host)
+    return bool(name) and validate_host(name, settings.ALLOWED_HOSTS)
