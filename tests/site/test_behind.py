@@ -368,7 +368,8 @@ async def test_a_restored_copy_waits_before_a_real_engine(server: Server, tmp_pa
         await _until(_is_put)
         await asyncio.to_thread(publisher.stop)
         words = ["--config", str(server.site.file), "restore", str(copy)]
-        assert CliRunner().invoke(hubsite, words).exit_code == 0
+        done = await in_thread(lambda: CliRunner().invoke(hubsite, words))
+        assert done.exit_code == 0
         publisher = started()
         try:
             await _until(lambda: publisher.behind is not None)

@@ -47,7 +47,8 @@ IS_DUE = """import('./page/store.js').then(async ({Store}) => {
 WATCHES = """;window.doorWords = [];
 document.addEventListener('DOMContentLoaded', () => {
   const shown = document.getElementById('door-state');
-  const note = () => shown.textContent && window.doorWords.push(shown.textContent);
+  const words = change => [...change.addedNodes].map(node => node.textContent).filter(Boolean);
+  const note = changes => window.doorWords.push(...changes.flatMap(words));
   new MutationObserver(note).observe(shown, {childList: true});
 })"""
 """Each word of the door's state is written down, in the order in which it was shown."""

@@ -99,13 +99,18 @@ async def phone(
 
 
 async def at_rest(stage: Stage) -> None:
-    """Wait until the strike has fallen back and no link is left."""
+    """Wait until the strike has fallen back, no link is left, and who went in has shut the door."""
 
     async def no_link() -> bool:
         return bool((await stage.hub("status"))["radio"]["links"] == 0)
 
+    async def is_shut() -> bool:
+        states = {door["state"] for door in (await stage.hub("status"))["doors"]}
+        return not states & {"released", "open", "held_open"}
+
     await stage.until(lambda: not stage.strike().active, "the strike is at rest", PULSE_SECONDS + 2)
     await stage.until(no_link, "no link is left", 8.0)
+    await stage.until(is_shut, "the door is shut", 20.0)
 
 
 async def passkeys(page: Page, **more: bool) -> str:
