@@ -1,7 +1,7 @@
 """A PKOC phone: what it says to a reader, and when it goes away.
 
-Written from the public apps (their names and commits stand in the modules beside this one), by
-other hands than the hub's reader, and without a look into it.
+Written from the public apps alone (their names and commits stand in the modules beside this one):
+nothing here comes from the hub's reader.
 
 A reader speaks first, as soon as a phone subscribes. It says its version, its point for this visit,
 where it is and of which site, and shows its certificate. The phone answers with its own point. The

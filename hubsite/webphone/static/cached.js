@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "74d04c4c048786d1";
+export const VERSION = "e29292543203241d";
 
 export const FILES = [
   "icon.svg",

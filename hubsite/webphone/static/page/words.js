@@ -125,7 +125,7 @@ export const ELSEWHERE =
   "This page is at a door in another tab or window. Wait until it is done, or close it.";
 export const FORGOTTEN =
   "This browser has deleted what this page kept, its key and its grant too. " +
-  "Ask the site for a new link.";
+  "Connect again by your passkey where this page offers it, or ask the site for a new link.";
 export const NO_RADIO =
   "This browser has no Bluetooth for pages. Use Chrome, Edge or Samsung Internet on Android, " +
   "or Chrome or Edge on a computer. Safari and Firefox have none.";
