@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js import errors as refusals
@@ -31,7 +30,7 @@ from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
-from hubgateway.engine.guard import engine_guard
+from hubgateway.engine.guard import GuardedClient, engine_guard
 from hubgateway.engine.trouble import ANSWER_SECONDS, JUNK, MovedOnError, complain, trouble, words
 from hubgateway.rules import chain, names
 
@@ -54,7 +53,7 @@ class Engine:
         self._credentials = credentials
         self._authority = authority
         self._replicas = replicas
-        self._client = Client()
+        self._client = GuardedClient()
         self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
         self.buckets = Buckets(self._js)
         self.archive = Archive(self._js)

@@ -4,7 +4,7 @@ Laws:
 1. Operators open only doors that are named: release and hold-open need access points.
 2. One of both signs: a key in a file, or a signer elsewhere. The site's card key is with it.
 3. An engine on another machine is reached by TLS, unless the file says `in_clear`
-   (`hubcore.backend.ways`).
+   (`hubcore.backend.ways`). Pins need TLS everywhere: nothing else shows a key.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec import Meta
 from hubcore.backend.ways import check_server, is_this_machine
 from hubcore.errors import ConfigError
 from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, Operator, rights_of
+from hubsite.pins.words import Pins
 
 SIGNER_PORT = 7718
 
@@ -36,6 +37,8 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_authority: str = ""
     authority: str = ""
     """Who vouches for the engine's certificate (PEM), "" for those whom this system believes."""
+    pins: Pins = ()
+    """Each of its servers shows one of these keys."""
     in_clear: bool = False
     """Whether `nats://` may lead to another machine: on a way that something else guards."""
     orders: bool = False
@@ -90,6 +93,10 @@ def check_engine(engine: Engine, has_signer: bool, path: Path) -> None:
             check_server(server, engine.in_clear)
         except ValueError as error:
             raise ConfigError(f"{path}: servers: {error}") from error
+        if engine.pins and not server.startswith("tls://"):
+            raise ConfigError(
+                f"{path}: engine.pins: {server} shows no key: with pins each server is tls://"
+            )
 
 
 def operator_of(section: Operators) -> Operator:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from hubcore.errors import ConfigError
+from hubsite.pins.words import Pins
 
 _ISSUER = r"\Ahttps://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,200})?\Z"
 _WORD = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -23,6 +24,7 @@ class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The provider: its name for people, how this server is known there, what it must say.
 
     `authority` is a PEM file with whom its TLS is believed, "" for those that browsers believe.
+    `pins`: each host that is asked shows one of these keys.
     `amr` and `acr`: one of these in a token, and the second factor of this server is not asked.
     """
 
@@ -32,6 +34,7 @@ class Oidc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=40)] = "OpenID Connect"
     claim: Literal["sub", "oid"] = "sub"
     authority: str = ""
+    pins: Pins = ()
     amr: Annotated[tuple[_WORD, ...], Meta(max_length=8)] = ()
     acr: Annotated[tuple[_WORD, ...], Meta(max_length=8)] = ()
 

@@ -2,7 +2,8 @@
 
 Laws:
 1. The server is known by its name, under an authority: that of the file, or those of the system.
-2. A certificate of our own needs its key.
+2. Where there are pins it shows one of these keys, too.
+3. A certificate of our own needs its key.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from hubcore.errors import ConfigError
+from hubsite.pins.words import Pins
 
 SYSLOG_PORT = 6514
 
@@ -26,9 +28,10 @@ class Syslog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authority: str = ""
     certificate: str = ""
     key: str = ""
+    pins: Pins = ()
 
 
 def check_syslog(section: Syslog, path: Path) -> None:
-    """Keep law 2. Raise ConfigError."""
+    """Keep law 3. Raise ConfigError."""
     if bool(section.certificate) != bool(section.key):
         raise ConfigError(f"{path}: syslog: certificate and key come together")

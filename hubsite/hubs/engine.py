@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import nats
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
 from nats.js import errors as refusals
@@ -33,10 +33,11 @@ from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES, asked_for
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
-from hubgateway.engine.guard import engine_guard
+from hubgateway.engine.guard import GuardedClient, engine_guard
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
 from hubgateway.rules import names
 from hubsite.config import Engine
+from hubsite.pins.comparing import pin
 
 ANSWERS_AT_ONCE = 256
 """So many are read before anything else has its turn."""
@@ -82,9 +83,11 @@ class HubsEngine:
         self._servers = list(engine.servers)
         self._credentials = engine.credentials
         self._authority = engine.authority
+        pins = partial(pin, section="engine", pins_of=lambda _host: engine.pins)
+        self._pin = pins if engine.pins else None
         self._complaint = ""
         self._complained_at = 0.0
-        self._client = Client()
+        self._client = GuardedClient()
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._buckets = Buckets(self._js)
 
@@ -105,7 +108,7 @@ class HubsEngine:
                 connect_timeout=int(ANSWER_SECONDS),
                 error_cb=self._complained,
                 **speak_as(self._client, self._credentials),
-                **engine_guard(self._authority),
+                **engine_guard(self._authority, self._pin),
             )
         except (OSError, TimeoutError, nats.errors.Error, ConfigError) as error:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error

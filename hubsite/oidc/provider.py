@@ -61,7 +61,7 @@ class Provider:
         self.section = section
         self._secret = secret
         self._authority = authority
-        self._adapter = adapter or Bounded()
+        self._adapter = adapter or Bounded(pins=section.pins)
         self._monotonic = monotonic
         self._clock = clock
         self._places = BoundedSemaphore(PLACES)

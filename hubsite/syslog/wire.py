@@ -2,6 +2,7 @@
 
 Laws:
 1. The server proves its name, under an authority that we believe. TLS 1.2 or newer.
+   Where the file has pins, its key is one of them.
 2. Nothing here waits longer than WAIT_SECONDS.
 3. What the server says is read away: it has nothing to say (RFC 5425, section 4.3). Its end is
    noticed before the next message.
@@ -21,6 +22,7 @@ from contextlib import suppress
 
 from hubcore.errors import ConfigError, LinkError
 from hubsite.config import Site, Syslog, secret_file
+from hubsite.pins.comparing import pin
 
 WAIT_SECONDS = 10.0
 SILENT_SECONDS = 30.0
@@ -42,6 +44,7 @@ def context_of(site: Site, section: Syslog) -> ssl.SSLContext:
         raise ConfigError(
             f"{site.file}: syslog: authority, certificate and key are files in PEM: {error}"
         ) from error
+    pin(context, "syslog", lambda _host: section.pins)
     return context
 
 

@@ -2,6 +2,7 @@
 
 Laws:
 1. The receiver proves its name, under an authority that we believe. TLS 1.2 or newer.
+   Where the file has pins for its host, its key is one of them.
 2. All of it takes at most `seconds`: to look up the name, to connect, and however slowly the other
    side sends or takes. A look-up that takes longer is left to end by itself.
 3. Of an answer the head is read, and no body. A redirect is not followed.
@@ -20,6 +21,7 @@ from threading import Thread, Timer
 
 from hubcore.errors import ConfigError, LinkError
 from hubsite.config import Site
+from hubsite.pins.comparing import pin
 from hubsite.webhooks.address import PORT, Destination, resolve
 
 CONNECT_SECONDS = 5.0
@@ -38,6 +40,7 @@ def context_of(site: Site) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{site.file}: webhooks.authority {named}: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    pin(context, "webhooks", site.config.webhooks.pins_of)
     return context
 
 

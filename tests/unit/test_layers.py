@@ -532,7 +532,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.engine.account": _room(
         "hubgateway.config hubcore.errors", "cryptography nats", WORLDLY
     ),
-    "hubgateway.engine.guard": _room("hubcore.errors", "", frozenset({"socket", "sqlite3"})),
+    "hubgateway.engine.guard": _room("hubcore.errors", "nats", frozenset({"socket", "sqlite3"})),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
     "hubgateway.bridges.directory": _room("hubgateway.rules.names hubcore", "", PURE),
@@ -571,7 +571,7 @@ ROOMS: dict[str, Room] = {
     "hubsite": _room("hubsite hubcore", "django click"),
     "hubsite.config": _room(
         "hubsite.config hubcore.access.cards hubcore.backend.ways hubcore.errors "
-        "hubcore.localapi hubcore.policy.policy",
+        "hubcore.localapi hubcore.policy.policy hubsite.pins.words",
         "msgspec",
         WORLDLY,
     ),
@@ -641,7 +641,9 @@ ROOMS: dict[str, Room] = {
     "hubsite.fleet.said.words": _room("hubsite.fleet.said.values hubcore.device", "", PURE),
     "hubsite.hubs": _room("hubsite hubcore", "django", WORLDLY),
     "hubsite.hubs.engine": _room(
-        "hubsite.config hubgateway.engine hubgateway.rules hubcore", "nats", WORLDLY
+        "hubsite.config hubsite.pins.comparing hubgateway.engine hubgateway.rules hubcore",
+        "nats",
+        WORLDLY,
     ),
     "hubsite.hubs.newest": _room("hubsite.hubs.engine hubgateway.rules.names hubcore", "", WORLDLY),
     "hubsite.hubs.remote": _room(
@@ -663,7 +665,9 @@ ROOMS: dict[str, Room] = {
         "hubsite.oidc.tokens hubsite.accounts.models hubsite.acts hubcore", "django", WORLDLY
     ),
     "hubsite.oidc.documents": _room("hubcore.errors", "", PURE),
-    "hubsite.oidc.fetching": _room("", "requests", frozenset({"sqlite3", "subprocess", "socket"})),
+    "hubsite.oidc.fetching": _room(
+        "hubsite.pins.comparing", "requests", frozenset({"sqlite3", "subprocess", "socket"})
+    ),
     "hubsite.pages.accounts.carried": _room(
         "hubsite.signin.proven", "cryptography django", WORLDLY
     ),
@@ -768,6 +772,10 @@ ROOMS: dict[str, Room] = {
     "hubsite.phones.others": _room(
         "hubsite.acts hubsite.hubs.office hubsite.register hubcore", "cryptography django", WORLDLY
     ),
+    "hubsite.pins.comparing": _room(
+        "", "cryptography", frozenset({"socket", "sqlite3", "subprocess"})
+    ),
+    "hubsite.pins.words": _room("", "msgspec", PURE),
     "hubsite.looping": _room("hubsite.rows hubcore", "", WORLDLY),
     "hubsite.bridge": _room("hubsite.bridge hubsite.acts hubcore", "django", WORLDLY),
     "hubsite.bridge.answer": _room("hubcore.errors", "msgspec", PURE),
@@ -815,7 +823,7 @@ ROOMS: dict[str, Room] = {
         "hubcore.errors", "", frozenset({"sqlite3", "subprocess", "ssl"})
     ),
     "hubsite.webhooks.posting": _room(
-        "hubsite.config hubsite.webhooks.address hubcore.errors",
+        "hubsite.config hubsite.pins.comparing hubsite.webhooks.address hubcore.errors",
         "",
         frozenset({"sqlite3", "subprocess"}),
     ),
@@ -828,7 +836,9 @@ ROOMS: dict[str, Room] = {
     "hubsite.syslog.lines": _room("", "", PURE),
     "hubsite.syslog.waiting": _room("hubsite.syslog.lines", "", WORLDLY),
     "hubsite.syslog.wire": _room(
-        "hubsite.config hubcore.errors", "", frozenset({"sqlite3", "subprocess"})
+        "hubsite.config hubsite.pins.comparing hubcore.errors",
+        "",
+        frozenset({"sqlite3", "subprocess"}),
     ),
     "hubsim": _room("hubsim hubd hubgateway.callers drivers hubcore"),
     "hubsim.pkoc.elements": _room("", "", PURE),
