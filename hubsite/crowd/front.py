@@ -49,21 +49,22 @@ class Front:
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
         """Answer a request."""
         token = token_of(environ)
-        said = None if token is None else self._said(token)
-        if said is None:
+        found = None if token is None else self._said(token, environ)
+        if found is None:
             return self._framework(environ, start)
-        status, words = said
+        (status, words), head = found
         body = json.dumps(words).encode()
-        head = [*self._head_like(environ), ("Content-Length", str(len(body)))]
-        start(f"{status} {HTTPStatus(status).phrase}", head)
+        start(f"{status} {HTTPStatus(status).phrase}", [*head, ("Content-Length", str(len(body)))])
         return [body]
 
-    def _said(self, token: str) -> Said | None:
+    def _said(self, token: str, environ: Environ) -> tuple[Said, Head] | None:
         """Return the answer to a phone, None where the framework gives it (laws 1 and 3)."""
         close_old_connections()
         try:
             had = had_with(token)
-            return None if had is None else said_by(partial(grant_said, had, int(time.time())))
+            if had is None:
+                return None
+            return said_by(partial(grant_said, had, int(time.time()))), self._head_like(environ)
         except Exception:
             _LOG.exception("a phone's call goes on to the framework")
             return None
@@ -73,14 +74,19 @@ class Front:
     def _head_like(self, environ: Environ) -> Head:
         """Return what stands in the framework's head of each answer to a phone (law 2).
 
-        It is asked once, by a call without a token.
+        It is asked once, by a call without a token, and without anything else that the caller has
+        brought. Raise LookupError for another answer than a refusal: it is not kept.
         """
         if not self._head:
-            asked = {**environ, "HTTP_AUTHORIZATION": ""}
-            heard: list[Head] = []
-            answer = self._framework(asked, lambda _status, head, *_: heard.append(head))
+            brought = [key for key in environ if key.startswith("HTTP_") and key != "HTTP_HOST"]
+            asked = {key: environ[key] for key in environ.keys() - brought}
+            heard: list[tuple[str, Head]] = []
+            answer = self._framework(asked, lambda status, head, *_: heard.append((status, head)))
             getattr(answer, "close", list)()
-            self._head = [one for one in heard[0] if one[0] != "Content-Length"]
+            ((status, head),) = heard
+            if not status.startswith("401 "):
+                raise LookupError(f"the framework answers {status} to a call without a token")
+            self._head = [one for one in head if one[0] != "Content-Length"]
         return self._head
 
 

@@ -45,7 +45,8 @@ class Orders(Enum):
 
 
 WORDS = {
-    Orders.NONE: "Orders: none from the pages. --orders shuts lets operators lock down.",
+    Orders.NONE: "Orders: none from the pages by the engine. --orders shuts lets operators lock "
+    "down.",
     Orders.SHUTS: "Orders: each operator locks down from the pages, lets nobody new in, and tells "
     "devices. Nobody opens a door from there.",
     Orders.ALL: "Orders: each operator locks down from the pages, opens doors there, and tells "
@@ -97,6 +98,12 @@ def _engine(disk: Disk, level: Orders) -> bytes:
         )
     listed = match[2]
     has = f'"{ORDERS}"' in listed
+    wider = [one for one in re.findall(r'"([^"]*)"', listed) if one != ORDERS and _reaches(one)]
+    if wider and level is Orders.NONE:
+        raise ConfigError(
+            f'{disk.at(places.ENGINE_FILE)}: the account {key} of hubsite orders by "{wider[0]}", '
+            "which is not of this setup: take it away by hand"
+        )
     if has and level is Orders.NONE:
         listed = re.sub(rf'\s*"{re.escape(ORDERS)}",?', "", listed)
     elif not has and level is not Orders.NONE:
@@ -108,6 +115,16 @@ def _engine(disk: Disk, level: Orders) -> bytes:
     return f"{before}{found}{changed}".encode()
 
 
+def _reaches(subject: str) -> bool:
+    """Tell whether who may publish this may order: the engine's wildcards, token by token."""
+    tokens = subject.split(".")
+    wanted = ORDERS.split(".")
+    head = tokens[: tokens.index(">")] if ">" in tokens else tokens
+    are_like = all(one in ("*", two) or two == "*" for one, two in zip(head, wanted, strict=False))
+    is_long = len(head) < len(wanted) if ">" in tokens else len(head) == len(wanted)
+    return are_like and is_long
+
+
 def _server(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
     path = disk.at(places.SERVER_FILE)
     data = disk.read(places.SERVER_FILE) or b""
@@ -115,7 +132,8 @@ def _server(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
     document = _document(data, path)
     if said.engine is not None and said.engine.orders != (level is not Orders.NONE):
         document["engine"]["orders"] = level is not Orders.NONE
-    if level is not Orders.NONE and not _fits(said.operators, level, points):
+    is_new = level is Orders.NONE and "operators" not in document
+    if not is_new and not _fits(said.operators, level, points):
         if "operators" not in document:
             document["operators"] = tomlkit.table()
         _write(document["operators"], level, points)
@@ -126,7 +144,9 @@ def _signing(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
     path = disk.at(places.SIGNING_FILE)
     data = disk.read(places.SIGNING_FILE) or b""
     said = [one for one in parse_signing(data, path).operators if one.name == ANYBODY]
-    if level is Orders.NONE or (said and _fits(said[0], level, points)):
+    if said and _fits(said[0], level, points):
+        return data
+    if level is Orders.NONE and not said:
         return data
     document = _document(data, path)
     named = [one for one in document.get("operators", ()) if one["name"] == ANYBODY]
@@ -141,6 +161,8 @@ def _signing(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
 def _fits(said: Any, level: Orders, points: Sequence[int]) -> bool:
     """Tell whether a section has the rights of this level."""
     rights = rights_of(said.rights)
+    if level is Orders.NONE:
+        return not rights & OPENING
     if level is Orders.SHUTS:
         return bool(rights & OperatorRight.LOCK_DOWN and not rights & OPENING)
     return rights == rights_of(WHOLE) and set(said.access_points) == set(points)

@@ -189,6 +189,39 @@ def test_what_nobody_foresaw_goes_on_to_the_framework(anna: models.Person) -> No
     assert framework.asked == 1
 
 
+@pytest.mark.parametrize(
+    "brought",
+    [
+        {"HTTP_COOKIE": "__Host-session=x; __Host-csrf=x"},
+        {"HTTP_ORIGIN": "https://elsewhere.example", "HTTP_ACCEPT_ENCODING": "gzip"},
+    ],
+    ids=["a broken cookie", "another origin"],
+)
+def test_who_comes_first_chooses_nothing_in_the_head_of_others(
+    anna: models.Person, brought: dict[str, str]
+) -> None:
+    """front, law 2"""
+    phone = connected(anna)
+    front = Front(Framework())
+    heard_from(front, environ_of(phone.access, **brought))
+    asked = environ_of(phone.access)
+    assert heard_from(front, asked).head == heard_from(Framework(), asked).head
+
+
+def test_a_head_of_a_moment_that_is_bad_is_not_kept(anna: models.Person) -> None:
+    """front, laws 2 and 3"""
+    phone = connected(anna)
+    framework = Framework()
+    good, framework.application = (
+        framework.application,
+        lambda _environ, start: start("500 No", [("Content-Type", "text/html")]) or [b"no"],
+    )
+    front = Front(framework)
+    assert heard_from(front, environ_of(phone.access)).status == "500 No"
+    framework.application = good
+    assert heard_from(front, environ_of(phone.access)).said[0] == 200
+
+
 def test_the_server_has_it_before_the_framework() -> None:
     assert isinstance(application(), Front)
 

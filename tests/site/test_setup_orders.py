@@ -80,6 +80,10 @@ LEVELS = {
 }
 
 
+def server_of(machine: Machine) -> config.Config:
+    return config.parse(machine.at(places.SERVER_FILE).read_bytes(), Path("x"))
+
+
 @pytest.mark.parametrize("wanted", Orders)
 def test_a_new_site_has_what_was_said_and_what_shuts_where_nothing_was(
     machine: Machine, wanted: Orders
@@ -87,8 +91,7 @@ def test_a_new_site_has_what_was_said_and_what_shuts_where_nothing_was(
     said = () if wanted is Orders.SHUTS else ("--orders", wanted.value)
     setup(machine, *said, "--access-points", "1-3")
     assert level(machine) == LEVELS[wanted]
-    server = config.parse(machine.at(places.SERVER_FILE).read_bytes(), Path("x"))
-    assert server.operators.access_points == ((1, 2, 3) if wanted is Orders.ALL else ())
+    assert server_of(machine).operators.access_points == ((1, 2, 3) if wanted is Orders.ALL else ())
     before = texts(machine)
     setup(machine, "--orders", wanted.value)
     assert texts(machine) == before
@@ -105,10 +108,22 @@ def test_typed_again_it_is_as_it_would_have_been_made(
     assert texts(machine) == before
     said = setup(machine, "--orders", then.value)
     assert ("changed: " in said) is (first is not then)
-    orders, may, *_ = level(machine)
-    assert (orders, may) == LEVELS[then][:2]
-    if then is not Orders.NONE:  # without a way to order, rights are nothing
-        assert level(machine) == LEVELS[then]
+    assert level(machine) == LEVELS[then]
+    assert server_of(machine).operators.access_points == ((1, 2, 3) if then is Orders.ALL else ())
+
+
+@pytest.mark.parametrize("subject", ["hub.>", ">", "*.commands.*", "hub.commands.hub-a"])
+def test_a_subject_that_orders_too_is_named_where_nobody_is_to_order(
+    machine: Machine, subject: str
+) -> None:
+    """orders, law 1"""
+    setup(machine, "--orders", "shuts")
+    file = machine.at(places.ENGINE_FILE)
+    file.write_text(file.read_text().replace('"hub.commands.*"', f'"hub.commands.*", "{subject}"'))
+    before = texts(machine)
+    with pytest.raises(ConfigError, match=re.escape(f'orders by "{subject}"')):
+        setup(machine, "--orders", "none")
+    assert texts(machine) == before
 
 
 def added(before: str, now: str) -> list[str]:
