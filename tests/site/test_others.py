@@ -113,6 +113,7 @@ def _other_pem(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> str
         (_other_pem(ec.generate_private_key(ec.SECP384R1()).public_key()), "of another kind"),
         (_other_pem(ed25519.Ed25519PrivateKey.generate().public_key()), "of another kind"),
     ],
+    ids=range(10),
 )
 def test_what_is_no_key_is_refused_with_its_cause(office: Office, typed: str, why: str) -> None:
     """others, law 1"""
