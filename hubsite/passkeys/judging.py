@@ -1,7 +1,8 @@
 """Whose passkey has signed, and whether its phone may come back.
 
 Laws:
-1. A passkey of a phone is kept by that phone alone. It takes the place of the one of before.
+1. A passkey of a phone is kept by that phone's key, which signs what was asked and which passkey
+   was made. Its tokens alone keep none. It takes the place of the one of before.
 2. It proves itself by what this server asked for, once, with its person verified.
 3. A passkey whose counter fell was copied, or is broken: it counts no more, whoever has it. Each
    connecting of its person that has no key yet ends. That is an alarm, in an act, the journal and
@@ -18,6 +19,7 @@ import logging
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from hubcore.codec import cbor, cose
 from hubcore.errors import ProofError
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
@@ -30,11 +32,14 @@ from hubsite.passkeys.models import Passkey
 from hubsite.register.models import Credential, GuestLink
 from hubsite.register.tokens import end_joining
 
+KEEPS = b"hub-phone keeps a passkey"
+"""The external_aad of a phone's signature over a passkey: nothing else that it signs has it."""
 _LOG = logging.getLogger("hubsite.passkeys")
 
 
-def keep_passkey(phone: Credential, challenge: Challenge, made: MadeKey) -> None:
+def keep_passkey(phone: Credential, challenge: Challenge, made: MadeKey, signature: bytes) -> None:
     """Let a phone have this passkey (law 1). Raise ProofError for one that is kept already."""
+    _check_signed(phone, challenge, made, signature)
     row = Passkey(
         digest=digest_of(made.credential_id),
         proof=made.credential,
@@ -52,6 +57,14 @@ def keep_passkey(phone: Credential, challenge: Challenge, made: MadeKey) -> None
             log.write("", ActKind.PASSKEY_KEPT, about=about, person=phone.person_id)
     except IntegrityError as error:
         raise ProofError("this passkey is kept here already") from error
+
+
+def _check_signed(phone: Credential, challenge: Challenge, made: MadeKey, signature: bytes) -> None:
+    """Raise ProofError unless the phone's own key has signed (RFC 9052, 4.4; law 1)."""
+    key = cose.read_key(cbor.decode(bytes(phone.key)))
+    protected = cbor.encode({1: key.alg})
+    payload = cbor.encode([challenge.value, made.credential_id])
+    cose.verify1(protected, payload, signature, key, KEEPS)
 
 
 def proven(place: Place, challenge: Challenge, answer: str, address: str) -> Passkey:

@@ -22,6 +22,7 @@ from hypothesis import settings as drawn
 from hypothesis import strategies as st
 
 from hubcore.codec import cbor
+from hubcore.codec.cose import SigningKey, sign1
 from hubcore.errors import ConfigError, ProofError
 from hubcore.policy import document
 from hubsim.site.documents import make_key
@@ -34,12 +35,12 @@ from hubsite.hubs.signer import FileSigner
 from hubsite.keys import challenge as challenges
 from hubsite.keys.place import Place
 from hubsite.keys.proof import ANSWER_LENGTH_MAX, asked_to_make, asked_to_sign, made_key
-from hubsite.passkeys.judging import keep_passkey, proven
+from hubsite.passkeys.judging import KEEPS, keep_passkey, proven
 from hubsite.passkeys.models import Passkey
 from hubsite.phones.devices import PHONES_A_PERSON, RefusedError, take_key
 from hubsite.phones.joining import INVITATIONS_A_PERSON, begin_return, digest_of, invite
 from hubsite.register import changes, models
-from tests.site.authenticator import PRESENT, Authenticator
+from tests.site.authenticator import PRESENT, Authenticator, decoded, encoded
 from tests.site.browser import at_work
 from tests.site.server import HOST, Server, make_folder
 from tests.site.test_guests import asked as guest_link_asked
@@ -48,6 +49,7 @@ from tests.site.test_web_phones import ISSUER, Said, WebPhone, connected
 
 pytestmark = pytest.mark.once
 
+NOT_KEPT = "The site did not keep this passkey. Try again."
 NOT_KNOWN = "This site connects no phone by this passkey. Ask for a new link."
 HERE = Place(HOST, "acme", frozenset({f"https://{HOST}"}))
 SLOWLY = drawn(
@@ -82,9 +84,28 @@ def keeps_passkey(phone: WebPhone, **about: Any) -> Authenticator:
     status, asked = phone.ask("passkey/asked")
     assert status == 200, asked
     made = Authenticator(**about)
-    status, said = phone.ask("passkey", made.make(asked["publicKey"]).encode())
+    status, said = phone.ask("passkey", signed_for(phone, made, asked))
     assert status == 200, said
     return made
+
+
+def signed_for(phone: WebPhone, made: Authenticator, asked: dict[str, Any]) -> bytes:
+    """Return what a phone's browser tells of a passkey that it made, signed by the phone's key."""
+    answer = made.make(asked["publicKey"])
+    signature = signature_of(phone.key, decoded(asked["publicKey"]["challenge"]), made)
+    return said_kept(answer, signature)
+
+
+def said_kept(answer: str, signature: bytes) -> bytes:
+    return json.dumps({"made": json.loads(answer), "signature": encoded(signature)}).encode()
+
+
+def signature_of(
+    key: SigningKey, challenge: bytes, made: Authenticator, aad: bytes = KEEPS
+) -> bytes:
+    payload = cbor.encode([challenge, made.credential_id])
+    signature: bytes = sign1(cbor.encode({1: key.alg}), payload, key, aad)[3]
+    return signature
 
 
 @dataclass
@@ -313,18 +334,66 @@ def test_a_phone_has_one_passkey_and_a_passkey_one_phone(anna: models.Person) ->
     assert Emptied().proves(passkey)[0] == 403
     second = connected(anna)
     _, asked = second.ask("passkey/asked")
-    assert second.ask("passkey", newer.make(asked["publicKey"]).encode())[0] == 403
+    assert second.ask("passkey", signed_for(second, newer, asked))[0] == 403
     third = connected(anna)
-    assert third.ask("passkey", newer.make(asked["publicKey"]).encode())[0] == 403, "not asked"
+    assert third.ask("passkey", signed_for(third, newer, asked))[0] == 403, "not asked"
     assert Passkey.objects.count() == 1
 
 
-def test_a_passkey_is_kept_by_who_has_the_phones_tokens_alone(anna: models.Person) -> None:
+WRONG: dict[str, Callable[[SigningKey, bytes, Authenticator, str], bytes]] = {
+    "as before": lambda key, asked, made, answer: answer.encode(),
+    "another key": lambda key, asked, made, answer: said_kept(
+        answer, signature_of(make_key(), asked, made)
+    ),
+    "another challenge": lambda key, asked, made, answer: said_kept(
+        answer, signature_of(key, bytes(32), made)
+    ),
+    "another passkey": lambda key, asked, made, answer: said_kept(
+        answer, signature_of(key, asked, Authenticator())
+    ),
+    "for something else": lambda key, asked, made, answer: said_kept(
+        answer, signature_of(key, asked, made, b"")
+    ),
+    "no signature": lambda key, asked, made, answer: said_kept(answer, b""),
+    "too short": lambda key, asked, made, answer: said_kept(answer, bytes(32)),
+    "no base64url": lambda key, asked, made, answer: json.dumps(
+        {"made": json.loads(answer), "signature": "\u00fc" * 86}
+    ).encode(),
+    "no JSON": lambda key, asked, made, answer: b"\xff",
+    "a number": lambda key, asked, made, answer: said_kept("1", bytes(64)),
+}
+
+
+def test_a_copy_of_a_phones_tokens_keeps_no_passkey_and_takes_no_place(
+    anna: models.Person,
+) -> None:
+    """judging, law 1: the files of a protected phone have its tokens, and its key not"""
+    phone = connected(anna)
+    passkey = keeps_passkey(phone)
+    rows = list(Passkey.objects.values_list())
+    acts = kinds()
+    for what, said in WRONG.items():
+        thief = WebPhone(access=phone.access)
+        status, asked = thief.ask("passkey/asked")
+        assert status == 200
+        made = Authenticator()
+        answer = made.make(asked["publicKey"])
+        challenge = decoded(asked["publicKey"]["challenge"])
+        body = said(phone.key, challenge, made, answer)
+        assert thief.ask("passkey", body) == (403, {"sentence": NOT_KEPT}), what
+        assert Emptied().proves(made) == (403, {"sentence": NOT_KNOWN}), what
+        settings.HUBSITE_RUNNING.gate = Gate()
+    assert list(Passkey.objects.values_list()) == rows, "the owner's stays"
+    assert kinds() == acts
+    back(passkey)
+
+
+def test_a_passkey_is_kept_by_the_phones_tokens_and_never_by_anothers(anna: models.Person) -> None:
     """again (page), law 3"""
     phone = connected(anna)
     assert WebPhone().ask("passkey/asked")[0] == 401
     _, asked = phone.ask("passkey/asked")
-    answer = Authenticator().make(asked["publicKey"]).encode()
+    answer = signed_for(phone, Authenticator(), asked)
     other = WebPhone(client=phone.client, access=connected(anna).access)
     assert other.ask("passkey", answer)[0] == 403, "that was asked of another phone"
     assert phone.ask("passkey", answer)[0] == 200
@@ -458,15 +527,17 @@ class Site:
         models.Invitation.objects.create(
             digest=digest, person=self.person, ends=ends, used_at=ends, family=family
         )
-        phone = take_key(self.person.pk, family, new_key(), "one")
-        self.lines.append(Line(self.new_passkey(phone), phone.pk))
+        key = make_key()
+        phone = take_key(self.person.pk, family, cbor.encode(key.cose_key), "one")
+        self.lines.append(Line(self.new_passkey(phone, key), phone.pk))
         self.begin(len(self.lines) - 1)  # its counter is 1 now
 
-    def new_passkey(self, phone: models.Credential) -> Authenticator:
+    def new_passkey(self, phone: models.Credential, key: SigningKey) -> Authenticator:
         one = challenges.new_challenge()
         made = Authenticator()
         answer = made.make(asked_to_make(HERE, one.value, one.handle, "Doors"))
-        keep_passkey(phone, one, made_key(HERE, one.value, answer))
+        signature = signature_of(key, one.value, made)
+        keep_passkey(phone, one, made_key(HERE, one.value, answer), signature)
         return made
 
     def begin(self, number: int) -> None:

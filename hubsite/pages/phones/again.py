@@ -4,7 +4,7 @@ Laws:
 1. Without `come_back` in the file there is nothing of this.
 2. An answer to what was asked is judged once (`hubsite.passkeys.judging`), in the browser that was
    asked. What is wrong with it stands in the journal; the browser hears one and the same sentence.
-3. A phone keeps a passkey by its own tokens.
+3. A phone keeps a passkey by its tokens and a signature of its own key.
 4. Refused tries of an address are slowed, and so is a passkey that is right too often.
 5. While the engine may have a newer policy than was signed here, nobody comes back: a restored copy
    does not know who was revoked since (`hubsite.hubs.behind`).
@@ -12,17 +12,22 @@ Laws:
 
 from __future__ import annotations
 
+import base64
+import binascii
 import logging
 from collections.abc import Callable
 from functools import wraps
+from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
+from msgspec import Meta
 
 from hubcore.errors import ProofError
 from hubsite.keys.challenge import Challenge, Purpose
@@ -43,6 +48,13 @@ TOO_OFTEN = "There were too many tries. Try again later, or ask for a new link."
 WHY_LENGTH = 120
 _LOG = logging.getLogger("hubsite.passkeys")
 View = Callable[..., HttpResponse]
+
+
+class PasskeySaid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a browser made, as it says it, and the phone's signature over it (base64url)."""
+
+    made: msgspec.Raw
+    signature: Annotated[str, Meta(min_length=8, max_length=1024)]
 
 
 def is_offered() -> bool:
@@ -89,7 +101,8 @@ def passkey(request: HttpRequest, _name: str, family: UUID) -> HttpResponse:
     try:
         if place is None or challenge is None:
             raise ProofError("it was not asked for, or too long ago")
-        keep_passkey(phone, challenge, made_key(place, challenge.value, _answer(request)))
+        answer, signature = _kept_said(request.body)
+        keep_passkey(phone, challenge, made_key(place, challenge.value, answer), signature)
     except ProofError as error:
         _say(request, error)
         return refused(403, NOT_KEPT)
@@ -133,6 +146,17 @@ def _proven(request: HttpRequest, address: str) -> Passkey:
     if place is None or challenge is None:
         raise ProofError("it was not asked for, or too long ago")
     return proven(place, challenge, _answer(request), address)
+
+
+def _kept_said(body: bytes) -> tuple[str, bytes]:
+    """Return what a browser made and what its phone has signed. Raise ProofError."""
+    try:
+        said = msgspec.json.decode(body, type=PasskeySaid)
+        padded = said.signature + "=" * (-len(said.signature) % 4)
+        signature = base64.b64decode(padded, altchars=b"-_", validate=True)
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError) as error:
+        raise ProofError(f"no passkey with a signature: {error}") from error
+    return bytes(said.made).decode("utf-8", "replace"), signature
 
 
 def _answer(request: HttpRequest) -> str:

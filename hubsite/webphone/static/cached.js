@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "e29292543203241d";
+export const VERSION = "ed0f1f1e8e3f9d22";
 
 export const FILES = [
   "icon.svg",

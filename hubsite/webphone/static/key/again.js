@@ -6,11 +6,18 @@
  * Laws:
  * 1. Where the site does not offer it, nothing is shown, asked or sent.
  * 2. What this phone has stays as it is until the site has taken the new key.
- * 3. A key that is protected in this way is in the place of the one before it: no link is needed.
+ * 3. The site keeps a passkey that this phone's key has signed for. Tokens alone keep none.
+ * 4. A key that is protected in this way is in the place of the one before it: no link is needed.
  */
 
+import { encode } from "../protocol/cbor.js";
+import { fromBase64url, toBase64url, utf8 } from "../protocol/bytes.js";
+import { sign1 } from "../protocol/cose.js";
 import { wrappedKey } from "./keys.js";
 import { makeAsked, signAsked, takesAsked } from "./passkey.js";
+
+/** What this phone's signature over a passkey is for: nothing else that it signs says so. */
+const KEEPS = utf8("hub-phone keeps a passkey");
 
 export class ComingBack {
   /** `site` is the site's server, `key` this phone's own. */
@@ -35,8 +42,13 @@ export class ComingBack {
 
   /** Make a passkey for this phone, which the site keeps. Raise NoPasskey, Told, Away. */
   async keepPasskey() {
+    const signer = await this.key.signer();
     const { publicKey } = await this.site.say("passkey/asked");
-    await this.site.say("passkey", await makeAsked(publicKey));
+    const made = await makeAsked(publicKey);
+    const which = [publicKey.challenge, made.rawId].map(fromBase64url);
+    const header = encode(new Map([[1, signer.alg]]));
+    const signature = toBase64url(await sign1(signer, header, encode(which), KEEPS));
+    await this.site.say("passkey", { made, signature });
   }
 
   /** Prove the passkey; return where the browser has to go then. Raise NoPasskey, Told, Away. */

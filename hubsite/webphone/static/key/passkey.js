@@ -1,5 +1,5 @@
 /**
- * A passkey that wraps this phone's key: without the person, the browser's files are worth nothing.
+ * A passkey that wraps this phone's key: without the person, nothing in the browser's files signs.
  *
  * It stands on WebAuthn's PRF extension (W3C Web Authentication Level 3, 10.1.4): the authenticator
  * makes 32 bytes of a salt, the same each time, and only for a person that it has verified.
