@@ -7,7 +7,8 @@ Laws:
 1. An ask that exists is checked, whoever made it. What is no ask gives FrameError.
 2. Without a number of cards in the limits no digest is made.
 3. The server says how many cards its policy would name with this one. More than the limits say are
-   refused here: so no row comes to be that keeps the whole policy from being signed.
+   refused here. Two asks may say the same number: that both rows come to be is the server's to
+   prevent (`hubsite.phones.others`, law 4).
 4. What a hub has recorded is asked for by its digest. It comes back as it is, judged like any.
 
 Shape: [count, what, data].

@@ -15,6 +15,8 @@ Laws:
    policy with it is signed first. Its revoked grants, and the rights of phones that others make,
    are those of the policy before it.
 6. A phone that others make has its rights in the policy. No grant is signed for it.
+7. A digest counts for so many of these phones as its maker was told. Who keeps a row for it counts
+   again (`phones_of_others`), in the transaction that keeps it.
 """
 
 from __future__ import annotations
@@ -53,6 +55,14 @@ _NOTHING = {
     CredentialKind.PHONE: "Nothing is granted to this person now.",
     CredentialKind.WEB: "Nothing that a phone in a browser may open is granted to this person now.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDigest:
+    """The digest of a phone of others (16 bytes), made where there are `count` with it (law 7)."""
+
+    digest: bytes
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +169,18 @@ class Office:
         signed = self.signer.grant(made, key)
         return keep(NewGrant(by, credential, made, signed, now))
 
-    def digest(self, what: Shown, data: bytes) -> bytes:
-        """Return the digest by which hubs know one phone more of others (16 bytes).
+    def digest(self, what: Shown, data: bytes) -> MadeDigest:
+        """Return the digest by which hubs know one phone more of others (law 7).
 
         Raise HubError when nobody makes it: the signer's limits may allow no more.
         """
-        there = Credential.objects.filter(revoked_at=None).exclude(digest=None).count()
-        return self.signer.digest(CardAsk(there + 1, what, data))
+        count = phones_of_others() + 1
+        return MadeDigest(self.signer.digest(CardAsk(count, what, data)), count)
+
+
+def phones_of_others() -> int:
+    """Return how many phones of others are not revoked."""
+    return Credential.objects.filter(revoked_at=None).exclude(digest=None).count()
 
 
 def _same(said: Policy, wanted: Policy) -> bool:

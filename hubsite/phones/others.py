@@ -4,6 +4,8 @@ Laws:
 1. A key is a point on P-256. What is none is refused, with a sentence that says why.
 2. Of two who add one key at the same moment, one has it.
 3. An act, as a hub's record, knows such a phone by its digest.
+4. Of many who add one at the same moment only so many have one as what signs was told there would
+   be. So they do not pass its limit together, and the policy with their rows is signed.
 """
 
 from __future__ import annotations
@@ -22,13 +24,14 @@ from django.db import IntegrityError, transaction
 from hubcore.codec import cbor, cose
 from hubcore.issuing.cardasks import POINT_BYTES, Shown
 from hubsite.acts.kinds import ActKind
-from hubsite.hubs.office import Office
+from hubsite.hubs.office import MadeDigest, Office, phones_of_others
 from hubsite.register import changes
 from hubsite.register.models import Credential, CredentialKind, Person
 
 TEXT_LENGTH = 1024
 DIGITS = 2 * POINT_BYTES
 HELD = "Somebody has this key already: a key is one person's."
+MEANWHILE = "Somebody has added another phone of others in the same moment. Add this one again."
 _BETWEEN = re.compile(r"[\s:-]")
 _PEM = "-----BEGIN"
 
@@ -82,12 +85,13 @@ def digits_of(phone: Credential) -> str:
 def add_by_key(
     by: str, office: Office, person: Person, label: str, key: ec.EllipticCurvePublicKey
 ) -> Credential:
-    """Add a phone by its key. Raise ValueError where somebody has it, HubError as `Office.digest`.
+    """Add a phone by its key. Raise HubError as `Office.digest`.
 
+    Raise ValueError with a sentence where somebody has it, or has just added one (laws 2 and 4).
     The digest is asked for before the transaction: a signer may be far.
     """
-    digest = office.digest(Shown.KEY, point_of(key))
-    return _add(by, person, label, digest, cbor.encode(cose.write_key(key)))
+    made = office.digest(Shown.KEY, point_of(key))
+    return _add(by, person, label, made, cbor.encode(cose.write_key(key)))
 
 
 def add_by_digest(by: str, office: Office, person: Person, label: str, digest: bytes) -> Credential:
@@ -95,7 +99,7 @@ def add_by_digest(by: str, office: Office, person: Person, label: str, digest: b
     return _add(by, person, label, office.digest(Shown.RECORDED, digest), b"")
 
 
-def _add(by: str, person: Person, label: str, digest: bytes, key: bytes) -> Credential:
+def _add(by: str, person: Person, label: str, of: MadeDigest, key: bytes) -> Credential:
     try:
         with transaction.atomic():
             made = Credential.objects.create(
@@ -103,11 +107,14 @@ def _add(by: str, person: Person, label: str, digest: bytes, key: bytes) -> Cred
                 kind=CredentialKind.PKOC,
                 label=label,
                 key=key,
-                digest=digest.hex(),
+                digest=of.digest.hex(),
                 changed_by=by,
             )
-            facts = {"person": person.pk, "credential_kind": str(made.kind), "digest": digest}
+            facts = {"person": person.pk, "credential_kind": str(made.kind), "digest": of.digest}
             changes.write_act(by, ActKind.CREDENTIAL_MADE, made, **facts)
+            # Acts are written one after the other, so each counts those before it (law 4).
+            if phones_of_others() > of.count:
+                raise ValueError(MEANWHILE)
     except IntegrityError as error:
         raise ValueError(HELD) from error
     return made

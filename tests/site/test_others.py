@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +24,10 @@ from hubcore.calendar.schedule import ALWAYS
 from hubcore.codec.cose import SigningKey
 from hubcore.errors import ConfigError
 from hubcore.evidence.facts import Fact, RecordKind
+from hubcore.issuing.cardasks import CardAsk, Shown, judge_card
+from hubcore.issuing.limits import Limits
 from hubcore.policy import document
+from hubcore.policy.document import Issued
 from hubcore.policy.policy import Policy
 from hubsim.site.documents import make_key
 from hubsite import config
@@ -214,6 +218,44 @@ def test_a_key_is_one_persons_also_of_two_at_the_same_moment(office: Office) -> 
         others.add_by_key("olga", office, bert, "phone", KEY)
     kinds = [act.said["kind"] for act in Act.objects.all()]
     assert kinds.count("credential-made") == 1
+
+
+class _Limited(FileSigner):
+    """Signs policies with two phones of others at the most; somebody acts before it answers."""
+
+    between: Callable[[], object] | None = None
+
+    def digest(self, ask: CardAsk) -> bytes:
+        judge_card(ask, Limits("acme", cards=2))
+        meanwhile = self.between
+        self.between = None
+        if meanwhile is not None:
+            meanwhile()
+        return super().digest(ask)
+
+    def policy(self, policy: Policy) -> Issued:
+        judge_card(CardAsk(len(policy.cards), Shown.RECORDED, b"x" * 16), Limits("acme", cards=2))
+        return super().policy(policy)
+
+
+def test_two_who_add_one_at_the_limit_do_not_pass_it_together() -> None:
+    """others, law 4; office, law 7"""
+    signer = _Limited(ISSUER, CARD_KEY)
+    office = Office("acme", signer)
+    settings.HUBSITE_RUNNING.begin(office, None)
+    anna = _anna()
+    others.add_by_digest("olga", office, anna, "first", b"1" * 16)
+    signer.between = lambda: others.add_by_digest("bella", office, anna, "second", b"2" * 16)
+    text = _added(at_work(), anna)
+    assert others.MEANWHILE in text
+    assert {one.label for one in models.Credential.objects.all()} == {"first", "second"}
+    kinds = [act.said["kind"] for act in Act.objects.all()]
+    assert kinds.count("credential-made") == 2
+    assert office.renew_policy(NOW) is not None
+    assert len(_policy().cards) == 2
+    assert "3 phones of others and cards, and the signer's limits allow 2" in _added(
+        at_work("bert"), anna
+    )
 
 
 def test_no_grant_is_signed_for_it_also_when_asked_by_force(office: Office) -> None:
