@@ -10,6 +10,8 @@ Laws:
 2. What was said on an older connection is not kept.
 3. The same word again costs no write.
 4. A hub says it once. Its newest word is owed to the engine until that has kept it, one a hub.
+5. An engine that answers a look and then not the write is told once, until a word is kept: it
+   answers nothing where an account has not the right to write.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 
 from hubcore.errors import LinkError, StoreError
 from hubgateway.engine.buckets import Table
-from hubgateway.engine.trouble import MovedOnError
+from hubgateway.engine.trouble import MovedOnError, complain
 from hubgateway.rules import names
 
 TRIES = 8
@@ -32,10 +34,14 @@ Complain = Callable[[str, str], None]
 """Tells people what is wrong with a hub."""
 
 
+class UnwrittenError(LinkError):
+    """The engine has answered a look, and did not answer the write after it."""
+
+
 async def keep_newest(table: Table, bucket: str, hub: str, said: bytes, turn: int) -> bool:
     """Keep what a hub has said on the connection of this turn; False where a newer one began.
 
-    Raise StoreError, LinkError.
+    Raise UnwrittenError, else StoreError, LinkError.
     """
     for _ in range(TRIES):
         before, revision = await table.at(bucket, hub)
@@ -48,6 +54,8 @@ async def keep_newest(table: Table, bucket: str, hub: str, said: bytes, turn: in
             await table.swap(bucket, hub, said, revision)
         except MovedOnError:
             continue
+        except LinkError as error:
+            raise UnwrittenError(str(error)) from error
         return True
     raise StoreError(f"{hub} in {bucket} is written by somebody else, again and again")
 
@@ -69,6 +77,7 @@ class NewestWords:
         self._again_seconds = again_seconds
         self._owed: dict[str, _Owed] = {}
         self._some = asyncio.Event()
+        self._is_told = False
 
     def said(self, hub: str, said: bytes, turn: int) -> None:
         """A hub has said this on the connection of this turn (law 4)."""
@@ -95,7 +104,23 @@ class NewestWords:
             except StoreError as error:  # of this one; the engine may take those of others
                 self._complain(hub, f"what it finds wrong with itself is not kept: {error}")
                 continue
+            except UnwrittenError as error:
+                self._tell(error)
+                return
             except LinkError:
                 return
+            self._is_told = False
             if self._owed.get(hub) is owed:
                 del self._owed[hub]
+
+    def _tell(self, error: UnwrittenError) -> None:
+        """Tell people what may have to be mended at the engine (law 5)."""
+        if self._is_told:
+            return
+        self._is_told = True
+        bucket = names.HEALTH_BUCKET
+        complain(
+            f"what hubs find wrong with themselves is not kept: {error}, though it lets it be read."
+            f" The accounts of hubgateway and hubissuer there need $KV.{bucket}.>, and that of "
+            f"hubsite $JS.API.STREAM.MSG.GET.KV_{bucket} (docs/backend.md, docs/site.md)"
+        )

@@ -17,6 +17,8 @@ from nats.aio.client import Client
 from hubcore.errors import LinkError
 from hubgateway.engine.account import Account, new_account, speak_as
 from hubgateway.engine.engine import Engine
+from hubgateway.engine.newest import UnwrittenError, keep_newest
+from hubgateway.rules import names
 from hubsim.stage import free_port
 from hubsite.config import Engine as SiteEngine
 from hubsite.hubs.engine import HubsEngine
@@ -77,10 +79,13 @@ def test_the_page_has_these_tables(who: Who) -> None:
 
 
 @asynccontextmanager
-async def engine(folder: Path, accounts: dict[Who, Account]) -> AsyncIterator[int]:
-    """A real engine by the file that `hubsite setup` makes."""
+async def engine(
+    folder: Path, accounts: dict[Who, Account], without: str = ""
+) -> AsyncIterator[int]:
+    """A real engine by the file that `hubsite setup` makes, less one line of it."""
     port = free_port()
     text = engine_text({who: one.public for who, one in accounts.items()}, port, free_port())
+    text = text.replace(json.dumps(without), "")
     file = folder / "nats.conf"
     file.write_text(text.replace("/var/lib/nats", str(folder / "store")))
     with (folder / "log").open("ab") as log:
@@ -163,6 +168,21 @@ async def test_nobody_comes_in_without_the_key_of_an_account(tmp_path: Path) -> 
         gateway = Engine((server,), held(tmp_path, accounts[Who.GATEWAY]), 1)
         await gateway.connect(retries=0)
         assert gateway.is_up
+        await gateway.close()
+
+
+async def test_a_file_of_before_health_is_told_apart_from_an_engine_that_is_away(
+    tmp_path: Path,
+) -> None:
+    """newest, law 5"""
+    accounts = {who: new_account() for who in Who}
+    bucket = names.HEALTH_BUCKET
+    async with engine(tmp_path, accounts, without=f"$KV.{bucket}.>") as port:
+        gateway = Engine((f"nats://127.0.0.1:{port}",), held(tmp_path, accounts[Who.GATEWAY]), 1)
+        await gateway.connect(retries=0)
+        turn = await gateway.buckets.put(names.SESSIONS_BUCKET, "front-1", b"gate boot")
+        with pytest.raises(UnwrittenError):
+            await keep_newest(gateway.buckets, bucket, "front-1", b"down", turn)
         await gateway.close()
 
 

@@ -55,7 +55,7 @@ async def test_pages_say_what_a_hub_finds_wrong_and_that_it_is_mended(tmp_path: 
         await site.known("front-1", "yard-1")
         await site.enrol("front-1", 1)
         await site.enrol("yard-1", 2)
-        await site.shows("/hubs/of/front-1", "It has not told what is wrong with it")
+        await site.shows("/hubs/of/front-1", "Nothing is here of what it finds wrong with itself")
         await site.bench.client.publish(names.PRESENT, cbor.encode(["front-1"]))
         await site.shows("/hubs/of/front-1", "connected")
         await site.buckets.put(BUCKET, "front-1", said(trouble("radio-down"), trouble("x")))

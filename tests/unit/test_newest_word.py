@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcore.errors import LinkError, StoreError
-from hubgateway.engine.newest import TRIES, NewestWords, keep_newest
+from hubgateway.engine.newest import TRIES, NewestWords, UnwrittenError, keep_newest
 from hubgateway.engine.trouble import MovedOnError
 from hubgateway.rules import names
 
@@ -31,6 +31,8 @@ class Engine:
     written: list[bytes] = field(default_factory=list)
     rivals: bool = False
     """Somebody else writes before each write here."""
+    is_deaf: bool = False
+    """It answers no write, as where the account may not."""
 
     async def at(self, bucket: str, key: str) -> tuple[bytes | None, int]:
         await asyncio.sleep(0)
@@ -38,6 +40,8 @@ class Engine:
 
     async def swap(self, bucket: str, key: str, value: bytes | None, revision: int) -> int:
         await asyncio.sleep(0)
+        if self.is_deaf:
+            raise LinkError("the engine does not answer: timeout")
         if self.rivals:
             self.put(bucket, key, b"a rival's")
         if self.values.get((bucket, key), (None, 0))[1] != revision:
@@ -219,3 +223,54 @@ async def test_what_is_refused_of_one_hub_holds_up_no_other_and_is_told() -> Non
     await asyncio.gather(work, return_exceptions=True)
     assert owed.kept[0] == ("yard-1", b"well", 1)
     assert "no room" in owed.complaints[0]
+
+
+async def test_a_right_that_is_missing_is_told_once_and_once_more_after_it_was_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """newest, law 5"""
+    engine = Engine(is_deaf=True)
+    turn = engine.begin()
+    tries = asyncio.Semaphore(0)
+
+    async def keep(hub: str, said: bytes, turn: int) -> bool:
+        tries.release()
+        return await keep_newest(engine, BUCKET, hub, said, turn)
+
+    async def fails_and_is_kept(said: bytes) -> None:
+        engine.is_deaf = True
+        words.said(HUB, said, turn)
+        for _ in range(4):
+            await asyncio.wait_for(tries.acquire(), 10)
+        engine.is_deaf = False
+        async with asyncio.timeout(10):
+            while words._owed:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    with pytest.raises(UnwrittenError):
+        await keep_newest(engine, BUCKET, HUB, b"down", turn)
+    words = NewestWords(keep, lambda _hub, _text: None, again_seconds=0)
+    work = asyncio.create_task(words.run())
+    await fails_and_is_kept(b"down")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "$KV.hub_health.>" in line
+    assert "$JS.API.STREAM.MSG.GET.KV_hub_health" in line
+    await fails_and_is_kept(b"well")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert engine.kept() == b"well"
+
+
+async def test_an_engine_that_is_away_is_not_told_as_a_missing_right(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """newest, law 5"""
+    owed = Owed()
+    owed.refuses["front-1"] = LinkError("the engine is away")
+    work = asyncio.create_task(owed.words.run())
+    owed.words.said("front-1", b"down", 3)
+    await owed.some_tries()
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert capsys.readouterr().err == ""

@@ -2,7 +2,7 @@
 
 Laws:
 1. It is the hub's own word of a moment: nobody has proven it, and the page says of when it is.
-2. A hub that has not told is told as that, never as well.
+2. A hub of which nothing is here is told as that, never as well.
 3. A check that this version does not know is shown by its name.
 4. Moments are those of the engine's clock less an age, so the hub's own clock changes nothing.
 5. No value raises anything.
@@ -22,8 +22,8 @@ from hubcore.backend.uplink.health import HealthState, Trouble, TroubleSeverity
 from hubcore.errors import FrameError
 
 SILENT = (
-    "It has not told what is wrong with it: a version before this does not. At the hub: "
-    "hubctl status."
+    "Nothing is here of what it finds wrong with itself: a version before this tells nothing, or "
+    "the gateway may not keep it (then its journal says so). At the hub: hubctl status."
 )
 UNREADABLE = (
     "What it tells of itself cannot be read: it may be of a newer version than this server. At the "
