@@ -11,8 +11,9 @@ Laws:
    known browsers have another one. So strangers hold no thread and no place of theirs.
 5. All strangers together try less often than a small machine can hash (ALL_ADDRESSES).
 6. Refused tries for tokens of phones have a pace of their own, by address.
-7. A passkey that brings phones back has a pace of its own, which its holder alone can use up: each
-   time a credential ends for ever, and every later policy names it.
+7. The phones of a person come back at one pace, and keep passkeys at another such pace, however
+   many phones and passkeys there are: each return ends a credential for ever, and every later
+   policy names it. Whoever proved one of that person's can use it up, and nobody else.
 8. Memory is bounded (`hubcore.timing.pace`).
 """
 
@@ -38,7 +39,7 @@ TOKENS_OF_AN_ADDRESS = Rate(burst=20, per_second=0.2)
 """More than a server has threads: phones that ask at once are not refused for one another."""
 ALL_TOKENS = Rate(burst=200, per_second=20)
 RETURNS = Rate(burst=5, per_second=1 / (4 * 3600))
-"""Of one passkey: five at once, then six a day."""
+"""Of one person: five at once, then six a day. It lies in memory, as all of these."""
 ALL_RETURNS = Rate(burst=1000, per_second=10)
 SOURCES_MAX = 4096
 WAIT_SECONDS = 10
@@ -64,6 +65,7 @@ class Gate:
         self._browsers = Paces(each=A_BROWSER, whole=ALL_BROWSERS, sources_max=SOURCES_MAX)
         self._codes = Paces(each=CODES, whole=ALL_CODES, sources_max=SOURCES_MAX)
         self._returns = Paces(each=RETURNS, whole=ALL_RETURNS, sources_max=SOURCES_MAX)
+        self._keeps = Paces(each=RETURNS, whole=ALL_RETURNS, sources_max=SOURCES_MAX)
         self._tokens = Paces(each=TOKENS_OF_AN_ADDRESS, whole=ALL_TOKENS, sources_max=SOURCES_MAX)
 
     def lets(self, address: str, browser: str | None) -> bool:
@@ -94,10 +96,15 @@ class Gate:
         with self._lock:
             self._tokens.give_back(network_of(address))
 
-    def lets_return(self, passkey: str) -> bool:
-        """Tell whether a passkey may bring its phone back (law 7)."""
+    def lets_return(self, person: str) -> bool:
+        """Tell whether a phone of this person may come back (law 7)."""
         with self._lock:
-            return self._returns.take(passkey, self._monotonic())
+            return self._returns.take(person, self._monotonic())
+
+    def lets_keep(self, person: str) -> bool:
+        """Tell whether a phone of this person may keep a passkey (law 7)."""
+        with self._lock:
+            return self._keeps.take(person, self._monotonic())
 
     @contextmanager
     def hashing(self, browser: str | None) -> Iterator[bool]:

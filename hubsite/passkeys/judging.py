@@ -37,16 +37,26 @@ KEEPS = b"hub-phone keeps a passkey"
 _LOG = logging.getLogger("hubsite.passkeys")
 
 
-def keep_passkey(phone: Credential, challenge: Challenge, made: MadeKey, signature: bytes) -> None:
-    """Let a phone have this passkey (law 1). Raise ProofError for one that is kept already."""
-    _check_signed(phone, challenge, made, signature)
-    row = Passkey(
+def signed_passkey(
+    phone: Credential, challenge: Challenge, made: MadeKey, signature: bytes
+) -> Passkey:
+    """Return a row for what a phone's own key has signed for (law 1). Raise ProofError."""
+    key = cose.read_key(cbor.decode(bytes(phone.key)))
+    protected = cbor.encode({1: key.alg})  # the structure is that of RFC 9052, 4.4
+    payload = cbor.encode([challenge.value, made.credential_id])
+    cose.verify1(protected, payload, signature, key, KEEPS)
+    return Passkey(
         digest=digest_of(made.credential_id),
         proof=made.credential,
         handle=challenge.handle,
         counter=made.counter,
         phone=phone,
     )
+
+
+def keep_passkey(row: Passkey, challenge: Challenge) -> None:
+    """Let a phone have a `signed_passkey`. Raise ProofError for one that is kept already."""
+    phone = row.phone
     try:
         with transaction.atomic():
             if not challenge.spend():
@@ -57,14 +67,6 @@ def keep_passkey(phone: Credential, challenge: Challenge, made: MadeKey, signatu
             log.write("", ActKind.PASSKEY_KEPT, about=about, person=phone.person_id)
     except IntegrityError as error:
         raise ProofError("this passkey is kept here already") from error
-
-
-def _check_signed(phone: Credential, challenge: Challenge, made: MadeKey, signature: bytes) -> None:
-    """Raise ProofError unless the phone's own key has signed (RFC 9052, 4.4; law 1)."""
-    key = cose.read_key(cbor.decode(bytes(phone.key)))
-    protected = cbor.encode({1: key.alg})
-    payload = cbor.encode([challenge.value, made.credential_id])
-    cose.verify1(protected, payload, signature, key, KEEPS)
 
 
 def proven(place: Place, challenge: Challenge, answer: str, address: str) -> Passkey:
@@ -80,24 +82,25 @@ def proven(place: Place, challenge: Challenge, answer: str, address: str) -> Pas
         raise ProofError("it was sent before")
     if not has_counted(Passkey.objects.filter(pk=passkey.pk, refused_at=None), signed.counter):
         _refuse(passkey, address)
-        raise ProofError("its counter fell")
+        raise ProofError("its counter fell, or it was replaced meanwhile")
     return passkey
 
 
 def _refuse(passkey: Passkey, address: str) -> None:
-    """Let a passkey count no more, and say so (law 3)."""
+    """Let a passkey count no more, and say so (law 3), unless it is gone or was refused before."""
     phone = passkey.phone
+    with transaction.atomic():
+        rows = Passkey.objects.filter(pk=passkey.pk, refused_at=None)
+        if not rows.update(refused_at=timezone.now()):
+            return
+        end_joining(phone.person)
+        log.write("", ActKind.PASSKEY_REFUSED, about=f"credential {phone.pk}", address=address)
     _LOG.error(
         "ALARM: the passkey of a phone was copied, or is broken: its counter fell. It counts no "
         "more. credential=%s from=%s",
         phone.pk,
         address,
     )
-    with transaction.atomic():
-        rows = Passkey.objects.filter(pk=passkey.pk, refused_at=None)
-        if rows.update(refused_at=timezone.now()):
-            end_joining(phone.person)
-            log.write("", ActKind.PASSKEY_REFUSED, about=f"credential {phone.pk}", address=address)
 
 
 def may_come_back(phone: Credential) -> bool:

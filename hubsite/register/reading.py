@@ -290,25 +290,30 @@ def _hours(schedule: Schedule, days: dict[int, frozenset[int]]) -> Hours:
     return Hours(week.week_from(schedule.week), special)
 
 
-def newest_revoked(policy: Policy, now: int) -> list[str | bytes]:
+def newest_revoked(policy: Policy, now: int, room: int = NAMES_MAX) -> list[str | bytes]:
     """Return credentials, then ids of grants, that a policy revokes and a hub would let in else.
 
-    The newest first, as many as a list of revocations has room for. What hubs know by a digest has
-    no grant that ends: it is named for as long as a phone's grant lasts.
+    The newest first, as many as there is room for. Phones that gave way to another one of their
+    person come after all else: who comes back again and again pushes nothing off. What hubs know by
+    a digest has no grant that ends: it is named for as long as a phone's grant lasts.
     """
     living = SignedGrant.objects.filter(expires__gt=now - CLOCKS_APART_SECONDS)
     revoked = Credential.objects.exclude(revoked_at=None).order_by("-revoked_at", "pk")
     since = datetime.fromtimestamp(now - PHONE_SECONDS - CLOCKS_APART_SECONDS, UTC)
     known = Q(pk__in=living.values("credential")) | Q(digest__isnull=False, revoked_at__gt=since)
-    newest = _ids(revoked.filter(known)[:NAMES_MAX])
+    gave_way = Q(returns__made__isnull=False)
+    newest = _ids(revoked.filter(known).exclude(gave_way)[:room])
     found: list[str | bytes] = [pk for pk in newest if pk in policy.revoked_credentials]
     elsewhere = RevokedElsewhere.objects.filter(is_grant=False, until__gt=now).order_by("pk")
     found += [pk for pk in _ids(elsewhere) if pk in policy.revoked_credentials]
-    if policy.revoked_grants and len(found) < NAMES_MAX:
+    if policy.revoked_grants and len(found) < room:
         ids = living.order_by("-issued_at", "pk").values_list("grant_id", flat=True)
         grants = map(bytes.fromhex, [*ids, *_grants_elsewhere(now)])
         found += [grant_id for grant_id in grants if grant_id in policy.revoked_grants]
-    return found[:NAMES_MAX]
+    if len(found) < room:
+        last = _ids(revoked.filter(known).filter(gave_way)[:room])
+        found += [pk for pk in last if pk in policy.revoked_credentials]
+    return found[:room]
 
 
 def _issued(now: int) -> Iterable[IssuedGrant]:

@@ -35,11 +35,12 @@ from hubsite.hubs.signer import FileSigner
 from hubsite.keys import challenge as challenges
 from hubsite.keys.place import Place
 from hubsite.keys.proof import ANSWER_LENGTH_MAX, asked_to_make, asked_to_sign, made_key
-from hubsite.passkeys.judging import KEEPS, keep_passkey, proven
+from hubsite.passkeys.judging import KEEPS, keep_passkey, proven, signed_passkey
 from hubsite.passkeys.models import Passkey
 from hubsite.phones.devices import PHONES_A_PERSON, RefusedError, take_key
 from hubsite.phones.joining import INVITATIONS_A_PERSON, begin_return, digest_of, invite
 from hubsite.register import changes, models
+from hubsite.register.reading import newest_revoked
 from tests.site.authenticator import PRESENT, Authenticator, decoded, encoded
 from tests.site.browser import at_work
 from tests.site.server import HOST, Server, make_folder
@@ -445,6 +446,92 @@ def test_a_passkey_has_a_pace_and_wrong_ones_have_that_of_their_address(
     assert Emptied().proves(passkey)[0] == 429
 
 
+def tells_passkey(phone: WebPhone) -> tuple[int, Authenticator]:
+    """Let a phone's browser make a passkey; return what the site says of it, too."""
+    _, asked = phone.ask("passkey/asked")
+    made = Authenticator()
+    return phone.ask("passkey", signed_for(phone, made, asked))[0], made
+
+
+def test_the_pace_is_a_persons_however_many_passkeys_and_phones(anna: models.Person) -> None:
+    """gate, law 7"""
+    phone = connected(anna)
+    other = keeps_passkey(connected(anna))
+    for _ in range(RETURNS.burst - 1):
+        status, passkey = tells_passkey(phone)
+        assert status == 200
+        phone = back(passkey)
+    assert Emptied().proves(other)[0] == 200, "the fifth of this person"
+    assert tells_passkey(phone)[0] == 429, "and so many were kept"
+    assert Emptied().proves(passkey)[0] == 429
+    assert Emptied().proves(other)[0] == 429, "another phone of the same person"
+    of_bert = keeps_passkey(connected(models.Person.objects.create(name="Bert")))
+    assert Emptied().proves(of_bert)[0] == 200, "another person"
+
+
+def test_who_proves_nothing_uses_up_no_pace_of_the_person(anna: models.Person) -> None:
+    """gate, law 7; again (page), law 4"""
+    phone = connected(anna)
+    for _ in range(RETURNS.burst + 1):
+        thief = WebPhone(access=phone.access)
+        assert tells_passkey(thief)[0] == 403
+    passkey = keeps_passkey(phone)
+    statuses = {
+        tells_passkey(WebPhone(access=phone.access))[0] for _ in range(TOKENS_OF_AN_ADDRESS.burst)
+    }
+    assert statuses == {403, 429}
+    settings.HUBSITE_RUNNING.gate = Gate()
+    assert Emptied().proves(passkey)[0] == 200
+
+
+def test_who_came_back_often_pushes_nobody_off_the_carried_list(
+    office: Office, anna: models.Person
+) -> None:
+    """reading, newest_revoked"""
+    room = 4
+    stolen = connected(anna)
+    assert stolen.ask("grant")[0] == 200
+    lost = models.Credential.objects.get()
+    changes.revoke_credential("olga", lost, lost.revision)
+    now = connected(anna)
+    passkey = keeps_passkey(now)
+    gone = []
+    for _ in range(room):
+        assert now.ask("grant")[0] == 200
+        gone.append(living()[0].pk)
+        now = back(passkey)
+    signed = office.renew_policy(int(time.time()))
+    assert signed is not None
+    policy = document.read(bytes(signed.document), ISSUER.verify_key, "acme")
+    names = newest_revoked(policy, int(time.time()), room)
+    assert names == [lost.pk, *reversed(gone[1:])]
+
+
+def test_a_passkey_that_is_replaced_amid_its_proof_is_no_alarm(
+    anna: models.Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """judging, law 3"""
+    phone = connected(anna)
+    passkey = keeps_passkey(phone)
+    begun = Emptied()
+    assert begun.proves(passkey)[0] == 200
+
+    class Slow(challenges.Challenge):
+        """While it is spent, the phone keeps another passkey."""
+
+        def spend(self) -> bool:
+            keeps_passkey(phone)
+            return super().spend()
+
+    one = Slow(secrets.token_bytes(32), b"")
+    answer = passkey.sign(asked_to_sign(HERE, one.value))
+    with pytest.raises(ProofError, match="replaced meanwhile"):
+        proven(HERE, one, answer, "192.0.2.1")
+    assert "ALARM" not in caplog.text
+    assert "passkey-refused" not in kinds()
+    assert begun.gives_key()[0] == 200, "what was begun goes on"
+
+
 def test_nobody_comes_back_while_the_engine_may_know_better(
     office: Office, anna: models.Person
 ) -> None:
@@ -537,7 +624,8 @@ class Site:
         made = Authenticator()
         answer = made.make(asked_to_make(HERE, one.value, one.handle, "Doors"))
         signature = signature_of(key, one.value, made)
-        keep_passkey(phone, one, made_key(HERE, one.value, answer), signature)
+        made_now = made_key(HERE, one.value, answer)
+        keep_passkey(signed_passkey(phone, one, made_now, signature), one)
         return made
 
     def begin(self, number: int) -> None:

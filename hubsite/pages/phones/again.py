@@ -5,7 +5,8 @@ Laws:
 2. An answer to what was asked is judged once (`hubsite.passkeys.judging`), in the browser that was
    asked. What is wrong with it stands in the journal; the browser hears one and the same sentence.
 3. A phone keeps a passkey by its tokens and a signature of its own key.
-4. Refused tries of an address are slowed, and so is a passkey that is right too often.
+4. Refused tries of an address are slowed. So is a person whose phones come back, or keep passkeys,
+   too often (`hubsite.accounts.gate`, law 7).
 5. While the engine may have a newer policy than was signed here, nobody comes back: a restored copy
    does not know who was revoked since (`hubsite.hubs.behind`).
 """
@@ -36,10 +37,11 @@ from hubsite.keys.proof import asked_to_make, asked_to_sign, made_key
 from hubsite.pages.accounts import asking
 from hubsite.pages.phones.api import of_phones, refused
 from hubsite.pages.phones.joining import begin_session
-from hubsite.passkeys.judging import keep_passkey, proven
+from hubsite.passkeys.judging import keep_passkey, proven, signed_passkey
 from hubsite.passkeys.models import Passkey
 from hubsite.phones.devices import phone_of
 from hubsite.phones.joining import begin_return
+from hubsite.register.models import Credential
 
 NOT_KNOWN = "This site connects no phone by this passkey. Ask for a new link."
 NOT_KEPT = "The site did not keep this passkey. Try again."
@@ -94,18 +96,21 @@ def _to_make(place: Place, one: Challenge) -> dict[str, object]:
 @of_phones
 @_where_offered
 def passkey(request: HttpRequest, _name: str, family: UUID) -> HttpResponse:
-    """Keep the passkey that a phone's browser has made (law 3)."""
-    place = asking.place()
-    challenge = asking.challenge_of(request, Purpose.PHONE_KEEPS, str(family))
+    """Keep the passkey that a phone's browser has made (laws 3 and 4)."""
+    gate = settings.HUBSITE_RUNNING.gate
+    address = request.META.get("REMOTE_ADDR", "")
+    if not gate.lets_token(address):
+        return refused(429, TOO_OFTEN)
     phone = phone_of(family)
     try:
-        if place is None or challenge is None:
-            raise ProofError("it was not asked for, or too long ago")
-        answer, signature = _kept_said(request.body)
-        keep_passkey(phone, challenge, made_key(place, challenge.value, answer), signature)
+        row, challenge = _signed_for(request, phone, family)
+        if not gate.lets_keep(phone.person_id):
+            return refused(429, TOO_OFTEN)
+        keep_passkey(row, challenge)
     except ProofError as error:
         _say(request, error)
         return refused(403, NOT_KEPT)
+    gate.token_was_right(address)
     return JsonResponse({"credential": phone.pk})
 
 
@@ -130,7 +135,7 @@ def again(request: HttpRequest) -> HttpResponse:
     except ProofError as error:
         _say(request, error)
         return refused(403, NOT_KNOWN)
-    if not gate.lets_return(found.digest):
+    if not gate.lets_return(found.phone.person_id):
         return refused(429, TOO_OFTEN)
     joined = begin_return(found)
     if joined is None:
@@ -146,6 +151,16 @@ def _proven(request: HttpRequest, address: str) -> Passkey:
     if place is None or challenge is None:
         raise ProofError("it was not asked for, or too long ago")
     return proven(place, challenge, _answer(request), address)
+
+
+def _signed_for(request: HttpRequest, phone: Credential, family: UUID) -> tuple[Passkey, Challenge]:
+    place = asking.place()
+    challenge = asking.challenge_of(request, Purpose.PHONE_KEEPS, str(family))
+    if place is None or challenge is None:
+        raise ProofError("it was not asked for, or too long ago")
+    answer, signature = _kept_said(request.body)
+    made = made_key(place, challenge.value, answer)
+    return signed_passkey(phone, challenge, made, signature), challenge
 
 
 def _kept_said(body: bytes) -> tuple[str, bytes]:
