@@ -361,6 +361,58 @@ async def test_a_page_that_was_closed_before_its_key_was_taken_goes_on(
     assert await ask_with_key(page, OWES, answers, is_coming=is_coming) == done
 
 
+LIVE = {"access": "l", "refresh": "m", "until": 20_000, "fetchedAt": 9_000}
+BESIDE = {**OWES, "before": LIVE}
+
+
+@pytest.mark.parametrize(
+    ("answers", "done"),
+    [
+        ([[200, {}], GRANT], ["e", [*KEY, "/api/phone/grant"], PAID, [False, True]]),
+        ([], ["Away", KEY, BESIDE, [True, False]]),
+        ([[403, {"sentence": "out of use"}]], ["Told", KEY, LIVE, [False, False]]),
+        ([[401, {"sentence": "gone"}]], ["Told", KEY, LIVE, [False, False]]),
+    ],
+    ids=["taken", "closed", "refused", "too late"],
+)
+async def test_tokens_of_before_count_until_the_new_key_is_taken(
+    page: Page, answers: list[object], done: list[object]
+) -> None:  # site, law 4; again, law 2
+    assert await ask_with_key(page, BESIDE, answers, is_coming=True) == done
+
+
+FINISHES = """
+  const kept = new Map([["connecting", {state: "s", verifier: "v"}], ["tokens", %s]]);
+  const get = async (name) => kept.get(name);
+  const put = async (name, one) => kept.set(name, one);
+  const fetches = window.fetch;
+  const [status, said] = %s;
+  window.fetch = async () => new Response(JSON.stringify(said), {status});
+  const server = new site.SiteServer({get, put}, () => 10000);
+  const address = `${location.origin}/?state=s&code=c&iss=${encodeURIComponent(location.origin)}`;
+  const told = await server.finish(address).then(String, (error) => error.message);
+  window.fetch = fetches;
+  return [told, kept.get("tokens") ?? null];
+"""
+NOT_MADE = "The site did not connect this phone. Ask for a new link."
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "done"),
+    [
+        (LIVE, [200, NEW], ["undefined", {**KEPT, "owesKey": True, "before": LIVE}]),
+        (BESIDE, [200, NEW], ["undefined", {**KEPT, "owesKey": True, "before": LIVE}]),
+        (LIVE, [400, {"error": "invalid_grant"}], [NOT_MADE, LIVE]),
+    ],
+    ids=["taken", "begun twice", "refused"],
+)
+async def test_a_code_takes_nothing_from_a_phone_that_is_connected(
+    page: Page, before: object, answer: object, done: list[object]
+) -> None:  # site, law 4; again, law 2
+    script = FINISHES % (json.dumps(before), json.dumps(answer))
+    assert await with_modules(page, "page/site", script) == done
+
+
 async def test_new_tokens_are_kept_before_they_are_used(page: Page) -> None:  # site, laws 2, 3
     done = await ask(page, TOKENS, [[200, NEW]])
     assert done == ["Away", ["/oauth/token", "/api/phone/grant"], KEPT]

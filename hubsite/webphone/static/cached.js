@@ -4,7 +4,7 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "ed0f1f1e8e3f9d22";
+export const VERSION = "c09279968e7f675e";
 
 export const FILES = [
   "icon.svg",

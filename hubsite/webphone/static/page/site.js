@@ -11,7 +11,8 @@
  *    this phone is connected no more, its tokens go, and the grant stays until its end.
  * 4. A key is one device's. After a new connecting this phone has a new key, if the server knew the
  *    old one; a key that the server refuses, too, changes nothing here. Tokens know that the server
- *    has no key yet, so a page that was closed meanwhile goes on.
+ *    has no key yet, so a page that was closed meanwhile goes on. Until it has one, the tokens of
+ *    before are kept beside them, and count again if the connecting comes to nothing.
  * 5. Nothing is asked for that a grant of this hour has answered already. Only one that was judged
  *    and found good counts, and only by a clock that has not gone back since. One that a door did
  *    not take counts no more.
@@ -50,6 +51,7 @@ export class Away extends Error {
 }
 
 const NOT_CONNECTED = "This phone is not connected any more. Connect it by a new link.";
+const NOT_MADE = "The site did not connect this phone. Ask for a new link.";
 
 function random() {
   return toBase64url(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
@@ -77,6 +79,11 @@ export class SiteServer {
     return this.store.put(TOKENS, undefined);
   }
 
+  /** These tokens count no more; those of before a connecting do again, if there were any. */
+  async drop() {
+    return this.store.put(TOKENS, (await this.store.get(TOKENS))?.before);
+  }
+
   /** Return where the browser has to go to be connected; it comes back with a code. */
   async begin() {
     const verifier = random();
@@ -101,10 +108,16 @@ export class SiteServer {
     await this.store.put(BEGUN, undefined);
     const isOurs = begun !== undefined && said.get("state") === begun.state;
     if (!isOurs || !isOfHere(said.get("iss")) || said.get("code") === null) {
-      throw new Told("The site did not connect this phone. Ask for a new link.");
+      throw new Told(NOT_MADE);
     }
     const asked = { code: said.get("code"), redirect_uri: here(), code_verifier: begun.verifier };
-    await this.token({ grant_type: "authorization_code", ...asked }, true);
+    const kept = await this.store.get(TOKENS);
+    const before = kept?.owesKey ? kept.before : kept;
+    try {
+      await this.token({ grant_type: "authorization_code", ...asked }, { owesKey: true, before });
+    } catch (error) {
+      throw error instanceof Gone ? new Told(NOT_MADE) : error;
+    }
   }
 
   /** Return the enrolment for this phone's key, which the server gets first where it has none. */
@@ -175,7 +188,7 @@ export class SiteServer {
       await key.expect(await key.another());
     }
     if ((await key.coming()) !== undefined) await this.giveComing(key);
-    await this.note({ owesKey: false });
+    await this.note({ owesKey: false, before: undefined });
   }
 
   /** Tell whether the server takes a key for this phone. Raise Gone, Away. */
@@ -195,7 +208,10 @@ export class SiteServer {
     try {
       await this.ask("key", { key: await shownOf(coming) });
     } catch (error) {
-      if (error instanceof Told) await key.expect(undefined);
+      if (error instanceof Told) {
+        await key.expect(undefined);
+        if ((await this.store.get(TOKENS))?.before !== undefined) await this.drop();
+      }
       throw error;
     }
     await key.keep(coming);
@@ -208,23 +224,26 @@ export class SiteServer {
     if (kept !== undefined) await this.store.put(TOKENS, { ...kept, ...more });
   }
 
-  renew({ refresh, owesKey }) {
-    return this.token({ grant_type: "refresh_token", refresh_token: refresh }, owesKey);
+  async renew({ refresh, owesKey, before }) {
+    const more = owesKey ? { owesKey, before } : {};
+    try {
+      await this.token({ grant_type: "refresh_token", refresh_token: refresh }, more);
+    } catch (error) {
+      if (error instanceof Gone) await this.drop();
+      throw error;
+    }
   }
 
-  /** Ask for tokens, and keep them before anything else is done. */
-  async token(asked, owesKey) {
+  /** Ask for tokens, and keep them before anything else is done; `more` is kept with them. */
+  async token(asked, more) {
     const body = new URLSearchParams({ client_id: CLIENT, ...asked });
     const response = await answered("/oauth/token", { body });
-    if (GONE.includes(response.status)) {
-      await this.forget();
-      throw new Gone(NOT_CONNECTED);
-    }
+    if (GONE.includes(response.status)) throw new Gone(NOT_CONNECTED);
     const said = await jsonOf(response);
     const { access_token: access, refresh_token: refresh, expires_in: seconds } = said;
     if (!response.ok || typeof refresh !== "string") throw new Away("no tokens");
     const kept = { access, refresh, until: this.wall() + seconds, fetchedAt: 0 };
-    await this.store.put(TOKENS, owesKey ? { ...kept, owesKey } : kept);
+    await this.store.put(TOKENS, { ...kept, ...more });
   }
 
   /** Ask the server; `older`: tokens that are renewed where it does not take them (law 6). */
@@ -238,7 +257,7 @@ export class SiteServer {
       await this.renew(older);
       return this.ask(what, said);
     }
-    await this.forget();
+    await this.drop();
     throw new Gone(NOT_CONNECTED);
   }
 }
