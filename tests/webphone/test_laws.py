@@ -191,7 +191,8 @@ async def test_what_a_server_is_told_of_a_passkey_has_no_byte_that_wraps(page: P
         pubKeyCredParams: [{type: "public-key", alg: -7}],
         authenticatorSelection: {residentKey: "required", userVerification: "required"},
       });
-      const asked = {challenge, rpId: "localhost", userVerification: "required"};
+      const allowCredentials = [{type: "public-key", id: made.id}]; // others lie there, too
+      const asked = {challenge, rpId: "localhost", userVerification: "required", allowCredentials};
       const {told, passkey: {salt}} = await passkey.signAsked(asked);
       const [secret] = secrets.map((one) => new Uint8Array(one));
       const text = JSON.stringify([made, told]);
