@@ -212,10 +212,9 @@ def test_a_head_of_a_moment_that_is_bad_is_not_kept(anna: models.Person) -> None
     """front, laws 2 and 3"""
     phone = connected(anna)
     framework = Framework()
-    good, framework.application = (
-        framework.application,
-        lambda _environ, start: start("500 No", [("Content-Type", "text/html")]) or [b"no"],
-    )
+    good = framework.application
+    bad = [("Content-Type", "text/html")]
+    framework.application = lambda _environ, start: start("500 No", bad) or [b"no"]
     front = Front(framework)
     assert heard_from(front, environ_of(phone.access)).status == "500 No"
     framework.application = good
