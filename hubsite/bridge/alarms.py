@@ -1,14 +1,18 @@
 """Alarms that are known by the bridge alone: kept until their records are here, and seen meanwhile.
 
 Laws:
-1. An alarm is known by its hub, the number of its record, the chain's hash with it, and its words.
+1. An alarm is known by its hub, the number of its record, the chain's hash with it, its words, and
+   the whole second at which it was, by its hub's clock.
 2. When its record is here, and says the same, the row goes. Who has seen it has seen the record.
 3. A record under that number that is another one, or says something else, was seen by nobody. The
    row stays, and says so, until somebody has seen it.
-4. Rows have a ceiling, and those of a hub one of their own: the ones of its highest records stay.
-   Above the ceiling of all, the oldest record goes of the hub that has most. So no hub pushes out
-   another's.
+4. Rows have a ceiling, and those of a hub one of their own. Above it those leave first that
+   somebody has seen, then those of the lowest records. Above the ceiling of all a seen one leaves,
+   of any hub. Where there is none, one of the hub that has most leaves, if that has two more than
+   the hub that comes, or the one that comes has none: so no hub pushes out another's last one, and
+   rows come to rest. The last one of a hub leaves only where each hub has one.
 5. That somebody has seen one is an act, in the same transaction, and counts once.
+6. What finds no room, or leaves without being seen, is told to who brings alarms.
 """
 
 from __future__ import annotations
@@ -21,11 +25,12 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from hubcore.errors import AuditError
 from hubcore.evidence.alarms import alarm_of
-from hubcore.evidence.records import StoredRecord
+from hubcore.evidence.records import StoredRecord, facts
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
-from hubsite.bridge.answer import SaidAlarm, shown
+from hubsite.bridge.answer import Identity, SaidAlarm, shown
 from hubsite.bridge.models import WORDS_LENGTH, BridgeAlarm
 
 SHOWN = 100
@@ -56,6 +61,14 @@ def words_of(body: bytes) -> str:
     return words
 
 
+def second_of(body: bytes) -> int | None:
+    """Return when a record was made, in whole Unix seconds by its hub; None for no record."""
+    try:
+        return int(facts(body)["at"]) // 1000
+    except AuditError:
+        return None
+
+
 def met(hub: str, records: Sequence[StoredRecord]) -> dict[int, Seen]:
     """These records of a hub are here, in their order (laws 2 and 3).
 
@@ -70,7 +83,7 @@ def met(hub: str, records: Sequence[StoredRecord]) -> dict[int, Seen]:
         record = by_number.get(row.number)
         if record is None:
             continue
-        if not is_of(row.chain_hash, row.words, record):
+        if not is_of(row.identity, record):
             BridgeAlarm.objects.filter(pk=row.pk).update(is_other=True)
             continue
         if row.seen_at is not None:
@@ -79,9 +92,11 @@ def met(hub: str, records: Sequence[StoredRecord]) -> dict[int, Seen]:
     return seen
 
 
-def is_of(chain_hash: str, words: str, record: StoredRecord) -> bool:
-    """Tell whether an alarm is that of a record (law 2)."""
-    return chain_hash == record.hash.hex() and words == words_of(record.body)
+def is_of(alarm: Identity, record: StoredRecord) -> bool:
+    """Tell whether an alarm is that of this record of its hub (law 2)."""
+    body = record.body
+    said = (record.number, record.hash.hex(), words_of(body), second_of(body))
+    return alarm[1:] == said
 
 
 def keep(
@@ -89,18 +104,18 @@ def keep(
     bridge: str,
     now: int,
     ceilings: Ceilings = CEILINGS,
-) -> int:
-    """Keep new alarms, each with whether another record is here; return how many found no room.
+) -> set[Identity]:
+    """Keep new alarms, each with whether another record is here; return those of law 6.
 
     `now` is Unix time.
     """
     room = _Room(ceilings)
-    left_out = 0
+    left_out = set()
     for said, is_other in alarms:
         if said.identity in room.known:
             continue
-        if not room.make_for(said):
-            left_out += 1
+        left_out |= room.make_for(said)
+        if said.identity not in room.known:
             continue
         BridgeAlarm.objects.create(
             hub=said.hub,
@@ -112,7 +127,11 @@ def keep(
             heard_at=now,
             is_other=is_other,
         )
-    return left_out
+    return left_out - room.known
+
+
+_Row = tuple[bool, Identity]
+"""Whether nobody has seen it, and what it is known by: in this order rows leave."""
 
 
 class _Room:
@@ -120,38 +139,53 @@ class _Room:
 
     def __init__(self, ceilings: Ceilings) -> None:
         self._ceilings = ceilings
-        rows = BridgeAlarm.objects.values_list("hub", "number", "chain_hash", "words")
-        self.known = set(rows)
-        self._of: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-        for hub, number, chain_hash, words in sorted(self.known):
-            self._of[hub].append((number, chain_hash, words))
+        self._of: dict[str, list[_Row]] = defaultdict(list)
+        rows = [(row.seen_at is None, row.identity) for row in BridgeAlarm.objects.all()]
+        self.known = {identity for _, identity in rows}
+        for row in sorted(rows):
+            self._of[_hub_of(row)].append(row)
 
-    def make_for(self, said: SaidAlarm) -> bool:
-        """Make room for an alarm, and count it; tell whether there is some."""
+    def make_for(self, said: SaidAlarm) -> set[Identity]:
+        """Make room for an alarm, and count it as known; return what has none now (law 6)."""
         mine = self._of[said.hub]
+        new = (True, said.identity)
         whose = self._who_leaves(said.hub)
-        if whose == said.hub and (not mine or said.record < mine[0][0]):
-            return False
-        if whose:
-            number, chain_hash, words = self._of[whose].pop(0)
-            self.known.discard((whose, number, chain_hash, words))
-            its = BridgeAlarm.objects.filter(hub=whose, number=number, chain_hash=chain_hash)
-            its.filter(words=words).delete()
-        insort(mine, (said.record, said.hash, said.what))
+        if whose == said.hub and (not mine or new < mine[0]):
+            return {said.identity}
+        left = self._let_go(whose) if whose else set()
+        insort(mine, new)
         self.known.add(said.identity)
-        return True
+        return left
+
+    def _let_go(self, hub: str) -> set[Identity]:
+        """Remove the first row of a hub; return it if nobody has seen it."""
+        is_unseen, identity = self._of[hub].pop(0)
+        self.known.discard(identity)
+        _, number, chain_hash, words, at = identity
+        its = BridgeAlarm.objects.filter(hub=hub, number=number, chain_hash=chain_hash)
+        its.filter(words=words, at=at).delete()
+        return {identity} if is_unseen else set()
 
     def _who_leaves(self, hub: str) -> str:
-        """Return whose oldest alarm leaves its place to one of this hub, "" for nobody's."""
-        if self._number_of(hub) >= self._ceilings.each:
+        """Return whose first row leaves its place to one of this hub, "" for nobody's."""
+        has = self._number_of(hub)
+        if has >= self._ceilings.each:
             return hub
         if len(self.known) < self._ceilings.all:
             return ""
+        with_seen = [one for one, rows in self._of.items() if rows and not rows[0][0]]
+        if with_seen:
+            return max(with_seen, key=self._number_of)
         most = max(self._of, key=self._number_of)
-        return most if self._number_of(most) > self._number_of(hub) else hub
+        # Two more, or else two hubs would push out each other's for ever.
+        return most if self._number_of(most) > (has + 1 if has else 0) else hub
 
     def _number_of(self, hub: str) -> int:
         return len(self._of[hub])
+
+
+def _hub_of(row: _Row) -> str:
+    return row[1][0]
 
 
 def unseen() -> list[BridgeAlarm]:

@@ -24,6 +24,8 @@ HubId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")]
 Word = Annotated[str, Meta(min_length=1, max_length=80)]
 Count = Annotated[int, Meta(ge=0, le=_UINT63_MAX)]
 Moment = Annotated[float, Meta(ge=0, le=_SECONDS_MAX)]
+Identity = tuple[str, int, str, str, int]
+"""What an alarm is known by: hub, number and hash of its record, words, and its whole second."""
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
@@ -65,9 +67,9 @@ class SaidAlarm(msgspec.Struct, frozen=True):
     hash: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
     @property
-    def identity(self) -> tuple[str, int, str, str]:
+    def identity(self) -> Identity:
         """What it is known by."""
-        return self.hub, self.record, self.hash, self.what
+        return self.hub, self.record, self.hash, self.what, int(self.at)
 
 
 class BridgeNow(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from hubsite.bridge.answer import Identity
+
 HUB_LENGTH = 32
 ACCOUNT_LENGTH = 32
 HASH_LENGTH = 64
@@ -40,10 +42,15 @@ class BridgeAlarm(models.Model):
         ordering = ("-id",)
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("hub", "number", "chain_hash", "words"),
-                name="bridge_one_of_an_alarm",
+                fields=("hub", "number", "chain_hash", "words", "at"),
+                name="bridge_one_of_a_told_alarm",
             )
         ]
+
+    @property
+    def identity(self) -> Identity:
+        """What it is known by."""
+        return self.hub, self.number, self.chain_hash, self.words, self.at
 
     def __str__(self) -> str:
         return f"alarm {self.number} of {self.hub}"

@@ -19,7 +19,7 @@ from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import Notice
 from hubcore.errors import FrameError
 from hubgateway.rules import names
-from hubsite.bridge.alarms import words_of
+from hubsite.bridge.alarms import second_of, words_of
 
 KEPT = 256
 
@@ -28,7 +28,8 @@ KEPT = 256
 class Waiting:
     """An alarm that is not proven yet; `at` in Unix seconds when it was heard here.
 
-    `chain_hash` (in hexadecimal digits) and `alarm` are what its record has to have and to say.
+    `chain_hash` (in hexadecimal digits), `alarm` and `second` (in Unix seconds by its hub, None for
+    no time) are what its record has to have and to say.
     """
 
     hub: str
@@ -37,6 +38,7 @@ class Waiting:
     at: int
     chain_hash: str
     alarm: str
+    second: int | None
 
 
 class Ahead:
@@ -65,6 +67,7 @@ class Ahead:
                     at=int(time.time()),
                     chain_hash=said.hash.hex(),
                     alarm=words_of(said.body),
+                    second=second_of(said.body),
                 )
                 self._make_room()
 

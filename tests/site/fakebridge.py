@@ -13,7 +13,7 @@ from threading import Event, Thread
 from typing import Any
 
 from hubcore.evidence.alarms import alarm_of
-from hubcore.evidence.records import StoredRecord
+from hubcore.evidence.records import StoredRecord, facts
 
 DRIP_SECONDS = 0.05
 
@@ -23,7 +23,7 @@ def alarm_from(record: StoredRecord, hub: str = "hub-1") -> dict[str, Any]:
     return {
         "hub": hub,
         "what": alarm_of(record.body),
-        "at": 1_900_000_000.5,
+        "at": facts(record.body)["at"] / 1000,
         "record": record.number,
         "hash": record.hash.hex(),
         "ahead": False,

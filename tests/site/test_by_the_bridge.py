@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from hubcore.backend.uplink import codec
+from hubcore.backend.uplink.from_hub import Notice
 from hubcore.errors import FrameError
 from hubcore.timing.pace import Rate
 from hubsite.acts.models import Act
 from hubsite.bridge import alarms as told_alarms
-from hubsite.bridge.answer import read_now
+from hubsite.bridge.answer import BridgeNow, read_now
 from hubsite.bridge.models import WORDS_LENGTH, BridgeAlarm
 from hubsite.bridge.watching.hearing import Hearing
 from hubsite.bridge.watching.watch import LINES, BridgeWatch
@@ -36,6 +38,7 @@ from tests.site.server import begun
 pytestmark = pytest.mark.once
 
 WAIT_SECONDS = 20.0
+DAY = 86_400
 ENDLESS = Rate(burst=1e9, per_second=1e9)
 
 
@@ -232,6 +235,7 @@ EVENTS = st.lists(
         st.tuples(st.just("told"), st.frozensets(NUMBERS)),
         st.tuples(st.just("lies"), NUMBERS),
         st.tuples(st.just("falsifies"), NUMBERS),
+        st.tuples(st.just("misdates"), NUMBERS),
         st.tuples(st.just("seen"), st.none()),
         st.tuples(st.just("restart"), st.none()),
     ),
@@ -260,6 +264,9 @@ class Model:
                 self._hear([{**alarm_from(LOG[number - 1]), "what": "door 'front': all is well"}])
             case "falsifies", int(number):
                 self._hear([{**alarm_from(LOG[number - 1]), "hash": "0" * 64}])
+            case "misdates", int(number):
+                true = alarm_from(LOG[number - 1])
+                self._hear([{**true, "at": true["at"] - 20 * DAY}])
             case "seen", _:
                 shown_alarms.see("olga", [row.pk for row in shown_alarms.unseen()])
                 told_alarms.see("bert", [row.pk for row in told_alarms.unseen()])
@@ -293,8 +300,7 @@ class Model:
 
 
 def _is_true(row: BridgeAlarm) -> bool:
-    record = LOG[row.number - 1]
-    return told_alarms.is_of(row.chain_hash, row.words, record)
+    return told_alarms.is_of(row.identity, LOG[row.number - 1])
 
 
 @given(EVENTS)
@@ -319,7 +325,7 @@ def test_what_came_in_the_same_moment_as_its_record_is_settled() -> None:
         number=3,
         chain_hash=row["hash"],
         words=row["what"],
-        at=NOW,
+        at=int(row["at"]),
         bridge="bridge-1",
         heard_at=NOW,
         seen_by="olga",
@@ -353,6 +359,136 @@ def test_rows_have_a_ceiling_and_no_hub_pushes_out_another() -> None:
     many.hear(read_now({"bridge": "bridge-1", "at": NOW, "alarms": alone}), NOW)
     mine = list(BridgeAlarm.objects.filter(hub="quiet").values_list("number", flat=True))
     assert sorted(mine) == [16, 17, 18, 19]
+
+
+def test_an_alarm_that_is_told_with_another_time_was_not_seen() -> None:
+    """alarms, laws 1 to 3; the page shows the time that the bridge says"""
+    true = alarm_from(LOG[2])
+    hearing = Hearing(ENDLESS, ENDLESS)
+    hearing.hear(_said({**true, "at": true["at"] - 20 * DAY}), NOW)
+    told_alarms.see("olga", [row.pk for row in told_alarms.unseen()])
+    hearing.hear(_said(true), NOW)
+    (unseen,) = told_alarms.unseen()
+    assert unseen.at == NOW + 2
+    kept.take([message(1, LOG)], NOW)
+    assert Record.objects.get(number=3).seen_at is None
+    assert [(row.is_other, row.seen_by) for row in BridgeAlarm.objects.all()] == [(True, "olga")]
+
+
+def test_the_bridges_other_time_does_not_hide_what_the_engine_said_ahead() -> None:
+    """showing.alarms, law 3"""
+    _engine_away()
+    (follower,) = settings.HUBSITE_RUNNING.parts
+    record = LOG[2]
+    notice = Notice(record.number, record.body, record.hash)
+    follower.ahead.hear("hub-1", codec.encode(notice))
+    true = alarm_from(record)
+    hearing = Hearing(ENDLESS, ENDLESS)
+    hearing.hear(_said({**true, "at": true["at"] - 20 * DAY}), NOW)
+    assert len(shown_alarms.waiting()) == 1
+    hearing.hear(_said(true), NOW)
+    assert shown_alarms.waiting() == []
+
+
+def _said(*alarms: dict[str, object]) -> BridgeNow:
+    return read_now({"bridge": "bridge-1", "at": NOW, "alarms": [*alarms]})
+
+
+def _made_up(count: int, hub: str = "hub-1") -> list[dict[str, object]]:
+    """Return alarms of records that no hub will ever reach."""
+    one = {**alarm_from(LOG[0]), "hub": hub, "what": "made up"}
+    return [{**one, "record": (1 << 63) - 1 - number} for number in range(count)]
+
+
+def _see_all() -> None:
+    while rows := told_alarms.unseen():
+        told_alarms.see("olga", [row.pk for row in rows])
+
+
+@pytest.mark.parametrize("are_seen_first", [True, False])
+def test_what_a_bridge_made_up_hides_no_alarm_once_somebody_has_seen_it(
+    are_seen_first: bool,
+) -> None:
+    """alarms, laws 4 and 6; hearing, law 4"""
+    hearing = Hearing(ENDLESS, ENDLESS)
+    hearing.hear(_said(alarm_from(LOG[0])), NOW)
+    hearing.hear(_said(alarm_from(LOG[0]), *_made_up(told_alarms.CEILINGS.each)), NOW)
+    honest = _said(alarm_from(LOG[0]), alarm_from(LOG[2]))
+    if not are_seen_first:
+        for _ in range(3):
+            assert hearing.hear(honest, NOW) == 2, "it is told as long as there is no room"
+        assert not BridgeAlarm.objects.filter(number__lte=len(LOG)).exists()
+    _see_all()
+    assert hearing.hear(honest, NOW) == 0
+    assert {row.number for row in told_alarms.unseen()} == {1, 3}
+    _see_all()
+    hearing.hear(honest, NOW)
+    assert told_alarms.unseen() == [], "seen stays seen"
+
+
+def test_what_many_hubs_made_up_leaves_for_another_hub_once_it_was_seen() -> None:
+    """alarms, law 4"""
+    ceilings = told_alarms.Ceilings(each=2, all=4)
+    hearing = Hearing(ENDLESS, ENDLESS, ceilings)
+    hearing.hear(_said(*_made_up(2, "h1"), *_made_up(2, "h2")), NOW)
+    _see_all()
+    honest = _said(*[alarm_from(LOG[number - 1]) for number in (1, 3)])
+    assert hearing.hear(honest, NOW) == 0
+    assert {(row.hub, row.number) for row in told_alarms.unseen()} == {("hub-1", 1), ("hub-1", 3)}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(1, 6), st.booleans()), min_size=1, max_size=18
+    ),
+    st.data(),
+)
+@hypothesis_settings(max_examples=15, deadline=None)
+def test_while_a_bridge_says_the_same_rows_come_to_rest(
+    drawn: list[tuple[str, int, bool]], data: st.DataObject
+) -> None:
+    """alarms, law 4; hearing, law 4: no row is written for ever"""
+    begun().fresh()
+    ceilings = told_alarms.Ceilings(each=3, all=5)
+    hearing = Hearing(ENDLESS, ENDLESS, ceilings)
+    rows = [
+        {**alarm_from(LOG[0]), "hub": hub, "record": record, "at": NOW + is_later}
+        for hub, record, is_later in drawn
+    ]
+    cut = data.draw(st.integers(0, len(rows)))
+    hearing.hear(_said(*rows[:cut]), NOW)
+    told_alarms.see("olga", data.draw(st.lists(st.sampled_from([*_keys(), 0]))))
+    for _ in range(len(rows) ** 2 + 2):
+        before = _keys()
+        left_out = hearing.hear(_said(*rows), NOW)
+        assert len(_keys()) <= ceilings.all
+        if _keys() == before:
+            break
+    assert _keys() == before
+    known = {row.identity for row in BridgeAlarm.objects.all()}
+    unseen = {one.identity for one in _said(*rows).alarms} - known
+    assert left_out <= len(unseen)
+    has_room = len(known) < ceilings.all
+    assert not has_room or all(_rows_of(hub) == ceilings.each for hub, *_ in hearing._left_out)
+
+
+def _keys() -> set[int]:
+    return set(BridgeAlarm.objects.values_list("pk", flat=True))
+
+
+def _rows_of(hub: str) -> int:
+    return BridgeAlarm.objects.filter(hub=hub).count()
+
+
+def test_what_was_never_looked_at_comes_before_what_found_no_room() -> None:
+    """hearing, law 3"""
+    hearing = Hearing(ENDLESS, Rate(burst=4, per_second=1e-9), told_alarms.Ceilings(each=2))
+    full = _made_up(2)
+    hearing.hear(_said(*full), NOW)
+    low = alarm_from(LOG[0])
+    assert hearing.hear(_said(low, *full), NOW) == 1
+    hearing.hear(_said(low, *full, {**low, "hub": "hub-2"}), NOW)
+    assert _rows_of("hub-2") == 1
 
 
 def test_new_alarms_are_kept_at_a_pace_and_the_rest_in_later_turns() -> None:

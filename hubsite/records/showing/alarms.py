@@ -57,8 +57,13 @@ def waiting() -> list[Waiting]:
     rows = follower.ahead.waiting(heads)
     if not rows:
         return []
-    same = set(BridgeAlarm.objects.values_list("hub", "number", "chain_hash", "words"))
-    return [one for one in rows if (one.hub, one.number, one.chain_hash, one.alarm) not in same]
+    same = {row.identity for row in BridgeAlarm.objects.all()}
+    return [one for one in rows if _identity(one) not in same]
+
+
+def _identity(one: Waiting) -> tuple[object, ...]:
+    """Return what the bridge would know it by."""
+    return one.hub, one.number, one.chain_hash, one.alarm, one.second
 
 
 def count_unseen() -> int:
