@@ -178,7 +178,8 @@ class _Room:
             return max(with_seen, key=self._number_of)
         most = max(self._of, key=self._number_of)
         # Two more, or else two hubs would push out each other's for ever.
-        return most if self._number_of(most) > (has + 1 if has else 0) else hub
+        at_least = has + 2 if has else 1
+        return most if self._number_of(most) >= at_least else hub
 
     def _number_of(self, hub: str) -> int:
         return len(self._of[hub])

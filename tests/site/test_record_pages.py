@@ -517,10 +517,10 @@ def test_which_door_it_is_is_said_by_an_operator_and_is_an_act() -> None:
 
 def test_the_overview_says_that_all_is_well_or_what_needs_somebody() -> None:
     browser = at_work()
-    assert "Nothing that this server sees needs anybody" in browser.get("/").text
+    assert "nothing that hubs tell of themselves, needs anybody" in browser.get("/").text
     kept.take([message(1, told(at_door("forced")))], NOW)
     text = browser.get("/").text
-    assert "Nothing that this server sees needs anybody" not in text
+    assert "nothing that hubs tell of themselves, needs anybody" not in text
     assert "Alarms that nobody has seen: 1." in text
     assert "An alarm stands at the door hub-1 front." in text
     settings.HUBSITE_RUNNING.parts = (
@@ -547,11 +547,11 @@ DAYS_ON = time.time() + 90 * DAY
 def test_each_trouble_of_a_hub_stands_on_the_overview(wrong: dict[str, object], word: str) -> None:
     HubState.objects.create(hub="hub-1", is_here=True, certificate_ends=int(DAYS_ON))
     browser = at_work()
-    assert "Nothing that this server sees needs anybody" in browser.get("/").text
+    assert "nothing that hubs tell of themselves, needs anybody" in browser.get("/").text
     HubState.objects.update(**wrong)
     answer = browser.get("/")
     assert word in answer.text
-    assert "Nothing that this server sees needs anybody" not in answer.text
+    assert "nothing that hubs tell of themselves, needs anybody" not in answer.text
     assert 'href="/hubs/of/hub-1"' in answer.page.source
 
 
@@ -567,7 +567,7 @@ def test_many_hubs_in_trouble_have_a_ceiling_on_the_overview() -> None:
 def test_a_machine_that_asks_and_parts_that_are_away_stand_on_the_overview() -> None:
     HubPromise.objects.create(hub="new-1", state="waits")
     browser = at_work()
-    assert "Nothing that this server sees needs anybody" in browser.get("/").text
+    assert "nothing that hubs tell of themselves, needs anybody" in browser.get("/").text
     HubPromise.objects.update(state="asked")
     answer = browser.get("/")
     assert "A machine asks to be hub new-1" in answer.text

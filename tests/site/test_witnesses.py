@@ -61,7 +61,7 @@ def test_a_bridges_word_is_shown_beside_the_records_that_it_is_of() -> None:
     assert "bridge-1 has signed that it saw record 3" in text
     assert "the same records" in text
     assert "bridge-1 has signed" not in browser.get("/records/hub-1/4").text
-    assert "Nothing that this server sees needs anybody" in browser.get("/").text
+    assert "nothing that hubs tell of themselves, needs anybody" in browser.get("/").text
 
 
 @pytest.mark.parametrize("number", [2, 9])
