@@ -16,17 +16,16 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hubcore.errors import LinkError, StoreError
 from hubgateway.engine.buckets import Table
+from hubgateway.engine.owed import AGAIN_SECONDS, Owed
 from hubgateway.engine.trouble import MovedOnError, complain
 from hubgateway.rules import names
 
 TRIES = 8
-AGAIN_SECONDS = 1.0
 
 Keep = Callable[[str, bytes, int], Awaitable[bool]]
 """Keeps what a hub said on the connection of a turn. Raises StoreError, LinkError."""
@@ -61,7 +60,7 @@ async def keep_newest(table: Table, bucket: str, hub: str, said: bytes, turn: in
 
 
 @dataclass(frozen=True, slots=True)
-class _Owed:
+class _Word:
     said: bytes
     turn: int
 
@@ -74,44 +73,29 @@ class NewestWords:
     ) -> None:
         self._keep = keep
         self._complain = complain
-        self._again_seconds = again_seconds
-        self._owed: dict[str, _Owed] = {}
-        self._some = asyncio.Event()
+        self._owed = Owed(self._kept, self._refused, again_seconds)
         self._is_told = False
 
     def said(self, hub: str, said: bytes, turn: int) -> None:
         """A hub has said this on the connection of this turn (law 4)."""
-        before = self._owed.get(hub)
-        if before is not None and before.turn > turn:
-            return
-        self._owed[hub] = _Owed(said, turn)
-        self._some.set()
+        before = self._owed.of(hub)
+        if before is None or before.turn <= turn:
+            self._owed.add(hub, _Word(said, turn))
 
     async def run(self) -> None:
-        """Bring to the engine what is owed, again and again, until cancelled."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            await self._keep_all()
-            if self._owed:
-                await asyncio.sleep(self._again_seconds)
-                self._some.set()
+        """Bring to the engine what is owed, until cancelled."""
+        await self._owed.run()
 
-    async def _keep_all(self) -> None:
-        for hub, owed in list(self._owed.items()):
-            try:
-                await self._keep(hub, owed.said, owed.turn)
-            except StoreError as error:  # of this one; the engine may take those of others
-                self._complain(hub, f"what it finds wrong with itself is not kept: {error}")
-                continue
-            except UnwrittenError as error:
-                self._tell(error)
-                return
-            except LinkError:
-                return
-            self._is_told = False
-            if self._owed.get(hub) is owed:
-                del self._owed[hub]
+    async def _kept(self, hub: str, word: _Word) -> None:
+        try:
+            await self._keep(hub, word.said, word.turn)
+        except UnwrittenError as error:
+            self._tell(error)
+            raise
+        self._is_told = False
+
+    def _refused(self, hub: str, error: StoreError) -> None:
+        self._complain(hub, f"what it finds wrong with itself is not kept: {error}")
 
     def _tell(self, error: UnwrittenError) -> None:
         """Tell people what may have to be mended at the engine (law 5)."""

@@ -11,7 +11,6 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import zmq
@@ -19,10 +18,9 @@ import zmq
 from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import PolicyResult
 from hubcore.backend.uplink.health import HealthState
-from hubcore.errors import FrameError, LinkError, StoreError
+from hubcore.errors import FrameError, StoreError
+from hubgateway.engine.owed import AGAIN_SECONDS, Owed
 from hubgateway.rules import zap
-
-AGAIN_SECONDS = 1.0
 
 Keep = Callable[[str, PolicyResult], Awaitable[None]]
 """Keeps what a hub said. Raises StoreError for what the engine refuses, LinkError without it."""
@@ -40,45 +38,30 @@ class PolicyAnswers:
     ) -> None:
         self._keep = keep
         self._complain = complain
-        self._again_seconds = again_seconds
         self._told: dict[str, int] = {}
-        self._owed: dict[str, PolicyResult] = {}
-        self._some = asyncio.Event()
+        self._owed = Owed(self._kept, self._refused, again_seconds)
 
     def answered(self, hub: str, said: PolicyResult) -> None:
         """A hub has judged a policy (law 1)."""
-        self._owed[hub] = said
-        self._some.set()
+        self._owed.add(hub, said)
 
     def greeted(self, hub: str, version: int) -> None:
         """A hub has said Hello with this version in force, 0 for none (law 2)."""
-        owed = self._owed.get(hub)
+        owed = self._owed.of(hub)
         last = self._told.get(hub, 0) if owed is None else owed.version
         if version != last:
             self.answered(hub, PolicyResult(version, ""))
 
     async def run(self) -> None:
-        """Tell the engine what is owed, again and again, until cancelled."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            await self._tell_all()
-            if self._owed:
-                await asyncio.sleep(self._again_seconds)
-                self._some.set()
+        """Tell the engine what is owed, until cancelled."""
+        await self._owed.run()
 
-    async def _tell_all(self) -> None:
-        for hub, said in list(self._owed.items()):
-            try:
-                await self._keep(hub, said)
-            except StoreError as error:  # of this one; the engine may take those of others
-                self._complain(hub, f"what it made of a policy is not kept: {error}")
-                continue
-            except LinkError:
-                return
-            self._told[hub] = said.version
-            if self._owed.get(hub) is said:
-                del self._owed[hub]
+    async def _kept(self, hub: str, said: PolicyResult) -> None:
+        await self._keep(hub, said)
+        self._told[hub] = said.version
+
+    def _refused(self, hub: str, error: StoreError) -> None:
+        self._complain(hub, f"what it made of a policy is not kept: {error}")
 
 
 class UnprovenAnswers:

@@ -244,7 +244,7 @@ async def test_a_right_that_is_missing_is_told_once_and_once_more_after_it_was_t
             await asyncio.wait_for(tries.acquire(), 10)
         engine.is_deaf = False
         async with asyncio.timeout(10):
-            while words._owed:  # noqa: ASYNC110
+            while words._owed.of(HUB) is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
     with pytest.raises(UnwrittenError):
