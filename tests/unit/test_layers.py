@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import functools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -885,9 +886,15 @@ def _room_of(module: str) -> Room:
     return ROOMS[max(names, key=len)] if names else NOTHING
 
 
+@functools.lru_cache(maxsize=1)
+def nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """All nodes of a tree; those of the last one are kept, since each rule asks for them."""
+    return list(ast.walk(tree))
+
+
 def _imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
     """Yield (line, module) of every import, also of relative ones and of `import_module("...")`."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.Import(names=names):
                 yield from ((node.lineno, alias.name) for alias in names)
@@ -939,7 +946,7 @@ def _purity_violations(tree: ast.AST, module: str) -> Iterator[str]:
     """The core asks no clock and no chance, also not through libraries that it may import."""
     if not _within(module, frozenset({"hubcore"})):
         return
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in CLOCK_CALLS:
                 yield f"{node.lineno}: {module} reads a clock: {node.func.attr}()"
@@ -958,7 +965,7 @@ def _last_name(node: ast.AST) -> str:
 def _groups(tree: ast.AST) -> set[str]:
     """The names that hold a TaskGroup: bound by `with TaskGroup() as name`, or annotated as one."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.withitem(
                 context_expr=ast.Call(func=called), optional_vars=ast.expr() as bound
@@ -978,7 +985,7 @@ def _groups(tree: ast.AST) -> set[str]:
 
 def _task_violations(tree: ast.AST) -> Iterator[str]:
     groups = _groups(tree)
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.Attribute(attr="ensure_future") | ast.Name(id="ensure_future" | "create_task"):
                 yield f"{node.lineno}: a task outside a TaskGroup"
@@ -992,7 +999,7 @@ def _task_violations(tree: ast.AST) -> Iterator[str]:
 
 def mock_violations(tree: ast.AST) -> Iterator[str]:
     """Fakes are whole: nothing is patched into place."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.Attribute(attr="patch", value=holder) if _last_name(holder) in (
                 "mock",
@@ -1011,7 +1018,7 @@ def constant_violations(tree: ast.AST) -> Iterator[str]:
     """A bound or a time that a test changes is an argument: no constant of a module is set in its
     place.
     """
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.Call(
                 func=ast.Attribute(attr="setattr", value=holder), args=[target, *rest]
@@ -1041,6 +1048,7 @@ def _methods(node: ast.ClassDef) -> frozenset[str]:
     return frozenset(name for name in found if not name.startswith("_"))
 
 
+@functools.cache
 def ports() -> dict[str, frozenset[str]]:
     """Each port of `hubcore.ports`, and what is asked of it."""
     found: dict[str, frozenset[str]] = {}
@@ -1058,7 +1066,7 @@ def fake_violations(tree: ast.AST) -> Iterator[str]:
     """A port has one fake, in tests/fakes: no class elsewhere in the tests has all that a port asks
     for.
     """
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.ClassDef):
             for port, methods in ports().items():
                 if methods <= _methods(node):
@@ -1082,7 +1090,7 @@ def style_violations(tree: ast.AST) -> Iterator[str]:
 
     Two values that change places are one thought.
     """
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         match node:
             case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
                 starred = any(isinstance(one, ast.Starred) for one in [*names, *values])
@@ -1099,10 +1107,16 @@ def style_violations(tree: ast.AST) -> Iterator[str]:
 
 def violations(module: str, source: str, is_package: bool = False) -> list[str]:
     """Return what is wrong with one file of the product, `LINE: sentence` each."""
-    tree = ast.parse(source)
-    package = module.removesuffix(".__init__") if is_package else module.rpartition(".")[0]
+    return _violations(ast.parse(source), module, is_package)
+
+
+def _package(module: str, is_package: bool) -> str:
+    return module.removesuffix(".__init__") if is_package else module.rpartition(".")[0]
+
+
+def _violations(tree: ast.Module, module: str, is_package: bool) -> list[str]:
     found = [
-        *_import_violations(tree, module, package),
+        *_import_violations(tree, module, _package(module, is_package)),
         *_purity_violations(tree, module),
         *_task_violations(tree),
     ]
@@ -1131,27 +1145,56 @@ def _files() -> list[tuple[str, Path]]:
     return found
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What each kind of rule finds in one file, `LINE: sentence` each, and what it imports."""
+
+    imports: frozenset[str]
+    product: list[str]
+    patches: list[str]
+    thoughts: list[str]
+    fakes: list[str]
+
+
+@functools.cache
+def judged(path: Path) -> Judged:
+    """Read a file once, for all rules."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    module = _modules().get(path, "")
+    is_package = path.name == "__init__.py"
+    return Judged(
+        imports=frozenset(name for _, name in _imports(tree, _package(module, is_package))),
+        product=_violations(tree, module, is_package) if module else [],
+        patches=_patches(tree),
+        thoughts=list(style_violations(tree)),
+        fakes=list(fake_violations(tree)),
+    )
+
+
+@functools.cache
+def _modules() -> dict[Path, str]:
+    return {path: module for module, path in _files()}
+
+
+def _told(path: Path, found: list[str]) -> list[str]:
+    return [f"{path.relative_to(ROOT)}:{one}" for one in found]
+
+
 def test_every_file_keeps_the_rules() -> None:
     files = _files()
     assert {"hubcore.codec.cbor", "hubctl.main", "drivers.strike.strike", "hubsim.main"} <= {
         module for module, _ in files
     }
-    wrong = [
-        f"{path.relative_to(ROOT)}:{found}"
-        for module, path in files
-        for found in violations(
-            module, path.read_text(encoding="utf-8"), path.name == "__init__.py"
-        )
-    ]
+    wrong = [one for _, path in files for one in _told(path, judged(path).product)]
     assert wrong == []
 
 
 def test_no_test_patches_anything_into_place() -> None:
     wrong = [
-        f"{path.relative_to(ROOT)}:{found}"
+        one
         for folder in ("tests", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))
-        for found in _patches(ast.parse(path.read_text(encoding="utf-8")))
+        for one in _told(path, judged(path).patches)
     ]
     assert wrong == []
 
@@ -1160,10 +1203,10 @@ def test_a_line_holds_one_thought() -> None:
     folders = [path.parent for path in ROOT.glob("*/__init__.py")]
     folders += [ROOT / "tests", ROOT / "hardware-sim"]
     wrong = [
-        f"{path.relative_to(ROOT)}:{found}"
+        one
         for folder in folders
         for path in sorted(folder.rglob("*.py"))
-        for found in style_violations(ast.parse(path.read_text(encoding="utf-8")))
+        for one in _told(path, judged(path).thoughts)
     ]
     assert len(folders) == 14
     assert wrong == []
@@ -1197,16 +1240,16 @@ def _patches(tree: ast.AST) -> list[str]:
 
 def test_each_port_has_one_fake() -> None:
     elsewhere = [
-        f"{path.relative_to(ROOT)}:{found}"
+        one
         for path in sorted((ROOT / "tests").rglob("*.py"))
         if ROOT / "tests" / "fakes" not in path.parents
-        for found in fake_violations(ast.parse(path.read_text(encoding="utf-8")))
+        for one in _told(path, judged(path).fakes)
     ]
     assert elsewhere == []
     fakes = [
         found.split(" of ")[1].split(":")[0]
         for path in sorted((ROOT / "tests" / "fakes").glob("*.py"))
-        for found in fake_violations(ast.parse(path.read_text(encoding="utf-8")))
+        for found in judged(path).fakes
     ]
     assert sorted(fakes) == sorted(set(ports()) - WITHOUT_A_FAKE)
 
@@ -1270,16 +1313,13 @@ def test_the_table_names_modules_that_exist() -> None:
         assert name in packages, f"{name} is in the table of rooms, but there is no such module"
 
 
+@functools.cache
 def _graph() -> dict[str, set[str]]:
     """Which file of the product imports which, also inside functions and for types alone."""
     files = {module.removesuffix(".__init__"): path for module, path in _files()}
     graph: dict[str, set[str]] = {}
     for module, path in files.items():
-        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        graph[module] = {
-            name for _, name in _imports(tree, package) if name in files and name != module
-        }
+        graph[module] = {name for name in judged(path).imports if name in files and name != module}
     return graph
 
 
