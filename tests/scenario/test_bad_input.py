@@ -622,7 +622,10 @@ longer while later.
 """
 
 
-@pytest.mark.parametrize("first", range(0, POLICIES, AT_ONCE))
+@pytest.mark.parametrize(
+    "first",
+    [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(AT_ONCE, POLICIES, AT_ONCE))],
+)
 async def test_a_backend_in_wrong_hands_changes_no_policy_and_stops_no_phone(
     tmp_path: Path, first: int
 ) -> None:

@@ -546,6 +546,7 @@ async def test_into_a_full_disk(stage: Stage, words: Words) -> None:
     assert (status, err) == (74, "hubctl: the output cannot be written: No space left on device\n")
 
 
+@pytest.mark.long
 @every_command
 async def test_to_a_reader_who_has_gone(stage: Stage, words: Words) -> None:
     reader, writer = os.pipe()

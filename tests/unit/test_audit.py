@@ -32,6 +32,8 @@ from hubd.adapters.sqlite.database import AUDIT
 from hubterm.exits import UNREADABLE, USAGE
 from tests.crafted import hide_indexes_while
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 GROWN_KIB_MAX = 1000
 

@@ -23,6 +23,8 @@ from hubctl.main import hubctl
 from hubterm.exits import NO, NOT_ALLOWED
 from tests.somebody import hubctl_as_somebody
 
+pytestmark = pytest.mark.once
+
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
 TABLES = (
     "CREATE TABLE records (number, at_ms, body, hash)",

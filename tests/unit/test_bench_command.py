@@ -35,6 +35,8 @@ from hubterm.exits import INTERRUPTED, NOT_ALLOWED, UNREADABLE
 from tests.somebody import hubctl_as_somebody
 from tests.unit.test_bluez_radio import Rig, a_bus
 
+pytestmark = pytest.mark.once
+
 SECONDS = 60.0
 
 

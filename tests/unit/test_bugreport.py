@@ -40,6 +40,8 @@ from hubterm.exits import INTERRUPTED
 from hubterm.files import whole_file
 from tests.fakes.programs import Programs
 
+pytestmark = pytest.mark.once
+
 SENTINEL = "tweety"
 KEY_HEX = "8f3a1c55d20e47b9a6c4f1027e93bb18"
 KEY_BASE64 = "q83vEjRWeJCrze8SNFZ4kKvN7xI0Vng="

@@ -30,6 +30,8 @@ from hubd.start.checkconfig.credstore import handed_over
 from hubd.wiring.look.finding import Finding, FindingKind
 from hubsim import site as sites
 
+pytestmark = pytest.mark.once
+
 UNIT = """# /usr/lib/systemd/system/hubd.service
 [Service]
 ExecStart=/opt/hubd/bin/hubd

@@ -27,6 +27,8 @@ from hubd.adapters.sqlite.audit import AuditStore
 from hublocal.calls import Call
 from hublocal.tail.events import EventTail
 
+pytestmark = pytest.mark.once
+
 WELL = [{"id": "radio", "area": "readiness"}, {"id": "backend", "area": "connectivity"}]
 AWAY = {
     "id": "backend",

@@ -17,6 +17,8 @@ from hubctl.table import TABLE
 from tests.fakes.daemon import Daemon, documents
 from tests.unit.test_cli import DOORS, _running
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 NOWHERE = Path("/nowhere/x")
 

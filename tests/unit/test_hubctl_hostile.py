@@ -25,6 +25,8 @@ from hubterm import exits
 from tests.fakes.daemon import Daemon, documents
 from tests.unit.test_cli import DEVICES, DOORS, STATUS
 
+pytestmark = pytest.mark.once
+
 AT = 1_800_000_000.0
 DENIAL = {
     "at": AT,

@@ -20,7 +20,7 @@ from tests.fakes.daemon import Daemon, documents
 from tests.unit.test_hubctl_hostile import ASKING, EVIL, SAMPLES, SLOW, everywhere, words_of
 from tests.unit.test_hubctl_shell import silent
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 EVERY = [words for words in ASKING if words not in SLOW | {"policy load"}]
 """Those that ask hubd before anything else; the others have tests of their own."""

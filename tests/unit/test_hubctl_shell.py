@@ -25,7 +25,7 @@ from hubctl.table import TABLE
 from hubterm.exits import INTERRUPTED, NO_ANSWER, TRY_AGAIN, USAGE
 from tests.unit.test_cli import DOORS, STATUS, Hub, _running
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 QUICK = [row.words for row in TABLE if row.quick]
 

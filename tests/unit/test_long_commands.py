@@ -27,7 +27,7 @@ from hubterm.exits import INTERRUPTED
 from tests.terminal import SECONDS, at_terminal
 from tests.unit.test_policy_stick import SECOND
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 COUNT = 300_000
 """They take some seconds to read."""

@@ -23,7 +23,7 @@ from hubsim.osdp.reader import SimReader
 from tests.fakes.reader import LOST
 from tests.osdp_bench import OsdpBench
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 
 @pytest_asyncio.fixture

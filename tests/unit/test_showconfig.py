@@ -13,6 +13,8 @@ from hubcore.errors import ConfigError
 from hubd.start.showconfig import effective, show
 from hubterm.exits import NO
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "hubd.toml"
 

@@ -19,7 +19,7 @@ from hubterm.exits import INTERRUPTED, NO, NO_ANSWER, OK, TRY_AGAIN
 from tests.terminal import BARE, Terminal, at_terminal
 from tests.unit.test_cli import DEVICES, STATUS, Hub, _running
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.once]
 
 LEAVES_SCREEN = b"\x1b[?1049l"
 SHELL = ("sh", "-c", "exec bash --norc --noprofile -i 2>&1")

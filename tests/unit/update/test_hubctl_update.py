@@ -29,6 +29,8 @@ from hubupdate.config import Config
 from hubupdate.running.app import WISHES
 from hubupdate.running.board import Board, Shown
 
+pytestmark = pytest.mark.once
+
 DIGESTS = (b"\xaa" * 32, b"\xbb" * 32)
 OLD = Image("hubd-1.squashfs", "1.0", b"\x01" * 32, 1000)
 NEW = Image("hubd-2.squashfs", "2.0", b"\x02" * 32, 2000)
