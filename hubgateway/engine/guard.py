@@ -4,6 +4,8 @@ Laws:
 1. TLS 1.2 or newer; the engine proves its name, to those of this system or to the one named.
 2. To `tls://` nothing is said in clear, whatever the engine's first line says: it comes in clear,
    from whoever sits on the way.
+3. No other engine that this line names is called. It would prove a name that is none of the file's,
+   and whoever has that name could hand on what is signed to the true engine.
 """
 
 from __future__ import annotations
@@ -22,13 +24,18 @@ _PROTOCOL = 1
 
 
 class GuardedClient(Client):
-    """The library's client with law 2: by itself it goes on in clear if it is asked for no TLS."""
+    """The library's client with laws 2 and 3.
+
+    By itself it goes on in clear if it is asked for no TLS, and calls whatever engine it hears of.
+    """
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         server = self._current_server
         is_by_tls = server is not None and server.uri.scheme == "tls"
-        if initial_connection and is_by_tls and not info.get("tls_required"):
-            raise ssl.SSLCertVerificationError(_PROTOCOL, _NO_TLS)
+        if initial_connection and is_by_tls:
+            if not info.get("tls_required"):
+                raise ssl.SSLCertVerificationError(_PROTOCOL, _NO_TLS)
+            info = {word: value for word, value in info.items() if word != "connect_urls"}
         await super()._process_info(info, initial_connection)
 
 

@@ -34,6 +34,8 @@ SHUTTING = ("lock-down", "command")
 WHOLE = (*SHUTTING, "release", "hold-open")
 _INDENT = 20 * " "
 _IN_LIST = re.compile(r"(publish: \[)([^\]]*)\]")
+_COMMENT = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|(#|//)[^\n]*")
+_SUBJECTS = re.compile(r'(?:\s*"[^"\n]*"\s*,?)*\s*')
 
 
 class Orders(Enum):
@@ -87,32 +89,59 @@ def settle_orders(disk: Disk, level: Orders, points: tuple[int, ...]) -> None:
 
 def _engine(disk: Disk, level: Orders) -> bytes:
     """Return the engine's file, in which the server's account may order or may not."""
+    path = disk.at(places.ENGINE_FILE)
     text = (disk.read(places.ENGINE_FILE) or b"").decode("utf-8", "replace")
     key = account_of(disk.read(places.SERVER_ACCOUNT) or b"").public
-    before, found, after = text.partition(f"nkey: {key}\n")
-    match = _IN_LIST.search(after)
-    if not found or match is None or "}" in after[: match.start()]:
-        raise ConfigError(
-            f"{disk.at(places.ENGINE_FILE)}: the account {key} of hubsite has no list `publish: "
-            f'[...]`: write "{ORDERS}" there by hand, or take it away'
-        )
-    listed = match[2]
+    begin, end = _list_in(_without_comments(text), key, path)
+    listed = _without_comments(text)[begin:end]
     has = f'"{ORDERS}"' in listed
     wider = [one for one in re.findall(r'"([^"]*)"', listed) if one != ORDERS and _reaches(one)]
     if wider and level is Orders.NONE:
         raise ConfigError(
-            f'{disk.at(places.ENGINE_FILE)}: the account {key} of hubsite orders by "{wider[0]}", '
+            f'{path}: the account {key} of hubsite orders by "{wider[0]}", '
             "which is not of this setup: take it away by hand"
         )
     if has and level is Orders.NONE:
-        listed = re.sub(rf'\s*"{re.escape(ORDERS)}",?', "", listed)
-    elif not has and level is not Orders.NONE:
-        is_tall = listed.startswith("\n")
-        listed = f'\n{_INDENT}"{ORDERS}"{listed}' if is_tall else f'"{ORDERS}", {listed}'
-    else:
+        return _without_orders(text, begin, end).encode()
+    if has or level is Orders.NONE:
         return text.encode()
-    changed = f"{after[: match.start(2)]}{listed}{after[match.end(2) :]}"
-    return f"{before}{found}{changed}".encode()
+    is_tall = listed.startswith("\n")
+    more = f'\n{_INDENT}"{ORDERS}"' if is_tall else f'"{ORDERS}", '
+    return f"{text[:begin]}{more}{text[begin:]}".encode()
+
+
+def _list_in(text: str, key: str, path: Path) -> tuple[int, int]:
+    """Return where the subjects of an account begin and end. Raise ConfigError (law 1)."""
+    before, found, after = text.partition(f"nkey: {key}\n")
+    match = _IN_LIST.search(after)
+    if not found or match is None or "}" in after[: match.start()]:
+        raise ConfigError(
+            f"{path}: the account {key} of hubsite has no list `publish: "
+            f'[...]`: write "{ORDERS}" there by hand, or take it away'
+        )
+    if not _SUBJECTS.fullmatch(match[2]):
+        raise ConfigError(
+            f"{path}: the list `publish: [...]` of the account {key} of hubsite has other than "
+            'subjects in double quotation marks: write each as "SUBJECT"'
+        )
+    start = len(before) + len(found)
+    return start + match.start(2), start + match.end(2)
+
+
+def _without_comments(text: str) -> str:
+    """Return a text of as many signs, in which blanks are in the place of comments."""
+    return _COMMENT.sub(lambda found: " " * len(found[0]) if found[1] else found[0], text)
+
+
+def _without_orders(text: str, begin: int, end: int) -> str:
+    """Take the subject of orders out of a list, and leave what somebody has written beside it."""
+    spans = re.finditer(f'"{re.escape(ORDERS)}",?', _without_comments(text)[begin:end])
+    for one in reversed(list(spans)):
+        first = begin + one.start()
+        head = text[:first].rstrip()
+        is_comment_above = len(_without_comments(head).rstrip()) < len(head)
+        text = (text[:first] if is_comment_above else head) + text[begin + one.end() :]
+    return text
 
 
 def _reaches(subject: str) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,43 @@ async def test_an_engine_proves_its_name_to_who_is_named(
             _is_refused(Engine((other_name,), authority=authority), unproven),
             _is_refused(Engine((url,), authority=authority, pins=(OTHER,)), seen),
         )
+    finally:
+        await nats.kill()
+
+
+async def _pass_on(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Stand before an engine, and name another one in its first line."""
+    from_engine, to_engine = await asyncio.open_connection("127.0.0.1", port)
+    line = json.loads((await from_engine.readline()).removeprefix(b"INFO "))
+    line["connect_urls"] = ["elsewhere.example:4222"]
+    writer.write(b"INFO " + json.dumps(line).encode() + b"\r\n")
+    await asyncio.gather(_copy(from_engine, writer), _copy(reader, to_engine))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+    writer.close()
+
+
+async def test_an_engine_that_is_named_in_clear_is_never_called(
+    server: Server, tmp_path: Path
+) -> None:
+    """guard, law 3: whoever sits on the way would choose whose name has to be proven."""
+    folder = server.site.file.parent
+    guard = f'\ntls {{ cert_file: "{folder}/tls.pem", key_file: "{folder}/tls.key" }}\n'
+    nats = Nats(tmp_path / "engine", extra=guard)
+    await nats.start()
+    try:
+        stand = partial(_pass_on, nats.port)
+        async with await asyncio.start_server(stand, "127.0.0.1", 0) as listener:
+            url = f"tls://localhost:{listener.sockets[0].getsockname()[1]}"
+            engine = GatewayEngine((url,), "", 1, f"{folder}/tls.pem")
+            await engine.connect(retries=0)
+            assert engine.is_up
+            assert engine._client.discovered_servers == []
+            await engine.close()
     finally:
         await nats.kill()
 

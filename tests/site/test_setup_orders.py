@@ -126,6 +126,63 @@ def test_a_subject_that_orders_too_is_named_where_nobody_is_to_order(
     assert texts(machine) == before
 
 
+def _edited(machine: Machine, before: str, after: str) -> str:
+    """Put other text into the list of the server's account; return what the engine reads of it."""
+    file = machine.at(places.ENGINE_FILE)
+    head, mark, tail = file.read_text().partition("# hubsite\n")
+    assert before in tail
+    file.write_text(head + mark + tail.replace(before, after, 1))
+    return published(machine)
+
+
+def published(machine: Machine) -> str:
+    """Return the list of what the server may publish, without comments."""
+    tail = machine.at(places.ENGINE_FILE).read_text().partition("# hubsite\n")[2]
+    lines = "\n".join(line.partition("#")[0] for line in tail.splitlines())
+    found = re.search(r"publish: \[([^]]*)\]", lines)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("subject", ["'hub.commands.*'", "hub.commands.*", "hub.>", "'>'"])
+def test_a_list_in_other_words_is_refused_and_not_taken_for_one_without_orders(
+    machine: Machine, subject: str
+) -> None:
+    """orders, law 1: the engine reads all of these as subjects."""
+    setup(machine, "--orders", "shuts")
+    _edited(machine, '"hub.commands.*"', subject)
+    before = texts(machine)
+    with pytest.raises(ConfigError, match="other than subjects in double quotation marks"):
+        setup(machine, "--orders", "none")
+    assert texts(machine) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("publish: [", '# it was: publish: ["a.b"]\n                publish: ['),
+        ("publish: [", 'publish: [\n                    # "hub.commands.*", when we want it'),
+        ("nkey: ", "# nkey: UABC, of the machine before\n            nkey: "),
+        ('"hub.commands.*"', '# of doors:\n                    "hub.commands.*", "a.b"'),
+        ('"hub.commands.*"', '"hub.commands.*",  # of doors, not: ["a.b"]'),
+    ],
+    ids=["a list", "a subject", "a key", "above", "behind"],
+)
+def test_comments_in_the_engines_file_are_no_subjects_and_stay(
+    machine: Machine, before: str, after: str
+) -> None:
+    """orders, law 2"""
+    setup(machine, "--orders", "shuts")
+    others = _edited(machine, before, after).replace('"hub.commands.*"', "").split()
+    comments = re.findall("#.*", texts(machine)[places.ENGINE_FILE])
+    for wanted, times in ((Orders.NONE, 0), (Orders.SHUTS, 1), (Orders.NONE, 0)):
+        setup(machine, "--orders", wanted.value)
+        listed = published(machine)
+        assert listed.count('"hub.commands.*"') == times
+        assert set(listed.replace('"hub.commands.*"', "").split()) - {","} == set(others) - {","}
+        assert re.findall("#.*", texts(machine)[places.ENGINE_FILE]) == comments
+
+
 def added(before: str, now: str) -> list[str]:
     """The lines that came; none may have gone."""
     lines = list(difflib.ndiff(before.splitlines(), now.splitlines()))
