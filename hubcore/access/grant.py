@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hubcore.calendar.schedule import Rule
@@ -98,6 +98,11 @@ def in_browser(entry: Access | None) -> bool:
 
 def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
     """Return the signed document; `key` is the COSE_Key of `grant.key`."""
+    return cwt.sign(TYPE, write_claims(grant, key), issuer, issuer.verify_key.kid)
+
+
+def write_claims(grant: Grant, key: dict[int, Any]) -> bytes:
+    """Return the claims of a grant, encoded, as its document holds them; they are not signed."""
     claims = {
         cwt.ISS: grant.site,
         cwt.SUB: grant.credential,
@@ -110,7 +115,7 @@ def issue_grant(issuer: SigningKey, grant: Grant, key: dict[int, Any]) -> bytes:
     }
     if grant.uses is not None:
         claims[_USES] = grant.uses
-    return cwt.issue(TYPE, claims, issuer, issuer.verify_key.kid)
+    return cbor.encode(claims)
 
 
 def read_grant(data: bytes, issuer: VerifyKey, site: str, of_site: bool = False) -> Grant:
@@ -118,7 +123,16 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str, of_site: bool = False)
 
     Raise ProofError for any other document, signer, site or claim.
     """
-    claims = cwt.read(TYPE, data, issuer, issuer.kid, _CLAIMS, (_USES,))
+    grant = read_claims(cwt.prove(TYPE, data, issuer, issuer.kid), site)
+    return replace(grant, site_digest=hashlib.sha256(data).digest()) if of_site else grant
+
+
+def read_claims(payload: bytes, site: str) -> Grant:
+    """Read the claims of a grant for `site`, as they are below a signature that was proven.
+
+    Raise ProofError for any other site or claim.
+    """
+    claims = cwt.claims_in(TYPE, payload, _CLAIMS, (_USES,))
     if cwt.site_of(claims) != site:
         raise ProofError("grant: for another site")
     not_before, expires = cwt.times_of(claims)
@@ -136,7 +150,6 @@ def read_grant(data: bytes, issuer: VerifyKey, site: str, of_site: bool = False)
         key=key,
         access=access,
         uses=_uses_of(claims),
-        site_digest=hashlib.sha256(data).digest() if of_site else b"",
     )
 
 

@@ -75,7 +75,17 @@ def read(
 
     They are exactly `members`, and any of `optional`, with `items_max` heads. Raise ProofError.
     """
-    payload = prove(typ, data, key, kid)
+    return claims_in(typ, prove(typ, data, key, kid), members, optional, items_max)
+
+
+def claims_in(
+    typ: str,
+    payload: bytes,
+    members: tuple[int, ...],
+    optional: tuple[int, ...] = (),
+    items_max: int = _CLAIMS_ITEMS,
+) -> dict[int, Any]:
+    """Return the claims that a payload holds, as `read` does. Raise ProofError."""
     claims = decode(payload, items_max)
     if not isinstance(claims, dict) or claims.keys() - set(optional) != set(members):
         raise ProofError(f"{typ}: its claims are not exactly those of this kind")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hubcore.access import revocations
-from hubcore.access.grant import Grant, issue_grant
+from hubcore.access.grant import Grant, write_claims
 from hubcore.bridge.mandate import Mandate, issue_mandate
 from hubcore.codec import cbor, cose
 from hubcore.codec.cose import SigningKey
@@ -42,9 +42,9 @@ def of_policy(policy: Policy, trial: SigningKey) -> Unsigned:
     return Unsigned(DocumentKind.POLICY, _claims(issued.root), along, issued.pieces)
 
 
-def of_grant(grant: Grant, key: dict[int, Any], trial: SigningKey) -> Unsigned:
-    """Return a grant; `key` is the COSE_Key of `grant.key`."""
-    return Unsigned(DocumentKind.GRANT, _claims(issue_grant(trial, grant, key)))
+def of_grant(grant: Grant, key: dict[int, Any]) -> Unsigned:
+    """Return a grant; `key` is the COSE_Key of `grant.key`. It needs no key to be written by."""
+    return Unsigned(DocumentKind.GRANT, write_claims(grant, key))
 
 
 def of_revocations(

@@ -92,7 +92,7 @@ class FileSigner:
 
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
         """Sign a grant. Raise RefusedError for one that no hub can read."""
-        return self._signed(grant.site, unsigned.of_grant(grant, key, self._trial))
+        return self._signed(grant.site, unsigned.of_grant(grant, key))
 
     def revocations(
         self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]

@@ -32,7 +32,7 @@ from hubsite.register.models import Credential, CredentialKind, Person, SignedGr
 from hubsite.rules.issuing import Granting, access_of, uses_of
 
 PHONES_A_PERSON = 16
-_OWN = ("id", "kind", "key", "person_id", "is_disabled", "revoked_at")
+_OWN = ("id", "kind", "key", "person_id", "is_disabled", "revoked_at", "digest")
 _OF_PERSON = ("id", "is_guest", "ended_at")
 _SIGNED = ("grant_id", "issued_at", "expires", "scope", "document")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from hubcore.calendar.schedule import ALWAYS
 from hubcore.errors import LinkError
 from hubsite.commands.serve import application
 from hubsite.crowd import reading
-from hubsite.crowd.answering import Had, had_by
+from hubsite.crowd.answering import Had, grant_said, had_by, said_by
 from hubsite.crowd.front import Front, token_of
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
@@ -402,3 +403,13 @@ def test_many_cost_as_many_queries_as_one(office: Office) -> None:
     with CaptureQueriesContext(connection) as of_all:
         had_by(families)
     assert len(of_all) == len(of_one) == 6
+
+
+def test_what_was_read_for_all_is_enough_to_sign_for_one(anna: models.Person) -> None:
+    phone = connected(anna)
+    had = reading.had_with(phone.access)
+    assert had is not None
+    _away()
+    with CaptureQueriesContext(connection) as asked:
+        assert said_by(partial(grant_said, had, int(time.time())))[0] == 503
+    assert len(asked) == 0, "up to the signer nothing more is read"

@@ -158,7 +158,7 @@ class SigningClient:
 
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
         """Return a grant; `key` is the COSE_Key of `grant.key`."""
-        return self._signed(unsigned.of_grant(grant, key, self._trial))
+        return self._signed(unsigned.of_grant(grant, key))
 
     def revocations(
         self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]

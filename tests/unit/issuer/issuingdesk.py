@@ -103,7 +103,7 @@ def brought(made: object, along: bytes | None = None) -> Unsigned:
         case Policy():
             return unsigned.of_policy(made, TRIAL)
         case Grant():
-            return unsigned.of_grant(made, write_key(made.key.public), TRIAL)
+            return unsigned.of_grant(made, write_key(made.key.public))
         case HubCertificate():
             return unsigned.of_certificate(made, in_force() if along is None else along, TRIAL)
         case Mandate():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcore.access.cards import Card
-from hubcore.access.grant import Access
+from hubcore.access.grant import TYPE, Access, Grant, read_grant
 from hubcore.bridge.ceilings.guests import GuestCeiling
 from hubcore.bridge.mandate import Use
+from hubcore.codec import cwt
+from hubcore.codec.cose import SigningKey
+from hubcore.errors import HubError
 from hubcore.issuing.limits import A_DAY, EACH, VERSION_STEP
 from hubcore.issuing.standing import REVOKING, Signed, Standing
 from hubcore.issuing.unsigned import Unsigned
+from hubcore.issuing.wanted import Wanted
 from hubcore.issuing.words import DAY_SECONDS, DocumentKind, Refusal, RefusedError
 from hubcore.policy.policy import ALL_RIGHTS, HoldOpen, Operator, OperatorRight, PointRules
 from hubsim.site.documents import make_key
@@ -451,6 +456,29 @@ def test_hostile_bytes_are_refused_and_nothing_else(
         READER.read(kind, claims, sound.along)
     except RefusedError as error:
         assert error.refusal is Refusal.UNREADABLE  # noqa: PT017
+
+
+class _SignsNothing(SigningKey):
+    def sign(self, data: bytes) -> bytes:
+        raise AssertionError(data)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40), st.integers(0, 400))
+def test_a_grant_is_read_as_a_hub_would_read_it_signed(junk: bytes, at: int) -> None:
+    """issuing.wanted: its claims are under no signature, and are judged as if they were"""
+    reader = replace(READER, trial=_SignsNothing(OTHER.private))
+    sound = brought(grant()).claims
+    cut = at % (len(sound) + 1)
+    claims = sound[:cut] + junk + sound[cut + len(junk) :]
+    signed = cwt.sign(TYPE, claims, OTHER, OTHER.verify_key.kid)
+    wanted: Grant | None = None
+    with suppress(HubError):
+        wanted = read_grant(signed, OTHER.verify_key, READER.site)
+    found: Wanted | None = None
+    with suppress(RefusedError):
+        found = reader.read(DocumentKind.GRANT, claims, b"")
+    assert found == wanted
 
 
 STEPS = st.lists(
