@@ -30,8 +30,8 @@ from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
-from hubgateway.engine.guard import GuardedClient, engine_guard
 from hubgateway.engine.trouble import ANSWER_SECONDS, JUNK, MovedOnError, complain, trouble, words
+from hubgateway.engine.vouching import VouchedClient, vouched_by
 from hubgateway.rules import chain, names
 
 COMMANDS_KEPT_SECONDS = 30 * 86_400
@@ -53,7 +53,7 @@ class Engine:
         self._credentials = credentials
         self._authority = authority
         self._replicas = replicas
-        self._client = GuardedClient()
+        self._client = VouchedClient()
         self._js: JetStreamContext = self._client.jetstream(timeout=ANSWER_SECONDS)
         self.buckets = Buckets(self._js)
         self.archive = Archive(self._js)
@@ -83,7 +83,7 @@ class Engine:
                 disconnected_cb=self._on_lost,
                 reconnected_cb=self._on_back,
                 **speak_as(self._client, self._credentials),
-                **engine_guard(self._authority),
+                **vouched_by(self._authority),
             )
             await self._make_streams()
             await self._make_buckets()

@@ -13,7 +13,7 @@ from django.db import Error, connection
 
 from hubcore.errors import ConfigError, StoreError
 from hubgateway.engine.account import read_account
-from hubgateway.engine.guard import engine_guard
+from hubgateway.engine.vouching import vouched_by
 from hubsite import config
 from hubsite.config.places import pages_address
 from hubsite.starting import begin
@@ -39,7 +39,7 @@ def look(site: config.Site) -> None:
         context_of(site, site.config.syslog)
     context_of_webhooks(site)
     if site.config.engine is not None:
-        engine_guard(site.config.engine.authority)
+        vouched_by(site.config.engine.authority)
         if site.config.engine.credentials:
             read_account(site.config.engine.credentials)
     begin(site)

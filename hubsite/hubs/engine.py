@@ -33,8 +33,8 @@ from hubcore.policy import document
 from hubcore.policy.tree import PIECE_BYTES, asked_for
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
-from hubgateway.engine.guard import GuardedClient, engine_guard
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
+from hubgateway.engine.vouching import VouchedClient, vouched_by
 from hubgateway.rules import names
 from hubsite.config import Engine
 from hubsite.pins.comparing import pin
@@ -87,7 +87,7 @@ class HubsEngine:
         self._pin = pins if engine.pins else None
         self._complaint = ""
         self._complained_at = 0.0
-        self._client = GuardedClient()
+        self._client = VouchedClient()
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._buckets = Buckets(self._js)
 
@@ -108,7 +108,7 @@ class HubsEngine:
                 connect_timeout=int(ANSWER_SECONDS),
                 error_cb=self._complained,
                 **speak_as(self._client, self._credentials),
-                **engine_guard(self._authority, self._pin),
+                **vouched_by(self._authority, self._pin),
             )
         except (OSError, TimeoutError, nats.errors.Error, ConfigError) as error:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error

@@ -15,8 +15,7 @@ from hubsite.pages.orders import devices as told
 from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
-from hubsite.pages.phones import again as returning
-from hubsite.pages.phones import api, doorways, ended, guests, others, tokens
+from hubsite.pages.phones import api, doorways, ended, guests, others, returning, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views

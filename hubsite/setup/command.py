@@ -24,7 +24,7 @@ from hubsite.setup import places, units
 from hubsite.setup.certificate import Given
 from hubsite.setup.disk import Disk
 from hubsite.setup.making import make_files
-from hubsite.setup.orders import WORDS, Orders, standing_orders
+from hubsite.setup.orders import WORDS, OrderLevel, standing_orders
 from hubsite.setup.ports import check_ports, runs
 from hubsite.setup.standing import settle
 from hubsite.setup.texts import Ports, Wish
@@ -58,7 +58,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--monitor-port", type=_PORT, show_default=DEFAULTS["--monitor-port"])
 @click.option(
     "--orders",
-    type=click.Choice([level.value for level in Orders]),
+    type=click.Choice([level.value for level in OrderLevel]),
     help="What operators order from the pages: what shuts, and devices; or what opens, too.",
     show_default="shuts, or what stands",
 )
@@ -118,12 +118,12 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
         points=points_of(said["--access-points"]),
         time_zone=said["--time-zone"],
         ports=Ports(**{name: int(said[f"--{name}-port"]) for name in _PORTS}),
-        orders=Orders(orders) if orders else standing or Orders.SHUTS,
+        orders=OrderLevel(orders) if orders else standing or OrderLevel.SHUTS,
         settles_orders=bool(orders) or standing is None,
     )
 
 
-def _standing_orders(disk: Disk) -> Orders | None:
+def _standing_orders(disk: Disk) -> OrderLevel | None:
     """Return what operators may order by the server's file, None where there is none."""
     data = disk.read(places.SERVER_FILE)
     if data is None:

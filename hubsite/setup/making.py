@@ -28,7 +28,7 @@ from hubsite.setup import places, texts
 from hubsite.setup.accounts import Who, engine_text
 from hubsite.setup.certificate import Given, have_certificate
 from hubsite.setup.disk import SECRET, Disk
-from hubsite.setup.orders import Orders, check_points, settle_orders
+from hubsite.setup.orders import OrderLevel, check_points, settle_orders
 from hubsite.setup.texts import Wish
 
 ACCOUNTS = {
@@ -123,7 +123,7 @@ def _curve(disk: Disk, place: str) -> str:
 
 def _configurations(disk: Disk, wish: Wish, public: Public) -> None:
     ports = wish.ports
-    orders = wish.orders is not Orders.NONE
+    orders = wish.orders is not OrderLevel.NONE
     engine = engine_text(public.accounts, ports.engine, ports.monitor, orders)
     for place, text in (
         (places.ENGINE_FILE, engine),

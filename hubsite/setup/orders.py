@@ -38,7 +38,7 @@ _COMMENT = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|(#|//)[^\n]*")
 _SUBJECTS = re.compile(r'(?:\s*"[^"\n]*"\s*,?)*\s*')
 
 
-class Orders(Enum):
+class OrderLevel(Enum):
     """What operators order from the pages by the engine."""
 
     NONE = "none"
@@ -47,34 +47,34 @@ class Orders(Enum):
 
 
 WORDS = {
-    Orders.NONE: "Orders: none from the pages by the engine. --orders shuts lets operators lock "
-    "down.",
-    Orders.SHUTS: "Orders: each operator locks down from the pages, lets nobody new in, and tells "
-    "devices. Nobody opens a door from there.",
-    Orders.ALL: "Orders: each operator locks down from the pages, opens doors there, and tells "
-    "devices. So does whoever takes this server.",
+    OrderLevel.NONE: "Orders: none from the pages by the engine. --orders shuts lets operators "
+    "lock down.",
+    OrderLevel.SHUTS: "Orders: each operator locks down from the pages, lets nobody new in, and "
+    "tells devices. Nobody opens a door from there.",
+    OrderLevel.ALL: "Orders: each operator locks down from the pages, opens doors there, and "
+    "tells devices. So does whoever takes this server.",
 }
 """What an installer reads of each."""
 
 
-def standing_orders(server: config.Config) -> Orders:
+def standing_orders(server: config.Config) -> OrderLevel:
     """Return what the server's file says."""
     if server.engine is None or not server.engine.orders:
-        return Orders.NONE
+        return OrderLevel.NONE
     opens = rights_of(server.operators.rights) & OPENING
-    return Orders.ALL if opens else Orders.SHUTS
+    return OrderLevel.ALL if opens else OrderLevel.SHUTS
 
 
-def check_points(level: Orders, points: tuple[int, ...]) -> None:
+def check_points(level: OrderLevel, points: tuple[int, ...]) -> None:
     """Refuse more doors than an operator opens. Raise ConfigError."""
-    if level is Orders.ALL and len(points) > POINTS_AN_OPERATOR:
+    if level is OrderLevel.ALL and len(points) > POINTS_AN_OPERATOR:
         raise ConfigError(
             f"--orders all: the site has {len(points)} access points, and an operator opens at "
             f"most {POINTS_AN_OPERATOR}: write [operators] and [[operators]] by hand"
         )
 
 
-def settle_orders(disk: Disk, level: Orders, points: tuple[int, ...]) -> None:
+def settle_orders(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> None:
     """Have all files say this; `points` are those of the doors. Raise ConfigError, StoreError."""
     planned = (
         (places.ENGINE_FILE, _engine(disk, level)),
@@ -87,7 +87,7 @@ def settle_orders(disk: Disk, level: Orders, points: tuple[int, ...]) -> None:
             disk.change(place, before, after)
 
 
-def _engine(disk: Disk, level: Orders) -> bytes:
+def _engine(disk: Disk, level: OrderLevel) -> bytes:
     """Return the engine's file, in which the server's account may order or may not."""
     path = disk.at(places.ENGINE_FILE)
     text = (disk.read(places.ENGINE_FILE) or b"").decode("utf-8", "replace")
@@ -96,14 +96,14 @@ def _engine(disk: Disk, level: Orders) -> bytes:
     listed = _without_comments(text)[begin:end]
     has = f'"{ORDERS}"' in listed
     wider = [one for one in re.findall(r'"([^"]*)"', listed) if one != ORDERS and _reaches(one)]
-    if wider and level is Orders.NONE:
+    if wider and level is OrderLevel.NONE:
         raise ConfigError(
             f'{path}: the account {key} of hubsite orders by "{wider[0]}", '
             "which is not of this setup: take it away by hand"
         )
-    if has and level is Orders.NONE:
+    if has and level is OrderLevel.NONE:
         return _without_orders(text, begin, end).encode()
-    if has or level is Orders.NONE:
+    if has or level is OrderLevel.NONE:
         return text.encode()
     is_tall = listed.startswith("\n")
     more = f'\n{_INDENT}"{ORDERS}"' if is_tall else f'"{ORDERS}", '
@@ -154,14 +154,14 @@ def _reaches(subject: str) -> bool:
     return are_like and is_long
 
 
-def _server(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
+def _server(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> bytes:
     path = disk.at(places.SERVER_FILE)
     data = disk.read(places.SERVER_FILE) or b""
     said = config.parse(data, path)
     document = _document(data, path)
-    if said.engine is not None and said.engine.orders != (level is not Orders.NONE):
-        document["engine"]["orders"] = level is not Orders.NONE
-    is_new = level is Orders.NONE and "operators" not in document
+    if said.engine is not None and said.engine.orders != (level is not OrderLevel.NONE):
+        document["engine"]["orders"] = level is not OrderLevel.NONE
+    is_new = level is OrderLevel.NONE and "operators" not in document
     if not is_new and not _fits(said.operators, level, points):
         if "operators" not in document:
             document["operators"] = tomlkit.table()
@@ -169,13 +169,13 @@ def _server(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
     return _checked(document, path, config.parse)
 
 
-def _signing(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
+def _signing(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> bytes:
     path = disk.at(places.SIGNING_FILE)
     data = disk.read(places.SIGNING_FILE) or b""
     said = [one for one in parse_signing(data, path).operators if one.name == ANYBODY]
     if said and _fits(said[0], level, points):
         return data
-    if level is Orders.NONE and not said:
+    if level is OrderLevel.NONE and not said:
         return data
     document = _document(data, path)
     named = [one for one in document.get("operators", ()) if one["name"] == ANYBODY]
@@ -187,20 +187,20 @@ def _signing(disk: Disk, level: Orders, points: tuple[int, ...]) -> bytes:
     return _checked(document, path, parse_signing)
 
 
-def _fits(said: Any, level: Orders, points: Sequence[int]) -> bool:
+def _fits(said: Any, level: OrderLevel, points: Sequence[int]) -> bool:
     """Tell whether a section has the rights of this level."""
     rights = rights_of(said.rights)
-    if level is Orders.NONE:
+    if level is OrderLevel.NONE:
         return not rights & OPENING
-    if level is Orders.SHUTS:
+    if level is OrderLevel.SHUTS:
         return bool(rights & OperatorRight.LOCK_DOWN and not rights & OPENING)
     return rights == rights_of(WHOLE) and set(said.access_points) == set(points)
 
 
-def _write(section: Any, level: Orders, points: Sequence[int]) -> None:
+def _write(section: Any, level: OrderLevel, points: Sequence[int]) -> None:
     """Write rights into a section of TOML (law 3)."""
-    section["rights"] = list(WHOLE if level is Orders.ALL else SHUTTING)
-    if level is Orders.ALL:
+    section["rights"] = list(WHOLE if level is OrderLevel.ALL else SHUTTING)
+    if level is OrderLevel.ALL:
         section["access_points"] = list(points)
     else:
         section.pop("access_points", None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hubsite.commands.begin import first_lines
 from hubsite.config.places import NEW_HUBS_PORT
 from hubsite.setup import places
-from hubsite.setup.orders import SHUTTING, WHOLE, Orders
+from hubsite.setup.orders import SHUTTING, WHOLE, OrderLevel
 
 SOCKET = "/run/hubissuer/sign.sock"
 NEW_HUBS_A_DAY = 5
@@ -50,7 +50,7 @@ class Wish:
     points: tuple[int, ...]
     time_zone: str
     ports: Ports = Ports()
-    orders: Orders = Orders.SHUTS
+    orders: OrderLevel = OrderLevel.SHUTS
     settles_orders: bool = False
 
 
@@ -110,14 +110,15 @@ def server_text(wish: Wish) -> str:
         f'\n[engine]\nservers = ["{wish.ports.server}"]\ncredentials = "engine.account"\n'
         f'tls_authority = "{places.AUTHORITY}"\n'
         "# What operators order from the pages: `hubsite setup --orders` changes it.\n"
-        f"orders = {str(wish.orders is not Orders.NONE).lower()}\n\n[operators]\n{_rights(wish)}"
+        f"orders = {str(wish.orders is not OrderLevel.NONE).lower()}\n\n"
+        f"[operators]\n{_rights(wish)}"
     )
 
 
 def _rights(wish: Wish) -> str:
-    words = WHOLE if wish.orders is Orders.ALL else SHUTTING
+    words = WHOLE if wish.orders is OrderLevel.ALL else SHUTTING
     rights = ", ".join(f'"{word}"' for word in words)
-    points = f"access_points = [{_points(wish.points)}]\n" if wish.orders is Orders.ALL else ""
+    points = f"access_points = [{_points(wish.points)}]\n" if wish.orders is OrderLevel.ALL else ""
     return f"rights = [{rights}]\n{points}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcore.errors import ConfigError, LinkError
-from hubgateway.engine.guard import engine_guard
+from hubgateway.engine.vouching import vouched_by
 from hubsite import config
 from hubsite.__main__ import hubsite
 from hubsite.config.database import SYSTEM_AUTHORITIES
@@ -194,10 +194,10 @@ async def test_who_vouches_for_the_engine_is_a_file(tmp_path: Path) -> None:
     read = config.load(file).config.engine
     assert read is not None
     assert read.authority == str(file.parent / "tls.pem")
-    assert engine_guard(read.authority)["tls"].cert_store_stats()["x509"] == 1
+    assert vouched_by(read.authority)["tls"].cert_store_stats()["x509"] == 1
     (file.parent / "tls.pem").write_text("none")
     with pytest.raises(ConfigError, match="no certificate in PEM"):
-        engine_guard(read.authority)
+        vouched_by(read.authority)
     with pytest.raises(LinkError, match="no certificate in PEM"):
         await HubsEngine(read).connect()
 

@@ -147,7 +147,7 @@ async def test_an_engine_that_is_named_in_clear_is_never_called(
 async def test_to_an_address_by_tls_nothing_is_said_in_clear(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """guard, law 2: the first line of an engine is whatever somebody on the way makes of it."""
+    """vouching, law 2: the first line of an engine is whatever somebody on the way makes of it."""
     heard = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

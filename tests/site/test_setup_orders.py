@@ -30,7 +30,7 @@ from hubsite import config
 from hubsite.__main__ import hubsite
 from hubsite.setup import places
 from hubsite.setup.disk import Disk
-from hubsite.setup.orders import SHUTTING, WHOLE, Orders
+from hubsite.setup.orders import SHUTTING, WHOLE, OrderLevel
 from tests.gateway.bench import WAIT_SECONDS
 from tests.gateway.test_enrolment import Machine as HubMachine
 from tests.scenario.conftest import FRONT
@@ -74,9 +74,9 @@ def level(machine: Machine) -> tuple[bool, bool, tuple[str, ...], tuple[str, ...
 
 
 LEVELS = {
-    Orders.NONE: (False, False, SHUTTING, SHUTTING),
-    Orders.SHUTS: (True, True, SHUTTING, SHUTTING),
-    Orders.ALL: (True, True, WHOLE, WHOLE),
+    OrderLevel.NONE: (False, False, SHUTTING, SHUTTING),
+    OrderLevel.SHUTS: (True, True, SHUTTING, SHUTTING),
+    OrderLevel.ALL: (True, True, WHOLE, WHOLE),
 }
 
 
@@ -84,23 +84,25 @@ def server_of(machine: Machine) -> config.Config:
     return config.parse(machine.at(places.SERVER_FILE).read_bytes(), Path("x"))
 
 
-@pytest.mark.parametrize("wanted", Orders)
+@pytest.mark.parametrize("wanted", OrderLevel)
 def test_a_new_site_has_what_was_said_and_what_shuts_where_nothing_was(
-    machine: Machine, wanted: Orders
+    machine: Machine, wanted: OrderLevel
 ) -> None:
-    said = () if wanted is Orders.SHUTS else ("--orders", wanted.value)
+    said = () if wanted is OrderLevel.SHUTS else ("--orders", wanted.value)
     setup(machine, *said, "--access-points", "1-3")
     assert level(machine) == LEVELS[wanted]
-    assert server_of(machine).operators.access_points == ((1, 2, 3) if wanted is Orders.ALL else ())
+    assert server_of(machine).operators.access_points == (
+        (1, 2, 3) if wanted is OrderLevel.ALL else ()
+    )
     before = texts(machine)
     setup(machine, "--orders", wanted.value)
     assert texts(machine) == before
 
 
-@pytest.mark.parametrize("first", Orders)
-@pytest.mark.parametrize("then", Orders)
+@pytest.mark.parametrize("first", OrderLevel)
+@pytest.mark.parametrize("then", OrderLevel)
 def test_typed_again_it_is_as_it_would_have_been_made(
-    machine: Machine, first: Orders, then: Orders
+    machine: Machine, first: OrderLevel, then: OrderLevel
 ) -> None:
     setup(machine, "--orders", first.value, "--access-points", "1-3")
     before = texts(machine)
@@ -109,7 +111,9 @@ def test_typed_again_it_is_as_it_would_have_been_made(
     said = setup(machine, "--orders", then.value)
     assert ("changed: " in said) is (first is not then)
     assert level(machine) == LEVELS[then]
-    assert server_of(machine).operators.access_points == ((1, 2, 3) if then is Orders.ALL else ())
+    assert server_of(machine).operators.access_points == (
+        (1, 2, 3) if then is OrderLevel.ALL else ()
+    )
 
 
 @pytest.mark.parametrize("subject", ["hub.>", ">", "*.commands.*", "hub.commands.hub-a"])
@@ -175,7 +179,7 @@ def test_comments_in_the_engines_file_are_no_subjects_and_stay(
     setup(machine, "--orders", "shuts")
     others = _edited(machine, before, after).replace('"hub.commands.*"', "").split()
     comments = re.findall("#.*", texts(machine)[places.ENGINE_FILE])
-    for wanted, times in ((Orders.NONE, 0), (Orders.SHUTS, 1), (Orders.NONE, 0)):
+    for wanted, times in ((OrderLevel.NONE, 0), (OrderLevel.SHUTS, 1), (OrderLevel.NONE, 0)):
         setup(machine, "--orders", wanted.value)
         listed = published(machine)
         assert listed.count('"hub.commands.*"') == times
@@ -229,7 +233,7 @@ def test_a_run_that_was_killed_between_its_files_goes_on(
     assert '"hold-open"' in machine.at(places.SIGNING_FILE).read_text()
     monkeypatch.setattr(Disk, "change", change)
     setup(machine, "--orders", "all")
-    assert level(machine) == LEVELS[Orders.ALL]
+    assert level(machine) == LEVELS[OrderLevel.ALL]
 
 
 def _without_list(machine: Machine) -> str:

@@ -533,7 +533,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.engine.account": _room(
         "hubgateway.config hubcore.errors", "cryptography nats", WORLDLY
     ),
-    "hubgateway.engine.guard": _room("hubcore.errors", "nats", frozenset({"socket", "sqlite3"})),
+    "hubgateway.engine.vouching": _room("hubcore.errors", "nats", frozenset({"socket", "sqlite3"})),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),
     "hubgateway.bridges.directory": _room("hubgateway.rules.names hubcore", "", PURE),
@@ -589,7 +589,8 @@ ROOMS: dict[str, Room] = {
     "hubsite.clocks.judging": _room("", "", PURE),
     "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
     "hubsite.commands.check": _room(
-        "hubsite hubgateway.engine.account hubgateway.engine.guard hubcore.errors", "django click"
+        "hubsite hubgateway.engine.account hubgateway.engine.vouching hubcore.errors",
+        "django click",
     ),
     "hubsite.setup": _room(
         "hubsite.setup hubsite.config hubsite.accounts.naming hubsite.commands.begin "

@@ -358,7 +358,7 @@ KEY_TWICE = [*KEY, *KEY]
 )
 async def test_a_page_that_was_closed_before_its_key_was_taken_goes_on(
     page: Page, answers: list[object], is_coming: bool, done: list[object]
-) -> None:  # site, law 4; keys, law 3; again, law 2
+) -> None:  # site, law 4; keys, law 3; comingback, law 2
     assert await ask_with_key(page, OWES, answers, is_coming=is_coming) == done
 
 
@@ -378,7 +378,7 @@ BESIDE = {**OWES, "before": LIVE}
 )
 async def test_tokens_of_before_count_until_the_new_key_is_taken(
     page: Page, answers: list[object], done: list[object]
-) -> None:  # site, law 4; again, law 2
+) -> None:  # site, law 4; comingback, law 2
     assert await ask_with_key(page, BESIDE, answers, is_coming=True) == done
 
 
@@ -409,7 +409,7 @@ NOT_MADE = "The site did not connect this phone. Ask for a new link."
 )
 async def test_a_code_takes_nothing_from_a_phone_that_is_connected(
     page: Page, before: object, answer: object, done: list[object]
-) -> None:  # site, law 4; again, law 2
+) -> None:  # site, law 4; comingback, law 2
     script = FINISHES % (json.dumps(before), json.dumps(answer))
     assert await with_modules(page, "page/site", script) == done
 

@@ -4,12 +4,12 @@
  * Written by `python -m tests.webphone.cached`.
  */
 
-export const VERSION = "c09279968e7f675e";
+export const VERSION = "a1d9ac35ca44dc76";
 
 export const FILES = [
   "icon.svg",
   "index.html",
-  "key/again.js",
+  "key/comingback.js",
   "key/keys.js",
   "key/passkey.js",
   "main.js",

@@ -9,7 +9,7 @@
  * 4. After an answer that a newer grant may mend, one is asked for at once.
  */
 
-import { ComingBack } from "../key/again.js";
+import { ComingBack } from "../key/comingback.js";
 import { OwnKey } from "../key/keys.js";
 import { NoPasskey, hasPasskeys } from "../key/passkey.js";
 import { Wallet } from "../phone/wallet.js";

@@ -23,7 +23,7 @@ _PROTOCOL = 1
 """OpenSSL's number of a failure that is none of the system."""
 
 
-class GuardedClient(Client):
+class VouchedClient(Client):
     """The library's client with laws 2 and 3.
 
     By itself it goes on in clear if it is asked for no TLS, and calls whatever engine it hears of.
@@ -39,7 +39,7 @@ class GuardedClient(Client):
         await super()._process_info(info, initial_connection)
 
 
-def engine_guard(
+def vouched_by(
     authority: str, pin: Callable[[ssl.SSLContext], None] | None = None
 ) -> dict[str, Any]:
     """Return by whom the engine's client knows the engine, nothing for those of this system.
