@@ -230,10 +230,13 @@ class BrowserRadio:
         except LinkError:
             pass
         self._under_way -= 1
+        is_last = what["type"] == "write" and self.writes == self.cuts_at_write
+        if is_last:
+            await self.leave()  # before the page hears of its write, and reads what the hub says
         await self._answer(what["characteristicId"], what["type"], answer)
         if self._under_way == 0:
             self._idle.set()
-        if what["type"] == "write" and self.writes == self.cuts_at_write:
+        if is_last:
             await self.cut()
 
     async def _answer(self, characteristic: str, kind: str, answer: Json) -> None:
