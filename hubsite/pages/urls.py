@@ -12,7 +12,6 @@ from hubsite.pages.fleet import behind, devices, ending, newhubs
 from hubsite.pages.middleware import takes_files
 from hubsite.pages.now import alarms, doors, overview
 from hubsite.pages.orders import devices as told
-from hubsite.pages.orders import doors as bridge_doors
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
 from hubsite.pages.phones import api, doorways, ended, guests, others, returning, tokens
@@ -70,7 +69,6 @@ urlpatterns = [
     path("orders/part", orders.orders_part, name="orders-part"),
     path("orders/give", orders.give, name="order-give"),
     path("orders/ask/<slug:kind>", orders.ask, name="order-ask"),
-    path("orders/doors", bridge_doors.doors, name="bridge-doors"),
     path("orders/<slug:key>", orders.order_page, name="order"),
     path("orders/<slug:key>/end", orders.ask_end, name="order-end"),
     path("orders/<slug:key>/part", orders.order_part, name="order-part"),

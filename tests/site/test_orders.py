@@ -12,13 +12,12 @@ import pytest
 from django.conf import settings
 from django.core import signing
 from django.test import override_settings
-from django.urls import reverse
 
 from hubcore.errors import LinkError
 from hubcore.timing.pace import Rate
 from hubsite.acts import log
 from hubsite.acts.models import Act
-from hubsite.config import Bridge, Operators
+from hubsite.config import Operators
 from hubsite.orders import asking, kept
 from hubsite.orders.giving.desk import OrderDesk
 from hubsite.orders.models import Given, Order
@@ -449,16 +448,3 @@ def test_a_late_or_busy_hub_gets_it_again_with_a_new_id_and_no_hub_that_has_refu
 def test_no_hub_makes_a_row() -> None:
     kept.record_answers([kept.HubSaid("hub-9", "ab" * 16, Answered.TAKEN, "")])
     assert Given.objects.count() == 0
-
-
-def test_what_the_bridge_sees_has_a_page_and_a_bridge_that_is_away_is_said() -> None:
-    browser = at_work()
-    assert "What the bridge sees" not in browser.get("/orders").text
-    site = begun().site
-    config = msgspec.structs.replace(site.config, bridge=Bridge("nobody-listens"))
-    with override_settings(HUBSITE=replace(site, config=config)):
-        for page in ("/orders", reverse("doors-now")):
-            assert "What the bridge sees of the doors" in browser.get(page).text
-        told = browser.get("/orders/doors")
-    assert "The bridge does not say how the doors are" in told.text
-    assert "there is no such socket" in told.text

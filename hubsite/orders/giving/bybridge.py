@@ -24,7 +24,7 @@ from hubsite.orders.kept import Giving, HubSaid
 from hubsite.orders.words import Answered, OrderKind, Told, WayName
 
 ANSWER_SECONDS = 8.0
-DOORS_SECONDS = 3.0
+READINGS_SECONDS = 3.0
 HUBS_MAX = 1024
 _ID = re.compile(r"[0-9a-f]{32}")
 _UNCLEAR = frozenset({"down", "timeout", "internal", "protocol", "version", "too-large"})
@@ -139,18 +139,10 @@ def answers_of(reference: str, answer: Document) -> list[HubSaid]:
     return found
 
 
-def doors_seen(socket: Path) -> Document:
-    """Return what the bridge sees of the doors (docs/bridge.md, `site-doors`). Raise LinkError."""
-    try:
-        return _ask(socket, "site-doors", {}, DOORS_SECONDS)
-    except NoAnswer as error:
-        raise LinkError(str(error)) from error
-
-
 def readings_seen(socket: Path) -> Document:
     """Return what devices have said last (docs/bridge.md, `site-readings`). Raise LinkError."""
     try:
-        return _ask(socket, "site-readings", {}, DOORS_SECONDS)
+        return _ask(socket, "site-readings", {}, READINGS_SECONDS)
     except NoAnswer as error:
         raise LinkError(str(error)) from error
 

@@ -16,10 +16,16 @@ from hubcore.door.phases import Happening
 from hubsite.bridge.answer import SaidDoor, SaidHub, SaidOrder
 from hubsite.bridge.watching.finding import the_watch
 from hubsite.pages.evidence.names import moment
-from hubsite.records.showing.looks import ALARM_WORDS, UNKNOWN, WORDS, StandingOrder
+from hubsite.records.showing.looks import (
+    ALARM_WORDS,
+    EVERYWHERE,
+    UNKNOWN,
+    WORDS,
+    PlacedOrder,
+    StandingOrder,
+)
 from hubsite.records.showing.reading import engine_read
 
-ALL_DOORS = "all doors"
 _ORDERS = {"hold_open": "held open", "no_entry": "no entry", "grant": "released"}
 _HAPPENINGS = frozenset(map(str, Happening))
 
@@ -54,21 +60,43 @@ class BridgeView:
         said = self.doors.get((hub, door))
         if said is None:
             return None
-        places = {ALL_DOORS, f"door {door}", *(f"access point {one}" for one in points)}
+        places = _places(door, points)
         mine = [one for one in self.orders if one.hub == hub and one.where in places]
         return BridgedDoor(
             state=WORDS.get(said.what, UNKNOWN),
             at=moment(int(said.at)),
-            unsure=self._unsure(hub),
+            unsure=self.unsure(hub),
             alarms=tuple(_alarm(one) for one in said.alarms),
             orders=tuple(_standing(one) for one in mine),
         )
 
-    def _unsure(self, hub: str) -> str:
+    def without_doors(self, points: Mapping[tuple[str, str], Iterable[int]]) -> list[PlacedOrder]:
+        """Return the orders that stand at no door of which the bridge says something.
+
+        `points` are the access points of a hub's doors, by hub and door.
+        """
+        held = {
+            (hub, place)
+            for hub, door in self.doors
+            for place in _places(door, points.get((hub, door), ()))
+        }
+        return [
+            PlacedOrder(one.hub, one.where, _standing(one))
+            for one in self.orders
+            if (one.hub, one.where) not in held
+        ]
+
+    def unsure(self, hub: str) -> str:
+        """Return why what the bridge says of a hub may be no more, "" for one that it hears."""
         if not self.is_heard:
             return "the bridge is not heard"
         its = self.hubs.get(hub)
         return "" if its is not None and its.connected else "the bridge does not hear its hub"
+
+
+def _places(door: str, points: Iterable[int]) -> set[str]:
+    """Return all that an order may name so that it holds this door of its hub."""
+    return {EVERYWHERE, f"door {door}", *(f"access point {one}" for one in points)}
 
 
 def view() -> BridgeView | None:

@@ -25,9 +25,10 @@ from hubsite.fleet.models import HubState
 from hubsite.pages.evidence.names import moment, shown
 from hubsite.pages.now.bridged import view
 from hubsite.pages.now.doorrows import Sight, bridged_only, row_of, text_of
+from hubsite.pages.now.orders import other_orders
 from hubsite.records.models import Chain, HubDoor
 from hubsite.records.showing.alarms import count_unseen
-from hubsite.records.showing.looks import doors_now
+from hubsite.records.showing.looks import doors_now, orders_without_doors
 from hubsite.records.showing.reading import engine_read
 from hubsite.register.models import Door
 
@@ -60,7 +61,8 @@ def part(request: HttpRequest) -> HttpResponse:
 def _part() -> str:
     states = HubState.objects.in_bulk()
     served = {hub: state.points for hub, state in states.items()}
-    found = doors_now(int(time.time()), served)
+    now = int(time.time())
+    found = doors_now(now, served)
     named = {one.row.pk: one for one in shown([row for one in found for row in one.last])}
     bridge = view()
     engine = engine_read()
@@ -76,6 +78,7 @@ def _part() -> str:
         "bridge_at": moment(int(bridge.at)) if bridge and bridge.at else None,
         "unseen": count_unseen(),
         "doors": [text_of(row) for row in rows],
+        "others": other_orders(found, orders_without_doors(now, served), sight),
         "hubs": [
             (chain.hub, moment(chain.heard_at), bool(served.get(chain.hub)))
             for chain in Chain.objects.all()

@@ -6,7 +6,8 @@ Laws:
 2. Orders are those that stand at this moment: one whose end has come is not shown.
 3. An order for all doors of a hub stands at each of them.
 4. A hub says something of the access points alone that its proven certificate names. What its
-   records say of another hub's is shown at no door. Each order names its hub.
+   records say of another hub's is shown nowhere. Each order names its hub.
+5. An order that stands at no door of the list is told by itself, with the place that it holds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from hubsite.records.models import Chain, HubDoor, Record
 from hubsite.register.models import AccessPoint, Door
 
 UNKNOWN = "not known"
+EVERYWHERE = "all doors"
+"""Where an order is that holds each door of its hub."""
 OPEN = "open"
 CLOSED = "closed"
 WORDS: dict[str, str] = {
@@ -80,6 +83,15 @@ class StandingOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order with the place that it holds: all doors of its hub, or an access point there."""
+
+    hub: str
+    where: str
+    order: StandingOrder
+
+
+@dataclass(frozen=True, slots=True)
 class SeenDoor:
     """A door as a hub sees it; `at` is when something happened there last, in Unix seconds."""
 
@@ -127,6 +139,22 @@ def doors_now(now: int, served: Mapping[str, frozenset[int]]) -> list[DoorNow]:
         seen = tuple(at_hubs.get(door.pk, ()))
         shown.append(DoorNow(door, seen, orders, records, _by_hub(numbers, hubs_of)))
     return [*shown, *(DoorNow(None, (one,), (), ()) for one in at_hubs.get(None, ()))]
+
+
+def orders_without_doors(now: int, served: Mapping[str, frozenset[int]]) -> list[PlacedOrder]:
+    """Return what stands at no door of `doors_now` (laws 2, 4 and 5); `served` is as there."""
+    with_doors = set(HubDoor.objects.values_list("hub", flat=True))
+    registered = set(AccessPoint.objects.values_list("number", flat=True))
+    found = []
+    for chain in Chain.objects.all():
+        is_shown = chain.hub in with_doors
+        unregistered = served.get(chain.hub, frozenset()) - registered
+        for point, order in _orders_of(chain, now):
+            if point == ALL_DOORS and not is_shown:
+                found.append(PlacedOrder(chain.hub, EVERYWHERE, order))
+            elif point in unregistered:
+                found.append(PlacedOrder(chain.hub, f"access point {point}", order))
+    return found
 
 
 def _hubs_of(served: Mapping[str, frozenset[int]]) -> dict[int, list[str]]:

@@ -25,7 +25,6 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "new-hub": ("/new-hubs/of/{promise}",),
     "people-import": ("/person/import",),
     "orders": ("/orders",),
-    "bridge-doors": ("/orders/doors",),
     "order": ("/orders/{order}", "/orders/{device-order}"),
     "doors-now": ("/now/doors",),
     "door-name": ("/now/doors/1",),
