@@ -49,9 +49,9 @@ class BrowserRadio:
     what a person does in the chooser, once `lists` hubs are in it; `picks` is the name of the hub
     that is taken as soon as it is there, "" for the first. `listed` has the names that stood there
     then. A write of more than `frame_bytes_max` bytes is refused. After write number
-    `cuts_at_write` the link is cut. The next `silent_reads` get no answer. `writes` counts writes,
-    `txr_reads` reads of TXR, `connections` what the page has asked for; `at_once` is how many
-    operations were under way together.
+    `cuts_at_write` the link on the air is cut: the next operation fails. The next `silent_reads`
+    get no answer. `writes` counts writes, `txr_reads` reads of TXR, `connections` what the page has
+    asked for; `at_once` is how many operations were under way together.
     """
 
     def __init__(
@@ -230,14 +230,11 @@ class BrowserRadio:
         except LinkError:
             pass
         self._under_way -= 1
-        is_last = what["type"] == "write" and self.writes == self.cuts_at_write
-        if is_last:
+        if what["type"] == "write" and self.writes == self.cuts_at_write:
             await self.leave()  # before the page hears of its write, and reads what the hub says
         await self._answer(what["characteristicId"], what["type"], answer)
         if self._under_way == 0:
             self._idle.set()
-        if is_last:
-            await self.cut()
 
     async def _answer(self, characteristic: str, kind: str, answer: Json) -> None:
         with contextlib.suppress(BrowserError):  # the page has left meanwhile
