@@ -103,7 +103,7 @@ class IssuerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _File = TypeVar("_File", Config, IssuerConfig)
 
 
-class At(Protocol):
+class EngineAt(Protocol):
     """A section that says where the engine is."""
 
     @property
@@ -141,7 +141,7 @@ def _load(path: Path, kind: type[_File]) -> _File:
     return msgspec.structs.replace(config, **reached(config, path))
 
 
-def reached(section: At, path: Path) -> dict[str, str]:
+def reached(section: EngineAt, path: Path) -> dict[str, str]:
     """Look at how a section reaches the engine; return the places of the files that it names.
 
     Raise ConfigError (law 3).

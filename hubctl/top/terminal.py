@@ -17,7 +17,6 @@ from typing import NamedTuple
 from hubctl.top.shown.spans import ASCII, UTF8, Signs
 from hubterm.output import TERMINALS_PLAIN
 
-SLOW_BAUD = 19_200
 CONSOLE = "linux"
 _SPEEDS = (50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19_200)
 _BAUD_OF = {getattr(termios, f"B{speed}"): speed for speed in _SPEEDS}

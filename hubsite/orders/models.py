@@ -82,11 +82,6 @@ class Order(models.Model):
             return None
         return Told(self.hub, Command(self.device, Verb(self.verb), self.level))
 
-    @property
-    def said_state(self) -> OrderState:
-        """How far it is."""
-        return OrderState(self.state)
-
 
 class Given(models.Model):
     """An order as one hub was given it last; `message` is the id that its answer names.

@@ -533,6 +533,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.engine.account": _room(
         "hubgateway.config hubcore.errors", "cryptography nats", WORLDLY
     ),
+    "hubgateway.engine.visit": _room("hubgateway.engine hubgateway.config", "", WORLDLY),
     "hubgateway.engine.vouching": _room("hubcore.errors", "nats", frozenset({"socket", "sqlite3"})),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
     "hubgateway.rules.names": _room("", "", PURE),

@@ -52,7 +52,6 @@ class ShownHealth:
     """What a hub has told of itself; `said` says of when that is, or why there is nothing."""
 
     said: str
-    has_told: bool
     troubles: tuple[ShownTrouble, ...] = ()
     more: int = 0
     """Troubles that found no room in what it said."""
@@ -73,13 +72,13 @@ class ShownHealth:
 def health(said: bytes, said_at: datetime | None, is_here: bool | None) -> ShownHealth:
     """Return what a hub has told last, and when; `is_here` is None while nobody knows."""
     if not said or said_at is None:
-        return ShownHealth(SILENT, has_told=False)
+        return ShownHealth(SILENT)
     found = _read(said)
     if found is None:
-        return ShownHealth(UNREADABLE, has_told=False)
+        return ShownHealth(UNREADABLE)
     troubles = tuple(_shown(one, said_at) for one in found.troubles)
     sentence = _sentence(bool(troubles), said_at, is_here)
-    return ShownHealth(sentence, has_told=True, troubles=troubles, more=found.more)
+    return ShownHealth(sentence, troubles=troubles, more=found.more)
 
 
 def _read(value: bytes) -> HealthState | None:
