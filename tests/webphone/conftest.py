@@ -11,6 +11,7 @@ from hubsim.chromium.browser import Browser
 from hubsim.site import DeskDoor
 from hubsim.stage import Stage
 from tests.webphone.server import WebServer
+from tests.webphone.siteserver import SiteServer
 
 PULSE_SECONDS = 0.5
 FRONT = DeskDoor("front", "Front door", access_point=1, strike_seconds=PULSE_SECONDS)
@@ -26,6 +27,12 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[WebServer]:
     with WebServer() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, stage: Stage) -> Iterator[SiteServer]:
+    with SiteServer(tmp_path_factory.mktemp("site") / "s", stage) as serving:
         yield serving
 
 

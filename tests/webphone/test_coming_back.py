@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from hubsim.chromium.browser import MISSING, PROGRAM, Browser
 from hubsim.stage import Stage
 from tests.webphone.siteserver import SiteServer
-from tests.webphone.visitor import OWN_KEY, READY, Phone, passkeys, phone
+from tests.webphone.visitor import IS_CONNECTED, OWN_KEY, READY, Phone, passkeys, phone
 
 pytestmark = [
     pytest.mark.long,
@@ -17,7 +15,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(PROGRAM is None, reason=MISSING),
 ]
-IS_CONNECTED = f"{READY} && document.getElementById('unlock')?.hidden === false"
 IS_EMPTY = f"{READY} && document.getElementById('come-back')?.hidden === false"
 TROUBLE = "document.getElementById('come-back-trouble')?.textContent"
 SITE_TROUBLE = "document.getElementById('site-trouble')?.textContent"
@@ -31,20 +28,6 @@ EVICTS = """if (location.search.includes('code=')) indexedDB.deleteDatabase('hub
 RENEWED_BY = """fetch('/oauth/token', {method: 'POST', body: new URLSearchParams({
   client_id: 'webphone', grant_type: 'refresh_token', refresh_token: '%s'})
 }).then((answer) => answer.status)"""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, stage: Stage) -> Iterator[SiteServer]:
-    with SiteServer(tmp_path_factory.mktemp("site") / "s", stage) as serving:
-        yield serving
-
-
-async def join(anna: Phone, site: SiteServer) -> None:
-    """Open the link that an operator gave, press its button, and come to the page."""
-    token = site.operator("invite")["token"]
-    await anna.page.go(f"{site.address}/join/{token}")
-    await anna.page.click("form[method=post] button")
-    await anna.page.until(IS_CONNECTED)
 
 
 async def protect(anna: Phone) -> None:
@@ -73,7 +56,7 @@ async def test_an_emptied_browser_opens_the_door_again_after_one_touch(
     rises = stage.strike().rises
     async with phone(browser, site, stage) as anna:
         await passkeys(anna.page)
-        await join(anna, site)
+        await anna.join(site)
         plain = await anna.page.run(OWN_KEY)
         await protect(anna)
         await anna.radio.power_on()
@@ -109,7 +92,7 @@ async def test_a_phone_that_gave_way_hears_of_it_and_one_that_was_revoked_stays_
 ) -> None:
     async with phone(browser, site, stage) as anna:
         await passkeys(anna.page)
-        await join(anna, site)
+        await anna.join(site)
         await protect(anna)
         site.operator("revoke")
         await anna.page.run(IS_DUE)
@@ -130,7 +113,7 @@ async def test_storage_that_is_evicted_in_the_middle_ends_in_a_sentence_and_lose
 ) -> None:
     async with phone(browser, site, stage) as anna:
         await passkeys(anna.page)
-        await join(anna, site)
+        await anna.join(site)
         await protect(anna)
         await forget(anna, site)
         evicts = await anna.page.call("Page.addScriptToEvaluateOnNewDocument", source=EVICTS)
@@ -151,7 +134,7 @@ async def test_nobody_is_recognised_and_the_page_says_so(
 ) -> None:
     async with phone(browser, site, stage) as anna:
         authenticator = await passkeys(anna.page)
-        await join(anna, site)
+        await anna.join(site)
         await protect(anna)
         await forget(anna, site)
         verified = {"authenticatorId": authenticator, "isUserVerified": False}

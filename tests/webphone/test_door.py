@@ -5,7 +5,6 @@ Law: each test leaves no link and the strike at rest (`visitor`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -25,7 +24,6 @@ from tests.webphone.visitor import (
     READY,
     VISITED,
     WORD,
-    Phone,
     passkeys,
     phone,
 )
@@ -256,27 +254,12 @@ KEPT = """import('./page/store.js').then(async ({Store}) => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, stage: Stage) -> Iterator[SiteServer]:
-    with SiteServer(tmp_path_factory.mktemp("site") / "s", stage) as serving:
-        yield serving
-
-
-async def join(anna: Phone, site: SiteServer) -> None:
-    """Open the link that an operator gave, press its button, and come to the page."""
-    token = site.operator("invite")["token"]
-    await anna.page.go(f"{site.address}/join/{token}")
-    await anna.page.click("form[method=post] button")
-    await anna.page.until(f"{READY} && document.getElementById('unlock')?.hidden === false")
-    await anna.radio.power_on()
-
-
 async def test_a_link_and_a_touch_open_a_door_until_an_operator_ends_it(
     browser: Browser, site: SiteServer, stage: Stage
 ) -> None:  # site.js, laws 2 to 4
     rises = stage.strike().rises
     async with phone(browser, site, stage) as anna:
-        await join(anna, site)
+        await anna.join(site)
         assert await anna.page.run("location.search") == "", "the code is gone from the address"
         assert await anna.page.run("document.getElementById('door').textContent") == (
             "Front door, inward"
@@ -300,7 +283,7 @@ async def test_a_link_and_a_touch_open_a_door_until_an_operator_ends_it(
         assert "not connected any more" in await anna.page.run(TROUBLE)
         assert await anna.page.run(TOKENS) is False
         key = await anna.page.run(OWN_KEY)
-        await join(anna, site)
+        await anna.join(site)
         assert await anna.page.run(TROUBLE) == ""
         assert await anna.page.run(OWN_KEY) != key, "a key is one device's"
         assert await anna.answered() == ("Allowed", "yes")

@@ -16,6 +16,7 @@ from hubsim.phone.radio import on_air
 from hubsim.stage import Stage
 from tests.webphone import enrolling
 from tests.webphone.conftest import PULSE_SECONDS
+from tests.webphone.siteserver import SiteServer
 
 VISITED = "!document.getElementById('open').disabled"
 WORD = "document.getElementById('answer-word').textContent"
@@ -26,6 +27,7 @@ OWN_KEY = "document.getElementById('own-key').textContent"
 FEELS = "window.buzzed = []; navigator.vibrate = (one) => window.buzzed.push(one)"
 """What the hand feels is written down."""
 READY = "document.documentElement?.dataset.ready"
+IS_CONNECTED = f"{READY} && document.getElementById('unlock')?.hidden === false"
 
 
 class Serving(Protocol):
@@ -58,6 +60,14 @@ class Phone:
         await self.page.run(f"location.hash = 'grant={text}'")
         await self.page.until("!document.getElementById('unlock').hidden")
         return grant
+
+    async def join(self, site: SiteServer) -> None:
+        """Open the link that an operator gave, press its button, and come to the page."""
+        token = site.operator("invite")["token"]
+        await self.page.go(f"{site.address}/join/{token}")
+        await self.page.click("form[method=post] button")
+        await self.page.until(IS_CONNECTED)
+        await self.radio.power_on()
 
     async def touch(self) -> None:
         """Touch "Open"; return when the visit is over."""
