@@ -1,6 +1,8 @@
 """The operators' page and the phone in the browser, side by side, as they are in `hubsim trial`.
 
-Law: both are what a browser shows of the running site; nothing in them was drawn by hand.
+Laws:
+1. Both are what a browser shows of the running site; nothing in them was drawn by hand.
+2. The words of both pages are kept in the picture, so that an old picture can be told.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from hubsim.stage import free_port
 from hubsim.trial.phone import BELIEVES_ALL
 from hubsim.trial.server import Operator, SiteServer
 from hubsim.trial.whole import whole_site
+from tests.pictures.words import with_words, words_of
 
 PAGE = "/grant"
 PAGE_SIZE = (860, 540)
@@ -42,11 +45,19 @@ async def photograph_site(folder: Path, picture: Path) -> None:
         if trial.phone is None:
             raise ConfigError(MISSING)
         of_phone = await _photograph(trial.phone.page, PHONE_SIZE)
+        words = [await _words(trial.phone.page)]
         async with Browser(BELIEVES_ALL, "--hide-scrollbars") as browser:
             page = await _signed_in(browser, trial.server, trial.operator)
             of_page = await _photograph(page, PAGE_SIZE)
+            words.insert(0, await _words(page))
             made = await _side_by_side(browser, of_page, of_phone)
-            await asyncio.to_thread(picture.write_bytes, made)
+            shown = with_words(made, pictured(*words))
+            await asyncio.to_thread(picture.write_bytes, shown)
+
+
+def pictured(page: str, phone: str) -> list[str]:
+    """Return the words of the picture by the sources of its two pages."""
+    return [*words_of(page), *words_of(phone)]
 
 
 async def _signed_in(browser: Browser, server: SiteServer, operator: Operator) -> Page:
@@ -60,6 +71,11 @@ async def _signed_in(browser: Browser, server: SiteServer, operator: Operator) -
     await page.until("location.pathname === '/'")
     await page.go(f"{server.address}{PAGE}")
     return page
+
+
+async def _words(page: Page) -> str:
+    """Return the source of a page, as its server gives it."""
+    return str(await page.run("fetch(location.pathname).then((answer) => answer.text())"))
 
 
 async def _photograph(page: Page, size: tuple[int, int]) -> str:
