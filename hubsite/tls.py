@@ -26,3 +26,8 @@ def tls_context(site: config.Site, context: ssl.SSLContext) -> ssl.SSLContext:
             f"{error}"
         ) from error
     return context
+
+
+def check_tls(site: config.Site) -> None:
+    """Look whether the certificate and its key would be taken. Raise ConfigError."""
+    tls_context(site, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from hubcore.errors import ConfigError
 from hubsite.bridge.watching.watch import BridgeWatch
+from hubsite.certificate.watch import CertificateWatch
 from hubsite.clocks.watch import ClockWatch
 from hubsite.config import Site, Syslog
 from hubsite.fleet.beginning import fleet_parts
@@ -48,7 +49,7 @@ def end() -> None:
 def _parts(site: Site) -> list[Part]:
     """Make the parts with a thread of their own. Raise ConfigError."""
     engine = site.config.engine
-    parts: list[Part] = [Tidier(ClockWatch())]
+    parts: list[Part] = [Tidier(ClockWatch()), CertificateWatch(site)]
     if site.config.syslog is not None:
         parts.append(_shipper(site, site.config.syslog))
     poster = Poster(context_of_webhooks(site), site.config.webhooks.private_addresses)

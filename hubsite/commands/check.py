@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from hubcore.errors import ConfigError, StoreError
 from hubgateway.engine.account import read_account
 from hubgateway.engine.vouching import vouched_by
 from hubsite import config
+from hubsite.certificate.watch import problem_of
 from hubsite.config.places import pages_address
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
-from hubsite.tls import tls_context
+from hubsite.tls import check_tls
 from hubsite.webhooks.posting import context_of as context_of_webhooks
 
 
@@ -30,11 +31,13 @@ def check(file: Path) -> None:
     look(site)
     address = pages_address(site.config.hosts[0], site.config.listen)
     click.echo(f"{file} is right: {address} at {site.config.listen}")
+    if problem := problem_of(site, datetime.now(UTC)):
+        click.echo(problem)
 
 
 def look(site: config.Site) -> None:
     """Begin, and look at everything that a start needs. Raise ConfigError, StoreError."""
-    tls_context(site, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    check_tls(site)
     if site.config.syslog is not None:
         context_of(site, site.config.syslog)
     context_of_webhooks(site)

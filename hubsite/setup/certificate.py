@@ -1,13 +1,15 @@
 """The certificate that browsers see: the installer's own, or one to try.
 
 Laws:
-1. A key and a certificate that do not belong together are refused, and nothing is made.
+1. A key and a certificate that do not belong together are refused, and nothing is made. So is one
+   that browsers refuse for this host at this moment.
 2. What is there is kept. Another pair than that is refused: a newer one is copied over it by hand.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import load_pem_x509_certificates
 
 from hubcore.errors import ConfigError
+from hubsite.certificate.judging import first_of, wrong_with
 from hubsite.commands.trial import certificate_for, new_key
 from hubsite.setup import places
 from hubsite.setup.disk import SECRET, Disk
@@ -41,7 +44,7 @@ def have_certificate(disk: Disk, host: str, given: Given, now: int) -> None:
     if pair is not None and (key or pair[0], certificate or pair[1]) != pair:
         raise ConfigError(
             f"{disk.at(places.TLS_CERTIFICATE)} is there, with another certificate or key: copy "
-            "the newer ones over both by hand, and type systemctl restart hubsite"
+            "the newer ones over both by hand; no restart is needed"
         )
     if key is not None:
         disk.hand_over(places.TLS_KEY, places.SERVER_USER)
@@ -54,9 +57,21 @@ def have_certificate(disk: Disk, host: str, given: Given, now: int) -> None:
             f"{disk.at(places.TLS_KEY)}; or --trial for one that no browser believes"
         )
     own_key, own = pair or (b"", b"")
+    if own:
+        _check(given, own, host, now)
     key = disk.keep(places.TLS_KEY, lambda: own_key or new_key(), SECRET, places.SERVER_USER)
     made = own or _to_try(disk, key, host, now)
     disk.keep(places.TLS_CERTIFICATE, lambda: made)
+
+
+def _check(given: Given, certificate: bytes, host: str, now: int) -> None:
+    """Refuse what browsers refuse. Raise ConfigError (law 1)."""
+    wrong = wrong_with(first_of(certificate), [host], datetime.fromtimestamp(now, UTC))
+    if wrong:
+        raise ConfigError(
+            f"browsers would refuse {given.certificate} for --host {host}: {wrong}. Nothing was "
+            "made: name another one, or another host, or set the clock (timedatectl)"
+        )
 
 
 def _to_try(disk: Disk, key: bytes, host: str, now: int) -> bytes:

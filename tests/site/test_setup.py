@@ -9,6 +9,7 @@ import shutil
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -363,7 +364,7 @@ def test_the_installers_own_certificate_is_taken_with_its_key(
     machine: Machine, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
-        key, certificate = trial_certificate("localhost", 1_800_000_000)
+        key, certificate = trial_certificate("localhost", int(time.time()))
         (tmp_path / f"{name}.key").write_bytes(key)
         (tmp_path / f"{name}.pem").write_bytes(certificate)
 

@@ -586,6 +586,12 @@ ROOMS: dict[str, Room] = {
     "hubsite.accounts.factor": _room("hubcore.errors", "cryptography", WORLDLY),
     "hubsite.accounts.gate": _room("hubcore.timing", "", WORLDLY),
     "hubsite.acts": _room("hubsite.acts hubcore", "django", WORLDLY),
+    "hubsite.certificate": _room(
+        "hubsite.certificate hubsite.config hubsite.looping hubsite.tls hubcore.errors",
+        "cryptography",
+        WORLDLY,
+    ),
+    "hubsite.certificate.judging": _room("", "cryptography", PURE),
     "hubsite.clocks": _room("hubsite.clocks", "django", WORLDLY),
     "hubsite.clocks.judging": _room("", "", PURE),
     "hubsite.commands": _room("hubsite hubcore", "django click gunicorn cryptography"),
@@ -594,8 +600,8 @@ ROOMS: dict[str, Room] = {
         "django click",
     ),
     "hubsite.setup": _room(
-        "hubsite.setup hubsite.config hubsite.accounts.naming hubsite.commands.begin "
-        "hubsite.commands.trial hubgateway.config hubgateway.engine.account "
+        "hubsite.setup hubsite.certificate.judging hubsite.config hubsite.accounts.naming "
+        "hubsite.commands.begin hubsite.commands.trial hubgateway.config hubgateway.engine.account "
         "hubgateway.issuer.holding.files hubgateway.issuer.keys "
         "hubgateway.issuer.signing.config hubterm.files hubcore",
         "click zmq",
@@ -603,7 +609,9 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.setup.accounts": _room("", "", PURE),
     "hubsite.setup.certificate": _room(
-        "hubsite.setup hubsite.commands.trial hubcore.errors", "cryptography", WORLDLY
+        "hubsite.setup hubsite.certificate.judging hubsite.commands.trial hubcore.errors",
+        "cryptography",
+        WORLDLY,
     ),
     "hubsite.setup.orders": _room(
         "hubsite.setup hubsite.config hubgateway.engine.account hubgateway.issuer.signing.config "

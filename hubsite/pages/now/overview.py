@@ -16,6 +16,7 @@ from hubsite.bridge import alarms as told_by_bridge
 from hubsite.fleet import words
 from hubsite.fleet.models import HubPromise, HubState
 from hubsite.fleet.promises import PromiseState
+from hubsite.pages.now.beginning import first_steps
 from hubsite.pages.now.bridged import away_now, view
 from hubsite.records.models import Chain, HubDoor
 from hubsite.records.showing import alarms, countersigned
@@ -28,13 +29,15 @@ _PAGES: Mapping[str, str] = {
     "Webhooks": "webhooks",
     "Orders": "orders",
     "Bridge": "doors-now",
+    "Certificate": "",
+    "Tidying": "",
 }
-"""The page of a part of this server; that of any other is "records"."""
+"""The page of a part of this server; that of any other is "records". "": no page mends it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What needs somebody: a sentence, and the page where to act."""
+    """What needs somebody: a sentence, and the page where to act, "" where none helps."""
 
     sentence: str
     address: str
@@ -43,7 +46,7 @@ class Need:
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show what needs somebody."""
-    return render(request, "home.html", {"needs": needs()})
+    return render(request, "home.html", {"needs": needs(), "steps": first_steps()})
 
 
 def needs() -> list[Need]:
@@ -157,7 +160,8 @@ def _parts() -> list[Need]:
         found.append(Need(str(running.publisher.problem), reverse("hubs")))
     for part in running.parts:
         if part.problem:
-            found.append(Need(part.problem, reverse(_PAGES.get(part.name, "records"))))
+            page = _PAGES.get(part.name, "records")
+            found.append(Need(part.problem, reverse(page) if page else ""))
     if running.provider is not None and running.provider.problem:
         found.append(Need(str(running.provider.problem), reverse("account")))
     return found

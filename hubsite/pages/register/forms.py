@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import Max
 from django.utils import timezone
 
-from hubcore.access.grant import ACCESS_ENTRIES
+from hubcore.access.grant import ACCESS_ENTRIES, ACCESS_POINT_MAX
 from hubsite.pages.register.fields import DaysField, HoursField, moment_field
 from hubsite.register.models import (
     AccessPoint,
@@ -79,10 +80,16 @@ class PointForm(forms.ModelForm):
             "shown_name",
             "no_browsers",
         )
+        help_texts = {  # noqa: RUF012, the framework's way
+            "number": "One that is free, for a new door: the line that is typed at its hub "
+            "names it. For a hub that runs, the one in its configuration. It never changes."
+        }
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.fields["number"].disabled = self.instance.pk is not None
+        if self.instance.pk is None:
+            self.fields["number"].initial = _next_point()
         self.fields["hold_open"].empty_label = "Never"
         self.fields["two_persons_in"].empty_label = "At all hours"
 
@@ -94,6 +101,12 @@ class PointForm(forms.ModelForm):
         if typed.get("two_persons_in") is not None and not typed.get("two_persons"):
             self.add_error("two_persons", "Say that two persons are asked for, or no hours.")
         return typed
+
+
+def _next_point() -> int:
+    """Return the number after the largest one that an access point has."""
+    largest = AccessPoint.objects.aggregate(largest=Max("number"))["largest"] or 0
+    return min(largest + 1, ACCESS_POINT_MAX)
 
 
 class CalendarForm(forms.ModelForm):

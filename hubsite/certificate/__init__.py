@@ -1,0 +1,1 @@
+"""This server's own certificate: whether browsers believe it, and until when."""
