@@ -1,8 +1,9 @@
 """A file of people as text: CSV in, CSV out (RFC 4180).
 
 Laws:
-1. Each cell is text. A cell that a spreadsheet would take for a formula goes out behind an
-   apostrophe, and loses it on its way in.
+1. Each cell is text. What a spreadsheet would take for a formula goes out behind an apostrophe,
+   and loses it on its way in: at the beginning of a cell, and behind a semicolon, which begins one
+   for spreadsheets of many languages.
 2. A line that cannot be read is refused by itself, with its number and why. The others count.
 3. A file without the columns `name` and `id` is refused whole.
 4. What goes out and comes in again says the same.
@@ -26,8 +27,11 @@ LINES_MAX = 20_000
 GROUPS_MAX = 64
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _DELIMITERS = ",;\t"
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_ARMED = re.compile(r"'+[=+\-@\t\r]")
+_BEGIN = r"""(^|;[ "]*)"""
+_SIGN = r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+"""The last four are the first four in the width of East Asian letters."""
+_FORMULA = re.compile(f"{_BEGIN}('*{_SIGN})")
+_ARMED = re.compile(f"{_BEGIN}'('*{_SIGN})")
 _GROUP = re.compile(r"(?:[^|\\]|\\.)+")
 
 
@@ -173,8 +177,7 @@ def _groups(cell: str) -> frozenset[str]:
 
 def _plain(cell: str) -> str:
     """Return the text of a cell that came in (law 1)."""
-    text = cell.strip()
-    return text[1:] if _ARMED.match(text) else text
+    return _ARMED.sub(r"\1\2", cell.strip())
 
 
 def write(people: Iterable[tuple[str, str, Iterable[str]]]) -> str:
@@ -190,4 +193,4 @@ def write(people: Iterable[tuple[str, str, Iterable[str]]]) -> str:
 
 def _defused(text: str) -> str:
     """Return the text of a cell that goes out (law 1)."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'\2", text)

@@ -61,6 +61,10 @@ class Outbox:
     def setblocking(self, _is_blocking: bool) -> None:
         """Nothing here blocks."""
 
+    def gettimeout(self) -> float:
+        """Return 0: so whoever writes a refusal writes it as it is."""
+        return 0.0
+
     def shutdown(self, _how: int) -> None:
         """Raise OSError: whoever ends a connection goes on to `close`."""
         raise OSError(errno.ENOTCONN, "an outbox has no other side")

@@ -5,7 +5,7 @@ It only counts: what the bytes mean is read by the web server's parser, once all
 Laws:
 1. Of one request at most HEAD_BYTES and BODY_BYTES are kept, and one piece that was read.
 2. What is never going to be whole is handed on at once, to be refused in words: a head or a body
-   above its ceiling, and a body without a length.
+   above its ceiling, and a body without a length, or with one that cannot be read.
 3. A connection serves again only after a request that ended exactly where its bytes ended.
 """
 
@@ -17,7 +17,8 @@ HEAD_BYTES = 32_768
 BODY_BYTES = 1 << 18
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
-_CODED = re.compile(rb"(?i)\r\ntransfer-encoding[ \t]*:")
+_SAYS_LENGTH = re.compile(rb"(?i)\r\ncontent[-_]length[ \t]*:")
+_CODED = re.compile(rb"(?i)\r\ntransfer[-_]encoding[ \t]*:")
 
 
 class Intake:
@@ -45,6 +46,8 @@ class Intake:
         head = bytes(self.data[:head_bytes])
         if head_bytes > HEAD_BYTES or _CODED.search(head):
             return -1
-        found = _LENGTH.search(head)
-        body = int(found[1]) if found else 0
+        found = _LENGTH.findall(head)
+        if len(found) != len(_SAYS_LENGTH.findall(head)) or len(found) > 1:
+            return -1
+        body = int(found[0]) if found else 0
         return head_bytes + body if body <= BODY_BYTES else -1

@@ -12,6 +12,8 @@ Laws:
 4. A certificate that was renewed counts for the next connection. One that is wrong is said once,
    and the last good one counts (`hubsite.serving.newest`).
 5. A worker that ends waits for what has begun, and for nobody who is silent.
+6. What is no request has an answer, and its lines in the journal at a pace
+   (`hubsite.serving.lines`).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from hubcore.backend.callers import CallerLimits, Callers
 from hubsite.serving.connection import LEAVE_SECONDS, Connection, Stage, Wants
+from hubsite.serving.lines import StrangersLines
 from hubsite.serving.newest import NewestTls
 
 CONNECTIONS = 768
@@ -46,6 +49,7 @@ class Worker(ThreadWorker):
         self._next_look = 0.0
         self._callers = Callers(CallerLimits(CONNECTIONS, unread_bytes=0))
         self._tls = NewestTls(self.cfg, self.log)
+        self.log.error_log.addFilter(StrangersLines())
 
     def init_process(self) -> None:
         """Begin with a certificate, or not at all."""

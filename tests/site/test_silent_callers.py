@@ -150,6 +150,11 @@ def test_two_requests_at_once_are_one_too_many(serving: Served) -> None:
         (f"POST / HTTP/1.1\r\nContent-Length: {BODY_BYTES}\r\n\r\n".encode(), False, False),
         (f"POST / HTTP/1.1\r\nContent-Length: {BODY_BYTES + 1}\r\n\r\n".encode(), True, False),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", True, False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 9999999999999999999\r\n\r\n", True, False),
+        (b"POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", True, False),
+        (b"POST / HTTP/1.1\r\nContent_Length: 1\r\n\r\n", True, False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 0\r\ncontent-length: 0\r\n\r\n", True, False),
+        (b"POST / HTTP/1.1\r\nTransfer_Encoding: chunked\r\n\r\n", True, False),
         (b"x" * HEAD_BYTES, False, False),
         (b"x" * (HEAD_BYTES + 1), True, False),
     ],
@@ -187,6 +192,23 @@ def test_a_body_above_the_ceiling_is_refused_before_it_comes(serving: Served) ->
             f"POST /oauth/token HTTP/1.1\r\nHost: localhost\r\n{kind}{length}\r\n".encode()
         )
         assert asking.recv(12) == b"HTTP/1.1 400"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET / HTTP/1.1\r\nX: a\0b\r\n", 400),
+        ("POST / HTTP/1.1\r\nContent-Length: +1\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nExpect: more\r\n", 417),
+        ("GET /" + "x" * 5000 + " HTTP/1.1\r\n", 414),
+    ],
+)
+def test_what_is_no_request_is_refused_in_words(serving: Served, head: str, status: int) -> None:
+    """worker, law 6"""
+    with _secure(serving) as asking:
+        asking.sendall(f"{head}\r\n".encode())
+        assert asking.recv(12) == f"HTTP/1.1 {status}".encode()
 
 
 def test_a_file_in_a_form_is_dropped() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import socket
@@ -14,10 +15,12 @@ import pytest
 from django.conf import settings
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import InvalidHeader
 
 from hubsite.commands.serve import options_of
 from hubsite.serving import connection
-from hubsite.serving.connection import Connection, Stage, Wants
+from hubsite.serving.connection import Connection, Outbox, Stage, Wants
+from hubsite.serving.lines import LENGTH, LINES, StrangersLines
 from hubsite.serving.worker import Worker
 
 pytestmark = pytest.mark.once
@@ -134,3 +137,51 @@ def test_who_is_being_answered_is_never_overdue(rig: Rig) -> None:
     rig.worker.murder_keepalived()
     assert rig.there == [one]
     one.stage = Stage.SENDING
+
+
+class Lines(logging.Handler):
+    """What was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+def test_what_is_no_request_fills_no_journal(rig: Rig) -> None:
+    """worker, law 6; lines, laws 1 and 2"""
+    lines = Lines()
+    log = rig.worker.log.error_log
+    log.addHandler(lines)
+    try:
+        for wrong in (InvalidHeader("x" * 8000), RuntimeError("nobody foresaw it")):
+            for _ in range(100):
+                outbox = Outbox()
+                rig.worker.handle_error(None, outbox, ("192.0.2.1", 1), wrong)
+                assert b"".join(outbox.pieces).startswith(b"HTTP/1.1 ")
+        rig.worker.log.warning("another line")
+    finally:
+        log.removeHandler(lines)
+    assert len(lines.said) == LINES.burst + 1
+    assert max(map(len, lines.said)) < LENGTH + 50
+    assert lines.said[-1] == "another line"
+
+
+def test_what_was_left_out_of_the_journal_is_counted() -> None:
+    """lines, law 1"""
+    now = [0.0]
+    lines = StrangersLines(lambda: now[0])
+
+    def is_written() -> bool:
+        kind = logging.WARNING
+        record = logging.LogRecord("x", kind, "", 0, "Invalid request from %s", ("a",), None)
+        said.append(record)
+        return lines.filter(record)
+
+    said: list[logging.LogRecord] = []
+    assert [is_written() for _ in range(20)] == [True] * 16 + [False] * 4
+    now[0] = 1 / LINES.per_second
+    assert is_written()
+    assert said[-1].getMessage() == "Invalid request from a (and 4 more since the last one)"

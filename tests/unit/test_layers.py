@@ -814,7 +814,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.rules": _room("hubsite.rules hubcore", "", PURE),
     "hubsite.serving": _room(
-        "hubsite.serving hubcore.backend.callers hubcore.errors",
+        "hubsite.serving hubcore.backend.callers hubcore.errors hubcore.timing.pace",
         "gunicorn",
         frozenset({"sqlite3", "subprocess"}),
     ),
