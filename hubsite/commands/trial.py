@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 DAYS = 30
+COMMON_NAME_LENGTH = 64
+"""Longer ones X.509 does not have. Browsers read the other name, which is whole."""
 
 
 def trial_certificate(host: str, now: int) -> tuple[bytes, bytes]:
@@ -36,7 +38,7 @@ def certificate_for(pem: bytes, host: str, now: int) -> bytes:
     key = load_pem_private_key(pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("it is no key on a curve")  # noqa: TRY004, what was read is wrong
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:COMMON_NAME_LENGTH])])
     begins = datetime.fromtimestamp(now, UTC) - timedelta(minutes=5)
     made = (
         x509.CertificateBuilder()

@@ -37,8 +37,11 @@ from hubsite.config.webhooks import Webhooks
 SECRET_BYTES_MIN = 32
 AEADS_OF_BROWSERS = frozenset({1, 3})
 """A128GCM and A256GCM; WebCrypto has no AES with 192 bits."""
-HOST = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-)\Z"
-NEW_HUBS = r"\A(?!-)[A-Za-z0-9.-]{1,253}(?<!-):[1-9][0-9]{0,4}\Z"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_NAME = rf"\A(?=[A-Za-z0-9.-]{{1,253}}(?:\Z|:)){_LABEL}(?:\.{_LABEL})*"
+HOST = rf"{_NAME}\Z"
+"""Labels (RFC 1123): for the framework one that begins with a dot is each name below it."""
+NEW_HUBS = rf"{_NAME}:[1-9][0-9]{{0,4}}\Z"
 LISTEN = r"\A(\[[0-9A-Fa-f:.]+\]|[0-9.]{7,15}):[0-9]{1,5}\Z"
 SITE = r"\A(?!-)[a-z0-9-]{1,32}(?<!-)\Z"
 

@@ -2,8 +2,8 @@
 
 Laws:
 1. Each cell is text. What a spreadsheet would take for a formula goes out behind an apostrophe,
-   and loses it on its way in: at the beginning of a cell, and behind a semicolon, which begins one
-   for spreadsheets of many languages.
+   and loses it on its way in: at the beginning of a cell, and behind a semicolon or a line's end,
+   which begin one for spreadsheets of many languages.
 2. A line that cannot be read is refused by itself, with its number and why. The others count.
 3. A file without the columns `name` and `id` is refused whole.
 4. What goes out and comes in again says the same.
@@ -27,7 +27,7 @@ LINES_MAX = 20_000
 GROUPS_MAX = 64
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _DELIMITERS = ",;\t"
-_BEGIN = r"""(^|;[ "]*)"""
+_BEGIN = r"""(^|[;\r\n][ "]*)"""
 _SIGN = r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
 """The last four are the first four in the width of East Asian letters."""
 _FORMULA = re.compile(f"{_BEGIN}('*{_SIGN})")

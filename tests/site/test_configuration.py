@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_certificate
 
 from hubcore.errors import ConfigError, LinkError
 from hubgateway.engine.vouching import vouched_by
@@ -250,6 +251,15 @@ def test_init_takes_no_name_that_the_file_refuses(tmp_path: Path, word: str) -> 
     words = ["init", str(tmp_path / "s"), "--site", "acme", "--host", "localhost", word]
     assert isinstance(CliRunner().invoke(hubsite, words).exception, ConfigError)
     assert not (tmp_path / "s").exists()
+
+
+def test_a_long_name_has_a_certificate_to_try(tmp_path: Path) -> None:
+    host = ".".join(["a" * 63] * 3)
+    words = ["init", str(tmp_path / "s"), "--site", "acme", "--host", host, "--trial"]
+    assert CliRunner().invoke(hubsite, words, catch_exceptions=False).exit_code == 0
+    made = load_pem_x509_certificate((tmp_path / "s" / "tls.pem").read_bytes())
+    names = made.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert names.get_values_for_type(DNSName) == [host]
 
 
 def test_the_sample_is_a_configuration() -> None:

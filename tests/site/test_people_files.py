@@ -292,6 +292,15 @@ _TEXT = st.text(_SIGNS, min_size=1, max_size=8).map(str.strip).filter(bool)
 _FORMULAS = tuple("=+-@＝")
 
 
+@pytest.mark.parametrize("delimiter", ",;\t")
+def test_no_cell_is_a_formula_whatever_stands_between_cells(delimiter: str) -> None:
+    """table, law 1"""
+    hostile = ("a;=1", 'a;"=1', "a; ;+1", "a\n=1", 'a\r\n"-1', "a;'=1", "＝1")
+    text = table.write((one, other, [one]) for one in hostile for other in hostile)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    assert not [cell for row in rows for cell in row if cell.startswith(_FORMULAS)]
+
+
 @given(st.dictionaries(_TEXT, st.tuples(_TEXT, st.frozensets(_TEXT, max_size=3)), max_size=5))
 @example({"1": ("a;=1", frozenset())})
 def test_what_goes_out_and_comes_in_says_the_same(
