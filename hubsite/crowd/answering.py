@@ -13,8 +13,10 @@ from uuid import UUID
 from django.conf import settings
 
 from hubcore.errors import HubError
+from hubsite.hubs.office import Office
 from hubsite.phones.devices import Device, RefusedError, devices_of, grant_of
 from hubsite.phones.enrolment import Beside, beside_of, enrolment, points_of
+from hubsite.register.models import SignedGrant
 from hubsite.register.reading import grantings_of_all
 from hubsite.rules.issuing import Granting
 
@@ -64,7 +66,11 @@ def grant_said(had: Had, now: int) -> Said:
     office = settings.HUBSITE_RUNNING.office
     if office is None:
         return refusal(503, "The site signs nothing at this moment: it has no key.")
-    signed = grant_of(office, had.device, had.grantings, now)
+    return said_of(office, had, grant_of(office, had.device, had.grantings, now))
+
+
+def said_of(office: Office, had: Had, signed: SignedGrant) -> Said:
+    """Answer with a grant that is kept."""
     text = enrolment(office, settings.HUBSITE.config.aeads, signed, had.beside)
     return 200, {"enrolment": text, "expires": signed.expires}
 

@@ -8,6 +8,8 @@ Laws:
    token that is not plain (`hubsite.crowd.reading`), goes on to the framework.
 2. An answer has the head of the framework's own, and its words: a phone cannot tell them apart.
 3. What fails here in a way that nobody foresaw goes on to the framework, which says so.
+4. Of calls that came together the answers are made ready for all of them (`hubsite.crowd.ready`).
+   A call takes the one of its own token, in the same thread, and none is left for a later call.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +31,7 @@ from django.http.request import split_domain_port, validate_host
 
 from hubsite.crowd.answering import Said, grant_said, said_by
 from hubsite.crowd.reading import had_with
+from hubsite.crowd.ready import said_to_all
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -35,8 +40,17 @@ Head = list[tuple[str, str]]
 
 PATH = "/api/phone/grant"
 _TOKEN = re.compile(r"(?i:bearer) ([!-~]{1,255})")
+_ASKED = f"POST {PATH} HTTP/1.".encode()
+_BROUGHT = re.compile(rb"\r\n(?i:authorization:[ \t]*bearer) ([!-~]{1,255})[ \t]*\r\n")
 _KINDS = ("", "application/json")
 _LOG = logging.getLogger("hubsite.crowd")
+
+
+class _Ready(threading.local):
+    """The answers that are ready for calls of this thread, by token."""
+
+    def __init__(self) -> None:
+        self.said: Mapping[str, Said] = {}
 
 
 class Front:
@@ -45,6 +59,7 @@ class Front:
     def __init__(self, framework: Application) -> None:
         self._framework = framework
         self._head: Head = []
+        self._ready = _Ready()
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
         """Answer a request."""
@@ -57,14 +72,29 @@ class Front:
         start(f"{status} {HTTPStatus(status).phrase}", [*head, ("Content-Length", str(len(body)))])
         return [body]
 
+    def is_of_many(self, data: bytes) -> bool:
+        """Tell whether a request is answered faster together with others."""
+        return _token_in(data) is not None
+
+    @contextmanager
+    def before(self, requests: Sequence[bytes]) -> Iterator[frozenset[int]]:
+        """Make answers ready for these calls (law 4); yield the places of those that are."""
+        tokens = [_token_in(one) for one in requests]
+        close_old_connections()
+        try:
+            self._ready.said = said_to_all([one for one in tokens if one is not None])
+            said = self._ready.said
+            yield frozenset(place for place, one in enumerate(tokens) if one in said)
+        finally:
+            self._ready.said = {}
+            close_old_connections()
+
     def _said(self, token: str, environ: Environ) -> tuple[Said, Head] | None:
         """Return the answer to a phone, None where the framework gives it (laws 1 and 3)."""
         close_old_connections()
         try:
-            had = had_with(token)
-            if had is None:
-                return None
-            return said_by(partial(grant_said, had, int(time.time()))), self._head_like(environ)
+            said = self._ready.said.get(token) or _said_alone(token)
+            return None if said is None else (said, self._head_like(environ))
         except Exception:
             _LOG.exception("a phone's call goes on to the framework")
             return None
@@ -88,6 +118,17 @@ class Front:
                 raise LookupError(f"the framework answers {status} to a call without a token")
             self._head = [one for one in head if one[0] != "Content-Length"]
         return self._head
+
+
+def _said_alone(token: str) -> Said | None:
+    had = had_with(token)
+    return None if had is None else said_by(partial(grant_said, had, int(time.time())))
+
+
+def _token_in(request: bytes) -> str | None:
+    """Return the token that a request seems to bring for its grant; the call itself is judged."""
+    found = _BROUGHT.search(request) if request.startswith(_ASKED) else None
+    return None if found is None else found[1].decode()
 
 
 def token_of(environ: Environ) -> str | None:

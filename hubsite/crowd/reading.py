@@ -32,6 +32,12 @@ def had_with(token: str) -> Had | None:
     return _TOGETHER.keep(token)
 
 
+def had_with_all(tokens: Sequence[str]) -> dict[str, Had]:
+    """Return what the phones with these tokens have, without those of tokens that are not plain."""
+    found = zip(tokens, _read_all(tokens), strict=True)
+    return {token: had for token, had in found if had is not None}
+
+
 def _read_all(tokens: Sequence[str]) -> list[Had | None]:
     families = _families(presented_all(tokens))
     had = had_by(families.values())

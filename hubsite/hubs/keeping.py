@@ -46,14 +46,14 @@ class NewGrant:
 def keep(new: NewGrant) -> SignedGrant:
     """Keep a grant with its act. Raise ValueError for one that must not be (law 1)."""
     if connection.in_atomic_block:
-        (kept,) = _keep_all([new])
+        (kept,) = keep_all([new])
         if isinstance(kept, ValueError):
             raise kept
         return kept
     return _TOGETHER.keep(new)
 
 
-def _keep_all(new: Sequence[NewGrant]) -> list[SignedGrant | ValueError]:
+def keep_all(new: Sequence[NewGrant]) -> list[SignedGrant | ValueError]:
     """Keep grants in one transaction (law 2); return the refusal of each that must not be."""
     found: list[SignedGrant | ValueError] = []
     kept: list[NewGrant] = []
@@ -98,4 +98,4 @@ def _act(new: NewGrant) -> NewAct:
     return NewAct(ActKind.GRANT_SIGNED, f"credential {new.credential.pk}", facts)
 
 
-_TOGETHER: Together[NewGrant, SignedGrant] = Together(_keep_all)
+_TOGETHER: Together[NewGrant, SignedGrant] = Together(keep_all)

@@ -147,6 +147,12 @@ class Office:
         self, by: str, credential: Credential, grantings: tuple[Granting, ...], now: int
     ) -> SignedGrant:
         """Sign what these grants of the holder allow, as they were just read; else as `grant`."""
+        return keep(self.new_grant(by, credential, grantings, now))
+
+    def new_grant(
+        self, by: str, credential: Credential, grantings: tuple[Granting, ...], now: int
+    ) -> NewGrant:
+        """Sign the same, for who keeps it before he hands it out (law 3); else as `grant`."""
         if credential.revoked_at is not None:
             raise ValueError("This credential was revoked. Nothing is issued to it any more.")
         if credential.digest is not None:
@@ -167,7 +173,7 @@ class Office:
             uses=uses_of(grantings, now),
         )
         signed = self.signer.grant(made, key)
-        return keep(NewGrant(by, credential, made, signed, now))
+        return NewGrant(by, credential, made, signed, now)
 
     def digest(self, what: Shown, data: bytes) -> MadeDigest:
         """Return the digest by which hubs know one phone more of others (law 7).

@@ -141,23 +141,34 @@ def grant_of(
 
     `grantings` are those of its person, as they were just read. Raise RefusedError, HubError.
     """
-    credential, newest = _in_use(device)
+    credential, newest = in_use(device)
     try:
-        access = access_of(grantings, now)
-        is_counted = uses_of(grantings, now) is not None
-        if newest is not None and (is_counted or _is_still_right(newest, write_scope(access), now)):
-            return newest
-        return office.grant_of("", credential, grantings, now)
+        there = still_right(newest, grantings, now)
+        return office.grant_of("", credential, grantings, now) if there is None else there
     except ValueError as error:
         raise RefusedError(str(error)) from error
 
 
+def still_right(
+    newest: SignedGrant | None, grantings: tuple[Granting, ...], now: int
+) -> SignedGrant | None:
+    """Return the newest grant of a device if it is handed out again (laws 2 and 3), else None.
+
+    Raise ValueError for rights that no grant can hold.
+    """
+    scope = write_scope(access_of(grantings, now))
+    if newest is None:
+        return None
+    is_counted = uses_of(grantings, now) is not None
+    return newest if is_counted or _is_still_right(newest, scope, now) else None
+
+
 def phone_of(family: UUID) -> Credential:
     """Return the phone of these tokens (law 5). Raise RefusedError."""
-    return _in_use(devices_of([family]).get(family))[0]
+    return in_use(devices_of([family]).get(family))[0]
 
 
-def _in_use(device: Device | None) -> tuple[Credential, SignedGrant | None]:
+def in_use(device: Device | None) -> tuple[Credential, SignedGrant | None]:
     """Return what a device has (law 5). Raise RefusedError."""
     if device is None:
         raise RefusedError("This phone has no key here yet.")

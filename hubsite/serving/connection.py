@@ -77,9 +77,16 @@ class Connection(TConn):
     """A connection as the web server's thread wants it. Raise OSError for one that is no TLS."""
 
     def __init__(
-        self, cfg: Any, context: ssl.SSLContext, accepted: socket.socket, address: Any, server: Any
+        self,
+        cfg: Any,
+        context: ssl.SSLContext,
+        accepted: socket.socket,
+        ends: tuple[Any, Any],
+        number: int,
     ) -> None:
-        super().__init__(cfg, accepted, address, server)
+        """`ends` are the peer's address and this server's; `number` is its own alone."""
+        super().__init__(cfg, accepted, *ends)
+        self.number = number
         self.initialized = True
         self.data_ready = True
         self.wire = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)

@@ -14,6 +14,9 @@ Laws:
 5. A worker that ends waits for what has begun, and for nobody who is silent.
 6. What is no request has an answer, and its lines in the journal at a pace
    (`hubsite.serving.lines`).
+7. Calls that the application answers faster where it knows many of them are gathered while others
+   arrive (`hubsite.serving.gathering`). One thread of its own answers them, turn by turn: so they
+   take none of those that answer all else.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import count
 from typing import Any
@@ -30,6 +33,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from hubcore.backend.callers import CallerLimits, Callers
 from hubsite.serving.connection import LEAVE_SECONDS, Connection, Stage, Wants
+from hubsite.serving.gathering import SHORT_BYTES, AnswersMany, Gathering
 from hubsite.serving.lines import StrangersLines
 from hubsite.serving.newest import NewestTls
 
@@ -50,11 +54,20 @@ class Worker(ThreadWorker):
         self._callers = Callers(CallerLimits(CONNECTIONS, unread_bytes=0))
         self._tls = NewestTls(self.cfg, self.log)
         self.log.error_log.addFilter(StrangersLines())
+        self._gathering: Gathering[Connection] = Gathering()
+        self._turns = ThreadPoolExecutor(1, "turns")
 
     def init_process(self) -> None:
         """Begin with a certificate, or not at all."""
         self._tls.read()
         super().init_process()
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        try:
+            super().run()
+        finally:
+            self._turns.shutdown(wait=False)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection (law 1)."""
@@ -62,13 +75,13 @@ class Worker(ThreadWorker):
             accepted, address = listener.accept()
         except OSError:
             return  # it has gone again, or there is no descriptor: the next one tries anew
+        number = next(self._numbers)
         try:
-            here = listener.getsockname()
-            connection = Connection(self.cfg, self._tls.context(), accepted, address, here)
+            ends = (address, listener.getsockname())
+            connection = Connection(self.cfg, self._tls.context(), accepted, ends, number)
         except OSError:
             accepted.close()
             return
-        number = next(self._numbers)
         self._there[number] = connection
         self.nr_conns += 1
         self._waits(number)
@@ -76,11 +89,52 @@ class Worker(ThreadWorker):
 
     def finish_request(self, connection: Connection, future: Future[Any]) -> None:
         """Send what a thread has answered."""
-        number = next((n for n, one in self._there.items() if one is connection), None)
-        if number is None:
-            return
         is_well = not future.cancelled() and future.exception() is None
-        connection.answered(self.alive and is_well and bool(future.result()))
+        self._send(connection, is_well and bool(future.result()))
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events, and for the end of what is gathered (law 7)."""
+        left = self._gathering.seconds_left(time.monotonic())
+        super().wait_for_and_dispatch_events(timeout if left is None else min(timeout, left))
+        self._answer_gathered()
+
+    def _answer_gathered(self) -> None:
+        """Give a thread those who have waited for each other."""
+        while self._gathering:
+            due = self._gathering.due(time.monotonic(), self._do_others_arrive())
+            if not due:
+                return
+            work = self._turns.submit(self._answer_all, due)
+            work.add_done_callback(partial(self.method_queue.defer, self._send_all, due))
+
+    def _do_others_arrive(self) -> bool:
+        """Tell whether somebody shakes hands; the newest ones are looked at first."""
+        return any(one.stage is Stage.SHAKING for one in reversed(self._there.values()))
+
+    def _answer_all(self, connections: list[Connection]) -> list[bool | None]:
+        """Answer these in this thread; return what `handle` does, None for who goes on alone."""
+        requests = [bytes(one.intake.data) for one in connections]
+        with self.wsgi.before(requests) as ready:
+            return [
+                self.handle(one) if place in ready else None
+                for place, one in enumerate(connections)
+            ]
+
+    def _send_all(self, connections: list[Connection], future: Future[list[bool | None]]) -> None:
+        """Send what a thread has answered to many. Who is not answered yet goes on alone."""
+        is_well = not future.cancelled() and future.exception() is None
+        answers = future.result() if is_well else [False] * len(connections)
+        for connection, may_serve_again in zip(connections, answers, strict=True):
+            if may_serve_again is None:
+                self.enqueue_req(connection)
+            else:
+                self._send(connection, may_serve_again)
+
+    def _send(self, connection: Connection, may_serve_again: bool) -> None:
+        number = connection.number
+        if self._there.get(number) is not connection:
+            return
+        connection.answered(self.alive and may_serve_again)
         self._waits(number)
         self._step(number)
 
@@ -120,9 +174,19 @@ class Worker(ThreadWorker):
         elif wants is Wants.ANSWER:
             self._callers.proved(number)
             self._heed(connection, number, 0)
-            self.enqueue_req(connection)
+            self._hand_on(connection)
         else:
             self._heed(connection, number, _EVENTS[wants])
+
+    def _hand_on(self, connection: Connection) -> None:
+        """Have a whole request answered (law 7)."""
+        site = self.wsgi
+        data = bytes(connection.intake.data[:SHORT_BYTES])
+        is_short = len(connection.intake.data) < SHORT_BYTES
+        if is_short and isinstance(site, AnswersMany) and site.is_of_many(data):
+            self._gathering.take(connection, time.monotonic())
+        else:
+            self.enqueue_req(connection)
 
     def _heed(self, connection: Connection, number: int, events: int) -> None:
         """Wait for these events of a connection, 0 for none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -54,6 +55,21 @@ def environ_of(token: str, **changed: str) -> Environ:
         "wsgi.input": io.BytesIO(b""),
         **changed,
     }
+
+
+def request_of(token: str) -> bytes:
+    """The same call, as its bytes come."""
+    head = f"POST {PATH} HTTP/1.1\r\nHost: {HOST}\r\nauthorization: Bearer {token}\r\n"
+    return f"{head}Content-Length: 0\r\n\r\n".encode()
+
+
+def heard_together(front: Front, tokens: Sequence[str]) -> list[Heard | None]:
+    """Call it for phones that came together; None for each that goes on alone."""
+    with front.before([request_of(one) for one in tokens]) as ready:
+        return [
+            heard_from(front, environ_of(token)) if place in ready else None
+            for place, token in enumerate(tokens)
+        ]
 
 
 def heard_from(application: Application, environ: Environ) -> Heard:

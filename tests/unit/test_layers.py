@@ -629,7 +629,8 @@ ROOMS: dict[str, Room] = {
         "hubsite.setup.places hubcore.errors", "", frozenset({"sqlite3", "ssl"})
     ),
     "hubsite.crowd": _room(
-        "hubsite.crowd hubsite.hubs.together hubsite.phones hubsite.register.reading "
+        "hubsite.crowd hubsite.hubs.keeping hubsite.hubs.office hubsite.hubs.signer "
+        "hubsite.hubs.together hubsite.phones hubsite.register.models hubsite.register.reading "
         "hubsite.rules hubcore.errors",
         "django",
         WORLDLY,
