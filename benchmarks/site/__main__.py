@@ -136,7 +136,7 @@ def _fetched(leader: int, port: int, context: ssl.SSLContext, filled: Filled) ->
     """Let all phones come at once."""
     before = cpu_of_all(leader)
     own = time.process_time()
-    answers = asyncio.run(fetch_all(port, context, filled.tokens))
+    answers = fetch_all(port, context, filled.tokens)
     own = time.process_time() - own
     return Fetched(answers, cpu_of_all(leader) - before, own)
 
