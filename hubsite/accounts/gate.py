@@ -10,7 +10,8 @@ Laws:
 4. A guess costs a hash of a password. Strangers have one place for that and do not wait for it;
    known browsers have another one. So strangers hold no thread and no place of theirs.
 5. All strangers together try less often than a small machine can hash (ALL_ADDRESSES).
-6. Refused tries for tokens of phones have a pace of their own, by address.
+6. Refused tries for tokens have a pace of their own, by address. A token that is there has another
+   one, of its own: so strangers, wherever they are, keep no phone from its new tokens.
 7. The phones of a person come back at one pace, and keep passkeys at another such pace, however
    many phones and passkeys there are: each return ends a credential for ever, and every later
    policy names it. Whoever proved one of that person's can use it up, and nobody else.
@@ -37,6 +38,7 @@ CODES = Rate(burst=5, per_second=1 / (60 * CODE_MINUTES))
 ALL_CODES = Rate(burst=1000, per_second=100)
 TOKENS_OF_AN_ADDRESS = Rate(burst=20, per_second=0.2)
 """More than a server has threads: phones that ask at once are not refused for one another."""
+A_TOKEN = Rate(burst=20, per_second=0.2)
 ALL_TOKENS = Rate(burst=200, per_second=20)
 RETURNS = Rate(burst=5, per_second=1 / (4 * 3600))
 """Of one person: five at once, then six a day. It lies in memory, as all of these."""
@@ -67,6 +69,7 @@ class Gate:
         self._returns = Paces(each=RETURNS, whole=ALL_RETURNS, sources_max=SOURCES_MAX)
         self._keeps = Paces(each=RETURNS, whole=ALL_RETURNS, sources_max=SOURCES_MAX)
         self._tokens = Paces(each=TOKENS_OF_AN_ADDRESS, whole=ALL_TOKENS, sources_max=SOURCES_MAX)
+        self._known = Paces(each=A_TOKEN, whole=ALL_BROWSERS, sources_max=SOURCES_MAX)
 
     def lets(self, address: str, browser: str | None) -> bool:
         """Tell whether a try from there may be judged; `browser` is one that is known, or None."""
@@ -86,15 +89,24 @@ class Gate:
         with self._lock:
             self._codes.give_back((name, browser))
 
-    def lets_token(self, address: str) -> bool:
-        """Tell whether a try for tokens from there may be judged (law 6)."""
-        with self._lock:
-            return self._tokens.take(network_of(address), self._monotonic())
+    def lets_token(self, address: str, known: str = "") -> bool:
+        """Tell whether a try for tokens from there may be judged (law 6).
 
-    def token_was_right(self, address: str) -> None:
+        `known` is the digest of a token that is there, "" for none.
+        """
+        now = self._monotonic()
+        with self._lock:
+            if known:
+                return self._known.take(known, now)
+            return self._tokens.take(network_of(address), now)
+
+    def token_was_right(self, address: str, known: str = "") -> None:
         """The try that `lets_token` let through was right."""
         with self._lock:
-            self._tokens.give_back(network_of(address))
+            if known:
+                self._known.give_back(known)
+            else:
+                self._tokens.give_back(network_of(address))
 
     def lets_return(self, person: str) -> bool:
         """Tell whether a phone of this person may come back (law 7)."""

@@ -12,6 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -31,7 +32,7 @@ from hubcore.codec.cose import SigningKey
 from hubcore.errors import LinkError
 from hubcore.policy import document
 from hubsim.site.documents import make_key
-from hubsite.accounts.gate import TOKENS_OF_AN_ADDRESS
+from hubsite.accounts.gate import A_TOKEN, TOKENS_OF_AN_ADDRESS, Gate
 from hubsite.acts import log
 from hubsite.acts.models import Act
 from hubsite.hubs.office import Office
@@ -576,6 +577,37 @@ def test_wrong_tries_for_tokens_are_slowed_and_right_ones_cost_nothing(
     assert said[-1] == 429
     phone.client.defaults["REMOTE_ADDR"] = "192.0.2.7"
     assert phone.renew()[0] == 200
+
+
+def test_strangers_everywhere_keep_no_phone_from_new_tokens(
+    office: Office, anna: models.Person
+) -> None:
+    """gate, law 6"""
+    phone = connected(anna)
+    gate = settings.HUBSITE_RUNNING.gate = Gate(monotonic=lambda: 0.0)
+    networks = count()
+    while gate.lets_token(f"2001:db8:{next(networks):x}::1"):
+        pass
+    assert WebPhone().renew("no-such-token")[0] == 429
+    assert phone.renew()[0] == 200
+    assert phone.renew()[0] == 200
+
+
+def test_a_token_of_before_is_slowed_wherever_it_is_used(
+    office: Office, anna: models.Person
+) -> None:
+    """gate, law 6"""
+    phone = connected(anna)
+    settings.HUBSITE_RUNNING.gate = Gate(monotonic=lambda: 0.0)
+    old = phone.refresh
+    assert phone.renew()[0] == 200
+    assert phone.ask("grant")[0] == 200
+    said = []
+    for number in range(int(A_TOKEN.burst) + 2):
+        phone.client.defaults["REMOTE_ADDR"] = f"192.0.2.{number}"
+        said.append(phone.renew(old)[0])
+    assert said[0] == 400
+    assert said[-1] == 429
 
 
 def test_no_line_of_the_journal_has_a_link(anna: models.Person) -> None:

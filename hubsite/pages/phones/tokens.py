@@ -3,7 +3,8 @@
 Laws:
 1. The one client is public. Who says a secret of it is wrong, and costs no hash of a password.
 2. Refused tries of an address are slowed. A try that was right costs nothing, so any number of
-   phones behind one address renew at once.
+   phones behind one address renew at once. Tries with a token that is there are slowed by that
+   token alone (`hubsite.accounts.gate`, law 6).
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider import views
+from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+
+from hubsite.phones.joining import digest_of
+from hubsite.register.models import Invitation
 
 _TOO_OFTEN = 429
 
@@ -30,12 +35,25 @@ class _Guarded:
             return JsonResponse({"error": "invalid_client"}, status=401)
         gate = settings.HUBSITE_RUNNING.gate
         address = request.META.get("REMOTE_ADDR", "")
-        if not gate.lets_token(address):
+        known = _known(request)
+        if not gate.lets_token(address, known):
             return JsonResponse({"error": "slow_down"}, status=_TOO_OFTEN)
         answer: HttpResponse = super().dispatch(request, *args, **named)  # type: ignore[misc]
         if answer.status_code == 200:
-            gate.token_was_right(address)
+            gate.token_was_right(address, known)
         return answer
+
+
+def _known(request: HttpRequest) -> str:
+    """Return the digest of the code or token that a call brings, "" for one that is not here."""
+    said = (request.POST.get(name, "") for name in ("refresh_token", "code", "token"))
+    digest = digest_of(next(filter(None, said), ""))
+    is_here = (
+        get_refresh_token_model().objects.filter(token_checksum=digest).exists()
+        or get_access_token_model().objects.filter(token_checksum=digest).exists()
+        or Invitation.objects.filter(code=digest).exists()
+    )
+    return digest if is_here else ""
 
 
 @_FOR_EVERYBODY

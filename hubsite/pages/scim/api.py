@@ -83,12 +83,11 @@ def _who(request: HttpRequest) -> str:
     """Return by whose name acts are. Raise ScimError."""
     gate = settings.HUBSITE_RUNNING.gate
     address = request.META.get("REMOTE_ADDR", "")
-    if not gate.lets_token(address):
-        raise ScimError(429, "", "Too many wrong tokens came from there.")
     token = token_of(request.headers.get("Authorization", ""))
+    if token is None and not gate.lets_token(address):
+        raise ScimError(429, "", "Too many wrong tokens came from there.")
     if token is None:
         raise ScimError(401, "", "This token does not count.")
-    gate.token_was_right(address)
     if not PACE.lets(token):
         raise ScimError(429, "", "Slower, please.")
     return f"scim/{token.name}"
