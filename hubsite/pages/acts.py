@@ -61,7 +61,7 @@ def acts(request: HttpRequest) -> HttpResponse:
     pages = Paginator(Act.objects.order_by("-number"), ROWS)
     page = pages.get_page(request.GET.get("page"))
     rows = [_row(act) for act in page]
-    return render(request, "acts.html", {"page": page, "rows": rows})
+    return render(request, "evidence/acts.html", {"page": page, "rows": rows})
 
 
 @require_POST
@@ -70,5 +70,5 @@ def verify(request: HttpRequest) -> HttpResponse:
     try:
         head = log.verify()
     except AuditError as error:
-        return render(request, "verified.html", {"error": str(error)}, status=409)
-    return render(request, "verified.html", {"head": head})
+        return render(request, "evidence/verified.html", {"error": str(error)}, status=409)
+    return render(request, "evidence/verified.html", {"head": head})

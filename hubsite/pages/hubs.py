@@ -50,7 +50,7 @@ def hubs(request: HttpRequest) -> HttpResponse:
         "bridge": view(),
         "by_bridge": _by_bridge(),
     }
-    return render(request, "hubs.html", shown)
+    return render(request, "fleet/hubs.html", shown)
 
 
 def _by_bridge() -> list[tuple[str, bool, datetime | None]]:
@@ -77,7 +77,7 @@ def hub(request: HttpRequest, name: str) -> HttpResponse:
         "hub": _shown(found, newest.version if newest else 0, state),
         "problems": _problems(),
     }
-    return render(request, "hub.html", shown)
+    return render(request, "fleet/hub.html", shown)
 
 
 def problem() -> str:

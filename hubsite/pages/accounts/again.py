@@ -36,7 +36,7 @@ WRONG = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What `again.html` shows: by which second factors somebody can show that it is he.
+    """What `accounts/again.html` shows: by which second factors somebody can show that it is he.
 
     `minutes`: for how long that counts.
     """

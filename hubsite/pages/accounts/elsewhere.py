@@ -146,13 +146,13 @@ def _last_step(
         "provider": _provider().section.name,
         "has_keys": asking.place() is not None and not proven.has_second,
     }
-    response = render(request, "elsewhere.html", shown, status=status)
+    response = render(request, "accounts/elsewhere.html", shown, status=status)
     if status == 429:
         response.headers["Retry-After"] = str(WAIT_SECONDS)
     return response
 
 
 def _told(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
-    response = render(request, "elsewhere.html", {"sentence": sentence}, status=status)
+    response = render(request, "accounts/elsewhere.html", {"sentence": sentence}, status=status)
     response._has_been_logged = True  # by the provider, once: no stranger's click is a line more
     return response

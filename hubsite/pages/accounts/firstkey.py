@@ -76,4 +76,4 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
         "name_length": KEY_NAME_LENGTH,
         "has_keys": asking.place() is not None,
     }
-    return render(request, "first_key.html", shown, status=status)
+    return render(request, "accounts/first_key.html", shown, status=status)

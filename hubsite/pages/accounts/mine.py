@@ -136,4 +136,4 @@ def _shown(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpR
         "name_length": KEY_NAME_LENGTH,
         "has_keys": asking.place() is not None,
     }
-    return render(request, "account.html", shown, status=status)
+    return render(request, "accounts/account.html", shown, status=status)

@@ -130,7 +130,7 @@ def _form(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
         "has_keys": asking.place() is not None,
         "provider": _provider_name(),
     }
-    response = render(request, "signin.html", shown, status=status)
+    response = render(request, "accounts/signin.html", shown, status=status)
     if status == 429:
         response.headers["Retry-After"] = str(WAIT_SECONDS)
     return response

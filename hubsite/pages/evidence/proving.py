@@ -27,9 +27,11 @@ def verify(request: HttpRequest) -> HttpResponse:
     try:
         head = walk(chain, start)
     except AuditError as error:
-        return render(request, "chain.html", {**told, "error": str(error)}, status=409)
+        return render(request, "evidence/chain.html", {**told, "error": str(error)}, status=409)
     return render(
-        request, "chain.html", {**told, "head": head, "is_whole": head.number == chain.head_number}
+        request,
+        "evidence/chain.html",
+        {**told, "head": head, "is_whole": head.number == chain.head_number},
     )
 
 
@@ -54,7 +56,7 @@ def export(request: HttpRequest) -> HttpResponse:
         whole = whole_export(chain, first, last)
     except ValueError as error:
         told = {"chain": chain, "sentence": str(error), "first": chain.base_number + 1}
-        return render(request, "chain.html", told, status=400)
+        return render(request, "evidence/chain.html", told, status=400)
     with transaction.atomic():
         log.write(
             request.user.name,

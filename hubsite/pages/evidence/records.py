@@ -30,7 +30,7 @@ def records(request: HttpRequest) -> HttpResponse:
     found = find(asked.wanted, ROWS, asked.before, asked.after)
     return render(
         request,
-        "records.html",
+        "evidence/records.html",
         {
             "asked": asked.typed,
             "rows": shown(found.rows),
@@ -78,7 +78,7 @@ def record(request: HttpRequest, hub: str, number: int) -> HttpResponse:
         error = str(problem)
     return render(
         request,
-        "record.html",
+        "evidence/record.html",
         {
             "named": named,
             "row": row,

@@ -92,4 +92,4 @@ def _shown(
         "sentence": sentence,
         "again": again.to_show(request),
     }
-    return render(request, "hubs_behind.html", shown, status=status)
+    return render(request, "fleet/hubs_behind.html", shown, status=status)

@@ -19,7 +19,7 @@ def devices(request: HttpRequest) -> HttpResponse:
     try:
         said = said_last(hub)
     except LinkError as error:
-        return render(request, "devices.html", {"problem": str(error)}, status=503)
+        return render(request, "fleet/devices.html", {"problem": str(error)}, status=503)
     found = sorted(words.devices(said.rows[:ROWS_MAX]), key=lambda one: not one.trouble)
     shown = {
         "devices": found,
@@ -27,4 +27,4 @@ def devices(request: HttpRequest) -> HttpResponse:
         "hubs": said.hubs,
         "is_cut": len(said.rows) > ROWS_MAX,
     }
-    return render(request, "devices.html", shown)
+    return render(request, "fleet/devices.html", shown)

@@ -42,4 +42,4 @@ def keys(request: HttpRequest, name: str) -> HttpResponse:
         "again": again.to_show(request),
     }
     status = status_of(outcome) if refused is None else refused.status
-    return render(request, "hub_keys.html", shown, status=status)
+    return render(request, "fleet/hub_keys.html", shown, status=status)

@@ -47,7 +47,7 @@ def new_hubs(request: HttpRequest) -> HttpResponse:
         "asks": HubAsked.objects.all()[:ASKS_SHOWN],
         "is_here": decider() is not None,
     }
-    return render(request, "newhubs.html", shown)
+    return render(request, "fleet/newhubs.html", shown)
 
 
 @_METHODS
@@ -70,7 +70,7 @@ def token(request: HttpRequest) -> HttpResponse:
     outcome = asking.ask(wanted, signer)
     shown = {"form": form, "is_here": True, "hub": wanted.hub, "outcome": outcome}
     shown |= _at_the_machine(wanted)
-    return render(request, "newhub_token.html", shown, status=status_of(outcome))
+    return render(request, "fleet/newhub_token.html", shown, status=status_of(outcome))
 
 
 def _at_the_machine(wanted: HubAsk) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _token_form(request: HttpRequest, form: TokenForm, refused: Refused | None) 
         "again": again.to_show(request),
     }
     status = 200 if refused is None else refused.status
-    return render(request, "newhub_token.html", shown, status=status)
+    return render(request, "fleet/newhub_token.html", shown, status=status)
 
 
 @_METHODS
@@ -122,7 +122,7 @@ def new_hub(request: HttpRequest, name: str) -> HttpResponse:
         "again": again.to_show(request),
     }
     status = status_of(outcome) if refused is None else refused.status
-    return render(request, "newhub.html", shown, status=status)
+    return render(request, "fleet/newhub.html", shown, status=status)
 
 
 def _decided(request: HttpRequest, name: str, form: FingerprintForm) -> Outcome | None:

@@ -42,7 +42,7 @@ def alarms(request: HttpRequest) -> HttpResponse:
         "away": away_now(),
         "waiting": [(one, moment(one.at)) for one in rows.waiting()],
     }
-    return render(request, "alarms.html", shown_now)
+    return render(request, "now/alarms.html", shown_now)
 
 
 def _told(found: list[Record]) -> list[tuple[Shown, str]]:

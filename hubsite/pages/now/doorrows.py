@@ -172,7 +172,7 @@ def text_of(row: DoorRow) -> str:
 
 
 def _rendered(row: DoorRow) -> str:
-    return render_to_string("doors_row.html", {"door": row})
+    return render_to_string("now/doors_row.html", {"door": row})
 
 
 kept = lru_cache(ROWS_KEPT)(_rendered)

@@ -42,7 +42,7 @@ def doors(request: HttpRequest) -> HttpResponse:
         "part": _part(),
         "hub_doors": HubDoor.objects.select_related("site_door"),
     }
-    return render(request, "doors_now.html", told)
+    return render(request, "now/doors_now.html", told)
 
 
 @require_safe
@@ -84,7 +84,7 @@ def _part() -> str:
             for chain in Chain.objects.all()
         ],
     }
-    return render_to_string("doors_part.html", told)
+    return render_to_string("now/doors_part.html", told)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -92,7 +92,7 @@ def name(request: HttpRequest, key: int) -> HttpResponse:
     """Ask which door of the register a hub's door is, or keep it (law 4)."""
     asked = get_object_or_404(HubDoor, pk=key)
     if request.method != "POST":
-        return render(request, "hub_door.html", {"row": asked, "doors": Door.objects.all()})
+        return render(request, "now/hub_door.html", {"row": asked, "doors": Door.objects.all()})
     text = request.POST.get("door", "")
     is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
     door = get_object_or_404(Door, pk=int(text)) if is_number else None

@@ -46,7 +46,7 @@ class Need:
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show what needs somebody."""
-    return render(request, "home.html", {"needs": needs(), "steps": first_steps()})
+    return render(request, "now/home.html", {"needs": needs(), "steps": first_steps()})
 
 
 def needs() -> list[Need]:

@@ -107,7 +107,7 @@ def _found(hub: str, device: str) -> OneDevice:
 
 def _nobody_says(request: HttpRequest, error: LinkError) -> HttpResponse:
     """Say that the bridge is away, which alone knows devices here."""
-    return render(request, "devices.html", {"problem": str(error)}, status=503)
+    return render(request, "fleet/devices.html", {"problem": str(error)}, status=503)
 
 
 def _level(request: HttpRequest, verb: Verb) -> int | None:
@@ -148,4 +148,4 @@ def _page(
         "offers": there.offers if desk is not None and _may() else [],
         "newest": [shown(order, doors, now) for order in newest],
     }
-    return render(request, "device.html", known, status=status)
+    return render(request, "fleet/device.html", known, status=status)

@@ -133,8 +133,8 @@ def carried_out(asked: Asked) -> HttpResponse:
 def order_page(request: HttpRequest, key: str) -> HttpResponse:
     """Show one order, and what each hub has answered."""
     known = _known(key)
-    part = render_to_string("order_part.html", known)
-    return render(request, "order.html", {**known, "part": part, "away": _away()})
+    part = render_to_string("orders/order_part.html", known)
+    return render(request, "orders/order.html", {**known, "part": part, "away": _away()})
 
 
 @require_safe
@@ -142,7 +142,7 @@ def order_page(request: HttpRequest, key: str) -> HttpResponse:
 def order_part(request: HttpRequest, key: str) -> HttpResponse:
     """Give what changes on the page of an order; nothing where it is as it was (law 5)."""
     del request
-    return HttpResponse(render_to_string("order_part.html", _known(key)))
+    return HttpResponse(render_to_string("orders/order_part.html", _known(key)))
 
 
 @require_safe
@@ -150,7 +150,7 @@ def order_part(request: HttpRequest, key: str) -> HttpResponse:
 def orders_part(request: HttpRequest) -> HttpResponse:
     """Give what stands, for the page of orders; nothing where it is as it was (law 5)."""
     del request
-    return HttpResponse(render_to_string("orders_part.html", _listed(_places())))
+    return HttpResponse(render_to_string("orders/orders_part.html", _listed(_places())))
 
 
 def _known(key: str) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def confirm(
     }
     known |= both_ways(asked, int(time.time()))
     status = 200 if refused is None else refused.status
-    return render(request, "order_confirm.html", known, status=status)
+    return render(request, "orders/order_confirm.html", known, status=status)
 
 
 def _where(asked: Asked, there: Places) -> dict[str, Any]:
@@ -249,12 +249,12 @@ def _page(request: HttpRequest, sentence: str = "", status: int = 200) -> HttpRe
         "sentence": sentence,
         "away": _away(),
         "under_way": listed["under_way"],
-        "part": render_to_string("orders_part.html", listed),
+        "part": render_to_string("orders/orders_part.html", listed),
         "newest": [shown(order, there, now) for order in newest],
         "forms": _forms(operator, there) if has_way else [],
         "not_reached": there.doors_not_reached,
     }
-    return render(request, "orders.html", known, status=status)
+    return render(request, "orders/orders.html", known, status=status)
 
 
 def _forms(operator: Operator, there: Places) -> list[OrderForm]:

@@ -37,7 +37,7 @@ def sign(request: HttpRequest, key: str) -> HttpResponse:
     point = get_object_or_404(AccessPoint.objects.select_related("door"), pk=key)
     address = request.build_absolute_uri(reverse("door-link", args=[point.number]))
     shown = {"point": point, "address": address, "code": mark_safe(qr_code(address))}  # noqa: S308
-    return render(request, "sign.html", shown)
+    return render(request, "phones/sign.html", shown)
 
 
 def qr_code(address: str) -> str:

@@ -55,7 +55,7 @@ def ended(request: HttpRequest) -> HttpResponse:
     form = EndedForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         shown = {"form": form, "hubs": EndedHub.objects.all()}
-        return render(request, "ended_hubs.html", shown)
+        return render(request, "phones/ended_hubs.html", shown)
     by = request.user.name
     with transaction.atomic():
         form.instance.ended_by = by

@@ -29,7 +29,7 @@ def guests(request: HttpRequest) -> HttpResponse:
     found = GuestLink.objects.select_related("person", "schedule").prefetch_related("points")
     page = Paginator(found, ROWS).get_page(request.GET.get("page"))
     listed = [(link, standing_of(link)) for link in page]
-    return render(request, "guests.html", {"page": page, "links": listed})
+    return render(request, "guests/guests.html", {"page": page, "links": listed})
 
 
 def standing_of(link: GuestLink) -> str:
@@ -47,13 +47,13 @@ def add(request: HttpRequest) -> HttpResponse:
     """Make a link, and show it."""
     form = GuestForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        return render(request, "guest_add.html", {"form": form})
+        return render(request, "guests/guest_add.html", {"form": form})
     link = form.save(commit=False)
     points = [point.pk for point in form.cleaned_data["points"]]
     token = make_link(request.user.name, link, form.cleaned_data["guest"], points)
     address = request.build_absolute_uri(reverse("join-guest", args=[token]))
     shown = {"link": link, "address": address, "qr": qr_of(address)}
-    return render(request, "guest_link.html", shown)
+    return render(request, "guests/guest_link.html", shown)
 
 
 @_METHODS
@@ -76,4 +76,4 @@ def _shown(
     request: HttpRequest, link: GuestLink, sentence: str = "", status: int = 200
 ) -> HttpResponse:
     shown = {"link": link, "standing": standing_of(link), "sentence": sentence}
-    return render(request, "guest.html", shown, status=status)
+    return render(request, "guests/guest.html", shown, status=status)

@@ -45,7 +45,7 @@ def invitation(request: HttpRequest, person: str) -> HttpResponse:
     token = invite(request.user.name, holder)
     link = request.build_absolute_uri(reverse("join", args=[token]))
     shown = {"person": holder, "link": link, "hours": HOURS, "qr": qr_of(link)}
-    return render(request, "invitation.html", shown)
+    return render(request, "phones/invitation.html", shown)
 
 
 @login_not_required
@@ -54,7 +54,9 @@ def joining(request: HttpRequest, token: str) -> HttpResponse:
     """Ask whether this is the phone; then connect it."""
     if request.method != "POST":
         person = invited(token)
-        return render(request, "join.html", {"person": person}, status=200 if person else 404)
+        return render(
+            request, "phones/join.html", {"person": person}, status=200 if person else 404
+        )
     account = join(token)
     return _connected(request, account and (account, digest_of(token)))
 
@@ -67,13 +69,13 @@ def joining_guest(request: HttpRequest, token: str) -> HttpResponse:
         return _connected(request, join_guest(token))
     link = welcomed(token)
     shown = {"person": link and link.person}
-    return render(request, "join.html", shown, status=200 if link else 404)
+    return render(request, "phones/join.html", shown, status=200 if link else 404)
 
 
 def _connected(request: HttpRequest, joined: tuple[Account, str] | None) -> HttpResponse:
     """Begin the session of an account by the invitation of this digest; None: nothing counts."""
     if joined is None:
-        return render(request, "join.html", {"person": None}, status=404)
+        return render(request, "phones/join.html", {"person": None}, status=404)
     begin_session(request, *joined)
     return redirect(f"{PAGE}?connect")
 

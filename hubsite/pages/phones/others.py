@@ -101,4 +101,4 @@ def _shown(
     request: HttpRequest, holder: Person, form: OthersForm, sentence: str = "", status: int = 200
 ) -> HttpResponse:
     shown = {"form": form, "person": holder, "sentence": sentence}
-    return render(request, "phone_add_others.html", shown, status=status)
+    return render(request, "phones/phone_add_others.html", shown, status=status)

@@ -43,7 +43,7 @@ def add(request: HttpRequest, person: str) -> HttpResponse:
     holder = get_object_or_404(Person, pk=person, ended_at=None, is_guest=False)
     form = PhoneForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        return render(request, "phone_add.html", {"form": form, "person": holder})
+        return render(request, "phones/phone_add.html", {"form": form, "person": holder})
     by = request.user.name
     with transaction.atomic():
         form.instance.person = holder
@@ -103,7 +103,7 @@ def _shown(
     }
     if found.digest is not None:
         shown |= _of_others(found)
-    return render(request, "phone.html", shown, status=status)
+    return render(request, "phones/phone.html", shown, status=status)
 
 
 def _of_others(found: Credential) -> dict[str, Any]:

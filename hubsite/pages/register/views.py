@@ -57,7 +57,7 @@ def rows(request: HttpRequest, name: str) -> HttpResponse:
     page = Paginator(found, ROWS).get_page(request.GET.get("page"))
     listed = [(row, _address(subject, row), subject.cells(row)) for row in page]
     shown = {"subject": subject, "page": page, "rows": listed, "search": search}
-    return render(request, "rows.html", shown)
+    return render(request, "register/rows.html", shown)
 
 
 @_FORM_METHODS
@@ -158,7 +158,7 @@ def _form(
         "removes": _removes(subject, row),
         "week": _week(row),
     }
-    return render(request, "row.html", shown, status=status)
+    return render(request, "register/row.html", shown, status=status)
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:
