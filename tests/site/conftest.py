@@ -13,7 +13,7 @@ from tests.site.server import Server, begun
 
 begun()
 # What is about PostgreSQL runs where a server of it does.
-collect_ignore = [] if postgres.named() else ["test_postgresql.py"]
+collect_ignore = [] if postgres.named() else ["serving/test_postgresql.py"]
 
 
 @pytest.fixture(autouse=True)

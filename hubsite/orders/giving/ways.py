@@ -1,4 +1,4 @@
-"""The port of what brings orders to hubs. Each kind passes one suite (tests/site/test_order_ways).
+"""The port of what brings orders to hubs: all kinds pass tests/site/orders/test_order_ways.
 
 Laws:
 1. `give` raises NotGivenError only where no hub can have heard of the order. Whatever else goes

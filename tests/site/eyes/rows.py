@@ -32,8 +32,8 @@ from hubsite.webhooks import kept as webhooks
 from hubsite.webhooks.models import Delivery, Webhook
 from tests.site.browser import at_work
 from tests.site.chains import access, at_door, message, told
+from tests.site.phones.test_web_phones import ISSUER, connected
 from tests.site.server import begun
-from tests.site.test_web_phones import ISSUER, connected
 from tests.unit.test_uplink_messages import FULL
 
 WORD = "Donaudampfschifffahrtsgesellschaftskapitaensmuetzenabzeichen"

@@ -13,9 +13,9 @@ from django.db import connection
 from hubcore.codec import cbor
 from hubsim.stage import free_port
 from tests.site.eyes.rows import Seen, fill
+from tests.site.phones.test_web_phones import ISSUER
 from tests.site.served import serving
 from tests.site.server import HOST, begun
-from tests.site.test_web_phones import ISSUER
 
 _SECTIONS = """
 [signing]

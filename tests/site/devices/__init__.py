@@ -1,0 +1,1 @@
+"""Devices: what they say, and what they are told."""

@@ -1,0 +1,1 @@
+"""Hubs on the pages: how they are, and new ones."""

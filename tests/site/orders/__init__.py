@@ -1,0 +1,1 @@
+"""Orders for doors: asked, given, answered, ended."""

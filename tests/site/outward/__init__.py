@@ -1,0 +1,1 @@
+"""What the server tells others, and by what it knows them."""

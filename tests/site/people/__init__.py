@@ -1,0 +1,1 @@
+"""People, groups, doors, hours and grants: by pages, by files, by directories."""

@@ -1,0 +1,1 @@
+"""Phones of people: in a browser, of others, of guests; and cards."""

@@ -1,0 +1,1 @@
+"""What is signed of a site's rows, by whom, and when."""

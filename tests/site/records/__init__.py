@@ -1,0 +1,1 @@
+"""Records, alarms and doors of this moment, by the engine and by the bridge."""

@@ -1,0 +1,1 @@
+"""The server as a process: its callers, its worker, its clock, its database and copies."""

@@ -1,0 +1,161 @@
+"""Answers that are made ready for phones that came together: those that each would have alone."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given
+from hypothesis import settings as drawn
+from hypothesis import strategies as st
+
+from hubcore.codec.cose import VerifyKey
+from hubsite.acts import log
+from hubsite.crowd import ready
+from hubsite.crowd.answering import Said, grant_said, had_by, said_by
+from hubsite.crowd.ready import said_to_all, said_to_each
+from hubsite.hubs.office import Office
+from hubsite.hubs.signer import FileSigner
+from hubsite.register import models
+from tests.site.front import both, environ_of, heard_from, heard_together
+from tests.site.phones.test_crowd import (
+    NOT_PLAIN,
+    OF_GROUPS,
+    PEOPLE,
+    PLAIN,
+    Person,
+    _begin_again,
+    _phone,
+    many,
+)
+from tests.site.phones.test_web_phones import ISSUER, WebPhone, anna, connected, office
+
+pytestmark = pytest.mark.once
+__all__ = ["anna", "many", "office"]
+
+ALONE = {"nobody signs"}
+
+
+class Elsewhere:
+    """A signer on another machine, as far as one sees from here."""
+
+    def __init__(self) -> None:
+        self._signer = FileSigner(ISSUER)
+        self.asked = 0
+
+    @property
+    def issuer(self) -> VerifyKey:
+        return self._signer.issuer
+
+    def grant(self, *said: Any) -> bytes:
+        self.asked += 1
+        return self._signer.grant(*said)
+
+
+class Broken(FileSigner):
+    def grant(self, *_: object) -> bytes:
+        raise RuntimeError("nobody foresaw this")
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *NOT_PLAIN])
+def test_an_answer_that_was_ready_is_that_of_the_framework(anna: models.Person, name: str) -> None:
+    """front, laws 2 and 4"""
+    phone = connected(anna)
+    (PLAIN | NOT_PLAIN)[name][0]()
+    front, framework = both()
+    before = framework.asked
+    heard, of_nobody = heard_together(front, [phone.access, "nobody"])
+    assert framework.asked == before
+    assert of_nobody is None
+    assert (heard is not None) == (name in PLAIN.keys() - ALONE)
+    if heard is not None:
+        assert heard == heard_from(framework, environ_of(phone.access))
+
+
+def test_no_answer_is_left_for_a_later_call(anna: models.Person) -> None:
+    """front, law 4"""
+    phone = connected(anna)
+    front, _ = both()
+    (heard,) = heard_together(front, [phone.access])
+    assert heard is not None
+    PLAIN["out of use"][0]()
+    assert heard_from(front, environ_of(phone.access)).said[0] == 403
+
+
+@drawn(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PEOPLE, min_size=1, max_size=9), OF_GROUPS)
+def test_each_of_many_is_told_what_he_is_told_alone(
+    people: list[Person], of_groups: tuple[frozenset[int], ...]
+) -> None:
+    """ready, laws 1 and 3: what was told is kept, so who asks again is told the same."""
+    made = Office("acme", FileSigner(ISSUER))
+    settings.HUBSITE_RUNNING.begin(made, None)
+    groups = _begin_again(of_groups)
+    families = [_phone(person, groups) for person in people]
+    now = int(time.time())
+    told = said_to_each(made, _had(families), now)
+    assert told.keys() == {str(family) for family in families}
+    for family in families:
+        assert told[str(family)] == _alone(family, now)
+    log.verify()
+
+
+def _had(families: list[uuid.UUID]) -> dict[str, Any]:
+    return {str(family): one for family, one in had_by(families).items()}
+
+
+def _alone(family: uuid.UUID, now: int) -> Said:
+    return said_by(lambda: grant_said(had_by([family])[family], now))
+
+
+def test_grants_of_many_are_one_transaction(many: list[WebPhone], office: Office) -> None:
+    """ready, law 3: many cost as many queries as one."""
+    _grant_to_each()
+    tokens = [phone.access for phone in many]
+    with CaptureQueriesContext(connection) as of_one:
+        said_to_all(tokens[:1])
+    with CaptureQueriesContext(connection) as of_all:
+        assert {status for status, _ in said_to_all(tokens[1:]).values()} == {200}
+    assert models.SignedGrant.objects.count() == len(many)
+    assert len(of_all) == len(of_one)
+
+
+def _grant_to_each() -> None:
+    door = models.Door.objects.create(name="Front")
+    point = models.AccessPoint.objects.create(number=10, name="inward", door=door)
+    begins = datetime.now(UTC) - timedelta(hours=1)
+    for person in models.Person.objects.all():
+        models.Grant.objects.create(person=person, begins=begins).points.add(point)
+
+
+def test_nothing_is_signed_here_where_somebody_else_signs(many: list[WebPhone]) -> None:
+    """ready, law 2: who has a good grant waits for no signer, and the others go on alone."""
+    _grant_to_each()
+    signer = Elsewhere()
+    settings.HUBSITE_RUNNING.begin(Office("acme", signer), None)  # type: ignore[arg-type]
+    tokens = [phone.access for phone in many]
+    front, _ = both()
+    assert heard_from(front, environ_of(tokens[0])).said[0] == 200
+    assert signer.asked == 1
+    heard = heard_together(front, tokens)
+    assert [one is not None for one in heard] == [True, False, False]
+    assert signer.asked == 1
+    assert heard_from(front, environ_of(tokens[1])).said[0] == 200
+
+
+def test_what_fails_for_all_leaves_each_alone(many: list[WebPhone]) -> None:
+    """ready, law 4"""
+    _grant_to_each()
+    tokens = [phone.access for phone in many]
+    settings.HUBSITE_RUNNING.begin(Office("acme", Broken(ISSUER)), None)
+    assert said_to_all(tokens) == {}
+    assert not models.SignedGrant.objects.exists()
+    settings.HUBSITE_RUNNING.begin(Office("acme", FileSigner(ISSUER)), None)
+    assert len(said_to_all(tokens)) == len(tokens)
+    assert ready.said_to_all([]) == {}

@@ -1,0 +1,1 @@
+"""How a site's machine is set up, and the server's file."""
