@@ -31,10 +31,9 @@ async def fetch_greeting(
             f"{where} said nothing within {seconds:g} s: is this the enrolment port of the backend?"
         ) from error
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
         raise LinkError(
-            f"{where} is not reachable: {why}. Does the backend run, and does the network lead "
-            "there?"
+            f"{where} is not reachable: {_why(error)}. Does the backend run, and does the network "
+            "lead there?"
         ) from error
     try:
         return prove_greeting(data, token)
@@ -47,6 +46,13 @@ async def fetch_greeting(
             f"{where} is not the backend that this token is for. Nothing was sent to it. Look at "
             "the address; if it is right, somebody may be in between"
         ) from error
+
+
+def _why(error: OSError) -> str:
+    """Return the cause alone. A name without an address has a negative number of its own."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 async def _read_all(host: str, port: int) -> bytes:

@@ -82,7 +82,7 @@ def setup(
     """
     disk = Disk(root)
     if not disk.is_image and os.geteuid() != 0:
-        raise ConfigError("only root may set up this machine")
+        raise ConfigError("only root may set up this machine: type sudo before the command")
     wish = _wish(disk, operator, typed)
     if not disk.is_image:
         check_ports(wish.ports, wish.listen, runs)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +22,7 @@ from hubcore.backend.enrolment.messages import (
 )
 from hubcore.errors import ConfigError, LinkError
 from hubd.enrolment.asking import QUEUE_MAX, Asking, ask_until_enrolled
+from hubd.enrolment.greeting import _why
 from tests.fakes.uplink import FakeUplink
 
 ASK = Ask(2, bytes(10), b"\xa0", bytes(64), b"\x30", "hubd")
@@ -145,3 +149,16 @@ async def test_nothing_is_said_without_a_connection_and_the_cause_is_told_once()
     )
     assert talk.told == ["nothing accepts connections there"]
     assert talk.uplink.said.empty()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('::1', 1)"), "refused"),
+        (OSError("Multiple exceptions"), "Multiple exceptions"),
+    ],
+)
+def test_why_nobody_is_reached_is_said_in_the_systems_words(error: OSError, words: str) -> None:
+    assert words in _why(error)
+    assert os.strerror(-2) not in _why(error)

@@ -10,6 +10,7 @@ from django import forms
 from hubcore.backend.enrolment.messages import DOORS_MAX, NAME_BYTES_MAX, ZONE_BYTES_MAX
 from hubcore.issuing.hubasks import written_fingerprint
 from hubsite.fleet.models import NAME_LENGTH
+from hubsite.pages.register.fields import PointsField
 from hubsite.register.models import AccessPoint
 
 FINGERPRINT_LENGTH = 64
@@ -25,12 +26,7 @@ class TokenForm(forms.Form):
         help_text="Letters, digits, - and _, such as front-1. It stands in each record.",
         error_messages={"invalid": "An id has letters, digits, - and _ alone."},
     )
-    points = forms.ModelMultipleChoiceField(
-        AccessPoint.objects.select_related("door"),
-        label="Access points",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
+    points = PointsField(label="Access points", required=False)
     time_zone = forms.CharField(label="Time zone of its doors", max_length=ZONE_BYTES_MAX)
     replaces = forms.BooleanField(
         label="A new machine takes the place of a dead one",

@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from hubcore.access.grant import ACCESS_ENTRIES
-from hubsite.pages.register.fields import moment_field
+from hubsite.pages.register.fields import PointsField, moment_field
 from hubsite.register.models import GuestLink
 from hubsite.register.models.row import NAME_LENGTH
 from hubsite.rules.issuing import WEB_SECONDS
@@ -25,6 +25,7 @@ class GuestForm(forms.ModelForm):
     guest = forms.CharField(
         max_length=NAME_LENGTH, label="Who comes", help_text="Seen by operators and the guest alone"
     )
+    points = PointsField(label="Access points")
     begins = moment_field(initial=timezone.now)
     ends = moment_field()
 
@@ -33,8 +34,7 @@ class GuestForm(forms.ModelForm):
 
         model = GuestLink
         fields = ("guest", "points", "schedule", "begins", "ends", "uses", "phones")
-        widgets = {"points": forms.CheckboxSelectMultiple}  # noqa: RUF012, the framework's way
-        labels = {"uses": "How often"}  # noqa: RUF012
+        labels = {"uses": "How often"}  # noqa: RUF012, the framework's way
         help_texts = {  # noqa: RUF012
             "uses": f"Empty: as often as wanted. With a number: one door, one phone, at most "
             f"{COUNTED_DAYS} days. Each hub counts by itself, also without network.",
@@ -50,7 +50,7 @@ class GuestForm(forms.ModelForm):
         points = self.cleaned_data["points"]
         if len(points) > ACCESS_ENTRIES:
             raise forms.ValidationError(f"At most {ACCESS_ENTRIES} doors can be chosen.")
-        kept = ", ".join(str(point) for point in points if point.no_browsers)
+        kept = ", ".join(point.whole_name for point in points if point.no_browsers)
         if kept:
             raise forms.ValidationError(f"A guest has a phone in a browser, not for: {kept}.")
         return points

@@ -26,7 +26,7 @@ _METHODS = require_http_methods(["GET", "HEAD", "POST"])
 @require_safe
 def guests(request: HttpRequest) -> HttpResponse:
     """List the links, the newest first."""
-    found = GuestLink.objects.select_related("person", "schedule").prefetch_related("points")
+    found = GuestLink.objects.select_related("person", "schedule").prefetch_related("points__door")
     page = Paginator(found, ROWS).get_page(request.GET.get("page"))
     listed = [(link, standing_of(link)) for link in page]
     return render(request, "guests/guests.html", {"page": page, "links": listed})

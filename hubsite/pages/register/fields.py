@@ -1,4 +1,4 @@
-"""Fields of forms that the framework has none for: the hours of a day, the days of a calendar."""
+"""Fields of forms that the framework has none for: hours, days, moments, access points."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from hubcore.calendar.recurrence import DAY_MAX, day_of
+from hubsite.register.models import AccessPoint
 from hubsite.rules import week
 
 DAYS_MAX = 366
@@ -73,7 +75,28 @@ def _date(line: str, text: str) -> str:
     return text
 
 
-def moment_field(**more: Any) -> forms.DateTimeField:
-    """Return a field of a date and a time of day, in the server's zone."""
+def moment_field(help_text: str = "", **more: Any) -> forms.DateTimeField:
+    """Return a field of a date and a time of day, in the server's zone, which it names."""
     widget = forms.DateTimeInput({"type": "datetime-local"}, format=_MOMENT)
-    return forms.DateTimeField(widget=widget, input_formats=(_MOMENT,), **more)
+    zone = f"In the time of {settings.TIME_ZONE}"
+    return forms.DateTimeField(
+        widget=widget,
+        input_formats=(_MOMENT,),
+        help_text=f"{help_text}. {zone}" if help_text else zone,
+        **more,
+    )
+
+
+class PointsField(forms.ModelMultipleChoiceField):
+    """Access points, each by its door: "Front door, inward (1)"."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(
+            AccessPoint.objects.select_related("door"),
+            widget=forms.CheckboxSelectMultiple,
+            **more,
+        )
+
+    def label_from_instance(self, obj: AccessPoint) -> str:
+        """Return how people call it."""
+        return obj.whole_name

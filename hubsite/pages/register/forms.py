@@ -9,7 +9,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hubcore.access.grant import ACCESS_ENTRIES, ACCESS_POINT_MAX
-from hubsite.pages.register.fields import DaysField, HoursField, moment_field
+from hubsite.pages.register.fields import DaysField, HoursField, PointsField, moment_field
 from hubsite.register.models import (
     AccessPoint,
     Calendar,
@@ -168,6 +168,7 @@ class GrantForm(forms.ModelForm):
     The person stays, and comes with the page's address: a list of thousands is no choice.
     """
 
+    points = PointsField(label="Doors")
     begins = moment_field(initial=timezone.now)
     ends = moment_field(required=False, help_text="Empty: until it is revoked")
 
@@ -176,10 +177,7 @@ class GrantForm(forms.ModelForm):
 
         model = Grant
         fields = ("person", "group", "points", "schedule", "begins", "ends")
-        widgets = {  # noqa: RUF012, the framework's way
-            "person": forms.HiddenInput,
-            "points": forms.CheckboxSelectMultiple,
-        }
+        widgets = {"person": forms.HiddenInput}  # noqa: RUF012, the framework's way
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

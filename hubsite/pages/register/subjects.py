@@ -75,7 +75,7 @@ def _person(one: Person) -> tuple[str, ...]:
 def _grant(one: Grant) -> tuple[str, ...]:
     return (
         str(one.person or one.group),
-        ", ".join(str(point) for point in one.points.all()),
+        "; ".join(point.whole_name for point in one.points.all()),
         one.schedule.name if one.schedule else "at all hours",
         _moment(one.begins),
         _moment(one.ends),
@@ -184,7 +184,7 @@ SUBJECTS = (
         model=Grant,
         form=GrantForm,
         rows=lambda: Grant.objects.select_related("person", "group", "schedule").prefetch_related(
-            "points"
+            "points__door"
         ),
         columns=("Grant", "To", "Doors", "Hours", "Begins", "Ends", "Standing"),
         cells=_grant,

@@ -87,3 +87,8 @@ class AccessPoint(Row):
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}"
+
+    @property
+    def whole_name(self) -> str:
+        """Return what people choose it by: its door, its name and its number."""
+        return f"{self.door}, {self.name} ({self.number})"

@@ -96,7 +96,7 @@ def _point(browser: Browser) -> str:
 def test_a_token_is_shown_once_and_lies_nowhere(signing: Signing, browser: Browser) -> None:
     """newhubs, law 2; asking, laws 1 and 2"""
     point = _point(browser)
-    browser.get("/new-hubs/token")
+    assert "Front door, inward (10)" in browser.get("/new-hubs/token").text
     answer = browser.submit(hub="front-1", points=[point])
     assert answer.page.fields["token"] == TOKEN
     assert signing.asked == [

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from hubsite.fleet.models import HubState
 from hubsite.pages.now.beginning import first_steps
+from hubsite.register import models
 from tests.site.browser import Browser, at_work
 
 pytestmark = pytest.mark.once
@@ -55,3 +62,46 @@ def test_a_number_is_offered_that_is_free() -> None:
     page = browser.get("/point/add").page
     assert page.form("").values["number"] == "8"
     assert "For a hub that runs, the one in its configuration" in page.text
+
+
+@pytest.mark.parametrize("path", ["/grant/add", "/guest/add"])
+def test_where_one_is_chosen_it_is_called_by_its_door(path: str) -> None:
+    browser = at_work()
+    for number, name in ((1, "Front door"), (2, "Yard gate")):
+        door = models.Door.objects.create(name=name)
+        models.AccessPoint.objects.create(number=number, name="inward", door=door)
+    text = browser.get(path).text
+    assert "Front door, inward (1)" in text
+    assert "Yard gate, inward (2)" in text
+
+
+def test_lists_call_it_by_its_door_and_ask_no_more_for_more_rows() -> None:
+    browser = at_work()
+    counts = []
+    for number in range(1, 5):
+        door = models.Door.objects.create(name=f"Door {number}")
+        point = models.AccessPoint.objects.create(number=number, name="inward", door=door)
+        person = models.Person.objects.create(name=f"Guest {number}", is_guest=True)
+        begins = timezone.now()
+        link = models.GuestLink.objects.create(
+            person=person,
+            begins=begins,
+            ends=begins + timedelta(days=1),
+            phones=1,
+            digest=str(number),
+        )
+        link.points.add(point)
+        grant = models.Grant.objects.create(
+            group=models.Group.objects.create(name=f"Group {number}"), begins=begins
+        )
+        grant.points.add(point)
+        with CaptureQueriesContext(connection) as asked:
+            for path in ("/grant", "/guest"):
+                assert f"Door {number}, inward ({number})" in browser.get(path).text
+        counts.append(len(asked))
+    assert len(set(counts[1:])) == 1
+
+
+@pytest.mark.parametrize("path", ["/grant/add", "/guest/add"])
+def test_a_moment_says_in_which_time_it_is(path: str) -> None:
+    assert f"In the time of {settings.TIME_ZONE}" in at_work().get(path).text

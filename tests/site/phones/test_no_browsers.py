@@ -176,7 +176,8 @@ def test_no_guest_is_promised_a_door_that_is_kept_from_browsers(
     phones: tuple[models.Credential, models.Credential],
 ) -> None:
     keep_from_browsers(10)
-    assert "A guest has a phone in a browser, not for: 10 10." in asked(at_work(), (10, 11)).text
+    said = asked(at_work(), (10, 11)).text
+    assert "A guest has a phone in a browser, not for: Front, 10 (10)." in said
     assert not models.GuestLink.objects.exists()
     asked(at_work(), (11,))
     assert models.GuestLink.objects.count() == 1
