@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hubcore.evidence.records import Head
-from hubsite import config
+from hubsite.commands import careful
 from hubsite.starting import begin, make_tables
 
 
@@ -22,7 +22,7 @@ def acts() -> None:
 def verify(file: Path, heads: tuple[str, ...]) -> None:
     """Check the whole chain, also against heads that were kept elsewhere."""
     known = [Head.parse(text) for text in heads]
-    site = config.load(file)
+    site = careful.load(file)
     begin(site)
     make_tables(site)
     from hubsite.acts import log

@@ -6,7 +6,8 @@ Laws:
 2. Proven means: the database's own tools find no fault in it, and its chain of acts holds to its
    head.
 3. The newest copies stay, as many as were asked for. Nothing else in the folder is touched.
-4. A restore proves the copy first. The database that was there is kept beside it.
+4. A restore proves the copy first. The database that was there is kept beside it. One of SQLite
+   that a process has open is not replaced.
 5. The next act after those of the copy says that it was restored, and of when the copy is.
 
 How PostgreSQL is copied is `hubsite.commands.postgresql`.
@@ -29,7 +30,7 @@ from django.db import Error, connection, transaction
 from hubcore.errors import StoreError
 from hubcore.evidence.records import Head, StoredRecord, Walk
 from hubsite import config
-from hubsite.commands import postgresql
+from hubsite.commands import careful, postgresql
 from hubsite.starting import begin, make_tables
 
 _NAME = re.compile(r"hubsite-[0-9]{8}T[0-9]{6}Z\.(db|dump)")
@@ -45,7 +46,7 @@ KEEP = 48
 @click.pass_obj
 def backup(file: Path, folder: Path, keep: int) -> None:
     """Copy the database into FOLDER while the server runs. The copy has the names of people."""
-    begin(config.load(file))
+    begin(careful.load(file))
     made, head = copy_into(folder, time.time())
     for old in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))[:-keep]:
         old.unlink()
@@ -57,7 +58,7 @@ def backup(file: Path, folder: Path, keep: int) -> None:
 @click.pass_obj
 def restore(file: Path, copy: Path) -> None:
     """Put a COPY in the database's place. End the server first."""
-    site = config.load(file)
+    site = careful.load(file)
     made_at = int(copy.stat().st_mtime) if copy.is_file() else 0
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     if site.database.is_postgresql:
@@ -69,6 +70,7 @@ def restore(file: Path, copy: Path) -> None:
     else:
         head = prove(copy)
         place = site.database.name
+        careful.check_unused(Path(place))
         before = Path(f"{place}.{stamp}")
         _replace(Path(place), copy, stamp)
     number = _note(site, copy, made_at, head)

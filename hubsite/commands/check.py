@@ -16,6 +16,7 @@ from hubgateway.engine.account import read_account
 from hubgateway.engine.vouching import vouched_by
 from hubsite import config
 from hubsite.certificate.watch import problem_of
+from hubsite.commands import careful
 from hubsite.config.places import pages_address
 from hubsite.starting import begin
 from hubsite.syslog.wire import context_of
@@ -27,7 +28,7 @@ from hubsite.webhooks.posting import context_of as context_of_webhooks
 @click.pass_obj
 def check(file: Path) -> None:
     """Say what is wrong, or that all is right."""
-    site = config.load(file)
+    site = careful.load(file)
     look(site)
     address = pages_address(site.config.hosts[0], site.config.listen)
     click.echo(f"{file} is right: {address} at {site.config.listen}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from hubsite import config
+from hubsite.commands import careful
 from hubsite.starting import begin, make_tables
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _tell_there(there: list[str], name: str) -> None:
 
 
 def _begun(file: Path) -> config.Site:
-    site = config.load(file)
+    site = careful.load(file)
     begin(site)
     make_tables(site)
     return site

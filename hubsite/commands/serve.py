@@ -23,6 +23,7 @@ from typing import Any
 import click
 
 from hubsite import config
+from hubsite.commands import careful
 from hubsite.commands.check import look
 from hubsite.starting import make_tables
 from hubsite.tls import tls_context
@@ -38,7 +39,7 @@ FIELD_BYTES = 8190
 @click.pass_obj
 def serve(file: Path) -> None:
     """Serve until a signal ends it."""
-    site = config.load(file)
+    site = careful.load(file)
     look(site)
     make_tables(site)
     run(site)

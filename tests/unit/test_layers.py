@@ -719,8 +719,8 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.pages.fleet": _room(
         "hubsite.pages.fleet hubsite.pages.accounts.again hubsite.pages.orders.readings "
-        "hubsite.acts.kinds hubsite.config hubsite.fleet hubsite.hubs.behind "
-        "hubsite.hubs.signer hubsite.register hubcore",
+        "hubsite.pages.register.fields hubsite.acts.kinds hubsite.config hubsite.fleet "
+        "hubsite.hubs.behind hubsite.hubs.signer hubsite.register hubcore",
         "django",
         WORLDLY,
     ),

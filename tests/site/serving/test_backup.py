@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,10 +18,11 @@ from hubsite.__main__ import hubsite
 from hubsite.acts import log
 from hubsite.acts.kinds import ActKind
 from hubsite.acts.models import Act
-from hubsite.commands import backup
+from hubsite.commands import backup, careful
 from hubsite.commands.backup import copy_into, prove
 from hubsite.register import models
 from tests.site.browser import at_work
+from tests.site.served import served
 from tests.site.server import Server, make_folder
 
 pytestmark = [pytest.mark.once, pytest.mark.sqlite]
@@ -107,3 +112,64 @@ def test_the_newest_copies_of_both_kinds_stay() -> None:
     for kind in ("db", "dump"):
         assert backup._NAME.fullmatch(f"hubsite-20270115T080000Z.{kind}")
     assert not backup._NAME.fullmatch("before-20270115T080000Z.dump")
+
+
+@pytest.mark.long
+def test_a_database_that_the_server_has_open_is_not_replaced(tmp_path: Path) -> None:
+    """backup, law 4; careful, law 2"""
+
+    def asked(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "hubsite", "--config", str(file), *words]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    with served(tmp_path / "s") as (file, _):
+        assert asked("backup", str(tmp_path / "copies")).returncode == 0
+        (copy,) = (tmp_path / "copies").iterdir()
+        before = sorted(file.parent.iterdir())
+        done = asked("restore", str(copy))
+        assert done.returncode == 69
+        assert "is in use, and nothing was changed: end the server first" in done.stderr
+        assert sorted(file.parent.iterdir()) == before
+    assert asked("restore", str(copy)).returncode == 0
+
+
+def test_what_a_process_has_open_is_in_use(tmp_path: Path) -> None:
+    """careful, law 2"""
+    database = tmp_path / "one.db"
+    careful.check_unused(database)
+    opens = (
+        "import sqlite3, sys\n"
+        "rows = sqlite3.connect(sys.argv[1])\n"
+        "rows.execute('PRAGMA journal_mode=WAL')\n"
+        "rows.execute('CREATE TABLE one (two)')\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    argv = [sys.executable, "-c", opens, str(database)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError, match="in use"):
+            careful.check_unused(database)
+        assert holder.stdin is not None
+        holder.stdin.close()
+        holder.wait(10)
+    careful.check_unused(database)
+    database.write_bytes(b"junk")
+    careful.check_unused(database)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_root_gives_no_command_of_a_server_that_has_a_user(tmp_path: Path) -> None:
+    """careful, law 1"""
+    file = make_folder(tmp_path / "s")
+    secret = file.parent / "hubsite.secret"
+    assert careful.load(file).file == file
+    nobody = pwd.getpwnam("nobody")
+    os.chown(secret, nobody.pw_uid, nobody.pw_gid)
+    with pytest.raises(ConfigError, match="type runuser -u nobody -- before it"):
+        careful.load(file)
+    assert careful.load(file, nobody.pw_uid).file == file
+    for words in (["acts", "verify"], ["backup", str(tmp_path)], ["operator", "add", "olga"]):
+        with pytest.raises(ConfigError, match="not for root"):
+            CliRunner().invoke(hubsite, ["--config", str(file), *words], catch_exceptions=False)
