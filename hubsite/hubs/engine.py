@@ -3,7 +3,7 @@
 Laws:
 1. Pieces of a policy are there before the root that names them, each under its one name.
 2. Answers are read in their order from a place that is kept. What came while this server was down
-   is read afterwards.
+   is read afterwards. An engine that began anew has smaller places: it is read from its beginning.
 3. A connection that is lost is closed. Who uses it makes another one.
 4. It reads without a consumer: whoever may make one has the engine deliver what lies there to any
    subject, also to `hub.commands.HUB`.
@@ -87,6 +87,7 @@ class HubsEngine:
         self._pin = pins if engine.pins else None
         self._complaint = ""
         self._complained_at = 0.0
+        self._is_place_compared = False
         self._client = VouchedClient()
         self._js = self._client.jetstream(timeout=ANSWER_SECONDS)
         self._buckets = Buckets(self._js)
@@ -220,7 +221,7 @@ class HubsEngine:
         At most ANSWERS_AT_ONCE are read (law 2). Raise LinkError, StoreError.
         """
         found: list[HubSaid] = []
-        place = after
+        place = await self._place_here(after)
         for _ in range(ANSWERS_AT_ONCE):
             message = await self.next(place + 1, names.RESULTS_STREAM, f"{names.RESULTS}.*")
             if message is None or message.seq is None:
@@ -230,6 +231,14 @@ class HubsEngine:
             if answer is not None:
                 found.append(answer)
         return found, place
+
+    async def _place_here(self, kept: int) -> int:
+        """Return where to read on, once a connection behind a place that was kept (law 2)."""
+        if not self._is_place_compared:
+            self._is_place_compared = True
+            if await self.last(names.RESULTS_STREAM, f"{names.RESULTS}.*") < kept:
+                return 0
+        return kept
 
     async def _complained(self, error: Exception) -> None:
         """Keep what the engine says beside its answers: each call that fails tells its user."""

@@ -21,7 +21,7 @@ from hubgateway.rules import names
 from hubsim.site.documents import certify_hub, make_key
 from hubsite.config import Engine
 from hubsite.fleet.judging import BUCKETS
-from hubsite.hubs.engine import HubAnswer, HubsEngine
+from hubsite.hubs.engine import HubAnswer, HubSaid, HubsEngine
 from hubsite.hubs.newest import newest_policy
 from hubsite.orders.giving.byengine import EngineWay, message_of
 from hubsite.orders.giving.ways import Receipt
@@ -85,6 +85,30 @@ async def test_the_account_of_the_page_is_enough_and_no_more(tmp_path: Path) -> 
         await _is_enough(url, bench.js, bench.client)
         await _is_no_more(url, bench.client)
         assert await buckets.snapshot(names.KEYS_BUCKET) == {KEY: b"enrolled front-1"}
+
+
+async def test_an_engine_that_began_anew_is_read_from_its_beginning(tmp_path: Path) -> None:
+    """engine, law 2: the place that was kept is of another engine"""
+    async with running(tmp_path, Server(tmp_path / "engine")) as bench:
+        await bench.js.add_stream(name=names.RESULTS_STREAM, subjects=[f"{names.RESULTS}.*"])
+
+        async def answers(kept: int) -> tuple[list[HubSaid], int]:
+            engine = HubsEngine(Engine((bench.server.url,)))
+            await engine.connect()
+            try:
+                return await engine.answers(kept)
+            finally:
+                await engine.close()
+
+        assert await answers(0) == ([], 0)
+        assert await answers(900) == ([], 0)
+        for version in (3, 4):
+            said = codec.encode(PolicyResult(version, ""))
+            await bench.js.publish(f"{names.RESULTS}.front-1", said)
+        both = [HubAnswer("front-1", 3, ""), HubAnswer("front-1", 4, "")]
+        assert await answers(900) == (both, 2)
+        assert await answers(1) == (both[1:], 2)
+        assert await answers(2) == ([], 2)
 
 
 @pytest.mark.parametrize("orders", [True, False])
