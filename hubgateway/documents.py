@@ -108,7 +108,9 @@ class Documents:
             pieces = from_backend.Pieces(tuple(found[start : start + MAX_PIECES]))
             self._send(session.route, pieces)
 
-    def _on_policy_changed(self, _key: str, _value: bytes | None) -> None:
+    def _on_policy_changed(self, _key: str, value: bytes | None) -> None:
+        if value is None:  # an older one was taken out
+            return
         for session in self._sessions.values():
             self.offer(session)
 

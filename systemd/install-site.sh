@@ -169,6 +169,8 @@ activate() {
 left_to_do() {
     say "$("$place/bin/hubsite" --version) is installed in $prefix."
     if [ -e /etc/hubsite/hubsite.toml ]; then
+        # Typed again it gives the accounts at the engine what this version needs; a server alone has no engine here.
+        [ ! -e /etc/hubgateway/nats.conf ] || say "Left to do: hubsite setup"
         say "Left to do: systemctl try-restart hubgateway-engine hubgateway hubissuer hubsite"
         return
     fi

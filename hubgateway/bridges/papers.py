@@ -113,7 +113,9 @@ class BridgePapers:
         self._ends_documents[ends.whom] = value
         self._say_all(EndsNow(value))
 
-    def _on_policy(self, _key: str, _value: bytes | None) -> None:
+    def _on_policy(self, _key: str, value: bytes | None) -> None:
+        if value is None:  # an older one was taken out
+            return
         offer = policy.newest(self._roots.values)
         if offer is not None:
             self._say_all(offer.message)

@@ -93,11 +93,10 @@ class Buckets:
             if not info.state.subjects:
                 return {}
             table = await self._js.key_value(bucket)
-            watcher = await table.watch(wanted, inactive_threshold=UNREAD_SECONDS)
             try:
-                return await read_all(watcher)
-            finally:
-                await watcher.stop()  # type: ignore[no-untyped-call]
+                return await _read(table, wanted)
+            except TimeoutError:  # its last entry was taken out meanwhile: then it never comes
+                return await _read(table, wanted)
         except (TimeoutError, nats.errors.Error) as error:
             raise trouble(error) from error
 
@@ -135,6 +134,14 @@ class Buckets:
 
 def _subject(bucket: str, key: str) -> str:
     return f"$KV.{bucket}.{key}"
+
+
+async def _read(table: KeyValue, wanted: str) -> dict[str, Kept]:
+    watcher = await table.watch(wanted, inactive_threshold=UNREAD_SECONDS)
+    try:
+        return await read_all(watcher)
+    finally:
+        await watcher.stop()  # type: ignore[no-untyped-call]
 
 
 async def read_all(watcher: KeyValue.KeyWatcher) -> dict[str, Kept]:

@@ -7,7 +7,8 @@ Laws:
    duplicates decides nothing.
 3. After every reconnection `generation` is another one: what was known of the engine is read again.
    So it is once the engine itself has not answered, whoever is connected (`watch`).
-4. An engine whose certificate is not believed is told once, and tried again.
+4. An engine whose certificate is not believed is told once, and tried again. A right that the
+   account lacks is told once a connection, by its line (`Complaints`).
 5. What the engine refuses is a StoreError with the engine's cause; what it does not answer a
    LinkError.
 """
@@ -15,7 +16,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import nats
@@ -30,7 +30,16 @@ from hubcore.evidence.records import Head, StoredRecord
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.archive import Archive
 from hubgateway.engine.buckets import AFTER, WRONG_LAST, Buckets
-from hubgateway.engine.trouble import ANSWER_SECONDS, JUNK, MovedOnError, complain, trouble, words
+from hubgateway.engine.rights import Who
+from hubgateway.engine.trouble import (
+    ANSWER_SECONDS,
+    JUNK,
+    Complaints,
+    MovedOnError,
+    complain,
+    trouble,
+    words,
+)
 from hubgateway.engine.vouching import VouchedClient, vouched_by
 from hubgateway.rules import chain, names
 
@@ -43,11 +52,17 @@ Listener = Callable[[Msg], Awaitable[None]]
 class Engine:
     """A connection to the engine at `servers`; `credentials` is a file, "" for none.
 
-    `authority` is the file of who vouches for it, "" for those whom this system believes.
+    `authority` is the file of who vouches for it, "" for those whom this system believes; `who`
+    has the account.
     """
 
     def __init__(
-        self, servers: Sequence[str], credentials: str, replicas: int, authority: str = ""
+        self,
+        servers: Sequence[str],
+        credentials: str,
+        replicas: int,
+        authority: str = "",
+        who: Who = Who.GATEWAY,
     ) -> None:
         self._servers = list(servers)
         self._credentials = credentials
@@ -60,7 +75,7 @@ class Engine:
         self.generation = 0
         self._answers = True
         self._closing = False
-        self._is_doubted = False
+        self._complaints = Complaints(who)
 
     @property
     def is_up(self) -> bool:
@@ -70,8 +85,11 @@ class Engine:
     async def connect(self, retries: int = -1) -> None:
         """Connect, and make what is missing. Raise ConfigError for what must be mended by hand.
 
-        `retries`: how often a lost connection is tried again, -1 for ever. Raise LinkError.
+        `retries`: how often one that fails or is lost is tried again, -1 for ever. The library
+        takes 0 for ever, too: that is a ValueError. Raise LinkError.
         """
+        if retries == 0:
+            raise ValueError("retries")
         try:
             await self._client.connect(
                 servers=self._servers,
@@ -79,7 +97,7 @@ class Engine:
                 max_reconnect_attempts=retries,
                 reconnect_time_wait=1,
                 connect_timeout=int(ANSWER_SECONDS),
-                error_cb=self._on_error,
+                error_cb=self._complaints.heard,
                 disconnected_cb=self._on_lost,
                 reconnected_cb=self._on_back,
                 **speak_as(self._client, self._credentials),
@@ -88,7 +106,8 @@ class Engine:
             await self._make_streams()
             await self._make_buckets()
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
+            why = words(self._complaints.cause(error))
+            raise LinkError(f"the engine at {' '.join(self._servers)}: {why}") from error
 
     async def watch(self, pause_seconds: float = PULSE_SECONDS) -> None:
         """Ask the engine itself, again and again, until cancelled.
@@ -253,13 +272,6 @@ class Engine:
 
     # What the connection tells.
 
-    async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, ssl.SSLCertVerificationError) and not self._is_doubted:
-            self._is_doubted = True
-            complain(f"engine: its certificate is not believed: {words(error)}")
-        if not isinstance(error, nats.errors.Error | OSError | TimeoutError):
-            complain(f"engine: {words(error)}")
-
     async def _on_lost(self) -> None:
         self.generation += 1
         if not self._closing:
@@ -267,6 +279,7 @@ class Engine:
 
     async def _on_back(self) -> None:
         self.generation += 1
+        self._complaints.forget()
         complain("engine: connected again")
 
 

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 
+import nats.errors
 from nats.js import errors as refusals
 
 from hubcore.errors import LinkError, StoreError
+from hubgateway.engine.rights import Who, missing
 
 ANSWER_SECONDS = 5.0
+LACKS_MAX = 64
+"""So many rights that are missing are told of one connection."""
 JUNK = (ValueError, TypeError, LookupError, AttributeError)
 """What the library raises for an answer that is none: it reads what came unchecked."""
 
 
 class MovedOnError(StoreError):
     """Somebody else has written meanwhile what was to be written after something older."""
+
+
+class Complaints:
+    """What the engine says beside its answers: told once, so that no peer has the journal filled.
+
+    `who` has the account.
+    """
+
+    def __init__(self, who: Who) -> None:
+        self._who = who
+        self._is_doubted = False
+        self._last: Exception | None = None
+        self._lacks: set[str] = set()
+
+    async def heard(self, error: Exception) -> None:
+        """Tell people what the library has met."""
+        self._last = error
+        if isinstance(error, ssl.SSLCertVerificationError) and not self._is_doubted:
+            self._is_doubted = True
+            complain(f"engine: its certificate is not believed: {words(error)}")
+        if isinstance(error, nats.errors.Error):
+            self._lacking(missing(str(error), self._who))
+        elif not isinstance(error, OSError | TimeoutError):
+            complain(f"engine: {words(error)}")
+
+    def cause(self, error: Exception) -> Exception:
+        """Return why no server was found, where the library says no more than that."""
+        is_bare = isinstance(error, nats.errors.NoServersError)
+        return self._last or error if is_bare else error
+
+    def forget(self) -> None:
+        """The engine was away: it may have other rights now."""
+        self._lacks.clear()
+
+    def _lacking(self, said: str) -> None:
+        if said and said not in self._lacks and len(self._lacks) < LACKS_MAX:
+            self._lacks.add(said)
+            complain(said)
 
 
 def trouble(error: Exception) -> StoreError | LinkError:

@@ -1,12 +1,13 @@
 """The engine has a newer policy than this server has signed: it waits for an operator.
 
-How it comes about: the database was restored from an older copy, or somebody else has signed. The
-copy does not know what was revoked since. Signed as it is, above what hubs have, it would let in
-again who was revoked.
+How it comes about: the database was restored from an older copy, maybe of before its first policy,
+or it is a new one, or somebody else has signed. It does not know what was revoked since. Signed as
+it is, above what hubs have, it would let in again who was revoked.
 
 Laws:
 1. While the engine's newest policy is newer than the newest that was signed here, nothing is signed
-   and nothing is put. A database that has signed none begins above what is there.
+   and nothing is put. A database that has signed none begins above what is there, if the issuer
+   has signed none of it, or if its newest takes nothing away that the rows here would give.
 2. An operator goes on from such a policy once. That is an act.
 3. He may take over what that policy takes away, and this server would not: who is revoked there is
    revoked here, who is out of use there is so here. What is not known here stays revoked by its id:
@@ -43,20 +44,28 @@ GONE_ON = "Nothing was done: another operator has gone on meanwhile."
 class Behind:
     """The engine has policy `engine`; `here` is the newest that this server knows.
 
-    `policy` is that of the engine, proven; None with a reason in `unread` (law 4).
+    `policy` is that of the engine, proven; None with a reason in `unread` (law 4). `looked_from`
+    is the highest version there, whoever has signed it.
     """
 
     engine: int
     here: int
     policy: Policy | None
     unread: str = ""
+    looked_from: int = 0
 
     @property
     def problem(self) -> str:
         """Return what is wrong, and what to do."""
+        found = (
+            f"this server knows {self.here}: it was restored from an older copy, or somebody else "
+            "has signed."
+            if self.here
+            else "this server has signed none: its database is new, or a copy of before the first "
+            "policy."
+        )
         return (
-            f"The hubs have policy {self.engine}, and this server knows {self.here}: it was "
-            "restored from an older copy, or somebody else has signed. Nothing is signed until an "
+            f"The hubs have policy {self.engine}, and {found} Nothing is signed until an "
             'operator has looked at what was revoked since, and goes on (page "Hubs").'
         )
 
@@ -82,15 +91,24 @@ class Difference:
 def known_version() -> int:
     """Return the newest policy that was signed here, or gone on from; 0 where none was signed."""
     signed = SignedPolicy.objects.order_by("-version").values_list("version", flat=True).first()
-    if signed is None:
-        return 0
     place = EnginePlace.objects.filter(pk=PLACE).first()
-    return max(signed, place.gone_on_from if place else 0)
+    return max(signed or 0, place.gone_on_from if place else 0)
 
 
 def is_behind(known: int, engine: int) -> bool:
     """Keep law 1."""
-    return 0 < known < engine
+    return known < engine
+
+
+def is_harmless(behind: Behind, now: int) -> bool:
+    """Tell whether that policy takes away nothing that a policy of the rows here would give.
+
+    `now` in Unix seconds.
+    """
+    if behind.policy is None:
+        return False
+    found = difference(behind.policy, now)
+    return not (found.revoked or found.disabled or found.unknown or found.grants)
 
 
 def difference(there: Policy, now: int) -> Difference:

@@ -1,18 +1,21 @@
 """The hubs' engine, as this server uses it: policies go in, hubs' answers come out.
 
 Laws:
-1. Pieces of a policy are there before the root that names them, each under its one name.
+1. Policies are put as `hubsite.hubs.putting` says.
 2. Answers are read in their order from a place that is kept. What came while this server was down
    is read afterwards. An engine that began anew has smaller places: it is read from its beginning.
 3. A connection that is lost is closed. Who uses it makes another one.
 4. It reads without a consumer: whoever may make one has the engine deliver what lies there to any
    subject, also to `hub.commands.HUB`.
-5. A close ends, also of a connection whose TLS failed: the client would wait for it for ever.
+5. What this account may not there is told by its line: by the call that fails, and in the journal
+   where nothing fails, once a connection: the engine then says nothing of what is not heard.
+6. A close ends, also of a connection whose TLS failed: the client would wait for it for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,20 +32,18 @@ from hubcore.backend.uplink import codec
 from hubcore.backend.uplink.from_hub import ActResult, OrderResult, PolicyResult, Result
 from hubcore.backend.uplink.words import ActOutcome, OrderOutcome, ReleaseOutcome
 from hubcore.errors import ConfigError, FrameError, LinkError, StoreError
-from hubcore.policy import document
-from hubcore.policy.tree import PIECE_BYTES, asked_for
 from hubgateway.engine.account import speak_as
 from hubgateway.engine.buckets import GONE, OPERATION, Buckets, Kept
+from hubgateway.engine.rights import Who, missing
 from hubgateway.engine.trouble import ANSWER_SECONDS, trouble, words
 from hubgateway.engine.vouching import VouchedClient, vouched_by
 from hubgateway.rules import names
 from hubsite.config import Engine
 from hubsite.pins.comparing import pin
 
+_LOG = logging.getLogger("hubsite.engine")
 ANSWERS_AT_ONCE = 256
 """So many are read before anything else has its turn."""
-
-
 Heard = Callable[[str, bytes], None]
 
 
@@ -86,6 +87,7 @@ class HubsEngine:
         pins = partial(pin, section="engine", pins_of=lambda _host: engine.pins)
         self._pin = pins if engine.pins else None
         self._complaint = ""
+        self._told: set[str] = set()  # one for each call of `listen_to`
         self._complained_at = 0.0
         self._is_place_compared = False
         self._client = VouchedClient()
@@ -115,15 +117,16 @@ class HubsEngine:
             raise LinkError(f"the engine at {' '.join(self._servers)}: {words(error)}") from error
 
     async def close(self) -> None:
-        """Close the connection (law 5)."""
+        """Close the connection (law 6)."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._client.close(), ANSWER_SECONDS)
 
     async def highest_version(self) -> int:
-        """Return the highest version of a policy that is there, 0 for none.
+        """Return the highest of these, 0 for none. Raise LinkError, StoreError."""
+        return max(await self.versions(), default=0)
 
-        Raise LinkError, StoreError.
-        """
+    async def versions(self) -> list[int]:
+        """Return the versions of the policies that are there. Raise LinkError, StoreError."""
         subjects = f"$KV.{names.POLICY_BUCKET}.root.*"
         try:
             info = await self._js.stream_info(f"KV_{names.POLICY_BUCKET}", subjects)
@@ -131,17 +134,19 @@ class HubsEngine:
             raise trouble(error) from error
         begins = len(f"$KV.{names.POLICY_BUCKET}.")
         versions = [names.root_version(key[begins:]) for key in info.state.subjects or {}]
-        return max((version for version in versions if version is not None), default=0)
+        return [version for version in versions if version is not None]
 
-    async def put_policy(self, version: int, whole: bytes) -> None:
-        """Offer a policy to all hubs (law 1). Raise LinkError, StoreError."""
-        said = whole
-        if len(whole) > PIECE_BYTES:
-            brought = document.split(whole)
-            for name, piece in asked_for(brought.root, brought.pieces).items():
-                await self._buckets.put(names.POLICY_BUCKET, names.piece_key(name), piece)
-            said = brought.root
-        await self._buckets.put(names.POLICY_BUCKET, names.root_key(version), said)
+    async def put(self, key: str, value: bytes) -> int:
+        """Write into the bucket of policies. Raise LinkError, StoreError."""
+        return await self._buckets.put(names.POLICY_BUCKET, key, value)
+
+    async def purge(self, below: int) -> None:
+        """Take older policies out (`hubsite.hubs.putting`). Raise LinkError, StoreError."""
+        began = time.monotonic()
+        try:
+            await self._js.purge_stream(f"KV_{names.POLICY_BUCKET}", seq=below)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise self._trouble(error, began) from error
 
     async def hubs(self) -> frozenset[str]:
         """Return the hubs that are enrolled. Raise LinkError, StoreError."""
@@ -241,8 +246,11 @@ class HubsEngine:
         return kept
 
     async def _complained(self, error: Exception) -> None:
-        """Keep what the engine says beside its answers: each call that fails tells its user."""
-        self._complaint = str(error)
+        """Keep what the engine says beside its answers (law 5)."""
+        self._complaint = missing(str(error), Who.SERVER) or str(error)
+        if "subscription" in str(error) and self._complaint not in self._told:
+            self._told.add(self._complaint)
+            _LOG.warning("%s", self._complaint)
         self._complained_at = time.monotonic()
 
     async def last(self, stream: str, subjects: str) -> int:

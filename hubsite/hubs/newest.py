@@ -3,7 +3,7 @@
 Laws:
 1. Nothing of it is believed before the issuer's signature has been checked, and each piece by its
    hash.
-2. At most PIECES_MAX pieces are read.
+2. At most PIECES_MAX pieces are read, and ROOTS_MAX roots looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hubcore.codec.cose import VerifyKey
-from hubcore.errors import SignatureError
+from hubcore.errors import SignatureError, StoreError
 from hubcore.policy import document
 from hubcore.policy.assembly import Assembly
 from hubcore.policy.document import Issued
@@ -20,6 +20,7 @@ from hubgateway.rules import names
 from hubsite.hubs.engine import HubsEngine
 
 PIECES_MAX = 1024
+ROOTS_MAX = 64
 _AT_ONCE = 64
 
 
@@ -45,6 +46,25 @@ async def newest_policy(engine: HubsEngine, version: int, issuer: VerifyKey, sit
         if not taken or len(pieces) > PIECES_MAX:
             raise SignatureError(f"policy {version}: its pieces are not whole in the engine")
     return document.read(Issued(brought.root, pieces).bundle(), issuer, site)
+
+
+async def newest_of_site(engine: HubsEngine, issuer: VerifyKey, site: str) -> int:
+    """Return the highest version whose root this issuer has signed, 0 for none.
+
+    What others have written there counts for no hub. Raise LinkError, StoreError; StoreError, too,
+    where ROOTS_MAX others stand above.
+    """
+    versions = sorted(await engine.versions(), reverse=True)
+    for version in versions[:ROOTS_MAX]:
+        try:
+            proven = document.prove(await _value(engine, names.root_key(version)), issuer, site)
+        except SignatureError:
+            continue
+        if proven.version == version:
+            return version
+    if len(versions) > ROOTS_MAX:
+        raise StoreError(f"the engine has {len(versions)} policies, and the newest are of others")
+    return 0
 
 
 async def _piece(engine: HubsEngine, name: bytes, brought: Mapping[bytes, bytes]) -> bytes:

@@ -11,7 +11,8 @@ Laws:
    AGAIN_SECONDS.
 3. A failure is said on the page and in the journal, once for each cause, and tried again. Who does
    not sign is asked again after SIGN_AGAIN_SECONDS, whatever changes meanwhile. The list of what
-   is revoked, which phones carry, is asked for after its policy is put, and holds up none.
+   is revoked, which phones carry, is asked for after its policy is put, and holds up none. Nor does
+   what is taken out of the engine behind a policy (`hubsite.hubs.putting`).
 4. What needs no look at each phone's grant is signed and put first (office, law 5).
 5. While the engine has a newer policy than was signed here, nothing is signed and nothing is put
    until an operator goes on (`hubsite.hubs.behind`). All else goes on.
@@ -27,10 +28,11 @@ from hubcore.errors import HubError, LinkError, PeerError, StoreError, TrustErro
 from hubsite.acts.bell import BELL
 from hubsite.config import Engine
 from hubsite.hubs import kept
-from hubsite.hubs.behind import Behind, is_behind, known_version
+from hubsite.hubs.behind import Behind, is_behind, is_harmless, known_version
 from hubsite.hubs.engine import HubsEngine
-from hubsite.hubs.newest import newest_policy
+from hubsite.hubs.newest import newest_of_site, newest_policy
 from hubsite.hubs.office import Office, acts_so_far
+from hubsite.hubs.putting import Put, put_policy, take_out_older
 from hubsite.looping import Looping
 from hubsite.register.models import SignedPolicy
 
@@ -70,9 +72,13 @@ class Publisher(Looping):
         self._is_listed = False
         self._list_not_before = 0.0
         self._list_problem = ""
+        self._put_last: Put | None = None
+        self._take_out_not_before = 0.0
+        self._old_problem = ""
         self.behind: Behind | None = None
         self.is_level = False
         self._unread_at = 0.0
+        self._harmless: tuple[int, int] | None = None
         self._problem = "The hubs' engine was not reached yet."
 
     def start(self) -> None:
@@ -111,20 +117,35 @@ class Publisher(Looping):
     async def _look_behind(self, engine: HubsEngine, above: int) -> Behind | None:
         """Keep law 5; the engine's policy is read once, or again after AGAIN_SECONDS."""
         known = await self.with_rows(known_version)
-        if not is_behind(known, above):
+        if not is_behind(known, above) or (known, above) == self._harmless:
             return None
         before = self.behind
-        if before is not None and (before.engine, before.here) == (above, known):
+        if before is not None and before.here == known and before.looked_from == above:
             is_due = before.policy is None and time.monotonic() - self._unread_at > AGAIN_SECONDS
             if not is_due:
                 return before
+        behind = await self._read_behind(engine, known, above)
+        now = int(time.time())
+        if not known and behind and await self.with_rows(partial(is_harmless, behind, now)):
+            behind = None
+        if behind is None:
+            self._harmless = (known, above)
+        return behind
+
+    async def _read_behind(self, engine: HubsEngine, known: int, above: int) -> Behind | None:
+        """Read the policy that may be newer; None where hubs of this site have taken none."""
         office = self._office
+        there = above
         try:
-            policy = await newest_policy(engine, above, office.signer.issuer, office.site)
+            if not known:
+                there = await newest_of_site(engine, office.signer.issuer, office.site)
+            if not there:
+                return None
+            policy = await newest_policy(engine, there, office.signer.issuer, office.site)
         except (TrustError, PeerError, StoreError) as error:
             self._unread_at = time.monotonic()
-            return Behind(above, known, None, str(error))
-        return Behind(above, known, policy)
+            return Behind(there, known, None, str(error), above)
+        return Behind(there, known, policy, "", above)
 
     async def _bring(self, engine: HubsEngine, above: int) -> str:
         """Have signed what has changed, and put it; return what is wrong. Raise HubError."""
@@ -136,15 +157,30 @@ class Publisher(Looping):
             problem = str(error)
         await put()
         await self._renew_list()
-        return problem or self._list_problem
+        await self._take_out(engine)
+        return problem or self._list_problem or self._old_problem
 
     async def _put(self, engine: HubsEngine) -> None:
         """Give the engine the newest policy, unless it has it. Raise HubError."""
         waits = await self.with_rows(kept.policy_to_put)
         if waits is not None:
             version, whole = waits
-            await engine.put_policy(version, whole)
+            self._put_last = await put_policy(engine, version, whole)
             await self.with_rows(partial(kept.mark_put, version))
+
+    async def _take_out(self, engine: HubsEngine) -> None:
+        """Take out what the newest policy has replaced, with a failure of its own (law 3)."""
+        now = time.monotonic()
+        if self._put_last is None or now < self._take_out_not_before:
+            return
+        try:
+            await take_out_older(engine, self._put_last)
+        except HubError as error:
+            self._take_out_not_before = now + AGAIN_SECONDS
+            self._old_problem = f"Older policies stay in the engine: {error}"
+        else:
+            self._put_last = None
+            self._old_problem = ""
 
     async def _renew_list(self) -> None:
         """Let the office sign the list of the newest policy, with a failure of its own (law 3)."""

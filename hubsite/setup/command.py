@@ -5,6 +5,9 @@ Laws:
    told otherwise than before is refused (`hubsite.setup.standing`).
 2. One thing is changed where it is typed: what operators may order (`hubsite.setup.orders`). Not
    typed, a new site has what shuts, and one that is there has what it has.
+3. One thing is changed by itself, and each line of it told: rights at the engine that an earlier
+   version did not need (`hubsite.setup.accounts`).
+4. Without an operator a site that is there is brought up to this version, and nobody is made.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from hubcore.errors import ConfigError
 from hubsite import config
 from hubsite.config.places import NEW_HUBS_PORT, enroll_line, pages_address
 from hubsite.setup import places, units
+from hubsite.setup.accounts import Brought
 from hubsite.setup.certificate import Given
 from hubsite.setup.disk import Disk
 from hubsite.setup.making import make_files
@@ -62,7 +66,7 @@ _PATH = click.Path(path_type=Path)
     help="What operators order from the pages: what shuts, and devices; or what opens, too.",
     show_default="shuts, or what stands",
 )
-@click.option("--operator", required=True, help="The account name of the first operator.")
+@click.option("--operator", default="", help="The account name of the first operator.")
 @click.option("--certificate", type=_PATH, help="Yours for HOST, PEM, with its chain.")
 @click.option("--key", type=_PATH, help="Its key, PEM.")
 @click.option("--trial", is_flag=True, help="Make a certificate that no browser believes, to try.")
@@ -86,15 +90,17 @@ def setup(
     wish = _wish(disk, operator, typed)
     if not disk.is_image:
         check_ports(wish.ports, wish.listen, runs)
-    make_files(disk, wish, Given(certificate, key, trial), int(time.time()))
+    brought = make_files(disk, wish, Given(certificate, key, trial), int(time.time()))
     click.echo(f"made: {', '.join(disk.made) or 'nothing, all was there'}")
     if disk.changed:
         click.echo(f"changed: {', '.join(disk.changed)}")
+    _tell_rights(disk, brought)
     _tell_the_page(disk, wish)
     if disk.is_image:
         return
     units.start_all(wish.ports.engine, again=wish.settles_orders)
-    units.first_operator(operator)
+    if operator:
+        units.first_operator(operator)
     _tell(wish)
 
 
@@ -103,7 +109,7 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
     given = {key: str(value) for key, value in typed.items() if value is not None}
     orders = given.pop("orders", None)
     line = {f"--{key.replace('_', '-')}": value for key, value in given.items()}
-    judge({**line, "--operator": operator})
+    judge({**line, "--operator": operator} if operator else line)
     if "--access-points" in line:
         line["--access-points"] = spans_of(points_of(line["--access-points"]))
     said = settle(disk, line, {**DEFAULTS, "--time-zone": zone_here(disk)})
@@ -111,6 +117,8 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
         if option not in said:
             raise ConfigError(f"{option} is wanted: hubsite setup --help says which")
     standing = _standing_orders(disk)
+    if not operator and standing is None:
+        raise ConfigError("--operator is wanted: the account name of the first operator")
     return Wish(
         site=said["--site"],
         host=said["--host"],
@@ -148,6 +156,15 @@ def _tell_the_page(disk: Disk, wish: Wish) -> None:
     if not server.new_hubs and wish.ports.enrolment != NEW_HUBS_PORT:
         place = f"{wish.host}:{wish.ports.enrolment}"
         click.echo(f'For the page "New hubs" write new_hubs = "{place}" into {path}')
+
+
+def _tell_rights(disk: Disk, brought: Brought) -> None:
+    """Say each line that came into the engine's file, and what is left to a person."""
+    path = disk.at(places.ENGINE_FILE)
+    for said in brought.added:
+        click.echo(f"{path}: {said} now, which this version needs")
+    for said in brought.left:
+        click.echo(f"{path}: {said}. It is left as it is: write it by hand")
 
 
 def _tell(wish: Wish) -> None:

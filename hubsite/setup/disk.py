@@ -2,12 +2,15 @@
 
 Laws:
 1. A file that is there is never written over and never changed, whatever is in it. `change` alone
-   does so, for what a person has asked for by name: from the text that was read, or not at all.
+   does so, for what a person has asked for by name, and for rights that a new version needs: from
+   the text that was read, or not at all.
 2. A file is there whole or not at all, with its owner and its rights, and on the disk.
 3. What is made goes into folders that are there, or are made for root alone to write.
 4. A link in the place of a file is neither followed nor replaced: the server's user may write to
    its own folder, and root reads there. Only a certificate, which is public, may be a link.
 5. What a run that was killed has left half done goes at the next: it may be one file with a key.
+6. A secret that is there and that others may use is refused. Programs see copies by systemd, which
+   are for them alone, so they cannot tell.
 """
 
 from __future__ import annotations
@@ -73,12 +76,23 @@ class Disk:
 
         `user` owns it, "" for root. Raise ConfigError, StoreError.
         """
-        there = self.read(place)
+        there = self.read_secret(place) if mode == SECRET else self.read(place)
         if there is not None:
             return there
         data = make()
         self._write(self.at(place), data, mode, self.owner(user))
         self.made.append(place)
+        return data
+
+    def read_secret(self, place: str) -> bytes | None:
+        """Read a file that is for its owner alone, None where there is none (law 6).
+
+        Raise ConfigError.
+        """
+        data = self.read(place)
+        path = self.at(place)
+        if data is not None and stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO:
+            raise ConfigError(f"{path}: it is a secret, and others may use it: chmod o= {path}")
         return data
 
     def change(self, place: str, before: bytes, after: bytes) -> None:
@@ -95,7 +109,8 @@ class Disk:
             self._write(path, after, stat.S_IMODE(found.st_mode), owner, is_new=False)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from error
-        self.changed.append(place)
+        if place not in self.changed:
+            self.changed.append(place)
 
     def owner(self, user: str) -> Owner | None:
         """Return the numbers of a user, None for whoever runs this. Raise ConfigError."""

@@ -6,6 +6,8 @@ off, the same again goes on, and what is public always fits what is secret.
 Laws:
 1. Where the issuer's public key is and the secret one is not, it lies elsewhere: no other is made.
 2. What is kept must be of this site, and name these keys; else nothing more is made.
+3. An engine's file of an earlier version gets the rights that this one needs
+   (`hubsite.setup.accounts`).
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from hubcore.codec.tls import pem_of
 from hubcore.errors import ConfigError
 from hubgateway.config import load, load_issuer
 from hubgateway.engine.account import account_of, new_account
+from hubgateway.engine.rights import Who
 from hubgateway.issuer.holding.files import read_plain
 from hubgateway.issuer.keys import new_authority, new_pem
 from hubgateway.issuer.signing.config import load_signing
 from hubsite import config
 from hubsite.commands.begin import new_secret
 from hubsite.setup import places, texts
-from hubsite.setup.accounts import Who, engine_text
+from hubsite.setup.accounts import Brought, bring_rights, engine_text
 from hubsite.setup.certificate import Given, have_certificate
 from hubsite.setup.disk import SECRET, Disk
 from hubsite.setup.orders import OrderLevel, check_points, settle_orders
@@ -48,8 +51,11 @@ class Public:
     accounts: dict[Who, str]
 
 
-def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> None:
-    """Make what is missing; `now` in Unix seconds. Raise ConfigError, StoreError."""
+def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> Brought:
+    """Make what is missing; `now` in Unix seconds. Return what is told of the engine's accounts.
+
+    Raise ConfigError, StoreError.
+    """
     check_points(wish.orders, wish.points)
     config.parse(texts.server_text(wish).encode(), disk.at(places.SERVER_FILE))  # what was typed
     disk.clear(places.FILES)
@@ -60,14 +66,16 @@ def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> None:
     disk.keep(places.SERVER_SECRET, new_secret, SECRET, places.SERVER_USER)
     _configurations(disk, wish, public)
     _check(disk, wish, public)
+    brought = _bring_rights(disk, public)
     if wish.settles_orders:
         settle_orders(disk, wish.orders, wish.points)
+    return brought
 
 
 def _issuer(disk: Disk) -> None:
     """Have the issuer's key, and its public half in each folder (law 1)."""
     public = _first(disk, places.ISSUER)
-    pem = disk.read(places.ISSUER_KEY)
+    pem = disk.read_secret(places.ISSUER_KEY)
     if pem is None and public is None:
         pem = disk.keep(places.ISSUER_KEY, new_pem, SECRET)
     if public is None:
@@ -78,7 +86,7 @@ def _issuer(disk: Disk) -> None:
 def _authority(disk: Disk, site: str, now: int) -> None:
     """The same for the TLS authority."""
     document = _first(disk, places.AUTHORITY)
-    pem = disk.read(places.AUTHORITY_KEY)
+    pem = disk.read_secret(places.AUTHORITY_KEY)
     if pem is None and document is None:
         pem = disk.keep(places.AUTHORITY_KEY, new_pem, SECRET)
     if document is None:
@@ -159,6 +167,16 @@ def _check(disk: Disk, wish: Wish, public: Public) -> None:
     ):
         if site != wish.site:
             _refuse(disk, place, f"it is not of the site {wish.site}")
+
+
+def _bring_rights(disk: Disk, public: Public) -> Brought:
+    """Keep law 3. Raise StoreError."""
+    before = disk.read(places.ENGINE_FILE) or b""
+    brought = bring_rights(before.decode("utf-8", "surrogateescape"), public.accounts)
+    if brought.added:
+        after = brought.text.encode("utf-8", "surrogateescape")
+        disk.change(places.ENGINE_FILE, before, after)
+    return brought
 
 
 def _refuse(disk: Disk, place: str, why: str) -> None:

@@ -23,10 +23,10 @@ import tomlkit
 from hubcore.errors import ConfigError
 from hubcore.policy.policy import OPENING, POINTS_AN_OPERATOR, OperatorRight, rights_of
 from hubgateway.engine.account import account_of
+from hubgateway.engine.rights import ORDERS
 from hubgateway.issuer.signing.config import parse_signing
 from hubsite import config
 from hubsite.setup import places
-from hubsite.setup.accounts import ORDERS
 from hubsite.setup.disk import Disk
 
 ANYBODY = "*"

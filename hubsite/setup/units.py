@@ -5,14 +5,17 @@ Laws:
 2. The server's own commands are run as the server's user: what root makes, it could not write.
 3. What reads a file that may have been changed is started again, after the engine: also where a run
    before was killed between both.
+4. An engine that was started before its file was changed last is started again.
 """
 
 from __future__ import annotations
 
+import math
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hubcore.errors import ConfigError, StoreError
@@ -35,10 +38,43 @@ def start_all(engine_port: int, again: bool = False) -> None:
     """
     if not _SYSTEMD.is_dir():
         raise ConfigError("systemd does not run here: all files are made, and nothing is started")
-    start(ENGINE_UNIT, again)
+    start(ENGINE_UNIT, again or is_older(began(ENGINE_UNIT), Path(places.ENGINE_FILE)))
     await_port(engine_port)
     for unit in UNITS:
         start(unit, again and unit in READERS)
+
+
+def is_older(began: float, file: Path) -> bool:
+    """Tell whether a unit of this moment may not have read the file as it is (law 4).
+
+    Raise StoreError.
+    """
+    try:
+        return began < file.stat().st_mtime
+    except OSError as error:
+        raise StoreError(f"{file}: {error.strerror}") from error
+
+
+def began(unit: str) -> float:
+    """Return when a unit was started last, Unix seconds; infinity where it does not run.
+
+    Raise StoreError.
+    """
+    argv = ["systemctl", "show", "-P", "ActiveEnterTimestamp", "--timestamp=us+utc", unit]
+    try:
+        done = subprocess.run(argv, timeout=START_SECONDS, capture_output=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StoreError(f"systemd does not tell of {unit}: {error}") from error
+    return moment_of(done.stdout.decode("ascii", "replace"))
+
+
+def moment_of(said: str) -> float:
+    """Read the moment that systemd has told; infinity for none."""
+    try:
+        found = datetime.strptime(said.strip(), "%a %Y-%m-%d %H:%M:%S.%f UTC")
+    except ValueError:
+        return math.inf
+    return found.replace(tzinfo=UTC).timestamp()
 
 
 def start(unit: str, again: bool = False) -> None:

@@ -533,6 +533,7 @@ ROOMS: dict[str, Room] = {
     "hubgateway.engine.account": _room(
         "hubgateway.config hubcore.errors", "cryptography nats", WORLDLY
     ),
+    "hubgateway.engine.rights": _room("", "", PURE),
     "hubgateway.engine.visit": _room("hubgateway.engine hubgateway.config", "", WORLDLY),
     "hubgateway.engine.vouching": _room("hubcore.errors", "nats", frozenset({"socket", "sqlite3"})),
     "hubgateway.rules": _room("hubgateway.rules hubcore", "", PURE),
@@ -602,12 +603,13 @@ ROOMS: dict[str, Room] = {
     "hubsite.setup": _room(
         "hubsite.setup hubsite.certificate.judging hubsite.config hubsite.accounts.naming "
         "hubsite.commands.begin hubsite.commands.trial hubgateway.config hubgateway.engine.account "
+        "hubgateway.engine.rights "
         "hubgateway.issuer.holding.files hubgateway.issuer.keys "
         "hubgateway.issuer.signing.config hubterm.files hubcore",
         "click zmq",
         WORLDLY,
     ),
-    "hubsite.setup.accounts": _room("", "", PURE),
+    "hubsite.setup.accounts": _room("hubgateway.engine.rights", "", PURE),
     "hubsite.setup.certificate": _room(
         "hubsite.setup hubsite.certificate.judging hubsite.commands.trial hubcore.errors",
         "cryptography",
@@ -615,7 +617,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.setup.orders": _room(
         "hubsite.setup hubsite.config hubgateway.engine.account hubgateway.issuer.signing.config "
-        "hubcore",
+        "hubgateway.engine.rights hubcore",
         "tomlkit",
         WORLDLY,
     ),
@@ -658,6 +660,7 @@ ROOMS: dict[str, Room] = {
         WORLDLY,
     ),
     "hubsite.hubs.newest": _room("hubsite.hubs.engine hubgateway.rules.names hubcore", "", WORLDLY),
+    "hubsite.hubs.putting": _room("hubgateway.rules.names hubcore", "", WORLDLY),
     "hubsite.hubs.remote": _room(
         "hubsite.config hubgateway.issuer.signing.client hubtls hubcore", "", WORLDLY
     ),

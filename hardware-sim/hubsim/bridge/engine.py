@@ -34,7 +34,7 @@ Row = tuple[str, str, bytes]
 async def fill_engine(site: Site, servers: Sequence[str]) -> int:
     """Put the site into the engine; return how many rows. Raise LinkError, StoreError."""
     engine = Engine(servers, "", 1)
-    await engine.connect(retries=0)
+    await engine.connect(retries=1)
     try:
         count = 0
         for bucket, key, value in rows_of(site):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 import sysconfig
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -14,15 +17,16 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 
-from hubcore.errors import LinkError
+from hubcore.errors import LinkError, StoreError
 from hubgateway.engine.account import Account, new_account, speak_as
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.newest import UnwrittenError, keep_newest
+from hubgateway.engine.rights import RIGHTS, Who
 from hubgateway.rules import names
 from hubsim.stage import free_port
 from hubsite.config import Engine as SiteEngine
 from hubsite.hubs.engine import HubsEngine
-from hubsite.setup.accounts import RIGHTS, Who, engine_text
+from hubsite.setup.accounts import engine_text
 from tests.gateway.bench import WAIT_SECONDS, until
 
 pytestmark = pytest.mark.once
@@ -54,7 +58,7 @@ MAY = {
         "$KV.hub_ends.",
         "$JS.API.STREAM.PURGE.",
     },
-    Who.SERVER: {"$KV.hub_policy."},
+    Who.SERVER: {"$KV.hub_policy.", "$JS.API.STREAM.PURGE."},
     Who.PERSON: set(HUB_SHAPED),
 }
 
@@ -80,12 +84,13 @@ def test_the_page_has_these_tables(who: Who) -> None:
 
 @asynccontextmanager
 async def engine(
-    folder: Path, accounts: dict[Who, Account], without: str = ""
+    folder: Path, accounts: dict[Who, Account], without: Sequence[str] = ()
 ) -> AsyncIterator[int]:
-    """A real engine by the file that `hubsite setup` makes, less one line of it."""
+    """A real engine by the file that `hubsite setup` makes, less these lines."""
     port = free_port()
     text = engine_text({who: one.public for who, one in accounts.items()}, port, free_port())
-    text = text.replace(json.dumps(without), "")
+    for line in without:
+        text = text.replace(json.dumps(line), "")
     file = folder / "nats.conf"
     file.write_text(text.replace("/var/lib/nats", str(folder / "store")))
     with (folder / "log").open("ab") as log:
@@ -122,6 +127,11 @@ async def test_each_account_is_refused_what_is_not_its_own(tmp_path: Path) -> No
         hears = ["hub.commands.*", "hub.records.*", ">"]
         credentials = held(tmp_path, accounts[Who.ISSUER])
         await _is_refused(port, credentials, hears, "subscribe")
+
+
+def test_the_server_purges_policies_alone() -> None:
+    purges = [one for one in RIGHTS[Who.SERVER].publish if "PURGE" in one]
+    assert purges == [f"$JS.API.STREAM.PURGE.KV_{names.POLICY_BUCKET}"]
 
 
 async def _is_refused(port: int, credentials: str, subjects: list[str], do: str) -> None:
@@ -166,7 +176,7 @@ async def test_nobody_comes_in_without_the_key_of_an_account(tmp_path: Path) -> 
                 await refused.connect()
             await refused.close()
         gateway = Engine((server,), held(tmp_path, accounts[Who.GATEWAY]), 1)
-        await gateway.connect(retries=0)
+        await gateway.connect(retries=1)
         assert gateway.is_up
         await gateway.close()
 
@@ -177,13 +187,61 @@ async def test_a_file_of_before_health_is_told_apart_from_an_engine_that_is_away
     """newest, law 5"""
     accounts = {who: new_account() for who in Who}
     bucket = names.HEALTH_BUCKET
-    async with engine(tmp_path, accounts, without=f"$KV.{bucket}.>") as port:
+    async with engine(tmp_path, accounts, without=(f"$KV.{bucket}.>",)) as port:
         gateway = Engine((f"nats://127.0.0.1:{port}",), held(tmp_path, accounts[Who.GATEWAY]), 1)
-        await gateway.connect(retries=0)
+        await gateway.connect(retries=1)
         turn = await gateway.buckets.put(names.SESSIONS_BUCKET, "front-1", b"gate boot")
         with pytest.raises(UnwrittenError):
             await keep_newest(gateway.buckets, bucket, "front-1", b"down", turn)
         await gateway.close()
+
+
+async def test_who_lacks_a_right_says_which_line_and_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """rights, law 5; the gateway once a line, however often it is refused"""
+    accounts = {who: new_account() for who in Who}
+    lacks = ("$KV.hub_stops.>", "hub.present", "$JS.API.STREAM.MSG.GET.KV_hub_keys")
+    async with engine(tmp_path, accounts, without=lacks) as port:
+        server = f"nats://127.0.0.1:{port}"
+        gateway = Engine((server,), held(tmp_path, accounts[Who.GATEWAY]), 1)
+        await gateway.connect(retries=1)
+        said = ""
+        for _ in range(3):
+            await gateway.tell(names.PRESENT, b"x")
+            await gateway.buckets.at(names.SESSIONS_BUCKET, "front-1")  # the refusal is there then
+        said = capsys.readouterr().err
+        assert said.count("the account of hubgateway at the engine lacks `hub.present`") == 1
+        assert "`hubsite setup`, typed again by root" in said
+        await gateway.close()
+        site = HubsEngine(SiteEngine((server,), held(tmp_path, accounts[Who.SERVER])))
+        await site.connect()
+        with pytest.raises(
+            StoreError, match=re.escape(f"hubsite at the engine lacks `{lacks[2]}`")
+        ):
+            await site.hubs()
+        await site.listen_to("hub.present", lambda _subject, _data: None)
+        await site.highest_version()
+        assert "hubsite at the engine lacks `hub.present` under `subscribe`" in caplog.text
+        await site.close()
+
+
+def test_a_visit_to_an_engine_that_is_away_ends_and_says_why(tmp_path: Path) -> None:
+    """visit, the law"""
+    port = free_port()
+    begun = ["init", str(tmp_path / "site"), "--site", "acme", "--server"]
+    runs = [sys.executable, "-m", "hubgateway.issuer"]
+    server = f"nats://127.0.0.1:{port}"
+    subprocess.run([*runs, *begun, server], check=True, timeout=WAIT_SECONDS, capture_output=True)
+    file = tmp_path / "site" / "hubissuer.toml"
+    listed = [*runs, "--config", str(file), "list"]
+    done = subprocess.run(listed, timeout=WAIT_SECONDS, capture_output=True, check=False)
+    said = done.stderr.decode()
+    assert done.returncode not in (0, os.EX_CONFIG)
+    assert f"the engine at {server}: " in said
+    assert "refused" in said.lower() or "connect call failed" in said.lower()
+    with pytest.raises(ValueError, match="retries"):
+        asyncio.run(Engine((server,), "", 1).connect(retries=0))
 
 
 def test_the_file_acknowledges_what_its_disk_has_and_listens_at_loopback() -> None:

@@ -90,7 +90,7 @@ async def test_an_engine_proves_its_name_to_who_is_named(
         assert engine.is_up
         await engine.close()
         gateway = GatewayEngine((url,), "", 1, authority)
-        await gateway.connect(retries=0)
+        await gateway.connect(retries=1)
         assert gateway.is_up
         await gateway.close()
         await _has_one_of_the_keys(url, authority)
@@ -136,7 +136,7 @@ async def test_an_engine_that_is_named_in_clear_is_never_called(
         async with await asyncio.start_server(stand, "127.0.0.1", 0) as listener:
             url = f"tls://localhost:{listener.sockets[0].getsockname()[1]}"
             engine = GatewayEngine((url,), "", 1, f"{folder}/tls.pem")
-            await engine.connect(retries=0)
+            await engine.connect(retries=1)
             assert engine.is_up
             assert engine._client.discovered_servers == []
             await engine.close()

@@ -56,7 +56,7 @@ class FakeEngine:
     """An engine that has the policies that it is given, piece by piece, as the real one has."""
 
     values: dict[str, bytes] = field(default_factory=dict)
-    versions: list[int] = field(default_factory=list)
+    put_versions: list[int] = field(default_factory=list)
     reads: int = 0
 
     def has(self, version: int, whole: bytes) -> None:
@@ -64,9 +64,22 @@ class FakeEngine:
         self.values[names.root_key(version)] = brought.root
         self.values |= {names.piece_key(name): one for name, one in brought.pieces.items()}
 
-    async def put_policy(self, version: int, whole: bytes) -> None:
-        self.has(version, whole)
-        self.versions.append(version)
+    async def put(self, key: str, value: bytes) -> int:
+        self.values[key] = value
+        version = names.root_version(key)
+        if version is not None:
+            self.put_versions.append(version)
+        return 1
+
+    async def versions(self) -> list[int]:
+        found = map(names.root_version, self.values)
+        return [version for version in found if version is not None]
+
+    async def highest_version(self) -> int:
+        return max(await self.versions(), default=0)
+
+    async def purge(self, _below: int) -> None:
+        """It is tested in test_putting.py."""
 
     async def next(self, _place: int, stream: str, subjects: str) -> api.RawStreamMsg | None:
         self.reads += 1
@@ -124,7 +137,7 @@ def restored() -> Iterator[Restored]:
     settings.HUBSITE_RUNNING.begin(office, publisher)
     made = Restored(office, publisher, FakeEngine(), phone, above=0)
     made.turn()
-    assert made.engine.versions == [1]
+    assert made.engine.put_versions == [1]
     made.above = THERE
     yield made
     settings.HUBSITE_RUNNING.begin(None, None)
@@ -143,7 +156,7 @@ def test_nothing_is_signed_until_an_operator_goes_on_and_hubs_are_read_on(
     for _ in range(3):
         changes.take_turn(restored.phone.person, restored.phone.person.revision, "olga")
         restored.turn()
-    assert restored.engine.versions == [1]
+    assert restored.engine.put_versions == [1]
     assert models.SignedPolicy.objects.count() == 1
     assert "The hubs have policy 57, and this server knows 1" in restored.publisher.problem
     assert models.HubPolicy.objects.filter(hub="hub-1").exists(), "hubs are looked for"
@@ -198,7 +211,7 @@ def test_what_was_revoked_is_taken_over_and_signed_above(restored: Restored) -> 
     answer = _go_on(browser, "take")
     assert (answer.where, "is signed above 57" in answer.text) == ("/hubs", True)
     restored.turn()
-    assert restored.engine.versions == [1, 58]
+    assert restored.engine.put_versions == [1, 58]
     said = _newest()
     assert said.version == 58
     assert said.revoked_credentials == {restored.phone.pk, STRAY, "e" * 32}
@@ -286,10 +299,10 @@ def test_what_cannot_be_proven_is_said_and_nothing_of_it_is_taken_over(
     forged = _go_on(browser, "take")
     assert "Nothing was done" in forged.text
     restored.turn()
-    assert restored.engine.versions == [1]
+    assert restored.engine.put_versions == [1]
     _go_on(browser, "leave")
     restored.turn()
-    assert (restored.engine.versions, _newest().revoked_credentials) == ([1, 58], frozenset())
+    assert (restored.engine.put_versions, _newest().revoked_credentials) == ([1, 58], frozenset())
 
 
 def test_going_on_is_for_who_has_looked_and_shown_that_it_is_he(restored: Restored) -> None:
@@ -303,7 +316,7 @@ def test_going_on_is_for_who_has_looked_and_shown_that_it_is_he(restored: Restor
     signed_in_ago(browser, FRESH_SECONDS + 1)
     assert _go_on(browser, "leave").status == 403
     restored.turn()
-    assert restored.engine.versions == [1]
+    assert restored.engine.put_versions == [1]
     assert _go_on(browser, "leave", code=olga.code()).where == "/hubs"
 
 
@@ -330,7 +343,69 @@ def test_a_server_that_has_signed_nothing_begins_above_what_is_there() -> None:
     publisher = Publisher(office, config.Engine(("nats://127.0.0.1:9",)))
     made = Restored(office, publisher, FakeEngine(), models.Credential())
     made.turn()
-    assert (publisher.behind, made.engine.versions) == (None, [THERE + 1])
+    assert (publisher.behind, made.engine.put_versions) == (None, [THERE + 1])
+
+
+def _without_a_policy() -> Restored:
+    """A server that has signed none, with a person and a phone."""
+    _, _, phone = _site()
+    office = Office("acme", FileSigner(ISSUER))
+    publisher = Publisher(office, config.Engine(("nats://127.0.0.1:9",)))
+    settings.HUBSITE_RUNNING.begin(office, publisher)
+    return Restored(office, publisher, FakeEngine(), phone)
+
+
+def _there(**said: Any) -> bytes:
+    return document.issue(Policy("acme", THERE, NOW, **said), ISSUER)
+
+
+@pytest.mark.parametrize("by_others", [0, 1, 64])
+@pytest.mark.parametrize("taken", ["revoked_credentials", "disabled"])
+def test_a_copy_of_before_the_first_policy_waits_if_hubs_have_one_that_takes_away(
+    taken: str, by_others: int
+) -> None:
+    """behind, law 1; also with what others have put above it"""
+    made = _without_a_policy()
+    made.engine.has(THERE, _there(**{taken: frozenset({made.phone.pk})}))
+    for more in range(1, by_others + 1):
+        made.engine.values[names.root_key(THERE + more)] = b"of nobody"
+    made.above = THERE + by_others
+    behind = made.behind()
+    assert behind.here == 0
+    assert made.engine.put_versions == []
+    assert not models.SignedPolicy.objects.exists()
+    assert "this server has signed none" in made.publisher.problem if by_others < 64 else True
+    assert bool(behind.policy) is (by_others < 64)
+    if by_others == 0:
+        assert _go_on(at_work(), "take").where == "/hubs"
+        made.turn()
+        assert min(made.engine.put_versions) == THERE + 1
+        assert made.phone.pk in _newest().revoked_credentials | _newest().disabled
+    settings.HUBSITE_RUNNING.begin(None, None)
+
+
+def test_a_first_policy_of_which_pieces_are_gone_waits_too() -> None:
+    made = _without_a_policy()
+    many = frozenset(f"{number:032x}" for number in range(5000))
+    made.engine.has(THERE, _there(revoked_credentials=many))
+    root = names.root_key(THERE)
+    made.engine.values = {root: made.engine.values[root]}
+    behind = made.behind()
+    assert (behind.here, behind.policy) == (0, None)
+    assert made.engine.put_versions == []
+    settings.HUBSITE_RUNNING.begin(None, None)
+
+
+@pytest.mark.parametrize("whose", ["nobody", "the site"])
+def test_a_new_server_begins_above_a_policy_that_takes_nothing_away(whose: str) -> None:
+    """behind, law 1"""
+    made = _without_a_policy()
+    key = ISSUER if whose == "the site" else make_key()
+    said = {} if whose == "the site" else {"revoked_credentials": frozenset({made.phone.pk})}
+    made.engine.has(THERE, document.issue(Policy("acme", THERE, NOW, **said), key))
+    made.turn()
+    assert (made.publisher.behind, made.engine.put_versions) == (None, [THERE + 1])
+    settings.HUBSITE_RUNNING.begin(None, None)
 
 
 async def _until(true: Callable[[], bool]) -> None:

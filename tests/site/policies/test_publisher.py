@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from hubcore.errors import LinkError, StoreError
+from hubgateway.rules import names
+from hubsim.site.documents import make_key
 from hubsite.acts import log
 from hubsite.acts.bell import Bell
 from hubsite.acts.kinds import ActKind
 from hubsite.config import Engine
 from hubsite.hubs.publisher import Publisher
+from hubsite.hubs.signer import FileSigner
 from hubsite.looping import OLD_SECONDS
 from hubsite.register import models
 from tests.site.browser import at_work
@@ -43,6 +46,8 @@ class Signing:
     said: list[str]
     is_new: bool
     whole_fails: bool = False
+    signer: FileSigner = field(default_factory=lambda: FileSigner(make_key()))
+    site: str = "acme"
 
     def renew_at_once(self, _now: int, above: int) -> models.SignedPolicy | None:
         self.said.append("at once")
@@ -69,9 +74,20 @@ class Offered:
 
     said: list[str]
 
-    async def put_policy(self, version: int, whole: bytes) -> None:
-        assert whole == b"policy"
-        self.said.append(f"put {version}")
+    async def put(self, key: str, value: bytes) -> int:
+        assert value == b"policy"
+        self.said.append(f"put {names.root_version(key)}")
+        return 5
+
+    async def highest_version(self) -> int:
+        return 9 if "put 9" in self.said else 8
+
+    async def versions(self) -> list[int]:
+        return []
+
+    async def purge(self, below: int) -> None:
+        assert below == 5
+        self.said.append("older out")
 
     async def hubs(self) -> frozenset[str]:
         return frozenset()
@@ -83,9 +99,9 @@ class Offered:
 @pytest.mark.parametrize(
     ("is_new", "whole_fails", "expected"),
     [
-        (True, False, ["at once", "put 8", "whole", "put 9", "list"]),
-        (False, False, ["at once", "whole", "put 9", "list"]),
-        (True, True, ["at once", "put 8", "whole", "list"]),
+        (True, False, ["at once", "put 8", "whole", "put 9", "list", "older out"]),
+        (False, False, ["at once", "whole", "put 9", "list", "older out"]),
+        (True, True, ["at once", "put 8", "whole", "list", "older out"]),
         (False, True, ["at once", "whole", "list"]),
     ],
 )

@@ -337,6 +337,18 @@ def test_issuers_of_two_sites_are_refused(machine: Machine) -> None:
     assert "of another site" in refused(machine)
 
 
+@pytest.mark.parametrize("place", [places.ISSUER_KEY, places.CURVE_SECRET, places.SERVER_ACCOUNT])
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o602])
+def test_a_secret_that_others_may_use_is_refused(machine: Machine, place: str, mode: int) -> None:
+    """disk, law 6"""
+    setup(machine, "--trial")
+    file = machine.at(place)
+    file.chmod(mode)
+    assert f"others may use it: chmod o= {file}" in refused(machine)
+    file.chmod(0o640)
+    assert "nothing, all was there" in setup(machine)
+
+
 SECRETS = [places.ISSUER_KEY, places.AUTHORITY_KEY, places.CURVE_SECRET, places.GATEWAY_ACCOUNT]
 
 
