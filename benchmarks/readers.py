@@ -10,9 +10,10 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hubcore.access.cards import CardNumber
 from hubcore.access.grant import Access
 from hubsim.site import OPEN_AND_QUERY, DeskDoor
-from hubsim.site.cards import CardNumber, Pins, add_card
+from hubsim.site.cards import Pins, add_card
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage
 

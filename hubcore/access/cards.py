@@ -14,7 +14,7 @@ Laws:
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 
@@ -23,9 +23,50 @@ from hubcore.access.grant import Access
 CARD_KEY_BYTES = 32
 DIGEST_BYTES = 16
 PIN_DIGITS = range(4, 13)
+CARD_BITS = 26
+"""Of a usual card."""
 _CARD = b"hub card\x00"
 _PIN = b"hub pin\x00"
 _KEY = b"hub pkoc key\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class CardNumber:
+    """What a card tells a reader: its first `bits` bits in `data`, from the left."""
+
+    bits: int
+    data: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the bytes hold these bits and nothing else."""
+        size = (self.bits + 7) // 8
+        if self.bits < 1 or len(self.data) != size:
+            raise ValueError(f"{self.bits} bits are not in {len(self.data)} bytes")
+        spare = size * 8 - self.bits
+        if self.data[-1] & ((1 << spare) - 1):
+            raise ValueError(f"there is something behind the first {self.bits} bits")
+
+    @classmethod
+    def of(cls, number: int, bits: int) -> CardNumber:
+        """Return the card of a number. Raise ValueError for one that has not so many bits."""
+        if not 0 <= number < 1 << bits:
+            raise ValueError(f"that number does not fit into {bits} bits")
+        size = (bits + 7) // 8
+        return cls(bits, (number << (size * 8 - bits)).to_bytes(size, "big"))
+
+    @classmethod
+    def of_facility(cls, facility: int, number: int) -> CardNumber:
+        """Return a card of the usual 26 bits (H10301), by the two numbers printed on it.
+
+        Even parity over the first 12 bits, facility (8), number (16), odd parity over the last 12.
+        Raise ValueError.
+        """
+        if not (0 <= facility < 1 << 8 and 0 <= number < 1 << 16):
+            raise ValueError("a card of 26 bits has a facility of 0..255 and a number of 0..65535")
+        middle = facility << 16 | number
+        first = (middle >> 12).bit_count() & 1
+        last = 1 - ((middle & 0xFFF).bit_count() & 1)
+        return cls.of(first << 25 | middle << 1 | last, CARD_BITS)
 
 
 @dataclass(frozen=True, slots=True)

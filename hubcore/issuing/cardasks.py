@@ -1,4 +1,4 @@
-"""What a site's server may ask about phones that others make and cards: the digest of one.
+"""What a site's server may ask about cards, and phones that others make: the digest of one.
 
 How it works: a policy names them by digests under the site's card key (`hubcore.access.cards`). The
 server does not have that key. What signs has it, and makes the digest.
@@ -8,7 +8,7 @@ Laws:
 2. Without a number of cards in the limits no digest is made.
 3. The server says how many cards its policy would name with this one. More than the limits say are
    refused here. Two asks may say the same number: that both rows come to be is the server's to
-   prevent (`hubsite.phones.others`, law 4).
+   prevent (`hubsite.phones.atreaders.adding`, law 3).
 4. What a hub has recorded is asked for by its digest. It comes back as it is, judged like any.
 
 Shape: [count, what, data].
@@ -19,7 +19,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from hubcore.access.cards import DIGEST_BYTES, public_key_digest
+from hubcore.access.cards import (
+    CARD_BITS,
+    DIGEST_BYTES,
+    CardNumber,
+    card_digest,
+    public_key_digest,
+)
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from hubcore.issuing.limits import Limits
@@ -28,6 +34,10 @@ from hubcore.issuing.words import Refusal, RefusedError
 POINT_BYTES = 65
 COUNT_MAX = 1_000_000
 CARD_ASK_BYTES = 96
+CARD_BITS_ASKED = range(CARD_BITS, 257)
+"""So many bits a card may have that is typed: a usual one, or up to 32 bytes. 200 are the most that
+cards of offices tell (FASC-N)."""
+_LENGTH_BYTES = 2
 _UNCOMPRESSED = 4
 _ITEMS = 4
 
@@ -39,6 +49,8 @@ class Shown(IntEnum):
     """A public key on P-256, uncompressed (SEC 1, 2.3.3): 65 bytes."""
     RECORDED = 2
     """A digest as a hub's record of an unknown card or key has it: 16 bytes."""
+    CARD = 3
+    """The number of a card, as `of_card` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +67,38 @@ class CardAsk:
             raise FrameError(f"card: there are 1 to {COUNT_MAX} with it")
         if type(self.data) is not bytes or not _is_one(self.what, self.data):
             raise FrameError(
-                f"card: expected a key of {POINT_BYTES} bytes that begins with 04, or a digest of "
-                f"{DIGEST_BYTES} bytes"
+                f"card: expected a key of {POINT_BYTES} bytes that begins with 04, a digest of "
+                f"{DIGEST_BYTES} bytes, or a card of {CARD_BITS_ASKED.start} to "
+                f"{CARD_BITS_ASKED.stop - 1} bits"
             )
+
+
+def of_card(number: CardNumber) -> bytes:
+    """Return what asks for a card: how many bits (2 bytes, big-endian), and they from the left."""
+    return number.bits.to_bytes(_LENGTH_BYTES, "big") + number.data
+
+
+def _card_in(data: bytes) -> CardNumber:
+    """Read what `of_card` wrote. Raise ValueError."""
+    bits = int.from_bytes(data[:_LENGTH_BYTES], "big")
+    if bits not in CARD_BITS_ASKED:
+        raise ValueError(f"a card of {bits} bits")
+    return CardNumber(bits, data[_LENGTH_BYTES:])
+
+
+def _is_card(data: bytes) -> bool:
+    try:
+        _card_in(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_one(what: Shown, data: bytes) -> bool:
     if what is Shown.RECORDED:
         return len(data) == DIGEST_BYTES
+    if what is Shown.CARD:
+        return _is_card(data)
     return len(data) == POINT_BYTES and data[0] == _UNCOMPRESSED
 
 
@@ -88,13 +124,13 @@ def judge_card(ask: CardAsk, limits: Limits) -> None:
     if not limits.cards:
         raise RefusedError(
             Refusal.RULE,
-            "cards: the signer's limits allow no phone of others and no card (cards in [limits] "
-            "of its file)",
+            "cards: the signer's limits allow no card and no phone of others (cards in [limits] "
+            "of its file: hubsite setup --cards writes it)",
         )
     if ask.count > limits.cards:
         raise RefusedError(
             Refusal.RULE,
-            f"cards: {ask.count} phones of others and cards, and the signer's limits allow "
+            f"cards: {ask.count} cards and phones of others, and the signer's limits allow "
             f"{limits.cards}",
         )
 
@@ -103,4 +139,7 @@ def digest_of_card(ask: CardAsk, card_key: bytes) -> bytes:
     """Return the digest that is asked for: 16 bytes. `card_key` is the site's."""
     if ask.what is Shown.RECORDED:
         return ask.data
+    if ask.what is Shown.CARD:
+        number = _card_in(ask.data)
+        return card_digest(card_key, number.bits, number.data)
     return public_key_digest(card_key, ask.data)

@@ -12,11 +12,11 @@ Laws:
    credentials before grants, and of both the newest first. What has no grant any more that could
    open a door is left out.
 5. A credential that was revoked waits for no grant to be read, however many phones have some: a
-   policy with it is signed first. Its revoked grants, and the rights of phones that others make,
-   are those of the policy before it.
-6. A phone that others make has its rights in the policy. No grant is signed for it.
-7. A digest counts for so many of these phones as its maker was told. Who keeps a row for it counts
-   again (`phones_of_others`), in the transaction that keeps it.
+   policy with it is signed first. Its revoked grants, and the rights of cards and of phones that
+   others make, are those of the policy before it.
+6. A card, and a phone that others make, has its rights in the policy. No grant is signed for it.
+7. A digest counts for so many of these as its maker was told. Who keeps a row for it counts
+   again (`known_by_digest`), in the transaction that keeps it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _NOTHING = {
 
 @dataclass(frozen=True, slots=True)
 class MadeDigest:
-    """The digest of a phone of others (16 bytes), made where there are `count` with it (law 7)."""
+    """A digest (16 bytes), made where there are `count` cards and phones with it (law 7)."""
 
     digest: bytes
     count: int
@@ -156,7 +156,7 @@ class Office:
         if credential.revoked_at is not None:
             raise ValueError("This credential was revoked. Nothing is issued to it any more.")
         if credential.digest is not None:
-            raise ValueError("Hubs know by their policy what this phone may. It takes no grant.")
+            raise ValueError("Hubs know by their policy what this one may. It takes no grant.")
         access = access_of(grantings, now)
         kind = CredentialKind(credential.kind)
         if not access:
@@ -176,16 +176,16 @@ class Office:
         return NewGrant(by, credential, made, signed, now)
 
     def digest(self, what: Shown, data: bytes) -> MadeDigest:
-        """Return the digest by which hubs know one phone more of others (law 7).
+        """Return the digest by which hubs know one card or phone of others more (law 7).
 
         Raise HubError when nobody makes it: the signer's limits may allow no more.
         """
-        count = phones_of_others() + 1
+        count = known_by_digest() + 1
         return MadeDigest(self.signer.digest(CardAsk(count, what, data)), count)
 
 
-def phones_of_others() -> int:
-    """Return how many phones of others are not revoked."""
+def known_by_digest() -> int:
+    """Return how many cards and phones of others are not revoked."""
     return Credential.objects.filter(revoked_at=None).exclude(digest=None).count()
 
 

@@ -50,7 +50,7 @@ class Signer(Protocol):
         """Sign a list of what the policy of this version revokes (`hubcore.access.revocations`)."""
 
     def digest(self, ask: CardAsk) -> bytes:
-        """Make the digest of a phone that others make, by the site's card key: 16 bytes."""
+        """Make the digest of a card or a phone of others by the site's card key: 16 bytes."""
 
 
 @runtime_checkable

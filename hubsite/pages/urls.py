@@ -14,7 +14,7 @@ from hubsite.pages.now import alarms, doors, overview
 from hubsite.pages.orders import devices as told
 from hubsite.pages.orders import views as orders
 from hubsite.pages.people import exporting, importing
-from hubsite.pages.phones import api, doorways, ended, guests, others, returning, tokens
+from hubsite.pages.phones import api, doorways, ended, guests, held, returning, tokens
 from hubsite.pages.phones import joining as invitations
 from hubsite.pages.phones import views as phones
 from hubsite.pages.register import views
@@ -103,7 +103,8 @@ urlpatterns = [
     path("api/phone/again", returning.again, name="api-again"),
     path("phone/<slug:key>", phones.phone, name="phone"),
     path("person/<slug:person>/phone", phones.add, name="phone-add"),
-    path("person/<slug:person>/pkoc", others.add, name="phone-add-others"),
+    path("person/<slug:person>/pkoc", held.add, held.OF_OTHERS, name="phone-add-others"),
+    path("person/<slug:person>/card", held.add, held.CARD, name="card-add"),
     path("webhooks", webhooks.webhooks, name="webhooks"),
     path("webhooks/add", webhooks.add, name="webhook-add"),
     path("webhooks/<slug:key>", webhooks.webhook, name="webhook"),

@@ -172,14 +172,16 @@ def _carded(
 ) -> Iterable[Carded]:
     """Yield the credentials that hubs know by a digest, each with the grants of its holder."""
     rows = credentials.filter(person__ended_at=None).exclude(digest=None)
-    for digest, credential, person in rows.values_list("digest", "pk", "person_id"):
-        yield Carded(bytes.fromhex(digest), credential, tuple(granted.get(person, ())))
+    for digest, credential, person, ends in rows.values_list("digest", "pk", "person_id", "ends"):
+        grantings = tuple(granted.get(person, ()))
+        yield Carded(bytes.fromhex(digest), credential, grantings, _seconds(ends))
 
 
 def carded_of(credential: Credential) -> Carded:
     """Return one that hubs know by a digest, with the grants of its holder as they are."""
     grantings = grantings_of(credential.person, credential.kind)
-    return Carded(bytes.fromhex(credential.digest or ""), credential.pk, grantings)
+    digest = bytes.fromhex(credential.digest or "")
+    return Carded(digest, credential.pk, grantings, _seconds(credential.ends))
 
 
 def _granted_to(now: int) -> dict[str, list[Granting]]:

@@ -85,8 +85,8 @@ class IssuedGrant:
 class SiteRows:
     """What the site has decided. `entitled`: what each credential may by now.
 
-    `revoked_grants` were revoked by a policy that this database had not signed. `cards` are phones
-    that others make, by digest (`hubsite.rules.cards`).
+    `revoked_grants` were revoked by a policy that this database had not signed. `cards` are cards
+    and phones that others make, by digest (`hubsite.rules.cards`).
     """
 
     site: str

@@ -17,10 +17,11 @@ import pytest
 import pytest_asyncio
 
 from drivers.osdp.gate import crc
+from hubcore.access.cards import CardNumber
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubsim.site import OPEN_AND_QUERY, DeskDoor
-from hubsim.site.cards import CardNumber, Pins, add_card, card_key, demand
+from hubsim.site.cards import Pins, add_card, card_key, demand
 from hubsim.site.readers import add_reader
 from hubsim.stage import Stage
 

@@ -781,11 +781,17 @@ ROOMS: dict[str, Room] = {
         "django oauth2_provider oauthlib segno",
         WORLDLY,
     ),
-    "hubsite.phones.atreaders": _room(
+    "hubsite.phones.atreaders.adding": _room(
+        "hubsite.acts hubsite.hubs.office hubsite.register hubcore", "django", WORLDLY
+    ),
+    "hubsite.phones.atreaders.keys": _room(
+        "hubsite.phones.atreaders.adding hubsite.register.models hubcore", "cryptography", WORLDLY
+    ),
+    "hubsite.phones.atreaders.met": _room(
         "hubsite.records.models hubsite.register.models hubcore", "", WORLDLY
     ),
-    "hubsite.phones.others": _room(
-        "hubsite.acts hubsite.hubs.office hubsite.register hubcore", "cryptography django", WORLDLY
+    "hubsite.phones.atreaders.numbers": _room(
+        "hubsite.phones.atreaders.adding hubcore", "", WORLDLY
     ),
     "hubsite.pins.comparing": _room(
         "", "cryptography", frozenset({"socket", "sqlite3", "subprocess"})

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from drivers.osdp.readers import OsdpReaders
 from drivers.osdp.wire.orders import BAUDS, DEVICE_BYTES_MAX
 from drivers.osdp.wire.words import DEFAULT_KEY, KEY_BYTES, READERS_MAX
-from hubcore.access.cards import CARD_KEY_BYTES, PinMatch, card_digest, match_pin
+from hubcore.access.cards import CARD_KEY_BYTES, CardNumber, PinMatch, card_digest, match_pin
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.checks import Part
@@ -352,7 +352,7 @@ async def test_keys_are_given_by_who_may_act_and_to_a_known_reader() -> None:
 
 
 def test_a_card_is_a_row_of_digests(site: sites.Site) -> None:
-    number = cards.CardNumber.of(1234567, 26)
+    number = CardNumber.of(1234567, 26)
     cards.add_card(site, "anna", number, ALWAYS, cards.Pins("1234", "4321"))
     document = (site.path / "policy.cbor").read_bytes()
     (card,) = site.policy().cards.values()
@@ -365,9 +365,9 @@ def test_a_card_is_a_row_of_digests(site: sites.Site) -> None:
 
 
 def test_what_a_site_refuses_of_cards_and_readers(site: sites.Site) -> None:
-    number = cards.CardNumber.of(1, 26)
+    number = CardNumber.of(1, 26)
     with pytest.raises(ValueError, match="does not fit into 26 bits"):
-        cards.CardNumber.of(1 << 26, 26)
+        CardNumber.of(1 << 26, 26)
     with pytest.raises(ValueError, match="at least one access point"):
         cards.add_card(site, "anna", number, (), cards.Pins())
     with pytest.raises(ValueError, match="needs a PIN beside it"):
@@ -376,7 +376,7 @@ def test_what_a_site_refuses_of_cards_and_readers(site: sites.Site) -> None:
         cards.add_card(site, "anna", number, ALWAYS, cards.Pins("1234", "1234"))
     cards.add_card(site, "anna", number, ALWAYS, cards.Pins())
     with pytest.raises(ValueError, match="there is a card anna already"):
-        cards.add_card(site, "anna", cards.CardNumber.of(2, 26), ALWAYS, cards.Pins())
+        cards.add_card(site, "anna", CardNumber.of(2, 26), ALWAYS, cards.Pins())
     with pytest.raises(ValueError, match="has that number already"):
         cards.add_card(site, "bert", number, ALWAYS, cards.Pins())
     with pytest.raises(ValueError, match="there is no card carl"):
@@ -410,17 +410,17 @@ def test_the_commands_of_a_site_make_cards_demands_and_readers(site: sites.Site)
 
 
 def test_a_usual_card_is_known_by_the_two_numbers_on_it() -> None:
-    card = cards.CardNumber.of_facility(0x5A, 0x1234)
+    card = CardNumber.of_facility(0x5A, 0x1234)
     bits = format(int.from_bytes(card.data, "big") >> 6, "026b")
     assert (int(bits[1:9], 2), int(bits[9:25], 2)) == (0x5A, 0x1234)
     assert bits[:13].count("1") % 2 == 0
     assert bits[13:].count("1") % 2 == 1
     with pytest.raises(ValueError, match="facility of 0"):
-        cards.CardNumber.of_facility(256, 1)
+        CardNumber.of_facility(256, 1)
 
 
 def test_a_card_may_be_added_by_the_digest_of_its_denial(site: sites.Site) -> None:
-    number = cards.CardNumber.of(77, 40)
+    number = CardNumber.of(77, 40)
     digest = card_digest(cards.card_key(site), number.bits, number.data)
     _hubsim(site, "card", "anna", "--digest", digest.hex(), "--pin", "1234")
     (card,) = site.policy().cards.values()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hubcore.access.cards import DIGEST_BYTES
+from hubcore.access.cards import CARD_BITS, DIGEST_BYTES, CardNumber
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.calendar.schedule import Rule
@@ -18,7 +18,7 @@ from hubsim import site as sites
 from hubsim.cli.options import HUB_POINT, POINT, new_name, open_site, site_option, weekly_rules
 from hubsim.cli.site import hand_to_backend
 from hubsim.site.building import hub_doors
-from hubsim.site.cards import BITS, CardNumber, Pins, add_card, demand
+from hubsim.site.cards import Pins, add_card, demand
 from hubsim.site.readers import add_reader
 
 FACTORS = {
@@ -35,7 +35,7 @@ FACTORS = {
 @click.option("--number", type=int, help="The card's number; by itself one by chance.")
 @click.option("--facility", type=int, help="With it: 26 bits, by the two numbers on the card.")
 @click.option("--digest", help="In place of a number: `grant` in the record of an unknown card.")
-@click.option("--bits", type=click.IntRange(8, 256), default=BITS, show_default=True)
+@click.option("--bits", type=click.IntRange(8, 256), default=CARD_BITS, show_default=True)
 @click.option("--pin", help="4 to 12 digits.")
 @click.option("--duress", help="Another PIN, which opens and tells of a threat.")
 @click.option("--ask-pin", is_flag=True, help="Ask for both, so that no shell remembers them.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from hubcore.access.cards import CardNumber
 from hubcore.access.factors import Demand, Factor
 from hubcore.access.grant import Access
 from hubcore.calendar.recurrence import MINUTES_A_DAY
 from hubcore.calendar.schedule import Rule
 from hubsim.site import DAY, OPEN_AND_QUERY, Site, Validity
 from hubsim.site.building import FRONT, READER
-from hubsim.site.cards import CardNumber, Pins, add_card, demand
+from hubsim.site.cards import Pins, add_card, demand
 from hubsim.site.readers import add_reader
 
 DAYS_A_WEEK = 7

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hubcore.access.cards import CARD_KEY_BYTES, Card, card_digest, pin_digest
+from hubcore.access.cards import CARD_KEY_BYTES, Card, CardNumber, card_digest, pin_digest
 from hubcore.access.factors import Demand
 from hubcore.access.grant import Access
 from hubcore.policy.policy import PointRules, Policy
@@ -26,39 +26,7 @@ from hubsim.site.documents import GRANT_DAYS, Validity
 from hubsim.site.folder import Site
 from hubsim.weekly import refuse_never
 
-BITS = 26
-"""Of a usual card."""
 _CREDENTIAL_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class CardNumber:
-    """What a card tells a reader: its first `bits` bits in `data`, from the left."""
-
-    bits: int
-    data: bytes = field(repr=False)
-
-    @classmethod
-    def of(cls, number: int, bits: int) -> CardNumber:
-        """Return the card of a number. Raise ValueError for one that has not so many bits."""
-        if not 0 <= number < 1 << bits:
-            raise ValueError(f"that number does not fit into {bits} bits")
-        size = (bits + 7) // 8
-        return cls(bits, (number << (size * 8 - bits)).to_bytes(size, "big"))
-
-    @classmethod
-    def of_facility(cls, facility: int, number: int) -> CardNumber:
-        """Return a card of the usual 26 bits (H10301), by the two numbers printed on it.
-
-        Even parity over the first 12 bits, facility (8), number (16), odd parity over the last 12.
-        Raise ValueError.
-        """
-        if not (0 <= facility < 1 << 8 and 0 <= number < 1 << 16):
-            raise ValueError("a card of 26 bits has a facility of 0..255 and a number of 0..65535")
-        middle = facility << 16 | number
-        first = (middle >> 12).bit_count() & 1
-        last = 1 - ((middle & 0xFFF).bit_count() & 1)
-        return cls.of(first << 25 | middle << 1 | last, BITS)
 
 
 @dataclass(frozen=True, slots=True)

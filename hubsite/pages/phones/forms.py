@@ -8,7 +8,7 @@ from django import forms
 
 from hubcore.errors import PeerError
 from hubsite.phones.publickey import read_public_key
-from hubsite.register.models import Credential, CredentialKind
+from hubsite.register.models import BY_DIGEST, Credential, CredentialKind
 from hubsite.register.models.grants import KEY_BYTES
 
 KEY_LENGTH = 2 * KEY_BYTES
@@ -44,7 +44,7 @@ class PhoneForm(forms.ModelForm):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         own = [("", "---------")]
-        own += [one for one in CredentialKind.choices if one[0] != CredentialKind.PKOC]
+        own += [one for one in CredentialKind.choices if one[0] not in BY_DIGEST]
         self.fields["kind"].choices = own
 
     def clean_key(self) -> bytes:

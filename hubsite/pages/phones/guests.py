@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hubsite.pages.phones.guestform import GuestForm
+from hubsite.phones.atreaders.adding import may_hold
 from hubsite.phones.guests import make_link
 from hubsite.phones.qr import qr_of
 from hubsite.register import changes
@@ -75,5 +76,10 @@ def guest(request: HttpRequest, key: int) -> HttpResponse:
 def _shown(
     request: HttpRequest, link: GuestLink, sentence: str = "", status: int = 200
 ) -> HttpResponse:
-    shown = {"link": link, "standing": standing_of(link), "sentence": sentence}
+    shown = {
+        "link": link,
+        "standing": standing_of(link),
+        "sentence": sentence,
+        "may_hold": may_hold(link.person),
+    }
     return render(request, "guests/guest.html", shown, status=status)

@@ -18,10 +18,10 @@ from django.views.decorators.http import require_http_methods
 from hubcore.errors import HubError
 from hubsite.acts.kinds import ActKind
 from hubsite.pages.phones.forms import PhoneForm
-from hubsite.pages.phones.others import NOBODY_SIGNS
+from hubsite.pages.phones.held import NOBODY_SIGNS
 from hubsite.passkeys.models import Passkey, Return
+from hubsite.phones.atreaders.keys import digits_of
 from hubsite.phones.enrolment import enrolment
-from hubsite.phones.others import digits_of
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
 from hubsite.register.models import AccessPoint, Credential, Person
@@ -102,22 +102,25 @@ def _shown(
         "came_from": Return.objects.filter(made=found).first(),
     }
     if found.digest is not None:
-        shown |= _of_others(found)
+        shown |= _of_held(found)
     return render(request, "phones/phone.html", shown, status=status)
 
 
-def _of_others(found: Credential) -> dict[str, Any]:
-    """Return what the page of a phone of others says of its key and its doors."""
+def _of_held(found: Credential) -> dict[str, Any]:
+    """Return what the page of a card or a phone of others says of its key, end and doors."""
     sentence = ""
     numbers = []
+    now = int(time.time())
+    carded = carded_of(found)
     try:
-        row = row_of(carded_of(found), int(time.time()))
+        row = row_of(carded, now)
         numbers = [] if row is None else [entry.access_point for entry in row.access]
     except ValueError as error:
         sentence = f"{str(error).capitalize()}."
     doors = AccessPoint.objects.filter(number__in=numbers).select_related("door")
     return {
         "key": digits_of(found),
+        "is_over": carded.is_over(now),
         "doors": [f"{point.door}, {point.name}" for point in doors],
         "sentence_of_row": sentence,
     }

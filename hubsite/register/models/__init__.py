@@ -1,7 +1,7 @@
 """The tables, a file a subject."""
 
 from hubsite.register.models.doors import AccessPoint, Door
-from hubsite.register.models.grants import Credential, CredentialKind, Grant
+from hubsite.register.models.grants import BY_DIGEST, Credential, CredentialKind, Grant
 from hubsite.register.models.guests import GuestLink
 from hubsite.register.models.hours import Calendar, Schedule
 from hubsite.register.models.issued import (
@@ -16,6 +16,7 @@ from hubsite.register.models.issued import (
 from hubsite.register.models.people import Group, Person
 
 __all__ = [
+    "BY_DIGEST",
     "AccessPoint",
     "Calendar",
     "Credential",

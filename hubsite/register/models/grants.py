@@ -66,14 +66,20 @@ class CredentialKind(models.TextChoices):
     PHONE = "phone", "phone"
     WEB = "web", "phone in a browser"
     PKOC = "pkoc", "phone of others (PKOC)"
+    CARD = "card", "card"
+
+
+BY_DIGEST = (CredentialKind.PKOC, CredentialKind.CARD)
+"""What hubs know by a digest in their policy: none of these carries a grant."""
 
 
 class Credential(Row):
     """What somebody proves to hold; `key` is its public COSE_Key in CBOR.
 
     `family` are the tokens by which this device fetches its grants, None for one that fetches none.
-    `digest` is what hubs know a phone of others by (`hubcore.access.cards`), in hexadecimal; None
-    for all others. `key` is empty where only that is known.
+    `digest` is what hubs know a card or a phone of others by (`hubcore.access.cards`), in
+    hexadecimal; None for all others. `key` is empty where only that is known, as of each card.
+    `ends` is when a row of the policy ends at the latest; None where its grants alone say so.
     """
 
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
@@ -82,6 +88,7 @@ class Credential(Row):
     label = models.CharField(max_length=NAME_LENGTH)
     key = models.BinaryField(max_length=KEY_BYTES)
     digest = models.CharField(max_length=DIGEST_LENGTH, null=True, editable=False)
+    ends = models.DateTimeField(null=True, editable=False)
     made_at = models.DateTimeField(auto_now_add=True)
     is_disabled = models.BooleanField(default=False)
     family = models.UUIDField(null=True, unique=True, editable=False)

@@ -38,6 +38,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "phone": ("/phone/{phone}",),
     "phone-add": ("/person/{person}/phone",),
     "phone-add-others": ("/person/{person}/pkoc",),
+    "card-add": ("/person/{person}/card",),
     "webhooks": ("/webhooks",),
     "webhook-add": ("/webhooks/add",),
     "webhook": ("/webhooks/{webhook}",),

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from hubcore.access import revocations
 from hubcore.access.cards import Card, public_key_digest
+from hubcore.access.claim import Strength
 from hubcore.access.grant import ACCESS_ENTRIES, Access
 from hubcore.calendar.schedule import ALWAYS
 from hubcore.codec.cose import SigningKey
@@ -34,8 +35,9 @@ from hubsite import config
 from hubsite.acts.models import Act
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
-from hubsite.phones import others
-from hubsite.phones.atreaders import SECONDS, keys_at_readers
+from hubsite.phones.atreaders import keys
+from hubsite.phones.atreaders.adding import HELD, MEANWHILE, Holding, add_met, add_typed
+from hubsite.phones.atreaders.met import SECONDS, met_at_readers
 from hubsite.records import kept as records
 from hubsite.register import changes, models
 from hubsite.rules.cards import AHEAD_SECONDS, OPEN, WEEK, Carded, cards_of, row_of
@@ -50,8 +52,8 @@ ISSUER: SigningKey = make_key()
 CARD_KEY = b"c" * 32
 NOW = int(time.time())
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
-DIGITS = others.point_of(KEY).hex()
-DIGEST = public_key_digest(CARD_KEY, others.point_of(KEY))
+DIGITS = keys.point_of(KEY).hex()
+DIGEST = public_key_digest(CARD_KEY, keys.point_of(KEY))
 PEM = KEY.public_bytes(
     serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
 ).decode()
@@ -77,6 +79,10 @@ def _anna() -> models.Person:
     return anna
 
 
+def held(person: models.Person, label: str) -> Holding:
+    return Holding(person, models.CredentialKind.PKOC, label)
+
+
 def _policy() -> Policy:
     newest = models.SignedPolicy.objects.order_by("-version").first()
     return document.read(bytes(newest.document), ISSUER.verify_key, "acme")
@@ -84,7 +90,7 @@ def _policy() -> Policy:
 
 def _added(browser: Browser, person: models.Person, **typed: str) -> str:
     browser.get(f"/person/{person.pk}/pkoc")
-    return browser.submit(**{"label": "Anna's phone", "key": DIGITS, **typed}).text
+    return browser.submit(**{"label": "Anna's phone", "typed": DIGITS, **typed}).text
 
 
 def _spaced(digits: str) -> str:
@@ -93,7 +99,7 @@ def _spaced(digits: str) -> str:
 
 @pytest.mark.parametrize("typed", [DIGITS, _spaced(DIGITS), f"0x{DIGITS}\n", PEM, f"\n{PEM}\n"])
 def test_a_key_is_read_as_apps_show_it(typed: str) -> None:
-    assert others.point_of(others.read_key(typed)).hex() == DIGITS
+    assert keys.point_of(keys.read_key(typed)).hex() == DIGITS
 
 
 def _other_pem(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> str:
@@ -120,8 +126,8 @@ def _other_pem(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> str
     ids=range(10),
 )
 def test_what_is_no_key_is_refused_with_its_cause(office: Office, typed: str, why: str) -> None:
-    """others, law 1"""
-    assert why in _added(at_work(), _anna(), key=typed)
+    """keys, the law"""
+    assert why in _added(at_work(), _anna(), typed=typed)
     assert not models.Credential.objects.exists()
 
 
@@ -164,7 +170,7 @@ def test_its_end_goes_first_and_for_ever_and_with_its_person(office: Office) -> 
     office.renew_policy(NOW)
     assert _policy().cards == {}
     assert _policy().revoked_credentials == {phone.pk}
-    again = others.add_by_key("olga", office, anna, "again", KEY)
+    again = add_typed("olga", office, held(anna, "again"), keys.typed_of(KEY))
     office.renew_policy(NOW)
     assert _policy().cards[DIGEST].credential == again.pk
     changes.end_person("olga", anna, anna.revision)
@@ -173,7 +179,7 @@ def test_its_end_goes_first_and_for_ever_and_with_its_person(office: Office) -> 
 
 
 def test_phones_carry_its_revocation_to_hubs_that_are_offline(office: Office) -> None:
-    phone = others.add_by_key("olga", office, _anna(), "phone", KEY)
+    phone = add_typed("olga", office, held(_anna(), "phone"), keys.typed_of(KEY))
     changes.revoke_credential("olga", phone, phone.revision)
     office.renew_policy(NOW)
     office.renew_list(NOW)
@@ -187,7 +193,7 @@ def test_phones_carry_its_revocation_to_hubs_that_are_offline(office: Office) ->
 
 def test_it_may_what_its_holder_may_from_the_next_policy_on(office: Office) -> None:
     anna = _anna()
-    others.add_by_key("olga", office, anna, "phone", KEY)
+    add_typed("olga", office, held(anna, "phone"), keys.typed_of(KEY))
     office.renew_policy(NOW)
     changes.revoke_grant("olga", anna.grants.get(), 1)
     office.renew_policy(NOW)
@@ -206,16 +212,16 @@ def test_it_may_what_its_holder_may_from_the_next_policy_on(office: Office) -> N
 
 
 def test_a_key_is_one_persons_also_of_two_at_the_same_moment(office: Office) -> None:
-    """others, law 2"""
+    """adding, law 1"""
     anna = _anna()
     _added(at_work(), anna)
     bert = models.Person.objects.create(name="Bert")
     text = _added(at_work("bella"), bert)
-    assert others.HELD in text
+    assert HELD in text
     assert "Anna" not in text.replace("Anna's phone", "")
     assert models.Credential.objects.count() == 1
     with pytest.raises(ValueError, match="one person's"):
-        others.add_by_key("olga", office, bert, "phone", KEY)
+        add_typed("olga", office, held(bert, "phone"), keys.typed_of(KEY))
     kinds = [act.said["kind"] for act in Act.objects.all()]
     assert kinds.count("credential-made") == 1
 
@@ -239,21 +245,21 @@ class _Limited(FileSigner):
 
 
 def test_two_who_add_one_at_the_limit_do_not_pass_it_together() -> None:
-    """others, law 4; office, law 7"""
+    """adding, law 3; office, law 7"""
     signer = _Limited(ISSUER, CARD_KEY)
     office = Office("acme", signer)
     settings.HUBSITE_RUNNING.begin(office, None)
     anna = _anna()
-    others.add_by_digest("olga", office, anna, "first", b"1" * 16)
-    signer.between = lambda: others.add_by_digest("bella", office, anna, "second", b"2" * 16)
+    add_met("olga", office, held(anna, "first"), b"1" * 16)
+    signer.between = lambda: add_met("bella", office, held(anna, "second"), b"2" * 16)
     text = _added(at_work(), anna)
-    assert others.MEANWHILE in text
+    assert MEANWHILE in text
     assert {one.label for one in models.Credential.objects.all()} == {"first", "second"}
     kinds = [act.said["kind"] for act in Act.objects.all()]
     assert kinds.count("credential-made") == 2
     assert office.renew_policy(NOW) is not None
     assert len(_policy().cards) == 2
-    assert "3 phones of others and cards, and the signer's limits allow 2" in _added(
+    assert "3 cards and phones of others, and the signer's limits allow 2" in _added(
         at_work("bert"), anna
     )
 
@@ -311,7 +317,7 @@ def test_a_phone_that_was_just_shown_is_added_without_a_key_that_anybody_types(
 
 
 def test_what_readers_met_is_offered_for_ten_minutes_and_nothing_else_is() -> None:
-    """atreaders, laws 1 and 2"""
+    """met, laws 1, 2 and 4"""
     models.Credential.objects.create(
         person=_anna(), kind="pkoc", label="P", key=b"", digest=(b"\x01" * 16).hex()
     )
@@ -325,23 +331,23 @@ def test_what_readers_met_is_offered_for_ten_minutes_and_nothing_else_is() -> No
         _denied(6, **{Fact.POINT: 77}),
         _denied(9),
     )
-    found = [(one.digest[0], one.where, one.at) for one in keys_at_readers(NOW)]
+    found = [(one.digest[0], one.where, one.at) for one in met_at_readers(NOW, Strength.PKOC)]
     assert found == [(9, "10 inward", NOW - 53), (6, "access point 77", NOW - 54)]
-    assert keys_at_readers(NOW + SECONDS) == []
+    assert met_at_readers(NOW + SECONDS, Strength.PKOC) == []
 
 
 def test_a_hub_whose_clock_is_of_tomorrow_offers_nothing_for_ever() -> None:
-    """atreaders, law 1"""
+    """met, law 1"""
     records.take([message(1, told(_denied(7), at=NOW + DAY), at=NOW - SECONDS - 1)], NOW)
-    assert keys_at_readers(NOW) == []
+    assert met_at_readers(NOW, Strength.PKOC) == []
 
 
 def test_one_of_both_is_asked_for_and_only_what_was_shown_counts(office: Office) -> None:
     anna = _anna()
-    assert "one of both" in _added(at_work(), anna, key=" ")
+    assert "one of both" in _added(at_work(), anna, typed=" ")
     _recorded(_denied(7), now=int(time.time()))
     assert "one of both" in _added(at_work(), anna, shown=(b"\x07" * 16).hex())
-    forged = _added(at_work(), anna, key="", shown=(b"\x08" * 16).hex())
+    forged = _added(at_work(), anna, typed="", shown=(b"\x08" * 16).hex())
     assert "Select a valid choice" in forged
     assert not models.Credential.objects.exists()
 

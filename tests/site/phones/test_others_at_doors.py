@@ -90,7 +90,7 @@ def add(browser: Browser, digits: str) -> None:
     browser.submit(name="Anna")
     grant(browser, 2)
     browser.get(f"/person/{models.Person.objects.get().pk}/pkoc")
-    assert "In use." in browser.submit(label="Anna's phone", key=digits).text
+    assert "In use." in browser.submit(label="Anna's phone", typed=digits).text
 
 
 def grant(browser: Browser, number: int) -> None:

@@ -32,7 +32,8 @@ from hubsite import config
 from hubsite.hubs import beginning
 from hubsite.hubs.office import Office
 from hubsite.orders.giving.making import keep_orders
-from hubsite.phones import others
+from hubsite.phones.atreaders import keys
+from hubsite.phones.atreaders.adding import Holding, add_typed
 from hubsite.register import changes, models
 from tests.site.browser import Operator as Account
 from tests.site.browser import at_work
@@ -46,6 +47,7 @@ from tests.unit.issuer.test_signing_service import lines
 pytestmark = pytest.mark.once
 
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
+PKOC = models.CredentialKind.PKOC
 LIMITS_HERE = replace(LIMITS, operators={EACH: Operator(ALL_RIGHTS)})
 
 
@@ -136,14 +138,14 @@ def test_phones_of_others_are_known_by_what_the_signer_makes(
 ) -> None:
     office = office_by(f'socket = "{folder}/s"', tmp_path)
     anna, _, _ = _site()
-    phone = others.add_by_key("olga", office, anna, "phone", KEY)
-    assert phone.digest == public_key_digest(CARD_KEY, others.point_of(KEY)).hex()
+    phone = add_typed("olga", office, Holding(anna, PKOC, "phone"), keys.typed_of(KEY))
+    assert phone.digest == public_key_digest(CARD_KEY, keys.point_of(KEY)).hex()
     newest = office.renew_policy(now())
     said = document.read(bytes(newest.document), ISSUER.verify_key, "acme")
     assert [card.credential for card in said.cards.values()] == [phone.pk]
 
 
-@pytest.mark.parametrize(("most", "why"), [(0, "allow no phone of others"), (1, "allow 1")])
+@pytest.mark.parametrize(("most", "why"), [(0, "allow no card"), (1, "allow 1")])
 def test_the_signers_limits_say_how_many_phones_of_others_there_are(
     folder: Path, tmp_path: Path, most: int, why: str
 ) -> None:
@@ -156,7 +158,7 @@ def test_the_signers_limits_say_how_many_phones_of_others_there_are(
             anna.credentials.create(kind="pkoc", label="P", key=b"", digest=digest)
         browser = at_work()
         browser.get(f"/person/{anna.pk}/pkoc")
-        text = browser.submit(label="phone", key=others.point_of(KEY).hex()).text
+        text = browser.submit(label="phone", typed=keys.point_of(KEY).hex()).text
         assert why in text
         assert anna.credentials.filter(kind="pkoc").count() == most
 

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubcore.access.cards import CardNumber
 from hubcore.codec import cbor
 from hubcore.errors import FrameError
 from hubcore.issuing.cardasks import (
     CARD_ASK_BYTES,
+    CARD_BITS_ASKED,
     COUNT_MAX,
     CardAsk,
     Shown,
+    of_card,
     read_card_ask,
     write_card_ask,
 )
@@ -45,6 +48,9 @@ from tests.unit.issuer.issuingdesk import ISSUER, SITE
 pytestmark = pytest.mark.once
 
 KEYS = st.binary(min_size=64, max_size=64).map(lambda rest: b"\x04" + rest)
+CARDS = st.sampled_from(CARD_BITS_ASKED).flatmap(
+    lambda bits: st.integers(0, (1 << bits) - 1).map(lambda one: of_card(CardNumber.of(one, bits)))
+)
 NUMBERS = st.integers(0, NUMBER_MAX)
 FROM_SERVER = st.one_of(
     st.builds(Hello, st.integers(1, 9)),
@@ -64,7 +70,8 @@ FROM_SERVER = st.one_of(
             st.integers(1, COUNT_MAX),
             st.just(Shown.RECORDED),
             st.binary(min_size=16, max_size=16),
-        ),
+        )
+        | st.builds(CardAsk, st.integers(1, COUNT_MAX), st.just(Shown.CARD), CARDS),
     ),
 )
 FROM_SIGNER = st.one_of(
@@ -159,6 +166,12 @@ def test_a_number_is_one(number: object) -> None:
         (1, Shown.KEY, b"\x04" + bytes(63)),
         (1, Shown.KEY, b"\x02" + bytes(64)),
         (1, Shown.KEY, "04" * 65),
+        (1, Shown.CARD, b"\x00\x1a" + bytes(3)),
+        (1, Shown.CARD, b"\x00\x1a" + b"\x00\x00\x00\x01"),
+        (1, Shown.CARD, b"\x00\x19" + bytes(4)),
+        (1, Shown.CARD, b"\x01\x01" + bytes(33)),
+        (1, Shown.CARD, b"\x00"),
+        (1, Shown.CARD, b""),
         (1, 9, bytes(16)),
     ],
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hubcore.access.cards import public_key_digest
-from hubcore.issuing.cardasks import CardAsk, Shown
+from hubcore.access.cards import CardNumber, card_digest, public_key_digest
+from hubcore.issuing.cardasks import CardAsk, Shown, of_card
 from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.pkoc.certificate import uncompressed
 from hubcore.timing.pace import Rate
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.once
 
 POINT = uncompressed(ec.generate_private_key(ec.SECP256R1()).public_key())
 KEY = CardAsk(1, Shown.KEY, POINT)
+NUMBER = CardNumber.of_facility(12, 34567)
+CARD = CardAsk(1, Shown.CARD, of_card(NUMBER))
 SEEN = CardAsk(2, Shown.RECORDED, bytes(range(16)))
 
 
@@ -41,12 +43,14 @@ async def test_a_digest_is_made_with_the_card_key_and_leaves_no_line(folder: Pat
         made = await place.ask(lambda client: client.digest(KEY))
         assert made == public_key_digest(CARD_KEY, POINT)
         assert await place.ask(lambda client: client.digest(SEEN)) == SEEN.data
+        of_number = await place.ask(lambda client: client.digest(CARD))
+        assert of_number == card_digest(CARD_KEY, NUMBER.bits, NUMBER.data)
     assert lines(folder) == []
 
 
 @pytest.mark.parametrize(
     ("most", "count", "why"),
-    [(0, 1, "allow no phone of others"), (2, 3, "3 phones of others .* allow 2")],
+    [(0, 1, "allow no card"), (2, 3, "3 cards .* allow 2")],
 )
 async def test_more_than_the_limits_say_have_no_digest(
     folder: Path, most: int, count: int, why: str
@@ -54,7 +58,7 @@ async def test_more_than_the_limits_say_have_no_digest(
     """cardasks, laws 2 and 3"""
     signer = make_signer(folder, limits=replace(LIMITS, cards=most))
     async with served(folder, signer) as place:
-        for ask in (KEY, SEEN):
+        for ask in (KEY, SEEN, CARD):
             with pytest.raises(RefusedError, match=why) as found:
                 await place.ask(lambda client, ask=ask: client.digest(replace(ask, count=count)))
             assert found.value.refusal is Refusal.RULE

@@ -1,12 +1,13 @@
-"""Keys of phones that others make, as readers have just met them: hubs' records say so.
+"""Cards, and phones that others make, as readers have just met them: hubs' records say so.
 
-A hub that does not know a key denies it, and records it by its digest. So an operator who stands
-beside somebody at a door may add the phone without a key that anybody types.
+A hub that knows no card or key like it denies it, and records it by its digest. So an operator who
+stands beside somebody at a door may add it without a number or a key that anybody types.
 
 Laws:
 1. Only what was denied as unknown within SECONDS counts, by the hub's clock and by the engine's.
-2. Each key is there once, by its newest record; what somebody has already is not there.
+2. Each is there once, by its newest record; what somebody has already is not there.
 3. At most RECORDS_MAX records are read, however many were denied.
+4. A card is offered as a card, and a phone as a phone: the record says which it was.
 """
 
 from __future__ import annotations
@@ -24,27 +25,29 @@ from hubsite.register.models import AccessPoint, Credential
 
 SECONDS = 600
 RECORDS_MAX = 256
-KEYS_MAX = 12
+MET_MAX = 12
 
 
 @dataclass(frozen=True, slots=True)
 class AtReader:
-    """A key that nobody has: its digest, where it was shown, and when, in Unix seconds."""
+    """What nobody has: its digest, where it was shown, and when, in Unix seconds."""
 
     digest: bytes
     where: str
     at: int
 
 
-def keys_at_readers(now: int) -> list[AtReader]:
-    """Return the keys of the last minutes, the newest first."""
+def met_at_readers(now: int, strength: Strength) -> list[AtReader]:
+    """Return what readers met in the last minutes as `strength`, the newest first."""
     found: dict[bytes, tuple[int | None, int]] = {}
     rows = Record.objects.filter(
         kind=str(RecordKind.ACCESS), at__gt=now - SECONDS, dated__gt=now - SECONDS
     )
     columns = rows.order_by("-at", "-id").values_list("record", "access_point", "at", "outcome")
     for record, point, at, outcome in columns[:RECORDS_MAX]:
-        digest = _digest_in(bytes(record)) if outcome == Denial.UNKNOWN_CREDENTIAL else b""
+        digest = (
+            _digest_in(bytes(record), strength) if outcome == Denial.UNKNOWN_CREDENTIAL else b""
+        )
         if digest:
             found.setdefault(digest, (point, at))
     names = [digest.hex() for digest in found]
@@ -56,16 +59,16 @@ def keys_at_readers(now: int) -> list[AtReader]:
         AtReader(digest, points.get(point, f"access point {point}"), at)
         for digest, (point, at) in found.items()
         if digest.hex() not in known
-    ][:KEYS_MAX]
+    ][:MET_MAX]
 
 
-def _digest_in(record: bytes) -> bytes:
-    """Return the digest of a PKOC key in a record, b"" where it is of another kind."""
+def _digest_in(record: bytes, strength: Strength) -> bytes:
+    """Return the digest of what a record is of, b"" where that is of another kind (law 4)."""
     try:
         said = facts(record)
     except AuditError:
         return b""
     digest = said.get(Fact.GRANT)
-    if said.get(Fact.PATH) != Strength.PKOC or not isinstance(digest, bytes):
+    if said.get(Fact.PATH) != strength or not isinstance(digest, bytes):
         return b""
     return digest if len(digest) == DIGEST_BYTES else b""

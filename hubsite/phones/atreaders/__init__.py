@@ -1,0 +1,1 @@
+"""What is held to a reader: cards, and phones that others make (PKOC)."""
