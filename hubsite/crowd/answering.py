@@ -66,13 +66,23 @@ def grant_said(had: Had, now: int) -> Said:
     office = settings.HUBSITE_RUNNING.office
     if office is None:
         return refusal(503, "The site signs nothing at this moment: it has no key.")
-    return said_of(office, had, grant_of(office, had.device, had.grantings, now))
+    return said_of(office, had, _grant(office, had, now))
+
+
+def _grant(office: Office, had: Had, now: int) -> SignedGrant:
+    return grant_of(office, had.device, had.grantings, now, is_behind())
 
 
 def said_of(office: Office, had: Had, signed: SignedGrant) -> Said:
     """Answer with a grant that is kept."""
     text = enrolment(office, settings.HUBSITE.config.aeads, signed, had.beside)
     return 200, {"enrolment": text, "expires": signed.expires}
+
+
+def is_behind() -> bool:
+    """Tell whether the engine has a newer policy than was signed here; without one nobody has."""
+    publisher = settings.HUBSITE_RUNNING.publisher
+    return publisher is not None and publisher.behind is not None
 
 
 def said_by(call: Callable[[], Said]) -> Said:

@@ -18,12 +18,13 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from hubsite.crowd.answering import REFUSALS, Had, Said, refusal_for, said_of
+from hubcore.errors import RollbackError
+from hubsite.crowd.answering import REFUSALS, Had, Said, is_behind, refusal_for, said_of
 from hubsite.crowd.reading import had_with_all
 from hubsite.hubs.keeping import NewGrant, keep_all
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
-from hubsite.phones.devices import RefusedError, in_use, still_right
+from hubsite.phones.devices import LOOKS_FIRST, RefusedError, in_use, still_right
 from hubsite.register.models import SignedGrant
 
 _Found = SignedGrant | NewGrant | Said
@@ -65,6 +66,8 @@ def _grant(office: Office, had: Had, now: int) -> SignedGrant | NewGrant | None:
     there = still_right(newest, had.grantings, now)
     if there is not None or not isinstance(office.signer, FileSigner):
         return there
+    if is_behind():
+        raise RollbackError(LOOKS_FIRST)
     return office.new_grant("", credential, had.grantings, now)
 
 

@@ -7,6 +7,8 @@ Laws:
 3. A grant with a number of uses is the only one of its phone: another one would be counted anew.
 4. A phone that comes in another one's place ends that one (`hubsite.passkeys.replacing`).
 5. Whoever has left, or whose credential was revoked or is out of use, gets nothing.
+6. While an operator has to look at a restored copy (`hubsite.hubs.behind`) no grant is signed: the
+   copy does not know which right was taken back since. A grant that is there is handed out.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
 from hubcore.access.grant import write_scope
+from hubcore.errors import RollbackError
 from hubsite.acts.kinds import ActKind
 from hubsite.compiled import CompiledIn, take_row
 from hubsite.hubs.office import Office
@@ -32,6 +35,7 @@ from hubsite.register.models import Credential, CredentialKind, Person, SignedGr
 from hubsite.rules.issuing import Granting, access_of, uses_of
 
 PHONES_A_PERSON = 16
+LOOKS_FIRST = "its copy is older than what the hubs have, and an operator looks at it first"
 _OWN = ("id", "kind", "key", "person_id", "is_disabled", "revoked_at", "digest")
 _OF_PERSON = ("id", "is_guest", "ended_at")
 _SIGNED = ("grant_id", "issued_at", "expires", "scope", "document")
@@ -135,15 +139,22 @@ def devices_of(families: Iterable[UUID]) -> dict[UUID, Device]:
 
 
 def grant_of(
-    office: Office, device: Device | None, grantings: tuple[Granting, ...], now: int
+    office: Office,
+    device: Device | None,
+    grantings: tuple[Granting, ...],
+    now: int,
+    is_behind: bool = False,
 ) -> SignedGrant:
-    """Return the grant of a device (laws 2, 3 and 5), None for one without a key.
+    """Return the grant of a device (laws 2, 3, 5 and 6), None for one without a key.
 
-    `grantings` are those of its person, as they were just read. Raise RefusedError, HubError.
+    `grantings` are those of its person, as they were just read. `is_behind`: an operator has to
+    look first. Raise RefusedError, HubError.
     """
     credential, newest = in_use(device)
     try:
         there = still_right(newest, grantings, now)
+        if there is None and is_behind:
+            raise RollbackError(LOOKS_FIRST)
         return office.grant_of("", credential, grantings, now) if there is None else there
     except ValueError as error:
         raise RefusedError(str(error)) from error

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from hubsite.crowd.front import Front, token_of
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
 from hubsite.hubs.together import Together
+from hubsite.phones.devices import LOOKS_FIRST
 from hubsite.phones.guests import make_link
 from hubsite.register import changes, models
 from hubsite.register.reading import AT_ONCE, grantings_of
@@ -179,6 +181,27 @@ def test_any_other_call_goes_on_to_the_framework(changed: dict[str, str]) -> Non
     asked = environ_of("secret", **changed)
     assert heard_from(Front(framework), asked).body == b"its own"
     assert heard == [asked]
+
+
+def test_a_restored_copy_signs_no_grant_and_hands_out_what_is_there(anna: models.Person) -> None:
+    """devices, law 6: the copy does not know which right was taken back since."""
+    phone = connected(anna)
+    front, framework = both()
+    office = settings.HUBSITE_RUNNING.office
+    first = heard_from(front, environ_of(phone.access))
+    settings.HUBSITE_RUNNING.begin(office, SimpleNamespace(behind=object(), is_level=False))
+    again = heard_from(front, environ_of(phone.access))
+    assert again.said[0] == 200
+    assert again.said[1]["expires"] == first.said[1]["expires"]
+    _grow()
+    signed = models.SignedGrant.objects.count()
+    here = heard_from(front, environ_of(phone.access))
+    assert here.said[0] == 503
+    assert LOOKS_FIRST in here.said[1]["sentence"]
+    assert here == heard_from(framework, environ_of(phone.access))
+    assert models.SignedGrant.objects.count() == signed
+    settings.HUBSITE_RUNNING.begin(office, SimpleNamespace(behind=None, is_level=True))
+    assert heard_from(front, environ_of(phone.access)).said[0] == 200
 
 
 def test_what_nobody_foresaw_goes_on_to_the_framework(anna: models.Person) -> None:
