@@ -128,6 +128,11 @@ def load(path: Path) -> Config:
     return _load(path, Config)
 
 
+def parse(data: bytes, path: Path) -> Config:
+    """Read what the gateway's file at `path` holds. Raise ConfigError."""
+    return _parse(data, path, Config)
+
+
 def load_issuer(path: Path) -> IssuerConfig:
     """Read the file of `hubissuer`. Raise ConfigError."""
     return _load(path, IssuerConfig)
@@ -135,8 +140,16 @@ def load_issuer(path: Path) -> IssuerConfig:
 
 def _load(path: Path, kind: type[_File]) -> _File:
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=kind)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"hubgateway: {path}: {error}") from error
+    return _parse(data, path, kind)
+
+
+def _parse(data: bytes, path: Path, kind: type[_File]) -> _File:
+    try:
+        config = msgspec.toml.decode(data, type=kind)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigError(f"hubgateway: {path}: {error}") from error
     return msgspec.structs.replace(config, **reached(config, path))
 

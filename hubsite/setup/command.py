@@ -3,8 +3,9 @@
 Laws:
 1. Typed again it goes on where it was broken off, and changes nothing that is there. What it is
    told otherwise than before is refused (`hubsite.setup.standing`).
-2. One thing is changed where it is typed: what operators may order (`hubsite.setup.orders`). Not
-   typed, a new site has what shuts, and one that is there has what it has.
+2. Two things are changed where they are typed: what operators may order (`hubsite.setup.orders`),
+   and how many cards there may be (`hubsite.setup.making`, law 4). Not typed, a new site has what
+   shuts and no card, and one that is there has what it has.
 3. One thing is changed by itself, and each line of it told: rights at the engine that an earlier
    version did not need (`hubsite.setup.accounts`).
 4. Without an operator a site that is there is brought up to this version, and nobody is made.
@@ -42,6 +43,12 @@ DEFAULTS = {
     **{f"--{name}-port": str(port) for name, port in _PORTS.items()},
 }
 """What counts where neither the line nor a file says it."""
+HUBS_OF_BEFORE = (
+    "Hubs that are enrolled have no card key yet. One with a reader needs, as root there: "
+    f"{places.CARD_KEY} of this machine as /etc/credstore/hubd.card_key, mode 600, and below "
+    '[keys] of /etc/hubd/hubd.toml card_key = "credential:card_key".'
+)
+"""What an installer reads where a site of before gets its card key."""
 _PORT = click.IntRange(1, 65_534)
 _PATH = click.Path(path_type=Path)
 
@@ -65,6 +72,12 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice([level.value for level in OrderLevel]),
     help="What operators order from the pages: what shuts, and devices; or what opens, too.",
     show_default="shuts, or what stands",
+)
+@click.option(
+    "--cards",
+    type=click.IntRange(0, 1_000_000),
+    help="How many cards and phones of others (PKOC) there may be.",
+    show_default="0, or what stands",
 )
 @click.option("--operator", default="", help="The account name of the first operator.")
 @click.option("--certificate", type=_PATH, help="Yours for HOST, PEM, with its chain.")
@@ -96,9 +109,11 @@ def setup(
         click.echo(f"changed: {', '.join(disk.changed)}")
     _tell_rights(disk, brought)
     _tell_the_page(disk, wish)
+    if places.GATEWAY_FILE in disk.changed:
+        click.echo(HUBS_OF_BEFORE)
     if disk.is_image:
         return
-    units.start_all(wish.ports.engine, again=wish.settles_orders)
+    units.start_all(wish.ports.engine, again=wish.settles_orders or wish.cards is not None)
     if operator:
         units.first_operator(operator)
     _tell(wish)
@@ -108,6 +123,7 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
     """Return what was typed, and what stands where it was not. Raise ConfigError."""
     given = {key: str(value) for key, value in typed.items() if value is not None}
     orders = given.pop("orders", None)
+    cards = given.pop("cards", None)
     line = {f"--{key.replace('_', '-')}": value for key, value in given.items()}
     judge({**line, "--operator": operator} if operator else line)
     if "--access-points" in line:
@@ -128,6 +144,7 @@ def _wish(disk: Disk, operator: str, typed: dict[str, str | int | None]) -> Wish
         ports=Ports(**{name: int(said[f"--{name}-port"]) for name in _PORTS}),
         orders=OrderLevel(orders) if orders else standing or OrderLevel.SHUTS,
         settles_orders=bool(orders) or standing is None,
+        cards=None if cards is None else int(cards),
     )
 
 

@@ -8,30 +8,43 @@ Laws:
 2. What is kept must be of this site, and name these keys; else nothing more is made.
 3. An engine's file of an earlier version gets the rights that this one needs
    (`hubsite.setup.accounts`).
+4. A new site has a card key, in the files of the gateway and of what signs alone. One that was made
+   without gets it where somebody asks for cards by name, and so do both configurations. Nothing
+   else of them is changed.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import zmq
 
+from hubcore.access.cards import CARD_KEY_BYTES
 from hubcore.codec import cbor
 from hubcore.codec.tls import pem_of
 from hubcore.errors import ConfigError
-from hubgateway.config import load, load_issuer
+from hubgateway.config import load, load_issuer, parse
 from hubgateway.engine.account import account_of, new_account
 from hubgateway.engine.rights import Who
 from hubgateway.issuer.holding.files import read_plain
 from hubgateway.issuer.keys import new_authority, new_pem
-from hubgateway.issuer.signing.config import load_signing
+from hubgateway.issuer.signing.config import load_signing, parse_signing
 from hubsite import config
 from hubsite.commands.begin import new_secret
 from hubsite.setup import places, texts
 from hubsite.setup.accounts import Brought, bring_rights, engine_text
 from hubsite.setup.certificate import Given, have_certificate
 from hubsite.setup.disk import SECRET, Disk
-from hubsite.setup.orders import OrderLevel, check_points, settle_orders
+from hubsite.setup.orders import (
+    OrderLevel,
+    check_points,
+    checked,
+    document_of,
+    settle_orders,
+)
 from hubsite.setup.texts import Wish
 
 ACCOUNTS = {
@@ -62,11 +75,14 @@ def make_files(disk: Disk, wish: Wish, given: Given, now: int) -> Brought:
     have_certificate(disk, wish.host, given, now)
     _issuer(disk)
     _authority(disk, wish.site, now)
+    _card_key(disk, wish)
     public = _secrets(disk)
     disk.keep(places.SERVER_SECRET, new_secret, SECRET, places.SERVER_USER)
     _configurations(disk, wish, public)
     _check(disk, wish, public)
     brought = _bring_rights(disk, public)
+    if wish.cards is not None:
+        _settle_cards(disk, wish.cards)
     if wish.settles_orders:
         settle_orders(disk, wish.orders, wish.points)
     return brought
@@ -118,6 +134,59 @@ def _secrets(disk: Disk) -> Public:
         except ValueError as error:
             raise ConfigError(f"{disk.at(place)}: {error}") from error
     return Public(enrolment_key, accounts)
+
+
+def _card_key(disk: Disk, wish: Wish) -> None:
+    """Have the site's card key, one in both files (law 4). Raise ConfigError."""
+    if wish.cards is None and _is_without_cards(disk):
+        return
+    there = (disk.read(place) for place in (places.CARD_KEY, places.GATEWAY_CARD_KEY))
+    key = next((one for one in there if one is not None), None)
+    made = secrets.token_bytes(CARD_KEY_BYTES) if key is None else key
+    for place in (places.CARD_KEY, places.GATEWAY_CARD_KEY):
+        kept = disk.keep(place, lambda: made, SECRET)
+        if kept != made or len(kept) != CARD_KEY_BYTES:
+            raise ConfigError(
+                f"{disk.at(place)}: it is not the {CARD_KEY_BYTES} bytes of "
+                f"{disk.at(places.CARD_KEY)}: a site has one card key"
+            )
+
+
+def _is_without_cards(disk: Disk) -> bool:
+    """Tell whether a site of before says nothing of a card key."""
+    said = disk.read(places.SIGNING_FILE)
+    return said is not None and not parse_signing(said, disk.at(places.SIGNING_FILE)).card_key
+
+
+def _settle_cards(disk: Disk, number: int) -> None:
+    """Have both files say the card key, and the signer's how many there are (law 4)."""
+    signing = disk.at(places.SIGNING_FILE)
+    gateway = disk.at(places.GATEWAY_FILE)
+    both = (places.SIGNING_FILE, places.GATEWAY_FILE)
+    before = {place: disk.read(place) or b"" for place in both}
+    of_signer = document_of(before[places.SIGNING_FILE], signing)
+    _say_key(of_signer, signing)
+    if "limits" not in of_signer:
+        of_signer["limits"] = {}
+    if of_signer["limits"].get("cards") != number:
+        of_signer["limits"]["cards"] = number
+    of_gateway = document_of(before[places.GATEWAY_FILE], gateway)
+    _say_key(of_gateway["enrolment"], gateway)
+    after = {
+        places.SIGNING_FILE: checked(of_signer, signing, parse_signing),
+        places.GATEWAY_FILE: checked(of_gateway, gateway, parse),
+    }
+    for place, text in after.items():
+        if text != before[place]:
+            disk.change(place, before[place], text)
+
+
+def _say_key(section: Any, path: Path) -> None:
+    said = section.get("card_key", "")
+    if said not in ("", texts.CARD_KEY):
+        raise ConfigError(f"{path}: card_key is {said}: --cards knows {texts.CARD_KEY} alone")
+    if not said:
+        section["card_key"] = texts.CARD_KEY
 
 
 def _curve(disk: Disk, place: str) -> str:

@@ -158,7 +158,7 @@ def _server(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> bytes:
     path = disk.at(places.SERVER_FILE)
     data = disk.read(places.SERVER_FILE) or b""
     said = config.parse(data, path)
-    document = _document(data, path)
+    document = document_of(data, path)
     if said.engine is not None and said.engine.orders != (level is not OrderLevel.NONE):
         document["engine"]["orders"] = level is not OrderLevel.NONE
     is_new = level is OrderLevel.NONE and "operators" not in document
@@ -166,7 +166,7 @@ def _server(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> bytes:
         if "operators" not in document:
             document["operators"] = tomlkit.table()
         _write(document["operators"], level, points)
-    return _checked(document, path, config.parse)
+    return checked(document, path, config.parse)
 
 
 def _signing(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> bytes:
@@ -177,14 +177,14 @@ def _signing(disk: Disk, level: OrderLevel, points: tuple[int, ...]) -> bytes:
         return data
     if level is OrderLevel.NONE and not said:
         return data
-    document = _document(data, path)
+    document = document_of(data, path)
     named = [one for one in document.get("operators", ()) if one["name"] == ANYBODY]
     if not named:
         raise ConfigError(
             f'{path} has no [[operators]] of "{ANYBODY}": what operators may is said by hand there'
         )
     _write(named[0], level, points)
-    return _checked(document, path, parse_signing)
+    return checked(document, path, parse_signing)
 
 
 def _fits(said: Any, level: OrderLevel, points: Sequence[int]) -> bool:
@@ -206,14 +206,15 @@ def _write(section: Any, level: OrderLevel, points: Sequence[int]) -> None:
         section.pop("access_points", None)
 
 
-def _document(data: bytes, path: Path) -> Any:
+def document_of(data: bytes, path: Path) -> Any:
+    """Read TOML as it is written, with its comments. Raise ConfigError."""
     try:
         return tomlkit.parse(data)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _checked(document: Any, path: Path, parse: Callable[[bytes, Path], object]) -> bytes:
+def checked(document: Any, path: Path, parse: Callable[[bytes, Path], object]) -> bytes:
     """Return the text, as the program reads it, too (law 1). Raise ConfigError."""
     data: bytes = tomlkit.dumps(document).encode()
     parse(data, path)

@@ -18,6 +18,8 @@ SERVER_USER = "hubsite"
 ISSUER_KEY = f"{CREDENTIALS}/hubissuer.issuer_key"
 AUTHORITY_KEY = f"{CREDENTIALS}/hubissuer.authority_key"
 CURVE_SECRET = f"{CREDENTIALS}/hubgateway.curve_secret"
+CARD_KEY = f"{CREDENTIALS}/hubissuer.card_key"
+GATEWAY_CARD_KEY = f"{CREDENTIALS}/hubgateway.card_key"
 ENROLMENT_SECRET = f"{CREDENTIALS}/hubgateway.enrolment_secret"
 GATEWAY_ACCOUNT = f"{CREDENTIALS}/hubgateway.engine_account"
 ISSUER_ACCOUNT = f"{CREDENTIALS}/hubissuer.engine_account"
@@ -40,6 +42,7 @@ TLS_CERTIFICATE = f"{SERVER_FOLDER}/tls.pem"
 FILES = (
     *(ISSUER_KEY, AUTHORITY_KEY, CURVE_SECRET, ENROLMENT_SECRET),
     *(GATEWAY_ACCOUNT, ISSUER_ACCOUNT, PERSON_ACCOUNT, SERVER_ACCOUNT),
+    *(CARD_KEY, GATEWAY_CARD_KEY),
     *(ENGINE_FILE, GATEWAY_FILE, SIGNING_FILE, ISSUER_FILE, SERVER_FILE),
     *(SERVER_SECRET, TLS_KEY, TLS_CERTIFICATE),
     *(f"{folder}/{name}" for folder in PUBLIC_FOLDERS for name in (ISSUER, AUTHORITY)),

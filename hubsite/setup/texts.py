@@ -16,6 +16,8 @@ from hubsite.setup import places
 from hubsite.setup.orders import SHUTTING, WHOLE, OrderLevel
 
 SOCKET = "/run/hubissuer/sign.sock"
+CARD_KEY = "credential:card_key"
+"""As a unit hands it over, to the gateway and to what signs."""
 NEW_HUBS_A_DAY = 5
 ENDS_A_DAY = 1
 _POINTS_A_LINE = 16
@@ -41,7 +43,8 @@ class Wish:
     """What the installer has typed.
 
     `orders` are as they were typed, or as they stand. `settles_orders`: a file that says otherwise
-    is changed to that.
+    is changed to that. `cards`: how many cards and phones of others a policy may name, None where
+    nothing was typed.
     """
 
     site: str
@@ -52,6 +55,7 @@ class Wish:
     ports: Ports = Ports()
     orders: OrderLevel = OrderLevel.SHUTS
     settles_orders: bool = False
+    cards: int | None = None
 
 
 def gateway_text(wish: Wish) -> str:
@@ -66,6 +70,8 @@ def gateway_text(wish: Wish) -> str:
         f'issuer = "{places.ISSUER}"\ntls_authority = "{places.AUTHORITY}"\n'
         "# Hubs find it where the machine asked.\n"
         f'endpoints = ["tcp://*:{ports.gateway}"]\n'
+        "# Each hub that enrols gets it, for a reader that comes later.\n"
+        f'card_key = "{CARD_KEY}"\n'
     )
 
 
@@ -74,7 +80,7 @@ def signing_text(wish: Wish, enrolment_key: str) -> str:
     return (
         "# What signs for this site, by `hubsite setup`: config/signing.toml has each limit.\n"
         f'site = "{wish.site}"\nissuer_key = "credential:issuer_key"\n'
-        'folder = "/var/lib/hubissuer"\n'
+        f'folder = "/var/lib/hubissuer"\ncard_key = "{CARD_KEY}"\n'
         f'\n[unix]\nsocket = "{SOCKET}"\ncallers = ["{places.SERVER_USER}"]\n'
         f'\n[enrolment]\nservers = ["{wish.ports.server}"]\n'
         'credentials = "credential:engine_account"\n'
@@ -83,6 +89,8 @@ def signing_text(wish: Wish, enrolment_key: str) -> str:
         f"# Access points of the hubs that the server may have made and ended.\n"
         f"access_points = [{_points(wish.points)}]\n"
         f"new_hubs_a_day = {NEW_HUBS_A_DAY}\nends_a_day = {ENDS_A_DAY}\n"
+        "\n# How many cards and phones of others: `hubsite setup --cards` changes it.\n"
+        f"[limits]\ncards = {wish.cards or 0}\n"
         "\n# What whoever is an operator may order: `hubsite setup --orders` changes it.\n"
         f'[[operators]]\nname = "*"\n{_rights(wish)}'
     )

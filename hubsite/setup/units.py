@@ -23,8 +23,8 @@ from hubsite.setup import places
 
 ENGINE_UNIT = "hubgateway-engine.service"
 UNITS = ("hubgateway.service", "hubissuer.service", "hubsite.service", "hubsite-backup.timer")
-READERS = ("hubissuer.service", "hubsite.service")
-"""Which units read a file that `--orders` may change, beside the engine."""
+READERS = ("hubgateway.service", "hubissuer.service", "hubsite.service")
+"""Which units read a file that `--orders` or `--cards` may change, beside the engine."""
 START_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
 LOOK_SECONDS = 0.1

@@ -84,7 +84,7 @@ class HeldForm(forms.Form):
         help_text="Choose one only if you saw who held it there at that moment.",
     )
     ends = moment_field(
-        required=False, help_text="Empty: it lasts as long as the grants of its holder."
+        required=False, help_text="Empty: it lasts as long as the grants of its holder"
     )
 
     def __init__(self, typed: Any, kind: Kind, met: list[AtReader]) -> None:

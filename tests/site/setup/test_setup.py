@@ -20,8 +20,11 @@ import zmq
 import zmq.asyncio
 from click.testing import CliRunner
 
+from hubcore.access.cards import CARD_KEY_BYTES
 from hubcore.backend.uplink import from_backend
 from hubcore.errors import ConfigError, StoreError
+from hubgateway.config import load
+from hubgateway.issuer.signing.config import load_signing
 from hubsim.enrolling import start_enroll
 from hubsim.trial import filling
 from hubsim.trial.pages import Pages
@@ -146,7 +149,7 @@ def test_the_servers_user_gets_no_key_that_signs_or_orders(machine: Machine) -> 
     setup(machine, "--trial")
     there = files(machine)
     secrets = [data for name, data in there.items() if name.startswith("etc/credstore/")]
-    assert len(secrets) == 7
+    assert len(secrets) == 9
     for name, data in there.items():
         if not name.startswith("etc/credstore/"):
             assert not [one for one in secrets if one in data], name
@@ -546,3 +549,95 @@ def test_the_time_zone_is_that_of_the_machine(tmp_path: Path) -> None:
     disk.at("/etc").mkdir()
     disk.at("/etc/localtime").symlink_to("/usr/share/zoneinfo/Europe/Berlin")
     assert zone_here(disk) == "Europe/Berlin"
+
+
+CARDS_OF_BEFORE = {
+    places.SIGNING_FILE: ('card_key = "credential:card_key"\n', "\n[limits]\ncards = 0\n"),
+    places.GATEWAY_FILE: ('card_key = "credential:card_key"\n',),
+}
+
+
+def _of_before(machine: Machine) -> None:
+    """Make the files say what they said before there were cards."""
+    for place, lines in CARDS_OF_BEFORE.items():
+        text = machine.at(place).read_text()
+        for line in lines:
+            assert line in text
+            text = text.replace(line, "")
+        machine.at(place).write_text(text)
+    for place in (places.CARD_KEY, places.GATEWAY_CARD_KEY):
+        machine.at(place).unlink()
+
+
+def _cards(machine: Machine) -> int:
+    """How many cards there may be; all who need the card key have one and the same."""
+    signing = load_signing(machine.at(places.SIGNING_FILE))
+    gateway = load(machine.at(places.GATEWAY_FILE))
+    assert gateway.enrolment is not None
+    assert signing.card_key == gateway.enrolment.card_key == "credential:card_key"
+    key = machine.at(places.CARD_KEY).read_bytes()
+    assert len(key) == CARD_KEY_BYTES
+    assert machine.at(places.GATEWAY_CARD_KEY).read_bytes() == key
+    return signing.limits.cards
+
+
+def test_a_new_site_has_a_card_key_and_as_many_cards_as_were_typed(machine: Machine) -> None:
+    """making, law 4; command, law 2"""
+    setup(machine, "--trial")
+    before = files(machine)
+    assert _cards(machine) == 0
+    said = setup(machine, "--cards", "200")
+    assert _cards(machine) == 200
+    assert "Hubs that are enrolled" not in said
+    changed = {name for name, data in files(machine).items() if data != before[name]}
+    assert changed == {places.SIGNING_FILE.lstrip("/")}
+    setup(machine)
+    assert _cards(machine) == 200
+    before = files(machine)
+    setup(machine, "--cards", "200")
+    assert files(machine) == before
+
+
+def test_a_site_of_before_gets_its_card_key_where_cards_are_typed(machine: Machine) -> None:
+    """making, law 4"""
+    setup(machine, "--trial")
+    _of_before(machine)
+    before = files(machine)
+    setup(machine)
+    assert files(machine) == before
+    said = setup(machine, "--cards", "7")
+    assert _cards(machine) == 7
+    assert "Hubs that are enrolled have no card key yet" in said
+    for place, lines in CARDS_OF_BEFORE.items():
+        text = machine.at(place).read_text()
+        for line in lines:
+            text = text.replace(line.replace("cards = 0", "cards = 7"), "")
+        assert text == before[place.lstrip("/")].decode()
+
+
+def _one_of_two(machine: Machine) -> str:
+    machine.at(places.GATEWAY_CARD_KEY).write_bytes(bytes(CARD_KEY_BYTES))
+    return "a site has one card key"
+
+
+def _a_short_one(machine: Machine) -> str:
+    for place in (places.CARD_KEY, places.GATEWAY_CARD_KEY):
+        machine.at(place).write_bytes(b"short")
+    return "it is not the 32 bytes"
+
+
+def _elsewhere(machine: Machine) -> str:
+    file = machine.at(places.GATEWAY_FILE)
+    file.write_text(file.read_text().replace('card_key = "credential:card_key"', 'card_key = "x"'))
+    return "card_key is x"
+
+
+@pytest.mark.parametrize("spoil", [_one_of_two, _a_short_one, _elsewhere])
+def test_another_card_key_is_refused_and_nothing_is_changed(
+    machine: Machine, spoil: Callable[[Machine], str]
+) -> None:
+    setup(machine, "--trial")
+    why = spoil(machine)
+    before = files(machine)
+    assert why in refused(machine, "--cards", "7")
+    assert files(machine) == before
