@@ -33,7 +33,7 @@ from hubsite.acts.log import NewAct
 from hubsite.hubs.office import GRANT_ID_BYTES
 from hubsite.phones.client import CLIENT_ID, SCOPE
 from hubsite.register import models
-from hubsite.register.reading import grantings_of
+from hubsite.register.granted import grantings_of
 from hubsite.rules.issuing import WEB_SECONDS, access_of
 
 GROUPS = 40

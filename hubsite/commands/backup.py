@@ -87,10 +87,12 @@ def _note(site: config.Site, copy: Path, made_at: int, head: Head) -> int:
     make_tables(site)
     from hubsite.acts import log
     from hubsite.acts.kinds import ActKind
+    from hubsite.hubs import kept
 
     name = copy.name if _NAME.fullmatch(copy.name) else ""  # any other may name somebody
     with transaction.atomic():
         act = log.write("", ActKind.RESTORED, name, up_to=head.number, made_at=made_at)
+        kept.mark_restored()
     number: int = act.number
     return number
 

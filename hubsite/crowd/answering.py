@@ -16,8 +16,8 @@ from hubcore.errors import HubError
 from hubsite.hubs.office import Office
 from hubsite.phones.devices import Device, RefusedError, devices_of, grant_of
 from hubsite.phones.enrolment import Beside, beside_of, enrolment, points_of
+from hubsite.register.granted import grantings_of_all
 from hubsite.register.models import SignedGrant
-from hubsite.register.reading import grantings_of_all
 from hubsite.rules.issuing import Granting
 
 Said = tuple[int, Mapping[str, Any]]
@@ -80,9 +80,9 @@ def said_of(office: Office, had: Had, signed: SignedGrant) -> Said:
 
 
 def is_behind() -> bool:
-    """Tell whether the engine has a newer policy than was signed here; without one nobody has."""
+    """Tell whether an operator has to look first at a copy; without an engine nobody has."""
     publisher = settings.HUBSITE_RUNNING.publisher
-    return publisher is not None and publisher.behind is not None
+    return publisher is not None and publisher.looks_first()
 
 
 def said_by(call: Callable[[], Said]) -> Said:

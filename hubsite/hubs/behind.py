@@ -13,6 +13,8 @@ Laws:
    revoked here, who is out of use there is so here. What is not known here stays revoked by its id:
    a credential for ever, a grant until none of that time is in force.
 4. A policy that cannot be read or proven is said to be so. Then he can go on without it alone.
+5. While an operator has to look, no new grant is signed for a phone either. Nor is one after
+   `hubsite restore` until the engine was reached.
 """
 
 from __future__ import annotations

@@ -48,6 +48,21 @@ def place_read() -> int:
     return found.place if found else 0
 
 
+def mark_restored() -> None:
+    """A copy was put in place: what was revoked since it was made is not known here."""
+    EnginePlace.objects.update_or_create(pk=PLACE, defaults={"is_restored": True})
+
+
+def is_restored() -> bool:
+    """Tell whether a copy was put in place that was not compared with the engine since."""
+    return EnginePlace.objects.filter(pk=PLACE, is_restored=True).exists()
+
+
+def mark_compared() -> None:
+    """The engine has nothing that an operator has to look at first."""
+    EnginePlace.objects.filter(pk=PLACE, is_restored=True).update(is_restored=False)
+
+
 def record_answers(said: Sequence[HubSaid], read: int, keep_orders: KeepOrders) -> None:
     """Keep what hubs have said, and how far it was read."""
     now = timezone.now()

@@ -35,8 +35,9 @@ from hubcore.policy.policy import Operator, Policy
 from hubsite.acts.models import HEAD, ChainHead
 from hubsite.hubs.keeping import NewGrant, keep
 from hubsite.hubs.signer import Signer
+from hubsite.register.granted import grantings_of
 from hubsite.register.models import Credential, CredentialKind, SignedGrant, SignedPolicy
-from hubsite.register.reading import grantings_of, newest_revoked, rows_of, rows_without_grants
+from hubsite.register.reading import newest_revoked, rows_of, rows_without_grants
 from hubsite.rules.issuing import (
     BEGAN_SECONDS_AGO,
     OPENS_NOTHING,

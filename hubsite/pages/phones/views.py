@@ -24,8 +24,8 @@ from hubsite.phones.atreaders.keys import digits_of
 from hubsite.phones.enrolment import enrolment
 from hubsite.register import changes
 from hubsite.register.changes import ChangedMeanwhileError
+from hubsite.register.granted import carded_of
 from hubsite.register.models import AccessPoint, Credential, Person
-from hubsite.register.reading import carded_of
 from hubsite.rules.cards import row_of
 
 _METHODS = require_http_methods(["GET", "HEAD", "POST"])

@@ -113,10 +113,12 @@ class EnginePlace(models.Model):
     """How far the answers of hubs were read: a place in the engine's stream; one row.
 
     `gone_on_from` is a policy of the engine, above which an operator lets this server sign.
+    `is_restored`: a copy was put in place, and the engine was not compared with it since.
     """
 
     place = models.BigIntegerField(default=0)
     gone_on_from = models.BigIntegerField(default=0)
+    is_restored = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return str(self.place)

@@ -12,7 +12,6 @@ import pytest
 
 from hubcore.access.cards import CardNumber, card_digest
 from hubsim.site.readers import add_reader
-from hubsim.trial.pages import newest_policy
 from hubsite.setup import places
 from tests.gateway.bench import WAIT_SECONDS
 from tests.scenario.test_readers import SETTLE_SECONDS, hold
@@ -43,17 +42,6 @@ def give(stage: SetUpStage, name: str, typed: str) -> str:
     """Give a card to somebody new; return the address of its page."""
     stage.pages.get(f"/person/{person(stage, name)}/card")
     return stage.pages.submit({"label": f"{name}'s card", "typed": typed})
-
-
-async def has_all(stage: SetUpStage) -> None:
-    """Wait until the hub has the policy with every change of the pages."""
-    await stage._page("/hubs", "It has every change.")
-    version = newest_policy(stage.pages.page.text)
-
-    async def has() -> bool:
-        return bool((await stage.hub("status"))["policy_version"] == version)
-
-    await stage.until(has, f"the hub has policy {version}")
 
 
 async def is_secure(stage: SetUpStage) -> None:
@@ -102,7 +90,7 @@ async def test_a_card_of_a_page_opens_at_a_reader_of_a_site_of_one_command_until
         assert not await opens(stage, ANNA), "nobody has it yet"
 
         card = await asyncio.to_thread(give, stage, "Anna", "12/34567")
-        await has_all(stage)
+        await stage.has_all()
         assert await opens(stage, ANNA)
         assert not await opens(stage, BERT), "it is another card"
         bert = await asyncio.to_thread(person, stage, "Bert")
@@ -111,7 +99,7 @@ async def test_a_card_of_a_page_opens_at_a_reader_of_a_site_of_one_command_until
 
         await asyncio.to_thread(stage.pages.get, card)
         await asyncio.to_thread(lambda: stage.pages.submit({"do": "revoke"}, stays=True))
-        await has_all(stage)
+        await stage.has_all()
         assert not await opens(stage, ANNA)
         assert await opens(stage, BERT)
         assert "Violation" not in machine.log("hubgateway-engine")

@@ -35,7 +35,7 @@ from hubsite.hubs.together import Together
 from hubsite.phones.devices import LOOKS_FIRST
 from hubsite.phones.guests import make_link
 from hubsite.register import changes, models
-from hubsite.register.reading import AT_ONCE, grantings_of
+from hubsite.register.granted import AT_ONCE, grantings_of
 from hubsite.rules.issuing import access_of
 from tests.site.front import Framework, both, environ_of, heard_from
 from tests.site.phones.test_web_phones import ISSUER, WebPhone, anna, connected, office
@@ -189,7 +189,7 @@ def test_a_restored_copy_signs_no_grant_and_hands_out_what_is_there(anna: models
     front, framework = both()
     office = settings.HUBSITE_RUNNING.office
     first = heard_from(front, environ_of(phone.access))
-    settings.HUBSITE_RUNNING.begin(office, SimpleNamespace(behind=object(), is_level=False))
+    settings.HUBSITE_RUNNING.begin(office, SimpleNamespace(looks_first=lambda: True))
     again = heard_from(front, environ_of(phone.access))
     assert again.said[0] == 200
     assert again.said[1]["expires"] == first.said[1]["expires"]
@@ -200,7 +200,7 @@ def test_a_restored_copy_signs_no_grant_and_hands_out_what_is_there(anna: models
     assert LOOKS_FIRST in here.said[1]["sentence"]
     assert here == heard_from(framework, environ_of(phone.access))
     assert models.SignedGrant.objects.count() == signed
-    settings.HUBSITE_RUNNING.begin(office, SimpleNamespace(behind=None, is_level=True))
+    settings.HUBSITE_RUNNING.begin(office, SimpleNamespace(looks_first=lambda: False))
     assert heard_from(front, environ_of(phone.access)).said[0] == 200
 
 

@@ -25,6 +25,7 @@ from hubsite.__main__ import hubsite
 from hubsite.acts import log
 from hubsite.acts.models import Act
 from hubsite.commands.backup import copy_into
+from hubsite.hubs import kept
 from hubsite.hubs.behind import Behind, go_on
 from hubsite.hubs.office import Office
 from hubsite.hubs.publisher import Publisher
@@ -178,6 +179,24 @@ def test_a_policy_is_read_once_and_a_start_waits_again(restored: Restored) -> No
     assert restored.behind().engine == THERE
 
 
+def test_nobody_knows_of_a_copy_until_the_engine_was_compared(restored: Restored) -> None:
+    """behind, law 5: with the engine out of reach, too, and after each start."""
+    kept.mark_restored()
+    assert restored.publisher.is_level
+    assert not restored.publisher.looks_first(), "it was compared in this life"
+    restored.there(revoked_credentials=frozenset({restored.phone.pk}))
+    for _ in range(2):
+        restored.publisher = Publisher(restored.office, config.Engine(("nats://127.0.0.1:9",)))
+        assert restored.publisher.looks_first(), "the engine was not reached yet"
+        behind = restored.behind()
+        assert restored.publisher.looks_first()
+    go_on("olga", behind, True, NOW)
+    restored.turn()
+    assert not restored.publisher.looks_first()
+    started = Publisher(restored.office, config.Engine(("nats://127.0.0.1:9",)))
+    assert not started.looks_first(), "it was compared since"
+
+
 def test_orders_go_on_meanwhile(restored: Restored) -> None:
     models.AccessPoint.objects.all().delete()
     doors()
@@ -269,7 +288,7 @@ def test_the_page_says_whose_rights_and_which_operators_to_look_at(restored: Res
     assert "Look at the grants of these persons" in page
     assert "Operators who count here, and not there" in page
     assert "bert" in page
-    assert "or phones of others (PKOC) and what they may, are others there" in page
+    assert "or cards, or phones of others (PKOC), and what they may, are others there" in page
 
 
 def document_rules() -> Any:

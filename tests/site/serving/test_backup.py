@@ -20,6 +20,7 @@ from hubsite.acts.kinds import ActKind
 from hubsite.acts.models import Act
 from hubsite.commands import backup, careful
 from hubsite.commands.backup import copy_into, prove
+from hubsite.hubs import kept
 from hubsite.register import models
 from tests.site.browser import at_work
 from tests.site.served import served
@@ -55,6 +56,7 @@ def test_a_copy_is_put_back_as_it_was(server: Server, tmp_path: Path) -> None:
     assert "up to act 1, and act 2 says that it was restored; before it: " in done.output
     assert models.Person.objects.get().name == "Anna"
     assert log.verify().number == head.number + 1
+    assert kept.is_restored()
     restored = Act.objects.get(number=2).said
     assert (restored["kind"], restored["about"], restored["up_to"]) == ("restored", copy.name, 1)
     assert restored["made_at"] == int(copy.stat().st_mtime)

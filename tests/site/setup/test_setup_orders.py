@@ -311,6 +311,15 @@ class SetUpStage(Stage):
                     return text
                 await asyncio.sleep(0.05)
 
+    async def has_all(self) -> None:
+        """Wait until the hub has the policy with every change of the pages."""
+
+        async def has() -> bool:
+            version = newest_policy((await asyncio.to_thread(self.pages.get, "/hubs")).text)
+            return version is not None and await _has(self, version)
+
+        await self.until(has, "the hub has every change of the pages")
+
     def _token(self, operator: filling.Operator) -> str:
         pages = self.pages
         filling.sign_in(pages, operator)
@@ -357,9 +366,7 @@ async def test_a_lockdown_from_the_page_refuses_at_the_door_of_a_site_of_one_com
     machine.settle()
     async with machine.running(), SetUpStage(tmp_path / "site", machine) as stage:
         wallet = await asyncio.to_thread(stage.wallet)
-        await stage._page("/hubs", "It has every change.")
-        version = newest_policy(stage.pages.page.text)
-        await stage.until(lambda: _has(stage, version), "the hub has the policy")
+        await stage.has_all()
         before = await visit(stage, wallet)
         assert before.verdict is not None
         assert before.verdict.reason is Reason.OK
