@@ -632,7 +632,7 @@ ROOMS: dict[str, Room] = {
     ),
     "hubsite.crowd": _room(
         "hubsite.crowd hubsite.hubs.keeping hubsite.hubs.office hubsite.hubs.signer "
-        "hubsite.hubs.together hubsite.phones hubsite.register.models hubsite.register.reading "
+        "hubsite.hubs.together hubsite.phones hubsite.register.granted hubsite.register.models "
         "hubsite.rules hubcore.errors",
         "django",
         WORLDLY,

@@ -172,6 +172,7 @@ def test_a_request_is_handed_on_once_it_is_whole_or_never_will_be(
 
 def test_a_wrong_certificate_leaves_the_last_good_one(serving: Served) -> None:
     """worker, law 4"""
+    assert _status(serving) == 200, "it has read its certificate"
     key = serving[0].parent / "tls.key"
     good = key.read_bytes()
     key.write_bytes(b"no key")

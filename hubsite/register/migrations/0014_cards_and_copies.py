@@ -1,4 +1,7 @@
-"""Cards at readers: known by a digest as phones of others are, and both may have an end."""
+"""Cards at readers: known by a digest as phones of others are, and both may have an end.
+
+A server that was restored knows so until it has seen what the hubs' engine has.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [("register", "0013_others")]
     operations = [
+        migrations.AddField("engineplace", "is_restored", models.BooleanField(default=False)),
         migrations.AddField("credential", "ends", models.DateTimeField(editable=False, null=True)),
         migrations.AlterField(
             "credential",
