@@ -18,7 +18,7 @@ import ssl
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from benchmarks.machine import describe
 from benchmarks.site.bare import serving_bare
 from benchmarks.site.callers import Answered, Asker, fetch_all
 from benchmarks.site.cost import cpu_of_all, memory_of_all
+from benchmarks.site.elsewhere import signing_elsewhere
 from benchmarks.site.phones import measure_phones
 from benchmarks.site.place import Place, place_at
 from benchmarks.site.sizes import Filled, Revoked, Size, Visited
@@ -67,6 +68,7 @@ class Seen:
     pages: dict[str, list[float]]
     first: Fetched
     again: Fetched
+    elsewhere: Fetched
     bare: Fetched
     memory_mb: float
     revoked: list[Revoked]
@@ -112,6 +114,7 @@ def measure(place: Place, rounds: int) -> Seen:
         pages = _ask_pages(Asker(place.port, context, filled.cookie), filled, rounds)
         first, again = (_fetched(leader, place.port, context, filled) for _ in range(2))
         memory_mb = memory_of_all(leader)
+    elsewhere = _signed_elsewhere(place, context)
     with serving_bare(place.file.parent) as (process, port):
         bare = _fetched(process, port, context, filled)
     from benchmarks.site.revoking import revoke_all
@@ -119,7 +122,20 @@ def measure(place: Place, rounds: int) -> Seen:
     with tempfile.TemporaryDirectory(prefix="hubsite-bench-") as folder:
         keys = filled.credentials[-REVOKED - 1 :]
         revoked, visited = asyncio.run(revoke_all(Path(folder), keys, VISITED))
-    return Seen(pages, first, again, bare, memory_mb, revoked, visited)
+    return Seen(pages, first, again, elsewhere, bare, memory_mb, revoked, visited)
+
+
+def _signed_elsewhere(place: Place, context: ssl.SSLContext) -> Fetched:
+    """Let all phones come once more without a grant, where `hubissuer` signs."""
+    from benchmarks.site.rows import begin_again
+
+    filled = begin_again(place.filled)
+    with signing_elsewhere(place) as (file, signer), serving(file) as leader:
+        Asker(place.port, context, filled.cookie).get("/")
+        before = cpu_of_all(signer)
+        fetched = _fetched(leader, place.port, context, filled)
+        of_signer = cpu_of_all(signer) - before
+        return replace(fetched, cpu_seconds=fetched.cpu_seconds + of_signer)
 
 
 def _ask_pages(asker: Asker, filled: Filled, rounds: int) -> dict[str, list[float]]:
@@ -172,6 +188,11 @@ def figures_of(seen: Seen, size: Size) -> list[Figure]:
         ),
         *_phones("site_phones_first", "fetch their first grants at once", seen.first),
         *_phones("site_phones_again", "fetch them again", seen.again),
+        *_phones(
+            "site_phones_elsewhere",
+            "fetch their first grants at once, and hubissuer signs",
+            seen.elsewhere,
+        ),
         _beside_bare(seen),
         *_revoked(seen.revoked),
         _visited(seen.visited),

@@ -19,7 +19,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -32,6 +32,7 @@ from django.http.request import split_domain_port, validate_host
 from hubsite.crowd.answering import Said, grant_said, said_by
 from hubsite.crowd.reading import had_with
 from hubsite.crowd.ready import said_to_all
+from hubsite.serving.gathering import Turn
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -77,14 +78,14 @@ class Front:
         return _token_in(data) is not None
 
     @contextmanager
-    def before(self, requests: Sequence[bytes]) -> Iterator[frozenset[int]]:
-        """Make answers ready for these calls (law 4); yield the places of those that are."""
+    def before(self, requests: Sequence[bytes], may_wait: bool) -> Iterator[Turn]:
+        """Make answers ready for these calls (law 4); yield what became of them."""
         tokens = [_token_in(one) for one in requests]
         close_old_connections()
         try:
-            self._ready.said = said_to_all([one for one in tokens if one is not None])
-            said = self._ready.said
-            yield frozenset(place for place, one in enumerate(tokens) if one in said)
+            told = said_to_all([one for one in tokens if one is not None], may_wait)
+            self._ready.said = told.said
+            yield Turn(_places(tokens, told.said), _places(tokens, told.waiting))
         finally:
             self._ready.said = {}
             close_old_connections()
@@ -118,6 +119,10 @@ class Front:
                 raise LookupError(f"the framework answers {status} to a call without a token")
             self._head = [one for one in head if one[0] != "Content-Length"]
         return self._head
+
+
+def _places(tokens: Sequence[str | None], among: Container[str]) -> frozenset[int]:
+    return frozenset(place for place, one in enumerate(tokens) if one is not None and one in among)
 
 
 def _said_alone(token: str) -> Said | None:

@@ -22,11 +22,13 @@ Laws:
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hubcore.access.grant import Grant
 from hubcore.codec import cbor, cose
-from hubcore.errors import PeerError, TrustError
+from hubcore.errors import HubError, PeerError, TrustError
 from hubcore.issuing.cardasks import CardAsk, Shown
 from hubcore.issuing.words import Refusal, RefusedError
 from hubcore.policy import document
@@ -34,7 +36,7 @@ from hubcore.policy.document import Issued
 from hubcore.policy.policy import Operator, Policy
 from hubsite.acts.models import HEAD, ChainHead
 from hubsite.hubs.keeping import NewGrant, keep
-from hubsite.hubs.signer import Signer
+from hubsite.hubs.signer import Signer, SignsMany
 from hubsite.register.granted import grantings_of
 from hubsite.register.models import Credential, CredentialKind, SignedGrant, SignedPolicy
 from hubsite.register.reading import newest_revoked, rows_of, rows_without_grants
@@ -64,6 +66,15 @@ class MadeDigest:
 
     digest: bytes
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedGrant:
+    """A grant that is not signed yet; `key` is the COSE_Key of its holder."""
+
+    credential: Credential
+    grant: Grant
+    key: dict[int, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,28 @@ class Office:
         self, by: str, credential: Credential, grantings: tuple[Granting, ...], now: int
     ) -> NewGrant:
         """Sign the same, for who keeps it before he hands it out (law 3); else as `grant`."""
+        one = self.wanted(credential, grantings, now)
+        return NewGrant(by, credential, one.grant, self.signer.grant(one.grant, one.key), now)
+
+    def new_grants(
+        self, by: str, signer: SignsMany, wanted: Sequence[WantedGrant], now: int
+    ) -> list[NewGrant | HubError]:
+        """Have many signed in one go, else as `new_grant`. Why one is not stands in its place."""
+        documents = signer.grants([(one.grant, one.key) for one in wanted])
+        return [
+            made
+            if isinstance(made, HubError)
+            else NewGrant(by, one.credential, one.grant, made, now)
+            for one, made in zip(wanted, documents, strict=True)
+        ]
+
+    def wanted(
+        self, credential: Credential, grantings: tuple[Granting, ...], now: int
+    ) -> WantedGrant:
+        """Return what these grants of the holder allow, unsigned.
+
+        Raise ValueError with a sentence when that is nothing.
+        """
         if credential.revoked_at is not None:
             raise ValueError("This credential was revoked. Nothing is issued to it any more.")
         if credential.digest is not None:
@@ -173,8 +206,7 @@ class Office:
             access=access,
             uses=uses_of(grantings, now),
         )
-        signed = self.signer.grant(made, key)
-        return NewGrant(by, credential, made, signed, now)
+        return WantedGrant(credential, made, key)
 
     def digest(self, what: Shown, data: bytes) -> MadeDigest:
         """Return the digest by which hubs know one card or phone of others more (law 7).

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from hubcore.access.grant import Grant
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
+from hubcore.errors import HubError
 from hubcore.issuing import unsigned
 from hubcore.issuing.cardasks import CardAsk, digest_of_card
 from hubcore.issuing.hubasks import HubAsk
@@ -61,6 +62,14 @@ class Decider(Protocol):
         """Have it done; return the token that was made, or "". Raise HubError when it is not."""
 
 
+@runtime_checkable
+class SignsMany(Protocol):
+    """A signer that is asked for many grants in one go."""
+
+    def grants(self, wanted: Sequence[tuple[Grant, dict[int, Any]]]) -> list[bytes | HubError]:
+        """Sign grants. Why one is not signed stands in its place."""
+
+
 class FileSigner:
     """Signs by the issuer's key in a file of this machine: the least safe of all ways."""
 
@@ -93,6 +102,16 @@ class FileSigner:
     def grant(self, grant: Grant, key: dict[int, Any]) -> bytes:
         """Sign a grant. Raise RefusedError for one that no hub can read."""
         return self._signed(grant.site, unsigned.of_grant(grant, key))
+
+    def grants(self, wanted: Sequence[tuple[Grant, dict[int, Any]]]) -> list[bytes | HubError]:
+        """Sign grants. Why one is not signed stands in its place."""
+        return [self._granted(grant, key) for grant, key in wanted]
+
+    def _granted(self, grant: Grant, key: dict[int, Any]) -> bytes | HubError:
+        try:
+            return self.grant(grant, key)
+        except HubError as error:
+            return error
 
     def revocations(
         self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]

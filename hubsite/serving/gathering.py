@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 GATHER_SECONDS = 0.05
@@ -20,6 +21,17 @@ SHORT_BYTES = 4096
 _One = TypeVar("_One")
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What became of requests, by their places: `ready`, or `waiting` for a turn that may wait.
+
+    The others are calls like any other.
+    """
+
+    ready: frozenset[int] = frozenset()
+    waiting: frozenset[int] = frozenset()
+
+
 @runtime_checkable
 class AnswersMany(Protocol):
     """An application that has some calls answered faster where it knows them all before."""
@@ -27,10 +39,10 @@ class AnswersMany(Protocol):
     def is_of_many(self, data: bytes) -> bool:
         """Tell whether a whole request, as it came, is such a call."""
 
-    def before(self, requests: Sequence[bytes]) -> AbstractContextManager[frozenset[int]]:
+    def before(self, requests: Sequence[bytes], may_wait: bool) -> AbstractContextManager[Turn]:
         """Make their answers ready, for calls of this thread within what is returned.
 
-        It yields the places of those that are ready. The others are calls like any other.
+        `may_wait`: also those for which somebody else is asked, who may be away.
         """
 
 

@@ -16,7 +16,8 @@ Laws:
    (`hubsite.serving.lines`).
 7. Calls that the application answers faster where it knows many of them are gathered while others
    arrive (`hubsite.serving.gathering`). One thread of its own answers them, turn by turn: so they
-   take none of those that answer all else.
+   take none of those that answer all else. What waits for somebody else has another one: so who
+   is away holds up no other turn.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import selectors
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum, auto
 from functools import partial
 from itertools import count
 from typing import Any
@@ -33,12 +35,21 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from hubcore.backend.callers import CallerLimits, Callers
 from hubsite.serving.connection import LEAVE_SECONDS, Connection, Stage, Wants
-from hubsite.serving.gathering import SHORT_BYTES, AnswersMany, Gathering
+from hubsite.serving.gathering import SHORT_BYTES, AnswersMany, Gathering, Turn
 from hubsite.serving.lines import StrangersLines
 from hubsite.serving.newest import NewestTls
 
 CONNECTIONS = 768
 """500 phones of one site may be one address, and others come meanwhile."""
+
+
+class _Left(Enum):
+    """How a call goes on that its turn has not answered."""
+
+    ALONE = auto()
+    WAITS = auto()
+
+
 _EVENTS = {Wants.BYTES: selectors.EVENT_READ, Wants.ROOM: selectors.EVENT_WRITE}
 
 
@@ -56,6 +67,7 @@ class Worker(ThreadWorker):
         self.log.error_log.addFilter(StrangersLines())
         self._gathering: Gathering[Connection] = Gathering()
         self._turns = ThreadPoolExecutor(1, "turns")
+        self._waiting_turns = ThreadPoolExecutor(1, "waiting")
 
     def init_process(self) -> None:
         """Begin with a certificate, or not at all."""
@@ -68,6 +80,7 @@ class Worker(ThreadWorker):
             super().run()
         finally:
             self._turns.shutdown(wait=False)
+            self._waiting_turns.shutdown(wait=False)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection (law 1)."""
@@ -104,31 +117,43 @@ class Worker(ThreadWorker):
             due = self._gathering.due(time.monotonic(), self._do_others_arrive())
             if not due:
                 return
-            work = self._turns.submit(self._answer_all, due)
-            work.add_done_callback(partial(self.method_queue.defer, self._send_all, due))
+            self._begin_turn(due, may_wait=False)
+
+    def _begin_turn(self, connections: list[Connection], may_wait: bool) -> None:
+        """Have these answered together (law 7)."""
+        thread = self._waiting_turns if may_wait else self._turns
+        work = thread.submit(self._answer_all, connections, may_wait)
+        work.add_done_callback(partial(self.method_queue.defer, self._send_all, connections))
 
     def _do_others_arrive(self) -> bool:
         """Tell whether somebody shakes hands; the newest ones are looked at first."""
         return any(one.stage is Stage.SHAKING for one in reversed(self._there.values()))
 
-    def _answer_all(self, connections: list[Connection]) -> list[bool | None]:
-        """Answer these in this thread; return what `handle` does, None for who goes on alone."""
+    def _answer_all(self, connections: list[Connection], may_wait: bool) -> list[bool | _Left]:
+        """Answer these in this thread; return what `handle` does, or how one goes on."""
         requests = [bytes(one.intake.data) for one in connections]
-        with self.wsgi.before(requests) as ready:
-            return [
-                self.handle(one) if place in ready else None
-                for place, one in enumerate(connections)
-            ]
+        with self.wsgi.before(requests, may_wait) as turn:
+            return [self._answer_ready(turn, place, one) for place, one in enumerate(connections)]
 
-    def _send_all(self, connections: list[Connection], future: Future[list[bool | None]]) -> None:
-        """Send what a thread has answered to many. Who is not answered yet goes on alone."""
+    def _answer_ready(self, turn: Turn, place: int, connection: Connection) -> bool | _Left:
+        if place in turn.ready:
+            return bool(self.handle(connection))
+        return _Left.WAITS if place in turn.waiting else _Left.ALONE
+
+    def _send_all(self, connections: list[Connection], future: Future[list[bool | _Left]]) -> None:
+        """Send what a thread has answered to many. Who is not answered yet goes on."""
         is_well = not future.cancelled() and future.exception() is None
         answers = future.result() if is_well else [False] * len(connections)
-        for connection, may_serve_again in zip(connections, answers, strict=True):
-            if may_serve_again is None:
+        waiting = []
+        for connection, answer in zip(connections, answers, strict=True):
+            if answer is _Left.WAITS:
+                waiting.append(connection)
+            elif answer is _Left.ALONE:
                 self.enqueue_req(connection)
             else:
-                self._send(connection, may_serve_again)
+                self._send(connection, answer)
+        if waiting:
+            self._begin_turn(waiting, may_wait=True)
 
     def _send(self, connection: Connection, may_serve_again: bool) -> None:
         number = connection.number

@@ -31,7 +31,14 @@ from hubcore.bridge.mandate import Mandate
 from hubcore.codec import cwt
 from hubcore.codec.cose import SigningKey, VerifyKey
 from hubcore.codec.tls import TlsName, TlsRole
-from hubcore.errors import FrameError, LinkError, PeerError, SignatureError, TrustError
+from hubcore.errors import (
+    FrameError,
+    HubError,
+    LinkError,
+    PeerError,
+    SignatureError,
+    TrustError,
+)
 from hubcore.issuing import messages, unsigned
 from hubcore.issuing.cardasks import CardAsk
 from hubcore.issuing.hubasks import HubAsk
@@ -57,6 +64,8 @@ from hubtls.peers import read_peer
 SECONDS = 10.0
 AGAIN_SECONDS = 0.02
 READ_BYTES = 65_536
+ASKED_AHEAD = 8
+"""Of many: both sides have room for so many of the longest grants without reading."""
 Connect = Callable[[float], socket.socket]
 """Returns a connection to the signer within so many seconds. Raises OSError or TrustError."""
 
@@ -160,6 +169,35 @@ class SigningClient:
         """Return a grant; `key` is the COSE_Key of `grant.key`."""
         return self._signed(unsigned.of_grant(grant, key))
 
+    def grants(self, wanted: Sequence[tuple[Grant, dict[int, Any]]]) -> list[bytes | HubError]:
+        """Return grants as `grant`, asked for on one connection, a few ahead of the answers.
+
+        Why one was not signed stands in its place.
+        """
+        found: list[bytes | HubError] = []
+        asked = [unsigned.of_grant(grant, key) for grant, key in wanted]
+
+        def talk_about_all(talk: _Talk) -> None:
+            for place, one in enumerate(asked[:ASKED_AHEAD]):
+                talk.say(_ask(one, place))
+            for place, one in enumerate(asked):
+                found.append(self._granted(talk, place, one))
+                if place + ASKED_AHEAD < len(asked):
+                    talk.say(_ask(asked[place + ASKED_AHEAD], place + ASKED_AHEAD))
+
+        try:
+            self._talk(time.monotonic() + self._seconds, talk_about_all)
+        except HubError as error:
+            found += [error] * (len(wanted) - len(found))
+        return found
+
+    def _granted(self, talk: _Talk, place: int, wanted: Unsigned) -> bytes | HubError:
+        """Hear about one of many. Raise what ends the talk."""
+        try:
+            return self._proven(wanted, _heard(talk, place))
+        except (RefusedError, SignatureError) as error:
+            return error
+
     def revocations(
         self, site: str, version: int, issued_at: int, newest_first: Sequence[str | bytes]
     ) -> bytes:
@@ -202,7 +240,10 @@ class SigningClient:
         until = time.monotonic() + self._seconds
         made: list[bytes] = []
         self._talk(until, lambda talk: made.append(_answer(talk, ask)))
-        (document,) = made
+        return self._proven(wanted, made[0])
+
+    def _proven(self, wanted: Unsigned, document: bytes) -> bytes:
+        """Return what the signer has made (law 1). Raise SignatureError."""
         try:
             claims = cwt.prove(wanted.kind.typ, document, self._issuer, self._issuer.kid)
         except PeerError as error:
@@ -248,9 +289,9 @@ class SigningClient:
         raise TrustError("the signer does not say whom it signs for")
 
 
-def _ask(wanted: Unsigned) -> Ask:
+def _ask(wanted: Unsigned, number: int = 1) -> Ask:
     try:
-        return Ask(1, wanted.kind, wanted.claims, wanted.along)
+        return Ask(number, wanted.kind, wanted.claims, wanted.along)
     except FrameError as error:
         raise RefusedError(Refusal.UNREADABLE, f"{wanted.kind.word}: {error}") from error
 
@@ -261,8 +302,12 @@ class _BusyError(Exception):
 
 def _answer(talk: _Talk, ask: Ask) -> bytes:
     talk.say(ask)
+    return _heard(talk, ask.number)
+
+
+def _heard(talk: _Talk, number: int) -> bytes:
     match talk.hear():
-        case Made(number=ask.number, document=document):
+        case Made(number=said, document=document) if said == number:
             return document
         case No() as no:
             raise RefusedError(no.refusal, no.sentence)

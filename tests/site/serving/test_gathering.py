@@ -26,6 +26,7 @@ from hubsite.serving.gathering import (
     SHORT_BYTES,
     AnswersMany,
     Gathering,
+    Turn,
 )
 from hubsite.serving.worker import Worker
 
@@ -71,19 +72,24 @@ class Site:
         self.is_broken = False
         self.go_on = threading.Event()
         self.go_on.set()
+        self.somebody_else = threading.Event()
+        self.somebody_else.set()
         self._is_within = threading.local()
 
     def is_of_many(self, data: bytes) -> bool:
         return data.startswith(b"POST /many")
 
     @contextmanager
-    def before(self, requests: Sequence[bytes]) -> Iterator[frozenset[int]]:
+    def before(self, requests: Sequence[bytes], may_wait: bool) -> Iterator[Turn]:
         if self.is_broken:
             raise RuntimeError
-        assert self.go_on.wait(20)
+        assert (self.somebody_else if may_wait else self.go_on).wait(20)
         self.turns.append(len(requests))
         self._is_within.here = True
-        yield frozenset(place for place, one in enumerate(requests) if b"alone" not in one)
+        places = dict(enumerate(requests))
+        waiting = {place for place, one in places.items() if b"waits" in one and not may_wait}
+        ready = {place for place, one in places.items() if b"alone" not in one}
+        yield Turn(frozenset(ready - waiting), frozenset(waiting))
         self._is_within.here = False
 
     def __call__(self, environ: dict[str, Any], start: Any) -> list[bytes]:
@@ -146,8 +152,10 @@ def rig() -> Iterator[Rig]:
     with closing(rig.worker.poller), closing(rig.worker.tmp), listener:
         yield rig
         rig.site.go_on.set()
+        rig.site.somebody_else.set()
         rig.worker.tpool.shutdown()
         rig.worker._turns.shutdown()
+        rig.worker._waiting_turns.shutdown()
         rig.worker.murder_keepalived(force=True)
         for one in rig.callers:
             one.close()
@@ -212,3 +220,17 @@ def test_who_answers_many_takes_no_thread_of_those_that_answer_all_else(rig: Rig
     rig.site.go_on.set()
     rig.turn_until_sent(*turns)
     assert sum(rig.site.turns) == len(turns)
+
+
+def test_who_waits_for_somebody_else_holds_up_no_other_turn(rig: Rig) -> None:
+    """worker, law 7"""
+    rig.site.somebody_else.clear()
+    rig.come()
+    waits = [rig.ask("POST /many?waits") for _ in range(2)]
+    rig.turn_until_sent(rig.ask("POST /many"))
+    rig.turn_until_sent(*(rig.ask("POST /many") for _ in range(3)))
+    assert all(one.stage is Stage.ANSWERED for one in waits)
+    rig.site.somebody_else.set()
+    rig.turn_until_sent(*waits)
+    assert rig.site.turns == [3, 3, 2]
+    assert rig.site.alone == []

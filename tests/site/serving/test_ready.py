@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,15 +16,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as drawn
 from hypothesis import strategies as st
 
+from hubcore.access.grant import Grant
 from hubcore.codec.cose import VerifyKey
+from hubcore.errors import HubError, LinkError
 from hubsite.acts import log
-from hubsite.crowd import ready
 from hubsite.crowd.answering import Said, grant_said, had_by, said_by
-from hubsite.crowd.ready import said_to_all, said_to_each
+from hubsite.crowd.ready import Told, said_to_all, said_to_each
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
 from hubsite.register import models
-from tests.site.front import both, environ_of, heard_from, heard_together
+from tests.site.front import Heard, both, environ_of, heard_from, heard_together
 from tests.site.phones.test_crowd import (
     NOT_PLAIN,
     OF_GROUPS,
@@ -40,14 +42,16 @@ pytestmark = pytest.mark.once
 __all__ = ["anna", "many", "office"]
 
 ALONE = {"nobody signs"}
+AWAY = "the signer is away"
 
 
 class Elsewhere:
-    """A signer on another machine, as far as one sees from here."""
+    """A signer on another machine, as far as one sees from here; `asked` counts its talks."""
 
     def __init__(self) -> None:
         self._signer = FileSigner(ISSUER)
         self.asked = 0
+        self.is_away = False
 
     @property
     def issuer(self) -> VerifyKey:
@@ -55,7 +59,15 @@ class Elsewhere:
 
     def grant(self, *said: Any) -> bytes:
         self.asked += 1
+        if self.is_away:
+            raise LinkError(AWAY)
         return self._signer.grant(*said)
+
+    def grants(self, wanted: Sequence[tuple[Grant, dict[int, Any]]]) -> list[bytes | HubError]:
+        self.asked += 1
+        if self.is_away:
+            return [LinkError(AWAY)] * len(wanted)
+        return self._signer.grants(wanted)
 
 
 class Broken(FileSigner):
@@ -72,9 +84,9 @@ def test_an_answer_that_was_ready_is_that_of_the_framework(anna: models.Person, 
     before = framework.asked
     heard, of_nobody = heard_together(front, [phone.access, "nobody"])
     assert framework.asked == before
-    assert of_nobody is None
-    assert (heard is not None) == (name in PLAIN.keys() - ALONE)
-    if heard is not None:
+    assert of_nobody == "alone"
+    assert (heard != "alone") == (name in PLAIN.keys() - ALONE)
+    if heard != "alone":
         assert heard == heard_from(framework, environ_of(phone.access))
 
 
@@ -83,23 +95,26 @@ def test_no_answer_is_left_for_a_later_call(anna: models.Person) -> None:
     phone = connected(anna)
     front, _ = both()
     (heard,) = heard_together(front, [phone.access])
-    assert heard is not None
+    assert isinstance(heard, Heard)
     PLAIN["out of use"][0]()
     assert heard_from(front, environ_of(phone.access)).said[0] == 403
 
 
+SIGNERS = st.sampled_from([lambda: FileSigner(ISSUER), Elsewhere])
+
+
 @drawn(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(PEOPLE, min_size=1, max_size=9), OF_GROUPS)
+@given(st.lists(PEOPLE, min_size=1, max_size=9), OF_GROUPS, SIGNERS)
 def test_each_of_many_is_told_what_he_is_told_alone(
-    people: list[Person], of_groups: tuple[frozenset[int], ...]
+    people: list[Person], of_groups: tuple[frozenset[int], ...], signer: Callable[[], Any]
 ) -> None:
     """ready, laws 1 and 3: what was told is kept, so who asks again is told the same."""
-    made = Office("acme", FileSigner(ISSUER))
+    made = Office("acme", signer())
     settings.HUBSITE_RUNNING.begin(made, None)
     groups = _begin_again(of_groups)
     families = [_phone(person, groups) for person in people]
     now = int(time.time())
-    told = said_to_each(made, _had(families), now)
+    told = said_to_each(made, _had(families), now, may_wait=True).said
     assert told.keys() == {str(family) for family in families}
     for family in families:
         assert told[str(family)] == _alone(family, now)
@@ -119,9 +134,9 @@ def test_grants_of_many_are_one_transaction(many: list[WebPhone], office: Office
     _grant_to_each()
     tokens = [phone.access for phone in many]
     with CaptureQueriesContext(connection) as of_one:
-        said_to_all(tokens[:1])
+        said_to_all(tokens[:1], may_wait=False)
     with CaptureQueriesContext(connection) as of_all:
-        assert {status for status, _ in said_to_all(tokens[1:]).values()} == {200}
+        assert {status for status, _ in _said(tokens[1:]).values()} == {200}
     assert models.SignedGrant.objects.count() == len(many)
     assert len(of_all) == len(of_one)
 
@@ -134,19 +149,39 @@ def _grant_to_each() -> None:
         models.Grant.objects.create(person=person, begins=begins).points.add(point)
 
 
-def test_nothing_is_signed_here_where_somebody_else_signs(many: list[WebPhone]) -> None:
-    """ready, law 2: who has a good grant waits for no signer, and the others go on alone."""
+def _said(tokens: Sequence[str], may_wait: bool = False) -> Mapping[str, Said]:
+    return said_to_all(tokens, may_wait).said
+
+
+def test_who_has_a_good_grant_waits_for_nobody_who_signs_elsewhere(many: list[WebPhone]) -> None:
+    """ready, law 2"""
     _grant_to_each()
     signer = Elsewhere()
     settings.HUBSITE_RUNNING.begin(Office("acme", signer), None)  # type: ignore[arg-type]
     tokens = [phone.access for phone in many]
-    front, _ = both()
+    front, framework = both()
     assert heard_from(front, environ_of(tokens[0])).said[0] == 200
-    assert signer.asked == 1
+    signer.is_away = True
+    signer.asked = 0
     heard = heard_together(front, tokens)
-    assert [one is not None for one in heard] == [True, False, False]
+    assert isinstance(heard[0], Heard)
+    assert heard[0].said[0] == 200
+    assert heard[1:] == ["waits", "waits"]
+    assert signer.asked == 0
+    for one, token in zip(
+        heard_together(front, tokens[1:], may_wait=True), tokens[1:], strict=True
+    ):
+        assert isinstance(one, Heard)
+        assert one.said[0] == 503
+        assert AWAY in one.said[1]["sentence"]
+        assert one == heard_from(framework, environ_of(token))
+    signer.is_away = False
+    signer.asked = 0
+    for one in heard_together(front, tokens[1:], may_wait=True):
+        assert isinstance(one, Heard)
+        assert one.said[0] == 200
     assert signer.asked == 1
-    assert heard_from(front, environ_of(tokens[1])).said[0] == 200
+    assert models.SignedGrant.objects.count() == len(many)
 
 
 def test_what_fails_for_all_leaves_each_alone(many: list[WebPhone]) -> None:
@@ -154,8 +189,8 @@ def test_what_fails_for_all_leaves_each_alone(many: list[WebPhone]) -> None:
     _grant_to_each()
     tokens = [phone.access for phone in many]
     settings.HUBSITE_RUNNING.begin(Office("acme", Broken(ISSUER)), None)
-    assert said_to_all(tokens) == {}
+    assert said_to_all(tokens, may_wait=False) == Told()
     assert not models.SignedGrant.objects.exists()
     settings.HUBSITE_RUNNING.begin(Office("acme", FileSigner(ISSUER)), None)
-    assert len(said_to_all(tokens)) == len(tokens)
-    assert ready.said_to_all([]) == {}
+    assert len(_said(tokens)) == len(tokens)
+    assert said_to_all([], may_wait=True) == Told()

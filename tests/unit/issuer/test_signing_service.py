@@ -394,6 +394,30 @@ async def test_many_at_once_are_all_signed(folder: Path) -> None:
     assert len(lines(folder)) == 40
 
 
+async def test_many_grants_are_asked_for_on_one_connection(folder: Path) -> None:
+    """What is refused has its refusal in its place, and holds up none of the others."""
+    never = 1 / 86_400
+    wanted = [grant(), grant(expires=NOW + 10**9), grant(credential="carl"), grant()]
+    async with served(folder, times=TalkTimes(asks=Rate(3, never)), connections_max=1) as place:
+        found = await place.ask(lambda client: client.grants([(one, KEY) for one in wanted]))
+    made = [one for one in found if isinstance(one, bytes)]
+    assert [isinstance(one, bytes) for one in found] == [True, False, True, False]
+    assert [one.refusal for one in found if isinstance(one, RefusedError)] == [
+        Refusal.RULE,
+        Refusal.PACE,
+    ]
+    read = [grants.read_grant(one, ISSUER.verify_key, SITE) for one in made]
+    assert read == [wanted[0], wanted[2]]
+    assert len(lines(folder)) == 2
+
+
+async def test_of_many_grants_each_is_told_that_the_signer_is_away(folder: Path) -> None:
+    async with served(folder) as place:
+        client = place.client(seconds=1)
+    found = await asyncio.to_thread(client.grants, [(grant(), KEY)] * 3)
+    assert [type(one) for one in found] == [LinkError] * 3
+
+
 class Other:
     """A signer that signs something else, or with another key."""
 
@@ -418,6 +442,8 @@ async def test_the_client_believes_only_what_it_asked_for(folder: Path, key: Sig
     async with served(folder, Other(other)) as place:  # type: ignore[arg-type]
         with pytest.raises(SignatureError):
             await place.ask(lambda client: client.grant(grant(), KEY))
+        found = await place.ask(lambda client: client.grants([(grant(), KEY)] * 2))
+        assert [type(one) for one in found] == [SignatureError] * 2
 
 
 async def test_after_a_lost_answer_the_client_hears_which_version_is_next(folder: Path) -> None:
