@@ -52,8 +52,9 @@ _SILENT: Mapping[HandshakeProgress, str] = {
     HandshakeProgress.WELCOME: (
         "the backend proved its key but lets this hub wait: it does not know this hub's key yet, "
         "or not any more, when an older state of the hub or of the backend was put back; enrol "
-        "the hub, or let the backend know the key that hubd --check-config shows (hubsim backend "
-        "know HUB 'KEY'), or look whether the backend's directory of hubs is away"
+        "the hub by a new token (hubctl enroll BACKEND --anew), or let the backend know the key "
+        "that hubd --check-config shows (hubsim backend know HUB 'KEY'), or look whether the "
+        "backend's directory of hubs is away"
     ),
     HandshakeProgress.READY: (
         "the handshake with the backend did not come to an end; look at the backend"
