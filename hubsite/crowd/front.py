@@ -19,7 +19,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -31,7 +31,7 @@ from django.http.request import split_domain_port, validate_host
 
 from hubsite.crowd.answering import Said, grant_said, said_by
 from hubsite.crowd.reading import had_with
-from hubsite.crowd.ready import said_to_all
+from hubsite.crowd.ready import Told, Waiting, said_to_all
 from hubsite.serving.gathering import Turn
 
 Environ = dict[str, Any]
@@ -78,14 +78,14 @@ class Front:
         return _token_in(data) is not None
 
     @contextmanager
-    def before(self, requests: Sequence[bytes], may_wait: bool) -> Iterator[Turn]:
+    def before(self, requests: Sequence[bytes], waited: Sequence[object]) -> Iterator[Turn]:
         """Make answers ready for these calls (law 4); yield what became of them."""
         tokens = [_token_in(one) for one in requests]
         close_old_connections()
         try:
-            told = said_to_all([one for one in tokens if one is not None], may_wait)
+            told = said_to_all([one for one in tokens if one is not None], _waited(tokens, waited))
             self._ready.said = told.said
-            yield Turn(_places(tokens, told.said), _places(tokens, told.waiting))
+            yield _turn(tokens, told)
         finally:
             self._ready.said = {}
             close_old_connections()
@@ -121,8 +121,16 @@ class Front:
         return self._head
 
 
-def _places(tokens: Sequence[str | None], among: Container[str]) -> frozenset[int]:
-    return frozenset(place for place, one in enumerate(tokens) if one is not None and one in among)
+def _waited(tokens: Sequence[str | None], waited: Sequence[object]) -> dict[str, Waiting]:
+    both = zip(tokens, waited, strict=bool(waited))
+    return {token: one for token, one in both if token and isinstance(one, Waiting)}
+
+
+def _turn(tokens: Sequence[str | None], told: Told) -> Turn:
+    by_place = {place: token for place, token in enumerate(tokens) if token is not None}
+    ready = frozenset(place for place, token in by_place.items() if token in told.said)
+    waiting = told.waiting
+    return Turn(ready, {at: waiting[token] for at, token in by_place.items() if token in waiting})
 
 
 def _said_alone(token: str) -> Said | None:

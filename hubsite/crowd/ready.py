@@ -28,9 +28,22 @@ from hubsite.hubs.signer import FileSigner, SignsMany
 from hubsite.phones.devices import LOOKS_FIRST, RefusedError, in_use, still_right
 from hubsite.register.models import SignedGrant
 
-_Found = SignedGrant | NewGrant | Said
+FRESH_SECONDS = 1.0
+"""What was read of a phone counts so long for a turn that waits; else it is read again."""
 _Any = TypeVar("_Any")
 _LOG = logging.getLogger("hubsite.crowd")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A phone whose grant is to be signed: what was read of it, and until when that counts.
+
+    `until` is of the monotonic clock, in seconds.
+    """
+
+    had: Had
+    wanted: WantedGrant
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +51,24 @@ class Told:
     """What phones are told, by their tokens. Those of `waiting` wait for who signs (law 2)."""
 
     said: Mapping[str, Said] = field(default_factory=dict)
-    waiting: frozenset[str] = frozenset()
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
 
-def said_to_all(tokens: Sequence[str], may_wait: bool) -> Told:
-    """Return what phones with these tokens are told, without those that go on alone (law 4)."""
+def said_to_all(tokens: Sequence[str], waited: Mapping[str, Waiting]) -> Told:
+    """Return what phones with these tokens are told, without those that go on alone (law 4).
+
+    `waited` is what a turn before has found of them; this one may wait then.
+    """
     office = settings.HUBSITE_RUNNING.office
     if office is None:
         return Told()
+    at = time.monotonic()
+    now = int(time.time())
     try:
-        return said_to_each(office, had_with_all(tokens), int(time.time()), may_wait)
+        is_fresh = waited.keys() == set(tokens) and all(one.until > at for one in waited.values())
+        if is_fresh and isinstance(office.signer, SignsMany) and not is_behind():
+            return Told(_signed_for(office, office.signer, waited, now))
+        return said_to_each(office, had_with_all(tokens), now, bool(waited))
     except Exception:
         _LOG.exception("phones that came together go on, each alone")
         return Told()
@@ -55,22 +76,20 @@ def said_to_all(tokens: Sequence[str], may_wait: bool) -> Told:
 
 def said_to_each(office: Office, had: Mapping[str, Had], now: int, may_wait: bool) -> Told:
     """Return the same for phones of which this was just read, by their tokens."""
-    found: dict[str, _Found] = {}
-    wanted: dict[str, WantedGrant] = {}
+    said: dict[str, Said] = {}
+    waiting: dict[str, Waiting] = {}
+    until = time.monotonic() + FRESH_SECONDS
     for token, one in had.items():
         there = _or_refused(partial(_there_or_wanted, office, one, now))
         if isinstance(there, WantedGrant):
-            wanted[token] = there
+            waiting[token] = Waiting(one, there, until)
         else:
-            found[token] = there
+            said[token] = _said(office, one, there)
     signer = office.signer
-    waiting: frozenset[str] = frozenset()
-    if wanted and isinstance(signer, SignsMany):
-        if may_wait or isinstance(signer, FileSigner):
-            found |= _signed(office, signer, wanted, now)
-        else:
-            waiting = frozenset(wanted)
-    said = {token: _said(office, had[token], one) for token, one in _kept(found).items()}
+    if not waiting or not isinstance(signer, SignsMany):
+        return Told(said)
+    if may_wait or isinstance(signer, FileSigner):
+        return Told(said | _signed_for(office, signer, waiting, now))
     return Told(said, waiting)
 
 
@@ -85,34 +104,29 @@ def _there_or_wanted(office: Office, had: Had, now: int) -> SignedGrant | Wanted
     return office.wanted(credential, had.grantings, now)
 
 
-def _signed(
-    office: Office, signer: SignsMany, wanted: Mapping[str, WantedGrant], now: int
-) -> dict[str, _Found]:
-    """Have these signed; why one is not is its refusal."""
-    new = office.new_grants("", signer, list(wanted.values()), now)
-    return {
-        token: refusal_for(one) if isinstance(one, HubError) else one
-        for token, one in zip(wanted, new, strict=True)
-    }
+def _signed_for(
+    office: Office, signer: SignsMany, waiting: Mapping[str, Waiting], now: int
+) -> dict[str, Said]:
+    """Have grants signed, keep what was (law 3), and return what each phone is told."""
+    signed = office.new_grants("", signer, [one.wanted for one in waiting.values()], now)
+    kept = iter(keep_all([one for one in signed if isinstance(one, NewGrant)]))
+    said = {}
+    for (token, one), made in zip(waiting.items(), signed, strict=True):
+        there = next(kept) if isinstance(made, NewGrant) else made
+        said[token] = _said(office, one.had, there)
+    return said
 
 
-def _kept(found: Mapping[str, _Found]) -> dict[str, SignedGrant | Said]:
-    """Keep what is new (law 3)."""
-    new = {token: one for token, one in found.items() if isinstance(one, NewGrant)}
-    rows = dict(zip(new, keep_all(list(new.values())), strict=True)) if new else {}
-    kept: dict[str, SignedGrant | Said] = {}
-    for token, one in found.items():
-        there = rows[token] if isinstance(one, NewGrant) else one
-        if isinstance(there, ValueError):
-            there = refusal_for(RefusedError(str(there)))
-        kept[token] = there
-    return kept
-
-
-def _said(office: Office, had: Had, found: SignedGrant | Said) -> Said:
-    if not isinstance(found, SignedGrant):
-        return found
-    return _or_refused(partial(said_of, office, had, found))
+def _said(office: Office, had: Had, there: SignedGrant | ValueError | HubError | Said) -> Said:
+    """Return what a phone is told that has this grant, or gets none."""
+    match there:
+        case SignedGrant():
+            return _or_refused(partial(said_of, office, had, there))
+        case ValueError():
+            return refusal_for(RefusedError(str(there)))
+        case HubError():
+            return refusal_for(there)
+    return there
 
 
 def _or_refused(call: Callable[[], _Any]) -> _Any | Said:

@@ -9,9 +9,9 @@ Laws:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 GATHER_SECONDS = 0.05
@@ -25,11 +25,11 @@ _One = TypeVar("_One")
 class Turn:
     """What became of requests, by their places: `ready`, or `waiting` for a turn that may wait.
 
-    The others are calls like any other.
+    That turn is given what stands here of each that waits. The others are calls like any other.
     """
 
     ready: frozenset[int] = frozenset()
-    waiting: frozenset[int] = frozenset()
+    waiting: Mapping[int, object] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -39,10 +39,13 @@ class AnswersMany(Protocol):
     def is_of_many(self, data: bytes) -> bool:
         """Tell whether a whole request, as it came, is such a call."""
 
-    def before(self, requests: Sequence[bytes], may_wait: bool) -> AbstractContextManager[Turn]:
+    def before(
+        self, requests: Sequence[bytes], waited: Sequence[object]
+    ) -> AbstractContextManager[Turn]:
         """Make their answers ready, for calls of this thread within what is returned.
 
-        `may_wait`: also those for which somebody else is asked, who may be away.
+        `waited` is what a turn before has said of each that waits: then somebody else is asked,
+        who may be away. It is empty in a first turn, which waits for nobody.
         """
 
 

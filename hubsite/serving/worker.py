@@ -26,7 +26,7 @@ import selectors
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from enum import Enum, auto
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any
@@ -39,15 +39,17 @@ from hubsite.serving.gathering import SHORT_BYTES, AnswersMany, Gathering, Turn
 from hubsite.serving.lines import StrangersLines
 from hubsite.serving.newest import NewestTls
 
+WAITING_TURNS = 2
+"""While one waits for somebody else, another reads or keeps."""
 CONNECTIONS = 768
 """500 phones of one site may be one address, and others come meanwhile."""
 
 
-class _Left(Enum):
-    """How a call goes on that its turn has not answered."""
+@dataclass(frozen=True, slots=True)
+class _Waits:
+    """A call goes on in a turn that may wait, with what is known of it."""
 
-    ALONE = auto()
-    WAITS = auto()
+    what: object
 
 
 _EVENTS = {Wants.BYTES: selectors.EVENT_READ, Wants.ROOM: selectors.EVENT_WRITE}
@@ -67,7 +69,7 @@ class Worker(ThreadWorker):
         self.log.error_log.addFilter(StrangersLines())
         self._gathering: Gathering[Connection] = Gathering()
         self._turns = ThreadPoolExecutor(1, "turns")
-        self._waiting_turns = ThreadPoolExecutor(1, "waiting")
+        self._waiting_turns = ThreadPoolExecutor(WAITING_TURNS, "waiting")
 
     def init_process(self) -> None:
         """Begin with a certificate, or not at all."""
@@ -117,43 +119,49 @@ class Worker(ThreadWorker):
             due = self._gathering.due(time.monotonic(), self._do_others_arrive())
             if not due:
                 return
-            self._begin_turn(due, may_wait=False)
+            self._begin_turn(due, [])
 
-    def _begin_turn(self, connections: list[Connection], may_wait: bool) -> None:
-        """Have these answered together (law 7)."""
-        thread = self._waiting_turns if may_wait else self._turns
-        work = thread.submit(self._answer_all, connections, may_wait)
+    def _begin_turn(self, connections: list[Connection], waited: list[object]) -> None:
+        """Have these answered together (law 7); `waited` as `AnswersMany.before` has it."""
+        thread = self._waiting_turns if waited else self._turns
+        work = thread.submit(self._answer_all, connections, waited)
         work.add_done_callback(partial(self.method_queue.defer, self._send_all, connections))
 
     def _do_others_arrive(self) -> bool:
         """Tell whether somebody shakes hands; the newest ones are looked at first."""
         return any(one.stage is Stage.SHAKING for one in reversed(self._there.values()))
 
-    def _answer_all(self, connections: list[Connection], may_wait: bool) -> list[bool | _Left]:
-        """Answer these in this thread; return what `handle` does, or how one goes on."""
+    def _answer_all(
+        self, connections: list[Connection], waited: list[object]
+    ) -> list[bool | _Waits | None]:
+        """Answer these in this thread; return what `handle` does, None for who goes on alone."""
         requests = [bytes(one.intake.data) for one in connections]
-        with self.wsgi.before(requests, may_wait) as turn:
+        with self.wsgi.before(requests, waited) as turn:
             return [self._answer_ready(turn, place, one) for place, one in enumerate(connections)]
 
-    def _answer_ready(self, turn: Turn, place: int, connection: Connection) -> bool | _Left:
+    def _answer_ready(self, turn: Turn, place: int, connection: Connection) -> bool | _Waits | None:
         if place in turn.ready:
             return bool(self.handle(connection))
-        return _Left.WAITS if place in turn.waiting else _Left.ALONE
+        return _Waits(turn.waiting[place]) if place in turn.waiting else None
 
-    def _send_all(self, connections: list[Connection], future: Future[list[bool | _Left]]) -> None:
+    def _send_all(
+        self, connections: list[Connection], future: Future[list[bool | _Waits | None]]
+    ) -> None:
         """Send what a thread has answered to many. Who is not answered yet goes on."""
         is_well = not future.cancelled() and future.exception() is None
         answers = future.result() if is_well else [False] * len(connections)
-        waiting = []
+        waiting: list[Connection] = []
+        waited: list[object] = []
         for connection, answer in zip(connections, answers, strict=True):
-            if answer is _Left.WAITS:
+            if isinstance(answer, _Waits):
                 waiting.append(connection)
-            elif answer is _Left.ALONE:
+                waited.append(answer.what)
+            elif answer is None:
                 self.enqueue_req(connection)
             else:
                 self._send(connection, answer)
         if waiting:
-            self._begin_turn(waiting, may_wait=True)
+            self._begin_turn(waiting, waited)
 
     def _send(self, connection: Connection, may_serve_again: bool) -> None:
         number = connection.number

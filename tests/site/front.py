@@ -12,6 +12,7 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from hubsite.crowd.front import PATH, Application, Environ, Front, Start
+from hubsite.crowd.ready import Waiting
 from hubsite.serving.gathering import Turn
 from tests.site.server import HOST
 
@@ -65,17 +66,19 @@ def request_of(token: str) -> bytes:
 
 
 def heard_together(
-    front: Front, tokens: Sequence[str], may_wait: bool = False
-) -> list[Heard | str]:
-    """Call it for phones that came together; "alone" or "waits" for each that goes on so."""
-    with front.before([request_of(one) for one in tokens], may_wait) as turn:
+    front: Front, tokens: Sequence[str], waited: Sequence[object] = ()
+) -> list[Heard | Waiting | None]:
+    """Call it for phones that came together; None for each that goes on alone."""
+    with front.before([request_of(one) for one in tokens], waited) as turn:
         return [_heard_in(front, turn, place, token) for place, token in enumerate(tokens)]
 
 
-def _heard_in(front: Front, turn: Turn, place: int, token: str) -> Heard | str:
+def _heard_in(front: Front, turn: Turn, place: int, token: str) -> Heard | Waiting | None:
     if place in turn.ready:
         return heard_from(front, environ_of(token))
-    return "waits" if place in turn.waiting else "alone"
+    waiting = turn.waiting.get(place)
+    assert waiting is None or isinstance(waiting, Waiting)
+    return waiting
 
 
 def heard_from(application: Application, environ: Environ) -> Heard:

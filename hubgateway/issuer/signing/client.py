@@ -64,7 +64,7 @@ from hubtls.peers import read_peer
 SECONDS = 10.0
 AGAIN_SECONDS = 0.02
 READ_BYTES = 65_536
-ASKED_AHEAD = 8
+ASKED_AHEAD = 16
 """Of many: both sides have room for so many of the longest grants without reading."""
 Connect = Callable[[float], socket.socket]
 """Returns a connection to the signer within so many seconds. Raises OSError or TrustError."""

@@ -7,7 +7,8 @@ Laws:
 4. Each caller has a pace, and policies one of their own: reading one costs most. What is beyond is
    refused before it is read.
 5. One document is read and signed at a time, on a thread of its own, and the loop goes on
-   meanwhile. One that was begun is ended, also when its caller has gone.
+   meanwhile. What came together goes there together, and a policy alone: so no caller keeps the
+   others from it for long. What was begun is ended, also when its caller has gone.
 6. At most `connections_max` are there at once. One more is told to come again.
 7. What is asked about a hub is judged and logged on the signer's thread, then done on another one,
    one after the other: no signature waits for the engine.
@@ -17,9 +18,10 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from hubcore.errors import FrameError, HubError, LinkError
@@ -147,29 +149,55 @@ class Talks:
                 asked = await line.next()
             except LinkError:
                 return  # it has gone: each caller does
-            for one in asked:
-                answer = await self._answer(one, asker)
-                if not line.say(answer):
-                    raise LinkError("it does not read its answers")
-                await line.has_read()
+            for some in _groups(asked):
+                for answer in await self._answers(some, asker):
+                    if not line.say(answer):
+                        raise LinkError("it does not read its answers")
+                    await line.has_read()
+
+    async def _answers(self, asked: list[_In], asker: str) -> list[FromSigner]:
+        """Answer what is answered in one go (`_groups`)."""
+        asks = [one for one in asked if isinstance(one, Ask)]
+        if asks:
+            return await self._sign(asks, asker)
+        return [await self._answer(one, asker) for one in asked]
+
+    async def _sign(self, asks: list[Ask], asker: str) -> list[FromSigner]:
+        """Have these read and signed (law 5), each at its pace (law 4)."""
+        refusals = [self._beyond_pace(one, asker) for one in asks]
+        read = [one for one, refused in zip(asks, refusals, strict=True) if refused is None]
+        loop = asyncio.get_running_loop()
+        signed = iter(await loop.run_in_executor(self._thread, self._signed, read, asker))
+        return [
+            self._said(one, next(signed) if refused is None else refused, asker)
+            for one, refused in zip(asks, refusals, strict=True)
+        ]
+
+    def _signed(self, asks: list[Ask], asker: str) -> list[bytes | RefusedError]:
+        """Sign on the thread of the signer."""
+        found: list[bytes | RefusedError] = []
+        for one in asks:
+            try:
+                found.append(self._signer.sign(one, asker))
+            except RefusedError as error:
+                found.append(error)
+        return found
+
+    def _said(self, ask: Ask, made: bytes | RefusedError, asker: str) -> FromSigner:
+        """Return the answer, and tell people of a refusal."""
+        if isinstance(made, bytes):
+            return Made(ask.number, made)
+        self._told.tell(asker, f"{asker}: {ask.kind.word} is not signed: {made}")
+        return No(ask.number, made.refusal, messages.sentence(str(made)))
 
     async def _answer(self, asked: _In, asker: str) -> FromSigner:
         if isinstance(asked, Decide):
             return await self._decide(asked, asker)
         if isinstance(asked, Digest):
             return self._digest(asked, asker)
-        if not isinstance(asked, Ask):
-            why = asked.why if isinstance(asked, Unread) else "Hello was said before"
-            self._told.tell(asker, f"{asker}: {why}")
-            return No(0, Refusal.UNREADABLE, messages.sentence(why))
-        try:
-            self._pace(asked, asker)
-            loop = asyncio.get_running_loop()
-            document = await loop.run_in_executor(self._thread, self._signer.sign, asked, asker)
-        except RefusedError as error:
-            self._told.tell(asker, f"{asker}: {asked.kind.word} is not signed: {error}")
-            return No(asked.number, error.refusal, messages.sentence(str(error)))
-        return Made(asked.number, document)
+        why = asked.why if isinstance(asked, Unread) else "Hello was said before"
+        self._told.tell(asker, f"{asker}: {why}")
+        return No(0, Refusal.UNREADABLE, messages.sentence(why))
 
     async def _decide(self, asked: Decide, asker: str) -> FromSigner:
         """Judge, log, and do what is asked about a hub (law 7)."""
@@ -200,13 +228,13 @@ class Talks:
             self._told.tell(asker, f"{asker}: no digest is made: {error}")
             return No(asked.number, error.refusal, messages.sentence(str(error)))
 
-    def _pace(self, asked: Ask, asker: str) -> None:
-        """Keep law 4. Raise RefusedError."""
-        now = self._monotonic()
+    def _beyond_pace(self, asked: Ask, asker: str) -> RefusedError | None:
+        """Return why it is not read now (law 4)."""
         is_policy = asked.kind is DocumentKind.POLICY
         paces = self._policies if is_policy else self._asks
-        if not paces.take(asker, now):
-            raise RefusedError(Refusal.PACE, f"{asked.kind.word}: too many at once: ask again")
+        if paces.take(asker, self._monotonic()):
+            return None
+        return RefusedError(Refusal.PACE, f"{asked.kind.word}: too many at once: ask again")
 
     async def _say_no(
         self, line: Line[_In, FromSigner], number: int, refusal: Refusal, why: str
@@ -223,6 +251,19 @@ _In = Hello | Ask | Decide | Digest | Unread
 
 def _paces(rate: Rate) -> Paces:
     return Paces(each=rate, whole=rate, sources_max=CALLERS_MAX)
+
+
+def _groups(asked: list[_In]) -> Iterator[list[_In]]:
+    """Part what came together: documents that cost little stay so, all else is alone (law 5)."""
+    for is_light, some in groupby(asked, key=_is_light):
+        if is_light:
+            yield list(some)
+        else:
+            yield from ([one] for one in some)
+
+
+def _is_light(asked: _In) -> bool:
+    return isinstance(asked, Ask) and asked.kind is not DocumentKind.POLICY
 
 
 def _decode(data: bytes) -> _In:

@@ -80,16 +80,17 @@ class Site:
         return data.startswith(b"POST /many")
 
     @contextmanager
-    def before(self, requests: Sequence[bytes], may_wait: bool) -> Iterator[Turn]:
+    def before(self, requests: Sequence[bytes], waited: Sequence[object]) -> Iterator[Turn]:
         if self.is_broken:
             raise RuntimeError
-        assert (self.somebody_else if may_wait else self.go_on).wait(20)
+        assert (self.somebody_else if waited else self.go_on).wait(20)
         self.turns.append(len(requests))
         self._is_within.here = True
         places = dict(enumerate(requests))
-        waiting = {place for place, one in places.items() if b"waits" in one and not may_wait}
+        assert not waited or list(waited) == requests
+        waiting = {place: one for place, one in places.items() if b"waits" in one and not waited}
         ready = {place for place, one in places.items() if b"alone" not in one}
-        yield Turn(frozenset(ready - waiting), frozenset(waiting))
+        yield Turn(frozenset(ready - waiting.keys()), waiting)
         self._is_within.here = False
 
     def __call__(self, environ: dict[str, Any], start: Any) -> list[bytes]:
@@ -226,7 +227,7 @@ def test_who_waits_for_somebody_else_holds_up_no_other_turn(rig: Rig) -> None:
     """worker, law 7"""
     rig.site.somebody_else.clear()
     rig.come()
-    waits = [rig.ask("POST /many?waits") for _ in range(2)]
+    waits = [rig.ask(f"POST /many?waits={one}") for one in range(2)]
     rig.turn_until_sent(rig.ask("POST /many"))
     rig.turn_until_sent(*(rig.ask("POST /many") for _ in range(3)))
     assert all(one.stage is Stage.ANSWERED for one in waits)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from hubcore.codec.cose import VerifyKey
 from hubcore.errors import HubError, LinkError
 from hubsite.acts import log
 from hubsite.crowd.answering import Said, grant_said, had_by, said_by
-from hubsite.crowd.ready import Told, said_to_all, said_to_each
+from hubsite.crowd.ready import FRESH_SECONDS, Told, Waiting, said_to_all, said_to_each
 from hubsite.hubs.office import Office
 from hubsite.hubs.signer import FileSigner
 from hubsite.register import models
@@ -84,9 +86,9 @@ def test_an_answer_that_was_ready_is_that_of_the_framework(anna: models.Person, 
     before = framework.asked
     heard, of_nobody = heard_together(front, [phone.access, "nobody"])
     assert framework.asked == before
-    assert of_nobody == "alone"
-    assert (heard != "alone") == (name in PLAIN.keys() - ALONE)
-    if heard != "alone":
+    assert of_nobody is None
+    assert (heard is not None) == (name in PLAIN.keys() - ALONE)
+    if heard is not None:
         assert heard == heard_from(framework, environ_of(phone.access))
 
 
@@ -134,7 +136,7 @@ def test_grants_of_many_are_one_transaction(many: list[WebPhone], office: Office
     _grant_to_each()
     tokens = [phone.access for phone in many]
     with CaptureQueriesContext(connection) as of_one:
-        said_to_all(tokens[:1], may_wait=False)
+        said_to_all(tokens[:1], {})
     with CaptureQueriesContext(connection) as of_all:
         assert {status for status, _ in _said(tokens[1:]).values()} == {200}
     assert models.SignedGrant.objects.count() == len(many)
@@ -149,8 +151,8 @@ def _grant_to_each() -> None:
         models.Grant.objects.create(person=person, begins=begins).points.add(point)
 
 
-def _said(tokens: Sequence[str], may_wait: bool = False) -> Mapping[str, Said]:
-    return said_to_all(tokens, may_wait).said
+def _said(tokens: Sequence[str]) -> Mapping[str, Said]:
+    return said_to_all(tokens, {}).said
 
 
 def test_who_has_a_good_grant_waits_for_nobody_who_signs_elsewhere(many: list[WebPhone]) -> None:
@@ -163,25 +165,52 @@ def test_who_has_a_good_grant_waits_for_nobody_who_signs_elsewhere(many: list[We
     assert heard_from(front, environ_of(tokens[0])).said[0] == 200
     signer.is_away = True
     signer.asked = 0
-    heard = heard_together(front, tokens)
-    assert isinstance(heard[0], Heard)
-    assert heard[0].said[0] == 200
-    assert heard[1:] == ["waits", "waits"]
+    here, *waits = heard_together(front, tokens)
+    assert isinstance(here, Heard)
+    assert here.said[0] == 200
+    assert [type(one) for one in waits] == [Waiting] * 2
     assert signer.asked == 0
-    for one, token in zip(
-        heard_together(front, tokens[1:], may_wait=True), tokens[1:], strict=True
-    ):
+    for one, token in zip(heard_together(front, tokens[1:], waits), tokens[1:], strict=True):
         assert isinstance(one, Heard)
         assert one.said[0] == 503
         assert AWAY in one.said[1]["sentence"]
         assert one == heard_from(framework, environ_of(token))
     signer.is_away = False
     signer.asked = 0
-    for one in heard_together(front, tokens[1:], may_wait=True):
+    for one in heard_together(front, tokens[1:], waits):
         assert isinstance(one, Heard)
         assert one.said[0] == 200
     assert signer.asked == 1
     assert models.SignedGrant.objects.count() == len(many)
+
+
+@pytest.mark.parametrize("seconds", [FRESH_SECONDS, -1.0], ids=["fresh", "old"])
+def test_what_waited_long_is_read_again(many: list[WebPhone], seconds: float) -> None:
+    """ready, law 2: by then a right may have been taken back, or there is nothing to sign now."""
+    _grant_to_each()
+    settings.HUBSITE_RUNNING.begin(Office("acme", Elsewhere()), None)  # type: ignore[arg-type]
+    tokens = [phone.access for phone in many]
+    until = time.monotonic() + seconds
+    found = said_to_all(tokens, {}).waiting
+    waited = {token: replace(one, until=until) for token, one in found.items()}
+    assert waited.keys() == set(tokens)
+    models.Grant.objects.earliest("pk").delete()
+    told = said_to_all(tokens, waited)
+    assert told.waiting == {}
+    of_one = 200 if seconds > 0 else 403
+    assert sorted(status for status, _ in told.said.values()) == [200, 200, of_one]
+
+
+def test_nothing_that_waited_is_signed_while_an_operator_has_to_look(many: list[WebPhone]) -> None:
+    _grant_to_each()
+    made = Office("acme", Elsewhere())  # type: ignore[arg-type]
+    settings.HUBSITE_RUNNING.begin(made, None)
+    tokens = [phone.access for phone in many]
+    waited = said_to_all(tokens, {}).waiting
+    settings.HUBSITE_RUNNING.begin(made, SimpleNamespace(looks_first=lambda: True))
+    told = said_to_all(tokens, waited)
+    assert {status for status, _ in told.said.values()} == {503}
+    assert not models.SignedGrant.objects.exists()
 
 
 def test_what_fails_for_all_leaves_each_alone(many: list[WebPhone]) -> None:
@@ -189,8 +218,8 @@ def test_what_fails_for_all_leaves_each_alone(many: list[WebPhone]) -> None:
     _grant_to_each()
     tokens = [phone.access for phone in many]
     settings.HUBSITE_RUNNING.begin(Office("acme", Broken(ISSUER)), None)
-    assert said_to_all(tokens, may_wait=False) == Told()
+    assert said_to_all(tokens, {}) == Told()
     assert not models.SignedGrant.objects.exists()
     settings.HUBSITE_RUNNING.begin(Office("acme", FileSigner(ISSUER)), None)
     assert len(_said(tokens)) == len(tokens)
-    assert said_to_all([], may_wait=True) == Told()
+    assert said_to_all([], {}) == Told()
