@@ -633,7 +633,7 @@ ROOMS: dict[str, Room] = {
     "hubsite.crowd": _room(
         "hubsite.crowd hubsite.hubs.keeping hubsite.hubs.office hubsite.hubs.signer "
         "hubsite.hubs.together hubsite.phones hubsite.register.granted hubsite.register.models "
-        "hubsite.rules hubcore.errors",
+        "hubsite.rules hubsite.serving.gathering hubcore.errors",
         "django",
         WORLDLY,
     ),
