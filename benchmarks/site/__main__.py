@@ -131,7 +131,7 @@ def _signed_elsewhere(place: Place, context: ssl.SSLContext) -> Fetched:
 
     filled = begin_again(place.filled)
     with signing_elsewhere(place) as (file, signer), serving(file) as leader:
-        Asker(place.port, context, filled.cookie).get("/")
+        _ask_pages(Asker(place.port, context, filled.cookie), filled, 1)  # as warm as the other
         before = cpu_of_all(signer)
         fetched = _fetched(leader, place.port, context, filled)
         of_signer = cpu_of_all(signer) - before
