@@ -12,8 +12,8 @@ from hubcore.errors import LinkError, StoreError
 from hubgateway.engine.rights import Who, missing
 
 ANSWER_SECONDS = 5.0
-LACKS_MAX = 64
-"""So many rights that are missing are told of one connection."""
+TOLD_MAX = 64
+"""So many sentences are told of one connection."""
 JUNK = (ValueError, TypeError, LookupError, AttributeError)
 """What the library raises for an answer that is none: it reads what came unchecked."""
 
@@ -23,27 +23,25 @@ class MovedOnError(StoreError):
 
 
 class Complaints:
-    """What the engine says beside its answers: told once, so that no peer has the journal filled.
+    """What the engine says beside its answers: each once a connection, and TOLD_MAX at most.
 
-    `who` has the account.
+    So no peer fills the journal. `who` has the account.
     """
 
     def __init__(self, who: Who) -> None:
         self._who = who
-        self._is_doubted = False
         self._last: Exception | None = None
-        self._lacks: set[str] = set()
+        self._told: set[str] = set()
 
     async def heard(self, error: Exception) -> None:
         """Tell people what the library has met."""
         self._last = error
-        if isinstance(error, ssl.SSLCertVerificationError) and not self._is_doubted:
-            self._is_doubted = True
-            complain(f"engine: its certificate is not believed: {words(error)}")
-        if isinstance(error, nats.errors.Error):
-            self._lacking(missing(str(error), self._who))
+        if isinstance(error, ssl.SSLCertVerificationError):
+            self._tell(f"engine: its certificate is not believed: {words(error)}")
+        elif isinstance(error, nats.errors.Error):
+            self._tell(missing(str(error), self._who))
         elif not isinstance(error, OSError | TimeoutError):
-            complain(f"engine: {words(error)}")
+            self._tell(f"engine: {words(error)}")
 
     def cause(self, error: Exception) -> Exception:
         """Return why no server was found, where the library says no more than that."""
@@ -52,11 +50,11 @@ class Complaints:
 
     def forget(self) -> None:
         """The engine was away: it may have other rights now."""
-        self._lacks.clear()
+        self._told.clear()
 
-    def _lacking(self, said: str) -> None:
-        if said and said not in self._lacks and len(self._lacks) < LACKS_MAX:
-            self._lacks.add(said)
+    def _tell(self, said: str) -> None:
+        if said and said not in self._told and len(self._told) < TOLD_MAX:
+            self._told.add(said)
             complain(said)
 
 

@@ -16,8 +16,8 @@ Laws:
    (`hubsite.serving.lines`).
 7. Calls that the application answers faster where it knows many of them are gathered while others
    arrive (`hubsite.serving.gathering`). One thread of its own answers them, turn by turn: so they
-   take none of those that answer all else. What waits for somebody else has another one: so who
-   is away holds up no other turn.
+   take none of those that answer all else. What waits for somebody else has WAITING_TURNS others:
+   so who is away holds up no other turn.
 """
 
 from __future__ import annotations

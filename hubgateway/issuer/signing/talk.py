@@ -149,14 +149,14 @@ class Talks:
                 asked = await line.next()
             except LinkError:
                 return  # it has gone: each caller does
-            for some in _groups(asked):
+            for some in groups_of(asked):
                 for answer in await self._answers(some, asker):
                     if not line.say(answer):
                         raise LinkError("it does not read its answers")
                     await line.has_read()
 
     async def _answers(self, asked: list[_In], asker: str) -> list[FromSigner]:
-        """Answer what is answered in one go (`_groups`)."""
+        """Answer what is answered in one go (`groups_of`)."""
         asks = [one for one in asked if isinstance(one, Ask)]
         if asks:
             return await self._sign(asks, asker)
@@ -253,7 +253,7 @@ def _paces(rate: Rate) -> Paces:
     return Paces(each=rate, whole=rate, sources_max=CALLERS_MAX)
 
 
-def _groups(asked: list[_In]) -> Iterator[list[_In]]:
+def groups_of(asked: list[_In]) -> Iterator[list[_In]]:
     """Part what came together: documents that cost little stay so, all else is alone (law 5)."""
     for is_light, some in groupby(asked, key=_is_light):
         if is_light:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -22,6 +23,7 @@ from hubgateway.engine.account import Account, new_account, speak_as
 from hubgateway.engine.engine import Engine
 from hubgateway.engine.newest import UnwrittenError, keep_newest
 from hubgateway.engine.rights import RIGHTS, Who
+from hubgateway.engine.trouble import TOLD_MAX, Complaints
 from hubgateway.rules import names
 from hubsim.stage import free_port
 from hubsite.config import Engine as SiteEngine
@@ -224,6 +226,21 @@ async def test_who_lacks_a_right_says_which_line_and_how_to_get_it(
         await site.highest_version()
         assert "hubsite at the engine lacks `hub.present` under `subscribe`" in caplog.text
         await site.close()
+
+
+async def test_an_engine_fills_no_journal_by_what_it_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """trouble, Complaints: each sentence once a connection, and so many at most."""
+    complaints = Complaints(Who.GATEWAY)
+    for number in (*range(2 * TOLD_MAX), *range(TOLD_MAX)):
+        await complaints.heard(ValueError(f"junk {number}"))
+        await complaints.heard(OSError("the connection broke"))
+    assert len(capsys.readouterr().err.splitlines()) == TOLD_MAX
+    complaints.forget()
+    await complaints.heard(ssl.SSLCertVerificationError("self-signed"))
+    await complaints.heard(ssl.SSLCertVerificationError("self-signed"))
+    assert capsys.readouterr().err.count("its certificate is not believed") == 1
 
 
 def test_a_visit_to_an_engine_that_is_away_ends_and_says_why(tmp_path: Path) -> None:

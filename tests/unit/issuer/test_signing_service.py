@@ -15,11 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hubcore.access import grant as grants
 from hubcore.access import revocations
+from hubcore.access.grant import Access
 from hubcore.bridge.frames import frame
 from hubcore.bridge.mandate import prove_mandate
+from hubcore.calendar.schedule import Rule
 from hubcore.codec import cbor
 from hubcore.codec.cose import SigningKey, write_key
 from hubcore.errors import ConfigError, HardwareError, LinkError, SignatureError, TrustError
@@ -36,11 +40,11 @@ from hubcore.issuing.words import (
 from hubcore.phone.certificates import read_hub_certificate
 from hubcore.policy import document
 from hubcore.timing.pace import Rate
-from hubgateway.issuer.signing.client import SigningClient, by_socket
+from hubgateway.issuer.signing.client import ASKED_AHEAD, SigningClient, by_socket
 from hubgateway.issuer.signing.log import read_log
 from hubgateway.issuer.signing.ports import WAITING_MAX
 from hubgateway.issuer.signing.signer import LOG, Signer
-from hubgateway.issuer.signing.talk import TalkTimes
+from hubgateway.issuer.signing.talk import TalkTimes, groups_of
 from hubsim.site.documents import make_key
 from tests.unit.issuer.issuingdesk import (
     ISSUER,
@@ -394,6 +398,19 @@ async def test_many_at_once_are_all_signed(folder: Path) -> None:
     assert len(lines(folder)) == 40
 
 
+@given(st.lists(st.sampled_from([Ask(1, kind, b"x") for kind in DocumentKind] + [Hello()])))
+def test_what_came_together_keeps_its_order_and_a_policy_is_alone(
+    asked: list[Ask | Hello],
+) -> None:
+    """talk, law 5"""
+    groups = list(groups_of(asked))  # type: ignore[arg-type]
+    assert [one for some in groups for one in some] == asked
+    for some in groups:
+        assert some
+        is_light = [isinstance(one, Ask) and one.kind is not DocumentKind.POLICY for one in some]
+        assert len(some) == 1 or all(is_light)
+
+
 async def test_many_grants_are_asked_for_on_one_connection(folder: Path) -> None:
     """What is refused has its refusal in its place, and holds up none of the others."""
     never = 1 / 86_400
@@ -409,6 +426,18 @@ async def test_many_grants_are_asked_for_on_one_connection(folder: Path) -> None
     read = [grants.read_grant(one, ISSUER.verify_key, SITE) for one in made]
     assert read == [wanted[0], wanted[2]]
     assert len(lines(folder)) == 2
+
+
+async def test_the_longest_grants_are_asked_for_ahead_without_anybody_waiting(
+    folder: Path,
+) -> None:
+    """client, ASKED_AHEAD: nobody reads what the other has sent while he sends himself."""
+    rules = tuple(Rule(127, 1000, 1440 - at) for at in range(grants.RULES_AN_ENTRY))
+    access = tuple(Access(2**15 - at, 1, rules) for at in range(grants.ACCESS_ENTRIES))
+    wanted = [(grant(access=access), KEY)] * (2 * ASKED_AHEAD)
+    async with served(folder) as place:
+        found = await place.ask(lambda client: client.grants(wanted))
+    assert all(isinstance(one, bytes) for one in found)
 
 
 async def test_of_many_grants_each_is_told_that_the_signer_is_away(folder: Path) -> None:
